@@ -1,0 +1,134 @@
+"""The command line: a verb's file is imported when the verb is called.
+
+The only room that prints or exits. Results go to stdout; errors, one line each, and progress to stderr. Exit codes:
+0 ok, 1 a run failed or missed ``--fail-under``, 2 usage or scenario error, 130 interrupted.
+"""
+
+import errno
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+from importlib import import_module
+from typing import Any, NoReturn
+
+import click
+
+import dcsim
+
+VERBS = {
+    "compare": ("compare", "Simulate offers on the same failures: which is cheaper, and why."),
+    "run": ("run", "Simulate scenarios: goodput, ledger and cost, with intervals."),
+    "estimate": ("estimate", "Closed forms and TCO, side by side, instantly."),
+    "explain": ("explain", "The steps from the published formula to the simulation."),
+    "list": ("files", "Scenarios and topologies that come with dcsim."),
+    "new": ("files", "Start a scenario file from one that comes with dcsim."),
+    "check": ("files", "Check scenario files; name every problem."),
+    "schema": ("files", "JSON Schema of a scenario file, for editors."),
+}
+"""Verb -> the module that holds it, and what it does."""
+OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
+
+
+class Verbs(click.Group):
+    """The verbs; listing them imports none of them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the verbs in the order a new user meets them."""
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a verb's module and return its command."""
+        if cmd_name not in VERBS:
+            return None
+        module = import_module(f"dcsim.cli.{VERBS[cmd_name][0]}")
+        command: click.Command = getattr(module, f"{cmd_name}_command")
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the verb that is called, or name the nearest one."""
+        if args[0] not in VERBS and not args[0].startswith("-"):
+            near = get_close_matches(args[0], VERBS, n=1)
+            hint = f' Did you mean "{near[0]}"?' if near else ""
+            ctx.fail(f'No such verb "{args[0]}".{hint}')
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the verbs from the table, without their modules."""
+        with formatter.section("Verbs"):
+            formatter.write_dl([(verb, text) for verb, (_, text) in VERBS.items()])
+
+    def main(  # type: ignore[override]  # standalone or not, this exits
+        self, args: Sequence[str] | None = None, prog_name: str | None = None, **extra: Any
+    ) -> NoReturn:
+        """Run one command line and exit; every failure is one line per problem on stderr, never a traceback."""
+        for stream in (sys.stdout, sys.stderr):
+            if hasattr(stream, "reconfigure"):  # a terminal that cannot show a sign must not stop the program
+                stream.reconfigure(errors="replace")
+        code = OK
+        try:
+            code = super().main(args, prog_name or "dcsim", **(extra | {"standalone_mode": False})) or OK
+            if sys.stdout is not None:
+                sys.stdout.flush()
+        except (click.Abort, KeyboardInterrupt):
+            code = INTERRUPTED
+        except Exception as error:
+            if "DCSIM_TRACEBACK" in os.environ:
+                raise
+            code = _told(error)
+        sys.exit(code)
+
+
+def _told(error: Exception) -> int:
+    """Say on stderr what went wrong and return the exit code."""
+    if isinstance(error, OSError) and error.errno == errno.EPIPE:  # the reader (`| head`) has what it wanted
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    problems: Iterable[object] | None = getattr(error, "problems", None)  # of scenarios and topologies
+    if isinstance(error, click.UsageError):
+        where = error.ctx.command_path if error.ctx else "dcsim"
+        problems = [f"{where}: {error.format_message()} Help: {where} --help"]
+    if problems is not None:
+        for problem in problems:
+            say(str(problem))
+        return USAGE
+    say(f"dcsim: {_one_line(error)}")
+    return FAILED
+
+
+def _one_line(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    if type(error).__module__.startswith("dcsim."):
+        return text
+    return f"{type(error).__name__}: {text} (DCSIM_TRACEBACK=1 shows where)"
+
+
+def say(line: str) -> None:
+    """Print one line on stderr."""
+    click.echo(" ".join(line.splitlines()), err=True)
+
+
+@click.group(
+    cls=Verbs,
+    invoke_without_command=True,
+    subcommand_metavar="VERB …",
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="""\b
+Example:
+  dcsim compare pretrain-5184/gold pretrain-5184/hyperscaler pretrain-5184/silver
+
+FILE is a path or the name of a shipped scenario (dcsim list).""",
+)
+@click.version_option(dcsim.__version__, prog_name="dcsim", message="%(prog)s %(version)s")
+@click.pass_context
+def app(ctx: click.Context) -> None:
+    """Goodput and cost of GPU clusters that fail: published formulas and simulation, side by side."""
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
+
+
+def main() -> None:
+    """Run the command line of this process."""
+    app.main()

@@ -1,0 +1,44 @@
+"""`dcsim compare`: offers on the same failures."""
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dcsim.cli import say
+from dcsim.cli.options import FILES, KEPT, SIMULATION, Asked, ProgressLine, example, options, print_result
+
+if TYPE_CHECKING:
+    from dcsim.report.page import Page
+
+
+@click.command(
+    "compare",
+    epilog=example(
+        "dcsim compare pretrain-5184/gold pretrain-5184/hyperscaler pretrain-5184/silver",
+        "dcsim compare mine.toml theirs.toml -n 32 --json",
+    ),
+)
+@options(FILES, *SIMULATION, *KEPT)
+def compare_command(**given: Any) -> None:
+    """Simulate two or more scenarios on the same failures: which is cheaper, by how much, how surely, and why.
+
+    Every scenario is simulated with one seed, the first one's unless --seed is given. Differences are the second less
+    the first. Also simulated are the steps that lead from each published formula to its simulation.
+    """
+    asked = Asked(**given)
+    if len(asked.files) < 2:
+        raise click.UsageError("Name at least two FILEs to compare.", click.get_current_context())
+    scenarios = asked.scenarios
+    from dcsim.decide import compare
+
+    with ProgressLine(asked.output) as progress:
+        found = compare(scenarios, bridges=not asked.as_json, **asked.how("compare", progress))
+    for note in (*found.notes, *(notice for each in found.runs for notice in each.notices)):
+        say(f"note: {note}")
+
+    def page() -> "Page":
+        from dcsim.report.simulated import comparison_page
+
+        return comparison_page(found, asked.notes)
+
+    print_result(found.to_json, page, asked.as_json)

@@ -1,0 +1,36 @@
+"""`dcsim explain`: from the published formula to the simulation, one assumption at a time."""
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dcsim.cli.options import SIMULATION, Asked, ProgressLine, example, options, print_result
+
+if TYPE_CHECKING:
+    from dcsim.report.page import Page
+
+FILE = click.argument("files", metavar="FILE", nargs=1, callback=lambda _, __, file: (file,))
+
+
+@click.command("explain", epilog=example("dcsim explain pretrain-5184/silver"))
+@options(FILE, *SIMULATION)
+def explain_command(**given: Any) -> None:
+    """Print what each assumption of the published formula is worth, in percentage points and dollars.
+
+    The first step is what `estimate` says, the last what `run` says with as many replications; every step in between is
+    computed by itself on the same failures.
+    """
+    asked = Asked(**given)
+    (scenario,) = asked.scenarios
+    from dcsim.decide import explain
+
+    with ProgressLine() as progress:
+        how = asked.how("explain", progress)
+        found = explain(scenario, replications=how["replications"], workers=how["workers"], progress=progress)
+
+    def page() -> "Page":
+        from dcsim.report.simulated import explain_page
+
+        return explain_page(found, asked.notes)
+
+    print_result(found.to_json, page, asked.as_json)

@@ -1,0 +1,91 @@
+"""`dcsim check`, `schema`, `list` and `new`: about scenario files, before anything is computed."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from dcsim.cli.options import FILES, JSON, SET, example, scenarios_of
+
+
+@click.command("check", epilog=example("dcsim check my.toml other.toml"))
+@FILES
+@SET
+def check_command(files: Sequence[str], overrides: Sequence[str]) -> None:
+    """Check scenario files and name every problem: file, line where it can be had, key, what is allowed.
+
+    Exit code 2 if there is any.
+    """
+    from dcsim.scenario import unused_keys
+
+    for file, scenario in zip(files, scenarios_of(files, overrides), strict=True):
+        click.echo(f"{file}: ok")
+        for key in unused_keys(scenario):
+            click.echo(f"  {key} is set, but not used by a strategy of this kind")
+
+
+@click.command("schema", epilog=example("dcsim schema > dcsim.schema.json"))
+def schema_command() -> None:
+    """Print the JSON Schema of a scenario file.
+
+    Editors complete and check TOML with it; an LSP such as taplo takes it from a first line
+    `#:schema dcsim.schema.json`.
+    """
+    from dcsim.scenario import json_schema
+
+    click.echo(json.dumps(json_schema(), indent=2, allow_nan=False))
+
+
+@click.command("list", epilog=example("dcsim list", "dcsim list --json"))
+@JSON
+def list_command(as_json: bool) -> None:
+    """Print the scenarios and topologies that come with dcsim, by the names that other verbs take."""
+    import tomllib
+
+    from dcsim.shipped import shipped_files
+
+    found = {
+        "scenarios": {
+            name: str(tomllib.loads(path.read_text("utf-8")).get("description", ""))
+            for name, path in shipped_files("scenarios").items()
+        },
+        "topologies": {
+            name: str(tomllib.loads(path.read_text("utf-8")).get("description", ""))
+            for name, path in shipped_files("topologies").items()
+        },
+    }
+    if as_json:
+        click.echo(json.dumps({"schema": 1, **found}, indent=2))
+        return
+    page = click.get_current_context().make_formatter()
+    for kind, names in found.items():
+        with page.section(kind.capitalize()):
+            page.write_dl(list(names.items()), col_max=40)
+    click.echo(page.getvalue().strip())
+
+
+@click.command("new", epilog=example("dcsim new mine.toml --from pretrain-5184/silver"))
+@click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
+@click.option("--from", "source", metavar="NAME", default="pretrain-5184/gold", show_default=True,
+              help="A shipped scenario (dcsim list).")  # fmt: skip
+def new_command(file: Path, source: str) -> None:
+    """Write a copy of a shipped scenario to FILE, comments and sources included. Never overwrites."""
+    from difflib import get_close_matches
+
+    from dcsim.shipped import shipped_files
+
+    shipped = shipped_files("scenarios")
+    if source not in shipped:
+        near = get_close_matches(source, shipped, n=1)
+        hint = f'; did you mean "{near[0]}"?' if near else ""
+        raise click.BadParameter(f'"{source}"; allowed: {", ".join(shipped)}{hint}', param_hint="--from")
+    content = shipped[source].read_bytes()
+    try:
+        with file.open("xb") as target:
+            target.write(content)
+    except FileExistsError:
+        raise click.BadParameter(f"{file} exists and is not overwritten.", param_hint="FILE") from None
+    except OSError as error:
+        raise click.BadParameter(f"{file}: {error.strerror}.", param_hint="FILE") from None
+    click.echo(f"{file}: a copy of {source}. Next: dcsim estimate {file}")

@@ -1,0 +1,227 @@
+"""What the verbs share: options, files that become scenarios, progress, and how a result is printed."""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from dcsim.cli import INTERRUPTED, say
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bar
+    from rich.progress import TaskID
+
+    from dcsim.decide.outcome import How
+    from dcsim.montecarlo import Running
+    from dcsim.report.page import Page
+    from dcsim.scenario import Problem, Scenario
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+BAR_AFTER_S = 2.0
+ERROR_EVERY_S = 0.5
+
+FILES = click.argument("files", metavar="FILE…", nargs=-1, required=True)
+SET = click.option(
+    "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a key: jobs.pretrain.gpus=2048 (repeatable)."
+)
+SEED = click.option(
+    "--seed", type=click.IntRange(0, 2**63 - 1), metavar="N", help="Seed instead of the scenario's own."
+)
+JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
+
+
+def _writable(_: click.Context, __: click.Parameter, folder: Path) -> Path:
+    """Refuse a folder that nothing could be written to, before any work is done."""
+    nearest = folder
+    while not nearest.exists() and nearest != nearest.parent:
+        nearest = nearest.parent
+    if not nearest.is_dir():
+        raise click.BadParameter(f"{nearest} is not a folder.")
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise click.BadParameter(f"{nearest} is not writable.")
+    return folder
+
+
+SIMULATION = (
+    click.option(
+        "-n", "--replications", type=click.IntRange(1, 10**7), metavar="N",
+        help="Replications (default: 200); 1 gives no interval.",
+    ),
+    click.option("--workers", type=click.IntRange(1, 4096), metavar="N", help="Processes (default: one per core)."),
+    SEED,
+    SET,
+    click.option(
+        "--engine", type=click.Choice(["auto", "simpy"]), default="auto", help="What simulates (default: auto)."
+    ),
+    JSON,
+)  # fmt: skip
+KEPT = (
+    click.option("--resume", is_flag=True, help="Go on with the replications that the output folder holds."),
+    click.option(
+        "-o", "--output", type=click.Path(path_type=Path), default=Path("outputs"), callback=_writable,
+        metavar="DIR", help="Where replications are kept (default: outputs).",
+    ),
+)  # fmt: skip
+
+
+def options(*given: Callable[[Function], Function]) -> Callable[[Function], Function]:
+    """Put several options on a verb, shown in the order given."""
+
+    def put(function: Function) -> Function:
+        for option in reversed(given):
+            function = option(function)
+        return function
+
+    return put
+
+
+def example(*lines: str) -> str:
+    """Return the end of a verb's help."""
+    return "\n".join(("\b", "Example:" if len(lines) == 1 else "Examples:", *(f"  {line}" for line in lines)))
+
+
+# --- files --------------------------------------------------------------------------------------------------------
+
+
+def scenarios_of(files: Sequence[str], overrides: Sequence[str] = (), seed: int | None = None) -> "list[Scenario]":
+    """Read every file; raise ScenarioError with the problems of all of them."""
+    from dcsim.scenario import ScenarioError, load
+
+    found: list[Scenario] = []
+    problems: list[Problem] = []
+    seeded = {} if seed is None else {"seed": seed}
+    for file in files:
+        try:
+            found.append(load(file, set=overrides, **seeded))
+        except ScenarioError as error:
+            problems += error.problems
+    if problems:
+        raise ScenarioError(dict.fromkeys(problems))
+    return found
+
+
+def unused_notes(scenarios: "Sequence[Scenario]") -> list[str]:
+    """Name the keys that are set but that no simulation of these scenarios reads."""
+    from dcsim.scenario import unused_keys
+
+    by_keys: dict[str, list[str]] = {}
+    for each in scenarios:
+        by_keys.setdefault(", ".join(unused_keys(each)), []).append(each.name)
+    return [
+        f"{', '.join(dict.fromkeys(names))}: set, but not used by a strategy of this kind: {keys}"
+        for keys, names in by_keys.items()
+        if keys
+    ]
+
+
+# --- results ------------------------------------------------------------------------------------------------------
+
+
+def print_result(document: Callable[[], dict[str, Any]], page: "Callable[[], Page]", as_json: bool) -> None:
+    """Print a result on stdout, as JSON or as a report."""
+    if as_json:
+        click.echo(json.dumps(document(), indent=2, allow_nan=False))
+        return
+    from dcsim.report.terminal import show
+
+    show(page(), sys.stdout)
+
+
+# --- progress -----------------------------------------------------------------------------------------------------
+
+
+class ProgressLine:
+    """How far a simulation is, on stderr: only on a terminal, and only once it has taken two seconds.
+
+    ``kept``: where finished replications stay if Ctrl-C ends it.
+    """
+
+    def __init__(self, kept: Path | None = None) -> None:
+        self.kept = kept
+        self.wanted = sys.stderr.isatty()
+        self.since = time.monotonic()
+        self.bar: Bar | None = None
+        self.task: TaskID | None = None
+        self.error, self.error_at = "", 0.0
+
+    def __enter__(self) -> "ProgressLine":
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if self.bar is not None:
+            self.bar.stop()
+        finished = getattr(error, "finished", None)
+        if isinstance(error, KeyboardInterrupt) and finished is not None:
+            kept = f" and kept in {self.kept}/; the same command with --resume goes on from there" if self.kept else ""
+            say(f"interrupted: {finished} replications are finished{kept}")
+            raise click.exceptions.Exit(INTERRUPTED)
+
+    def __call__(self, done: int, total: int, running: "Running") -> None:
+        """Show ``done`` of ``total`` replications and the 95 % interval of the scenario that advanced last."""
+        now = time.monotonic()
+        if not self.wanted or (self.bar is None and now - self.since < BAR_AFTER_S):
+            return
+        if self.bar is None or self.task is None:
+            self.bar = _bar()
+            self.bar.start()
+            self.task = self.bar.add_task("", total=total, start=True)
+        if now - self.error_at > ERROR_EVERY_S and running.half_width is not None:
+            self.error, self.error_at = f"{running.name[:20]} ± {100 * running.half_width:.3f} pp", now
+        self.bar.update(self.task, completed=done, total=total, description=self.error)
+
+
+def _bar() -> "Bar":
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.description}", markup=False))
+    return Progress(*columns, console=Console(stderr=True), transient=True)
+
+
+# --- simulations --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a verb that simulates was asked for: values of ``FILES``, ``SIMULATION`` and, if it has them, ``KEPT``."""
+
+    files: tuple[str, ...]
+    replications: int | None
+    workers: int | None
+    seed: int | None
+    overrides: tuple[str, ...]
+    engine: str
+    as_json: bool
+    output: Path | None = None
+    resume: bool = False
+
+    @cached_property
+    def scenarios(self) -> "list[Scenario]":
+        """The files as scenarios; raises ScenarioError."""
+        return scenarios_of(self.files, self.overrides, self.seed)
+
+    @property
+    def notes(self) -> list[str]:
+        """What the report says about the scenarios."""
+        return unused_notes(self.scenarios)
+
+    def how(self, verb: str, progress: ProgressLine) -> "How":
+        """Return the keywords that ``dcsim.decide`` takes; the command is noted without what changes no result."""
+        from dcsim.decide import REPLICATIONS
+
+        changed = [part for override in self.overrides for part in ("--set", override)]
+        return {
+            "replications": self.replications or REPLICATIONS,
+            "workers": self.workers,
+            "output": self.output,
+            "resume": self.resume,
+            "progress": progress,
+            "command": ("dcsim", verb, *self.files, *changed),
+        }

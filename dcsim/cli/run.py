@@ -1,0 +1,55 @@
+"""`dcsim run`: simulate scenarios, each with its own seed."""
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dcsim.cli import FAILED, say
+from dcsim.cli.options import FILES, KEPT, SIMULATION, Asked, ProgressLine, example, options, print_result
+
+if TYPE_CHECKING:
+    from dcsim.report.page import Page
+
+
+@click.command(
+    "run",
+    epilog=example(
+        "dcsim run pretrain-5184/gold",
+        "dcsim run my.toml -n 1000 --set cluster.spares=64 --json",
+        "dcsim run my.toml --fail-under 93",
+    ),
+)
+@options(
+    FILES,
+    *SIMULATION,
+    *KEPT,
+    click.option(
+        "--fail-under", type=click.FloatRange(0, 100), metavar="PERCENT", help="Exit with 1 if a goodput is below."
+    ),
+)
+def run_command(fail_under: float | None, **given: Any) -> None:
+    """Simulate scenarios and print goodput, where the GPU-hours went and what it costs, with 95 % intervals.
+
+    Finished replications are kept as parquet files; a run that is there already is replaced unless --resume is given.
+    """
+    asked = Asked(**given)
+    scenarios = asked.scenarios
+    from dcsim.decide import run_many, runs_json
+
+    with ProgressLine(asked.output) as progress:
+        runs, _ = run_many(scenarios, **asked.how("run", progress))
+    for notice in (notice for each in runs for notice in each.notices):
+        say(f"note: {notice}")
+
+    def page() -> "Page":
+        from dcsim.report.simulated import run_page
+
+        return run_page(runs, asked.notes)
+
+    print_result(lambda: runs_json(runs), page, asked.as_json)
+    goodputs = {each.scenario.name: 100 * (1 - each.loss.mean) for each in runs}
+    missed = {name: goodput for name, goodput in goodputs.items() if fail_under is not None and goodput < fail_under}
+    for name, goodput in missed.items():
+        say(f"{name}: goodput {goodput:.3f} % is below --fail-under {fail_under:g} %")
+    if missed:
+        raise click.exceptions.Exit(FAILED)

@@ -1,0 +1,126 @@
+"""Offers side by side on the same failures: which is cheaper, by how much, and where the gap comes from."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import combinations
+from typing import Any, Unpack
+
+from dcsim.decide.bridge import Bridge, bridge_of, rungs_of
+from dcsim.decide.outcome import How, RunResult, run_many, runs_json
+from dcsim.economics import attribution, term_lines
+from dcsim.montecarlo import Paired, paired, probability_below
+from dcsim.scenario import Scenario
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two runs on the same failures. Differences are ``b`` minus ``a``; those in money are None without [tco]."""
+
+    a: RunResult
+    b: RunResult
+
+    @cached_property
+    def loss_difference(self) -> Paired:
+        """Goodput loss of b less that of a."""
+        return paired(self.b.sample.loss, self.a.sample.loss, self.b.loss.mean - self.a.loss.mean)
+
+    @cached_property
+    def total_usd_difference(self) -> Paired | None:
+        """Cost of the term of b less that of a [USD]."""
+        if self.a.totals_usd is None or self.b.totals_usd is None or not (self.a.tco and self.b.tco):
+            return None
+        return paired(self.b.totals_usd, self.a.totals_usd, self.b.tco.total_usd - self.a.tco.total_usd)
+
+    @cached_property
+    def probability_cheaper(self) -> float | None:
+        """Share of the replications in which a costs less over its term than b; a tie counts half."""
+        if self.a.totals_usd is None or self.b.totals_usd is None:
+            return None
+        return probability_below(self.a.totals_usd, self.b.totals_usd)
+
+    @cached_property
+    def probability_cheaper_hour(self) -> float | None:
+        """Share of the replications in which a useful GPU-hour, all in, costs less with a than with b."""
+        if self.a.useful_hours_usd is None or self.b.useful_hours_usd is None:
+            return None
+        return probability_below(self.a.useful_hours_usd, self.b.useful_hours_usd)
+
+    @cached_property
+    def attribution(self) -> Mapping[str, float] | None:
+        """Gap of the mean costs [USD over the term] by group of lines; the parts sum to it."""
+        bills = []
+        for each in (self.a, self.b):
+            if each.scenario.tco is None:
+                return None
+            bills.append(term_lines(each.scenario.tco, each.scenario.cluster.gpus, each.loss.mean))
+        return attribution(*bills)
+
+    def entry(self) -> dict[str, Any]:
+        """Return this pair's part of the document."""
+        return {
+            "a": self.a.scenario.name,
+            "b": self.b.scenario.name,
+            "loss_difference": _difference(self.loss_difference),
+            "total_usd_difference": _difference(self.total_usd_difference),
+            "probability_cheaper": self.probability_cheaper,
+            "probability_cheaper_per_useful_gpu_hour": self.probability_cheaper_hour,
+            "attribution": self.attribution and dict(self.attribution),
+        }
+
+
+def _difference(found: Paired | None) -> dict[str, Any] | None:
+    if found is None:
+        return None
+    return {"mean": found.mean, "se": found.se, "ci95": found.ci95 and list(found.ci95)}
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Runs in the order asked for, every pair of them, why each differs from its formula, and what to know."""
+
+    runs: tuple[RunResult, ...]
+    pairs: tuple[Pair, ...]
+    bridges: tuple[Bridge, ...]
+    notes: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the document that ``dcsim compare --json`` prints."""
+        return runs_json(self.runs) | {"comparisons": [pair.entry() for pair in self.pairs]}
+
+
+def compare(
+    scenarios: Sequence[Scenario], *, seed: int | None = None, bridges: bool = True, **how: Unpack[How]
+) -> Comparison:
+    """Simulate two or more scenarios on the failures of one seed (default: the first one's).
+
+    ``bridges``: also simulate the steps from each formula to its simulation. Raises ValueError for fewer than two
+    scenarios, else as ``run``.
+    """
+    if len(scenarios) < 2:
+        raise ValueError("a comparison needs at least two scenarios")
+    common = scenarios[0].seed if seed is None else seed
+    notes = _cautions(scenarios, common)
+    seeded = [each.model_copy(update={"seed": common}) for each in scenarios]
+    rungs = [[rung for _, _, rung in rungs_of(each)] if bridges else [] for each in seeded]
+    results, samples = run_many(seeded, [rung for each in rungs for rung in each], **how)
+    left = iter(samples)
+    found = [bridge_of(each, [next(left) for _ in its]) for each, its in zip(seeded, rungs, strict=True) if its]
+    pairs = tuple(Pair(a, b) for a, b in combinations(results, 2))
+    return Comparison(results, pairs, tuple(found), notes)
+
+
+def _cautions(scenarios: Sequence[Scenario], seed: int) -> tuple[str, ...]:
+    """Say what a reader of the comparison must know about its pairs."""
+    notes = []
+    if any(each.seed != seed for each in scenarios):
+        notes.append(f"all scenarios are simulated with seed {seed}, so that the same failures strike all of them")
+    if len({frozenset(hazard.key for hazard in each.hazards) for each in scenarios}) > 1:
+        notes.append("hazards of different names have failures of their own: those pairs share none of them")
+    for what, values in (
+        ("[tco] term", {each.tco.term for each in scenarios if each.tco}),
+        ("cluster.gpus", {each.cluster.gpus for each in scenarios}),
+    ):
+        if len(values) > 1:
+            notes.append(f"{what} differs between the scenarios: compare the prices of a useful GPU-hour, not totals")
+    return tuple(notes)

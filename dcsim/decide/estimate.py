@@ -1,0 +1,208 @@
+"""What the closed forms say about one scenario: the published tables, instantly."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from dcsim.closed_form import (
+    Accounting,
+    Charge,
+    HazardCharge,
+    Mode,
+    account,
+    charge,
+    mean_job_size,
+    no_rollback_goodput,
+    restart_goodput,
+)
+from dcsim.economics import lines, total, useful_hour_prices
+from dcsim.hazards import Hazard
+from dcsim.scenario import Scenario, sha256
+from dcsim.topology import Topology, build
+from dcsim.units import MS_PER_H
+
+SCHEMA = 1
+"""Version of the JSON documents."""
+
+
+@dataclass(frozen=True)
+class Bill:
+    """What a scenario costs at one loss: ``lines`` [USD/month], the month, the term and three prices [USD]."""
+
+    loss: float
+    lines: Mapping[str, float]
+    monthly_usd: float
+    total_usd: float
+    usd_per_useful_gpu_hour: Mapping[str, float | None]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """The closed forms of one scenario; losses are fractions of all GPU-hours. ``tco`` is None without [tco]."""
+
+    scenario: Scenario
+    mode: Mode
+    accounting: Accounting
+    renewal_goodput_loss: float
+    tco: Bill | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the document that ``dcsim estimate --json`` prints."""
+        return estimates_json([self])
+
+    def entry(self, first: "Estimate") -> dict[str, Any]:
+        """Return this scenario's part of a document whose first scenario is ``first``."""
+        goodput = asdict(self.accounting) | {
+            "goodput_loss": self.accounting.goodput_loss,
+            "renewal_goodput_loss": self.renewal_goodput_loss,
+        }
+        tco = None
+        if self.tco is not None:
+            tco = {
+                "lines": dict(self.tco.lines),
+                "monthly_usd": self.tco.monthly_usd,
+                "total_usd": self.tco.total_usd,
+                "relative": relative(self.tco, first.tco),
+                "usd_per_useful_gpu_hour": dict(self.tco.usd_per_useful_gpu_hour),
+            }
+        accounting = {"mode": self.mode, "identify": self.scenario.accounting.identify}
+        return {
+            "name": self.scenario.name,
+            "scenario_sha256": sha256(self.scenario),
+            "accounting": accounting,
+            "goodput": goodput,
+            "tco": tco,
+        }
+
+
+def estimate(scenario: Scenario) -> Estimate:
+    """Apply accounting, renewal theory and the renter's table to one scenario; nothing is simulated."""
+    accounting = account_scenario(scenario)
+    return Estimate(
+        scenario=scenario,
+        mode=mode_of(scenario),
+        accounting=accounting,
+        renewal_goodput_loss=renewal_goodput_loss(scenario),
+        tco=bill(scenario, accounting.goodput_loss),
+    )
+
+
+def estimates_json(estimates: Sequence[Estimate]) -> dict[str, Any]:
+    """Return one document for several estimates; ``relative`` is against the first."""
+    return {"schema": SCHEMA, "scenarios": [each.entry(estimates[0]) for each in estimates]}
+
+
+def relative(bill: Bill | None, first: Bill | None) -> float | None:
+    """Return the cost of the term against the first scenario's, or None where either has none."""
+    return bill.total_usd / first.total_usd if bill and first else None
+
+
+def bill(scenario: Scenario, loss: float) -> Bill | None:
+    """Return the renter's table at a goodput loss, or None without [tco]."""
+    tco, gpus = scenario.tco, scenario.cluster.gpus
+    if tco is None:
+        return None
+    rows = lines(tco, gpus, loss)
+    return Bill(loss, rows, sum(rows.values()), total(tco, gpus, loss), useful_hour_prices(tco, gpus, loss))
+
+
+def mode_of(scenario: Scenario) -> Mode:
+    """Return the accounting's mode: the scenario's own, else what the first job's recovery and the spares suggest."""
+    if scenario.accounting.mode:
+        return scenario.accounting.mode
+    if not scenario.jobs[0].recovery.rolls_back:
+        return "tolerant"
+    return "hot" if scenario.cluster.spares else "cold"
+
+
+def job_size(scenario: Scenario) -> float:
+    """Return the GPUs that the accounting charges per failure: as given, else sum of squared gang sizes / N."""
+    if scenario.accounting.job_size is not None:
+        return scenario.accounting.job_size
+    return sum(job.count * mean_job_size([job.gpus], scenario.cluster.gpus) for job in scenario.jobs)
+
+
+def account_scenario(scenario: Scenario) -> Accounting:
+    """Apply the ClusterMAX formulas: N and spares of the cluster, recovery times of the first job, every hazard."""
+    topology = build(scenario.cluster.topology, scenario.cluster.gpus)
+    recovery = scenario.jobs[0].recovery
+    return account(
+        scenario.cluster.gpus,
+        scenario.cluster.spares,
+        [_hazard_charge(scenario, hazard, topology) for hazard in scenario.hazards],
+        network_overhead=recovery.network_overhead,
+        memory_overhead=recovery.memory_overhead,
+    )
+
+
+def charge_and_blast(scenario: Scenario, hazard: Hazard, topology: Topology) -> tuple[Charge, int]:
+    """Return what one failure of the hazard is charged [h of the job, h of the blast], and its blast [GPUs]."""
+    recovery = scenario.jobs[0].recovery
+    per_failure = charge(
+        mode_of(scenario),
+        scenario.accounting.identify,
+        t_id=hazard.detect / MS_PER_H,
+        t_ckpt=(recovery.checkpoint_every or 0) / MS_PER_H,
+        t_init=recovery.restore / MS_PER_H,
+        t_failover=recovery.failover / MS_PER_H,
+        t_repair=hazard.stage.duration.mean_ms / MS_PER_H,
+    )
+    part = hazard.struck_part
+    blast = topology.gpus_per(part) if part else hazard.blast
+    assert isinstance(blast, int)
+    return per_failure, min(blast, topology.gpus)
+
+
+def _hazard_charge(scenario: Scenario, hazard: Hazard, topology: Topology) -> HazardCharge:
+    per_failure, blast = charge_and_blast(scenario, hazard, topology)
+    return HazardCharge(
+        components=topology.components(hazard.component),
+        mtbf=hazard.lifetime.mean_ms / MS_PER_H,
+        gpu_hours=per_failure.gpu_hours(job_size(scenario), blast),
+    )
+
+
+def renewal_goodput_loss(scenario: Scenario) -> float:
+    """Return what exact renewal theory says one gang of the first job loses; what it has only for itself.
+
+    The gang's rate is its GPUs times the failures per GPU-hour of all hazards, its stall detect (mean over the
+    failures) + the phases that its strategy goes through; overheads take their share of what is left (MODEL.md 2.2).
+    """
+    topology = build(scenario.cluster.topology, scenario.cluster.gpus)
+    job = scenario.jobs[0]
+    recovery = job.recovery
+    rates = [
+        job.gpus / topology.gpus * topology.components(hazard.component) * MS_PER_H / hazard.lifetime.mean_ms
+        for hazard in scenario.hazards
+    ]
+    rate = sum(rates)
+    detect = sum(each * hazard.detect for each, hazard in zip(rates, scenario.hazards, strict=True)) / rate
+    stall = (detect + sum(recovery.phases)) / MS_PER_H
+    interval, write = (recovery.checkpoint_every or 0) / MS_PER_H, recovery.checkpoint_write / MS_PER_H
+    if recovery.rolls_back:
+        goodput = restart_goodput(rate, interval, write, stall)
+    else:
+        goodput = no_rollback_goodput(rate, interval, write if interval else 0.0, stall)
+    return 1 - goodput * (1 - recovery.steady_overhead)
+
+
+def mtbf_range_h(scenario: Scenario) -> tuple[float, float] | None:
+    """Return the first range of MTBF [h] that a hazard gives, lowest first, or None."""
+    for hazard in scenario.hazards:
+        if hazard.mtbf_range is not None:
+            low, high = sorted(hazard.mtbf_range)
+            return low / MS_PER_H, high / MS_PER_H
+    return None
+
+
+def at_mtbf(scenario: Scenario, end: Literal["lowest", "highest"]) -> Scenario:
+    """Return the scenario with every hazard that gives a range of MTBF moved to one end of it."""
+    return scenario.model_copy(update={"hazards": tuple(_moved(hazard, end) for hazard in scenario.hazards)})
+
+
+def _moved(hazard: Hazard, end: Literal["lowest", "highest"]) -> Hazard:
+    if hazard.mtbf_range is None:
+        return hazard
+    mean = min(hazard.mtbf_range) if end == "lowest" else max(hazard.mtbf_range)
+    mtbf = mean if isinstance(hazard.mtbf, int) else hazard.mtbf.model_copy(update={"mean": mean})
+    return hazard.model_copy(update={"mtbf": mtbf})

@@ -1,0 +1,227 @@
+"""What a simulation says about a scenario, beside what the closed forms say."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypedDict, Unpack
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dcsim.decide.estimate import SCHEMA, Bill, Estimate, at_mtbf, bill, estimate, mtbf_range_h, relative
+from dcsim.economics import total, useful_hour_prices
+from dcsim.montecarlo import Paired, Progress, RunStore, Sample, Summary, replicate_many, summarise
+from dcsim.scenario import Scenario, sha256
+
+REPLICATIONS = 200
+"""Default number of replications: three tiers with their bridges answer within a minute on two cores (measured)."""
+MOST_AT_RANGE_ENDS = 32
+"""Replications at each end of a range of MTBF: the effect is far larger than its error (assumed)."""
+ENGINE = "simpy"
+
+
+@dataclass(frozen=True)
+class MtbfRange:
+    """What the range of MTBF [h] that a scenario gives does to its simulated loss, on common failures."""
+
+    lowest_h: float
+    highest_h: float
+    loss_at_lowest: float
+    loss_at_highest: float
+    replications: int
+
+    @property
+    def moves(self) -> float:
+        """Loss at the lowest MTBF less that at the highest."""
+        return self.loss_at_lowest - self.loss_at_highest
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """One scenario, simulated and estimated.
+
+    ``folder`` holds the replications, None if they were not kept; ``notices`` say what was found damaged in it.
+    """
+
+    sample: Sample
+    estimate: Estimate
+    mtbf_range: MtbfRange | None = None
+    folder: Path | None = None
+    notices: tuple[str, ...] = ()
+
+    @property
+    def scenario(self) -> Scenario:
+        """What was simulated."""
+        return self.sample.scenario
+
+    @cached_property
+    def loss(self) -> Summary:
+        """1 - useful / (N * H), idle included."""
+        return summarise(self.sample.loss, self.sample.mean_loss)
+
+    @cached_property
+    def job_loss(self) -> Summary | None:
+        """1 - useful / (GPU-hours that jobs asked for); None if they asked for none."""
+        losses = self.sample.job_loss
+        return None if losses is None else summarise(losses, self.sample.mean_job_loss)
+
+    @cached_property
+    def interruptions_per_month(self) -> Summary:
+        """Strikes on gangs per 720 h."""
+        return summarise(self.sample.interruptions_per_month, self.sample.mean_interruptions_per_month)
+
+    @cached_property
+    def failures_per_month(self) -> Summary:
+        """Effective component failures per 720 h."""
+        return summarise(self.sample.failures_per_month, self.sample.mean_failures_per_month)
+
+    @cached_property
+    def ettr(self) -> dict[str, float | None]:
+        """Useful share of what each job asked for, in the mean."""
+        return {job.name: self.sample.mean_ettr(job.name) for job in self.scenario.jobs}
+
+    @cached_property
+    def tco(self) -> Bill | None:
+        """The renter's table at the mean loss; None without [tco]."""
+        return bill(self.scenario, self.sample.mean_loss)
+
+    @cached_property
+    def totals_usd(self) -> NDArray[np.float64] | None:
+        """Cost of the term [USD] in each replication, float64 (n,); None without [tco]."""
+        tco = self.scenario.tco
+        return None if tco is None else total(tco, self.scenario.cluster.gpus, self.sample.loss)
+
+    @cached_property
+    def total_usd(self) -> Summary | None:
+        """Cost of the term [USD]; its mean is the cost at the mean loss."""
+        if self.tco is None or self.totals_usd is None:
+            return None
+        return summarise(self.totals_usd, self.tco.total_usd)
+
+    @cached_property
+    def useful_hours_usd(self) -> NDArray[np.float64] | None:
+        """All-in price of a useful GPU-hour [USD] in each replication; None without [tco], or if nothing was useful."""
+        tco = self.scenario.tco
+        if tco is None or not (self.sample.loss < 1).all():
+            return None
+        return useful_hour_prices(tco, self.scenario.cluster.gpus, self.sample.loss)["all_in"]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the document that ``dcsim run --json`` prints."""
+        return runs_json([self])
+
+    def entry(self, first: "RunResult") -> dict[str, Any]:
+        """Return this scenario's part of a document whose first scenario is ``first``."""
+        return {
+            "name": self.scenario.name,
+            "scenario_sha256": sha256(self.scenario),
+            "seed": self.scenario.seed,
+            "engine": ENGINE,
+            "replications": len(self.sample),
+            "gpu_hours_total": self.sample.gpu_hours_total,
+            "ledger": self.sample.mean_gpu_hours,
+            "overhead_by_cause": self.sample.overhead_by_cause,
+            "goodput": {
+                "loss": _summary(self.loss),
+                "job_loss": _summary(self.job_loss),
+                "ettr": self.ettr,
+                "interruptions_per_month": _mean(self.interruptions_per_month),
+                "failures_per_month": _mean(self.failures_per_month),
+            },
+            "estimate": self.estimate.entry(first.estimate),
+            "tco": self._money(first),
+            "mtbf_range": None if self.mtbf_range is None else asdict(self.mtbf_range),
+            "folder": None if self.folder is None else str(self.folder),
+        }
+
+    def _money(self, first: "RunResult") -> dict[str, Any] | None:
+        if self.tco is None:
+            return None
+        return {
+            "total_usd": _summary(self.total_usd),
+            "lines": dict(self.tco.lines),
+            "monthly_usd": self.tco.monthly_usd,
+            "relative": relative(self.tco, first.tco),
+            "usd_per_useful_gpu_hour": dict(self.tco.usd_per_useful_gpu_hour),
+        }
+
+
+def runs_json(runs: Sequence[RunResult]) -> dict[str, Any]:
+    """Return one document for several runs; ``relative`` is against the first."""
+    return {"schema": SCHEMA, "scenarios": [each.entry(runs[0]) for each in runs]}
+
+
+def _mean(summary: Summary | Paired) -> dict[str, Any]:
+    return {"mean": summary.mean, "se": summary.se, "ci95": summary.ci95 and list(summary.ci95)}
+
+
+def _summary(summary: Summary | None) -> dict[str, Any] | None:
+    if summary is None:
+        return None
+    return _mean(summary) | {"p5": summary.p5, "p50": summary.p50, "p95": summary.p95}
+
+
+class How(TypedDict, total=False):
+    """How to simulate; every key may be left out.
+
+    ``replications`` 0 to n - 1 are simulated by ``workers`` processes (default: the cores at hand). With ``output``
+    each is kept, as it finishes, in a folder of its scenario under it, and ``resume`` reads what is there; ``command``
+    is noted beside it. ``progress`` is called after each.
+    """
+
+    replications: int
+    workers: int | None
+    output: Path | str | None
+    resume: bool
+    progress: Progress | None
+    command: Sequence[str]
+
+
+def run(scenario: Scenario, **how: Unpack[How]) -> RunResult:
+    """Simulate one scenario.
+
+    Raises StoreError for a folder that cannot be used, Interrupted on Ctrl-C.
+    """
+    results, _ = run_many([scenario], **how)
+    return results[0]
+
+
+def run_many(
+    scenarios: Sequence[Scenario], besides: Sequence[Scenario] = (), **how: Unpack[How]
+) -> tuple[tuple[RunResult, ...], list[Sample]]:
+    """Simulate scenarios together, each with its own seed; return their results, and the samples of ``besides``.
+
+    Raises as ``run``.
+    """
+    replications, output = how.get("replications", REPLICATIONS), how.get("output")
+    workers, progress = how.get("workers"), how.get("progress")
+    command = how.get("command", ())
+    stores = [
+        None if output is None else RunStore(Path(output), each, engine=ENGINE, command=command) for each in scenarios
+    ]
+    runs = [*zip(scenarios, stores, strict=True), *((each, None) for each in besides)]
+    resume = how.get("resume", False)
+    samples = replicate_many(runs, replications, workers=workers, resume=resume, progress=progress)
+    ranges = _mtbf_ranges(scenarios, replications, workers, progress)
+    results = []
+    for scenario, sample, mtbf, store in zip(scenarios, samples, ranges, stores, strict=False):
+        folder, notices = (store.folder, tuple(store.notices)) if store else (None, ())
+        results.append(RunResult(sample, estimate(scenario), mtbf, folder, notices))
+    return tuple(results), samples[len(scenarios) :]
+
+
+def _mtbf_ranges(
+    scenarios: Sequence[Scenario], replications: int, workers: int | None, progress: Progress | None
+) -> list[MtbfRange | None]:
+    """Simulate both ends of the range of MTBF where a scenario gives one."""
+    count = min(replications, MOST_AT_RANGE_ENDS)
+    given = [mtbf_range_h(each) for each in scenarios]
+    ends = [
+        (at_mtbf(each, end), None)
+        for each, hours in zip(scenarios, given, strict=True)
+        if hours
+        for end in ("lowest", "highest")
+    ]
+    found = iter(replicate_many(ends, count, workers=workers, progress=progress) if ends else ())
+    return [hours and MtbfRange(*hours, next(found).mean_loss, next(found).mean_loss, count) for hours in given]

@@ -1,0 +1,132 @@
+"""Distributions of a time: the forms in which a repair may be written, with their means and their draws.
+
+Every draw scales unit numbers, so two scenarios that differ in a mean only meet the same draws.
+Times are int milliseconds.
+"""
+
+import math
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, Tag
+
+from dcsim.registry import one_of, tag
+from dcsim.units import Duration, Number, PositiveDuration
+
+Times = NDArray[np.int64]
+
+
+class Fixed(BaseModel):
+    """Always the same time."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    kind: Literal["fixed"] = "fixed"
+    time: Duration = Field(description="the time itself")
+
+    @property
+    def mean_ms(self) -> float:
+        """Mean [ms]."""
+        return float(self.time)
+
+    def draw(self, rng: np.random.Generator, size: int) -> Times:
+        """Return ``size`` times [ms]; no random number is used."""
+        return np.full(size, self.time, dtype=np.int64)
+
+
+class Exponential(BaseModel):
+    """Memoryless times with the given mean."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    kind: Literal["exponential"]
+    mean: PositiveDuration = Field(description="arithmetic mean")
+
+    @property
+    def mean_ms(self) -> float:
+        """Mean [ms]."""
+        return float(self.mean)
+
+    def draw(self, rng: np.random.Generator, size: int) -> Times:
+        """Return ``size`` times [ms]."""
+        return _milliseconds(rng.standard_exponential(size) * self.mean)
+
+
+class Lognormal(BaseModel):
+    """Times whose logarithm is normal with standard deviation ``sigma``; ``mean`` is that of the time."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    kind: Literal["lognormal"]
+    mean: PositiveDuration = Field(description="arithmetic mean of the time (not of its logarithm)")
+    sigma: Number = Field(gt=0, le=10, description="standard deviation of the logarithm")
+
+    @property
+    def mean_ms(self) -> float:
+        """Mean [ms]."""
+        return float(self.mean)
+
+    def draw(self, rng: np.random.Generator, size: int) -> Times:
+        """Return ``size`` times [ms]: exp(sigma z - sigma^2 / 2) times the mean."""
+        return _milliseconds(np.exp(self.sigma * rng.standard_normal(size) - self.sigma**2 / 2) * self.mean)
+
+
+class Weibull(BaseModel):
+    """Weibull times with the given arithmetic mean; shape below 1 has a long tail, above 1 a narrow body."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    kind: Literal["weibull"]
+    mean: PositiveDuration = Field(description="arithmetic mean")
+    shape: Number = Field(ge=0.1, le=100, description="Weibull shape k")
+
+    @property
+    def mean_ms(self) -> float:
+        """Mean [ms]."""
+        return float(self.mean)
+
+    def draw(self, rng: np.random.Generator, size: int) -> Times:
+        """Return ``size`` times [ms]: E^(1/k) / Gamma(1 + 1/k) times the mean, E unit exponential."""
+        unit = rng.standard_exponential(size) ** (1 / self.shape) / math.gamma(1 + 1 / self.shape)
+        return _milliseconds(unit * self.mean)
+
+
+class Empirical(BaseModel):
+    """Times drawn with equal chance from a list of observed ones."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    kind: Literal["empirical"]
+    values: tuple[Duration, ...] = Field(min_length=1, max_length=100_000, description="observed times")
+
+    @property
+    def mean_ms(self) -> float:
+        """Mean [ms]."""
+        return sum(self.values) / len(self.values)
+
+    def draw(self, rng: np.random.Generator, size: int) -> Times:
+        """Return ``size`` times [ms]."""
+        observed = np.array(self.values, dtype=np.int64)
+        return observed[(rng.random(size) * len(observed)).astype(np.int64)]
+
+
+Distribution = Fixed | Exponential | Lognormal | Weibull | Empirical
+_LONGEST_DRAW_MS = 4e15
+
+
+def _milliseconds(times: NDArray[np.float64]) -> Times:
+    return np.rint(np.minimum(times, _LONGEST_DRAW_MS)).astype(np.int64)
+
+
+_KINDS: dict[str, type[BaseModel]] = {
+    "fixed": Fixed,
+    "exponential": Exponential,
+    "lognormal": Lognormal,
+    "weibull": Weibull,
+    "empirical": Empirical,
+}
+if TYPE_CHECKING:
+    DurationOrDistribution = int | Distribution
+else:
+    DurationOrDistribution = one_of(_KINDS, Annotated[Duration, Tag(tag("text"))])
+
+
+def as_distribution(value: int | Distribution) -> Distribution:
+    """Return the distribution that a scenario's value stands for; a plain duration is a fixed time."""
+    return Fixed.model_construct(kind="fixed", time=value) if isinstance(value, int) else value

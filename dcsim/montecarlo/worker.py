@@ -1,0 +1,174 @@
+"""A process that simulates one replication after the other for another process.
+
+A plain child with two pipes instead of ``multiprocessing``: it never imports the caller's main module again (a script
+without a ``__main__`` guard works), it lies outside the terminal's process group (Ctrl-C reaches the parent alone), the
+death of one worker costs one replication and not the pool, and it ends with its parent, however that ends.
+"""
+
+import os
+import pickle
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from queue import SimpleQueue
+from threading import Thread
+from typing import Any
+
+from dcsim.ledger import Accounts
+from dcsim.scenario import Scenario
+
+Simulate = Callable[[Scenario, int], Accounts]
+Task = tuple[int, int]
+"""Which of the scenarios, and the number of the replication."""
+
+_START = """
+import pickle, sys
+sys.path[:] = pickle.load(sys.stdin.buffer)
+from dcsim.montecarlo.worker import serve
+serve()
+"""
+MOST_TRIES = 3
+"""How many workers one replication may cost before the run fails."""
+
+_ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+"""Each worker has one core: numpy's own threads would only cost memory."""
+
+
+class WorkerDied(Exception):
+    """A worker process ended without an answer: ``WorkerDied(what happened)``."""
+
+
+class Worker:
+    """The parent's side: starts the process and asks it. ``job``: what ``serve`` reads first, pickled."""
+
+    def __init__(self, job: bytes) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-c", _START],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=_ONE_THREAD | os.environ,
+            process_group=0,
+        )
+        self._job = job
+
+    def ask(self, task: Task) -> Accounts:
+        """Have one replication simulated.
+
+        Raises WorkerDied if the process ends first, else what the simulation raised.
+        """
+        requests, answers = self._process.stdin, self._process.stdout
+        assert requests is not None
+        assert answers is not None
+        try:
+            requests.write(self._job + pickle.dumps(task))
+            self._job = b""
+            requests.flush()
+            answer: Accounts | Exception = pickle.load(answers)
+        except (OSError, EOFError, pickle.UnpicklingError) as error:
+            raise WorkerDied("a worker process ended without an answer") from error
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def kill(self) -> None:
+        """End the process at once; ``ask`` in another thread then raises WorkerDied."""
+        self._process.kill()
+
+    def close(self) -> None:
+        """End the process and give back its pipes."""
+        self.kill()
+        self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            assert pipe is not None
+            with suppress(BrokenPipeError):  # what the dead have not read
+                pipe.close()
+
+
+class Crew:
+    """Workers for as many threads as ask: each is started when it is first needed and replaced when it dies."""
+
+    def __init__(self, scenarios: Sequence[Scenario], simulate: Simulate | None) -> None:
+        self._job = pickle.dumps(sys.path) + pickle.dumps((tuple(scenarios), simulate))
+        self._all: list[Worker] = []
+        self._idle: list[Worker] = []
+        self._stopped = False
+
+    def ask(self, task: Task) -> Accounts:
+        """Have one replication simulated, by another worker if the first dies.
+
+        Raises WorkerDied if three do, for then it is the replication that kills them; else what the simulation raised.
+        """
+        for _ in range(MOST_TRIES):
+            worker = self._free_worker()
+            try:
+                accounts = worker.ask(task)
+            except WorkerDied:
+                continue
+            self._idle.append(worker)
+            return accounts
+        raise WorkerDied(f"{MOST_TRIES} worker processes ended without an answer (killed, or out of memory)")
+
+    def _free_worker(self) -> Worker:
+        if self._idle:
+            return self._idle.pop()
+        worker = Worker(self._job)
+        self._all.append(worker)
+        if self._stopped:  # looked at after the worker is in the list, so stop sees one of the two
+            worker.kill()
+        return worker
+
+    def stop(self) -> None:
+        """End all workers at once, and refuse to start others."""
+        self._stopped = True
+        for worker in list(self._all):
+            worker.kill()
+
+    def close(self) -> None:
+        """Give back what the workers hold; nobody asks any more."""
+        for worker in self._all:
+            worker.close()
+
+
+def serve() -> None:
+    """The worker's side: answer tasks until the parent closes the pipe or dies."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with os.fdopen(os.dup(1), "wb") as answers:
+        os.dup2(2, 1)  # whatever prints must not get between the answers
+        scenarios, simulate = pickle.load(sys.stdin.buffer)
+        tasks: SimpleQueue[Task] = SimpleQueue()
+        Thread(target=_receive, args=(tasks,), daemon=True).start()
+        while True:
+            scenario, replication = tasks.get()
+            try:
+                answer: Any = (simulate or default_simulate())(scenarios[scenario], replication)
+            except Exception as error:
+                answer = _portable(error)
+            pickle.dump(answer, answers, protocol=pickle.HIGHEST_PROTOCOL)
+            answers.flush()
+
+
+def default_simulate() -> Simulate:
+    """Return the engine; imported where it runs, so a parent with workers never loads it."""
+    from dcsim.engine import simulate
+
+    return simulate
+
+
+def _receive(tasks: "SimpleQueue[Task]") -> None:
+    """Queue what the parent asks; end the process with the parent, even in the middle of a replication."""
+    try:
+        while True:
+            tasks.put(pickle.load(sys.stdin.buffer))
+    except (EOFError, OSError, pickle.UnpicklingError):
+        signal.raise_signal(signal.SIGKILL)
+
+
+def _portable(error: Exception) -> Exception:
+    """Return the error if it survives the pipe, else one that says the same."""
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:
+        return RuntimeError(f"{type(error).__name__}: {error}")
+    return error

@@ -1,0 +1,78 @@
+"""What a reader is shown, as text and before any layout: sentences, tables and notes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+MISSING = "-"
+"""Stands where a number is undefined."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of a table: a label with its unit, one cell per column. ``strong``: what the table is about."""
+
+    label: str
+    cells: tuple[str, ...]
+    strong: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows under columns, ``corner`` above the labels; ``notes`` are sentences that belong to it."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[Row, ...]
+    corner: str = ""
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Passage:
+    """Sentences under a title, each after what it is about."""
+
+    title: str
+    items: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Page:
+    """A report: the answer first, then what it rests on."""
+
+    answer: tuple[str, ...] = ()
+    parts: tuple[Table | Passage, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def per_cent(fraction: float | None, digits: int = 2) -> str:
+    """Write a fraction in per cent, without the sign."""
+    return number(None if fraction is None else 100 * fraction, digits)
+
+
+def number(value: float | None, digits: int) -> str:
+    """Write a number with thousands separated; what rounds to zero has no sign."""
+    return MISSING if value is None else f"{value:z,.{digits}f}"
+
+
+def usd(value: float | None) -> str:
+    """Write whole dollars, without the sign."""
+    return number(value, 0)
+
+
+def plus_minus(mean: float | None, half_width: float | None) -> str:
+    """Write a mean with the half-width of its 95 % interval, if it has one: two digits, or as many as that needs."""
+    digits = 2
+    while half_width and digits < 5 and half_width < 10**-digits:
+        digits += 1
+    return number(mean, digits) + ("" if half_width is None else f" ± {number(half_width, digits)}")
+
+
+def and_list(parts: Sequence[str]) -> str:
+    """Join names the way a sentence does."""
+    return " and ".join(filter(None, (", ".join(parts[:-1]), *parts[-1:])))
+
+
+def printable(text: str, longest: int = 40) -> str:
+    """Return a name on one line without control characters, cut to ``longest`` characters."""
+    clean = " ".join("".join(sign if sign.isprintable() else " " for sign in text).split()) or "(no name)"
+    return clean if len(clean) <= longest else clean[: longest - 1] + "…"

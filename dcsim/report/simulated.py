@@ -1,0 +1,301 @@
+"""What was simulated, beside what the formulas say."""
+
+from collections.abc import Callable, Sequence
+
+from dcsim.decide import Bill, Bridge, Comparison, Pair, RunResult
+from dcsim.decide.estimate import relative
+from dcsim.ledger import STATES
+from dcsim.montecarlo import Paired, Summary
+from dcsim.report.formula import formula_tables, term_of
+from dcsim.report.page import (
+    MISSING,
+    Page,
+    Passage,
+    Row,
+    Table,
+    and_list,
+    number,
+    per_cent,
+    plus_minus,
+    printable,
+    usd,
+)
+
+GROUPS = {
+    "gpu": "GPU rent",
+    "storage": "storage",
+    "network_cpu": "network and CPU nodes",
+    "support": "support",
+    "goodput": "goodput loss",
+    "setup": "set-up",
+    "debugging": "debugging",
+}
+LEAST_STEP_PP = 0.05
+"""The short form of a bridge names the steps from here on [percentage points]."""
+
+
+def run_page(runs: Sequence[RunResult], notes: Sequence[str] = ()) -> Page:
+    """Return what simulations of one or more scenarios say."""
+    return Page(
+        answer=tuple(_loss_sentence(run) for run in runs),
+        parts=(answer_table(runs), simulated_table(runs), *_range_tables(runs)),
+        notes=(*notes, *_provenance(runs)),
+    )
+
+
+def comparison_page(comparison: Comparison, notes: Sequence[str] = ()) -> Page:
+    """Return the answer to "which offer?": sentence, figures, the published tables, gaps and reasons."""
+    runs = comparison.runs
+    priced = [pair for pair in comparison.pairs if pair.total_usd_difference]
+    return Page(
+        answer=(_verdict(comparison), *_luck(runs)),
+        parts=(
+            answer_table(runs),
+            *formula_tables([run.estimate for run in runs]),
+            simulated_table(runs),
+            pair_table(comparison.pairs),
+            *([gap_table(priced, runs)] if priced else []),
+            *(reasons(bridge) for bridge in comparison.bridges),
+            *_range_tables(runs),
+        ),
+        notes=(*notes, *_provenance(runs)),
+    )
+
+
+def explain_page(bridge: Bridge, notes: Sequence[str] = ()) -> Page:
+    """Return the steps from the published formula to the simulation."""
+    first, last = bridge.steps[0], bridge.steps[-1]
+    name = printable(bridge.scenario.name)
+    answer = (
+        f"{name}: the formula says {per_cent(first.loss)} % of all GPU-hours are lost, "
+        f"the simulation {per_cent(last.loss)} %."
+    )
+    seeds = f"{bridge.replications:,} replications of seed {bridge.scenario.seed}, the same failures at every step"
+    return Page(answer=(answer,), parts=(bridge_table(bridge), steps_passage(bridge)), notes=(*notes, seeds))
+
+
+# --- sentences ----------------------------------------------------------------------------------------------------
+
+
+def _loss_sentence(run: RunResult) -> str:
+    loss = _with_error(run.loss)
+    formula = per_cent(run.estimate.accounting.goodput_loss)
+    name = printable(run.scenario.name)
+    return f"{name} loses {loss} % of its GPU-hours in the simulation, {formula} % by the published formula."
+
+
+def _verdict(comparison: Comparison) -> str:
+    """Say which offer is cheapest per useful GPU-hour, by how much, and how sure that is."""
+    prices = {index: price for index, run in enumerate(comparison.runs) if (price := _price(run)) is not None}
+    if len(prices) < len(comparison.runs):
+        return _least_loss(comparison)
+    best = min(prices, key=prices.__getitem__)
+    others = sorted(prices.keys() - {best}, key=prices.__getitem__)
+    against = []
+    for other in others:
+        gap = prices[other] - prices[best]
+        name = printable(comparison.runs[other].scenario.name)
+        share = per_cent(gap / prices[other], 1)
+        against.append(f"{number(gap, 2)} USD ({share} %) less than {name} {_how_sure(comparison, best, other)}")
+    name = printable(comparison.runs[best].scenario.name)
+    return f"{name} is cheapest: {number(prices[best], 2)} USD per useful GPU-hour all in, {and_list(against)}."
+
+
+def _luck(runs: Sequence[RunResult]) -> list[str]:
+    """Say that the spread of runs is not the whole uncertainty, where the scenarios give a range of MTBF."""
+    ranged = [run for run in runs if run.mtbf_range]
+    if not ranged:
+        return []
+    moved = max(abs(run.mtbf_range.moves) for run in ranged if run.mtbf_range)
+    spread = max(run.loss.p95 - run.loss.p5 for run in ranged)
+    return [
+        f"Those runs differ by luck alone (P5 to P95 of the loss: at most {per_cent(spread)} pp); MTBF anywhere in the "
+        f"range that the scenarios give moves the loss by up to {per_cent(moved)} pp."
+    ]
+
+
+def _with_error(found: Summary | Paired | None, scale: float = 100.0) -> str:
+    """Write a mean and its interval, in per cent unless another scale is given."""
+    if found is None:
+        return MISSING
+    return plus_minus(found.mean * scale, None if found.half_width is None else found.half_width * scale)
+
+
+def _how_sure(comparison: Comparison, best: int, other: int) -> str:
+    runs = comparison.runs
+    for pair in comparison.pairs:
+        if pair.a is runs[best] and pair.b is runs[other]:
+            return _share(pair.probability_cheaper_hour, len(runs[best].sample))
+        if pair.a is runs[other] and pair.b is runs[best] and pair.probability_cheaper_hour is not None:
+            return _share(1 - pair.probability_cheaper_hour, len(runs[best].sample))
+    return ""
+
+
+def _share(probability: float | None, replications: int) -> str:
+    return f"in {number((probability or 0) * replications, 0)} of {replications:,} runs"
+
+
+def _least_loss(comparison: Comparison) -> str:
+    best = min(comparison.runs, key=lambda run: run.loss.mean)
+    return f"Least lost: {_loss_sentence(best)} (No prices: not every scenario has a [tco] table.)"
+
+
+def _price(run: RunResult) -> float | None:
+    return run.tco.usd_per_useful_gpu_hour["all_in"] if run.tco else None
+
+
+def _provenance(runs: Sequence[RunResult]) -> list[str]:
+    seeds = sorted({run.scenario.seed for run in runs})
+    said = [
+        f"{len(runs[0].sample):,} replications, seed {and_list([str(seed) for seed in seeds])}; ± is the 95 % interval "
+        "of a mean, P5 to P95 the spread of single runs"
+    ]
+    kept = dict.fromkeys(str(run.folder) for run in runs if run.folder)
+    return said + [f"written: {folder}/" for folder in kept]
+
+
+# --- tables -------------------------------------------------------------------------------------------------------
+
+
+def answer_table(runs: Sequence[RunResult]) -> Table:
+    """Return formula and simulation beside one another, a row for each scenario."""
+    money = any(run.tco for run in runs)
+    term = term_of([run.estimate for run in runs])
+    columns = ["loss %, formula", "loss %, simulated"]
+    if money:
+        columns += [f"{term} USD, formula", f"{term} USD, simulated", "USD per useful GPU-h"]
+    rows = []
+    for run in runs:
+        cells = [
+            per_cent(run.estimate.accounting.goodput_loss),
+            _with_error(run.loss),
+        ]
+        if money:
+            cells += [
+                usd(run.estimate.tco.total_usd if run.estimate.tco else None),
+                usd(run.tco.total_usd if run.tco else None),
+                number(_price(run), 4),
+            ]
+        rows.append(Row(printable(run.scenario.name, 16), tuple(cells), strong=True))
+    return Table("Formula and simulation", tuple(columns), tuple(rows))
+
+
+def simulated_table(runs: Sequence[RunResult]) -> Table:
+    """Return where the simulated GPU-hours and the money went."""
+
+    def row(label: str, cell: Callable[[RunResult], str], strong: bool = False) -> Row:
+        return Row(label, tuple(cell(run) for run in runs), strong)
+
+    def money(label: str, cell: Callable[[RunResult, Bill], str], strong: bool = False) -> Row:
+        return row(label, lambda run: cell(run, run.tco) if run.tco else MISSING, strong)
+
+    def state(name: str) -> Callable[[RunResult], str]:
+        return lambda run: per_cent(run.sample.mean_gpu_hours[name] / run.sample.gpu_hours_total)
+
+    def quantile(name: str) -> Callable[[RunResult, Bill], str]:
+        return lambda run, _: usd(getattr(run.total_usd, name))
+
+    first = runs[0].tco
+    seen = [name for name in STATES if any(run.sample.mean_gpu_hours[name] for run in runs)]
+    rows = [
+        row("goodput loss, %", lambda r: _with_error(r.loss), strong=True),
+        row("  one run, P5 to P95, %", lambda r: f"{per_cent(r.loss.p5)} to {per_cent(r.loss.p95)}"),
+        row("loss of what jobs asked for, %", lambda r: per_cent(r.job_loss.mean if r.job_loss else None)),
+        row("failures per month", lambda r: number(r.failures_per_month.mean, 2)),
+        row("strikes on jobs per month", lambda r: number(r.interruptions_per_month.mean, 2)),
+        *(row(f"{name}, % of GPU-hours", state(name)) for name in seen),
+    ]
+    if first or any(run.tco for run in runs):
+        term = term_of([run.estimate for run in runs])
+        rows += [
+            money("goodput loss, USD/mo", lambda r, bill: usd(bill.lines["goodput"])),
+            money(f"{term}, mean, USD", lambda r, bill: usd(bill.total_usd), strong=True),
+            *(money(f"  {name.upper()} of one run, USD", quantile(name)) for name in ("p5", "p50", "p95")),
+            money("relative to the first", lambda r, bill: number(relative(bill, first), 2)),
+            money("all in, USD per useful GPU-h", lambda r, bill: number(_price(r), 4), strong=True),
+        ]
+    return Table("Simulated", tuple(printable(run.scenario.name) for run in runs), tuple(rows))
+
+
+def pair_table(pairs: Sequence[Pair]) -> Table:
+    """Return the paired differences: the second less the first, on the same failures."""
+    rows = []
+    for pair in pairs:
+        loss, cost = pair.loss_difference, pair.total_usd_difference
+        rows.append(
+            Row(
+                f"{printable(pair.b.scenario.name, 16)} less {printable(pair.a.scenario.name, 16)}",
+                (
+                    _with_error(loss),
+                    _with_error(cost, 1e-6),
+                    per_cent(pair.probability_cheaper, 1),
+                ),
+            )
+        )
+    columns = ("loss, pp", "term, million USD", "latter cheaper, % of runs")
+    return Table("Differences on the same failures", columns, tuple(rows))
+
+
+def gap_table(pairs: Sequence[Pair], runs: Sequence[RunResult]) -> Table:
+    """Return what the gap of each scenario to the first is made of."""
+    against = [pair for pair in pairs if pair.a is runs[0]] or list(pairs)
+    parts = [pair.attribution or {} for pair in against]
+    groups = [group for group in GROUPS if any(part.get(group) for part in parts)]
+    rows = [Row(f"{GROUPS[group]}, USD", tuple(usd(part[group]) for part in parts)) for group in groups]
+    rows.append(Row("gap, USD", tuple(usd(sum(part.values())) for part in parts), strong=True))
+    first, term = printable(against[0].a.scenario.name), term_of([run.estimate for run in runs])
+    return Table(
+        f"Where the gap to {first} comes from ({term})",
+        tuple(printable(pair.b.scenario.name) for pair in against),
+        tuple(rows),
+    )
+
+
+def bridge_table(bridge: Bridge) -> Table:
+    """Return the steps from the formula's loss to the simulation's."""
+    rows = [
+        Row(step.name, (per_cent(step.loss), f"{step.delta_pp:+z.2f}", _signed(step.delta_usd)))
+        for step in bridge.steps
+    ]
+    rows.append(Row("simulated", (per_cent(bridge.steps[-1].loss), "", ""), strong=True))
+    return Table(
+        f"Why formula and simulation differ: {printable(bridge.scenario.name)}",
+        ("loss %", "step, pp", "step, USD"),
+        tuple(rows),
+    )
+
+
+def _signed(value: float | None) -> str:
+    return MISSING if value is None else f"{value:+z,.0f}"
+
+
+def reasons(bridge: Bridge) -> Passage:
+    """Return the short form of the bridge: the steps that matter, in plain words."""
+    first, last = bridge.steps[0].loss, bridge.steps[-1].loss
+    title = (
+        f"Why they differ: {printable(bridge.scenario.name)}, {per_cent(first)} % by formula, "
+        f"{per_cent(last)} % simulated"
+    )
+    items = [(f"{step.delta_pp:+.2f} pp", step.text) for step in bridge.steps if abs(step.delta_pp) >= LEAST_STEP_PP]
+    return Passage(title, tuple(items) or (("", f"no step is worth {LEAST_STEP_PP} pp"),))
+
+
+def steps_passage(bridge: Bridge) -> Passage:
+    """Return what each step means."""
+    return Passage("What each step puts in", tuple((step.name, step.text) for step in bridge.steps))
+
+
+def _range_tables(runs: Sequence[RunResult]) -> list[Table]:
+    """Return what is not known beside the spread of single runs."""
+    rows = []
+    for run in runs:
+        if (ends := run.mtbf_range) is not None:
+            cells = (
+                f"{usd(ends.lowest_h)} to {usd(ends.highest_h)}",
+                f"{per_cent(ends.loss_at_lowest)} to {per_cent(ends.loss_at_highest)}",
+                per_cent(ends.moves),
+                per_cent(run.loss.p95 - run.loss.p5),
+            )
+            rows.append(Row(printable(run.scenario.name, 16), cells))
+    columns = ("MTBF, h", "loss there, %", "moves it by, pp", "one run, P5 to P95, pp")
+    return [Table("What is not known: the MTBF (simulated)", columns, tuple(rows))] if rows else []

@@ -1,0 +1,193 @@
+"""The files of a scenario: reading them safely, following ``extends``, merging, and knowing where a key came from."""
+
+import codecs
+import os
+import re
+import stat
+import tomllib
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from dcsim.scenario.errors import KeyPath, Problem, ScenarioError
+from dcsim.scenario.lines import MOST_NESTED, TooDeepError, key_lines
+from dcsim.shipped import shipped_files
+from dcsim.topology.description import did_you_mean, shown
+
+MOST_BYTES = 1 << 20
+"""Largest scenario file [B]; source: assumed, hundreds of times what is shipped."""
+TOO_DEEP = f"is nested too deeply: more than {MOST_NESTED} levels"
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One file: ``file`` as the user knows it, ``folder`` without symlinks, its tables, the line of each key."""
+
+    file: str
+    folder: Path
+    data: dict[str, Any]
+    lines: Mapping[KeyPath, int]
+
+
+def find(source: str | Path) -> Path:
+    """Return the path of a scenario: a file, or the name of a shipped one.
+
+    Raises ScenarioError where there is neither.
+    """
+    if os.path.exists(source) and not (isinstance(source, str) and os.path.isdir(source)):
+        return Path(source)
+    shipped = shipped_files("scenarios")
+    name = str(source)
+    if name in shipped:
+        return shipped[name]
+    if os.path.isdir(source) or os.path.islink(source):
+        return Path(source)
+    hint = _near_file(Path(source)) or did_you_mean(name, shipped)
+    raise _error(name, None, f"no such file, nor a scenario that comes with dcsim{hint}")
+
+
+def read_layers(path: Path) -> list[Layer]:
+    """Read a scenario file and what it extends, the file itself first.
+
+    Raises ScenarioError, naming the file and line at fault.
+    """
+    real = Path(os.path.realpath(path))
+    layers, chain = [_read(path, str(path))], [real]
+    while "extends" in (child := layers[-1]).data:
+        base = child.data.pop("extends")
+        line = child.lines.get(("extends",))
+
+        def wrong(why: str, base: object = base, child: Layer = child, line: int | None = line) -> ScenarioError:
+            return _error(child.file, line, f"found {shown(base)}; {why}", "extends")
+
+        if not isinstance(base, str) or not base.strip() or "\0" in base:
+            raise wrong("must be text: a file in the scenario folder")
+        target = Path(os.path.realpath(child.folder / base))
+        if not target.is_relative_to(real.parent):
+            raise wrong(f"lies outside of the scenario folder {shown(str(real.parent))}; must stay inside")
+        if target in chain:
+            circle = " -> ".join(shown(each.name) for each in (*chain[chain.index(target) :], target))
+            raise wrong(f"leads back to itself: {circle}")
+        if not os.path.exists(target):
+            raise wrong(f"no such file{_near_file(target)}")
+        chain.append(target)
+        layers.append(_read(target, str(Path(child.file).parent / base)))
+    return layers
+
+
+def merged(layers: Sequence[Layer]) -> dict[str, Any]:
+    """Merge files, the first one on top: tables key by key, everything else replaces what lies below."""
+    data: dict[str, Any] = {}
+    for layer in reversed(layers):
+        data = _merge(data, layer.data)
+    return deepcopy(data)  # the overrides will change it, and the layers must still say what stood where
+
+
+def _merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    both = dict(below)
+    for key, value in above.items():
+        old = both.get(key)
+        both[key] = _merge(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+    return both
+
+
+def layer_of(layers: Sequence[Layer], path: KeyPath) -> tuple[Layer, KeyPath]:
+    """Return the file that gives a path its value and the part of the path that it holds.
+
+    A path that no file holds belongs to the file that comes nearest, the topmost one of equals.
+    """
+    best, held = layers[0], 0
+    for layer in layers:
+        length, hides = _held(layer.data, path)
+        if length > held:
+            best, held = layer, length
+        if hides:
+            break
+    return best, path[:held]
+
+
+def line_of(layer: Layer, held: KeyPath) -> int | None:
+    """Return the line of a path, or of the nearest key around it."""
+    return next((layer.lines[held[:n]] for n in range(len(held), 0, -1) if held[:n] in layer.lines), None)
+
+
+def _held(data: Any, path: KeyPath) -> tuple[int, bool]:
+    """Return how much of a path a file holds, and whether that hides the files below: only tables are merged."""
+    hides = False
+    for length, part in enumerate(path):
+        hides = hides or not isinstance(data, dict)
+        in_list = isinstance(data, list) and isinstance(part, int) and part < len(data)
+        if not (in_list or (isinstance(data, dict) and part in data)):
+            return length, hides
+        data = data[part]
+    return len(path), hides or not isinstance(data, dict)
+
+
+def _read(path: Path, file: str) -> Layer:
+    """Read and parse one file; every way in which it can be no TOML text is one clear error."""
+    line: int | None = None
+    text = ""
+    try:
+        text = _text(path).replace("\r\n", "\n")
+        lines = key_lines(text)
+        return Layer(file, Path(os.path.realpath(path)).parent, tomllib.loads(text), lines)
+    except OSError as error:
+        why = f"cannot be read: {error.strerror or error}"
+    except NoTextError as error:
+        why = str(error)
+    except UnicodeDecodeError as error:
+        why = f"is not a text file: byte {error.start} is not UTF-8"
+    except TooDeepError as error:
+        why, line = TOO_DEEP, error.line
+    except tomllib.TOMLDecodeError as error:
+        why, line = _syntax(str(error), text)
+    except ValueError as error:  # an integer of more digits than Python reads
+        why = f"is not valid TOML: {error}".partition(";")[0]
+    raise _error(file, line, why)
+
+
+class NoTextError(ValueError):
+    """A file that is not even looked at as TOML."""
+
+
+def _text(path: Path) -> str:
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):  # a pipe or a device could block or never end
+        raise NoTextError("is a folder" if stat.S_ISDIR(status.st_mode) else "is not a regular file")
+    with path.open("rb") as stream:
+        content = stream.read(MOST_BYTES + 1)
+    if len(content) > MOST_BYTES:
+        size = max(status.st_size, len(content))
+        raise NoTextError(f"is too large: {size:,} bytes; at most {MOST_BYTES:,} are allowed")
+    if content.startswith(codecs.BOM_UTF8):
+        raise NoTextError("begins with a byte-order mark; save it as UTF-8 without one")
+    if b"\0" in content:
+        raise NoTextError("is not a text file: it holds a NUL byte")
+    if not content.strip():
+        raise NoTextError("is empty")
+    return content.decode()
+
+
+def _syntax(message: str, text: str) -> tuple[str, int]:
+    """Return what tomllib found and the line, with the remedy for the usual slip: text without quotes."""
+    place = re.search(r" \((?:at line (\d+), column (\d+)|at end of document)\)$", message)
+    lines = text.split("\n")
+    line = int(place[1]) if place and place[1] else len(lines)
+    unquoted = re.fullmatch(r"\s*([\w.-]+)\s*=\s*([^\s\"'\[{#=][^\"'\[{#=]*?)\s*(#.*)?", lines[line - 1][:200])
+    hint = f'; did you mean {unquoted[1]} = "{unquoted[2]}"?' if unquoted else ""
+    return f"is not valid TOML: {message[: place.start()] if place else message}{hint}", line
+
+
+def _near_file(path: Path) -> str:
+    try:
+        near = get_close_matches(path.name, [each.name for each in path.parent.iterdir()], n=1)
+    except (OSError, ValueError):
+        return ""
+    return f"; did you mean {shown(near[0])}?" if near else ""
+
+
+def _error(file: str, line: int | None, why: str, path: str = "") -> ScenarioError:
+    return ScenarioError([Problem(file, line, path, why)])

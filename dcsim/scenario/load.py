@@ -1,0 +1,75 @@
+"""From files and overrides to one valid scenario, or every mistake at once."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from dcsim.scenario.errors import KeyPath, Problem, ScenarioError, dotted
+from dcsim.scenario.layers import TOO_DEEP, Layer, find, layer_of, line_of, merged, read_layers
+from dcsim.scenario.model import Scenario
+from dcsim.scenario.overrides import apply, read_overrides
+from dcsim.scenario.rules import broken_rules
+from dcsim.scenario.wording import MOST_PROBLEMS, Found, impossible_values, in_plain_words
+
+
+def load(source: str | Path, /, *, set: Sequence[str] = (), **overrides: Any) -> Scenario:
+    """Read a scenario: a path to a TOML file, or the name of a shipped one such as ``pretrain-5184/gold``.
+
+    ``set`` holds texts as on the command line: ``jobs.pretrain.gpus=2048``, ``hazards.0.mtbf=50677 h``. Keyword arguments
+    do the same with Python values: ``load(path, seed=3, **{"jobs.pretrain.gpus": 2048})``. A key is dotted, a list entry
+    goes by its name (without one, its component) or its index. Raises ScenarioError with all mistakes that can be told.
+    """
+    texts = [set] if isinstance(set, str) else set
+    try:
+        return _load(source, texts, overrides)
+    except RecursionError:
+        raise ScenarioError([Problem(str(source), None, "", TOO_DEEP)]) from None
+
+
+def _load(source: str | Path, texts: Iterable[str], keywords: dict[str, Any]) -> Scenario:
+    changes = read_overrides(texts, keywords)
+    layers = read_layers(find(source))
+    data = merged(layers)
+    changed: dict[KeyPath, str] = {}
+    lost: list[Problem] = []
+    for change in changes:
+        try:
+            changed[apply(change, data)] = change.label
+        except ScenarioError as error:
+            lost += error.problems
+    topology = layer_of(layers, ("cluster", "topology"))[0]
+    scenario, found = _validated(data, topology.folder)
+    problems = lost + [_located(path, why, data, layers, changed) for path, why in found]
+    if scenario is None or problems:
+        problems.sort(key=lambda problem: (problem.file, problem.line or 0))
+        if len(problems) > MOST_PROBLEMS:
+            more = f"and more mistakes; these are the first {MOST_PROBLEMS}"
+            problems[MOST_PROBLEMS:] = [Problem(layers[0].file, None, "", more)]
+        raise ScenarioError(problems)
+    return scenario
+
+
+def _validated(data: dict[str, Any], folder: Path) -> tuple[Scenario | None, list[Found]]:
+    """Return the scenario, or None, and what is wrong: values first, and only where all are right the rules."""
+    found = list(islice(impossible_values(data), MOST_PROBLEMS + 1))
+    named = {path for path, _ in found}
+    try:
+        scenario = Scenario.model_validate(data, context={"folder": folder})
+    except ValidationError as error:
+        others = (each for each in in_plain_words(error, data) if each[0] not in named)
+        return None, found + list(islice(others, MOST_PROBLEMS + 1))
+    return scenario, found or list(islice(broken_rules(scenario), MOST_PROBLEMS + 1))
+
+
+def _located(
+    path: KeyPath, why: str, data: Any, layers: Sequence[Layer], changed: Mapping[KeyPath, str]
+) -> Problem:
+    """Say where a mistake was made: in an override, or in a line of a file."""
+    for length in range(len(path), 0, -1):
+        if path[:length] in changed:
+            return Problem(changed[path[:length]], None, dotted(path, data), why)
+    layer, held = layer_of(layers, path)
+    return Problem(layer.file, line_of(layer, held), dotted(path, data), why)

@@ -1,0 +1,110 @@
+"""Single keys changed from outside of the files: ``--set jobs.pretrain.gpus=2048``."""
+
+import datetime
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any
+
+from dcsim.scenario.errors import KeyPath, Problem, ScenarioError, dotted, entry_names
+from dcsim.scenario.lines import MOST_NESTED
+from dcsim.topology.description import did_you_mean, shown
+
+_PART = r"""(?:\s*"(?:[^"\\]|\\.)*"\s*|\s*'[^']*'\s*|[^."'=]+)"""
+_KEY = re.compile(rf"{_PART}(?:\.{_PART})*")
+
+
+@dataclass(frozen=True)
+class Override:
+    """``label``: how the user wrote it; ``key``: its parts; ``value``: as TOML would give it."""
+
+    label: str
+    key: tuple[str, ...]
+    value: Any
+
+
+def read_overrides(texts: Iterable[str], keywords: Mapping[str, Any]) -> list[Override]:
+    """Read ``key=value`` texts, then keyword arguments, which come last and win.
+
+    A text's value is what TOML makes of it, else the text itself, so that quantities need no quotes. Raises ScenarioError.
+    """
+    read, problems = [], []
+    for text in texts:
+        match = _KEY.match(text)
+        parts = _parts(match[0]) if match and text.startswith("=", match.end()) else None
+        if match and parts:
+            read.append(Override(_short(f"--set {text}"), parts, _value(text[match.end() + 1 :])))
+        else:
+            why = f"found {shown(text)}; must be key=value, such as jobs.pretrain.gpus=2048"
+            problems.append(Problem("--set", None, "", why))
+    for key, value in keywords.items():
+        if parts := _parts(key):
+            read.append(Override(_short(f"override {key}"), parts, deepcopy(value)))
+        else:
+            problems.append(Problem("override", None, "", f"found {shown(key)}; must be a dotted key"))
+    if problems:
+        raise ScenarioError(problems)
+    return read
+
+
+def apply(override: Override, data: dict[str, Any]) -> KeyPath:
+    """Change ``data`` in place; return the path of the value, or of the topmost table that had to be made for it.
+
+    Entries of a list go by name or by index. Raises ScenarioError where the key leads nowhere.
+    """
+    here: Any = data
+    path: KeyPath = ()
+    made: KeyPath | None = None
+    for number, part in enumerate(override.key, 1):
+        step: str | int = part
+        if isinstance(here, list):
+            step = _entry(override, part, here, dotted(path, data))
+        elif not isinstance(here, dict):
+            why = f"found {shown(here)}, which has no keys of its own; set it as a whole"
+            raise ScenarioError([Problem(override.label, None, dotted(path, data), why)])
+        path = (*path, step)
+        if number == len(override.key):
+            here[step] = override.value
+        elif isinstance(here, dict) and step not in here:
+            made = made or path
+            here[step] = {}
+        here = here[step]
+    return made or path
+
+
+def _entry(override: Override, part: str, entries: list[Any], where: str) -> int:
+    names = entry_names(entries)
+    if part in names:
+        return names.index(part)
+    if part.isdecimal() and len(part) < 10 and int(part) < len(entries):
+        return int(part)
+    known = [name for name in names if name is not None]
+    allowed = ", ".join([*known[:20], f"0 to {len(entries) - 1}"] if entries else ["nothing: the list is empty"])
+    why = f"found {shown(part)}; allowed: {allowed}{did_you_mean(part, known)}"
+    raise ScenarioError([Problem(override.label, None, where, why)])
+
+
+def _parts(key: str) -> tuple[str, ...] | None:
+    parts = [part.strip() for part in re.findall(_PART, key)]
+    if not _KEY.fullmatch(key) or not key.isprintable() or not all(parts) or len(parts) > MOST_NESTED:
+        return None
+    try:
+        return tuple(tomllib.loads(f"key = {part}")["key"] if part[0] in "\"'" else part for part in parts)
+    except ValueError:
+        return None
+
+
+def _value(text: str) -> Any:
+    try:
+        read = tomllib.loads(f"value = {text}")
+    except (ValueError, RecursionError):
+        return text
+    # No key takes a date, but 07:00:00 may be meant as text. A line break would smuggle in more keys.
+    dated = isinstance(read["value"], datetime.date | datetime.time)
+    return text if dated or len(read) > 1 else read["value"]
+
+
+def _short(label: str) -> str:
+    return label if len(label) <= 80 else label[:77] + "..."

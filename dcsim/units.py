@@ -1,0 +1,181 @@
+"""Quantities: text with a unit in, one canonical number out.
+
+Inside the program durations are int milliseconds, fractions floats in [0, 1), sizes float GiB and money float USD.
+The table is closed: a unit that is not in it is an error, so ``15 m`` can never be read as metres.
+"""
+
+import difflib
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+MS_PER_S = 1_000
+MS_PER_MIN = 60_000
+MS_PER_H = 3_600_000
+MS_PER_MONTH = 720 * MS_PER_H
+HOURS_PER_MONTH = 720
+"""Hours in the model's month (source: deck)."""
+
+_NUMBER = r"[+-]?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?"
+_QUANTITY = re.compile(rf"\s*({_NUMBER})\s*(\S.*?)\s*", re.ASCII)
+_SLURM_FORM = r"\s*(\d{1,9})-([01]\d|2[0-3]):([0-5]\d):([0-5]\d)\s*"
+_SLURM = re.compile(_SLURM_FORM, re.ASCII)
+
+
+@dataclass(frozen=True)
+class Dimension:
+    """One kind of quantity: its canonical unit, the closed table of units and what values are allowed."""
+
+    name: str
+    canonical: str
+    units: Mapping[str, Decimal]
+    example: str
+    most: float
+    positive: bool = False
+    below_most: bool = False
+
+    @property
+    def allowed(self) -> str:
+        """What may be written, in words."""
+        return f'{self.name} as text with a unit such as "{self.example}" ({", ".join(self.units)})'
+
+
+def _table(**units: str | int) -> dict[str, Decimal]:
+    return {name: Decimal(factor) for name, factor in units.items()}
+
+
+_TIME = {
+    "s": Decimal(MS_PER_S),
+    "min": Decimal(MS_PER_MIN),
+    "h": Decimal(MS_PER_H),
+    "d": Decimal(24 * MS_PER_H),
+    "mo": Decimal(MS_PER_MONTH),
+    "y": Decimal(8_760 * MS_PER_H),
+}
+_GIB = Decimal(1024**3)
+_BYTES = {
+    **{unit: Decimal(1024) ** (power - 3) for power, unit in enumerate(("B", "KiB", "MiB", "GiB", "TiB", "PiB"))},
+    **{unit: Decimal(1000) ** power / _GIB for power, unit in enumerate(("kB", "MB", "GB", "TB", "PB"), start=1)},
+}
+_LONGEST_MS = 3.6e15  # 10^9 h: beyond any MTBF in the field, and exact as a float
+
+_HABITS = {"m": "min", "sec": "s", "hr": "h", "hour": "h", "hours": "h", "day": "d", "days": "d", "month": "mo"}
+
+DURATION = Dimension("a duration", "ms", _TIME, "15 min", _LONGEST_MS)
+POSITIVE_DURATION = Dimension("a duration above zero", "ms", _TIME, "15 min", _LONGEST_MS, positive=True)
+FRACTION = Dimension("a share below 100 %", "1", {"%": Decimal("0.01")}, "5 %", 1.0, below_most=True)
+SIZE = Dimension("a size", "GiB", _BYTES, "500 TiB", 1e15)
+MONEY = Dimension("an amount of money", "USD", _table(USD=1), "4 USD", 1e15)
+PER_GPU_HOUR = Dimension(
+    "a price per GPU-hour", "USD", {"USD": Decimal(1), "USD/GPU-h": Decimal(1)}, "4 USD", 1e6, positive=True
+)
+PER_MONTH = Dimension("money per month", "USD/mo", {"USD/mo": Decimal(1)}, "8333 USD/mo", 1e15)
+PER_GIB_MONTH = Dimension(
+    "a storage price",
+    "USD/GiB/mo",
+    {"USD/GiB/mo": Decimal(1), "USD/TiB/mo": Decimal(1) / 1024},
+    "0.035 USD/GiB/mo",
+    1e6,
+)
+
+
+def _wrong(found: object, why: str) -> PydanticCustomError:
+    shown = repr(found)
+    shown = shown if len(shown) <= 60 else shown[:57] + "..."
+    return PydanticCustomError("quantity", "found {found}; {why}", {"found": shown, "why": why})
+
+
+def parse(value: object, dimension: Dimension) -> float:
+    """Turn text with a unit into the dimension's canonical unit (an int for durations, in ms).
+
+    Raises PydanticCustomError (one line: found, allowed, nearest unit) on anything else, bare numbers included.
+    """
+    if isinstance(value, str):
+        bare = re.fullmatch(_NUMBER, value.strip(), re.ASCII) is not None
+    else:
+        bare = isinstance(value, int | float) and not isinstance(value, bool)
+    if bare or not isinstance(value, str):
+        hint = "; a bare number has no unit" if bare else ""
+        raise _wrong(value, f"allowed: {dimension.allowed}{hint}")
+    slurm = _SLURM.fullmatch(value) if dimension.units is _TIME else None
+    match = _QUANTITY.fullmatch(value) if len(value) <= 100 else None
+    if slurm:
+        days, hours, minutes, seconds = (int(part) for part in slurm.groups())
+        number = Decimal((((days * 24 + hours) * 60 + minutes) * 60 + seconds) * MS_PER_S)
+    elif match is None:
+        raise _wrong(value, f"allowed: {dimension.allowed}")
+    else:
+        unit = match.group(2)
+        if unit not in dimension.units:
+            near = [_HABITS[unit]] if _HABITS.get(unit) in dimension.units else []
+            near = near or [known for known in dimension.units if known.lower() == unit.lower()]
+            near = near or difflib.get_close_matches(unit, dimension.units, n=1, cutoff=0.3)
+            hint = f'; did you mean "{match.group(1)} {near[0]}"?' if near else ""
+            raise _wrong(value, f"allowed: {dimension.allowed}{hint}")
+        try:
+            number = Decimal(match.group(1)) * dimension.units[unit]
+        except (InvalidOperation, ArithmeticError):
+            raise _wrong(value, f"the number is out of range; allowed: {dimension.allowed}") from None
+    if number < 0 or (number == 0 and dimension.positive):
+        raise _wrong(value, "must be above zero" if dimension.positive else "must not be negative")
+    small = number <= Decimal(dimension.most)  # what is too large is never made an int
+    result = (int(number.to_integral_value()) if dimension.units is _TIME else float(number)) if small else math.inf
+    if not small or (dimension.below_most and result == dimension.most):
+        below = "below" if dimension.below_most else "at most"
+        raise _wrong(value, f"too large; must be {below} {write(dimension.most, dimension)}")
+    if result == 0 and number > 0 and dimension.units is _TIME:
+        raise _wrong(value, "below one millisecond, the resolution of the simulation")
+    if result == 0 and dimension.positive:
+        raise _wrong(value, "too small")
+    return abs(result)  # -0.0 is 0.0
+
+
+def write(value: float, dimension: Dimension) -> str:
+    """Write a canonical number as text that ``parse`` turns into the same number again."""
+    if dimension.units is _TIME:
+        for unit in ("mo", "h", "min", "s"):
+            if value and int(value) % int(_TIME[unit]) == 0:
+                return f"{int(value) // int(_TIME[unit])} {unit}"
+        return f"{Decimal(int(value)) / MS_PER_S} s"
+    unit = "%" if dimension is FRACTION else dimension.canonical
+    number = (Decimal(repr(float(value))) / dimension.units[unit]).normalize()
+    plain = f"{number:f}"
+    return f"{plain if len(plain) <= 40 else number} {unit}"
+
+
+def _quantity(dimension: Dimension) -> tuple[Any, ...]:
+    """The pydantic annotations of one dimension: reads text, shows text, tells editors the pattern."""
+
+    def read(value: object) -> float:
+        return parse(value, dimension)
+
+    def shown(value: float) -> str:
+        return write(value, dimension)
+
+    pattern = rf"\s*{_NUMBER}\s*({'|'.join(dimension.units)})\s*"
+    if dimension.units is _TIME:
+        pattern = f"({pattern}|{_SLURM_FORM})"
+    pattern = f"^{pattern}$"
+    schema = {"type": "string", "pattern": pattern, "examples": [dimension.example], "x-unit": dimension.canonical}
+    reader: Callable[[object], float] = read
+    return BeforeValidator(reader), PlainSerializer(shown, when_used="json"), WithJsonSchema(schema)
+
+
+Whole = Annotated[int, Field(strict=True)]
+"""A whole number: 4096.0, "4096" and true are not."""
+Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+"""A plain number: no text, no truth value, neither nan nor inf."""
+Duration = Annotated[int, *_quantity(DURATION)]
+PositiveDuration = Annotated[int, *_quantity(POSITIVE_DURATION)]
+Fraction = Annotated[float, *_quantity(FRACTION)]
+SizeGiB = Annotated[float, *_quantity(SIZE)]
+Money = Annotated[float, *_quantity(MONEY)]
+PricePerGpuHour = Annotated[float, *_quantity(PER_GPU_HOUR)]
+MoneyPerMonth = Annotated[float, *_quantity(PER_MONTH)]
+PricePerGiBMonth = Annotated[float, *_quantity(PER_GIB_MONTH)]

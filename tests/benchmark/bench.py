@@ -1,0 +1,164 @@
+"""What a replication of the headline workload costs, and what a start of dcsim costs (`scripts/bench`).
+
+Every row is measured once per round, in turn, on one core, as CPU time with the random draws included, so
+that a ratio compares neighbours in time. Ratios are taken within a round and shown as median and range over
+the rounds; a first round, for warming up, is thrown away.
+"""
+
+import argparse
+import gc
+import json
+import math
+import os
+import platform
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from statistics import median
+
+import simpy
+
+from dcsim.engine import simulate
+from dcsim.scenario import load, plan
+from tests.benchmark import straightforward
+
+HEADLINE = Path(__file__).with_name("headline.toml")
+
+PER_SECOND = {"ns": 1e9, "ms": 1e3}
+LABELS = {
+    "timeout": ("one bare env.timeout", "ns"),
+    "straightforward": ("straightforward model, a replication", "ms"),
+    "engine": ("SimPy engine, a replication", "ms"),
+    "draws": ("its random draws alone, a replication", "ms"),
+    "bare": ("python -c pass", "ms"),
+    "click": ("python -c 'import click'", "ms"),
+    "dcsim": ("dcsim --help", "ms"),
+}
+RATIOS = (  # name, row, in units of row, what is asked of it
+    ("straightforward model in bare env.timeouts", "straightforward", "timeout", "about 440,000"),
+    ("straightforward model / SimPy engine", "straightforward", "engine", "8 or more"),
+    ("SimPy engine / its draws", "engine", "draws", ""),
+    ("dcsim --help in bare interpreter starts", "dcsim", "bare", "9 or fewer"),
+    ("import click in bare interpreter starts", "click", "bare", ""),
+)
+
+
+def cpu_seconds(work: Callable[[], object]) -> float:
+    """Return the CPU time of a call [s]."""
+    gc.collect()  # what the row before left behind is not this row's work
+    before = time.process_time()
+    work()
+    return time.process_time() - before
+
+
+def start_seconds(starts: int, *arguments: str) -> float:
+    """Return the CPU time of one start of this interpreter [s], mean over `starts`."""
+
+    def spent() -> float:
+        usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return usage.ru_utime + usage.ru_stime
+
+    before = spent()
+    for _ in range(starts):
+        subprocess.run([sys.executable, "-P", *arguments], check=True, stdout=subprocess.DEVNULL)
+    return (spent() - before) / starts
+
+
+def run_timeouts(count: int) -> None:
+    """Let one process sleep `count` times: the least that SimPy can do per event."""
+
+    def sleeper(env: simpy.Environment) -> Iterator[simpy.Event]:
+        for _ in range(count):
+            yield env.timeout(1)
+
+    env = simpy.Environment()
+    env.process(sleeper(env))
+    env.run()
+
+
+def measure(rounds: int) -> dict[str, list[float]]:
+    """Return seconds per unit of every row (timeout, replication, start), one per round."""
+    scenario = load(HEADLINE)
+    plain = partial(straightforward.simulate, straightforward.Workload())
+    tuned, draws = partial(simulate, scenario), plan(scenario).failures
+
+    def per_replication(work: Callable[[int], object], count: int, number: int) -> float:
+        first = number * count
+        return cpu_seconds(lambda: [work(replication) for replication in range(first, first + count)]) / count
+
+    rows: dict[str, Callable[[int], float]] = {
+        "timeout": lambda _: cpu_seconds(lambda: run_timeouts(100_000)) / 100_000,
+        "straightforward": lambda r: per_replication(plain, 1, r),
+        "engine": lambda r: per_replication(tuned, 5, r),
+        "draws": lambda r: per_replication(draws, 50, r),
+        "bare": lambda _: start_seconds(3, "-c", "pass"),
+        "click": lambda _: start_seconds(3, "-c", "import click"),
+        "dcsim": lambda _: start_seconds(3, "-m", "dcsim", "--help"),
+    }
+    seconds: dict[str, list[float]] = {name: [] for name in rows}
+    for number in range(rounds + 1):
+        for name, row in rows.items():
+            spent = row(number)
+            if number:
+                seconds[name].append(spent)
+    return seconds
+
+
+def machine() -> dict[str, str]:
+    """Name what was measured on."""
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    packages = {package: version(package) for package in ("simpy", "numpy", "click")}
+    cpu = models[0] if models else platform.processor()
+    return {"cpu": cpu, "python": platform.python_version(), **packages}
+
+
+def spread(values: list[float]) -> dict[str, float]:
+    """Return median and range."""
+    return {"median": median(values), "min": min(values), "max": max(values)}
+
+
+def shown(values: dict[str, float], factor: float = 1.0) -> str:
+    """Return median and range as text, three digits of the median."""
+    middle, low, high = (values[key] * factor for key in ("median", "min", "max"))
+    digits = max(0, 2 - int(math.log10(middle)))
+    return f"{middle:>10,.{digits}f}  ({low:,.{digits}f} to {high:,.{digits}f})"
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(prog="bench", description="Measure the headline workload and starts.")
+    parser.add_argument("--rounds", type=int, default=21, help="measured rounds (default 21)")
+    parser.add_argument("--quick", action="store_true", help="three rounds, for a first look")
+    parser.add_argument("--json", action="store_true", help="print one JSON document and nothing else")
+    options = parser.parse_args()
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    rounds = 3 if options.quick else max(1, options.rounds)
+    seconds = measure(rounds)
+    ratios = {
+        name: spread([a / b for a, b in zip(seconds[over], seconds[under], strict=True)])
+        for name, over, under, _ in RATIOS
+    }
+    costs = {name: spread(values) for name, values in seconds.items()}
+    if options.json:
+        document = {"schema": 1, "machine": machine(), "rounds": rounds, "seconds": costs, "ratios": ratios}
+        print(json.dumps(document))
+        return
+    print(", ".join(f"{key} {value}" for key, value in machine().items()))
+    print(f"{rounds} rounds on one core; CPU time, draws included: median (range)\n")
+    for row, (label, unit) in LABELS.items():
+        print(f"{label:<44}{shown(costs[row], PER_SECOND[unit])} {unit}")
+    print()
+    for name, _, _, asked in RATIOS:
+        print(f"{name:<44}{shown(ratios[name])}{asked and f'   asked: {asked}'}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,22 @@
+"""The bench runs and prints what scripts read; what it measures is never asserted."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_bench_prints_one_document_of_costs_and_ratios() -> None:
+    """Every row has a median inside its range, and every ratio lies within what the rows' ranges allow."""
+    command = [sys.executable, "-m", "tests.benchmark.bench", "--rounds", "2", "--json"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    document = json.loads(done.stdout)
+    assert (document["schema"], document["rounds"], done.stderr) == (1, 2, "")
+    assert {"straightforward", "engine", "draws", "dcsim"} <= document["seconds"].keys()
+    for row in (*document["seconds"].values(), *document["ratios"].values()):
+        assert 0 < row["min"] <= row["median"] <= row["max"]
+    costs, ratio = document["seconds"], document["ratios"]["straightforward model / SimPy engine"]
+    assert ratio["min"] >= costs["straightforward"]["min"] / costs["engine"]["max"]
+    assert ratio["max"] <= costs["straightforward"]["max"] / costs["engine"]["min"]

@@ -1,0 +1,73 @@
+"""Ctrl-C in a terminal: what is finished is kept, and the run goes on from there."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+SCENARIO = """
+name = "interrupted"
+horizon = "1000 h"
+[cluster]
+topology = "hgx-h100"
+gpus = 64
+spares = 8
+[[jobs]]
+name = "only"
+gpus = 48
+recovery = { kind = "fault-tolerant", failover = "5 min" }
+[[hazards]]
+component = "gpu"
+mtbf = "2000 h"
+blast = 8
+detect = "15 min"
+repair = "2 h"
+"""
+
+
+def start(*arguments):
+    """Start dcsim as a terminal does: in a process group of its own."""
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    return subprocess.Popen(
+        [sys.executable, "-P", "-m", "dcsim", *map(str, arguments)],
+        env=environment, text=True, process_group=0, stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+
+
+def answer(*arguments):
+    """What a run says in JSON about its scenario."""
+    with start(*arguments) as process:
+        out, err = process.communicate()
+    assert (process.returncode, err) == (0, "")
+    (scenario,) = json.loads(out)["scenarios"]
+    return {key: scenario[key] for key in ("replications", "ledger", "goodput", "scenario_sha256")}
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_ctrl_c_keeps_what_is_finished(tmp_path, workers):
+    """An interrupted run exits with 130 and no traceback, and resuming it gives what an undisturbed run gives."""
+    file, kept, clean = tmp_path / "it.toml", tmp_path / "kept", tmp_path / "clean"
+    file.write_text(SCENARIO)
+    with start("run", file, "-n", 100_000, "--workers", workers, "-o", kept) as process:
+        while len(list(kept.rglob("part-*.parquet"))) < 3:
+            assert process.poll() is None, process.stderr.read()
+            time.sleep(0.01)
+        os.killpg(process.pid, signal.SIGINT)
+        _, err = process.communicate()
+    assert process.returncode == 130
+    assert "Traceback" not in err
+    finished = len(list(kept.rglob("part-*.parquet")))
+    assert finished >= 3
+    assert not list(kept.rglob("*.tmp"))
+
+    more = finished + 2
+    resumed = answer("run", file, "-n", more, "--workers", workers, "-o", kept, "--resume", "--json")
+    assert resumed == answer("run", file, "-n", more, "-o", clean, "--json")
+    (one,), (other,) = kept.rglob("*.parquet"), clean.rglob("*.parquet")
+    assert one.read_bytes() == other.read_bytes()

@@ -1,0 +1,38 @@
+"""The engine's accounts equal those of the slow reference simulator, every integer, on random scenarios."""
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dcsim import engine
+from dcsim.ledger import STATES, Accounts
+from dcsim.scenario import Scenario
+from tests.property import reference
+from tests.property.scenarios import random_scenarios
+
+
+def differences(found: Accounts, expected: Accounts) -> list[str]:
+    """Return one line per account that differs."""
+    lines = [
+        f"{owner} {state}: {found.gpu_ms[row, column]}, not {expected.gpu_ms[row, column]}"
+        for row, owner in enumerate(expected.owners)
+        for column, state in enumerate(STATES)
+        if found.gpu_ms[row, column] != expected.gpu_ms[row, column]
+    ]
+    if found.failures != expected.failures:
+        lines.append(f"failures: {found.failures}, not {expected.failures}")
+    if not np.array_equal(found.strikes, expected.strikes):
+        lines.append(f"strikes: {found.strikes.tolist()}, not {expected.strikes.tolist()}")
+    if not np.array_equal(found.overhead_gpu_ms, expected.overhead_gpu_ms):
+        lines.append("the causes of overhead differ")
+    return lines
+
+
+@settings(max_examples=400)
+@given(random_scenarios(), st.integers(0, 100))
+def test_engine_equals_reference(scenario: Scenario, replication: int) -> None:
+    """Every account, the strikes and the failures of a random run are those of the reference, to the unit."""
+    expected = reference.simulate(scenario, replication).verified(scenario.capacity_gpu_ms)
+    found = engine.simulate(scenario, replication)
+    assert found.owners == expected.owners
+    assert differences(found, expected) == []
