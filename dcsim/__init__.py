@@ -12,7 +12,8 @@ Importing dcsim costs nothing: each name loads the room it lives in when it is f
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from dcsim.decide import compare, estimate, explain, run
+    from dcsim.decide import compare, explain, run
+    from dcsim.decide.estimate import estimate
     from dcsim.scenario import load
 
 __version__ = "0.1.0"

@@ -17,7 +17,8 @@ def tag(kind: str) -> str:
 def form_of(value: Any) -> str:
     """Tell text, list and the kinds of table apart, so that one mistake gives one error."""
     if isinstance(value, dict):
-        return tag(str(value.get("kind", "table")))
+        kind = value.get("kind", "table")
+        return tag(kind if isinstance(kind, str) else "no text")
     if isinstance(value, BaseModel):
         return tag(str(getattr(value, "kind", "table")))
     return tag("list" if isinstance(value, list | tuple) else "text")

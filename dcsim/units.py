@@ -86,7 +86,10 @@ PER_GIB_MONTH = Dimension(
 
 
 def _wrong(found: object, why: str) -> PydanticCustomError:
-    shown = repr(found)
+    if isinstance(found, dict | list):
+        shown = "a table" if isinstance(found, dict) else "a list"
+    else:
+        shown = repr(found).lower() if isinstance(found, bool) else repr(found)
     shown = shown if len(shown) <= 60 else shown[:57] + "..."
     return PydanticCustomError("quantity", "found {found}; {why}", {"found": shown, "why": why})
 

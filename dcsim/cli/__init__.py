@@ -89,7 +89,7 @@ def _told(error: Exception) -> int:
     problems: Iterable[object] | None = getattr(error, "problems", None)  # of scenarios and topologies
     if isinstance(error, click.UsageError):
         where = error.ctx.command_path if error.ctx else "dcsim"
-        problems = [f"{where}: {error.format_message()} Help: {where} --help"]
+        problems = [f"{where}: {error.format_message().rstrip('.')}. Help: {where} --help"]
     if problems is not None:
         for problem in problems:
             say(str(problem))
@@ -99,7 +99,7 @@ def _told(error: Exception) -> int:
 
 
 def _one_line(error: Exception) -> str:
-    text = " ".join(str(error).split())
+    text = " ".join(" ".join([str(error), *getattr(error, "__notes__", [])]).split())
     if type(error).__module__.startswith("dcsim."):
         return text
     return f"{type(error).__name__}: {text} (DCSIM_TRACEBACK=1 shows where)"

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -41,20 +42,8 @@ def schema_command() -> None:
 @JSON
 def list_command(as_json: bool) -> None:
     """Print the scenarios and topologies that come with dcsim, by the names that other verbs take."""
-    import tomllib
-
-    from dcsim.shipped import shipped_files
-
-    found = {
-        "scenarios": {
-            name: str(tomllib.loads(path.read_text("utf-8")).get("description", ""))
-            for name, path in shipped_files("scenarios").items()
-        },
-        "topologies": {
-            name: str(tomllib.loads(path.read_text("utf-8")).get("description", ""))
-            for name, path in shipped_files("topologies").items()
-        },
-    }
+    kinds: tuple[Literal["scenarios", "topologies"], ...] = ("scenarios", "topologies")
+    found = {kind: shipped_descriptions(kind) for kind in kinds}
     if as_json:
         click.echo(json.dumps({"schema": 1, **found}, indent=2))
         return
@@ -63,6 +52,16 @@ def list_command(as_json: bool) -> None:
         with page.section(kind.capitalize()):
             page.write_dl(list(names.items()), col_max=40)
     click.echo(page.getvalue().strip())
+
+
+def shipped_descriptions(kind: Literal["scenarios", "topologies"]) -> dict[str, str]:
+    """Name -> description of the shipped files of one kind."""
+    import tomllib
+
+    from dcsim.shipped import shipped_files
+
+    files = shipped_files(kind)
+    return {name: tomllib.loads(path.read_text("utf-8")).get("description", "") for name, path in files.items()}
 
 
 @click.command("new", epilog=example("dcsim new mine.toml --from pretrain-5184/silver"))

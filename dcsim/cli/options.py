@@ -1,7 +1,6 @@
 """What the verbs share: options, files that become scenarios, progress, and how a result is printed."""
 
 import json
-import os
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -38,21 +37,25 @@ JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON docu
 
 
 def _writable(_: click.Context, __: click.Parameter, folder: Path) -> Path:
-    """Refuse a folder that nothing could be written to, before any work is done."""
+    """Refuse a folder that nothing could be written to, before any work is done; leave nothing behind."""
+    from tempfile import TemporaryFile
+
     nearest = folder
     while not nearest.exists() and nearest != nearest.parent:
         nearest = nearest.parent
     if not nearest.is_dir():
         raise click.BadParameter(f"{nearest} is not a folder.")
-    if not os.access(nearest, os.W_OK | os.X_OK):
-        raise click.BadParameter(f"{nearest} is not writable.")
+    try:
+        TemporaryFile(dir=nearest).close()
+    except OSError as error:
+        raise click.BadParameter(f"{nearest} cannot be written to: {error.strerror}.") from None
     return folder
 
 
 SIMULATION = (
     click.option(
         "-n", "--replications", type=click.IntRange(1, 10**7), metavar="N",
-        help="Replications (default: 200); 1 gives no interval.",
+        help="Replications (default: 100); 1 gives no interval.",
     ),
     click.option("--workers", type=click.IntRange(1, 4096), metavar="N", help="Processes (default: one per core)."),
     SEED,
@@ -159,8 +162,8 @@ class ProgressLine:
             self.bar.stop()
         finished = getattr(error, "finished", None)
         if isinstance(error, KeyboardInterrupt) and finished is not None:
-            kept = f" and kept in {self.kept}/; the same command with --resume goes on from there" if self.kept else ""
-            say(f"interrupted: {finished} replications are finished{kept}")
+            kept = f"; those of each FILE are kept in {self.kept}/, and --resume goes on from there"
+            say(f"interrupted: {finished} replications are finished{kept if self.kept and finished else ''}")
             raise click.exceptions.Exit(INTERRUPTED)
 
     def __call__(self, done: int, total: int, running: "Running") -> None:
@@ -171,7 +174,7 @@ class ProgressLine:
         if self.bar is None or self.task is None:
             self.bar = _bar()
             self.bar.start()
-            self.task = self.bar.add_task("", total=total, start=True)
+            self.task = self.bar.add_task("", total=total, completed=done)
         if now - self.error_at > ERROR_EVERY_S and running.half_width is not None:
             self.error, self.error_at = f"{running.name[:20]} ± {100 * running.half_width:.3f} pp", now
         self.bar.update(self.task, completed=done, total=total, description=self.error)

@@ -2,9 +2,8 @@
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from dcsim.units import Whole
-
 from dcsim.closed_form.accounting import Identify, Mode
+from dcsim.units import Whole
 
 
 class AccountingKeys(BaseModel):

@@ -133,13 +133,14 @@ def _steps(scenario: Scenario, levels: Sequence[tuple[str, str, float]]) -> tupl
 
 def _fold_words(name: str, scenario: Scenario, mode: Mode) -> tuple[str, str]:
     free = scenario.cluster.gpus - scenario.gpus_in_jobs
+    unasked = f"no job asks for {free:,} GPUs" if free else "jobs ask for every GPU"
     return {
         "drawn": ("failures drawn", "the failures of these replications instead of their expected number"),
         "struck": ("failures outside the job", "a failure stops the job that it strikes, not one of the charged size"),
         "merged": ("failures while already down", "a job that is already down loses no hour twice"),
         "owned": (
             "spares counted once",
-            f"GPUs in repair come out of the free ones; {free:,} GPUs are asked for by no job",
+            f"GPUs in repair come out of the free ones and are not charged beside them; {unasked}",
         ),
         "running": ("overhead while running", "overheads slow a job only while it runs"),
     }[name]
@@ -148,8 +149,8 @@ def _fold_words(name: str, scenario: Scenario, mode: Mode) -> tuple[str, str]:
 def _spares_text(scenario: Scenario) -> str:
     free = scenario.cluster.gpus - scenario.gpus_in_jobs
     blasts = [hazard.blast for hazard in scenario.hazards if isinstance(hazard.blast, int)]
-    short = f", less than one blast of {max(blasts):,}" if blasts and max(blasts) > free else ""
-    return f"{free:,} GPUs are free{short}: jobs wait, or take hardware from jobs of lower priority"
+    short = f", less than one blast of {max(blasts):,}" if blasts and max(blasts) > free > 0 else ""
+    return f"spare GPUs: {free:,}{short}; jobs wait, or take hardware from jobs of lower priority"
 
 
 def _jobs(**change: int) -> Callable[[Scenario], Scenario]:

@@ -53,10 +53,10 @@ class Simulation:
         self.free_since = self.spare_gpu_ms = self.idle_gpu_ms = self.free_repair_gpu_ms = 0
         self.failures = 0
 
-        named: dict[str, Crews] = {}
+        named: dict[str | int, Crews] = {}  # crews without a name are a hazard's own
         self.crews = [
-            named.setdefault(hazard.stage.name or f"hazard {hazard.key}", Crews(hazard.stage.crews))
-            for hazard in scenario.hazards
+            named.setdefault(hazard.stage.name or number, Crews(hazard.stage.crews))
+            for number, hazard in enumerate(scenario.hazards)
         ]
         self.env = simpy.Environment()
         self.agenda: list[tuple[int, int, Callable[[int, Any], None], Any]] = []
@@ -94,18 +94,17 @@ class Simulation:
 
     def fail(self, strikes: list[Strike]) -> Generator[simpy.Event, None, None]:
         """SimPy process: every failure of every hazard, in order. It sleeps only if something else comes first."""
-        env = self.env
-        for position, strike in enumerate(strikes):
-            tick = 3 * strike[0] + 2
-            if env.peek() < tick:
+        env, peek = self.env, self.env.peek
+        ticks = [3 * strike[0] + 2 for strike in strikes]
+        for strike, tick, next_tick in zip(strikes, ticks, [*ticks[1:], self.end], strict=False):
+            if peek() < tick:
                 yield env.timeout(tick - env.now)
             if strike[3] < 0:
                 self.strike_place(strike)
             else:
                 self.strike_slot(strike)
             if self.agenda:
-                following = position + 1
-                self.settle_agenda(3 * strikes[following][0] + 2 if following < len(strikes) else self.end)
+                self.settle_agenda(next_tick)
 
     def submit(self, gang: GangState) -> Generator[simpy.Event, None, None]:
         """SimPy process: a gang that arrives after the start."""

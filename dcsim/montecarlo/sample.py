@@ -1,7 +1,7 @@
 """The replications of one scenario, and the folds over them that every report reads."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -59,6 +59,11 @@ class Sample:
             np.stack([one.strikes for one in ordered]),
             np.array([one.failures for one in ordered], dtype=np.int64),
         )
+
+    def first(self, count: int) -> "Sample":
+        """Return the sample's first ``count`` replications (all of them if it has fewer)."""
+        arrays = ("replications", "gpu_ms", "overhead_gpu_ms", "strikes", "failures")
+        return replace(self, **{name: getattr(self, name)[:count] for name in arrays})
 
     def __len__(self) -> int:
         """Return the number of replications."""

@@ -48,7 +48,7 @@ def comparison_page(comparison: Comparison, notes: Sequence[str] = ()) -> Page:
     runs = comparison.runs
     priced = [pair for pair in comparison.pairs if pair.total_usd_difference]
     return Page(
-        answer=(_verdict(comparison), *_luck(runs)),
+        answer=(_verdict(runs), *_luck(runs)),
         parts=(
             answer_table(runs),
             *formula_tables([run.estimate for run in runs]),
@@ -84,21 +84,22 @@ def _loss_sentence(run: RunResult) -> str:
     return f"{name} loses {loss} % of its GPU-hours in the simulation, {formula} % by the published formula."
 
 
-def _verdict(comparison: Comparison) -> str:
+def _verdict(runs: Sequence[RunResult]) -> str:
     """Say which offer is cheapest per useful GPU-hour, by how much, and how sure that is."""
-    prices = {index: price for index, run in enumerate(comparison.runs) if (price := _price(run)) is not None}
-    if len(prices) < len(comparison.runs):
-        return _least_loss(comparison)
-    best = min(prices, key=prices.__getitem__)
-    others = sorted(prices.keys() - {best}, key=prices.__getitem__)
+    priced = sorted((price, index) for index, run in enumerate(runs) if (price := _price(run)) is not None)
+    if len(priced) < len(runs):
+        return _least_loss(runs)
+    (least, best), *others = priced
     against = []
-    for other in others:
-        gap = prices[other] - prices[best]
-        name = printable(comparison.runs[other].scenario.name)
-        share = per_cent(gap / prices[other], 1)
-        against.append(f"{number(gap, 2)} USD ({share} %) less than {name} {_how_sure(comparison, best, other)}")
-    name = printable(comparison.runs[best].scenario.name)
-    return f"{name} is cheapest: {number(prices[best], 2)} USD per useful GPU-hour all in, {and_list(against)}."
+    for price, other in others:
+        sure = Pair(runs[best], runs[other]).probability_cheaper_hour or 0
+        against.append(
+            f"{number(price - least, 2)} USD ({per_cent((price - least) / price, 1)} %) less than "
+            f"{printable(runs[other].scenario.name)} in {number(sure * len(runs[best].sample), 0)} of "
+            f"{len(runs[best].sample):,} runs"
+        )
+    name = printable(runs[best].scenario.name)
+    return f"{name} is cheapest: {number(least, 2)} USD per useful GPU-hour all in, {and_list(against)}."
 
 
 def _luck(runs: Sequence[RunResult]) -> list[str]:
@@ -108,10 +109,9 @@ def _luck(runs: Sequence[RunResult]) -> list[str]:
         return []
     moved = max(abs(run.mtbf_range.moves) for run in ranged if run.mtbf_range)
     spread = max(run.loss.p95 - run.loss.p5 for run in ranged)
-    return [
-        f"Those runs differ by luck alone (P5 to P95 of the loss: at most {per_cent(spread)} pp); MTBF anywhere in the "
-        f"range that the scenarios give moves the loss by up to {per_cent(moved)} pp."
-    ]
+    luck = f"Runs differ by luck alone: P5 to P95 of the loss spans at most {per_cent(spread)} pp. "
+    unknown = f"MTBF anywhere in the range that the scenarios give moves the loss by up to {per_cent(moved)} pp."
+    return [luck + unknown if spread else unknown]
 
 
 def _with_error(found: Summary | Paired | None, scale: float = 100.0) -> str:
@@ -121,22 +121,8 @@ def _with_error(found: Summary | Paired | None, scale: float = 100.0) -> str:
     return plus_minus(found.mean * scale, None if found.half_width is None else found.half_width * scale)
 
 
-def _how_sure(comparison: Comparison, best: int, other: int) -> str:
-    runs = comparison.runs
-    for pair in comparison.pairs:
-        if pair.a is runs[best] and pair.b is runs[other]:
-            return _share(pair.probability_cheaper_hour, len(runs[best].sample))
-        if pair.a is runs[other] and pair.b is runs[best] and pair.probability_cheaper_hour is not None:
-            return _share(1 - pair.probability_cheaper_hour, len(runs[best].sample))
-    return ""
-
-
-def _share(probability: float | None, replications: int) -> str:
-    return f"in {number((probability or 0) * replications, 0)} of {replications:,} runs"
-
-
-def _least_loss(comparison: Comparison) -> str:
-    best = min(comparison.runs, key=lambda run: run.loss.mean)
+def _least_loss(runs: Sequence[RunResult]) -> str:
+    best = min(runs, key=lambda run: run.loss.mean)
     return f"Least lost: {_loss_sentence(best)} (No prices: not every scenario has a [tco] table.)"
 
 
@@ -146,10 +132,10 @@ def _price(run: RunResult) -> float | None:
 
 def _provenance(runs: Sequence[RunResult]) -> list[str]:
     seeds = sorted({run.scenario.seed for run in runs})
-    said = [
-        f"{len(runs[0].sample):,} replications, seed {and_list([str(seed) for seed in seeds])}; ± is the 95 % interval "
-        "of a mean, P5 to P95 the spread of single runs"
-    ]
+    errors = "± is the 95 % interval of a mean, P5 to P95 the spread of single runs"
+    if len(runs[0].sample) == 1:
+        errors = "one gives no interval"
+    said = [f"replications: {len(runs[0].sample):,}, seed {and_list([str(seed) for seed in seeds])}; {errors}"]
     kept = dict.fromkeys(str(run.folder) for run in runs if run.folder)
     return said + [f"written: {folder}/" for folder in kept]
 
@@ -166,10 +152,7 @@ def answer_table(runs: Sequence[RunResult]) -> Table:
         columns += [f"{term} USD, formula", f"{term} USD, simulated", "USD per useful GPU-h"]
     rows = []
     for run in runs:
-        cells = [
-            per_cent(run.estimate.accounting.goodput_loss),
-            _with_error(run.loss),
-        ]
+        cells = [per_cent(run.estimate.accounting.goodput_loss), _with_error(run.loss)]
         if money:
             cells += [
                 usd(run.estimate.tco.total_usd if run.estimate.tco else None),
@@ -190,16 +173,16 @@ def simulated_table(runs: Sequence[RunResult]) -> Table:
         return row(label, lambda run: cell(run, run.tco) if run.tco else MISSING, strong)
 
     def state(name: str) -> Callable[[RunResult], str]:
-        return lambda run: per_cent(run.sample.mean_gpu_hours[name] / run.sample.gpu_hours_total)
+        return lambda run: per_cent(run.ledger[name] / run.sample.gpu_hours_total)
 
     def quantile(name: str) -> Callable[[RunResult, Bill], str]:
-        return lambda run, _: usd(getattr(run.total_usd, name))
+        return lambda run, _: usd(getattr(run.total_usd, name) if many else None)
 
-    first = runs[0].tco
-    seen = [name for name in STATES if any(run.sample.mean_gpu_hours[name] for run in runs)]
+    first, many = runs[0].tco, len(runs[0].sample) > 1
+    seen = [name for name in STATES if any(run.ledger[name] for run in runs)]
     rows = [
         row("goodput loss, %", lambda r: _with_error(r.loss), strong=True),
-        row("  one run, P5 to P95, %", lambda r: f"{per_cent(r.loss.p5)} to {per_cent(r.loss.p95)}"),
+        row("  one run, P5 to P95, %", _spread),
         row("loss of what jobs asked for, %", lambda r: per_cent(r.job_loss.mean if r.job_loss else None)),
         row("failures per month", lambda r: number(r.failures_per_month.mean, 2)),
         row("strikes on jobs per month", lambda r: number(r.interruptions_per_month.mean, 2)),
@@ -211,10 +194,20 @@ def simulated_table(runs: Sequence[RunResult]) -> Table:
             money("goodput loss, USD/mo", lambda r, bill: usd(bill.lines["goodput"])),
             money(f"{term}, mean, USD", lambda r, bill: usd(bill.total_usd), strong=True),
             *(money(f"  {name.upper()} of one run, USD", quantile(name)) for name in ("p5", "p50", "p95")),
-            money("relative to the first", lambda r, bill: number(relative(bill, first), 2)),
+            *(
+                [money("relative to the first", lambda r, bill: number(relative(bill, first), 2))]
+                if len(runs) > 1
+                else []
+            ),
             money("all in, USD per useful GPU-h", lambda r, bill: number(_price(r), 4), strong=True),
         ]
     return Table("Simulated", tuple(printable(run.scenario.name) for run in runs), tuple(rows))
+
+
+def _spread(run: RunResult) -> str:
+    if run.loss.se is None:
+        return MISSING
+    return f"{per_cent(run.loss.p5)} to {per_cent(run.loss.p95)}"
 
 
 def pair_table(pairs: Sequence[Pair]) -> Table:
@@ -225,11 +218,7 @@ def pair_table(pairs: Sequence[Pair]) -> Table:
         rows.append(
             Row(
                 f"{printable(pair.b.scenario.name, 16)} less {printable(pair.a.scenario.name, 16)}",
-                (
-                    _with_error(loss),
-                    _with_error(cost, 1e-6),
-                    per_cent(pair.probability_cheaper, 1),
-                ),
+                (_with_error(loss), _with_error(cost, 1e-6), per_cent(pair.probability_cheaper, 1)),
             )
         )
     columns = ("loss, pp", "term, million USD", "latter cheaper, % of runs")
@@ -238,7 +227,7 @@ def pair_table(pairs: Sequence[Pair]) -> Table:
 
 def gap_table(pairs: Sequence[Pair], runs: Sequence[RunResult]) -> Table:
     """Return what the gap of each scenario to the first is made of."""
-    against = [pair for pair in pairs if pair.a is runs[0]] or list(pairs)
+    against = [pair for pair in pairs if pair.a is pairs[0].a]
     parts = [pair.attribution or {} for pair in against]
     groups = [group for group in GROUPS if any(part.get(group) for part in parts)]
     rows = [Row(f"{GROUPS[group]}, USD", tuple(usd(part[group]) for part in parts)) for group in groups]
@@ -276,8 +265,10 @@ def reasons(bridge: Bridge) -> Passage:
         f"Why they differ: {printable(bridge.scenario.name)}, {per_cent(first)} % by formula, "
         f"{per_cent(last)} % simulated"
     )
-    items = [(f"{step.delta_pp:+.2f} pp", step.text) for step in bridge.steps if abs(step.delta_pp) >= LEAST_STEP_PP]
-    return Passage(title, tuple(items) or (("", f"no step is worth {LEAST_STEP_PP} pp"),))
+    steps = [step for step in bridge.steps if abs(step.delta_pp) >= LEAST_STEP_PP]
+    wide = max((len(f"{step.delta_pp:+.2f}") for step in steps), default=0)
+    items = tuple((f"{step.delta_pp:+{wide}.2f} pp", step.text) for step in steps)
+    return Passage(title, items or (("", f"no step is worth {LEAST_STEP_PP} pp"),))
 
 
 def steps_passage(bridge: Bridge) -> Passage:
@@ -294,7 +285,7 @@ def _range_tables(runs: Sequence[RunResult]) -> list[Table]:
                 f"{usd(ends.lowest_h)} to {usd(ends.highest_h)}",
                 f"{per_cent(ends.loss_at_lowest)} to {per_cent(ends.loss_at_highest)}",
                 per_cent(ends.moves),
-                per_cent(run.loss.p95 - run.loss.p5),
+                per_cent(run.loss.p95 - run.loss.p5) if run.loss.se is not None else MISSING,
             )
             rows.append(Row(printable(run.scenario.name, 16), cells))
     columns = ("MTBF, h", "loss there, %", "moves it by, pp", "one run, P5 to P95, pp")

@@ -1,11 +1,10 @@
 """Scenarios: the frozen value, how it is read from files, and what an engine reads from it."""
 
 from dcsim.scenario.errors import Problem, ScenarioError
-from dcsim.scenario.load import load
+from dcsim.scenario.files import load, sha256, to_toml
 from dcsim.scenario.model import Cluster, Job, Scenario
 from dcsim.scenario.plan import Gang, Plan, plan
 from dcsim.scenario.rules import unused_keys
-from dcsim.scenario.save import sha256, to_toml
 from dcsim.scenario.schema import json_schema
 
 __all__ = [

@@ -1,14 +1,48 @@
-"""What is wrong with a scenario: every problem with its file, its line and its dotted path."""
+"""What is wrong with a scenario: every problem with its file, line and dotted path, in plain words."""
 
+import datetime
 import json
+import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from difflib import get_close_matches
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+
+from dcsim.registry import tag
+from dcsim.scenario.model import Scenario
+from dcsim.topology.description import did_you_mean, shown
 
 KeyPath = tuple[str | int, ...]
 """Keys and list indices that lead to a value."""
+MOST_PROBLEMS = 100
+"""Mistakes that are named one by one; source: assumed, more than anyone reads."""
+
+_MUST = {
+    "int_type": "be a whole number",
+    "invalid_key": "be text",
+    "float_type": "be a number",
+    "string_type": "be text",
+    "bool_type": "be true or false",
+    "model_type": "be a table",
+    "greater_than": "be above {gt}",
+    "greater_than_equal": "be at least {ge}",
+    "less_than": "be below {lt}",
+    "less_than_equal": "be at most {le}",
+    "string_too_long": "have at most {max_length} characters",
+    "string_too_short": "not be empty",
+    "string_unicode": "be valid text",
+    "too_long": "have at most {max_length} entries",
+    "too_short": "not be empty",
+    "tuple_type": "be a list",
+}
+Found = tuple[KeyPath, str]
+"""Where, and what is wrong there."""
 
 
 @dataclass(frozen=True)
@@ -54,18 +88,140 @@ def dotted(path: KeyPath, data: Any = None) -> str:
     """
     parts = []
     for part in path:
-        shown: str | int = part
+        name: str | int = part
         if isinstance(data, list | tuple) and isinstance(part, int) and part < len(data):
-            shown = entry_names(data)[part] or part
+            if isinstance(data[part], dict):
+                name = entry_names(data)[part] or part
             data = data[part]
         else:
             data = data.get(part) if isinstance(data, dict) else None
-        parts.append(_part(str(shown)))
+        parts.append(_part(str(name)))
     return ".".join(parts)
 
 
 def _part(text: str) -> str:
     if re.fullmatch(r"[\w-]{1,60}", text):
         return text
-    quoted = json.dumps(text[:61])
+    quoted = json.dumps(text[:60], ensure_ascii=False)
     return quoted if len(text) <= 60 else quoted[:-1] + '..."'
+
+
+def impossible_values(data: Any, path: KeyPath = ()) -> Iterator[Found]:
+    """Yield what no key of a scenario can hold: nan, infinity, whole numbers beyond 64 bits, dates."""
+    if isinstance(data, dict):
+        for key, value in data.items():
+            yield from impossible_values(value, (*path, key))
+    elif isinstance(data, list | tuple):
+        for index, value in enumerate(data):
+            yield from impossible_values(value, (*path, index))
+    elif isinstance(data, float) and not math.isfinite(data):
+        yield path, f"found {data}; must be a finite number"
+    elif isinstance(data, int) and not -(2**63) <= data < 2**63:
+        yield path, "found a whole number that takes more than 64 bits"
+    elif isinstance(data, datetime.date | datetime.time):
+        yield path, f"found {data}; no key takes a date or time of day"
+
+
+def in_plain_words(error: ValidationError, data: dict[str, Any]) -> Iterator[Found]:
+    """Yield every mistake once, with its path in ``data``; union tags are dropped from paths."""
+    details = error.errors(include_url=False)
+    unknown = [detail["loc"] for detail in details if detail["type"] == "extra_forbidden"][:MOST_PROBLEMS]
+    for detail in details:
+        path, kind = _untagged(detail["loc"], data), detail["type"]
+        if kind == "missing" and _misspelt(detail["loc"], unknown):
+            continue  # one mistake, one line: the misspelt key has its own
+        if kind == "too_short" and len(detail["input"]) >= detail["ctx"]["min_length"]:
+            continue  # entries that are wrong themselves do not count as entries
+        if kind == "missing" and isinstance(path[-1], int):  # a pair with one entry
+            yield path[:-1], f"found a list of {path[-1]}; must be a list of {path[-1] + 1}"
+        elif kind == "union_tag_invalid":
+            yield _unknown_kind(path, detail)
+        elif kind == "topology":
+            yield from ((path, problem) for problem in detail["ctx"]["problems"])
+        else:
+            yield path, _message(detail)
+
+
+def _misspelt(missing: KeyPath, unknown: list[KeyPath]) -> bool:
+    siblings = [str(loc[-1]) for loc in unknown if loc[:-1] == missing[:-1]]
+    return bool(get_close_matches(str(missing[-1]), siblings, n=1))
+
+
+def _message(detail: ErrorDetails) -> str:
+    kind, found, context = detail["type"], detail["input"], detail.get("ctx", {})
+    parent = detail["loc"][:-1]
+    key = str(detail["loc"][-1])
+    if kind == "quantity":
+        return detail["msg"]
+    if kind == "missing":
+        field = _fields_at(parent)[key]
+        return f"missing; required ({field.description})"
+    if kind == "extra_forbidden":
+        fields = _fields_at(parent)
+        return f"unknown key; allowed: {', '.join(fields)}{did_you_mean(key, fields)}"
+    if kind == "literal_error":
+        hint = did_you_mean(found, re.findall("'(.*?)'", context["expected"])) if isinstance(found, str) else ""
+        return f"found {shown(found)}; allowed: {context['expected']}{hint}"
+    if kind == "tuple_type" and isinstance(found, dict):
+        return f"found a table; must be a list of tables, each under [[{key}]]"
+    must = _MUST[kind].format(**context) if kind in _MUST else detail["msg"].partition("should ")[2]
+    return f"found {shown(found)}; must {must or 'be valid: ' + detail['msg']}"
+
+
+def _unknown_kind(path: KeyPath, detail: ErrorDetails) -> Found:
+    found = detail["input"]
+    known = re.findall("'<(.*?)>'", detail["ctx"]["expected_tags"])
+    kinds = [kind for kind in known if kind not in ("text", "list", "table", "time")]  # forms of a key, not kinds
+    allowed = f"allowed: {', '.join(kinds)}"
+    if not isinstance(found, dict):
+        text = "text with a unit, or " if "text" in known else ""
+        table = f"a table with a kind; {allowed}" if kinds else "a table"
+        return path, f"found {shown(found)}; must be {text}{table}"
+    if "kind" not in found:
+        return (*path, "kind"), f"missing; {allowed}"
+    kind = found["kind"]
+    hint = did_you_mean(kind, kinds) if isinstance(kind, str) else ""
+    return (*path, "kind"), f"found {shown(kind)}; {allowed}{hint}"
+
+
+def _untagged(loc: KeyPath, data: Any) -> KeyPath:
+    """Return a path without the union tags, which stand in angle brackets and are no keys of the data."""
+    path: KeyPath = ()
+    for part in loc:
+        is_key = isinstance(part, int) or (isinstance(data, dict) and part in data)
+        if is_key or not re.fullmatch("<.*>", str(part), re.DOTALL):
+            path = (*path, part)
+            try:
+                data = data[part]
+            except (KeyError, IndexError, TypeError):
+                data = None
+    return path
+
+
+def _fields_at(loc: KeyPath) -> dict[str, FieldInfo]:
+    """Return the keys of the table at a path; where the path has no tag, those of all kinds together."""
+    models: list[type[BaseModel]] = [Scenario]
+    for part in loc:
+        if isinstance(part, int):
+            continue
+        fields = _fields(models)
+        if part in fields:
+            models = _models(fields[part].annotation)
+        else:
+            models = [model for model in models if part == _tag(model)] or models
+    return _fields(models)
+
+
+def _fields(models: list[type[BaseModel]]) -> dict[str, FieldInfo]:
+    return {name: field for model in models for name, field in model.model_fields.items()}
+
+
+def _models(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for part in get_args(annotation) for model in _models(part)]
+
+
+def _tag(model: type[BaseModel]) -> str:
+    kind = model.model_fields.get("kind")
+    return tag(get_args(kind.annotation)[0] if kind else "table")

@@ -13,13 +13,34 @@ from pathlib import Path
 from typing import Any
 
 from dcsim.scenario.errors import KeyPath, Problem, ScenarioError
-from dcsim.scenario.lines import MOST_NESTED, TooDeepError, key_lines
 from dcsim.shipped import shipped_files
 from dcsim.topology.description import did_you_mean, shown
 
 MOST_BYTES = 1 << 20
 """Largest scenario file [B]; source: assumed, hundreds of times what is shipped."""
+MOST_NESTED = 50
+"""Levels of tables and lists; source: assumed, ten times what a scenario needs."""
 TOO_DEEP = f"is nested too deeply: more than {MOST_NESTED} levels"
+_TOKEN = re.compile(
+    r'''
+    (?P<blank>[ \t]+|\#[^\n]*)
+    |(?P<string>"""(?:[^"\\]|\\.|"(?!""))*+(?:"""|\Z)      # an unclosed string runs to the end: linear in time
+               |\'\'\'(?:[^']|'(?!''))*+(?:\'\'\'|\Z)
+               |"(?:[^"\\\n]|\\[^\n])*+"?
+               |'[^'\n]*+'?)
+    |(?P<bare>[A-Za-z0-9_-]+)
+    |(?P<mark>.)
+    ''',
+    re.VERBOSE | re.DOTALL,
+)
+
+
+class TooDeepError(ValueError):
+    """Keys or brackets are nested too deeply; ``line`` says where."""
+
+    def __init__(self, line: int) -> None:
+        super().__init__(line)
+        self.line = line
 
 
 @dataclass(frozen=True)
@@ -37,13 +58,11 @@ def find(source: str | Path) -> Path:
 
     Raises ScenarioError where there is neither.
     """
-    if os.path.exists(source) and not (isinstance(source, str) and os.path.isdir(source)):
-        return Path(source)
     shipped = shipped_files("scenarios")
     name = str(source)
-    if name in shipped:
+    if name in shipped and (not os.path.exists(source) or os.path.isdir(source)):
         return shipped[name]
-    if os.path.isdir(source) or os.path.islink(source):
+    if os.path.lexists(source):
         return Path(source)
     hint = _near_file(Path(source)) or did_you_mean(name, shipped)
     raise _error(name, None, f"no such file, nor a scenario that comes with dcsim{hint}")
@@ -139,7 +158,7 @@ def _read(path: Path, file: str) -> Layer:
     except NoTextError as error:
         why = str(error)
     except UnicodeDecodeError as error:
-        why = f"is not a text file: byte {error.start} is not UTF-8"
+        why, line = "is not a text file: not UTF-8", error.object[: error.start].count(b"\n") + 1
     except TooDeepError as error:
         why, line = TOO_DEEP, error.line
     except tomllib.TOMLDecodeError as error:
@@ -176,9 +195,11 @@ def _syntax(message: str, text: str) -> tuple[str, int]:
     place = re.search(r" \((?:at line (\d+), column (\d+)|at end of document)\)$", message)
     lines = text.split("\n")
     line = int(place[1]) if place and place[1] else len(lines)
-    unquoted = re.fullmatch(r"\s*([\w.-]+)\s*=\s*([^\s\"'\[{#=][^\"'\[{#=]*?)\s*(#.*)?", lines[line - 1][:200])
-    hint = f'; did you mean {unquoted[1]} = "{unquoted[2]}"?' if unquoted else ""
-    return f"is not valid TOML: {message[: place.start()] if place else message}{hint}", line
+    why = message[: place.start()] if place else message
+    unquoted = re.fullmatch(r"\s*([\w.-]+)\s*=\s*([\w$.+-][^\"'\[\]{}#=]*?)\s*(#.*)?", lines[line - 1][:200])
+    slip = unquoted and why.startswith(("Invalid value", "Expected newline"))
+    hint = f'; did you mean {unquoted[1]} = "{unquoted[2]}"?' if unquoted and slip else ""
+    return f"is not valid TOML: {why}{hint}", line
 
 
 def _near_file(path: Path) -> str:
@@ -191,3 +212,70 @@ def _near_file(path: Path) -> str:
 
 def _error(file: str, line: int | None, why: str, path: str = "") -> ScenarioError:
     return ScenarioError([Problem(file, line, path, why)])
+
+
+def key_lines(text: str) -> dict[KeyPath, int]:
+    """Return the line of every table header and of every key that begins a statement.
+
+    Keys inside of inline tables and lists are left out: they stand with the key that holds them. An entry of an
+    array of tables has its index in the path. Text that is no TOML gives lines of no meaning. Raises TooDeepError
+    beyond ``MOST_NESTED`` dots or brackets, because the time that ``tomllib`` takes is quadratic in the depth.
+    """
+    found: dict[KeyPath, int] = {}
+    entries: dict[KeyPath, int] = {}
+    table: KeyPath = ()
+    key: list[str] = []
+    header = nested = dots = 0
+    line = first = 1
+    in_value = False
+    for token in _TOKEN.finditer(text + "\n"):
+        mark = token.group()
+        if mark == "\n" and not nested:
+            if header and key:
+                table = _open(key, header > 1, entries)
+                _note(found, table, first)
+            key, header, in_value = [], 0, False
+        elif in_value:
+            nested += (mark in "[{") - (mark in "]}") if token.lastgroup == "mark" else 0
+        elif token.lastgroup in ("bare", "string"):
+            first = line if not key else first
+            key.append(_decoded(mark))
+        elif mark == "[" and not key:
+            header += 1
+        elif mark == "=" and not header:
+            _note(found, (*table, *key), first)
+            in_value = True
+        if token.lastgroup == "mark":
+            dots = dots + 1 if mark == "." else 0
+        if max(dots, nested) > MOST_NESTED:
+            raise TooDeepError(line)
+        nested = max(nested, 0)
+        line += mark.count("\n")
+    return found
+
+
+def _open(key: list[str], array: bool, entries: dict[KeyPath, int]) -> KeyPath:
+    """Return the path of a table header; of ``[[key]]`` that of its new entry."""
+    path: KeyPath = ()
+    for number, part in enumerate(key, 1):
+        path = (*path, part)
+        if array and number == len(key):
+            entries[path] = entries.get(path, -1) + 1
+        if path in entries:
+            path = (*path, entries[path])
+    return path
+
+
+def _note(found: dict[KeyPath, int], path: KeyPath, line: int) -> None:
+    for length in range(1, len(path) + 1):
+        found.setdefault(path[:length], line)
+
+
+def _decoded(token: str) -> str:
+    if token[0] not in "\"'":
+        return token
+    try:
+        value: Any = tomllib.loads(f"key = {token}")["key"]
+    except ValueError:
+        return token
+    return str(value)

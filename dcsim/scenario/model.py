@@ -27,9 +27,7 @@ def _resolved(value: object, info: ValidationInfo) -> object:
         raise PydanticCustomError("topology", "{problems}", {"problems": error.problems}) from None
 
 
-Topology = Annotated[
-    TopologyDescription, BeforeValidator(_resolved, json_schema_input_type=str | TopologyDescription)
-]
+Topology = Annotated[TopologyDescription, BeforeValidator(_resolved, json_schema_input_type=str | TopologyDescription)]
 
 
 class Cluster(BaseModel):
@@ -37,9 +35,7 @@ class Cluster(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     topology: Topology = Field(description="a name in topologies/, a path relative to this file, or a description")
-    gpus: Whole = Field(
-        ge=1, le=MOST_GPUS, description="GPUs in the cluster, spares included; a multiple of the tray"
-    )
+    gpus: Whole = Field(ge=1, le=MOST_GPUS, description="GPUs in the cluster, spares included; a multiple of the tray")
     spares: Whole = Field(0, ge=0, description="GPUs kept free as spares (default 0: assumed)")
 
 

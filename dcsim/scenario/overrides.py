@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dcsim.scenario.errors import KeyPath, Problem, ScenarioError, dotted, entry_names
-from dcsim.scenario.lines import MOST_NESTED
+from dcsim.scenario.layers import MOST_NESTED
 from dcsim.topology.description import did_you_mean, shown
 
 _PART = r"""(?:\s*"(?:[^"\\]|\\.)*"\s*|\s*'[^']*'\s*|[^."'=]+)"""
@@ -28,7 +28,8 @@ class Override:
 def read_overrides(texts: Iterable[str], keywords: Mapping[str, Any]) -> list[Override]:
     """Read ``key=value`` texts, then keyword arguments, which come last and win.
 
-    A text's value is what TOML makes of it, else the text itself, so that quantities need no quotes. Raises ScenarioError.
+    A text's value is what TOML makes of it, else the text itself, so that quantities need no quotes. Raises
+    ScenarioError.
     """
     read, problems = [], []
     for text in texts:

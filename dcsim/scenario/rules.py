@@ -78,7 +78,7 @@ def _jobs(scenario: Scenario) -> Broken:
             shares = f"{recovery.network_overhead:.6g} + {recovery.memory_overhead:.6g}"
             yield path, f"found network_overhead + memory_overhead = {shares}; must be below 100 % together"
         if recovery.checkpoint_write and recovery.checkpoint_every is None:
-            yield (*path, "checkpoint_every"), "missing; required: checkpoint_write is given"
+            yield (*path, "checkpoint_every"), "missing; required (checkpoint_write is given)"
 
 
 def _names(scenario: Scenario) -> Broken:
@@ -127,8 +127,8 @@ def _hazards(scenario: Scenario, topology: Topology) -> Broken:
             yield (*path, "mtbf_range"), why
         failures += topology.components(component) * Fraction(scenario.horizon) / Fraction(mean)
     if failures > MOST_FAILURES:
-        why = f"found {float(failures):.3g} expected failures in one replication (components x horizon / MTBF)"
-        yield ("hazards",), f"{why}; at most {MOST_FAILURES}"
+        why = f"found {float(failures):,.0f} expected failures in one replication (components x horizon / MTBF)"
+        yield ("hazards",), f"{why}; at most {MOST_FAILURES:,}"
 
 
 _RANK = {"gpu": 0, "node": 1, "tray": 1, "rack": 2}

@@ -15,8 +15,8 @@ def text(ms: int) -> str:
 
 
 @st.composite
-def random_scenarios(draw: st.DrawFn, gangs: int | None = None) -> Scenario:
-    """Draw a scenario of up to about 200 GPUs and some tens of failures; ``gangs`` fixes the number of gangs."""
+def random_scenarios(draw: st.DrawFn) -> Scenario:
+    """Draw a scenario of 8 to 200 GPUs and some tens of failures."""
     node, per_rack = draw(st.sampled_from([(4, 2), (8, 1), (2, 3), (3, 2), (1, 5)]))
     gpus = node * draw(st.integers(-(-8 // node), draw(st.sampled_from([12, 12, 24, 200 // node]))))
     unit = draw(st.sampled_from([1, 1, 1, 7, 60_000]))  # coarse units draw longer stretches, 1 ms draws ties
@@ -53,13 +53,13 @@ def random_scenarios(draw: st.DrawFn, gangs: int | None = None) -> Scenario:
 
     jobs: list[dict[str, Any]] = []
     left = gpus
-    number_of_jobs = draw(st.sampled_from([1, 2, 3, 3, 4])) if gangs is None else gangs
+    number_of_jobs = draw(st.sampled_from([1, 2, 3, 3, 4]))
     for number in range(number_of_jobs):
         if left == 0:
             break
         last = number == number_of_jobs - 1
         size = draw(st.integers(1, max(1, left // 2)) if not last else st.integers(max(1, left * 2 // 3), left))
-        count = draw(st.integers(1, min(3, left // size))) if gangs is None else 1
+        count = draw(st.integers(1, min(3, left // size)))
         left -= size * count
         jobs.append(
             {

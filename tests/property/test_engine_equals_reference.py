@@ -28,7 +28,7 @@ def differences(found: Accounts, expected: Accounts) -> list[str]:
     return lines
 
 
-@settings(max_examples=400)
+@settings(max_examples=max(800, settings.default.max_examples))
 @given(random_scenarios(), st.integers(0, 100))
 def test_engine_equals_reference(scenario: Scenario, replication: int) -> None:
     """Every account, the strikes and the failures of a random run are those of the reference, to the unit."""

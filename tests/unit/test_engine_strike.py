@@ -21,7 +21,8 @@ from tests.unit.literal import expect, hazard, job, scenario
 )
 def test_undisturbed(kind, every, write, books):
     """Without failures a gang computes and writes; what the horizon cuts counts as useful."""
-    expect(scenario(4, job("a", 4, kind=kind, checkpoint_every=every, checkpoint_write=write)), [[]], {"a": books}, {}, 0)
+    gang = job("a", 4, kind=kind, checkpoint_every=every, checkpoint_write=write)
+    expect(scenario(4, gang), [[]], {"a": books}, {}, 0)
 
 
 def test_strike_in_run():
@@ -66,7 +67,7 @@ def test_strike_without_rollback():
     ],
 )
 def test_strike_in_stall(at, again, resumed, detect, failover, restore, second_out):
-    """A strike in detect, failover or restore starts all of it anew, detection included; what was used up stays booked."""
+    """A strike in detect, failover or restore starts all anew, detection included; what was used up stays booked."""
     first_back, second_back = 37, second_out + 10
     taken = [28, 28] if at == "detect" else [27, second_out]
     expect(

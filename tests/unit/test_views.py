@@ -67,7 +67,7 @@ def test_one_column_is_shown_however_narrow_the_terminal(monkeypatch):
 def test_columns_of_wide_letters_are_aligned():
     """A heading of double-width letters ends in the same screen column as its cells."""
     table = Table("Title", ("東京クラスタ",), (Row("日本, h", ("1",)), Row("b, h", ("22",))))
-    lines = shown(Page(parts=(table,))).splitlines()[2:]
+    lines = shown(Page(parts=(table,))).splitlines()[1:]
     assert len({cell_len(line) for line in lines}) == 1
 
 
@@ -93,7 +93,7 @@ def test_markup_in_a_name_is_text():
 def test_a_passage_hangs_under_its_labels():
     """The lines that follow the first of a long reason start below it."""
     text = shown(Page(parts=(Passage("Why", (("+1.00 pp", "word " * 40),)),)))
-    first, second, *_ = text.splitlines()[2:]
+    first, second, *_ = text.splitlines()[1:]
     assert first.startswith("+1.00 pp  word")
     assert second.startswith(" " * len("+1.00 pp  ") + "word")
 

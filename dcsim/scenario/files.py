@@ -1,5 +1,7 @@
-"""From files and overrides to one valid scenario, or every mistake at once."""
+"""From files and overrides to one valid scenario, or every mistake at once; and back to text."""
 
+import hashlib
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
@@ -7,26 +9,50 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from dcsim.scenario.errors import KeyPath, Problem, ScenarioError, dotted
+from dcsim.scenario.errors import (
+    MOST_PROBLEMS,
+    Found,
+    KeyPath,
+    Problem,
+    ScenarioError,
+    dotted,
+    impossible_values,
+    in_plain_words,
+)
 from dcsim.scenario.layers import TOO_DEEP, Layer, find, layer_of, line_of, merged, read_layers
 from dcsim.scenario.model import Scenario
 from dcsim.scenario.overrides import apply, read_overrides
 from dcsim.scenario.rules import broken_rules
-from dcsim.scenario.wording import MOST_PROBLEMS, Found, impossible_values, in_plain_words
 
 
 def load(source: str | Path, /, *, set: Sequence[str] = (), **overrides: Any) -> Scenario:
     """Read a scenario: a path to a TOML file, or the name of a shipped one such as ``pretrain-5184/gold``.
 
-    ``set`` holds texts as on the command line: ``jobs.pretrain.gpus=2048``, ``hazards.0.mtbf=50677 h``. Keyword arguments
-    do the same with Python values: ``load(path, seed=3, **{"jobs.pretrain.gpus": 2048})``. A key is dotted, a list entry
-    goes by its name (without one, its component) or its index. Raises ScenarioError with all mistakes that can be told.
+    ``set`` holds texts as on the command line: ``jobs.pretrain.gpus=2048``, ``hazards.0.mtbf=50677 h``. Keyword
+    arguments do the same with Python values: ``load(path, seed=3, **{"jobs.pretrain.gpus": 2048})``. A key is dotted;
+    a list entry goes by its name (without one, its component) or its index. Raises ScenarioError with every mistake.
     """
     texts = [set] if isinstance(set, str) else set
     try:
         return _load(source, texts, overrides)
     except RecursionError:
         raise ScenarioError([Problem(str(source), None, "", TOO_DEEP)]) from None
+
+
+def to_toml(scenario: Scenario) -> str:
+    """Return a scenario file that stands alone, with every default and the topology written out.
+
+    ``load`` gives an equal scenario for it.
+    """
+    import tomli_w
+
+    return tomli_w.dumps(_plain(scenario))
+
+
+def sha256(scenario: Scenario) -> str:
+    """Return the hex digest of the resolved scenario, name and seed included: one for all files of equal value."""
+    text = json.dumps(_plain(scenario), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _load(source: str | Path, texts: Iterable[str], keywords: dict[str, Any]) -> Scenario:
@@ -40,8 +66,9 @@ def _load(source: str | Path, texts: Iterable[str], keywords: dict[str, Any]) ->
             changed[apply(change, data)] = change.label
         except ScenarioError as error:
             lost += error.problems
-    topology = layer_of(layers, ("cluster", "topology"))[0]
-    scenario, found = _validated(data, topology.folder)
+    topology = ("cluster", "topology")  # a path is relative to the file that names it; an override stands in the first
+    owner = layers[0] if {topology, topology[:1]} & changed.keys() else layer_of(layers, topology)[0]
+    scenario, found = _validated(data, owner.folder)
     problems = lost + [_located(path, why, data, layers, changed) for path, why in found]
     if scenario is None or problems:
         problems.sort(key=lambda problem: (problem.file, problem.line or 0))
@@ -64,12 +91,14 @@ def _validated(data: dict[str, Any], folder: Path) -> tuple[Scenario | None, lis
     return scenario, found or list(islice(broken_rules(scenario), MOST_PROBLEMS + 1))
 
 
-def _located(
-    path: KeyPath, why: str, data: Any, layers: Sequence[Layer], changed: Mapping[KeyPath, str]
-) -> Problem:
+def _located(path: KeyPath, why: str, data: Any, layers: Sequence[Layer], changed: Mapping[KeyPath, str]) -> Problem:
     """Say where a mistake was made: in an override, or in a line of a file."""
     for length in range(len(path), 0, -1):
         if path[:length] in changed:
             return Problem(changed[path[:length]], None, dotted(path, data), why)
     layer, held = layer_of(layers, path)
     return Problem(layer.file, line_of(layer, held), dotted(path, data), why)
+
+
+def _plain(scenario: Scenario) -> dict[str, Any]:
+    return scenario.model_dump(mode="json", exclude_none=True)

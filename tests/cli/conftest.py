@@ -1,0 +1,48 @@
+"""What the tests of the command line share: a small scenario and a way to call a verb."""
+
+import pytest
+from click.testing import CliRunner
+
+SMALL = """\
+name = "Small"
+horizon = "20 d"
+seed = 7
+[cluster]
+topology = "gb300-nvl72"
+gpus = 144
+spares = 8
+[[jobs]]
+name = "train"
+gpus = 128
+[jobs.recovery]
+kind = "checkpoint-restart"
+checkpoint_every = "30 min"
+restore = "5 min"
+[[hazards]]
+component = "gpu"
+mtbf = "1000 h"
+mtbf_range = ["500 h", "2000 h"]
+blast = 4
+detect = "5 min"
+repair = "1 h"
+[tco]
+gpu_hour = "4 USD"
+hot_storage = { size = "1 TiB", price = "0.1 USD/GiB/mo" }
+"""
+
+
+@pytest.fixture
+def dcsim(tmp_path, monkeypatch):
+    """Give a function that runs one command line in an empty folder that holds small.toml and other.toml."""
+    from dcsim.cli import app
+
+    (tmp_path / "small.toml").write_text(SMALL)
+    other = SMALL.replace('"Small"', '"Other"').replace('"4 USD"', '"5 USD"').replace("seed = 7", "seed = 8")
+    (tmp_path / "other.toml").write_text(other.replace("spares = 8", "spares = 0"))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("COLUMNS", raising=False)
+
+    def call(*arguments):
+        return CliRunner().invoke(app, list(map(str, arguments)))
+
+    return call

@@ -1,0 +1,87 @@
+"""README's console blocks: every command is run and prints what README shows."""
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from dcsim import estimate, load
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```console\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+COMMAND = re.compile(r"^\$ (.+)$", re.MULTILINE)
+ANY_LINES = "…"
+
+
+def commands(block: str) -> list[tuple[str, list[str]]]:
+    """Return (command, lines shown) of a console block."""
+    pieces = COMMAND.split(block)
+    assert not pieces[0].strip(), "a console block starts with a command"
+    return [(command, shown.removeprefix("\n").splitlines()) for command, shown in zip(pieces[1::2], pieces[2::2], strict=True)]
+
+
+def matches(shown: list[str], printed: list[str]) -> bool:
+    """Whether the printed lines are the shown ones, in order; a line of … stands for any number of them."""
+    pattern = "".join("(?:.*\n)*" if line == ANY_LINES else re.escape(line) + "\n" for line in shown)
+    return re.fullmatch(pattern, "".join(line.rstrip() + "\n" for line in printed)) is not None
+
+
+def test_the_two_commands_come_first() -> None:
+    """The first code block holds the two commands that set everything up, and both are executable files."""
+    first = re.search(r"^```\w+\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+    assert first is not None
+    lines = [line.split("#")[0].split() for line in first.group(1).splitlines()]
+    assert lines == [["scripts/dcsim", "compare", "scenarios/pretrain-5184/*.toml"], ["scripts/test"]]
+    assert all(os.access(ROOT / line[0], os.X_OK) for line in lines)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder as a reader of README has it: the shipped scenarios, and an outputs folder to fill."""
+    folder = tmp_path_factory.mktemp("readme")
+    shutil.copytree(ROOT / "scenarios", folder / "scenarios")
+    return folder
+
+
+@pytest.mark.parametrize("number", range(len(BLOCKS)))
+def test_console_block(number: int, folder: Path) -> None:
+    """Each command exits as a reader expects and prints the lines that README shows, to the last digit."""
+    for command, shown in commands(BLOCKS[number]):
+        words = shlex.split(command, comments=True)
+        assert words[0] == "scripts/dcsim", "the other commands set machines up and are tested elsewhere"
+        arguments = [
+            str(path.relative_to(folder)) if "*" in word else word
+            for word in words[1:]
+            for path in (sorted(folder.glob(word)) if "*" in word else [folder])
+        ]
+        done = subprocess.run(
+            [sys.executable, "-m", "dcsim", *arguments],
+            cwd=folder,
+            env=os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": "80", "NO_COLOR": "1"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        printed = (done.stdout + done.stderr).splitlines()
+        assert matches(shown, printed), f"$ {command}\n" + "\n".join(printed)
+
+
+def test_the_scenario_shown_loads(tmp_path: Path) -> None:
+    """The TOML block is a whole scenario: it loads and can be estimated."""
+    (block,) = re.findall(r"^```toml\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+    (tmp_path / "mine.toml").write_text(block, encoding="utf-8")
+    assert 0 < estimate(load(tmp_path / "mine.toml")).accounting.goodput_loss < 1
+
+
+def test_the_comparison_can_fail() -> None:
+    """A changed digit, a missing line and a further line are all found."""
+    assert matches(["a 1", ANY_LINES, "b"], ["a 1", "x", "y", "b"])
+    assert not matches(["a 1", ANY_LINES, "b"], ["a 2", "b"])
+    assert not matches(["a 1", "b"], ["a 1"])
+    assert not matches(["a 1"], ["a 1", "b"])

@@ -1,0 +1,208 @@
+"""The command line itself: help, version, errors, and what it costs to start."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from dcsim import __version__
+from dcsim.cli import VERBS
+from dcsim.shipped import shipped_files
+
+ROOT = Path(__file__).parents[2]
+
+
+def process(*arguments, **how):
+    """Run `python -m dcsim` in a process of its own."""
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    command = [sys.executable, *how.pop("flags", ()), "-m", "dcsim", *arguments]
+    return subprocess.run(command, env=environment, text=True, stderr=subprocess.PIPE, check=False, **how)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_explains_itself(dcsim, verb):
+    """Each verb's help says what it does and ends with an example that starts with its name."""
+    done = dcsim(verb, "--help")
+    assert done.exit_code == 0
+    assert f"dcsim {verb} " in done.stdout.partition("Example")[2] or verb == "list"
+    assert max(map(len, done.stdout.splitlines())) <= 100
+
+
+def test_the_group_lists_every_verb(dcsim):
+    """`dcsim` alone and `dcsim --help` print the same page, with all verbs in it."""
+    alone, asked = dcsim(), dcsim("--help")
+    assert alone.stdout == asked.stdout
+    assert alone.exit_code == asked.exit_code == 0
+    assert all(f"\n  {verb} " in asked.stdout for verb in VERBS)
+
+
+def test_version(dcsim):
+    """`dcsim --version` prints the package's version."""
+    assert dcsim("--version").stdout == f"dcsim {__version__}\n"
+
+
+def test_help_loads_neither_the_rooms_nor_their_libraries():
+    """Help and version import click and nothing else that takes time: no library, no room of dcsim but cli."""
+    for argument in ("--help", "--version"):
+        traced = process(argument, flags=("-X", "importtime"), stdout=subprocess.DEVNULL)
+        loaded = {line.rpartition("|")[2].strip() for line in traced.stderr.splitlines()}
+        assert {"click", "dcsim.cli"} <= loaded
+        assert {name for name in loaded if name.startswith("dcsim.")} <= {"dcsim.cli", "dcsim.__main__"}
+        heavy = {"rich", "pydantic", "numpy", "scipy", "pyarrow", "networkx", "simpy", "matplotlib", "jinja2"}
+        assert heavy.isdisjoint(name.partition(".")[0] for name in loaded)
+
+
+@pytest.mark.parametrize("verb", ["list", "new", "check", "run", "compare", "explain", "estimate", "schema"])
+def test_help_of_a_verb_loads_no_library(verb):
+    """The help of a verb costs its own small file, not what it would compute with."""
+    traced = process(verb, "--help", flags=("-X", "importtime"), stdout=subprocess.DEVNULL)
+    loaded = {line.rpartition("|")[2].strip().partition(".")[0] for line in traced.stderr.splitlines()}
+    assert {"rich", "pydantic", "numpy", "pyarrow", "simpy"}.isdisjoint(loaded)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["chekc"], 'did you mean "check"'),
+        (["--bogus"], "--bogus"),
+        (["run"], "FILE"),
+        (["run", "nope"], "nope"),
+        (["run", "small.toml", "-n", "0"], "0 is not in the range"),
+        (["run", "small.toml", "-n", "many"], "many"),
+        (["run", "small.toml", "--engine", "batch"], "batch"),
+        (["run", "small.toml", "--workers", "0"], "--workers"),
+        (["run", "small.toml", "--seed", "-1"], "-1"),
+        (["run", "small.toml", "--fail-under", "101"], "101"),
+        (["run", "small.toml", "-o", "small.toml"], "small.toml is not a folder"),
+        (["run", "small.toml", "-o", "/proc/nowhere"], "/proc cannot be written to"),
+        (["run", "small.toml", "--set", "jobs.train.gpu=1"], 'did you mean "gpus"'),
+        (["compare", "small.toml"], "at least two"),
+        (["compare", "small.toml", "nope"], "nope"),
+        (["explain", "small.toml", "other.toml"], "other.toml"),
+        (["estimate", "small.toml", "--set", "horizon=3"], "horizon"),
+        (["new", "small.toml"], "exists and is not overwritten"),
+        (["new", "x.toml", "--from", "pretrain-5184/glod"], 'did you mean "pretrain-5184/gold"'),
+        (["new", "nowhere/x.toml"], "No such file"),
+        (["check", "small.toml", "nope"], "nope"),
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_code_2(dcsim, tmp_path, arguments, says):
+    """What cannot be done is named in one line on stderr; stdout stays empty and nothing is written."""
+    before = sorted(tmp_path.rglob("*"))
+    done = dcsim(*arguments)
+    assert done.exit_code == 2
+    assert done.stdout == ""
+    (line,) = done.stderr.splitlines()
+    assert says.lower() in line.lower()
+    assert "Traceback" not in line
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_all_mistakes_of_all_files_at_once(dcsim, tmp_path):
+    """Two wrong keys in one file and one in another are three lines, each with its file."""
+    (tmp_path / "a.toml").write_text((tmp_path / "small.toml").read_text().replace('"20 d"', "20").replace("128", "0"))
+    (tmp_path / "b.toml").write_text((tmp_path / "small.toml").read_text().replace("blast", "blost"))
+    done = dcsim("check", "a.toml", "b.toml")
+    assert done.exit_code == 2
+    assert [line.split(":")[0] for line in done.stderr.splitlines()] == ["a.toml", "a.toml", "b.toml"]
+
+
+def test_an_unforeseen_error_is_one_line(dcsim, monkeypatch):
+    """What nobody foresaw is one line with its kind and exit code 1, and a traceback only where it is asked for."""
+
+    def fail(*_):
+        raise ZeroDivisionError("a\nb")
+
+    monkeypatch.setattr("dcsim.cli.files.shipped_descriptions", fail)
+    done = dcsim("list")
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert done.stderr.startswith("dcsim: ZeroDivisionError: a b (")
+    assert len(done.stderr.splitlines()) == 1
+    monkeypatch.setenv("DCSIM_TRACEBACK", "1")
+    assert isinstance(dcsim("list").exception, ZeroDivisionError)
+
+
+def test_ctrl_c_is_exit_code_130(dcsim, monkeypatch):
+    """Ctrl-C before anything is computed ends with 130 and no traceback."""
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("dcsim.cli.files.shipped_descriptions", interrupt)
+    done = dcsim("list")
+    assert (done.exit_code, done.stdout, done.stderr.strip()) == (130, "", "")
+
+
+def test_a_reader_that_leaves_is_no_error():
+    """With nobody left to read, as after `| head`, nothing is said on stderr."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    for verb in ("list", "schema"):
+        assert process(verb, stdout=writer).stderr == ""
+    os.close(writer)
+
+
+def test_a_full_disk_is_one_line():
+    """A result that cannot be written is an error, not a traceback and not a success."""
+    with open("/dev/full", "w") as full:
+        done = process("list", stdout=full)
+    assert done.returncode == 1
+    assert "No space left" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_terminal_that_knows_only_ascii(tmp_path):
+    """Signs that the output's encoding lacks are replaced."""
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "ascii"}
+    command = [sys.executable, "-m", "dcsim", "estimate", "pretrain-5184/gold", "--set", 'name="Größe"']
+    done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"Gr??e" in done.stdout
+
+
+def test_list_names_what_is_shipped(dcsim):
+    """`dcsim list` has every shipped name with its description, as text and as JSON."""
+    text, document = dcsim("list").stdout, json.loads(dcsim("list", "--json").stdout)
+    for kind in ("scenarios", "topologies"):
+        assert list(document[kind]) == list(shipped_files(kind))
+        assert all(document[kind].values())
+        assert all(f"  {name} " in text for name in document[kind])
+
+
+@pytest.mark.parametrize("name", shipped_files("scenarios"))
+def test_new_copies_a_shipped_scenario(dcsim, tmp_path, name):
+    """`dcsim new` writes the shipped file, comments included, and the copy stands by itself."""
+    assert dcsim("new", "mine.toml", "--from", name).exit_code == 0
+    assert (tmp_path / "mine.toml").read_bytes() == shipped_files("scenarios")[name].read_bytes()
+    done = dcsim("check", "mine.toml")
+    assert done.exit_code == 0
+    assert done.stdout.startswith("mine.toml: ok\n")
+
+
+def test_check_names_keys_without_effect(dcsim):
+    """A key that the job's strategy does not read is allowed, and named."""
+    done = dcsim("check", "small.toml", "--set", "jobs.train.recovery.kind=fault-tolerant")
+    assert done.exit_code == 0
+    assert "jobs.train.recovery.restore is set, but not used" in done.stdout
+
+
+def test_schema_is_a_json_schema(dcsim):
+    """`dcsim schema` prints one JSON document that describes the scenario's tables."""
+    document = json.loads(dcsim("schema").stdout)
+    assert {"cluster", "jobs", "hazards", "tco"} <= document["properties"].keys()
+
+
+def test_completion_lists_the_verbs(dcsim):
+    """A shell that asks for completions of `dcsim es` is offered estimate."""
+    environment = os.environ | {
+        "PYTHONPATH": str(ROOT),
+        "_DCSIM_COMPLETE": "bash_complete",
+        "COMP_WORDS": "dcsim es",
+        "COMP_CWORD": "1",
+    }
+    command = [sys.executable, "-m", "dcsim"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.stdout == "plain,estimate\n"

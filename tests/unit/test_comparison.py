@@ -1,0 +1,97 @@
+"""Paired answers: one seed, cautions, and what a gap is made of."""
+
+import numpy as np
+import pytest
+
+from dcsim.decide import Pair, compare, estimate, run
+from dcsim.decide.outcome import RunResult
+from dcsim.ledger import CAUSES, STATE, STATES
+from dcsim.montecarlo import Sample
+from dcsim.scenario import load
+
+GOLD, SILVER = load("pretrain-5184/gold"), load("pretrain-5184/silver")
+
+
+def lost(scenario, *losses):
+    """Make the result of a run whose replications lost these fractions, all of them in detection."""
+    owners = (*(job.name for job in scenario.jobs), "spares", "rest")
+    gpu_ms = np.zeros((len(losses), len(owners), len(STATES)), dtype=np.int64)
+    for row, loss in enumerate(losses):
+        gpu_ms[row, 0, STATE["detect"]] = round(loss * scenario.capacity_gpu_ms)
+        gpu_ms[row, 0, STATE["useful"]] = scenario.capacity_gpu_ms - gpu_ms[row, 0, STATE["detect"]]
+    overhead = np.zeros((len(losses), len(owners), len(CAUSES)), dtype=np.int64)
+    counts = np.zeros((len(losses), len(owners)), dtype=np.int64)
+    sample = Sample(scenario, owners, np.arange(len(losses)), gpu_ms, overhead, counts, counts[:, 0])
+    return RunResult(sample, estimate(scenario))
+
+
+def test_a_pair_by_hand():
+    """One percentage point of loss is worth 1 % of the rent: 5,184 x 4 USD x 720 h x 36 months."""
+    rent = 5184 * 4 * 720 * 36
+    pair = Pair(lost(GOLD, 0.05, 0.07), lost(GOLD, 0.06, 0.08))
+    assert pair.loss_difference.mean == pytest.approx(0.01)
+    assert pair.total_usd_difference.mean == pytest.approx(0.01 * rent)
+    assert pair.total_usd_difference.se == pytest.approx(0, abs=1)
+    assert pair.probability_cheaper == pair.probability_cheaper_hour == 1
+    assert pair.attribution["goodput"] == pytest.approx(0.01 * rent)
+
+
+def test_luck_can_turn_a_pair():
+    """If a is cheaper in one replication of two, the probability is one half."""
+    assert Pair(lost(GOLD, 0.05, 0.07), lost(GOLD, 0.06, 0.06)).probability_cheaper == 0.5
+
+
+def test_the_attribution_sums_to_the_gap():
+    """The parts of the gap between two tiers are the difference of their mean costs, to the cent."""
+    pair = Pair(lost(GOLD, 0.05, 0.07), lost(SILVER, 0.3, 0.4))
+    gap = pair.b.total_usd.mean - pair.a.total_usd.mean
+    assert sum(pair.attribution.values()) == pytest.approx(gap, abs=0.005)
+    assert pair.total_usd_difference.mean == gap
+
+
+def test_where_nothing_was_useful_there_is_no_price():
+    """A replication without a useful hour has a cost and no price of a useful hour."""
+    dead = lost(GOLD, 1.0)
+    assert dead.useful_hours_usd is None
+    assert Pair(dead, lost(GOLD, 0.1)).probability_cheaper_hour is None
+    assert dead.total_usd.mean > 0
+    assert dead.to_json()["scenarios"][0]["tco"]["usd_per_useful_gpu_hour"]["all_in"] is None
+
+
+def brief(scenario, **update):
+    """Shorten a scenario to a month."""
+    return scenario.model_copy(update={"horizon": 720 * 3_600_000, **update})
+
+
+def test_cautions():
+    """Seeds that are set aside, hazards of different names, terms and sizes that differ are each said once."""
+    hazard = GOLD.hazards[0].model_copy(update={"name": "card"})
+    tco = GOLD.tco.model_copy(update={"term": GOLD.tco.term * 2})
+    other = brief(GOLD, seed=5, hazards=(hazard,), tco=tco)
+    found = compare([brief(GOLD), other], replications=1, workers=1, bridges=False)
+    assert [note.partition(" ")[0] for note in found.notes] == ["all", "hazards", "[tco]"]
+    assert found.bridges == ()
+    assert not compare([brief(GOLD), brief(SILVER)], replications=1, workers=1, bridges=False).notes
+
+
+def test_the_same_failures_strike_both():
+    """Two tiers of one MTBF meet the same number of failures in every replication, whatever they do about them."""
+    same = SILVER.hazards[0].model_copy(update={"mtbf": GOLD.hazards[0].mtbf, "detect": 0, "repair": 0})
+    free = GOLD.hazards[0].model_copy(update={"detect": 0, "repair": 0})
+    silver, gold = brief(SILVER, hazards=(same,)), brief(GOLD, hazards=(free,))
+    found = compare([gold, silver], replications=3, workers=1, bridges=False)
+    assert found.runs[0].sample.failures.tolist() == found.runs[1].sample.failures.tolist()
+
+
+def test_one_scenario_is_no_comparison():
+    """A comparison of one offer is refused."""
+    with pytest.raises(ValueError, match="two"):
+        compare([GOLD])
+
+
+def test_results_are_frozen_and_give_numpy():
+    """A result cannot be changed, and its samples are arrays."""
+    result = run(brief(GOLD), replications=2, workers=1)
+    assert result.sample.loss.shape == result.totals_usd.shape == (2,)
+    with pytest.raises(AttributeError):
+        result.folder = "elsewhere"

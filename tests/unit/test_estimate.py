@@ -1,0 +1,112 @@
+"""How a scenario becomes the numbers that the closed forms take."""
+
+import math
+
+import pytest
+
+from dcsim.decide.estimate import at_mtbf, bill, estimate, job_size, mode_of, mtbf_range_h, renewal_goodput_loss
+from dcsim.scenario import load
+from dcsim.shipped import shipped_files
+
+GOLD, SILVER = shipped_files("scenarios")["pretrain-5184/gold"], shipped_files("scenarios")["pretrain-5184/silver"]
+
+
+def silver(**changes):
+    """Load the Silver tier with changes."""
+    return load(SILVER, **changes)
+
+
+@pytest.mark.parametrize(
+    ("file", "spares", "mode"),
+    [(GOLD, 0, "tolerant"), (GOLD, 32, "tolerant"), (SILVER, 0, "cold"), (SILVER, 16, "hot")],
+)
+def test_the_mode_that_a_scenario_suggests(file, spares, mode):
+    """Without rollback the mode is tolerant; with it hot if there are spares, else cold."""
+    scenario = load(file, **{"cluster.spares": spares, "jobs.research.gpus": 256})
+    keys = scenario.accounting.model_copy(update={"mode": None})
+    assert mode_of(scenario.model_copy(update={"accounting": keys})) == mode
+
+
+def test_a_mode_that_is_given_wins():
+    """The Silver tier has no spares and says hot."""
+    assert mode_of(silver()) == "hot"
+
+
+def test_job_size_left_out():
+    """The charged size is the sum of squared gang sizes over N: (4096^2 + 4 x 272^2) / 5184."""
+    scenario = silver()
+    keys = scenario.accounting.model_copy(update={"job_size": None})
+    free = scenario.model_copy(update={"accounting": keys})
+    assert job_size(free) == pytest.approx((4096**2 + 4 * 272**2) / 5184, rel=1e-14)
+    assert job_size(scenario) == 4096
+
+
+def test_a_derived_blast_is_what_hangs_on_the_part():
+    """A GPU failure of blast "tray" takes 4 GPUs, a rack failure the rack of 72; rates follow the parts."""
+    charged = (0.25 + 5 / 60) * 4096
+    tray = load(GOLD, **{"hazards.gpu.blast": "tray"})
+    assert estimate(tray).accounting.downtime_loss == pytest.approx((charged + 0.25 * 4) / 25_000, rel=1e-12)
+    rack = load(GOLD, **{"hazards.gpu.component": "rack", "hazards.gpu.blast": "rack"})
+    racks = 5184 / 72
+    expected = racks / 5184 * (charged + 0.25 * 72) / 25_000
+    assert estimate(rack).accounting.downtime_loss == pytest.approx(expected, rel=1e-12)
+    assert estimate(rack).accounting.cluster_mtbf_h == pytest.approx(25_000 / racks, rel=1e-12)
+
+
+def test_the_mean_of_a_repair_distribution_is_charged():
+    """A lognormal repair of mean 15 min is charged like 15 min."""
+    scenario = load(GOLD, **{"hazards.gpu.repair": {"kind": "lognormal", "mean": "15 min", "sigma": 1.0}})
+    assert estimate(scenario).accounting == estimate(load(GOLD)).accounting
+
+
+def test_renewal_of_a_tolerant_job():
+    """Gold's 4,096 GPUs alone lose 1 - e^(-4096/25000 x 20 min)."""
+    assert renewal_goodput_loss(load(GOLD)) == pytest.approx(-math.expm1(-4096 / 25_000 / 3), rel=1e-12)
+
+
+def test_renewal_of_a_job_that_rolls_back():
+    """Silver stalls for detection, failover and restore, and loses what it computed since the last hour."""
+    rate, stall = 4096 / 15_000, 1 + 5 / 60 + 15 / 60
+    expected = 1 - rate * math.exp(-rate * stall) / math.expm1(rate)
+    assert renewal_goodput_loss(silver()) == pytest.approx(expected, rel=1e-12)
+
+
+def test_renewal_takes_overheads_from_what_is_left():
+    """An overhead of 5 % leaves 95 % of the goodput."""
+    plain, slowed = (
+        renewal_goodput_loss(load(GOLD, **{"jobs.pretrain.recovery.memory_overhead": share}))
+        for share in ("0 %", "5 %")
+    )
+    assert 1 - slowed == pytest.approx(0.95 * (1 - plain), rel=1e-12)
+
+
+def test_a_loss_beyond_one_has_no_price_of_a_useful_hour():
+    """The linear formula may charge more than there is: the deck's price goes on, the others are undefined."""
+    found = estimate(silver(**{"hazards.gpu.mtbf": "15000 h", "jobs.pretrain.recovery.restore": "10 h"}))
+    assert found.accounting.goodput_loss > 1
+    prices = found.tco.usd_per_useful_gpu_hour
+    assert prices["deck"] == pytest.approx(4 * (1 + found.accounting.goodput_loss))
+    assert prices["physical"] is prices["all_in"] is None
+    assert found.to_json()["scenarios"][0]["tco"]["usd_per_useful_gpu_hour"]["all_in"] is None
+
+
+def test_no_tco_no_bill():
+    """A scenario without [tco] has an estimate and no bill."""
+    free = load(GOLD).model_copy(update={"tco": None})
+    assert bill(free, 0.1) is None
+    assert estimate(free).tco is None
+    assert estimate(free).to_json()["scenarios"][0]["tco"] is None
+
+
+def test_both_ends_of_the_range_of_mtbf():
+    """A range moves the hazards that give one, lifetimes with a shape included, and leaves the others alone."""
+    scenario = load(GOLD)
+    assert mtbf_range_h(scenario) == (25_000, 50_677)
+    best = at_mtbf(scenario, "highest")
+    assert best.hazards[0].lifetime.mean_ms == 50_677 * 3_600_000
+    assert at_mtbf(scenario, "lowest") == scenario
+    shaped = load(GOLD, **{"hazards.gpu.mtbf": {"kind": "exponential", "mean": "30000 h"}})
+    assert at_mtbf(shaped, "highest").hazards[0].lifetime.mean_ms == 50_677 * 3_600_000
+    fixed = scenario.model_copy(update={"hazards": (scenario.hazards[0].model_copy(update={"mtbf_range": None}),)})
+    assert mtbf_range_h(fixed) is None
+    assert at_mtbf(fixed, "highest") == fixed

@@ -1,0 +1,80 @@
+"""The ledger's own law: what ``Accounts.verified`` lets through and what it refuses."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from dcsim.ledger import CAUSES, REST, SPARES, STATE, STATES, Accounts, LedgerError
+
+CAPACITY = 8 * 100
+
+
+def accounts(**changes):
+    """Return a sound ledger of 8 GPUs over 100 ms, with changes."""
+    gpu_ms = np.zeros((3, len(STATES)), dtype=np.int64)
+    gpu_ms[0, [STATE["useful"], STATE["overhead"], STATE["repair"]]] = 500, 90, 10
+    gpu_ms[1, STATE["spare"]] = 150
+    gpu_ms[2, STATE["idle"]] = 50
+    overhead = np.zeros((3, len(CAUSES)), dtype=np.int64)
+    overhead[0, [CAUSES.index("strategy"), CAUSES.index("fabric")]] = 60, 30
+    sound = Accounts(7, ("job", SPARES, REST), gpu_ms, overhead, np.array([1, 0, 0]), 1)
+    return dataclasses.replace(sound, **changes)
+
+
+def moved(owner, gains, loses, gpu_ms):
+    """Return the sound ledger's states with some GPU-ms moved between two states of one owner."""
+    changed = accounts().gpu_ms.copy()
+    changed[owner, STATE[gains]] += gpu_ms
+    if loses:
+        changed[owner, STATE[loses]] -= gpu_ms
+    return changed
+
+
+def test_states_are_those_of_the_model():
+    """The ledger has the model's 13 states, each once, and a column for each."""
+    assert len(STATES) == len(set(STATES)) == 13
+    assert [STATE[name] for name in STATES] == list(range(13))
+    assert {"useful", "overhead", "lost", "repair", "spare", "idle"} <= set(STATES)
+
+
+def test_sound_ledger_passes():
+    """A ledger that sums to N * H is returned as it is, zeros and all."""
+    sound = accounts()
+    assert sound.verified(CAPACITY) is sound
+
+
+@pytest.mark.parametrize("error", [-1, 1])
+def test_imbalance_is_caught(error):
+    """One GPU-ms too many or too few is an error that names the replication and both sums."""
+    with pytest.raises(LedgerError, match=rf"replication 7: .* {CAPACITY + error} GPU-ms, not {CAPACITY}"):
+        accounts(gpu_ms=moved(2, "idle", None, error)).verified(CAPACITY)
+
+
+def test_negative_state_is_caught():
+    """A negative state is an error even where the sum is right."""
+    with pytest.raises(LedgerError, match="negative"):
+        accounts(gpu_ms=moved(0, "useful", "lost", 1)).verified(CAPACITY)
+
+
+def test_cause_mismatch_is_caught():
+    """The causes of overhead must sum to overhead for each owner by itself, not only in total."""
+    with pytest.raises(LedgerError, match="causes"):
+        accounts(gpu_ms=moved(0, "useful", "overhead", 1)).verified(CAPACITY)
+    with pytest.raises(LedgerError, match="causes"):
+        accounts(overhead_gpu_ms=accounts().overhead_gpu_ms[[1, 0, 2]]).verified(CAPACITY)
+
+
+def test_error_crosses_processes():
+    """The error can be rebuilt from its arguments, as a process pool does."""
+    error = LedgerError("replication 7: a state is negative")
+    assert str(type(error)(*error.args)) == str(error)
+
+
+def test_a_million_gpus_for_three_years_fit():
+    """N * H of a million GPUs over 36 months of 720 h is below what int64 holds, and verifies."""
+    capacity = 10**6 * 36 * 720 * 3_600_000
+    gpu_ms = np.zeros((3, len(STATES)), dtype=np.int64)
+    gpu_ms[0, STATE["useful"]] = capacity
+    large = accounts(gpu_ms=gpu_ms, overhead_gpu_ms=np.zeros((3, len(CAUSES)), dtype=np.int64))
+    assert int(large.verified(capacity).gpu_ms.sum()) == capacity

@@ -1,0 +1,245 @@
+"""What a user is told: one line per mistake, with file, line, dotted path, found, allowed, nearest right name."""
+
+import pytest
+
+from dcsim.scenario import Problem, ScenarioError, load
+from dcsim.scenario.errors import dotted
+from dcsim.scenario.layers import key_lines
+
+WRONG = """\
+name = ""
+horizon = 36
+sed = 3
+[cluster]
+topology = "gb300-nvl7"
+gpu = 5184
+spares = -1
+[[jobs]]
+name = "pretrain"
+gpus = 4096.0
+[jobs.recovery]
+kind = "fault-tolernt"
+failover = "5 m"
+[[jobs]]
+name = "re.search"
+gpus = true
+recovery = { kind = "checkpoint-restart", failovr = "5 min" }
+[[jobs]]
+gpus = "4"
+recovery = "hot"
+[[hazards]]
+component = "gp"
+mtbf = 25000
+blast = "x"
+repair = { mean = "1 h", sigma = nan }
+[[hazards]]
+component = "gpu"
+mtbf = { mean = "1 h" }
+mtbf_range = ["1 h"]
+blast = 1.5
+[[hazards.repair]]
+time = { kind = "exponential", mean = "0 s", z = 1 }
+[[hazards]]
+component = "rack"
+mtbf = { kind = 5 }
+mtbf_range = ["1 h", "2 h", "3 h"]
+repair = []
+detect = []
+[tco]
+gpu_hour = "4 EUR"
+setup = { engineer_months = 1e400, x = 1 }
+network = 2026-01-01
+support = true
+hot_storage = 500
+[accounting]
+mode = "Hot"
+job_size = 99999999999999999999
+comm = 0.2
+"""
+TIME = 'as text with a unit such as "15 min" (s, min, h, d, mo, y)'
+RECOVERY = "failover, restore, checkpoint_every, checkpoint_write, network_overhead, memory_overhead, spare, kind"
+TOP = "name, description, horizon, seed, cluster, jobs, hazards, accounting, tco"
+NAMES = "gb300-nvl72, hgx-h100, or a path ending in .toml"
+KINDS = "checkpoint-restart, fault-tolerant"
+PRICE = 'a price per GPU-hour as text with a unit such as "4 USD" (USD, USD/GPU-h)'
+PARTS = "allowed: 'gpu', 'node', 'tray' or 'rack'"
+TOLD = f"""\
+1: name: found ''; must not be empty
+2: horizon: found 36; allowed: a duration above zero {TIME}; a bare number has no unit
+3: sed: unknown key; allowed: {TOP}; did you mean "seed"?
+5: cluster.topology: found 'gb300-nvl7'; allowed: {NAMES}; did you mean "gb300-nvl72"?
+6: cluster.gpu: unknown key; allowed: topology, gpus, spares; did you mean "gpus"?
+7: cluster.spares: found -1; must be at least 0
+10: jobs.pretrain.gpus: found 4096.0; must be a whole number
+12: jobs.pretrain.recovery.kind: found 'fault-tolernt'; allowed: {KINDS}; did you mean "fault-tolerant"?
+16: jobs."re.search".gpus: found true; must be a whole number
+17: jobs."re.search".recovery.checkpoint_every: missing; required (computing time between checkpoints)
+17: jobs."re.search".recovery.failovr: unknown key; allowed: {RECOVERY}; did you mean "failover"?
+18: jobs.2.name: missing; required (what the job is called, unlike any other)
+19: jobs.2.gpus: found '4'; must be a whole number
+20: jobs.2.recovery: found 'hot'; must be a table with a kind; allowed: {KINDS}
+22: hazards.gp.component: found 'gp'; {PARTS}; did you mean "gpu"?
+23: hazards.gp.mtbf: found 25000; allowed: a duration above zero {TIME}; a bare number has no unit
+24: hazards.gp.blast: found 'x'; {PARTS}
+25: hazards.gp.repair.sigma: found nan; must be a finite number
+25: hazards.gp.repair.kind: missing; allowed: fixed, exponential, lognormal, weibull, empirical
+28: hazards.gpu.mtbf.kind: missing; allowed: exponential
+29: hazards.gpu.mtbf_range: found a list of 1; must be a list of 2
+30: hazards.gpu.blast: found 1.5; must be a whole number
+32: hazards.gpu.repair.0.time.mean: found '0 s'; must be above zero
+32: hazards.gpu.repair.0.time.z: unknown key; allowed: kind, mean
+35: hazards.rack.mtbf.kind: found 5; allowed: exponential
+36: hazards.rack.mtbf_range: found a list; must have at most 2 entries
+37: hazards.rack.repair: found a list; must not be empty
+38: hazards.rack.detect: found a list; allowed: a duration {TIME}
+40: tco.gpu_hour: found '4 EUR'; allowed: {PRICE}; did you mean "4 USD"?
+41: tco.setup.engineer_months: found inf; must be a finite number
+41: tco.setup.x: unknown key; allowed: idle, engineer_months, engineer_month
+42: tco.network: found 2026-01-01; no key takes a date or time of day
+43: tco.support: found true; allowed: a share below 100 % as text with a unit such as "5 %" (%)
+44: tco.hot_storage: found 500; must be a table
+46: accounting.mode: found 'Hot'; allowed: 'cold', 'hot' or 'tolerant'; did you mean "hot"?
+47: accounting.job_size: found a whole number that takes more than 64 bits
+48: accounting.comm: unknown key; allowed: mode, identify, job_size
+"""
+
+
+@pytest.fixture
+def problems(tmp_path):
+    """Load a text; return the problems."""
+
+    def of(text):
+        path = tmp_path / "a.toml"
+        path.write_text(text)
+        with pytest.raises(ScenarioError) as caught:
+            load(path)
+        assert {problem.file for problem in caught.value.problems} == {str(path)}
+        return caught.value.problems
+
+    return of
+
+
+def test_every_mistake_is_one_line_with_its_place(problems):
+    """Forty mistakes of every kind: each is told once, at its line, under its dotted path, in plain words."""
+    told = [str(problem).removeprefix(f"{problem.file}:") for problem in problems(WRONG)]
+    assert told == TOLD.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[jobs]\ngpus = 3", "found a table; must be a list of tables, each under [[jobs]]"),
+        ("jobs = 3", "found 3; must be a list"),
+        ("jobs = []", "found a list; must not be empty"),
+        ("jobs = [3]", "found 3; must be a table"),
+        ("cluster = []", "found a list; must be a table"),
+        ("description = 3", "found 3; must be text"),
+        ('description = "' + "x" * 10_001 + '"', "must have at most 10000 characters"),
+        ("seed = 9223372036854775808", "found a whole number that takes more than 64 bits"),
+        ("seed = -9223372036854775809", "found a whole number that takes more than 64 bits"),
+        ("cluster = { gpus = 10000001 }", "found 10000001; must be at most 10000000"),
+        ("tco = { setup = [] }", "found a list; must be text with a unit, or a table"),
+        ("tco = { setup = { engineer_months = -1 } }", "found -1; must be at least 0"),
+        (
+            "hazards = [{ mtbf = [] }]",
+            "found a list; must be text with a unit, or a table with a kind; allowed: exponential",
+        ),
+        ("hazards = [{ mtbf = { kind = 'text' } }]", "found a table; allowed: a duration above zero"),
+        ("hazards = [{ repair = { kind = 'lognormal', mean = '1 h', sigma = 0 } }]", "found 0; must be above 0"),
+        ("tco = { 'a\\nb' = 1 }", 'tco."a\\\\nb": unknown key'),
+        ("tco = { '<table>' = 1 }", 'tco."<table>": unknown key'),
+        ('"" = 1', '"": unknown key'),
+        ("x" * 5_000 + " = 1", ': "' + "x" * 60 + '...": unknown key'),
+    ],
+)
+def test_what_a_form_must_be(problems, text, told):
+    """Wrong tables, lists, sizes and odd keys are told in plain words too, on a short line."""
+    lines = list(map(str, problems(text)))
+    assert [told for line in lines if told in line] == [told]
+    assert max(map(len, lines)) < 400
+
+
+def test_a_misspelt_key_is_not_also_missing(problems):
+    """One mistake, one line: `gpu` for `gpus` is unknown, and `gpus` is not missed on top."""
+    paths = [problem.path for problem in problems("[cluster]\ntopology = 'hgx-h100'\ngpu = 8")]
+    assert "cluster.gpu" in paths
+    assert "cluster.gpus" not in paths
+
+
+def test_many_mistakes_are_cut_short(problems):
+    """A hundred are named, and that there are more."""
+    found = problems("".join(f"key{number} = 1\n" for number in range(5_000)))
+    assert len(found) == 101
+    assert found[-1].message == "and more mistakes; these are the first 100"
+
+
+def test_a_problem_is_one_line_whatever_it_holds():
+    """Line breaks and control characters are shown escaped."""
+    problem = Problem("a\nb", 3, 'jobs."\x1b[31m"', "found \u2028")
+    assert str(problem) == 'a\\nb:3: jobs."\\x1b[31m": found \\u2028'
+    assert str(Problem("", None, "", "no")) == "'': no"
+
+
+def test_paths_name_list_entries():
+    """An entry goes by its name, else its component; by index if it has none of its own or it is a number."""
+    data = {"jobs": [{"name": "a"}, {"name": "b"}, {"name": "b"}, {"name": "7"}, {}, 5, {"name": ["x"]}]}
+    told = [dotted(("jobs", index, "gpus"), data) for index in range(7)]
+    assert told == [f"jobs.{entry}.gpus" for entry in ("a", 1, 2, 3, 4, 5, 6)]
+    assert dotted(("hazards", 0), {"hazards": [{"component": "gpu"}]}) == "hazards.gpu"
+    assert dotted(("jobs", "pre train", "x y")) == 'jobs."pre train"."x y"'
+
+
+def test_lines_of_every_way_to_write_a_key():
+    """Headers, arrays of tables, dotted and quoted keys, values over many lines, and marks inside of text."""
+    text = '''# [comment]
+name = "a = [ # b"   # c
+[cluster]
+gpus = 1
+"top\\u006flogy" . x = 1
+[[jobs]]
+a = """
+[not.a.header]
+b = 1 \\""" c
+"""
+b = 1
+[jobs.recovery]
+kind = 'x"'
+[[jobs]]
+c = [
+  { d = 1 },  # ]
+  [2,
+   3],
+]
+e.f = 1
+e.g = { h = [1,
+ 2] }
+[[jobs.list]]
+[[jobs.list]]
+i = \'\'\'
+\'\'j\'\'\'
+[ tco . "set up" ]
+'''
+    assert key_lines(text) == {
+        ("name",): 2,
+        ("cluster",): 3,
+        ("cluster", "gpus"): 4,
+        ("cluster", "topology"): 5,
+        ("cluster", "topology", "x"): 5,
+        ("jobs",): 6,
+        ("jobs", 0): 6,
+        ("jobs", 0, "a"): 7,
+        ("jobs", 0, "b"): 11,
+        ("jobs", 0, "recovery"): 12,
+        ("jobs", 0, "recovery", "kind"): 13,
+        ("jobs", 1): 14,
+        ("jobs", 1, "c"): 15,
+        ("jobs", 1, "e"): 20,
+        ("jobs", 1, "e", "f"): 20,
+        ("jobs", 1, "e", "g"): 21,
+        ("jobs", 1, "list"): 23,
+        ("jobs", 1, "list", 0): 23,
+        ("jobs", 1, "list", 1): 24,
+        ("jobs", 1, "list", 1, "i"): 25,
+        ("tco",): 27,
+        ("tco", "set up"): 27,
+    }
