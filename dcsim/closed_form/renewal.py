@@ -31,9 +31,7 @@ def _up_after_stall(rate: float, stall: float, safe_stall: bool) -> float:
     return 1 / (1 + rate * stall) if safe_stall else math.exp(-rate * stall)
 
 
-def restart_goodput(
-    rate: float, interval: float, write: float, stall: float, *, safe_stall: bool = False
-) -> float:
+def restart_goodput(rate: float, interval: float, write: float, stall: float, *, safe_stall: bool = False) -> float:
     """Goodput of checkpoint-restart: λτ e^(−λR) / (e^(λ(τ + C)) − 1).
 
     A window τ + C takes (1/λ + mean stall)(e^(λ(τ + C)) − 1) on average. R = detect + failover + restore.
@@ -43,9 +41,7 @@ def restart_goodput(
     return share * _rise(rate * (interval + write))
 
 
-def no_rollback_goodput(
-    rate: float, interval: float, write: float, stall: float, *, safe_stall: bool = False
-) -> float:
+def no_rollback_goodput(rate: float, interval: float, write: float, stall: float, *, safe_stall: bool = False) -> float:
     """Goodput without rollback: e^(−λR) (1 − e^(−λτ)) / (1 − e^(−λ(τ + C))); e^(−λR) if C is 0.
 
     The timetable of τ computing, C writing starts anew at every resume, and the gang is still up at time t of

@@ -30,9 +30,7 @@ def _steady(machines: int, crews: int, mtbf: float, repair: float) -> list[float
     """p(k+1)/p(k) = fail rate in k / repair rate in k + 1, in logarithms: large fleets do not overflow."""
     logs = [0.0]
     for k in range(machines):
-        logs.append(
-            logs[-1] + math.log((machines - k) / min(k + 1, crews)) + math.log(repair) - math.log(mtbf)
-        )
+        logs.append(logs[-1] + math.log((machines - k) / min(k + 1, crews)) + math.log(repair) - math.log(mtbf))
     top = max(logs)
     weights = [math.exp(log - top) for log in logs]
     total = math.fsum(weights)

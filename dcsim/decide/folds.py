@@ -117,5 +117,3 @@ def united(
     reached = np.concatenate([[0.0], np.maximum.accumulate(ends)[:-1]]) if len(ends) else ends
     down: NDArray[np.float64] = np.maximum(0.0, ends - np.maximum(begins, reached))
     return np.bincount(gangs, weights=down, minlength=count).astype(np.float64)
-
-

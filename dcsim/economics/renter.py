@@ -90,9 +90,7 @@ class Tco(BaseModel):
     support: Fraction = Field(
         default=0.0, description="share of GPU, storage, network and CPU charges (deck: 0 at Gold)"
     )
-    setup: Setup = Field(
-        default=0.0, description="one-time: an amount, or { idle, engineer_months } (deck: 0 at Gold)"
-    )
+    setup: Setup = Field(default=0.0, description="one-time: an amount, or { idle, engineer_months } (deck: 0 at Gold)")
     debugging: MoneyPerMonth = Field(
         default=0.0, description="engineers who chase faults [USD/month] (deck: 0 at Gold)"
     )

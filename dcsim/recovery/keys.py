@@ -77,5 +77,3 @@ def settle_with_writes(run: Ms, every: int, write: int) -> tuple[Ms, Ms, Ms]:
     rest = run - done * (every + write)
     writing = (rest - every) * (rest > every)
     return done * every, done * write + writing, rest - writing
-
-

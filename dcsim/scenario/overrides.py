@@ -82,7 +82,8 @@ def _entry(override: Override, part: str, entries: list[Any], where: str) -> int
     if part.isdecimal() and len(part) < 10 and int(part) < len(entries):
         return int(part)
     known = [name for name in names if name is not None]
-    allowed = ", ".join([*known[:20], f"0 to {len(entries) - 1}"] if entries else ["nothing: the list is empty"])
+    indices = {0: "nothing: the list is empty", 1: "0"}.get(len(entries), f"0 to {len(entries) - 1}")
+    allowed = ", ".join([*known[:20], indices])
     why = f"found {shown(part)}; allowed: {allowed}{did_you_mean(part, known)}"
     raise ScenarioError([Problem(override.label, None, where, why)])
 

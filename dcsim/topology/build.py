@@ -66,9 +66,7 @@ class Topology:
     def span(self, kind: str, index: int) -> tuple[int, int]:
         """Half-open range [lo, hi) of the GPUs that depend on component ``index`` of this kind: its blast."""
         if not 0 <= index < self.components(kind):
-            raise TopologyError(
-                [f"found {kind} {shown(index)}; must be from 0 to {self.components(kind) - 1}"]
-            )
+            raise TopologyError([f"found {kind} {shown(index)}; must be from 0 to {self.components(kind) - 1}"])
         lo = index * self.gpus_per(kind)
         return lo, min(lo + self.gpus_per(kind), self.gpus)
 

@@ -23,7 +23,10 @@ def commands(block: str) -> list[tuple[str, list[str]]]:
     """Return (command, lines shown) of a console block."""
     pieces = COMMAND.split(block)
     assert not pieces[0].strip(), "a console block starts with a command"
-    return [(command, shown.removeprefix("\n").splitlines()) for command, shown in zip(pieces[1::2], pieces[2::2], strict=True)]
+    return [
+        (command, shown.removeprefix("\n").splitlines())
+        for command, shown in zip(pieces[1::2], pieces[2::2], strict=True)
+    ]
 
 
 def matches(shown: list[str], printed: list[str]) -> bool:

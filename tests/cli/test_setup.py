@@ -58,9 +58,7 @@ def start(checkout, *arguments, script="dcsim", **changes):
 def stamp_for(checkout, *levels):
     """The stamp of an environment that is ready for the levels: name and sha256 of each lock file."""
     locks = {level: checkout / f"requirements/{level}.txt" for level in levels}
-    return "".join(
-        f"{level} {hashlib.sha256(lock.read_bytes()).hexdigest()}\n" for level, lock in locks.items()
-    )
+    return "".join(f"{level} {hashlib.sha256(lock.read_bytes()).hexdigest()}\n" for level, lock in locks.items())
 
 
 def pretend_ready(checkout, venv, *levels):

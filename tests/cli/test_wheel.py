@@ -21,9 +21,7 @@ def away(tmp_path_factory):
     a .pth file in there (such as the checkout's) is not followed from here.
     """
     folder = tmp_path_factory.mktemp("wheel")
-    environment = {
-        name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "PIP_"))
-    }
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "PIP_"))}
 
     def call(*command, **options):
         options = {"cwd": folder, "env": environment, "capture_output": True, "text": True, **options}

@@ -48,9 +48,7 @@ def test_silver_column():
     assert silver.goodput_loss == pytest.approx(20.9067 * PP, abs=5e-7)
 
 
-@pytest.mark.parametrize(
-    ("mtbf", "interruptions", "cluster"), [(25_000, 149.2992, 4.8225), (15_000, 248.832, 2.8935)]
-)
+@pytest.mark.parametrize(("mtbf", "interruptions", "cluster"), [(25_000, 149.2992, 4.8225), (15_000, 248.832, 2.8935)])
 def test_interruptions(mtbf, interruptions, cluster):
     """The cluster is interrupted 720 x 5,184/MTBF times a month, once every MTBF/5,184 hours."""
     result = account(GPUS, 0, fleet(mtbf, "hot"))

@@ -79,7 +79,7 @@ def test_without_prices_a_step_has_no_dollars() -> None:
 def test_folds_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
     """Four failures, one of them on a free GPU and one while its gang is down, folded by hand.
 
-    Hot, rollback: the job is charged 0.5 h + 0.25 h per failure, the blast of 32 GPUs 2 h of repair; 16 of 720 GPUs spare.
+    Hot, rollback: the job is charged 0.5 h + 0.25 h per failure, the blast of 32 GPUs 2 h of repair; 16 spares of 720.
     """
     each = scenario({"kind": "checkpoint-restart", **SILVER_LIKE})
     literal(monkeypatch, [0, HOUR // 2, 9 * HOUR, 10 * HOUR], [0, 100, 600, 715], [0, 0, 0, 0])
@@ -138,7 +138,7 @@ def test_merged_stalls_are_the_simulation_where_nothing_else_happens() -> None:
 
 
 def test_the_bare_rung_agrees_with_renewal_theory() -> None:
-    """Everything undone, the large gang alone is a renewal process: lambda = 512/9000 h, hourly checkpoints, R = 15 min."""
+    """Everything undone, the large gang is a renewal process: lambda = 512/9000 h, hourly checkpoints, R = 15 min."""
     each = scenario({"kind": "checkpoint-restart", **SILVER_LIKE}, horizon="36 mo")
     name, _, bare = rungs_of(each)[0]
     sample = replicate(bare, 32, workers=1)

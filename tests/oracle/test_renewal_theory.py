@@ -57,9 +57,7 @@ def cycles(rate, interval, write, stall, rollback, safe, count=200_000):
 
 @pytest.mark.parametrize("safe", [False, True])
 @pytest.mark.parametrize("rollback", [True, False])
-@pytest.mark.parametrize(
-    ("interval", "write", "stall", "mtbf"), [(30, 1, 10, 185.6), (60, 5, 10, 90), (10, 2, 10, 18)]
-)
+@pytest.mark.parametrize(("interval", "write", "stall", "mtbf"), [(30, 1, 10, 185.6), (60, 5, 10, 90), (10, 2, 10, 18)])
 def test_direct_simulation(interval, write, stall, mtbf, rollback, safe):
     """200,000 simulated cycles agree within 4 standard errors, with or without rollback, exposed or safe."""
     goodput = restart_goodput if rollback else no_rollback_goodput
@@ -123,9 +121,7 @@ def test_daly_optima_and_makespans(mtbf, published, best, hours):
     assert took == pytest.approx(hours, abs=0.5 if hours > 1000 else 0.05)
 
 
-@pytest.mark.parametrize(
-    ("mtbf", "write"), [(1440.0, 5.0), (360.0, 5.0), (15.0, 5.0), (15.0, 60.0), (1e4, 0.1)]
-)
+@pytest.mark.parametrize(("mtbf", "write"), [(1440.0, 5.0), (360.0, 5.0), (15.0, 5.0), (15.0, 60.0), (1e4, 0.1)])
 def test_optimum_by_numerical_search(mtbf, write):
     """A numerical search finds no better interval than the Lambert W solution."""
     found = minimize_scalar(

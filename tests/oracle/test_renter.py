@@ -21,9 +21,7 @@ GOLD_HAZARD = downtime(25_000, "tolerant", t_id=15, t_failover=5, t_repair=15)
 LOSS = {
     "gold": account(GPUS, 32, GOLD_HAZARD).goodput_loss,
     "hyperscaler": account(GPUS, 0, GOLD_HAZARD, memory_overhead=0.05).goodput_loss,
-    "silver": account(
-        GPUS, 0, downtime(15_000, "hot", "rollback", t_ckpt=60, t_init=15, t_repair=60)
-    ).goodput_loss,
+    "silver": account(GPUS, 0, downtime(15_000, "hot", "rollback", t_ckpt=60, t_init=15, t_repair=60)).goodput_loss,
 }
 
 

@@ -59,10 +59,7 @@ def test_more_failures_are_never_better_with_rollback(rate, interval, write, sta
 @given(rate=RATES, interval=HOURS, write=HOURS, stall=HOURS)
 def test_rolling_back_never_helps(rate, interval, write, stall):
     """With equal stalls a gang that keeps its work is at least as good as one that rolls back."""
-    assert (
-        restart_goodput(rate, interval, write, stall)
-        <= no_rollback_goodput(rate, interval, write, stall) * SLACK
-    )
+    assert restart_goodput(rate, interval, write, stall) <= no_rollback_goodput(rate, interval, write, stall) * SLACK
 
 
 @given(rate=st.floats(1e-6, 1e2), write=POSITIVE, factor=st.floats(0.1, 10), stall=st.floats(0, 10))
@@ -117,9 +114,7 @@ def test_accounting_is_linear(gpus, mtbfs, gpu_hours, factor):
     assert scaled.downtime_loss == pytest.approx(factor * together.downtime_loss, rel=1e-9)
     alone = [account(gpus, 0, [hazard]) for hazard in hazards]
     assert together.downtime_loss == pytest.approx(sum(each.downtime_loss for each in alone), rel=1e-9)
-    assert 1 / together.cluster_mtbf_h == pytest.approx(
-        sum(1 / each.cluster_mtbf_h for each in alone), rel=1e-9
-    )
+    assert 1 / together.cluster_mtbf_h == pytest.approx(sum(1 / each.cluster_mtbf_h for each in alone), rel=1e-9)
 
 
 @given(machines=st.integers(1, 300), crews=st.integers(1, 300), mtbf=POSITIVE, repair=st.floats(1e-6, 1e4))

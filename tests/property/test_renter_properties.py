@@ -43,9 +43,7 @@ def test_attribution_sums_to_the_gap(a, b, gpus, loss_a, loss_b):
     parts = attribution(term_lines(a, gpus, loss_a), term_lines(b, gpus, loss_b))
     totals = total(a, gpus, loss_a), total(b, gpus, loss_b)
     assert list(parts) == list(GROUPS)
-    assert math.fsum(parts.values()) == pytest.approx(
-        totals[1] - totals[0], abs=max(0.005, 1e-13 * sum(totals))
-    )
+    assert math.fsum(parts.values()) == pytest.approx(totals[1] - totals[0], abs=max(0.005, 1e-13 * sum(totals)))
 
 
 @given(tco=OFFERS, gpus=GPUS)

@@ -37,9 +37,7 @@ def test_blast_from_graph(topology: Topology) -> None:
     for part, data in graph.nodes(data=True):
         kind, index = data["kind"], data["index"]
         below = [each for each in {part} | networkx.descendants(graph, part) if graph.out_degree(each) == 0]
-        blast = sorted(
-            gpu for leaf in below for gpu in range(graph.nodes[leaf]["lo"], graph.nodes[leaf]["hi"])
-        )
+        blast = sorted(gpu for leaf in below for gpu in range(graph.nodes[leaf]["lo"], graph.nodes[leaf]["hi"]))
         assert blast == list(range(data["lo"], data["hi"]))
         if kind == "cluster":
             assert blast == list(range(topology.gpus))
@@ -69,7 +67,5 @@ def test_counts_from_compact_graph(topology: Topology) -> None:
     assert networkx.descendants(graph, "cluster") | {"cluster"} == set(graph)
     for kind in ("gpu", "node", "rack"):
         parts = {part: data["count"] for part, data in graph.nodes(data=True) if data["kind"] == kind}
-        sizes = Counter(
-            hi - lo for lo, hi in (topology.span(kind, i) for i in range(topology.components(kind)))
-        )
+        sizes = Counter(hi - lo for lo, hi in (topology.span(kind, i) for i in range(topology.components(kind))))
         assert sizes == Counter({gpus_below[part]: count for part, count in parts.items()})

@@ -46,9 +46,7 @@ def test_without_failures_only_writes_cost(goodput):
 
 def test_continuous_free_checkpoints_lose_no_work():
     """Free writes without pause leave checkpoint-restart only its stall, e^(-rate x stall)."""
-    assert (
-        restart_goodput(0.1, 0.0, 0.0, 2.0) == math.exp(-0.1 * 2.0) == no_rollback_goodput(0.1, 0.0, 0.0, 2.0)
-    )
+    assert restart_goodput(0.1, 0.0, 0.0, 2.0) == math.exp(-0.1 * 2.0) == no_rollback_goodput(0.1, 0.0, 0.0, 2.0)
     assert restart_goodput(0.1, 0.0, 1.0, 2.0) == 0.0 == no_rollback_goodput(0.1, 0.0, 1.0, 2.0)
 
 

@@ -1,4 +1,4 @@
-"""Loading a scenario: files and shipped names, `extends`, `--set`, and every way in which a file can be no scenario."""
+"""Loading a scenario: files and shipped names, `extends`, and every way in which a file can be no scenario."""
 
 import os
 import pickle
@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 import dcsim
-from dcsim.economics import Onboarding
 from dcsim.hazards.hazard import RepairStage
 from dcsim.scenario import Problem, ScenarioError, load
 from dcsim.shipped import shipped_files
@@ -242,114 +241,6 @@ def test_a_list_that_replaces_hides_the_base(write, tmp_path):
     write(CONTRACT, "base.toml")
     line = only_problem(write('extends = "base.toml"\n\n[[hazards]]\nmtbf = "1 h"'))
     assert line.startswith(f"{tmp_path}/a.toml:3: hazards.0.component: missing; required")
-
-
-# --- overrides
-
-
-@pytest.mark.parametrize(
-    ("text", "read"),
-    [
-        ("seed=7", lambda s: s.seed == 7),
-        ("seed = 7", lambda s: s.seed == 7),
-        ("horizon=1 y", lambda s: s.horizon == 8_760 * MS_PER_H),
-        ('horizon="1 y"', lambda s: s.horizon == 8_760 * MS_PER_H),
-        ("name=Gold = best", lambda s: s.name == "Gold = best"),
-        ("name=07:00:00", lambda s: s.name == "07:00:00"),
-        ("name=1\nseed = 3", lambda s: s.name == "1\nseed = 3"),
-        ("jobs.pretrain.gpus=2048", lambda s: s.jobs[0].gpus == 2048),
-        ("jobs.0.gpus=2048", lambda s: s.jobs[0].gpus == 2048),
-        ('jobs."pretrain".gpus=2048', lambda s: s.jobs[0].gpus == 2048),
-        ("jobs.pretrain.recovery.failover=1 min", lambda s: s.jobs[0].recovery.failover == 60_000),
-        ("hazards.gpu.mtbf=50677 h", lambda s: s.hazards[0].mtbf == 50_677 * MS_PER_H),
-        ("hazards.gpu.repair.technician.crews=5", lambda s: s.hazards[0].stage.crews == 5),
-        ("hazards.gpu.repair.0.time.sigma=1", lambda s: s.hazards[0].stage.duration.sigma == 1),
-        ("hazards.gpu.repair=2 h", lambda s: s.hazards[0].stage.duration.mean_ms == 2 * MS_PER_H),
-        ('hazards.gpu.repair={time="2 h", crews=3}', lambda s: s.hazards[0].stage.crews == 3),
-        ("tco.setup={idle='1 mo'}", lambda s: s.tco.setup == Onboarding(idle="1 mo")),
-        ("accounting.identify=rollback", lambda s: s.accounting.identify == "rollback"),
-    ],
-)
-def test_set_changes_one_key(write, text, read):
-    """A dotted key reaches every value, entries of lists by name or index; quantities need no quotes."""
-    path = write(CONTRACT)
-    assert not read(load(path))
-    assert read(load(path, set=[text]))
-    assert load(path, set=text) == load(path, set=[text])
-
-
-def test_set_makes_the_tables_it_needs(write):
-    """A key of a table that the file leaves out can be set."""
-    assert load(write(LEAST), set=["tco.gpu_hour=4 USD"]).tco.gpu_hour == 4.0
-
-
-def test_later_changes_win(write):
-    """Texts apply in order, then keyword arguments."""
-    path = write(CONTRACT)
-    assert load(path, set=["seed=2", "seed=3"]).seed == 3
-    assert load(path, set=["seed=2"], seed=4).seed == 4
-
-
-def test_overrides_in_python_take_values(write):
-    """Keyword arguments are dotted keys with Python values, and leave the caller's values alone."""
-    path, tco = write(CONTRACT), {"gpu_hour": "5 USD"}
-    changed = load(path, seed=3, **{"jobs.pretrain.gpus": 2048, "tco": tco, "tco.support": "3 %"})
-    assert (changed.seed, changed.jobs[0].gpus, changed.tco.gpu_hour, changed.tco.support) == (3, 2048, 5.0, 0.03)
-    assert tco == {"gpu_hour": "5 USD"}
-    assert load(path, tco=None).tco is None
-
-
-@pytest.mark.parametrize(
-    ("text", "line"),
-    [
-        ("seed", "--set: found 'seed'; must be key=value, such as jobs.pretrain.gpus=2048"),
-        ("=3", "--set: found '=3'; must be key=value, such as jobs.pretrain.gpus=2048"),
-        ("a..b=3", "--set: found 'a..b=3'; must be key=value, such as jobs.pretrain.gpus=2048"),
-        ('"a\\q"=3', "--set: found '\"a\\\\q\"=3'; must be key=value, such as jobs.pretrain.gpus=2048"),
-        ("a" + ".a" * 60 + "=3", "must be key=value"),
-        ("seed=x", "--set seed=x: seed: found 'x'; must be a whole number"),
-        ("sed=1", "--set sed=1: sed: unknown key; allowed: name, description, horizon, seed, cluster"),
-        ("clutser.gpus=1", "--set clutser.gpus=1: clutser: unknown key"),
-        ("extends=b.toml", "--set extends=b.toml: extends: unknown key"),
-        (
-            "jobs.pretrian.gpus=1",
-            "--set jobs.pretrian.gpus=1: jobs: found 'pretrian'; allowed: pretrain, 0 to 0; did you mean \"pretrain\"?",
-        ),
-        ("jobs.1.gpus=1", "--set jobs.1.gpus=1: jobs: found '1'; allowed: pretrain, 0 to 0"),
-        ("jobs.-1.gpus=1", "--set jobs.-1.gpus=1: jobs: found '-1'"),
-        (
-            "hazards.gpu.mtbf.mean=1 h",
-            "hazards.gpu.mtbf: found '25000 h', which has no keys of its own; set it as a whole",
-        ),
-        ("tco={}", "--set tco={}: tco.gpu_hour: missing; required"),
-        ("seed=" + "[" * 5_000, "seed: found '[[["),
-        ("name=\udcff", "--set name=\\udcff: name: found '\\udcff'; must be valid text"),
-    ],
-)
-def test_a_wrong_set_is_one_line(write, text, line):
-    """The line names the override itself, the key, and what would be right."""
-    found = only_problem(write(CONTRACT), set=[text])
-    assert line in found
-    assert len(found) < 300
-
-
-def test_all_wrong_overrides_are_named_at_once(write):
-    """Wrong entries, wrong keys, wrong values, and mistakes of the file come together."""
-    lines = problems(write("seed = -1\n" + LEAST), set=["jobs.b.gpus=1", "tco.gpu_hour=4", "sed=1"])
-    assert [line.partition(": ")[0] for line in lines] == [
-        "--set jobs.b.gpus=1",
-        "--set sed=1",
-        "--set tco.gpu_hour=4",
-        str(write("", "a.toml")) + ":1",
-    ]
-
-
-def test_an_entry_whose_name_is_not_its_own_goes_by_index(write):
-    """Of two entries with one name neither is meant by it."""
-    twice = LEAST.replace("hazards = [", 'hazards = [{ component = "gpu", mtbf = "1 h" }, ')
-    path = write(twice)
-    assert "allowed: 0 to 1" in problems(path, set=["hazards.gpu.blast=8"])[0]
-    assert load(path, set=["hazards.0.name=other"]).hazards[0].key == "other"
 
 
 # --- files that are none
