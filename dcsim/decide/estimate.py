@@ -12,9 +12,8 @@ from dcsim.closed_form import (
     account,
     charge,
     mean_job_size,
-    no_rollback_goodput,
-    restart_goodput,
 )
+from dcsim.decide.theory import Theory, theory
 from dcsim.economics import lines, total, useful_hour_prices
 from dcsim.hazards import Hazard
 from dcsim.scenario import Scenario, sha256
@@ -43,7 +42,7 @@ class Estimate:
     scenario: Scenario
     mode: Mode
     accounting: Accounting
-    renewal_goodput_loss: float
+    theory: Theory
     tco: Bill | None
 
     def to_json(self) -> dict[str, Any]:
@@ -54,7 +53,8 @@ class Estimate:
         """Return this scenario's part of a document whose first scenario is ``first``."""
         goodput = asdict(self.accounting) | {
             "goodput_loss": self.accounting.goodput_loss,
-            "renewal_goodput_loss": self.renewal_goodput_loss,
+            "renewal_goodput_loss": self.theory.goodput_loss,
+            "theory": asdict(self.theory),
         }
         tco = None
         if self.tco is not None:
@@ -82,7 +82,7 @@ def estimate(scenario: Scenario) -> Estimate:
         scenario=scenario,
         mode=mode_of(scenario),
         accounting=accounting,
-        renewal_goodput_loss=renewal_goodput_loss(scenario),
+        theory=theory(scenario),
         tco=bill(scenario, accounting.goodput_loss),
     )
 
@@ -160,30 +160,6 @@ def _hazard_charge(scenario: Scenario, hazard: Hazard, topology: Topology) -> Ha
         mtbf=hazard.lifetime.mean_ms / MS_PER_H,
         gpu_hours=per_failure.gpu_hours(job_size(scenario), blast),
     )
-
-
-def renewal_goodput_loss(scenario: Scenario) -> float:
-    """Return what exact renewal theory says one gang of the first job loses; what it has only for itself.
-
-    The gang's rate is its GPUs times the failures per GPU-hour of all hazards, its stall detect (mean over the
-    failures) + the phases that its strategy goes through; overheads take their share of what is left (MODEL.md 2.2).
-    """
-    topology = build(scenario.cluster.topology, scenario.cluster.gpus)
-    job = scenario.jobs[0]
-    recovery = job.recovery
-    rates = [
-        job.gpus / topology.gpus * topology.components(hazard.component) * MS_PER_H / hazard.lifetime.mean_ms
-        for hazard in scenario.hazards
-    ]
-    rate = sum(rates)
-    detect = sum(each * hazard.detect for each, hazard in zip(rates, scenario.hazards, strict=True)) / rate
-    stall = (detect + sum(recovery.phases)) / MS_PER_H
-    interval, write = (recovery.checkpoint_every or 0) / MS_PER_H, recovery.checkpoint_write / MS_PER_H
-    if recovery.rolls_back:
-        goodput = restart_goodput(rate, interval, write, stall)
-    else:
-        goodput = no_rollback_goodput(rate, interval, write if interval else 0.0, stall)
-    return 1 - goodput * (1 - recovery.steady_overhead)
 
 
 def mtbf_range_h(scenario: Scenario) -> tuple[float, float] | None:

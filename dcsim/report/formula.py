@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from dcsim.decide.estimate import Bill, Estimate, job_size, relative
+from dcsim.decide.theory import Theory
 from dcsim.report.page import MISSING, Page, Row, Table, number, per_cent, printable, usd
 
 LINES = {
@@ -25,9 +26,9 @@ def estimate_page(estimates: Sequence[Estimate], notes: Sequence[str] = ()) -> P
 
 
 def formula_tables(estimates: Sequence[Estimate]) -> tuple[Table, ...]:
-    """Return the deck's tables; the one on money only where there is any."""
+    """Return the deck's tables, the one on money only where there is any, and exact theory between them."""
     money = [tco_table(estimates)] if any(each.tco for each in estimates) else []
-    return (resiliency_table(estimates), *money)
+    return (resiliency_table(estimates), theory_table(estimates), *money)
 
 
 def names_of(estimates: Sequence[Estimate]) -> tuple[str, ...]:
@@ -59,8 +60,41 @@ def resiliency_table(estimates: Sequence[Estimate]) -> Table:
         rows=(
             *(_row(estimates, label, cell) for label, cell in rows),
             _row(estimates, "goodput loss, %", lambda e: per_cent(e.accounting.goodput_loss), strong=True),
-            _row(estimates, "first job, renewal theory, %", lambda e: per_cent(e.renewal_goodput_loss)),
         ),
+    )
+
+
+def theory_table(estimates: Sequence[Estimate]) -> Table:
+    """Return what exact theory says about the first job, and the intervals at which it should write checkpoints."""
+
+    def share(value: float | None) -> str:
+        return MISSING if value is None else per_cent(value)
+
+    def minutes(value: float | None) -> str:
+        return MISSING if value is None else number(60 * value, 2)
+
+    every: list[tuple[str, Callable[[Theory], str]]] = [
+        ("MTBF of one gang, h", lambda t: number(t.mtbf_h, 4)),
+        ("stall after a strike, min", lambda t: minutes(t.stall_h)),
+        ("goodput loss, exact, %", lambda t: per_cent(t.goodput_loss)),
+    ]
+    if any(each.theory.ettr_first_order is not None for each in estimates):
+        every.append(("ETTR, first order (Kokolis), %", lambda t: share(t.ettr_first_order)))
+    if any(each.theory.optimal_h for each in estimates):
+        every += [
+            ("checkpoint interval as given, min", lambda t: minutes(t.interval_h)),
+            ("best interval, exact, min", lambda t: minutes(t.optimal_h)),
+            ("best interval after Daly, min", lambda t: minutes(t.daly_h)),
+            ("best interval after Young, min", lambda t: minutes(t.young_h)),
+        ]
+
+    def row(label: str, cell: Callable[[Theory], str]) -> Row:
+        return _row(estimates, label, lambda each: cell(each.theory))
+
+    return Table(
+        title="First job by renewal theory (never short of hardware)",
+        columns=names_of(estimates),
+        rows=tuple(row(label, cell) for label, cell in every),
     )
 
 

@@ -4,7 +4,8 @@ import math
 
 import pytest
 
-from dcsim.decide.estimate import at_mtbf, bill, estimate, job_size, mode_of, mtbf_range_h, renewal_goodput_loss
+from dcsim.decide.estimate import at_mtbf, bill, estimate, job_size, mode_of, mtbf_range_h
+from dcsim.decide.theory import theory
 from dcsim.scenario import load
 from dcsim.shipped import shipped_files
 
@@ -61,23 +62,42 @@ def test_the_mean_of_a_repair_distribution_is_charged():
 
 def test_renewal_of_a_tolerant_job():
     """Gold's 4,096 GPUs alone lose 1 - e^(-4096/25000 x 20 min)."""
-    assert renewal_goodput_loss(load(GOLD)) == pytest.approx(-math.expm1(-4096 / 25_000 / 3), rel=1e-12)
+    assert theory(load(GOLD)).goodput_loss == pytest.approx(-math.expm1(-4096 / 25_000 / 3), rel=1e-12)
 
 
 def test_renewal_of_a_job_that_rolls_back():
     """Silver stalls for detection, failover and restore, and loses what it computed since the last hour."""
     rate, stall = 4096 / 15_000, 1 + 5 / 60 + 15 / 60
     expected = 1 - rate * math.exp(-rate * stall) / math.expm1(rate)
-    assert renewal_goodput_loss(silver()) == pytest.approx(expected, rel=1e-12)
+    assert theory(silver()).goodput_loss == pytest.approx(expected, rel=1e-12)
 
 
 def test_renewal_takes_overheads_from_what_is_left():
     """An overhead of 5 % leaves 95 % of the goodput."""
     plain, slowed = (
-        renewal_goodput_loss(load(GOLD, **{"jobs.pretrain.recovery.memory_overhead": share}))
-        for share in ("0 %", "5 %")
+        theory(load(GOLD, **{"jobs.pretrain.recovery.memory_overhead": share})).goodput_loss for share in ("0 %", "5 %")
     )
     assert 1 - slowed == pytest.approx(0.95 * (1 - plain), rel=1e-12)
+
+
+def test_best_intervals_where_writes_cost_time():
+    """MTBF 24 h and a write of 5 min: 116.69 min is best, and Daly's published optimum is 117 min."""
+    changes = {"hazards.gpu.mtbf": f"{24 * 4096} h", "jobs.pretrain.recovery.checkpoint_write": "5 min"}
+    found = theory(silver(**changes))
+    assert found.mtbf_h == pytest.approx(24)
+    assert found.interval_h == 1
+    assert 60 * found.optimal_h == pytest.approx(116.69, abs=0.005)
+    assert 60 * found.daly_h == pytest.approx(117, abs=0.5)
+    assert found.young_h == pytest.approx(math.sqrt(2 * 5 / 60 * 24))
+    rate, stall = 1 / 24, 1 + 20 / 60
+    assert found.ettr_first_order == pytest.approx((1 - rate * (stall + 0.5)) / (1 + 5 / 60))
+
+
+@pytest.mark.parametrize("kind", ["free writes", "no rollback"])
+def test_no_interval_is_best(kind):
+    """Free writes could be made all the time, and a job that never rolls back needs none."""
+    found = theory(silver() if kind == "free writes" else load(GOLD))
+    assert found.young_h is found.daly_h is found.optimal_h is None
 
 
 def test_a_loss_beyond_one_has_no_price_of_a_useful_hour():
