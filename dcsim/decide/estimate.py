@@ -14,7 +14,7 @@ from dcsim.closed_form import (
     mean_job_size,
 )
 from dcsim.decide.theory import Theory, theory
-from dcsim.economics import lines, total, useful_hour_prices
+from dcsim.economics import lines, monthly, total, useful_hour_prices
 from dcsim.hazards import Hazard
 from dcsim.scenario import Scenario, sha256
 from dcsim.topology import Topology, build
@@ -103,7 +103,8 @@ def bill(scenario: Scenario, loss: float) -> Bill | None:
     if tco is None:
         return None
     rows = lines(tco, gpus, loss)
-    return Bill(loss, rows, sum(rows.values()), total(tco, gpus, loss), useful_hour_prices(tco, gpus, loss))
+    month, term = monthly(tco, gpus, loss), total(tco, gpus, loss)
+    return Bill(loss, rows, month, term, useful_hour_prices(tco, gpus, loss))
 
 
 def mode_of(scenario: Scenario) -> Mode:

@@ -6,6 +6,8 @@ shape, and every result then has that shape.
 """
 
 from collections.abc import Mapping
+from functools import reduce
+from operator import add
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, Tag
@@ -149,8 +151,11 @@ def lines(tco: Tco, gpus: int, loss: Loss) -> dict[str, Loss]:
 
 
 def monthly(tco: Tco, gpus: int, loss: Loss) -> Loss:
-    """Cost of a month [USD]: the sum of all lines."""
-    return sum(lines(tco, gpus, loss).values(), 0.0 * loss)
+    """Cost of a month [USD]: the sum of all lines.
+
+    Added one by one: from Python 3.12 on the built-in sum rounds floats otherwise than arrays.
+    """
+    return reduce(add, lines(tco, gpus, loss).values())
 
 
 def term_lines(tco: Tco, gpus: int, loss: Loss) -> dict[str, Loss]:

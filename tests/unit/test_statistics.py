@@ -1,6 +1,8 @@
 """Means, errors, intervals, quantiles, pairs."""
 
 import math
+from functools import reduce
+from operator import add
 
 import numpy as np
 import pytest
@@ -50,7 +52,7 @@ def test_one_replication_has_no_error():
 def test_equal_values_have_no_error_at_all():
     """Equal values, whose float mean would be off by a bit, have themselves as mean and an error of zero."""
     value = 0.1
-    assert sum([value] * 10) / 10 != value
+    assert reduce(add, [value] * 10) / 10 != value
     summary = summarise([value] * 10)
     assert (summary.mean, summary.se, summary.ci95) == (value, 0.0, (value, value))
     difference = paired([value] * 10, [value / 2] * 10)
