@@ -36,7 +36,7 @@ class LedgerError(Exception):
     """The states of a replication do not sum to the horizon's GPU-milliseconds, or one is negative."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Accounts:
     """One replication's ledger.
 

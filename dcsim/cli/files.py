@@ -45,7 +45,9 @@ def list_command(as_json: bool) -> None:
     kinds: tuple[Literal["scenarios", "topologies"], ...] = ("scenarios", "topologies")
     found = {kind: shipped_descriptions(kind) for kind in kinds}
     if as_json:
-        click.echo(json.dumps({"schema": 1, **found}, indent=2))
+        from dcsim.decide.estimate import SCHEMA
+
+        click.echo(json.dumps({"schema": SCHEMA, **found}, indent=2))
         return
     page = click.get_current_context().make_formatter()
     for kind, names in found.items():

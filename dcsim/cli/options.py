@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 BAR_AFTER_S = 2.0
+"""A progress bar is shown from here on [s]; source: assumed."""
 ERROR_EVERY_S = 0.5
+"""The interval in the progress bar changes no more often [s]; source: assumed."""
 
 FILES = click.argument("files", metavar="FILE…", nargs=-1, required=True)
 SET = click.option(

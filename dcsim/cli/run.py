@@ -47,9 +47,9 @@ def run_command(fail_under: float | None, **given: Any) -> None:
         return run_page(runs, asked.notes)
 
     print_result(lambda: runs_json(runs), page, asked.as_json)
-    goodputs = {each.scenario.name: 100 * (1 - each.loss.mean) for each in runs}
-    missed = {name: goodput for name, goodput in goodputs.items() if fail_under is not None and goodput < fail_under}
-    for name, goodput in missed.items():
+    goodputs = [(each.scenario.name, 100 * (1 - each.loss.mean)) for each in runs]
+    missed = [(name, goodput) for name, goodput in goodputs if fail_under is not None and goodput < fail_under]
+    for name, goodput in missed:
         say(f"{name}: goodput {goodput:.3f} % is below --fail-under {fail_under:g} %")
     if missed:
         raise click.exceptions.Exit(FAILED)

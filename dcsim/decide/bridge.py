@@ -10,12 +10,15 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
-from dcsim.closed_form import Mode
-from dcsim.decide.estimate import bill, estimate, mode_of
+from dcsim.decide.estimate import SCHEMA, bill, estimate, mode_of
 from dcsim.decide.folds import FOLDS, Folder
+from dcsim.decide.outcome import REPLICATIONS
 from dcsim.hazards import Hazard
-from dcsim.montecarlo import Sample, replicate_many
-from dcsim.scenario import Job, Scenario, plan
+from dcsim.montecarlo import Progress, Sample, replicate_many
+from dcsim.scenario import Job, Scenario, plan, sha256
+
+ROUNDING = 1e-12
+"""Folds whose losses differ by less are equal: their sums are floats."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,14 @@ class Bridge:
             }
             for step in self.steps
         ]
-        return {"schema": 1, "name": self.scenario.name, "replications": self.replications, "steps": steps}
+        return {
+            "schema": SCHEMA,
+            "name": self.scenario.name,
+            "scenario_sha256": sha256(self.scenario),
+            "seed": self.scenario.seed,
+            "replications": self.replications,
+            "steps": steps,
+        }
 
 
 @dataclass(frozen=True)
@@ -95,11 +105,14 @@ def rungs_of(scenario: Scenario) -> list[tuple[str, str, Scenario]]:
 def explain(
     scenario: Scenario,
     *,
-    replications: int = 64,
+    replications: int = REPLICATIONS,
     workers: int | None = None,
-    progress: Callable[..., None] | None = None,
+    progress: Progress | None = None,
 ) -> Bridge:
-    """Simulate every rung of one scenario and return the bridge; ``replications`` as in ``run`` gives run's loss."""
+    """Simulate every rung of one scenario and return the bridge; its last rung is the loss of a ``run`` as long.
+
+    Raises Interrupted on Ctrl-C, WorkerDied, and whatever a simulation raises.
+    """
     wanted = [(each, None) for _, _, each in rungs_of(scenario)]
     samples = replicate_many(wanted, replications, workers=workers, progress=progress)
     return bridge_of(scenario, samples)
@@ -113,9 +126,9 @@ def bridge_of(scenario: Scenario, samples: Sequence[Sample]) -> Bridge:
     mode = mode_of(scenario)
     levels = [("formula", f"the published formula, {mode} mode", estimate(scenario).accounting.goodput_loss)]
     for name in FOLDS:
-        levels.append((*_fold_words(name, scenario, mode), fmean(each[name] for each in losses)))
-    if not any(job.recovery.steady_overhead for job in scenario.jobs):
-        levels = [level for level in levels if level[0] != "overhead while running"]
+        loss = fmean(each[name] for each in losses)
+        if abs(loss - levels[-1][2]) > ROUNDING:  # a rule that changes nothing says nothing about this scenario
+            levels.append((*_fold_words(name, scenario), loss))
     for (name, text, _), sample in zip(rungs_of(scenario), samples, strict=True):
         levels.append((name, text, sample.mean_loss))
     return Bridge(scenario, len(final.replications), _steps(scenario, levels))
@@ -131,17 +144,14 @@ def _steps(scenario: Scenario, levels: Sequence[tuple[str, str, float]]) -> tupl
     return tuple(steps)
 
 
-def _fold_words(name: str, scenario: Scenario, mode: Mode) -> tuple[str, str]:
+def _fold_words(name: str, scenario: Scenario) -> tuple[str, str]:
     free = scenario.cluster.gpus - scenario.gpus_in_jobs
-    unasked = f"no job asks for {free:,} GPUs" if free else "jobs ask for every GPU"
     return {
         "drawn": ("failures drawn", "the failures of these replications instead of their expected number"),
         "struck": ("failures outside the job", "a failure stops the job that it strikes, not one of the charged size"),
         "merged": ("failures while already down", "a job that is already down loses no hour twice"),
-        "owned": (
-            "spares counted once",
-            f"GPUs in repair come out of the free ones and are not charged beside them; {unasked}",
-        ),
+        "idle": ("idle GPUs", f"jobs leave {free:,} GPUs free, the formula {scenario.cluster.spares:,} idle spares"),
+        "owned": ("spares counted once", "GPUs in repair come out of the free ones and are not charged beside them"),
         "running": ("overhead while running", "overheads slow a job only while it runs"),
     }[name]
 
@@ -150,7 +160,10 @@ def _spares_text(scenario: Scenario) -> str:
     free = scenario.cluster.gpus - scenario.gpus_in_jobs
     blasts = [hazard.blast for hazard in scenario.hazards if isinstance(hazard.blast, int)]
     short = f", less than one blast of {max(blasts):,}" if blasts and max(blasts) > free > 0 else ""
-    return f"spare GPUs: {free:,}{short}; jobs wait, or take hardware from jobs of lower priority"
+    waits = (
+        "jobs wait for their own repair" if any(job.recovery.spare == "cold" for job in scenario.jobs) else "jobs wait"
+    )
+    return f"spare GPUs: {free:,}{short}; {waits}, or take hardware from jobs of lower priority"
 
 
 def _jobs(**change: int) -> Callable[[Scenario], Scenario]:

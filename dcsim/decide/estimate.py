@@ -163,13 +163,13 @@ def _hazard_charge(scenario: Scenario, hazard: Hazard, topology: Topology) -> Ha
     )
 
 
-def mtbf_range_h(scenario: Scenario) -> tuple[float, float] | None:
-    """Return the first range of MTBF [h] that a hazard gives, lowest first, or None."""
-    for hazard in scenario.hazards:
-        if hazard.mtbf_range is not None:
-            low, high = sorted(hazard.mtbf_range)
-            return low / MS_PER_H, high / MS_PER_H
-    return None
+def mtbf_ranges_h(scenario: Scenario) -> tuple[tuple[str, float, float], ...]:
+    """Return (name, lowest, highest MTBF [h]) of every hazard that gives a range."""
+    return tuple(
+        (hazard.key, min(hazard.mtbf_range) / MS_PER_H, max(hazard.mtbf_range) / MS_PER_H)
+        for hazard in scenario.hazards
+        if hazard.mtbf_range is not None
+    )
 
 
 def at_mtbf(scenario: Scenario, end: Literal["lowest", "highest"]) -> Scenario:

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dcsim.closed_form import Charge
+from dcsim.closed_form import Accounting, Charge
 from dcsim.decide.estimate import account_scenario, charge_and_blast, job_size
 from dcsim.hazards import Failures, Hazard
 from dcsim.scenario import Plan
 from dcsim.units import MS_PER_H
 
-FOLDS = ("drawn", "struck", "merged", "owned", "running")
+FOLDS = ("drawn", "struck", "merged", "idle", "owned", "running")
 """Names of the folds, in the order in which one rule more is corrected."""
 
 
@@ -25,13 +25,16 @@ class Folder:
     """A scenario with what its formula charges per failure of each hazard."""
 
     plan: Plan
+    formula: Accounting
+    job_size: float
     charges: tuple[tuple[Charge, int], ...]
 
     @classmethod
     def of(cls, plan: Plan) -> "Folder":
         """Read the charges from the scenario's accounting."""
         scenario = plan.scenario
-        return cls(plan, tuple(charge_and_blast(scenario, hazard, plan.topology) for hazard in scenario.hazards))
+        charges = tuple(charge_and_blast(scenario, hazard, plan.topology) for hazard in scenario.hazards)
+        return cls(plan, account_scenario(scenario), job_size(scenario), charges)
 
     def losses(self, replication: int) -> dict[str, float]:
         """Return the loss of one replication under each fold.
@@ -39,18 +42,17 @@ class Folder:
         ``drawn``: the formula on the failures of this replication instead of on their mean number.
         ``struck``: a failure charges the gang that it strikes, with that gang's size; free GPUs charge none.
         ``merged``: a gang that is already down loses no hour twice: its stalls are united.
-        ``owned``: what is in repair came from the free GPUs and is not charged beside them; the free GPUs are those
-        that no job asked for, whatever the formula calls a spare.
+        ``idle``: the free GPUs are those that no job asked for, whatever the formula calls a spare.
+        ``owned``: what is in repair came from the free GPUs and is not charged beside them.
         ``running``: overheads take their share of the time that a gang runs, not of all GPU-hours.
         """
         scenario = self.plan.scenario
         capacity = scenario.capacity_gpu_ms
-        formula = account_scenario(scenario)
         drawn_failures = self.plan.failures(replication)
         stalls = [charge.job_hours * MS_PER_H for charge, _ in self.charges]
-        drawn = struck = repair = 0.0
+        drawn = repair = 0.0
         for failures, (charge, blast) in zip(drawn_failures, self.charges, strict=True):
-            drawn += len(failures.times) * charge.gpu_hours(job_size(scenario), blast) * MS_PER_H
+            drawn += len(failures.times) * charge.gpu_hours(self.job_size, blast) * MS_PER_H
             repair += len(failures.times) * charge.blast_hours * blast * MS_PER_H
         sizes = np.array([gang.gpus for gang in self.plan.gangs], dtype=np.float64)
         times, gangs, lengths = self._stalls(drawn_failures, stalls)
@@ -61,12 +63,14 @@ class Folder:
         idle = capacity - float(asked.sum())
         shares = np.array([gang.recovery.steady_overhead for gang in self.plan.gangs])
         overhead = float((shares * (asked - down * sizes)).sum())
-        rest = formula.idle_spare_loss + formula.performance_overhead
+        overheads = self.formula.performance_overhead
+        rest = self.formula.idle_spare_loss + overheads
         return {
             "drawn": drawn / capacity + rest,
             "struck": (struck + repair) / capacity + rest,
             "merged": (merged + repair) / capacity + rest,
-            "owned": (merged + idle) / capacity + formula.performance_overhead,
+            "idle": (merged + repair + idle) / capacity + overheads,
+            "owned": (merged + idle) / capacity + overheads,
             "running": (merged + idle + overhead) / capacity,
         }
 
@@ -75,7 +79,8 @@ class Folder:
     ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
         """Return (time, gang, length) of every stall, all [ms]; a failure that reaches two gangs stalls both."""
         submit = np.array([gang.submit for gang in self.plan.gangs], dtype=np.int64)
-        columns = []
+        none = np.empty(0, dtype=np.int64)
+        columns = [(none, none, np.empty(0))]
         for hazard, failures, stall in zip(self.plan.scenario.hazards, drawn, stalls, strict=True):
             for times, gangs in self._reached(hazard, failures):
                 present = times >= submit[gangs]

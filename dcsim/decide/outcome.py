@@ -9,7 +9,7 @@ from typing import Any, TypedDict, Unpack
 import numpy as np
 from numpy.typing import NDArray
 
-from dcsim.decide.estimate import SCHEMA, Bill, Estimate, at_mtbf, bill, estimate, mtbf_range_h, relative
+from dcsim.decide.estimate import SCHEMA, Bill, Estimate, at_mtbf, bill, estimate, mtbf_ranges_h, relative
 from dcsim.economics import total, useful_hour_prices
 from dcsim.montecarlo import Paired, Progress, RunStore, Sample, Summary, replicate_many, summarise
 from dcsim.scenario import Scenario, sha256
@@ -23,13 +23,20 @@ ENGINE = "simpy"
 
 @dataclass(frozen=True)
 class MtbfRange:
-    """What the range of MTBF [h] that a scenario gives does to its simulated loss, on common failures."""
+    """What the ranges of MTBF [h] that a scenario gives do to its simulated loss, on common failures.
 
-    lowest_h: float
-    highest_h: float
+    ``hazards``: (name, lowest, highest) of every hazard with a range; all of them move together.
+    """
+
+    hazards: tuple[tuple[str, float, float], ...]
     loss_at_lowest: float
     loss_at_highest: float
     replications: int
+
+    @classmethod
+    def of(cls, scenario: Scenario, lowest: Sample, highest: Sample) -> "MtbfRange":
+        """Return the range of a scenario that was simulated at both of its ends."""
+        return cls(mtbf_ranges_h(scenario), lowest.mean_loss, highest.mean_loss, len(lowest))
 
     @property
     def moves(self) -> float:
@@ -205,32 +212,27 @@ def run_many(
     stores = [
         None if output is None else RunStore(Path(output), each, engine=ENGINE, command=command) for each in scenarios
     ]
-    runs = [*zip(scenarios, stores, strict=True), *((each, None) for each in besides)]
+    ends = [_range_ends(each) for each in scenarios]
+    at_ends = [(end, None) for pair in ends for end in pair]
+    runs = [*zip(scenarios, stores, strict=True), *((each, None) for each in besides), *at_ends]
+    few = min(replications, MOST_AT_RANGE_ENDS)
+    counts = [replications] * (len(runs) - len(at_ends)) + [few] * len(at_ends)
     resume = how.get("resume", False)
-    samples = replicate_many(runs, replications, workers=workers, resume=resume, progress=progress)
-    ranges = _mtbf_ranges(samples[: len(scenarios)], workers, progress)
+    samples = replicate_many(runs, counts, workers=workers, resume=resume, progress=progress)
+    found = iter(samples[len(runs) - len(at_ends) :])
+    ranges = [
+        MtbfRange.of(each, *(next(found) for _ in pair)) if pair else None
+        for each, pair in zip(scenarios, ends, strict=True)
+    ]
     results = []
     for scenario, sample, mtbf, store in zip(scenarios, samples, ranges, stores, strict=False):
         folder, notices = (store.folder, tuple(store.notices)) if store else (None, ())
         results.append(RunResult(sample, estimate(scenario), mtbf, folder, notices))
-    return tuple(results), samples[len(scenarios) :]
+    return tuple(results), samples[len(scenarios) : len(runs) - len(at_ends)]
 
 
-def _mtbf_ranges(samples: Sequence[Sample], workers: int | None, progress: Progress | None) -> list[MtbfRange | None]:
-    """Simulate both ends of the range of MTBF where a scenario gives one; an end that is its own MTBF is known."""
-    count = min(len(samples[0]), MOST_AT_RANGE_ENDS)
-    ends = [
-        (at_mtbf(each.scenario, "lowest"), at_mtbf(each.scenario, "highest")) if mtbf_range_h(each.scenario) else ()
-        for each in samples
-    ]
-    known = {each.scenario: each.first(count) for each in samples}
-    missing = [end for pair in ends for end in pair if end not in known]
-    wanted = [(end, None) for end in missing]
-    found = replicate_many(wanted, count, workers=workers, progress=progress) if wanted else []
-    known |= dict(zip(missing, found, strict=True))
-    ranges: list[MtbfRange | None] = []
-    for each, pair in zip(samples, ends, strict=True):
-        hours = mtbf_range_h(each.scenario)
-        losses = [known[end].mean_loss for end in pair]
-        ranges.append(MtbfRange(*hours, losses[0], losses[1], count) if hours else None)
-    return ranges
+def _range_ends(scenario: Scenario) -> tuple[Scenario, ...]:
+    """Return the scenario at the lowest and at the highest MTBF of its hazards' ranges, or nothing without one."""
+    if not mtbf_ranges_h(scenario):
+        return ()
+    return at_mtbf(scenario, "lowest"), at_mtbf(scenario, "highest")

@@ -10,9 +10,25 @@ from dcsim.closed_form import (
     restart_goodput,
     young_interval,
 )
-from dcsim.scenario import Scenario
-from dcsim.topology import build
+from dcsim.hazards import Hazard
+from dcsim.scenario import Plan, Scenario, plan
 from dcsim.units import MS_PER_H
+
+
+def reaching(layout: Plan, hazard: Hazard) -> float:
+    """Return how many components of a hazard strike the first gang when they fail.
+
+    With a typed blast that is its share of all slots; with a derived one, the components in the parts that its GPUs
+    lie in (at their places at t = 0, or at the lowest ones if the gang is submitted later).
+    """
+    topology, gang = layout.topology, layout.gangs[0]
+    part = hazard.struck_part
+    if part is None:
+        return gang.gpus / topology.gpus * topology.components(hazard.component)
+    low = max(int(layout.places[0]), 0)
+    span, own = topology.gpus_per(part), topology.gpus_per(hazard.component)
+    first, last = low // span * span, min(-(-(low + gang.gpus) // span) * span, topology.gpus)
+    return -(-(last - first) // own)
 
 
 @dataclass(frozen=True)
@@ -36,16 +52,12 @@ class Theory:
 def theory(scenario: Scenario) -> Theory:
     """Return the theory of one gang of the first job.
 
-    Its rate is its GPUs times the failures per GPU-hour of all hazards; its stall is detect (the mean over the
-    failures) plus the phases that its strategy goes through; overheads take their share of what is left.
+    Its rate is the number of components that reach it / MTBF, summed over the hazards; its stall is detect (the mean
+    over the failures) plus the phases that its strategy goes through; overheads take their share of what is left.
     """
-    topology = build(scenario.cluster.topology, scenario.cluster.gpus)
-    job = scenario.jobs[0]
-    recovery = job.recovery
-    rates = [
-        job.gpus / topology.gpus * topology.components(hazard.component) * MS_PER_H / hazard.lifetime.mean_ms
-        for hazard in scenario.hazards
-    ]
+    recovery = scenario.jobs[0].recovery
+    layout = plan(scenario)
+    rates = [reaching(layout, hazard) * MS_PER_H / hazard.lifetime.mean_ms for hazard in scenario.hazards]
     rate = sum(rates)
     detect = sum(each * hazard.detect for each, hazard in zip(rates, scenario.hazards, strict=True)) / rate
     stall = (detect + sum(recovery.phases)) / MS_PER_H

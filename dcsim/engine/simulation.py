@@ -8,8 +8,7 @@ the spot, by the same handlers and in the same order; only the rest costs an eve
 costs none, and nothing is modelled twice.
 """
 
-from collections.abc import Callable, Generator
-from functools import lru_cache
+from collections.abc import Callable, Generator, Iterator
 from heapq import heappop, heappush
 from itertools import count
 from operator import attrgetter
@@ -17,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import simpy
+from numpy.typing import NDArray
 
 from dcsim.engine.accounts import close
 from dcsim.engine.crews import Crews, Group, Part
@@ -25,8 +25,10 @@ from dcsim.engine.places import Places
 from dcsim.ledger import Accounts
 from dcsim.scenario import Plan, Scenario, plan
 
-Strike = tuple[int, int, int, int, int]
-"""Time [ms], hazard, gang or component, rank struck first or -1 for a derived blast, repair time [ms]."""
+Strike = tuple[int, int, int, int, int, int, int]
+"""Time [ms], hazard, gang or component, marked rank (-1: derived blast), repair time [ms], tick, next one's tick."""
+SLICE = 65_536
+"""Strikes that are Python objects at a time (assumed): as tuples they take several times the memory of their array."""
 
 
 ORDER = attrgetter("order")
@@ -92,11 +94,11 @@ class Simulation:
         if self.agenda:
             self.settle_agenda(self.end)
 
-    def fail(self, strikes: list[Strike]) -> Generator[simpy.Event, None, None]:
+    def fail(self, strikes: NDArray[np.int64]) -> Generator[simpy.Event, None, None]:
         """SimPy process: every failure of every hazard, in order. It sleeps only if something else comes first."""
         env, peek = self.env, self.env.peek
-        ticks = [3 * strike[0] + 2 for strike in strikes]
-        for strike, tick, next_tick in zip(strikes, ticks, [*ticks[1:], self.end], strict=False):
+        for strike in one_by_one(strikes):
+            tick = strike[5]
             if peek() < tick:
                 yield env.timeout(tick - env.now)
             if strike[3] < 0:
@@ -104,7 +106,7 @@ class Simulation:
             else:
                 self.strike_slot(strike)
             if self.agenda:
-                self.settle_agenda(next_tick)
+                self.settle_agenda(strike[6])
 
     def submit(self, gang: GangState) -> Generator[simpy.Event, None, None]:
         """SimPy process: a gang that arrives after the start."""
@@ -117,7 +119,7 @@ class Simulation:
 
     def strike_slot(self, strike: Strike) -> None:
         """A typed blast marks a slot: ranks of one gang, or free GPUs; what is out of service cannot be struck."""
-        now, hazard, target, rank, repair = strike
+        now, hazard, target, rank, repair, _, _ = strike
         blast = self.blast[hazard]
         first = rank - rank % blast
         if target < len(self.gangs):
@@ -150,7 +152,7 @@ class Simulation:
 
     def strike_place(self, strike: Strike) -> None:
         """A derived blast strikes what depends on the failed component; each gang loses its own."""
-        now, hazard, component, _, repair = strike
+        now, hazard, component, _, repair, _, _ = strike
         places, topology = self.places, self.plan.topology
         assert places is not None
         failed, part = self.hazards[hazard].component, self.hazards[hazard].struck_part
@@ -318,8 +320,8 @@ class Simulation:
         self.free_since = now
         self.free += gpus
 
-    def run(self, strikes: list[Strike]) -> Accounts:
-        """Run to the horizon and return the verified ledger."""
+    def run(self, strikes: NDArray[np.int64]) -> Accounts:
+        """Run to the horizon and return the verified ledger; ``strikes`` as ``strikes_of`` gives them."""
         for gang in self.gangs:
             if gang.gang.submit:
                 self.env.process(self.submit(gang))
@@ -331,13 +333,11 @@ class Simulation:
         return close(self)
 
 
-@lru_cache(maxsize=8)
-def _planned(scenario: Scenario) -> Plan:
-    return plan(scenario)
+def strikes_of(plan: Plan, replication: int) -> NDArray[np.int64]:
+    """Draw one replication's failures, int64 (7, failures): the columns of ``Strike``.
 
-
-def strikes_of(plan: Plan, replication: int) -> list[Strike]:
-    """Draw one replication's failures as strikes, by time, then hazard order, then draw number."""
+    They are ordered by time, then hazard order, then draw number.
+    """
     columns = []
     for number, (hazard, drawn) in enumerate(zip(plan.scenario.hazards, plan.failures(replication), strict=True)):
         if hazard.struck_part:
@@ -349,7 +349,15 @@ def strikes_of(plan: Plan, replication: int) -> list[Strike]:
     together = np.concatenate(columns, axis=1)
     if len(columns) > 1:
         together = together[:, np.argsort(together[0], kind="stable")]
-    return list(zip(*together.tolist(), strict=True))
+    ticks = 3 * together[0] + 2
+    following = np.append(ticks[1:], 3 * plan.scenario.horizon)[: len(ticks)]
+    return np.concatenate([together, [ticks, following]])
+
+
+def one_by_one(strikes: NDArray[np.int64]) -> Iterator[Strike]:
+    """Yield the strikes in order, as Python ints."""
+    for start in range(0, strikes.shape[1], SLICE):
+        yield from zip(*strikes[:, start : start + SLICE].tolist(), strict=True)
 
 
 def simulate(scenario: Scenario, replication: int) -> Accounts:
@@ -357,5 +365,5 @@ def simulate(scenario: Scenario, replication: int) -> Accounts:
 
     The failures come from (seed, replication) alone; see ``dcsim.streams``.
     """
-    prepared = _planned(scenario)
+    prepared = plan(scenario)
     return Simulation(prepared, replication).run(strikes_of(prepared, replication))

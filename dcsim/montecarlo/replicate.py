@@ -1,11 +1,11 @@
 """Many replications on all cores, the same whatever the number of workers."""
 
 import os
-from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 from dcsim.ledger import Accounts
@@ -18,10 +18,10 @@ from dcsim.scenario import Scenario
 
 @dataclass(frozen=True)
 class Running:
-    """How far one scenario is: its name and the losses of its finished replications, as they came."""
+    """How far one scenario is: its name and the losses of its finished replications, a list that goes on growing."""
 
     name: str
-    losses: tuple[float, ...]
+    losses: Sequence[float]
 
     @property
     def half_width(self) -> float | None:
@@ -57,14 +57,15 @@ class _Group:
     """Runs that differ only in what a simulation does not read: one replication serves them all."""
 
     scenario: Scenario
-    stores: dict[Path, RunStore] = field(default_factory=dict)
+    wanted: int = 0
+    stores: dict[Path, tuple[RunStore, int]] = field(default_factory=dict)
     accounts: dict[int, Accounts] = field(default_factory=dict)
     losses: list[float] = field(default_factory=list)
 
     def add(self, accounts: Accounts) -> None:
         """Take a finished replication, and keep it in the folders that lack it."""
-        for store in self.stores.values():
-            if accounts.replication not in store.finished:
+        for store, count in self.stores.values():
+            if accounts.replication < count and accounts.replication not in store.finished:
                 store.write(accounts)
         self.accounts[accounts.replication] = accounts
         self.losses.append(Sample.of(self.scenario, [accounts]).mean_loss)
@@ -88,14 +89,14 @@ def replicate(
 
 def replicate_many(
     runs: Sequence[tuple[Scenario, RunStore | None]],
-    replications: int,
+    replications: int | Sequence[int],
     *,
     workers: int | None = None,
     resume: bool = False,
     progress: Progress | None = None,
     simulate: Simulate | None = None,
 ) -> list[Sample]:
-    """Return replications 0 … n − 1 of every run, in the order of the runs.
+    """Return replications 0 … n − 1 of every run, in the order of the runs; n may be one for all, or one a run.
 
     All runs share ``workers`` processes (default: the cores this process may use; 1: no process but this one) and
     advance together. Runs that differ only in name, description, accounting or money share their replications. Each
@@ -106,44 +107,49 @@ def replicate_many(
     Ctrl-C, StoreError, WorkerDied if one replication costs three workers their lives, and whatever a simulation raises,
     with a note that says which replication it was.
     """
-    if replications < 1 or (workers is not None and workers < 1):
+    counts = [replications] * len(runs) if isinstance(replications, int) else list(replications)
+    if min(counts, default=1) < 1 or (workers is not None and workers < 1):
         raise ValueError("needs at least one replication and one worker")
     by_physics: dict[Scenario, _Group] = {}
     members = []
-    for scenario, store in runs:
+    for (scenario, store), wanted in zip(runs, counts, strict=True):
         group = by_physics.setdefault(_physics(scenario), _Group(scenario))
+        group.wanted = max(group.wanted, wanted)
         members.append(group)
         if store is not None:
-            group.stores.setdefault(store.folder, store)
+            group.stores.setdefault(store.folder, (store, wanted))
     groups = list(by_physics.values())
     try:
         with ExitStack() as stack:
             for group in groups:
-                for store in group.stores.values():
-                    store.open(replications, resume)
+                for store, wanted in group.stores.values():
+                    store.open(wanted, resume)
                     stack.callback(store.close)
-                stored = [store.finished for store in group.stores.values()]
+                stored = [store.finished for store, _ in group.stores.values()]
                 for number, accounts in sorted({n: a for found in stored for n, a in found.items()}.items()):
-                    if number < replications:
+                    if number < group.wanted:
                         group.add(accounts)
-            tasks = [
+            known = [frozenset(group.accounts) for group in groups]
+            tasks = (
                 (index, number)
-                for number in range(replications)
+                for number in range(max(counts, default=0))
                 for index, group in enumerate(groups)
-                if number not in group.accounts
-            ]
+                if number < group.wanted and number not in known[index]
+            )
+            total = sum(group.wanted - len(group.accounts) for group in groups)
             scenarios = [group.scenario for group in groups]
-            answers = _answers(scenarios, tasks, min(workers or _cores(), len(tasks)), simulate)
+            answers = _answers(scenarios, tasks, min(workers or _cores(), total), simulate)
             stack.enter_context(closing(answers))
             for done, ((index, _), accounts) in enumerate(answers, 1):
                 group = groups[index]
                 group.add(accounts)
                 if progress is not None:
-                    progress(done, len(tasks), Running(group.scenario.name, tuple(group.losses)))
+                    progress(done, total, Running(group.scenario.name, group.losses))
     except KeyboardInterrupt:
-        finished = sum(len(group.accounts) for group in members)
-        raise Interrupted(finished, replications * len(runs), tuple(_samples(runs, members))) from None
-    return [sample for sample in _samples(runs, members) if sample is not None]
+        samples = tuple(_samples(runs, counts, members))
+        finished = sum(len(sample) for sample in samples if sample is not None)
+        raise Interrupted(finished, sum(counts), samples) from None
+    return [sample for sample in _samples(runs, counts, members) if sample is not None]
 
 
 def _physics(scenario: Scenario) -> Scenario:
@@ -152,9 +158,12 @@ def _physics(scenario: Scenario) -> Scenario:
     return scenario.model_copy(update=ignored)
 
 
-def _samples(runs: Sequence[tuple[Scenario, RunStore | None]], members: Sequence[_Group]) -> Iterator[Sample | None]:
-    for (scenario, _), group in zip(runs, members, strict=True):
-        yield Sample.of(scenario, group.accounts.values()) if group.accounts else None
+def _samples(
+    runs: Sequence[tuple[Scenario, RunStore | None]], counts: Sequence[int], members: Sequence[_Group]
+) -> Iterator[Sample | None]:
+    for (scenario, _), wanted, group in zip(runs, counts, members, strict=True):
+        accounts = [each for number, each in group.accounts.items() if number < wanted]
+        yield Sample.of(scenario, accounts) if accounts else None
 
 
 def _cores() -> int:
@@ -173,7 +182,7 @@ def _named(scenarios: Sequence[Scenario], task: Task) -> Iterator[None]:
 
 
 def _answers(
-    scenarios: Sequence[Scenario], tasks: Sequence[Task], workers: int, simulate: Simulate | None
+    scenarios: Sequence[Scenario], tasks: Iterator[Task], workers: int, simulate: Simulate | None
 ) -> Generator[tuple[Task, Accounts], None, None]:
     """Yield every task with its accounts as it finishes; closing the generator ends the workers at once."""
     if workers < 2:
@@ -186,16 +195,17 @@ def _answers(
     crew = Crew(scenarios, simulate)
     threads = ThreadPoolExecutor(workers)  # each waits for one worker process
     try:
-        left = deque(tasks)
         asked: dict[Future[Accounts], Task] = {}
-        while left or asked:
-            while left and len(asked) < 2 * workers:  # no more, so that little that is finished waits to be kept
-                task = left.popleft()
-                asked[threads.submit(crew.ask, task)] = task
+        # asked of no more at a time, so that little that is finished waits to be kept
+        for task in islice(tasks, 2 * workers):
+            asked[threads.submit(crew.ask, task)] = task
+        while asked:
             for future in wait(asked, return_when=FIRST_COMPLETED).done:
                 task = asked.pop(future)
                 with _named(scenarios, task):
                     accounts = future.result()
+                for following in islice(tasks, 1):
+                    asked[threads.submit(crew.ask, following)] = following
                 yield task, accounts
     finally:
         threads.shutdown(wait=False, cancel_futures=True)

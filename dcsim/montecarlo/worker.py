@@ -111,7 +111,7 @@ class Crew:
         raise WorkerDied(f"{MOST_TRIES} worker processes ended without an answer (killed, or out of memory)")
 
     def _free_worker(self) -> Worker:
-        if self._idle:
+        with suppress(IndexError):  # another thread may take the last one
             return self._idle.pop()
         worker = Worker(self._job)
         self._all.append(worker)

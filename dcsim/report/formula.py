@@ -76,7 +76,7 @@ def theory_table(estimates: Sequence[Estimate]) -> Table:
     every: list[tuple[str, Callable[[Theory], str]]] = [
         ("MTBF of one gang, h", lambda t: number(t.mtbf_h, 4)),
         ("stall after a strike, min", lambda t: minutes(t.stall_h)),
-        ("goodput loss, exact, %", lambda t: per_cent(t.goodput_loss)),
+        ("goodput loss, %", lambda t: per_cent(t.goodput_loss)),
     ]
     if any(each.theory.ettr_first_order is not None for each in estimates):
         every.append(("ETTR, first order (Kokolis), %", lambda t: share(t.ettr_first_order)))

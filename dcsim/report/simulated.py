@@ -31,7 +31,7 @@ GROUPS = {
     "debugging": "debugging",
 }
 LEAST_STEP_PP = 0.05
-"""The short form of a bridge names the steps from here on [percentage points]."""
+"""The short form of a bridge names the steps from here on [percentage points]; source: assumed."""
 
 
 def run_page(runs: Sequence[RunResult], notes: Sequence[str] = ()) -> Page:
@@ -123,7 +123,10 @@ def _with_error(found: Summary | Paired | None, scale: float = 100.0) -> str:
 
 def _least_loss(runs: Sequence[RunResult]) -> str:
     best = min(runs, key=lambda run: run.loss.mean)
-    return f"Least lost: {_loss_sentence(best)} (No prices: not every scenario has a [tco] table.)"
+    why = "no GPU-hour of some scenario is useful"
+    if any(run.tco is None for run in runs):
+        why = "not every scenario has a [tco] table"
+    return f"Least lost: {_loss_sentence(best)} (No prices per useful GPU-hour: {why}.)"
 
 
 def _price(run: RunResult) -> float | None:
@@ -282,7 +285,7 @@ def _range_tables(runs: Sequence[RunResult]) -> list[Table]:
     for run in runs:
         if (ends := run.mtbf_range) is not None:
             cells = (
-                f"{usd(ends.lowest_h)} to {usd(ends.highest_h)}",
+                "; ".join(f"{usd(low)} to {usd(high)}" for _, low, high in ends.hazards),
                 f"{per_cent(ends.loss_at_lowest)} to {per_cent(ends.loss_at_highest)}",
                 per_cent(ends.moves),
                 per_cent(run.loss.p95 - run.loss.p5) if run.loss.se is not None else MISSING,

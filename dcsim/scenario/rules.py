@@ -116,8 +116,9 @@ def _hazards(scenario: Scenario, topology: Topology) -> Broken:
         part, component = hazard.struck_part, hazard.component
         if part is None and isinstance(hazard.blast, int) and hazard.blast > topology.gpus:
             yield (*path, "blast"), f"found {hazard.blast}; at most {topology.gpus} (cluster.gpus)"
-        if part is not None and _RANK[part] < _RANK[component]:
-            allowed = ", ".join(each for each in _RANK if _RANK[each] >= _RANK[component])
+        least = topology.gpus_per(component)
+        if part is not None and topology.gpus_per(part) < least:
+            allowed = ", ".join(each for each in ("gpu", "node", "rack") if topology.gpus_per(each) >= least)
             yield (*path, "blast"), f"found '{part}', smaller than the {component} that fails; allowed: {allowed}"
         mean = hazard.lifetime.mean_ms
         if hazard.mtbf_range and hazard.mtbf_range[0] > hazard.mtbf_range[1]:
@@ -127,6 +128,3 @@ def _hazards(scenario: Scenario, topology: Topology) -> Broken:
     if failures > MOST_FAILURES:
         why = f"found {float(failures):,.0f} expected failures in one replication (components x horizon / MTBF)"
         yield ("hazards",), f"{why}; at most {MOST_FAILURES:,}"
-
-
-_RANK = {"gpu": 0, "node": 1, "tray": 1, "rack": 2}

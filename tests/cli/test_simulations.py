@@ -73,7 +73,15 @@ def test_a_scenario_without_prices(dcsim, tmp_path):
     compared = dcsim("compare", "free.toml", "small.toml", "-n", 2, *ONE, "--json")
     (pair,) = document(compared)["comparisons"]
     assert pair["total_usd_difference"] is pair["probability_cheaper"] is pair["attribution"] is None
-    assert "No prices" in dcsim("compare", "free.toml", "small.toml", "-n", 2, *ONE).stdout
+    text = " ".join(dcsim("compare", "free.toml", "small.toml", "-n", 2, *ONE).stdout.split())
+    assert "(No prices per useful GPU-hour: not every scenario has a [tco] table.)" in text
+
+
+def test_a_scenario_without_a_useful_hour(dcsim):
+    """Where a job cannot start before the horizon, the missing price is put down to that, not to a missing table."""
+    never = ("--set", "jobs.train.submit=19 d", "--set", "jobs.train.recovery.restore=2 d")
+    text = " ".join(dcsim("compare", "small.toml", "other.toml", "-n", 2, *ONE, *never).stdout.split())
+    assert "(No prices per useful GPU-hour: no GPU-hour of some scenario is useful.)" in text
 
 
 def test_results_do_not_depend_on_the_workers(dcsim):
@@ -116,6 +124,27 @@ def test_fail_under(dcsim, bound, code):
     assert [line.startswith("Small: goodput") for line in done.stderr.splitlines()] == [True] * code
 
 
+def test_fail_under_sees_every_scenario(dcsim, tmp_path):
+    """Of two scenarios of one name the first, which is below the bound, is not hidden by the second, which is above."""
+    cold = (tmp_path / "small.toml").read_text().replace('restore = "5 min"', 'restore = "5 min"\nspare = "cold"')
+    (tmp_path / "cold.toml").write_text(cold)
+    losses = [
+        entry["goodput"]["loss"]["mean"]
+        for entry in document(dcsim("run", "cold.toml", "small.toml", "-n", 2, *ONE, "--json"))["scenarios"]
+    ]
+    bound = 100 * (1 - sum(losses) / 2)
+    assert losses[0] > losses[1]
+    done = dcsim("run", "cold.toml", "small.toml", "-n", 2, *ONE, "--fail-under", bound)
+    assert (done.exit_code, len(done.stderr.splitlines())) == (1, 1)
+
+
+def test_the_help_states_the_default(dcsim):
+    """The number of replications that --help promises is the one that is run."""
+    from dcsim.decide.outcome import REPLICATIONS
+
+    assert f"Replications (default: {REPLICATIONS});" in dcsim("run", "--help").stdout
+
+
 def test_set_and_seed(dcsim):
     """--seed and --set change the scenario that is run, and its fingerprint with it."""
     (plain,) = document(dcsim("run", "small.toml", "-n", 1, *ONE, "--json"))["scenarios"]
@@ -131,7 +160,7 @@ def test_the_range_of_mtbf_is_simulated_at_both_ends(dcsim):
     """The range in the scenario moves the loss down from its lowest MTBF to its highest, with the point between."""
     (entry,) = document(dcsim("run", "small.toml", "-n", 4, *ONE, "--json"))["scenarios"]
     ends = entry["mtbf_range"]
-    assert (ends["lowest_h"], ends["highest_h"], ends["replications"]) == (500, 2000, 4)
+    assert (ends["hazards"], ends["replications"]) == ([["gpu", 500, 2000]], 4)
     assert ends["loss_at_lowest"] > entry["goodput"]["loss"]["mean"] > ends["loss_at_highest"]
     (there,) = document(dcsim("run", "small.toml", "-n", 4, *ONE, "--json", "--set", "hazards.gpu.mtbf=500 h"))[
         "scenarios"

@@ -115,6 +115,24 @@ def test_a_derived_blast_reaches_every_gang_it_overlaps(monkeypatch: pytest.Monk
     assert losses["owned"] == pytest.approx(0.75 * (512 + 192) / (720 * 4 * 720) + 16 / 720, rel=1e-12)
 
 
+def test_no_failure_that_reaches_a_gang_leaves_every_fold_at_the_idle_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A replication without failures has nothing to fold, with a typed and with a derived blast."""
+    literal(monkeypatch, [], [], [])
+    for blast in ({"blast": 32}, {}):
+        hazards = [{"component": "gpu", "mtbf": "9000 h", "detect": "40 min", **blast}]
+        losses = Folder.of(plan(scenario({"kind": "checkpoint-restart", **SILVER_LIKE}, hazards=hazards))).losses(0)
+        assert losses["drawn"] == losses["struck"] == 16 / 720
+        assert losses["running"] == pytest.approx(16 / 720, rel=1e-12)
+
+
+def test_gpus_that_no_job_asks_for_are_a_rung_of_their_own() -> None:
+    """A job on half of the cluster: the formula knows 16 idle spares, the simulation 360 idle GPUs."""
+    recovery = {"kind": "checkpoint-restart", **SILVER_LIKE}
+    each = scenario(recovery, jobs=[{"name": "half", "gpus": 360, "recovery": recovery}])
+    (idle,) = [step for step in explain(each, replications=2, workers=1).steps if step.name == "idle GPUs"]
+    assert idle.delta_pp == pytest.approx(100 * (360 - 16) / 720, rel=1e-9)
+
+
 def test_union_of_stalls() -> None:
     """Stalls of one gang unite, those of two do not, and the horizon cuts the last one."""
     times = np.array([0, 5, 5, 90], dtype=np.int64)

@@ -4,8 +4,9 @@ import math
 
 import pytest
 
-from dcsim.decide.estimate import at_mtbf, bill, estimate, job_size, mode_of, mtbf_range_h
+from dcsim.decide.estimate import at_mtbf, bill, estimate, job_size, mode_of, mtbf_ranges_h
 from dcsim.decide.theory import theory
+from dcsim.montecarlo import replicate
 from dcsim.scenario import load
 from dcsim.shipped import shipped_files
 
@@ -100,6 +101,51 @@ def test_no_interval_is_best(kind):
     assert found.young_h is found.daly_h is found.optimal_h is None
 
 
+@pytest.mark.parametrize(
+    ("component", "expected"),
+    [
+        ("gpu", 8 / 1000),  # any of the 8 GPUs of two trays strikes a gang of 5 that lies in them
+        ("node", 2 / 1000),
+        ("rack", 1 / 1000),
+    ],
+)
+def test_a_derived_blast_reaches_a_gang_from_every_part_it_lies_in(component, expected):
+    """The rate at which a gang of 5 GPUs is struck counts all components whose failure takes some of them along."""
+    hazard = {"component": component, "mtbf": "1000 h"}
+    scenario = load(GOLD, **{"jobs.pretrain.gpus": 5, "hazards": [hazard], "accounting.job_size": 5})
+    assert 1 / theory(scenario).mtbf_h == pytest.approx(expected, rel=1e-12)
+
+
+def test_theory_of_a_small_gang_under_a_derived_blast_is_what_is_simulated():
+    """The share of its own hours that a gang of 6 GPUs in two trays loses: e^(-rate x 30 min), within 4 errors."""
+    scenario = load(
+        GOLD,
+        **{
+            "cluster.gpus": 72,
+            "cluster.spares": 0,
+            "seed": 11,
+            "jobs": [{"name": "small", "gpus": 6, "recovery": {"kind": "fault-tolerant", "failover": "30 min"}}],
+            "hazards": [{"component": "gpu", "mtbf": "400 h"}],
+            "accounting.job_size": 6,
+        },
+    )
+    found = theory(scenario)
+    assert found.goodput_loss == pytest.approx(-math.expm1(-8 / 400 / 2))
+    goodput = replicate(scenario, 32, workers=1).ettr("small")
+    error = goodput.std(ddof=1) / 32**0.5
+    assert error < 1e-3
+    assert abs(1 - found.goodput_loss - goodput.mean()) < 4 * error
+
+
+def test_several_ranges_of_mtbf_are_all_named():
+    """Two hazards with a range move together, and both are named."""
+    rack = {"component": "rack", "mtbf": "5000 h", "mtbf_range": ["1000 h", "9000 h"]}
+    gpu = {"component": "gpu", "mtbf": "25000 h", "mtbf_range": ["20000 h", "50000 h"], "blast": 64}
+    scenario = load(GOLD, hazards=[gpu, rack])
+    assert mtbf_ranges_h(scenario) == (("gpu", 20_000, 50_000), ("rack", 1_000, 9_000))
+    assert [each.lifetime.mean_ms / 3_600_000 for each in at_mtbf(scenario, "highest").hazards] == [50_000, 9_000]
+
+
 def test_a_loss_beyond_one_has_no_price_of_a_useful_hour():
     """The linear formula may charge more than there is: the deck's price goes on, the others are undefined."""
     found = estimate(silver(**{"hazards.gpu.mtbf": "15000 h", "jobs.pretrain.recovery.restore": "10 h"}))
@@ -121,12 +167,12 @@ def test_no_tco_no_bill():
 def test_both_ends_of_the_range_of_mtbf():
     """A range moves the hazards that give one, lifetimes with a shape included, and leaves the others alone."""
     scenario = load(GOLD)
-    assert mtbf_range_h(scenario) == (25_000, 50_677)
+    assert mtbf_ranges_h(scenario) == (("gpu", 25_000, 50_677),)
     best = at_mtbf(scenario, "highest")
     assert best.hazards[0].lifetime.mean_ms == 50_677 * 3_600_000
     assert at_mtbf(scenario, "lowest") == scenario
     shaped = load(GOLD, **{"hazards.gpu.mtbf": {"kind": "exponential", "mean": "30000 h"}})
     assert at_mtbf(shaped, "highest").hazards[0].lifetime.mean_ms == 50_677 * 3_600_000
     fixed = scenario.model_copy(update={"hazards": (scenario.hazards[0].model_copy(update={"mtbf_range": None}),)})
-    assert mtbf_range_h(fixed) is None
+    assert mtbf_ranges_h(fixed) == ()
     assert at_mtbf(fixed, "highest") == fixed

@@ -29,6 +29,12 @@ def test_the_name_names_the_streams_and_the_component_stands_in_for_it():
     assert hazard().key == "gpu"
 
 
+def test_a_tray_is_a_node():
+    """The two words give equal hazards, so that both name the same random streams."""
+    assert hazard(component="tray", blast="tray") == hazard(component="node", blast="node")
+    assert hazard(component="tray").key == "node"
+
+
 @pytest.mark.parametrize("mtbf", ["25000 h", {"kind": "exponential", "mean": "25000 h"}])
 def test_a_plain_mtbf_is_exponential(mtbf):
     """Text and table mean the same lifetime."""
@@ -42,7 +48,8 @@ def test_a_plain_mtbf_is_exponential(mtbf):
     [
         ("gpu", None, "node"),
         ("node", None, "node"),
-        ("tray", None, "tray"),
+        ("tray", None, "node"),
+        ("gpu", "tray", "node"),
         ("rack", None, "rack"),
         ("gpu", "gpu", "gpu"),
         ("gpu", "rack", "rack"),

@@ -121,6 +121,22 @@ def test_one_scenario_given_twice_uses_one_folder(tmp_path):
     assert len(list(tmp_path.iterdir())) == 1
 
 
+def test_each_run_may_want_its_own_number(tmp_path):
+    """A run of 5 and a short one of the same physics share 2 replications, and the short one keeps no more."""
+    store, calls = RunStore(tmp_path, small(name="short")), []
+    long, short, other = replicate_many(
+        [(small(), None), (small(name="short"), store), (small(seed=4), None)],
+        [5, 2, 3],
+        workers=1,
+        simulate=fake,
+        progress=lambda done, total, running: calls.append((done, total)),
+    )
+    assert (len(long), len(short), len(other)) == (5, 2, 3)
+    assert np.array_equal(long.gpu_ms[:2], short.gpu_ms)
+    assert calls[-1] == (8, 8)
+    assert sorted(store.finished) == [0, 1]
+
+
 def test_what_a_simulation_prints_does_no_harm():
     """Words on stdout do not get between a worker's answers."""
     talked, quiet = replicate(small(), 4, workers=2, simulate=noisy), replicate(small(), 4, workers=1, simulate=fake)

@@ -41,6 +41,9 @@ job_size = 4096
 """
 
 
+NODE_TWICE = 'hazards.tray.name: found "node", the name of hazards.0 too; names must be unique'
+
+
 @pytest.fixture
 def scenario(tmp_path):
     """Load the valid scenario with changes."""
@@ -121,12 +124,13 @@ def test_what_is_just_allowed(scenario, changes):
         ),
         (
             ("hazards.node.blast=gpu",),
-            "hazards.node.blast: found 'gpu', smaller than the node that fails; allowed: node, tray, rack",
+            "hazards.node.blast: found 'gpu', smaller than the node that fails; allowed: node, rack",
         ),
         (
             ("hazards.rack.blast=tray",),
-            "hazards.rack.blast: found 'tray', smaller than the rack that fails; allowed: rack",
+            "hazards.rack.blast: found 'node', smaller than the rack that fails; allowed: rack",
         ),
+        (("hazards.1.component=tray", "hazards.gpu.name=node"), NODE_TWICE),
         (("hazards.gpu.blast=5185",), "hazards.gpu.blast: found 5185; at most 5184 (cluster.gpus)"),
         (
             ("jobs.a.recovery.network_overhead=60 %", "jobs.a.recovery.memory_overhead=40 %"),

@@ -1,0 +1,47 @@
+"""Reading a text file that may be anything: no path blocks, ends the program or fills the memory."""
+
+import codecs
+import stat
+from pathlib import Path
+
+MOST_BYTES = 1 << 20
+"""Largest scenario or topology file [B]; source: assumed, hundreds of times what is shipped."""
+
+
+class NoTextError(Exception):
+    """Why a file holds no text to look at; ``line`` where it can be had."""
+
+    def __init__(self, why: str, line: int | None = None) -> None:
+        super().__init__(why, line)
+        self.why, self.line = why, line
+
+
+def read_text(path: Path) -> str:
+    """Return the text of a regular UTF-8 file, line ends as LF; raises NoTextError for everything else."""
+    try:
+        return _text(path).replace("\r\n", "\n")
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise NoTextError("is not a text file: not UTF-8", line) from None
+    except OSError as error:
+        raise NoTextError(f"cannot be read: {error.strerror or error}") from None
+    except ValueError as error:  # a path with a NUL
+        raise NoTextError(f"cannot be read: {error}") from None
+
+
+def _text(path: Path) -> str:
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):  # a pipe or a device could block or never end
+        raise NoTextError("is a folder" if stat.S_ISDIR(status.st_mode) else "is not a regular file")
+    with path.open("rb") as stream:
+        content = stream.read(MOST_BYTES + 1)
+    if len(content) > MOST_BYTES:
+        size = max(status.st_size, len(content))
+        raise NoTextError(f"is too large: {size:,} bytes; at most {MOST_BYTES:,} are allowed")
+    if content.startswith(codecs.BOM_UTF8):
+        raise NoTextError("begins with a byte-order mark; save it as UTF-8 without one")
+    if b"\0" in content:
+        raise NoTextError("is not a text file: it holds a NUL byte")
+    if not content.strip():
+        raise NoTextError("is empty")
+    return content.decode()
