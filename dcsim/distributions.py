@@ -5,13 +5,13 @@ Times are int milliseconds.
 """
 
 import math
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, Tag
 
-from dcsim.registry import one_of, tag
+from dcsim.registry import kind_of, one_of, tag
 from dcsim.units import Duration, Number, PositiveDuration
 
 Times = NDArray[np.int64]
@@ -34,53 +34,45 @@ class Fixed(BaseModel):
         return np.full(size, self.time, dtype=np.int64)
 
 
-class Exponential(BaseModel):
-    """Memoryless times with the given mean."""
+class _Mean(BaseModel):
+    """Times that scale with their mean."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    kind: Literal["exponential"]
-    mean: PositiveDuration = Field(description="arithmetic mean")
+    kind: str  # declared here so that it stays the first key
+    mean: PositiveDuration = Field(description="arithmetic mean of the time (not of its logarithm)")
 
     @property
     def mean_ms(self) -> float:
         """Mean [ms]."""
         return float(self.mean)
+
+
+class Exponential(_Mean):
+    """Memoryless times with the given mean."""
+
+    kind: Literal["exponential"]
 
     def draw(self, rng: np.random.Generator, size: int) -> Times:
         """Return ``size`` times [ms]."""
         return _milliseconds(rng.standard_exponential(size) * self.mean)
 
 
-class Lognormal(BaseModel):
+class Lognormal(_Mean):
     """Times whose logarithm is normal with standard deviation ``sigma``; ``mean`` is that of the time."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     kind: Literal["lognormal"]
-    mean: PositiveDuration = Field(description="arithmetic mean of the time (not of its logarithm)")
     sigma: Number = Field(gt=0, le=10, description="standard deviation of the logarithm")
-
-    @property
-    def mean_ms(self) -> float:
-        """Mean [ms]."""
-        return float(self.mean)
 
     def draw(self, rng: np.random.Generator, size: int) -> Times:
         """Return ``size`` times [ms]: exp(sigma z - sigma^2 / 2) times the mean."""
         return _milliseconds(np.exp(self.sigma * rng.standard_normal(size) - self.sigma**2 / 2) * self.mean)
 
 
-class Weibull(BaseModel):
+class Weibull(_Mean):
     """Weibull times with the given arithmetic mean; shape below 1 has a long tail, above 1 a narrow body."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     kind: Literal["weibull"]
-    mean: PositiveDuration = Field(description="arithmetic mean")
     shape: Number = Field(ge=0.1, le=100, description="Weibull shape k")
-
-    @property
-    def mean_ms(self) -> float:
-        """Mean [ms]."""
-        return float(self.mean)
 
     def draw(self, rng: np.random.Generator, size: int) -> Times:
         """Return ``size`` times [ms]: E^(1/k) / Gamma(1 + 1/k) times the mean, E unit exponential."""
@@ -114,17 +106,12 @@ def _milliseconds(times: NDArray[np.float64]) -> Times:
     return np.rint(np.minimum(times, _LONGEST_DRAW_MS)).astype(np.int64)
 
 
-_KINDS: dict[str, type[BaseModel]] = {
-    "fixed": Fixed,
-    "exponential": Exponential,
-    "lognormal": Lognormal,
-    "weibull": Weibull,
-    "empirical": Empirical,
-}
 if TYPE_CHECKING:
     DurationOrDistribution = int | Distribution
 else:
-    DurationOrDistribution = one_of(_KINDS, Annotated[Duration, Tag(tag("text"))])
+    DurationOrDistribution = one_of(
+        {kind_of(form): form for form in get_args(Distribution)}, Annotated[Duration, Tag(tag("text"))]
+    )
 
 
 def as_distribution(value: int | Distribution) -> Distribution:

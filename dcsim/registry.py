@@ -24,13 +24,19 @@ def form_of(value: Any) -> str:
     return tag("list" if isinstance(value, list | tuple) else "text")
 
 
+def kind_of(model: type[BaseModel]) -> str:
+    """Return the kind that a model's ``kind`` field allows."""
+    kind: str = get_args(model.model_fields["kind"].annotation)[0]
+    return kind
+
+
 def kinds_in(package: str, path: Any, family: type[T]) -> dict[str, type[T]]:
     """Return kind -> model for every subclass of ``family`` with a ``kind`` in the modules of a package."""
     found: dict[str, type[T]] = {}
     for module in sorted(info.name for info in pkgutil.iter_modules(path)):
         for value in vars(importlib.import_module(f"{package}.{module}")).values():
             if isinstance(value, type) and issubclass(value, family) and "kind" in value.model_fields:
-                found[get_args(value.model_fields["kind"].annotation)[0]] = value
+                found[kind_of(value)] = value
     return found
 
 

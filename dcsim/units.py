@@ -9,11 +9,13 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 from pydantic_core import PydanticCustomError
+
+from dcsim.wording import shown
 
 MS_PER_S = 1_000
 MS_PER_MIN = 60_000
@@ -86,12 +88,7 @@ PER_GIB_MONTH = Dimension(
 
 
 def _wrong(found: object, why: str) -> PydanticCustomError:
-    if isinstance(found, dict | list):
-        shown = "a table" if isinstance(found, dict) else "a list"
-    else:
-        shown = repr(found).lower() if isinstance(found, bool) else repr(found)
-    shown = shown if len(shown) <= 60 else shown[:57] + "..."
-    return PydanticCustomError("quantity", "found {found}; {why}", {"found": shown, "why": why})
+    return PydanticCustomError("quantity", "found {found}; {why}", {"found": shown(found), "why": why})
 
 
 def parse(value: object, dimension: Dimension) -> float:
@@ -123,7 +120,7 @@ def parse(value: object, dimension: Dimension) -> float:
             raise _wrong(value, f"allowed: {dimension.allowed}{hint}")
         try:
             number = Decimal(match.group(1)) * dimension.units[unit]
-        except (InvalidOperation, ArithmeticError):
+        except ArithmeticError:
             raise _wrong(value, f"the number is out of range; allowed: {dimension.allowed}") from None
     if number < 0 or (number == 0 and dimension.positive):
         raise _wrong(value, "must be above zero" if dimension.positive else "must not be negative")
@@ -158,7 +155,7 @@ def _quantity(dimension: Dimension) -> tuple[Any, ...]:
     def read(value: object) -> float:
         return parse(value, dimension)
 
-    def shown(value: float) -> str:
+    def written(value: float) -> str:
         return write(value, dimension)
 
     pattern = rf"\s*{_NUMBER}\s*({'|'.join(dimension.units)})\s*"
@@ -167,7 +164,7 @@ def _quantity(dimension: Dimension) -> tuple[Any, ...]:
     pattern = f"^{pattern}$"
     schema = {"type": "string", "pattern": pattern, "examples": [dimension.example], "x-unit": dimension.canonical}
     reader: Callable[[object], float] = read
-    return BeforeValidator(reader), PlainSerializer(shown, when_used="json"), WithJsonSchema(schema)
+    return BeforeValidator(reader), PlainSerializer(written, when_used="json"), WithJsonSchema(schema)
 
 
 Whole = Annotated[int, Field(strict=True)]

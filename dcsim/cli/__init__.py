@@ -8,7 +8,6 @@ import errno
 import os
 import sys
 from collections.abc import Iterable, Sequence
-from difflib import get_close_matches
 from importlib import import_module
 from typing import Any, NoReturn
 
@@ -50,9 +49,9 @@ class Verbs(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the verb that is called, or name the nearest one."""
         if args[0] not in VERBS and not args[0].startswith("-"):
-            near = get_close_matches(args[0], VERBS, n=1)
-            hint = f' Did you mean "{near[0]}"?' if near else ""
-            ctx.fail(f'No such verb "{args[0]}".{hint}')
+            from dcsim.wording import did_you_mean
+
+            ctx.fail(f'no such verb "{args[0]}"{did_you_mean(args[0], VERBS)}')
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -89,7 +88,8 @@ def _told(error: Exception) -> int:
     problems: Iterable[object] | None = getattr(error, "problems", None)  # of scenarios and topologies
     if isinstance(error, click.UsageError):
         where = error.ctx.command_path if error.ctx else "dcsim"
-        problems = [f"{where}: {error.format_message().rstrip('.')}. Help: {where} --help"]
+        told = error.format_message().rstrip(".")
+        problems = [f"{where}: {told}{'' if told.endswith('?') else '.'} Help: {where} --help"]
     if problems is not None:
         for problem in problems:
             say(str(problem))

@@ -31,9 +31,9 @@ def compare_command(**given: Any) -> None:
     scenarios = asked.scenarios
     from dcsim.decide import compare
 
-    with ProgressLine(asked.output) as progress:
+    with ProgressLine(asked.output, len(scenarios)) as progress:
         found = compare(scenarios, bridges=not asked.as_json, **asked.how("compare", progress))
-    for note in (*found.notes, *(notice for each in found.runs for notice in each.notices)):
+    for note in (notice for each in found.runs for notice in each.notices):
         say(f"note: {note}")
 
     def page() -> "Page":

@@ -1,6 +1,8 @@
 """`dcsim check`, `schema`, `list` and `new`: about scenario files, before anything is computed."""
 
 import json
+import re
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -8,6 +10,7 @@ from typing import Literal
 import click
 
 from dcsim.cli.options import FILES, JSON, SET, example, scenarios_of
+from dcsim.wording import did_you_mean
 
 
 @click.command("check", epilog=example("dcsim check my.toml other.toml"))
@@ -72,21 +75,27 @@ def shipped_descriptions(kind: Literal["scenarios", "topologies"]) -> dict[str, 
               help="A shipped scenario (dcsim list).")  # fmt: skip
 def new_command(file: Path, source: str) -> None:
     """Write a copy of a shipped scenario to FILE, comments and sources included. Never overwrites."""
-    from difflib import get_close_matches
-
     from dcsim.shipped import shipped_files
 
     shipped = shipped_files("scenarios")
     if source not in shipped:
-        near = get_close_matches(source, shipped, n=1)
-        hint = f'; did you mean "{near[0]}"?' if near else ""
+        hint = did_you_mean(source, shipped)
         raise click.BadParameter(f'"{source}"; allowed: {", ".join(shipped)}{hint}', param_hint="--from")
-    content = shipped[source].read_bytes()
+    # A name of its own: two columns of one name cannot be told apart in a comparison.
+    name = json.dumps(printable_stem(file), ensure_ascii=False)
+    content = re.sub(
+        r"^name = .*$", lambda _: f"name = {name}", shipped[source].read_text("utf-8"), count=1, flags=re.M
+    )
     try:
-        with file.open("xb") as target:
+        with file.open("x", encoding="utf-8") as target:
             target.write(content)
     except FileExistsError:
         raise click.BadParameter(f"{file} exists and is not overwritten.", param_hint="FILE") from None
     except OSError as error:
         raise click.BadParameter(f"{file}: {error.strerror}.", param_hint="FILE") from None
-    click.echo(f"{file}: a copy of {source}. Next: dcsim estimate {file}")
+    click.echo(f"{file}: a copy of {source}. Next: dcsim estimate {shlex.quote(str(file))}")
+
+
+def printable_stem(file: Path) -> str:
+    """Return a file's name without its ending and without what cannot be printed."""
+    return "".join(sign for sign in file.stem if sign.isprintable()) or "mine"

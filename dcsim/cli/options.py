@@ -1,12 +1,14 @@
 """What the verbs share: options, files that become scenarios, progress, and how a result is printed."""
 
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from threading import Timer
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -43,11 +45,13 @@ def _writable(_: click.Context, __: click.Parameter, folder: Path) -> Path:
     from tempfile import TemporaryFile
 
     nearest = folder
-    while not nearest.exists() and nearest != nearest.parent:
-        nearest = nearest.parent
-    if not nearest.is_dir():
-        raise click.BadParameter(f"{nearest} is not a folder.")
     try:
+        while not os.path.lexists(nearest) and nearest != nearest.parent:
+            nearest = nearest.parent
+        if max(map(len, map(os.fsencode, folder.parts)), default=0) > os.pathconf(nearest, "PC_NAME_MAX"):
+            raise click.BadParameter("a name in it is too long.")
+        if not nearest.is_dir():
+            raise click.BadParameter(f"{nearest} is not a folder.")
         TemporaryFile(dir=nearest).close()
     except OSError as error:
         raise click.BadParameter(f"{nearest} cannot be written to: {error.strerror}.") from None
@@ -145,40 +149,51 @@ def print_result(document: Callable[[], dict[str, Any]], page: "Callable[[], Pag
 class ProgressLine:
     """How far a simulation is, on stderr: only on a terminal, and only once it has taken two seconds.
 
-    ``kept``: where finished replications stay if Ctrl-C ends it.
+    ``kept``: where finished replications of the first ``files`` runs stay if Ctrl-C ends it.
     """
 
-    def __init__(self, kept: Path | None = None) -> None:
-        self.kept = kept
+    def __init__(self, kept: Path | None = None, files: int = 0) -> None:
+        self.kept, self.files = kept, files
         self.wanted = sys.stderr.isatty()
-        self.since = time.monotonic()
         self.bar: Bar | None = None
         self.task: TaskID | None = None
         self.error, self.error_at = "", 0.0
+        self.timer = Timer(BAR_AFTER_S, self.begin)  # the first replication may take longer than that
+        self.timer.daemon = True
 
     def __enter__(self) -> "ProgressLine":
+        if self.wanted:
+            self.timer.start()
         return self
 
+    def begin(self) -> None:
+        """Show a bar that does not know its length yet."""
+        bar = _bar()
+        self.task = bar.add_task("", total=None)
+        bar.start()
+        self.bar = bar
+
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        self.timer.cancel()
+        if self.wanted:
+            self.timer.join()
         if self.bar is not None:
             self.bar.stop()
-        finished = getattr(error, "finished", None)
-        if isinstance(error, KeyboardInterrupt) and finished is not None:
-            kept = f"; those of each FILE are kept in {self.kept}/, and --resume goes on from there"
-            say(f"interrupted: {finished} replications are finished{kept if self.kept and finished else ''}")
+        if isinstance(error, KeyboardInterrupt) and hasattr(error, "samples"):
+            finished = sum(len(sample) for sample in error.samples[: self.files] if sample is not None)
+            told = "nothing is kept"
+            if self.kept and finished:
+                told = f"{finished} finished replications are kept in {self.kept}/, and --resume goes on from there"
+            say(f"interrupted: {told}")
             raise click.exceptions.Exit(INTERRUPTED)
 
     def __call__(self, done: int, total: int, running: "Running") -> None:
         """Show ``done`` of ``total`` replications and the 95 % interval of the scenario that advanced last."""
-        now = time.monotonic()
-        if not self.wanted or (self.bar is None and now - self.since < BAR_AFTER_S):
-            return
         if self.bar is None or self.task is None:
-            self.bar = _bar()
-            self.bar.start()
-            self.task = self.bar.add_task("", total=total, completed=done)
+            return
+        now = time.monotonic()
         if now - self.error_at > ERROR_EVERY_S and running.half_width is not None:
-            self.error, self.error_at = f"{running.name[:20]} ± {100 * running.half_width:.3f} pp", now
+            self.error, self.error_at = f"{running.name[:40]} ± {100 * running.half_width:.3f} pp", now
         self.bar.update(self.task, completed=done, total=total, description=self.error)
 
 

@@ -1,5 +1,6 @@
 """`dcsim run`: simulate scenarios, each with its own seed."""
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -9,6 +10,13 @@ from dcsim.cli.options import FILES, KEPT, SIMULATION, Asked, ProgressLine, exam
 
 if TYPE_CHECKING:
     from dcsim.report.page import Page
+
+
+def _finite(_: click.Context, __: click.Parameter, bound: float | None) -> float | None:
+    """Refuse nan, which no goodput is ever below."""
+    if bound is not None and math.isnan(bound):
+        raise click.BadParameter("nan is not a percentage.")
+    return bound
 
 
 @click.command(
@@ -24,7 +32,11 @@ if TYPE_CHECKING:
     *SIMULATION,
     *KEPT,
     click.option(
-        "--fail-under", type=click.FloatRange(0, 100), metavar="PERCENT", help="Exit with 1 if a goodput is below."
+        "--fail-under",
+        type=click.FloatRange(0, 100),
+        metavar="PERCENT",
+        callback=_finite,
+        help="Exit with 1 if a goodput is below.",
     ),
 )
 def run_command(fail_under: float | None, **given: Any) -> None:
@@ -36,7 +48,7 @@ def run_command(fail_under: float | None, **given: Any) -> None:
     scenarios = asked.scenarios
     from dcsim.decide import run_many, runs_json
 
-    with ProgressLine(asked.output) as progress:
+    with ProgressLine(asked.output, len(scenarios)) as progress:
         runs, _ = run_many(scenarios, **asked.how("run", progress))
     for notice in (notice for each in runs for notice in each.notices):
         say(f"note: {notice}")

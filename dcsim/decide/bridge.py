@@ -79,9 +79,10 @@ def ladder(scenario: Scenario) -> tuple[Rung, ...]:
         rungs.append(Rung("restore", "a job that rolls back loads its state", _restore_of_rollback))
     else:
         rungs.append(Rung("detection", "the job hangs until the failure is identified", _undetected))
-        rungs.append(Rung("failover", "swapping hardware in takes time in hot mode too", _jobs(failover=0)))
+        rungs.append(Rung("failover", f"swapping hardware in takes time in {mode} mode too", _jobs(failover=0)))
     if mode != "cold":
         rungs.append(Rung("finite spares", _spares_text(scenario), _hazards(repair=0)))
+        rungs.append(Rung("cold spares", "jobs wait for the repair of their own instead of taking free GPUs", _hot))
     rungs.append(Rung("finite crews", "repairs queue for their crews", _uncrewed))
     return tuple(rung for rung in rungs if rung.undo(scenario) != scenario)
 
@@ -93,11 +94,13 @@ def rungs_of(scenario: Scenario) -> list[tuple[str, str, Scenario]]:
     bare = "a strike during recovery begins it again"
     if rolls_back:
         bare = "work is lost back to the last checkpoint as it fell; " + bare
+    if (mode_of(scenario) == "tolerant") is rolls_back:
+        bare = f"jobs recover by their own strategies, not in the formula's {mode_of(scenario)} mode; " + bare
     found: list[tuple[str, str, Scenario]] = []
     changed = scenario
     for rung in reversed(rungs):
         found.append((rung.name, rung.text, changed))
-        changed = rung.undo(changed)
+        changed = rung.undo(changed).model_copy(update={"name": f"{scenario.name}, before {rung.name}"})
     found.append(("recovery as it falls", bare, changed))
     return found[::-1]
 
@@ -148,9 +151,12 @@ def _fold_words(name: str, scenario: Scenario) -> tuple[str, str]:
     free = scenario.cluster.gpus - scenario.gpus_in_jobs
     return {
         "drawn": ("failures drawn", "the failures of these replications instead of their expected number"),
-        "struck": ("failures outside the job", "a failure stops the job that it strikes, not one of the charged size"),
+        "struck": ("failures outside the job", "a failure stops what it strikes, not a job of the charged size"),
         "merged": ("failures while already down", "a job that is already down loses no hour twice"),
-        "idle": ("idle GPUs", f"jobs leave {free:,} GPUs free, the formula {scenario.cluster.spares:,} idle spares"),
+        "idle": (
+            "idle GPUs",
+            f"hours of GPUs that no job asks for ({free:,} GPUs in the end), not of {scenario.cluster.spares:,} spares",
+        ),
         "owned": ("spares counted once", "GPUs in repair come out of the free ones and are not charged beside them"),
         "running": ("overhead while running", "overheads slow a job only while it runs"),
     }[name]
@@ -160,10 +166,7 @@ def _spares_text(scenario: Scenario) -> str:
     free = scenario.cluster.gpus - scenario.gpus_in_jobs
     blasts = [hazard.blast for hazard in scenario.hazards if isinstance(hazard.blast, int)]
     short = f", less than one blast of {max(blasts):,}" if blasts and max(blasts) > free > 0 else ""
-    waits = (
-        "jobs wait for their own repair" if any(job.recovery.spare == "cold" for job in scenario.jobs) else "jobs wait"
-    )
-    return f"spare GPUs: {free:,}{short}; {waits}, or take hardware from jobs of lower priority"
+    return f"free GPUs: {free:,}{short}; jobs wait, or take hardware from jobs of lower priority"
 
 
 def _jobs(**change: int) -> Callable[[Scenario], Scenario]:
@@ -173,11 +176,15 @@ def _jobs(**change: int) -> Callable[[Scenario], Scenario]:
     return undo
 
 
-def _with_jobs(scenario: Scenario, change: Callable[[Job], dict[str, int]]) -> Scenario:
+def _with_jobs(scenario: Scenario, change: Callable[[Job], dict[str, Any]]) -> Scenario:
     jobs = tuple(
         job.model_copy(update={"recovery": job.recovery.model_copy(update=change(job))}) for job in scenario.jobs
     )
     return scenario.model_copy(update={"jobs": jobs})
+
+
+def _hot(scenario: Scenario) -> Scenario:
+    return _with_jobs(scenario, lambda job: {"spare": "hot"})
 
 
 def _restore_of_rollback(scenario: Scenario) -> Scenario:

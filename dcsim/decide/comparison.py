@@ -47,6 +47,14 @@ class Pair:
         return probability_below(self.a.useful_hours_usd, self.b.useful_hours_usd)
 
     @cached_property
+    def useful_hour_difference(self) -> Paired | None:
+        """All-in price of a useful GPU-hour of b less that of a [USD]."""
+        a, b = self.a.useful_hour_usd, self.b.useful_hour_usd
+        if a is None or b is None or self.a.useful_hours_usd is None or self.b.useful_hours_usd is None:
+            return None
+        return paired(self.b.useful_hours_usd, self.a.useful_hours_usd, b.mean - a.mean)
+
+    @cached_property
     def attribution(self) -> Mapping[str, float] | None:
         """Gap of the mean costs [USD over the term] by group of lines; the parts sum to it."""
         bills = []
@@ -63,6 +71,7 @@ class Pair:
             "b": self.b.scenario.name,
             "loss_difference": _difference(self.loss_difference),
             "total_usd_difference": _difference(self.total_usd_difference),
+            "usd_per_useful_gpu_hour_difference": _difference(self.useful_hour_difference),
             "probability_cheaper": self.probability_cheaper,
             "probability_cheaper_per_useful_gpu_hour": self.probability_cheaper_hour,
             "attribution": self.attribution and dict(self.attribution),
@@ -86,7 +95,10 @@ class Comparison:
 
     def to_json(self) -> dict[str, Any]:
         """Return the document that ``dcsim compare --json`` prints."""
-        return runs_json(self.runs) | {"comparisons": [pair.entry() for pair in self.pairs]}
+        return runs_json(self.runs) | {
+            "comparisons": [pair.entry() for pair in self.pairs],
+            "notes": list(self.notes),
+        }
 
 
 def compare(
@@ -123,4 +135,8 @@ def _cautions(scenarios: Sequence[Scenario], seed: int) -> tuple[str, ...]:
     ):
         if len(values) > 1:
             notes.append(f"{what} differs between the scenarios: compare the prices of a useful GPU-hour, not totals")
+    if len({each.horizon for each in scenarios}) > 1:
+        notes.append("horizon differs between the scenarios: their runs do not spread alike")
+    if len({each.name for each in scenarios}) < len(scenarios):
+        notes.append("scenarios of one name are told apart by their order only")
     return tuple(notes)

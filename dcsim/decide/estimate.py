@@ -45,6 +45,11 @@ class Estimate:
     theory: Theory
     tco: Bill | None
 
+    def __str__(self) -> str:
+        """Return the loss and the cost in a line."""
+        cost = "" if self.tco is None else f", {self.tco.total_usd:,.0f} USD over the term"
+        return f"{self.scenario.name}: {100 * self.accounting.goodput_loss:.2f} % of GPU-hours lost by formula{cost}"
+
     def to_json(self) -> dict[str, Any]:
         """Return the document that ``dcsim estimate --json`` prints."""
         return estimates_json([self])

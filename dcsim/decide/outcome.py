@@ -31,12 +31,16 @@ class MtbfRange:
     hazards: tuple[tuple[str, float, float], ...]
     loss_at_lowest: float
     loss_at_highest: float
+    usd_per_useful_gpu_hour_at_lowest: float | None
+    usd_per_useful_gpu_hour_at_highest: float | None
     replications: int
 
     @classmethod
     def of(cls, scenario: Scenario, lowest: Sample, highest: Sample) -> "MtbfRange":
         """Return the range of a scenario that was simulated at both of its ends."""
-        return cls(mtbf_ranges_h(scenario), lowest.mean_loss, highest.mean_loss, len(lowest))
+        low, high = lowest.mean_loss, highest.mean_loss
+        prices = price_all_in(bill(scenario, low)), price_all_in(bill(scenario, high))
+        return cls(mtbf_ranges_h(scenario), low, high, *prices, replications=min(len(lowest), len(highest)))
 
     @property
     def moves(self) -> float:
@@ -119,6 +123,20 @@ class RunResult:
             return None
         return useful_hour_prices(tco, self.scenario.cluster.gpus, self.sample.loss)["all_in"]
 
+    @cached_property
+    def useful_hour_usd(self) -> Summary | None:
+        """All-in price of a useful GPU-hour [USD]; its mean is the price at the mean loss."""
+        price = price_all_in(self.tco)
+        if self.useful_hours_usd is None or price is None:
+            return None
+        return summarise(self.useful_hours_usd, price)
+
+    def __str__(self) -> str:
+        """Return the loss and the cost in a line."""
+        error = "" if self.loss.half_width is None else f" ± {100 * self.loss.half_width:.2f}"
+        cost = "" if self.tco is None else f", {self.tco.total_usd:,.0f} USD over the term"
+        return f"{self.scenario.name}: {100 * self.loss.mean:.2f}{error} % of GPU-hours lost{cost}"
+
     def to_json(self) -> dict[str, Any]:
         """Return the document that ``dcsim run --json`` prints."""
         return runs_json([self])
@@ -156,7 +174,13 @@ class RunResult:
             "monthly_usd": self.tco.monthly_usd,
             "relative": relative(self.tco, first.tco),
             "usd_per_useful_gpu_hour": dict(self.tco.usd_per_useful_gpu_hour),
+            "all_in_usd_per_useful_gpu_hour": _summary(self.useful_hour_usd),
         }
+
+
+def price_all_in(found: Bill | None) -> float | None:
+    """Return the all-in price of a useful GPU-hour [USD]; None without a bill, or where nothing is useful."""
+    return None if found is None else found.usd_per_useful_gpu_hour["all_in"]
 
 
 def runs_json(runs: Sequence[RunResult]) -> dict[str, Any]:
@@ -206,6 +230,8 @@ def run_many(
 
     Raises as ``run``.
     """
+    if unknown := how.keys() - How.__annotations__.keys():
+        raise TypeError(f"unknown: {', '.join(sorted(unknown))}; allowed: {', '.join(How.__annotations__)}")
     replications, output = how.get("replications", REPLICATIONS), how.get("output")
     workers, progress = how.get("workers"), how.get("progress")
     command = how.get("command", ())
@@ -215,8 +241,10 @@ def run_many(
     ends = [_range_ends(each) for each in scenarios]
     at_ends = [(end, None) for pair in ends for end in pair]
     runs = [*zip(scenarios, stores, strict=True), *((each, None) for each in besides), *at_ends]
-    few = min(replications, MOST_AT_RANGE_ENDS)
-    counts = [replications] * (len(runs) - len(at_ends)) + [few] * len(at_ends)
+    counts = [replications] * len(runs)
+    for index, (end, _) in enumerate(at_ends, len(runs) - len(at_ends)):
+        if end not in scenarios:  # an end that is the scenario itself shares its replications: all of them
+            counts[index] = min(replications, MOST_AT_RANGE_ENDS)
     resume = how.get("resume", False)
     samples = replicate_many(runs, counts, workers=workers, resume=resume, progress=progress)
     found = iter(samples[len(runs) - len(at_ends) :])

@@ -50,15 +50,16 @@ class Sample:
             raise ValueError(f"a replication comes twice in {numbers}")
         if len({one.owners for one in ordered}) > 1:
             raise ValueError("the replications do not belong to one scenario: their owners differ")
-        return cls(
-            scenario,
-            ordered[0].owners,
+        arrays = (
             np.array(numbers, dtype=np.int64),
             np.stack([one.gpu_ms for one in ordered]),
             np.stack([one.overhead_gpu_ms for one in ordered]),
             np.stack([one.strikes for one in ordered]),
             np.array([one.failures for one in ordered], dtype=np.int64),
         )
+        for array in arrays:
+            array.flags.writeable = False
+        return cls(scenario, ordered[0].owners, *arrays)
 
     def first(self, count: int) -> "Sample":
         """Return the sample's first ``count`` replications (all of them if it has fewer)."""

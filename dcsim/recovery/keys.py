@@ -22,7 +22,10 @@ class Recovery(BaseModel):
     rolls_back: ClassVar[bool]
     """Whether a strike costs the work since the last durable checkpoint."""
     uses: ClassVar[frozenset[str]]
-    """The keys below that change this kind's behaviour; a report names the others if they are set."""
+    """The keys that change what follows a strike; a report names the common ones that do not, if they are set.
+
+    ``restore`` is listed only if a strike costs it: every kind starts a job that is submitted later with it.
+    """
 
     failover: Duration = Field(0, description="swapping hardware in, re-forming the gang (default 0 s: assumed)")
     restore: Duration = Field(

@@ -61,7 +61,20 @@ def resiliency_table(estimates: Sequence[Estimate]) -> Table:
             *(_row(estimates, label, cell) for label, cell in rows),
             _row(estimates, "goodput loss, %", lambda e: per_cent(e.accounting.goodput_loss), strong=True),
         ),
+        notes=tuple(note for each in estimates for note in _doubts(each)),
     )
+
+
+def _doubts(each: Estimate) -> list[str]:
+    """Say where the linear formula cannot be meant."""
+    name, size = printable(each.scenario.name), job_size(each.scenario)
+    largest = max(job.gpus for job in each.scenario.jobs)
+    doubts = []
+    if each.accounting.goodput_loss >= 1:
+        doubts.append(f"{name}: a loss of 100 % or more: the linear formula does not hold at these inputs.")
+    if size > largest:
+        doubts.append(f"{name}: accounting.job_size charges {usd(size)} GPUs, the largest job has {usd(largest)}.")
+    return doubts
 
 
 def theory_table(estimates: Sequence[Estimate]) -> Table:
@@ -76,7 +89,7 @@ def theory_table(estimates: Sequence[Estimate]) -> Table:
     every: list[tuple[str, Callable[[Theory], str]]] = [
         ("MTBF of one gang, h", lambda t: number(t.mtbf_h, 4)),
         ("stall after a strike, min", lambda t: minutes(t.stall_h)),
-        ("goodput loss, %", lambda t: per_cent(t.goodput_loss)),
+        ("lost by one gang, %", lambda t: per_cent(t.goodput_loss)),
     ]
     if any(each.theory.ettr_first_order is not None for each in estimates):
         every.append(("ETTR, first order (Kokolis), %", lambda t: share(t.ettr_first_order)))

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 from dcsim.decide import Bill, Bridge, Comparison, Pair, RunResult
 from dcsim.decide.estimate import relative
+from dcsim.decide.outcome import price_all_in
 from dcsim.ledger import STATES
 from dcsim.montecarlo import Paired, Summary
 from dcsim.report.formula import formula_tables, term_of
@@ -20,6 +21,7 @@ from dcsim.report.page import (
     printable,
     usd,
 )
+from dcsim.units import DURATION, write
 
 GROUPS = {
     "gpu": "GPU rent",
@@ -58,7 +60,7 @@ def comparison_page(comparison: Comparison, notes: Sequence[str] = ()) -> Page:
             *(reasons(bridge) for bridge in comparison.bridges),
             *_range_tables(runs),
         ),
-        notes=(*notes, *_provenance(runs)),
+        notes=(*comparison.notes, *notes, *_provenance(runs)),
     )
 
 
@@ -86,32 +88,50 @@ def _loss_sentence(run: RunResult) -> str:
 
 def _verdict(runs: Sequence[RunResult]) -> str:
     """Say which offer is cheapest per useful GPU-hour, by how much, and how sure that is."""
-    priced = sorted((price, index) for index, run in enumerate(runs) if (price := _price(run)) is not None)
+    priced = sorted((price, index) for index, run in enumerate(runs) if (price := price_all_in(run.tco)) is not None)
     if len(priced) < len(runs):
         return _least_loss(runs)
     (least, best), *others = priced
-    against = []
-    for price, other in others:
-        sure = Pair(runs[best], runs[other]).probability_cheaper_hour or 0
-        against.append(
-            f"{number(price - least, 2)} USD ({per_cent((price - least) / price, 1)} %) less than "
-            f"{printable(runs[other].scenario.name)} in {number(sure * len(runs[best].sample), 0)} of "
-            f"{len(runs[best].sample):,} runs"
-        )
     name = printable(runs[best].scenario.name)
-    return f"{name} is cheapest: {number(least, 2)} USD per useful GPU-hour all in, {and_list(against)}."
+    less, same = [], []
+    for price, other in others:
+        pair, theirs = Pair(runs[best], runs[other]), printable(runs[other].scenario.name)
+        gap = pair.useful_hour_difference
+        if gap is None or gap.half_width is None or gap.mean > gap.half_width:
+            sure = number((pair.probability_cheaper_hour or 0) * len(runs[best].sample), 0)
+            less.append(
+                f"{number(price - least, 2)} USD ({per_cent((price - least) / price, 1)} %) less than {theirs} "
+                f"in {sure} of {len(runs[best].sample):,} runs"
+            )
+        else:
+            same.append(f"{theirs} ({_with_error(gap, 1)} USD more)")
+    if not less:
+        what = f"{name} at {number(least, 2)} USD per useful GPU-hour all in cannot be told apart from "
+        return f"{what}{and_list(same)} at {len(runs[best].sample):,} replications."
+    tied = f" Not told apart from it: {and_list(same)}." if same else ""
+    return f"{name} is cheapest: {number(least, 2)} USD per useful GPU-hour all in, {and_list(less)}.{tied}"
 
 
 def _luck(runs: Sequence[RunResult]) -> list[str]:
     """Say that the spread of runs is not the whole uncertainty, where the scenarios give a range of MTBF."""
-    ranged = [run for run in runs if run.mtbf_range]
-    if not ranged:
+    ranges = [run.mtbf_range for run in runs if run.mtbf_range]
+    if not ranges:
         return []
-    moved = max(abs(run.mtbf_range.moves) for run in ranged if run.mtbf_range)
-    spread = max(run.loss.p95 - run.loss.p5 for run in ranged)
-    luck = f"Runs differ by luck alone: P5 to P95 of the loss spans at most {per_cent(spread)} pp. "
-    unknown = f"MTBF anywhere in the range that the scenarios give moves the loss by up to {per_cent(moved)} pp."
-    return [luck + unknown if spread else unknown]
+    moved = max(abs(each.moves) for each in ranges)
+    spread = max(run.loss.p95 - run.loss.p5 for run in runs)
+    luck = f"Runs differ by luck alone: P5 to P95 of the loss spans at most {per_cent(spread)} pp. " if spread else ""
+    unknown = f"MTBF anywhere in the range that the scenarios give moves the loss by up to {per_cent(moved)} pp"
+    return [luck + unknown + _order_at_highest(runs)]
+
+
+def _order_at_highest(runs: Sequence[RunResult]) -> str:
+    """Say what the offers cost, in order, where every MTBF is at the upper end of its range."""
+    prices = [run.mtbf_range.usd_per_useful_gpu_hour_at_highest if run.mtbf_range else None for run in runs]
+    if len(runs) < 2 or None in prices:
+        return "."
+    ranked = sorted((price, printable(run.scenario.name)) for price, run in zip(prices, runs, strict=True) if price)
+    told = and_list([f"{name} {number(price, 2)}" for price, name in ranked])
+    return f"; at its highest the order is {told} USD per useful GPU-hour."
 
 
 def _with_error(found: Summary | Paired | None, scale: float = 100.0) -> str:
@@ -129,16 +149,26 @@ def _least_loss(runs: Sequence[RunResult]) -> str:
     return f"Least lost: {_loss_sentence(best)} (No prices per useful GPU-hour: {why}.)"
 
 
-def _price(run: RunResult) -> float | None:
-    return run.tco.usd_per_useful_gpu_hour["all_in"] if run.tco else None
-
-
 def _provenance(runs: Sequence[RunResult]) -> list[str]:
     seeds = sorted({run.scenario.seed for run in runs})
     errors = "± is the 95 % interval of a mean, P5 to P95 the spread of single runs"
     if len(runs[0].sample) == 1:
         errors = "one gives no interval"
-    said = [f"replications: {len(runs[0].sample):,}, seed {and_list([str(seed) for seed in seeds])}; {errors}"]
+    horizons = and_list(list(dict.fromkeys(write(run.scenario.horizon, DURATION) for run in runs)))
+    said = [
+        f"replications: {len(runs[0].sample):,} of {horizons} (1 mo = 720 h), "
+        f"seed {and_list([str(seed) for seed in seeds])}; {errors}"
+    ]
+    terms = [
+        run.scenario.tco.term for run in runs if run.scenario.tco and run.scenario.tco.term != run.scenario.horizon
+    ]
+    if terms:
+        said.append("horizon and [tco] term differ: money over the term is at the loss, and the spread, of one horizon")
+    said += [
+        f"{printable(run.scenario.name)}: no failure struck in any replication, so its interval says nothing"
+        for run in runs
+        if not run.sample.failures.any()
+    ]
     kept = dict.fromkeys(str(run.folder) for run in runs if run.folder)
     return said + [f"written: {folder}/" for folder in kept]
 
@@ -160,7 +190,7 @@ def answer_table(runs: Sequence[RunResult]) -> Table:
             cells += [
                 usd(run.estimate.tco.total_usd if run.estimate.tco else None),
                 usd(run.tco.total_usd if run.tco else None),
-                number(_price(run), 4),
+                _with_error(run.useful_hour_usd, 1),
             ]
         rows.append(Row(printable(run.scenario.name, 16), tuple(cells), strong=True))
     return Table("Formula and simulation", tuple(columns), tuple(rows))
@@ -202,7 +232,7 @@ def simulated_table(runs: Sequence[RunResult]) -> Table:
                 if len(runs) > 1
                 else []
             ),
-            money("all in, USD per useful GPU-h", lambda r, bill: number(_price(r), 4), strong=True),
+            money("all in, USD per useful GPU-h", lambda r, bill: _with_error(r.useful_hour_usd, 1), strong=True),
         ]
     return Table("Simulated", tuple(printable(run.scenario.name) for run in runs), tuple(rows))
 
@@ -224,8 +254,8 @@ def pair_table(pairs: Sequence[Pair]) -> Table:
                 (_with_error(loss), _with_error(cost, 1e-6), per_cent(pair.probability_cheaper, 1)),
             )
         )
-    columns = ("loss, pp", "term, million USD", "latter cheaper, % of runs")
-    return Table("Differences on the same failures", columns, tuple(rows))
+    columns = ("loss, pp", "term, million USD", "costs more, % of runs")
+    return Table("Differences, replication by replication", columns, tuple(rows))
 
 
 def gap_table(pairs: Sequence[Pair], runs: Sequence[RunResult]) -> Table:
@@ -282,14 +312,17 @@ def steps_passage(bridge: Bridge) -> Passage:
 def _range_tables(runs: Sequence[RunResult]) -> list[Table]:
     """Return what is not known beside the spread of single runs."""
     rows = []
+    money = any(run.tco for run in runs)
     for run in runs:
         if (ends := run.mtbf_range) is not None:
-            cells = (
+            cells: tuple[str, ...] = (
                 "; ".join(f"{usd(low)} to {usd(high)}" for _, low, high in ends.hazards),
                 f"{per_cent(ends.loss_at_lowest)} to {per_cent(ends.loss_at_highest)}",
                 per_cent(ends.moves),
-                per_cent(run.loss.p95 - run.loss.p5) if run.loss.se is not None else MISSING,
             )
+            if money:
+                low, high = ends.usd_per_useful_gpu_hour_at_lowest, ends.usd_per_useful_gpu_hour_at_highest
+                cells = (*cells, f"{number(low, 2)} to {number(high, 2)}")
             rows.append(Row(printable(run.scenario.name, 16), cells))
-    columns = ("MTBF, h", "loss there, %", "moves it by, pp", "one run, P5 to P95, pp")
+    columns = ("MTBF, h", "loss there, %", "moves it by, pp", *(("USD per useful GPU-h there",) if money else ()))
     return [Table("What is not known: the MTBF (simulated)", columns, tuple(rows))] if rows else []

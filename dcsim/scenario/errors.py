@@ -7,16 +7,15 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from dcsim.registry import tag
+from dcsim.registry import kind_of, tag
 from dcsim.scenario.model import Scenario
-from dcsim.topology.description import did_you_mean, shown
+from dcsim.wording import did_you_mean, shown
 
 KeyPath = tuple[str | int, ...]
 """Keys and list indices that lead to a value."""
@@ -144,7 +143,7 @@ def in_plain_words(error: ValidationError, data: dict[str, Any]) -> Iterator[Fou
 
 def _misspelt(missing: KeyPath, unknown: list[KeyPath]) -> bool:
     siblings = [str(loc[-1]) for loc in unknown if loc[:-1] == missing[:-1]]
-    return bool(get_close_matches(str(missing[-1]), siblings, n=1))
+    return bool(did_you_mean(str(missing[-1]), siblings))
 
 
 def _message(detail: ErrorDetails) -> str:
@@ -223,5 +222,4 @@ def _models(annotation: Any) -> list[type[BaseModel]]:
 
 
 def _tag(model: type[BaseModel]) -> str:
-    kind = model.model_fields.get("kind")
-    return tag(get_args(kind.annotation)[0] if kind else "table")
+    return tag(kind_of(model) if "kind" in model.model_fields else "table")

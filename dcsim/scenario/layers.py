@@ -1,23 +1,19 @@
 """The files of a scenario: reading them safely, following ``extends``, merging, and knowing where a key came from."""
 
-import codecs
 import os
 import re
-import stat
 import tomllib
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from dcsim.scenario.errors import KeyPath, Problem, ScenarioError
 from dcsim.shipped import shipped_files
-from dcsim.topology.description import did_you_mean, shown
+from dcsim.textfile import NoTextError, read_text
+from dcsim.wording import did_you_mean, shown
 
-MOST_BYTES = 1 << 20
-"""Largest scenario file [B]; source: assumed, hundreds of times what is shipped."""
 MOST_NESTED = 50
 """Levels of tables and lists; source: assumed, ten times what a scenario needs."""
 TOO_DEEP = f"is nested too deeply: more than {MOST_NESTED} levels"
@@ -150,15 +146,11 @@ def _read(path: Path, file: str) -> Layer:
     line: int | None = None
     text = ""
     try:
-        text = _text(path).replace("\r\n", "\n")
+        text = read_text(path)
         lines = key_lines(text)
         return Layer(file, Path(os.path.realpath(path)).parent, tomllib.loads(text), lines)
-    except OSError as error:
-        why = f"cannot be read: {error.strerror or error}"
     except NoTextError as error:
-        why = str(error)
-    except UnicodeDecodeError as error:
-        why, line = "is not a text file: not UTF-8", error.object[: error.start].count(b"\n") + 1
+        why, line = error.why, error.line
     except TooDeepError as error:
         why, line = TOO_DEEP, error.line
     except tomllib.TOMLDecodeError as error:
@@ -166,28 +158,6 @@ def _read(path: Path, file: str) -> Layer:
     except ValueError as error:  # an integer of more digits than Python reads
         why = f"is not valid TOML: {error}".partition(";")[0]
     raise _error(file, line, why)
-
-
-class NoTextError(ValueError):
-    """A file that is not even looked at as TOML."""
-
-
-def _text(path: Path) -> str:
-    status = path.stat()
-    if not stat.S_ISREG(status.st_mode):  # a pipe or a device could block or never end
-        raise NoTextError("is a folder" if stat.S_ISDIR(status.st_mode) else "is not a regular file")
-    with path.open("rb") as stream:
-        content = stream.read(MOST_BYTES + 1)
-    if len(content) > MOST_BYTES:
-        size = max(status.st_size, len(content))
-        raise NoTextError(f"is too large: {size:,} bytes; at most {MOST_BYTES:,} are allowed")
-    if content.startswith(codecs.BOM_UTF8):
-        raise NoTextError("begins with a byte-order mark; save it as UTF-8 without one")
-    if b"\0" in content:
-        raise NoTextError("is not a text file: it holds a NUL byte")
-    if not content.strip():
-        raise NoTextError("is empty")
-    return content.decode()
 
 
 def _syntax(message: str, text: str) -> tuple[str, int]:
@@ -204,10 +174,9 @@ def _syntax(message: str, text: str) -> tuple[str, int]:
 
 def _near_file(path: Path) -> str:
     try:
-        near = get_close_matches(path.name, [each.name for each in path.parent.iterdir()], n=1)
+        return did_you_mean(path.name, (each.name for each in path.parent.iterdir()))
     except (OSError, ValueError):
         return ""
-    return f"; did you mean {shown(near[0])}?" if near else ""
 
 
 def _error(file: str, line: int | None, why: str, path: str = "") -> ScenarioError:

@@ -10,10 +10,8 @@ from dcsim.closed_form.keys import AccountingKeys
 from dcsim.economics import Tco
 from dcsim.hazards import Hazard
 from dcsim.recovery import AnyRecovery
-from dcsim.topology import TopologyDescription, TopologyError, resolve
+from dcsim.topology import MAX_GPUS, TopologyDescription, TopologyError, resolve
 from dcsim.units import Duration, PositiveDuration, Whole
-
-MOST_GPUS = 10**7
 
 
 def _resolved(value: object, info: ValidationInfo) -> object:
@@ -35,7 +33,7 @@ class Cluster(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     topology: Topology = Field(description="a name in topologies/, a path relative to this file, or a description")
-    gpus: Whole = Field(ge=1, le=MOST_GPUS, description="GPUs in the cluster, spares included; a multiple of the tray")
+    gpus: Whole = Field(ge=1, le=MAX_GPUS, description="GPUs in the cluster, spares included; a multiple of the tray")
     spares: Whole = Field(0, ge=0, description="GPUs kept free as spares (default 0: assumed)")
 
 
@@ -44,12 +42,12 @@ class Job(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     name: str = Field(min_length=1, max_length=200, description="what the job is called, unlike any other")
-    gpus: Whole = Field(ge=1, le=MOST_GPUS, description="GPUs of one gang")
-    count: Whole = Field(1, ge=1, le=100_000, description="gangs of this kind (default 1)")
+    gpus: Whole = Field(ge=1, le=MAX_GPUS, description="GPUs of one gang")
+    count: Whole = Field(1, ge=1, le=100_000, description="gangs of this kind (default 1: assumed)")
     priority: Whole = Field(
-        0, ge=-(10**6), le=10**6, description="higher takes hardware from strictly lower (default 0)"
+        0, ge=-(10**6), le=10**6, description="higher takes hardware from strictly lower (default 0: assumed)"
     )
-    submit: Duration = Field(0, description="when the gangs arrive; at 0 s they are running already (default)")
+    submit: Duration = Field(0, description="when the gangs arrive; those of 0 s run already (default 0 s: assumed)")
     recovery: AnyRecovery = Field(description="what happens after a strike")
 
 
@@ -60,7 +58,7 @@ class Scenario(BaseModel):
     name: str = Field(min_length=1, max_length=10_000, description="shown in every report")
     description: str = Field("", max_length=10_000, description="free text")
     horizon: PositiveDuration = Field(description="simulated time; 1 mo = 720 h")
-    seed: Whole = Field(0, ge=0, le=2**63 - 1, description="seed of every random stream (default 0)")
+    seed: Whole = Field(0, ge=0, le=2**63 - 1, description="seed of every random stream (default 0: assumed)")
     cluster: Cluster = Field(description="the [cluster] table")
     jobs: tuple[Job, ...] = Field(min_length=1, max_length=10_000, description="a [[jobs]] table for every job")
     hazards: tuple[Hazard, ...] = Field(

@@ -10,7 +10,7 @@ from typing import Any
 
 from dcsim.scenario.errors import KeyPath, Problem, ScenarioError, dotted, entry_names
 from dcsim.scenario.layers import MOST_NESTED
-from dcsim.topology.description import did_you_mean, shown
+from dcsim.wording import did_you_mean, shown
 
 _PART = r"""(?:\s*"(?:[^"\\]|\\.)*"\s*|\s*'[^']*'\s*|[^."'=]+)"""
 _KEY = re.compile(rf"{_PART}(?:\.{_PART})*")

@@ -5,6 +5,7 @@ from fractions import Fraction
 
 from dcsim.hazards import Hazard
 from dcsim.ledger import REST, SPARES
+from dcsim.recovery import Recovery
 from dcsim.scenario.errors import KeyPath, dotted
 from dcsim.scenario.model import Scenario
 from dcsim.topology import Topology, TopologyError, build
@@ -36,15 +37,15 @@ def broken_rules(scenario: Scenario) -> Broken:
 
 
 def unused_keys(scenario: Scenario) -> list[str]:
-    """Return the recovery keys that differ from their default though the simulation of their job's kind ignores them.
+    """Return the common recovery keys that are set though the simulation of their job's kind ignores them.
 
-    The closed-form accounting may still read such a key of the first job: restore in the modes hot and cold,
-    checkpoint_every where ``identify`` needs it.
+    A job that is submitted later uses ``restore`` whatever its kind: it starts. The closed-form accounting may still
+    read such a key of the first job: restore in the modes hot and cold, checkpoint_every where ``identify`` needs it.
     """
     unused = []
     for job in scenario.jobs:
-        used = job.recovery.uses | {"kind"} | ({"restore"} if job.submit else set())
-        for key, field in type(job.recovery).model_fields.items():
+        used = job.recovery.uses | ({"restore"} if job.submit else set())
+        for key, field in Recovery.model_fields.items():
             if key not in used and getattr(job.recovery, key) != field.default:
                 unused.append(dotted(("jobs", job.name, "recovery", key)))
     return unused

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from dcsim.topology.description import MAX_GPUS, TopologyDescription, TopologyError, did_you_mean, shown
+from dcsim.topology.description import MAX_GPUS, TopologyDescription, TopologyError
+from dcsim.wording import did_you_mean, shown
 
 if TYPE_CHECKING:
     import networkx as nx

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import tomllib
 from collections.abc import Iterable
@@ -14,11 +13,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
 
 from dcsim.shipped import shipped_files
+from dcsim.textfile import NoTextError, read_text
+from dcsim.wording import did_you_mean, shown
 
 MAX_GPUS = 10_000_000
 """Largest cluster [GPU]; source: assumed, the scenario contract."""
-MAX_FILE_BYTES = 1 << 20
-"""Largest topology file [B]; source: assumed, a thousand times what is shipped."""
 
 
 class TopologyError(Exception):
@@ -74,17 +73,16 @@ def load_description(path: Path) -> TopologyDescription:
     """
     file = str(path) if str(path).isprintable() else repr(str(path))
     try:
-        return TopologyDescription.model_validate(tomllib.loads(_read(path).decode()))
+        return TopologyDescription.model_validate(tomllib.loads(read_text(path)))
     except ValidationError as error:
         raise TopologyError([f"{file}: {line}" for line in _lines(error)]) from None
-    except OSError as error:
-        reason = f"cannot be read: {error.strerror or error}"
-    except UnicodeDecodeError as error:
-        reason = f"not a text file: byte {error.start} is not UTF-8"
+    except NoTextError as error:
+        reason = error.why
+        file += f":{error.line}" if error.line else ""
     except RecursionError:
-        reason = "not valid TOML: nested too deeply"
+        reason = "is not valid TOML: nested too deeply"
     except ValueError as error:  # TOMLDecodeError, and integers of more digits than Python reads
-        reason = f"not valid TOML: {error}"
+        reason = f"is not valid TOML: {error}"
     raise TopologyError([f"{file}: {reason}"])
 
 
@@ -102,36 +100,8 @@ def resolve(name_or_path: str, folder: Path | None = None) -> TopologyDescriptio
     return _load_shipped(shipped[name_or_path])
 
 
-def did_you_mean(found: str, allowed: Iterable[str]) -> str:
-    """Return '; did you mean "x"?' with the nearest allowed name, or nothing if none is near."""
-    near = difflib.get_close_matches(found.lower(), list(allowed), n=1)
-    return f'; did you mean "{near[0]}"?' if near else ""
-
-
-def shown(value: object) -> str:
-    """Return a value on one line of at most 60 characters, whatever it is."""
-    if isinstance(value, dict | list):
-        return "a table" if isinstance(value, dict) else "a list"
-    if isinstance(value, int) and abs(value) > 10**60:
-        return "a number of more than 60 digits"
-    text = repr(value).lower() if isinstance(value, bool) else repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
-
-
 # Only shipped files are cached: they do not change while the program runs, a user's own file may.
 _load_shipped = lru_cache(maxsize=None)(load_description)
-
-
-def _read(path: Path) -> bytes:
-    if path.is_dir():
-        raise IsADirectoryError(0, "it is a folder")
-    if path.exists() and not path.is_file():  # a pipe or device could block or never end
-        raise OSError(0, "it is not a regular file")
-    with path.open("rb") as stream:
-        content = stream.read(MAX_FILE_BYTES + 1)
-    if len(content) > MAX_FILE_BYTES:
-        raise OSError(0, f"it is larger than {MAX_FILE_BYTES} bytes")
-    return content
 
 
 def _lines(error: ValidationError) -> list[str]:

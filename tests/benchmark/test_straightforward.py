@@ -69,12 +69,9 @@ def expected_stall(workload: Workload, gpus: int) -> float:
 
 
 def test_large_job_agrees_with_renewal_theory(outcomes: list[Outcome]) -> None:
-    """The large job never waits: its goodput is the useful work per run over the mean time between resumes.
-
-    Useful per run: τ / (exp(λ (τ + C)) - 1), the whole intervals before a strike at rate λ. The start in full
-    health and the unsaved stretch at the horizon add about an hour in 25,920, a sixtieth of what is allowed
-    here.
-    """
+    """The large job never waits: its goodput is the useful work per run over the mean time between resumes."""
+    # Useful per run: τ / (exp(λ (τ + C)) - 1), the whole intervals before a strike at rate λ. The start in full health
+    # and the unsaved stretch at the horizon add about an hour in 25,920, a sixtieth of what is allowed here.
     gpus = WORKLOAD.jobs[0]
     rate, cycle = gpus / WORKLOAD.mtbf, WORKLOAD.checkpoint_every + WORKLOAD.checkpoint_write
     useful = WORKLOAD.checkpoint_every / math.expm1(rate * cycle)

@@ -299,18 +299,18 @@ class FleetStrikesGang(Planted):
     """Every failure of the cluster is charged to the one gang."""
 
     def strike_slot(self, strike: Strike) -> None:
-        now, hazard, _, rank, repair = strike
-        super().strike_slot((now, hazard, 0, rank % self.gangs[0].gpus, repair))
+        now, hazard, _, rank, *rest = strike
+        super().strike_slot((now, hazard, 0, rank % self.gangs[0].gpus, *rest))
 
 
 class StruckFailAgain(Planted):
     """Members that are struck already can be struck."""
 
     def strike_slot(self, strike: Strike) -> None:
-        now, hazard, target, rank, repair = strike
+        now, hazard, target, rank, *rest = strike
         if self.recovering(strike):
             rank %= self.gangs[target].up or self.gangs[target].gpus
-        super().strike_slot((now, hazard, target, rank, repair))
+        super().strike_slot((now, hazard, target, rank, *rest))
 
 
 def dropped_write(recovery: Recovery, run: int) -> tuple[int, int, int]:

@@ -221,11 +221,9 @@ def test_failures_and_strikes_meet_their_rates():
 
 
 def test_repair_hours_obey_littles_law():
-    """Repair GPU-hours are failures x 16 x mean repair; free GPUs are out from the strike, the horizon cuts some.
-
-    A strike at t is cut by R - (H - D - t) if that is positive: with strikes uniform in time (m2/2 + D m1)/H each in
-    the mean, m1 and m2 = m1^2 e^(sigma^2) the moments of the lognormal repair: 0.24 % of it here.
-    """
+    """Repair GPU-hours are failures x 16 x mean repair; free GPUs are out from the strike, the horizon cuts some."""
+    # A strike at t is cut by R - (H - D - t) if that is positive: with strikes uniform in time (m2/2 + D m1)/H each in
+    # the mean, m1 and m2 = m1^2 e^(sigma^2) the moments of the lognormal repair: 0.24 % of it here.
     mean, detect, horizon = 6.0, 0.25, 4000.0
     repair = {"kind": "lognormal", "mean": "6 h", "sigma": 1.0}
     runs = [simulate(rates(9, detect="15 min", repair=repair), number) for number in range(64)]

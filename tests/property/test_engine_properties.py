@@ -46,10 +46,7 @@ def exact(scenario: Scenario) -> Scenario:
 @settings(max_examples=100)
 @given(random_scenarios(), st.integers(0, 100))
 def test_bounds(scenario: Scenario, replication: int) -> None:
-    """Each job has goodput from 0 to 1 of N * H, and no more GPU-time in service than it asked for.
-
-    What does not roll back loses nothing; spares hold only idle spares; nothing else than these states is used yet.
-    """
+    """No job is useful or in service beyond what it asked for; only rollback loses; spares and rest hold their own."""
     accounts = engine.simulate(scenario, replication)
     in_service = accounts.gpu_ms.sum(axis=1) - accounts.gpu_ms[:, STATE["repair"]]
     for row, job in enumerate(scenario.jobs):
@@ -163,10 +160,8 @@ def struck(times: list[int]) -> list[Failures]:
 
 @given(one_gang, st.integers(0, 9), strike_times)
 def test_one_gang_in_closed_form(recovery: dict[str, str], detect: int, times: list[int]) -> None:
-    """With spares in plenty a gang computes in the gaps between stalls of detect + failover (+ restore), no more.
-
-    Each gap is a stretch of its own; what the horizon cuts is useful. A strike within a stall starts it anew.
-    """
+    """With spares in plenty a gang computes in the gaps between stalls of detect + failover (+ restore), no more."""
+    # Each gap is a stretch of its own; what the horizon cuts is useful. A strike within a stall starts it anew.
     scenario = gang_of(recovery, detect, spares=12)
     strategy = scenario.jobs[0].recovery
     stall = detect + sum(strategy.phases)

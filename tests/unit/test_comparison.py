@@ -69,7 +69,7 @@ def test_cautions():
     tco = GOLD.tco.model_copy(update={"term": GOLD.tco.term * 2})
     other = brief(GOLD, seed=5, hazards=(hazard,), tco=tco)
     found = compare([brief(GOLD), other], replications=1, workers=1, bridges=False)
-    assert [note.partition(" ")[0] for note in found.notes] == ["all", "hazards", "[tco]"]
+    assert [note.partition(" ")[0] for note in found.notes] == ["all", "hazards", "[tco]", "scenarios"]
     assert found.bridges == ()
     assert not compare([brief(GOLD), brief(SILVER)], replications=1, workers=1, bridges=False).notes
 
@@ -95,3 +95,9 @@ def test_results_are_frozen_and_give_numpy():
     assert result.sample.loss.shape == result.totals_usd.shape == (2,)
     with pytest.raises(AttributeError):
         result.folder = "elsewhere"
+
+
+def test_a_keyword_that_means_nothing_is_an_error():
+    """A misspelt keyword must not be ignored: the run would be another one than asked for."""
+    with pytest.raises(TypeError, match="unknown: replicatons; allowed: replications, "):
+        run(GOLD, replicatons=3)

@@ -1,40 +1,15 @@
-"""What every recovery strategy must answer, whatever its kind: the registry is the list of cases."""
+"""What every recovery strategy must answer, whatever its kind: the registry and one more kind are the cases."""
 
 import numpy as np
 import pytest
-from hypothesis import example, given
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from dcsim.recovery import STRATEGIES, Recovery
-from tests.property.scenarios import text
+from tests.unit.strategies import KINDS, strategy
 
-COMMON = frozenset(Recovery.model_fields)
-
-
-def strategy(kind, every=10, write=4, **keys):
-    """Return a strategy of a kind; ``every`` and ``write`` in ms."""
-    times = {"failover": text(3), "restore": text(5), "checkpoint_every": text(every), "checkpoint_write": text(write)}
-    return STRATEGIES[kind].model_validate({"kind": kind, **times, **keys})
-
-
-def walked(chosen, run):
-    """Settle a stretch millisecond by millisecond; return (computed and kept, in writes, computed and at risk)."""
-    kept = writing = risk = 0
-    since, left_of_write = 0, 0
-    for _ in range(run):
-        if left_of_write:
-            writing, left_of_write = writing + 1, left_of_write - 1
-        else:
-            risk, since = risk + 1, since + 1
-            if since == chosen.checkpoint_every:
-                left_of_write = chosen.checkpoint_write if chosen.rolls_back or chosen.checkpoint_write else 0
-        if since == chosen.checkpoint_every and not left_of_write:
-            kept, risk, since = kept + risk, 0, 0
-    return (kept, writing, risk) if chosen.rolls_back else (kept + risk, writing, 0)
-
-
-every_kind = pytest.mark.parametrize("kind", sorted(STRATEGIES))
+every_kind = pytest.mark.parametrize("kind", sorted(KINDS))
 intervals = st.integers(1, 50)
 writes = st.integers(0, 30)
 LONGEST = 36 * 720 * 3_600_000  # 36 months [ms]
@@ -51,23 +26,13 @@ def test_kind_and_keys(kind):
     """A model is frozen, names its kind, takes the common keys, refuses unknown ones, and says which keys it uses."""
     chosen = strategy(kind)
     assert chosen.kind == kind
-    assert set(chosen.uses) <= COMMON
+    assert set(Recovery.model_fields) <= set(type(chosen).model_fields)
+    assert chosen.uses <= set(type(chosen).model_fields) - {"kind"}
     assert isinstance(chosen.rolls_back, bool)
     with pytest.raises(ValidationError, match="frozen"):
         chosen.failover = 1
     with pytest.raises(ValidationError, match="extra"):
         strategy(kind, unknown="1 s")
-
-
-@every_kind
-@given(intervals, writes, st.integers(0, 500))
-@example(10, 4, 13)
-@example(10, 4, 14)
-@example(10, 0, 10)
-def test_stretch_walked_by_the_millisecond(kind, every, write, run):
-    """Settling a stretch in one step equals walking through it millisecond by millisecond."""
-    chosen = strategy(kind, every, write)
-    assert chosen.settle(run) == walked(chosen, run)
 
 
 @every_kind
@@ -86,15 +51,12 @@ def test_ints_and_arrays_agree(kind, every, write, runs):
 @every_kind
 @given(intervals, writes, st.integers(0, LONGEST), st.integers(0, 1000))
 def test_parts_of_a_stretch(kind, every, write, run, longer):
-    """Saved, checkpoint and unsaved are never negative and sum to the stretch; without rollback nothing is unsaved.
-
-    What is saved, what is written and what is computed at all never shrink as the stretch grows.
-    """
+    """Saved, checkpoint and unsaved sum to the stretch, none negative; as it grows, what is saved or done stays so."""
     chosen = strategy(kind, every, write)
     saved, checkpoint, unsaved = chosen.settle(run)
     assert min(saved, checkpoint, unsaved) >= 0
     assert saved + checkpoint + unsaved == run
-    assert chosen.rolls_back or unsaved == 0
+    assert chosen.rolls_back or unsaved == 0  # without rollback nothing is at risk
     later = chosen.settle(run + longer)
     assert later[0] >= saved
     assert later[1] >= checkpoint
@@ -102,25 +64,12 @@ def test_parts_of_a_stretch(kind, every, write, run, longer):
 
 
 @every_kind
-@given(intervals, st.integers(1, 30), st.integers(0, 1000))
-def test_last_millisecond_of_a_write(kind, every, write, earlier):
-    """A write that ends at the strike makes its interval durable; one that is cut a millisecond before does not."""
-    chosen = strategy(kind, every, write)
-    begun = earlier * (every + write)
-    assert chosen.settle(begun + every + write) == ((earlier + 1) * every, (earlier + 1) * write, 0)
-    saved, checkpoint, unsaved = chosen.settle(begun + every + write - 1)
-    assert checkpoint == (earlier + 1) * write - 1
-    assert (saved, unsaved) == ((earlier * every, every) if chosen.rolls_back else ((earlier + 1) * every, 0))
-
-
-@every_kind
 def test_phases(kind):
-    """The stall of a whole gang is its failover and at most its restore; a first start is restore alone."""
+    """What follows a strike and what a start goes through is a failover and a restore each, in whole ms."""
     chosen = strategy(kind)
-    failover, restore = chosen.phases
-    assert failover == 3
-    assert restore == (5 if chosen.rolls_back else 0)
-    assert chosen.start_phases == (0, 5)
+    for failover, restore in (chosen.phases, chosen.start_phases):
+        assert type(failover) is type(restore) is int
+        assert min(failover, restore) >= 0
 
 
 @every_kind

@@ -190,22 +190,32 @@ def test_all_mistakes_at_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "line"),
     [
-        (b"name = ", "not valid TOML: Invalid value (at end of document)"),
-        (b"\x7fELF\x02\x00", "not valid TOML: Invalid statement (at line 1, column 1)"),
-        (b"ab\xff", "not a text file: byte 2 is not UTF-8"),
-        (b"#" * (1 << 20) + b"#", "cannot be read: it is larger than 1048576 bytes"),
-        (b"a = " + b"[" * 100_000, "not valid TOML: nested too deeply"),
+        (b"name = ", "is not valid TOML: Invalid value (at end of document)"),
+        (b"\x7fELF\x02\x00", "is not a text file: it holds a NUL byte"),
+        (b"\xef\xbb\xbf" + GOOD.encode(), "begins with a byte-order mark; save it as UTF-8 without one"),
+        (b"#" * (1 << 20) + b"#", "is too large: 1,048,577 bytes; at most 1,048,576 are allowed"),
+        (b" \n", "is empty"),
+        (b"a = " + b"[" * 100_000, "is not valid TOML: nested too deeply"),
     ],
-    ids=["cut", "binary", "not UTF-8", "huge", "deep"],
+    ids=["cut", "binary", "marked", "huge", "empty", "deep"],
 )
 def test_bad_files(tmp_path: Path, content: bytes, line: str) -> None:
     """A file that is no TOML of reasonable size is one line."""
     assert problems_of(tmp_path, content) == [line]
 
 
-def test_empty_file(tmp_path: Path) -> None:
-    """An empty file lists every required key."""
-    lines = problems_of(tmp_path, b"")
+def test_the_line_that_is_no_text(tmp_path: Path) -> None:
+    """A byte that is not UTF-8 is told with its line."""
+    path = tmp_path / "a.toml"
+    path.write_bytes(b"a = 1\nb\xff")
+    with pytest.raises(TopologyError) as caught:
+        load_description(path)
+    assert caught.value.problems == [f"{path}:2: is not a text file: not UTF-8"]
+
+
+def test_a_file_without_keys(tmp_path: Path) -> None:
+    """A file that holds only a comment lists every required key."""
+    lines = problems_of(tmp_path, b"# later")
     assert [line.partition(": missing; required: ")[0] for line in lines] == TABLES.split(", ")
 
 
@@ -213,15 +223,15 @@ def test_unreadable_paths(tmp_path: Path) -> None:
     """A folder, a pipe, a missing file and a name no file can have are one line each; none blocks."""
     os.mkfifo(tmp_path / "pipe.toml")
     reasons = {
-        ".": "it is a folder",
-        "pipe.toml": "it is not a regular file",
-        "none.toml": "No such file or directory",
-        "x" * 300 + ".toml": "File name too long",
+        ".": "is a folder",
+        "pipe.toml": "is not a regular file",
+        "none.toml": "cannot be read: No such file or directory",
+        "x" * 300 + ".toml": "cannot be read: File name too long",
     }
     for name, reason in reasons.items():
         with pytest.raises(TopologyError) as caught:
             load_description(tmp_path / name)
-        assert caught.value.problems == [f"{tmp_path / name}: cannot be read: {reason}"]
+        assert caught.value.problems == [f"{tmp_path / name}: {reason}"]
     for name in ("a\nb.toml", "a\0b.toml"):
         with pytest.raises(TopologyError) as caught:
             load_description(tmp_path / name)

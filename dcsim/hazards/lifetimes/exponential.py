@@ -1,6 +1,6 @@
 """Exponential lifetimes: one Poisson stream for all components of a hazard."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from dcsim.units import PositiveDuration
 class ExponentialLifetime(Lifetime):
     """Memoryless components: new is as good as old."""
 
+    memoryless: ClassVar[bool] = True
     kind: Literal["exponential"] = Field(description="memoryless: a constant failure rate")
     mean: PositiveDuration = Field(description="MTBF of one component")
 

@@ -1,5 +1,7 @@
 """What every distribution of the time to failure answers."""
 
+from typing import ClassVar
+
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
@@ -9,6 +11,9 @@ class Lifetime(BaseModel):
     """Distribution of the time to failure of one component."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    memoryless: ClassVar[bool]
+    """Whether new is as good as old: engines that drop marks on what is out of service are exact only then."""
 
     @property
     def mean_ms(self) -> float:
