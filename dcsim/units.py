@@ -158,7 +158,8 @@ def _quantity(dimension: Dimension) -> tuple[Any, ...]:
     def written(value: float) -> str:
         return write(value, dimension)
 
-    pattern = rf"\s*{_NUMBER}\s*({'|'.join(dimension.units)})\s*"
+    unsigned = _NUMBER.replace("[+-]", r"\+", 1)  # nothing here may be negative
+    pattern = rf"\s*{unsigned}\s*({'|'.join(dimension.units)})\s*"
     if dimension.units is _TIME:
         pattern = f"({pattern}|{_SLURM_FORM})"
     pattern = f"^{pattern}$"
