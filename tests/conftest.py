@@ -1,10 +1,16 @@
 """Settings shared by all tests.
 
+What they start runs with buffered output, as at a user's.
+
 Hypothesis draws the same examples on every run and machine, and never judges by the clock. To look further:
 `scripts/test tests/property --hypothesis-profile=explore`.
 """
 
+import os
+
 from hypothesis import settings
+
+os.environ.pop("PYTHONUNBUFFERED", None)  # it would hide what happens to output that is still held at the end
 
 settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.register_profile("explore", max_examples=2_000, deadline=None)

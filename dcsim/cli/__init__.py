@@ -77,13 +77,17 @@ class Verbs(click.Group):
             if "DCSIM_TRACEBACK" in os.environ:
                 raise
             code = _told(error)
+        try:
+            if sys.stdout is not None:
+                sys.stdout.flush()
+        except OSError:  # a full disk or a closed pipe: the interpreter must not try once more as it ends
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(code)
 
 
 def _told(error: Exception) -> int:
     """Say on stderr what went wrong and return the exit code."""
     if isinstance(error, OSError) and error.errno == errno.EPIPE:  # the reader (`| head`) has what it wanted
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
     problems: Iterable[object] | None = getattr(error, "problems", None)  # of scenarios and topologies
     if isinstance(error, click.UsageError):
