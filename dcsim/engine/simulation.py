@@ -29,8 +29,6 @@ Strike = tuple[int, int, int, int, int, int, int]
 """Time [ms], hazard, gang or component, marked rank (-1: derived blast), repair time [ms], tick, next one's tick."""
 SLICE = 65_536
 """Strikes that are Python objects at a time (assumed): as tuples they take several times the memory of their array."""
-
-
 ORDER = attrgetter("order")
 
 
@@ -338,20 +336,23 @@ def strikes_of(plan: Plan, replication: int) -> NDArray[np.int64]:
 
     They are ordered by time, then hazard order, then draw number.
     """
-    columns = []
-    for number, (hazard, drawn) in enumerate(zip(plan.scenario.hazards, plan.failures(replication), strict=True)):
-        if hazard.struck_part:
-            target, rank = drawn.marks, np.full_like(drawn.marks, -1)
-        else:
-            target = plan.gang_at(drawn.marks)
-            rank = drawn.marks - plan.slot_bounds[target]
-        columns.append(np.stack([drawn.times, np.full_like(drawn.times, number), target, rank, drawn.repairs]))
-    together = np.concatenate(columns, axis=1)
-    if len(columns) > 1:
-        together = together[:, np.argsort(together[0], kind="stable")]
-    ticks = 3 * together[0] + 2
-    following = np.append(ticks[1:], 3 * plan.scenario.horizon)[: len(ticks)]
-    return np.concatenate([together, [ticks, following]])
+    drawn = plan.failures(replication)
+    strikes = np.empty((7, sum(len(each.times) for each in drawn)), dtype=np.int64)
+    end = 0
+    for number, (hazard, each) in enumerate(zip(plan.scenario.hazards, drawn, strict=True)):
+        start, end = end, end + len(each.times)
+        target, rank = each.marks, np.full_like(each.marks, -1)
+        if not hazard.struck_part:
+            target = plan.gang_at(each.marks)
+            rank = each.marks - plan.slot_bounds[target]
+        strikes[1, start:end] = number
+        for row, column in ((0, each.times), (2, target), (3, rank), (4, each.repairs)):
+            strikes[row, start:end] = column
+    if len(drawn) > 1:
+        strikes = strikes[:, np.argsort(strikes[0], kind="stable")]
+    strikes[5] = 3 * strikes[0] + 2
+    strikes[6, :-1], strikes[6, -1:] = strikes[5, 1:], 3 * plan.scenario.horizon
+    return strikes
 
 
 def one_by_one(strikes: NDArray[np.int64]) -> Iterator[Strike]:

@@ -1,7 +1,7 @@
 """The replications of one scenario, and the folds over them that every report reads."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -60,11 +60,6 @@ class Sample:
         for array in arrays:
             array.flags.writeable = False
         return cls(scenario, ordered[0].owners, *arrays)
-
-    def first(self, count: int) -> "Sample":
-        """Return the sample's first ``count`` replications (all of them if it has fewer)."""
-        arrays = ("replications", "gpu_ms", "overhead_gpu_ms", "strikes", "failures")
-        return replace(self, **{name: getattr(self, name)[:count] for name in arrays})
 
     def __len__(self) -> int:
         """Return the number of replications."""
