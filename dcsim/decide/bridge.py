@@ -91,7 +91,7 @@ def rungs_of(scenario: Scenario) -> list[tuple[str, str, Scenario]]:
     """Return (name, text, scenario to simulate) from the barest simulation to the scenario itself."""
     rungs = ladder(scenario)
     rolls_back = any(job.recovery.rolls_back for job in scenario.jobs)
-    bare = "a strike during recovery begins it again"
+    bare = "a strike during recovery begins it again, and what is out already cannot be struck"
     if rolls_back:
         bare = "work is lost back to the last checkpoint as it fell; " + bare
     if (mode_of(scenario) == "tolerant") is rolls_back:

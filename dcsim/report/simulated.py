@@ -121,17 +121,17 @@ def _luck(runs: Sequence[RunResult]) -> list[str]:
     spread = max(run.loss.p95 - run.loss.p5 for run in runs)
     luck = f"Runs differ by luck alone: P5 to P95 of the loss spans at most {per_cent(spread)} pp. " if spread else ""
     unknown = f"MTBF anywhere in the range that the scenarios give moves the loss by up to {per_cent(moved)} pp"
-    return [luck + unknown + _order_at_highest(runs)]
+    return [luck + unknown + _prices_at_highest(runs)]
 
 
-def _order_at_highest(runs: Sequence[RunResult]) -> str:
-    """Say what the offers cost, in order, where every MTBF is at the upper end of its range."""
+def _prices_at_highest(runs: Sequence[RunResult]) -> str:
+    """Say what the offers cost, the cheapest first, where every MTBF is at the upper end of its range."""
     prices = [run.mtbf_range.usd_per_useful_gpu_hour_at_highest if run.mtbf_range else None for run in runs]
     if len(runs) < 2 or None in prices:
         return "."
     ranked = sorted((price, printable(run.scenario.name)) for price, run in zip(prices, runs, strict=True) if price)
     told = and_list([f"{name} {number(price, 2)}" for price, name in ranked])
-    return f"; at its highest the order is {told} USD per useful GPU-hour."
+    return f"; at its highest a useful GPU-hour costs {told} USD."
 
 
 def _with_error(found: Summary | Paired | None, scale: float = 100.0) -> str:

@@ -217,7 +217,7 @@ def test_what_cannot_be_told_apart_has_no_winner(dcsim):
 def test_the_order_at_the_best_mtbf_is_told(dcsim):
     """A range of MTBF in every scenario: the answer says what the offers cost at its upper end."""
     text = " ".join(dcsim("compare", "small.toml", "other.toml", "-n", 4, *ONE).stdout.split())
-    assert "at its highest the order is Small " in text
+    assert "at its highest a useful GPU-hour costs Small " in text
 
 
 def test_nan_is_no_bound(dcsim):

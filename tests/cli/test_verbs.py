@@ -87,6 +87,7 @@ def test_help_of_a_verb_loads_no_library(verb):
         (["new", "small.toml"], "exists and is not overwritten"),
         (["new", "x.toml", "--from", "pretrain-5184/glod"], 'did you mean "pretrain-5184/gold"'),
         (["new", "nowhere/x.toml"], "No such file"),
+        (["run", "small.toml", "-o", "x" * 300], "a name in it is too long"),
         (["check", "small.toml", "nope"], "nope"),
     ],
 )

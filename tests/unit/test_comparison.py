@@ -1,28 +1,12 @@
 """Paired answers: one seed, cautions, and what a gap is made of."""
 
-import numpy as np
 import pytest
 
-from dcsim.decide import Pair, compare, estimate, run
-from dcsim.decide.outcome import RunResult
-from dcsim.ledger import CAUSES, STATE, STATES
-from dcsim.montecarlo import Sample
+from dcsim.decide import Pair, compare, run
 from dcsim.scenario import load
+from tests.unit.results import lost
 
 GOLD, SILVER = load("pretrain-5184/gold"), load("pretrain-5184/silver")
-
-
-def lost(scenario, *losses):
-    """Make the result of a run whose replications lost these fractions, all of them in detection."""
-    owners = (*(job.name for job in scenario.jobs), "spares", "rest")
-    gpu_ms = np.zeros((len(losses), len(owners), len(STATES)), dtype=np.int64)
-    for row, loss in enumerate(losses):
-        gpu_ms[row, 0, STATE["detect"]] = round(loss * scenario.capacity_gpu_ms)
-        gpu_ms[row, 0, STATE["useful"]] = scenario.capacity_gpu_ms - gpu_ms[row, 0, STATE["detect"]]
-    overhead = np.zeros((len(losses), len(owners), len(CAUSES)), dtype=np.int64)
-    counts = np.zeros((len(losses), len(owners)), dtype=np.int64)
-    sample = Sample(scenario, owners, np.arange(len(losses)), gpu_ms, overhead, counts, counts[:, 0])
-    return RunResult(sample, estimate(scenario))
 
 
 def test_a_pair_by_hand():

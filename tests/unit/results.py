@@ -1,0 +1,20 @@
+"""Results of runs whose losses are written by hand."""
+
+import numpy as np
+
+from dcsim.decide import estimate
+from dcsim.decide.outcome import RunResult
+from dcsim.ledger import CAUSES, STATE, STATES
+from dcsim.montecarlo import Sample
+
+
+def lost(scenario, *losses, mtbf_range=None):
+    """Make the result of a run whose replications lost these fractions in detection."""
+    owners = (*(job.name for job in scenario.jobs), "spares", "rest")
+    gpu_ms = np.zeros((len(losses), len(owners), len(STATES)), dtype=np.int64)
+    gpu_ms[:, 0, STATE["detect"]] = [round(loss * scenario.capacity_gpu_ms) for loss in losses]
+    gpu_ms[:, 0, STATE["useful"]] = scenario.capacity_gpu_ms - gpu_ms[:, 0, STATE["detect"]]
+    overhead = np.zeros((len(losses), len(owners), len(CAUSES)), dtype=np.int64)
+    counts = np.ones((len(losses), len(owners)), dtype=np.int64)
+    sample = Sample(scenario, owners, np.arange(len(losses)), gpu_ms, overhead, counts, counts[:, 0])
+    return RunResult(sample, estimate(scenario), mtbf_range)
