@@ -1,11 +1,11 @@
-"""Distributions of a time: the forms in which a repair may be written, with their means and their draws.
+"""Distributions of a time: the forms in which detection and repair may be written, with their means and their draws.
 
 Every draw scales unit numbers, so two scenarios that differ in a mean only meet the same draws.
 Times are int milliseconds.
 """
 
 import math
-from typing import TYPE_CHECKING, Annotated, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Literal, Self, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,6 +46,10 @@ class _Mean(BaseModel):
         """Mean [ms]."""
         return float(self.mean)
 
+    def with_mean(self, mean: float) -> Self:
+        """Return the same law with another mean [ms], at least 1."""
+        return self.model_copy(update={"mean": max(1, round(mean))})
+
 
 class Exponential(_Mean):
     """Memoryless times with the given mean."""
@@ -54,7 +58,7 @@ class Exponential(_Mean):
 
     def draw(self, rng: np.random.Generator, size: int) -> Times:
         """Return ``size`` times [ms]."""
-        return _milliseconds(rng.standard_exponential(size) * self.mean)
+        return milliseconds(rng.standard_exponential(size) * self.mean)
 
 
 class Lognormal(_Mean):
@@ -65,7 +69,7 @@ class Lognormal(_Mean):
 
     def draw(self, rng: np.random.Generator, size: int) -> Times:
         """Return ``size`` times [ms]: exp(sigma z - sigma^2 / 2) times the mean."""
-        return _milliseconds(np.exp(self.sigma * rng.standard_normal(size) - self.sigma**2 / 2) * self.mean)
+        return milliseconds(np.exp(self.sigma * rng.standard_normal(size) - self.sigma**2 / 2) * self.mean)
 
 
 class Weibull(_Mean):
@@ -77,7 +81,7 @@ class Weibull(_Mean):
     def draw(self, rng: np.random.Generator, size: int) -> Times:
         """Return ``size`` times [ms]: E^(1/k) / Gamma(1 + 1/k) times the mean, E unit exponential."""
         unit = rng.standard_exponential(size) ** (1 / self.shape) / math.gamma(1 + 1 / self.shape)
-        return _milliseconds(unit * self.mean)
+        return milliseconds(unit * self.mean)
 
 
 class Empirical(BaseModel):
@@ -102,7 +106,8 @@ Distribution = Fixed | Exponential | Lognormal | Weibull | Empirical
 _LONGEST_DRAW_MS = 4e15
 
 
-def _milliseconds(times: NDArray[np.float64]) -> Times:
+def milliseconds(times: NDArray[np.float64]) -> Times:
+    """Round times to ms; what is longer than anything in the field stays within int64."""
     return np.rint(np.minimum(times, _LONGEST_DRAW_MS)).astype(np.int64)
 
 

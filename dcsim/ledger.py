@@ -43,6 +43,9 @@ class Accounts:
     ``gpu_ms``: int64 (owners, 13 states) [GPU-ms]. ``overhead_gpu_ms``: int64 (owners, 5 causes) [GPU-ms].
     ``strikes``: int64 (owners,), failures that took members of the owner. ``failures``: effective component failures.
     A job's ``repair`` holds the GPUs that were struck in it, from their identification until they are back.
+    ``asked_gpu_ms``: int64 (owners,) [GPU-ms], a job's GPUs from its submission to its end or the horizon.
+    ``finished``: int64 (owners,), gangs whose work was done. ``last_finish_ms``: int64 (owners,), when the last of them
+    finished, -1 unless all gangs of the job did. These three are 0, 0 and -1 for spares and rest.
     """
 
     replication: int
@@ -51,6 +54,9 @@ class Accounts:
     overhead_gpu_ms: NDArray[np.int64]
     strikes: NDArray[np.int64]
     failures: int
+    asked_gpu_ms: NDArray[np.int64]
+    finished: NDArray[np.int64]
+    last_finish_ms: NDArray[np.int64]
 
     def verified(self, capacity_gpu_ms: int) -> "Accounts":
         """Return self if the ledger conserves ``capacity_gpu_ms`` = N * H exactly; else raise LedgerError."""
@@ -61,4 +67,6 @@ class Accounts:
             raise LedgerError(f"replication {self.replication}: a state is negative")
         if not np.array_equal(self.overhead_gpu_ms.sum(axis=1), self.gpu_ms[:, STATE["overhead"]]):
             raise LedgerError(f"replication {self.replication}: the causes of overhead do not sum to overhead")
+        if (self.gpu_ms[:, STATE["useful"]] > self.asked_gpu_ms).any():
+            raise LedgerError(f"replication {self.replication}: a job has more useful time than it asked for")
         return self

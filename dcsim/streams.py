@@ -1,17 +1,37 @@
 """Random streams, keyed so that nothing that is added or compared shifts a draw of anything else.
 
-A stream is named by (seed, replication, hazard, purpose). Results therefore depend neither on the number of workers nor
-on what else the scenario holds, and two scenarios with one seed and one hazard name meet the same failures.
+A stream is named by (seed, replication, hazard, purpose), or by a job's instance in the hazard's place. Results
+therefore depend neither on the number of workers nor on what else the scenario holds, and two scenarios with one seed
+and one hazard name meet the same failures.
 """
 
 import hashlib
 from functools import lru_cache
-from typing import Literal
 
 import numpy as np
 
-Purpose = Literal["gaps", "marks", "repair"]
-_PURPOSES: dict[Purpose, int] = {"gaps": 0, "marks": 1, "repair": 2}
+Purpose = str | tuple[str, int]
+"""What a stream is for: a name in ``PURPOSES``, and for what there are several of, its number."""
+
+PURPOSES = {
+    "gaps": 0,  # between failures of a hazard
+    "marks": 1,  # which slot or component fails
+    "repair": 2,  # time of the repair's first stage; with k, of stage k
+    "detect": 3,
+    "wrong": 4,  # wrong blames
+    "success": 5,  # with k: whether stage k of the repair helps
+    "again": 6,  # how often the last stage is done again
+    "further": 7,  # times of these further attempts
+    "silent": 8,
+    "lives": 9,  # with r: the r-th life of every component
+    "residual": 10,
+    "lemons": 11,
+    "burst": 12,  # failures of each burst
+    "spread": 13,  # when each of them comes
+    "start": 14,  # of a trace
+    "chance": 15,  # of each strike on a gang
+}
+"""Name -> its number in the key. A number, once given, stays: it is what makes results of two versions comparable."""
 
 
 @lru_cache(maxsize=4096)
@@ -19,7 +39,9 @@ def _key(name: str) -> int:
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "little")
 
 
-def generator(seed: int, replication: int, hazard: str, purpose: Purpose) -> np.random.Generator:
-    """Return the generator of one stream; SFC64 because it is numpy's fastest."""
-    key = (replication, _key(hazard), _PURPOSES[purpose])
+def generator(seed: int, replication: int, owner: str, purpose: Purpose) -> np.random.Generator:
+    """Return the generator of one stream of a hazard or a job's instance; SFC64 because it is numpy's fastest."""
+    name, *number = (purpose,) if isinstance(purpose, str) else purpose
+    assert isinstance(name, str)
+    key = (replication, _key(owner), PURPOSES[name], *number)
     return np.random.Generator(np.random.SFC64(np.random.SeedSequence(seed, spawn_key=key)))

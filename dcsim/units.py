@@ -43,6 +43,11 @@ class Dimension:
     below_most: bool = False
 
     @property
+    def whole(self) -> bool:
+        """Whether canonical numbers are ints."""
+        return self.canonical.endswith("ms")
+
+    @property
     def allowed(self) -> str:
         """What may be written, in words."""
         return f'{self.name} as text with a unit such as "{self.example}" ({", ".join(self.units)})'
@@ -60,11 +65,13 @@ _TIME = {
     "mo": Decimal(MS_PER_MONTH),
     "y": Decimal(8_760 * MS_PER_H),
 }
+_WORK = {f"GPU-{unit}": factor for unit, factor in _TIME.items() if unit in ("s", "h", "d", "y")}
 _GIB = Decimal(1024**3)
 _BYTES = {
     **{unit: Decimal(1024) ** (power - 3) for power, unit in enumerate(("B", "KiB", "MiB", "GiB", "TiB", "PiB"))},
     **{unit: Decimal(1000) ** power / _GIB for power, unit in enumerate(("kB", "MB", "GB", "TB", "PB"), start=1)},
 }
+_SMALLEST = {"ms": "millisecond", "GPU-ms": "GPU-millisecond"}
 _LONGEST_MS = 3.6e15  # 10^9 h: beyond any MTBF in the field, and exact as a float
 
 _HABITS = {"m": "min", "sec": "s", "hr": "h", "hour": "h", "hours": "h", "day": "d", "days": "d", "month": "mo"}
@@ -72,6 +79,8 @@ _HABITS = {"m": "min", "sec": "s", "hr": "h", "hour": "h", "hours": "h", "day": 
 DURATION = Dimension("a duration", "ms", _TIME, "15 min", _LONGEST_MS)
 POSITIVE_DURATION = Dimension("a duration above zero", "ms", _TIME, "15 min", _LONGEST_MS, positive=True)
 FRACTION = Dimension("a share below 100 %", "1", {"%": Decimal("0.01")}, "5 %", 1.0, below_most=True)
+SHARE = Dimension("a share up to 100 %", "1", FRACTION.units, "90 %", 1.0)
+WORK = Dimension("an amount of work above zero", "GPU-ms", _WORK, "2.1e6 GPU-h", 1e18, positive=True)
 SIZE = Dimension("a size", "GiB", _BYTES, "500 TiB", 1e15)
 MONEY = Dimension("an amount of money", "USD", _table(USD=1), "4 USD", 1e15)
 PER_GPU_HOUR = Dimension(
@@ -125,12 +134,12 @@ def parse(value: object, dimension: Dimension) -> float:
     if number < 0 or (number == 0 and dimension.positive):
         raise _wrong(value, "must be above zero" if dimension.positive else "must not be negative")
     small = number <= Decimal(dimension.most)  # what is too large is never made an int
-    result = (int(number.to_integral_value()) if dimension.units is _TIME else float(number)) if small else math.inf
+    result = (int(number.to_integral_value()) if dimension.whole else float(number)) if small else math.inf
     if not small or (dimension.below_most and result == dimension.most):
         below = "below" if dimension.below_most else "at most"
         raise _wrong(value, f"too large; must be {below} {write(dimension.most, dimension)}")
-    if result == 0 and number > 0 and dimension.units is _TIME:
-        raise _wrong(value, "below one millisecond, the resolution of the simulation")
+    if result == 0 and number > 0 and dimension.whole:
+        raise _wrong(value, f"below one {_SMALLEST[dimension.canonical]}, the resolution of the simulation")
     if result == 0 and dimension.positive:
         raise _wrong(value, "too small")
     return abs(result)  # -0.0 is 0.0
@@ -143,7 +152,10 @@ def write(value: float, dimension: Dimension) -> str:
             if value and int(value) % int(_TIME[unit]) == 0:
                 return f"{int(value) // int(_TIME[unit])} {unit}"
         return f"{Decimal(int(value)) / MS_PER_S} s"
-    unit = "%" if dimension is FRACTION else dimension.canonical
+    if dimension is WORK:
+        whole_hours = int(value) % MS_PER_H == 0
+        return f"{int(value) // MS_PER_H} GPU-h" if whole_hours else f"{Decimal(int(value)) / MS_PER_S} GPU-s"
+    unit = "%" if dimension.units is FRACTION.units else dimension.canonical
     number = (Decimal(repr(float(value))) / dimension.units[unit]).normalize()
     plain = f"{number:f}"
     return f"{plain if len(plain) <= 40 else number} {unit}"
@@ -175,6 +187,9 @@ Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 Duration = Annotated[int, *_quantity(DURATION)]
 PositiveDuration = Annotated[int, *_quantity(POSITIVE_DURATION)]
 Fraction = Annotated[float, *_quantity(FRACTION)]
+Share = Annotated[float, *_quantity(SHARE)]
+"""A share from 0 to 100 %, both included."""
+Work = Annotated[int, *_quantity(WORK)]
 SizeGiB = Annotated[float, *_quantity(SIZE)]
 Money = Annotated[float, *_quantity(MONEY)]
 PricePerGpuHour = Annotated[float, *_quantity(PER_GPU_HOUR)]

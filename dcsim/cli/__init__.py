@@ -20,7 +20,7 @@ VERBS = {
     "run": ("run", "Simulate scenarios: goodput, ledger and cost, with intervals."),
     "estimate": ("estimate", "Closed forms and TCO, side by side, instantly."),
     "explain": ("explain", "The steps from the published formula to the simulation."),
-    "list": ("files", "Scenarios and topologies that come with dcsim."),
+    "list": ("files", "What comes with dcsim: scenarios, topologies, every kind and key."),
     "new": ("files", "Start a scenario file from one that comes with dcsim."),
     "check": ("files", "Check scenario files; name every problem."),
     "schema": ("files", "JSON Schema of a scenario file, for editors."),

@@ -3,6 +3,7 @@
 import json
 import re
 import shlex
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -26,7 +27,7 @@ def check_command(files: Sequence[str], overrides: Sequence[str]) -> None:
     for file, scenario in zip(files, scenarios_of(files, overrides), strict=True):
         click.echo(f"{file}: ok")
         for key in unused_keys(scenario):
-            click.echo(f"  {key} is set, but not used by a strategy of this kind")
+            click.echo(f"  {key} is set, but not used: the simulation of this scenario ignores it")
 
 
 @click.command("schema", epilog=example("dcsim schema > dcsim.schema.json"))
@@ -41,10 +42,18 @@ def schema_command() -> None:
     click.echo(json.dumps(json_schema(), indent=2, allow_nan=False))
 
 
-@click.command("list", epilog=example("dcsim list", "dcsim list --json"))
+@click.command("list", epilog=example("dcsim list", "dcsim list strategies", "dcsim list hazards --json"))
+@click.argument("topic", metavar="[TOPIC]", required=False)
 @JSON
-def list_command(as_json: bool) -> None:
-    """Print the scenarios and topologies that come with dcsim, by the names that other verbs take."""
+def list_command(topic: str | None, as_json: bool) -> None:
+    """Print the scenarios and topologies that come with dcsim, by the names that other verbs take.
+
+    With a TOPIC, print every kind of it and its keys with type, default, source and meaning: strategies, hazards,
+    topologies, distributions, presets, or keys (all other tables of a scenario file).
+    """
+    if topic is not None:
+        _list_topic(topic, as_json)
+        return
     kinds: tuple[Literal["scenarios", "topologies"], ...] = ("scenarios", "topologies")
     found = {kind: shipped_descriptions(kind) for kind in kinds}
     if as_json:
@@ -57,6 +66,22 @@ def list_command(as_json: bool) -> None:
         with page.section(kind.capitalize()):
             page.write_dl(list(names.items()), col_max=40)
     click.echo(page.getvalue().strip())
+
+
+def _list_topic(topic: str, as_json: bool) -> None:
+    from dcsim.scenario.reference import TOPICS, reference
+
+    if topic not in TOPICS:
+        why = f'no such topic "{topic}"; allowed: {", ".join(TOPICS)}{did_you_mean(topic, TOPICS)}'
+        raise click.UsageError(why, click.get_current_context())
+    if as_json:
+        from dcsim.decide.estimate import SCHEMA
+
+        click.echo(json.dumps({"schema": SCHEMA, **reference(topic).to_json()}, indent=2))
+        return
+    from dcsim.report.reference import show_reference
+
+    show_reference(reference(topic), sys.stdout)
 
 
 def shipped_descriptions(kind: Literal["scenarios", "topologies"]) -> dict[str, str]:
@@ -74,7 +99,10 @@ def shipped_descriptions(kind: Literal["scenarios", "topologies"]) -> dict[str, 
 @click.option("--from", "source", metavar="NAME", default="pretrain-5184/gold", show_default=True,
               help="A shipped scenario (dcsim list).")  # fmt: skip
 def new_command(file: Path, source: str) -> None:
-    """Write a copy of a shipped scenario to FILE, comments and sources included. Never overwrites."""
+    """Write a copy of a shipped scenario to FILE, comments and sources included. Never overwrites.
+
+    What it extends is copied too, beside FILE under its own name.
+    """
     from dcsim.shipped import shipped_files
 
     shipped = shipped_files("scenarios")
@@ -83,17 +111,37 @@ def new_command(file: Path, source: str) -> None:
         raise click.BadParameter(f'"{source}"; allowed: {", ".join(shipped)}{hint}', param_hint="--from")
     # A name of its own: two columns of one name cannot be told apart in a comparison.
     name = json.dumps(printable_stem(file), ensure_ascii=False)
-    content = re.sub(
-        r"^name = .*$", lambda _: f"name = {name}", shipped[source].read_text("utf-8"), count=1, flags=re.M
-    )
+    own, *bases = extended(shipped[source])
+    content = re.sub(r"^name = .*$", lambda _: f"name = {name}", own.read_text("utf-8"), count=1, flags=re.M)
+    copies = {file.parent / base.name: base.read_text("utf-8") for base in bases}
     try:
-        with file.open("x", encoding="utf-8") as target:
-            target.write(content)
+        if file in copies:
+            raise click.BadParameter(f"{file} is the name of what {source} extends.", param_hint="FILE")
+        for target, text in copies.items():
+            if target.exists() and target.read_bytes() != text.encode():
+                raise click.BadParameter(
+                    f"{target}, which it extends, exists and is not overwritten.", param_hint="FILE"
+                )
+        with file.open("x", encoding="utf-8") as opened:
+            opened.write(content)
+        for target, text in copies.items():
+            target.write_text(text, encoding="utf-8")
     except FileExistsError:
         raise click.BadParameter(f"{file} exists and is not overwritten.", param_hint="FILE") from None
     except OSError as error:
         raise click.BadParameter(f"{file}: {error.strerror}.", param_hint="FILE") from None
-    click.echo(f"{file}: a copy of {source}. Next: dcsim estimate {shlex.quote(str(file))}")
+    beside = f" with {' and '.join(map(str, copies))}, which it extends" if copies else ""
+    click.echo(f"{file}: a copy of {source}{beside}. Next: dcsim estimate {shlex.quote(str(file))}")
+
+
+def extended(path: Path) -> list[Path]:
+    """Return a shipped scenario's file and those that it extends, one after another."""
+    import tomllib
+
+    found = [path]
+    while base := tomllib.loads(found[-1].read_text("utf-8")).get("extends"):
+        found.append(found[-1].parent / base)
+    return found
 
 
 def printable_stem(file: Path) -> str:

@@ -25,6 +25,7 @@ def _finite(_: click.Context, __: click.Parameter, bound: float | None) -> float
         "dcsim run pretrain-5184/gold",
         "dcsim run my.toml -n 1000 --set cluster.spares=64 --json",
         "dcsim run my.toml --fail-under 93",
+        "dcsim run my.toml --events",
     ),
 )
 @options(
@@ -38,8 +39,17 @@ def _finite(_: click.Context, __: click.Parameter, bound: float | None) -> float
         callback=_finite,
         help="Exit with 1 if a goodput is below.",
     ),
+    click.option(
+        "--events",
+        is_flag=False,
+        flag_value=1,
+        default=0,
+        type=click.IntRange(0, 10**7),
+        metavar="[N]",
+        help="Also keep the event log of the first N replications (--events alone: of one).",
+    ),
 )
-def run_command(fail_under: float | None, **given: Any) -> None:
+def run_command(fail_under: float | None, events: int, **given: Any) -> None:
     """Simulate scenarios and print goodput, where the GPU-hours went and what it costs, with 95 % intervals.
 
     Finished replications are kept as parquet files; a run that is there already is replaced unless --resume is given.
@@ -49,7 +59,9 @@ def run_command(fail_under: float | None, **given: Any) -> None:
     from dcsim.decide import run_many, runs_json
 
     with ProgressLine(asked.output, len(scenarios)) as progress:
-        runs, _ = run_many(scenarios, **asked.how("run", progress))
+        how = asked.how("run", progress)
+        how["events"] = events
+        runs, _ = run_many(scenarios, **how)
     for notice in (notice for each in runs for notice in each.notices):
         say(f"note: {notice}")
 

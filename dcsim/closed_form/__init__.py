@@ -1,4 +1,4 @@
-"""Closed forms on plain numbers: ClusterMAX accounting, renewal theory, spares and crews."""
+"""Closed forms on plain numbers: ClusterMAX accounting, renewal theory, rollbacks, elastic gangs, spares and crews."""
 
 from dcsim.closed_form.accounting import (
     Accounting,
@@ -12,6 +12,7 @@ from dcsim.closed_form.accounting import (
     identify_hours,
     mean_job_size,
 )
+from dcsim.closed_form.elastic import elastic_goodput
 from dcsim.closed_form.renewal import (
     daly_interval,
     ettr_kokolis,
@@ -22,6 +23,7 @@ from dcsim.closed_form.renewal import (
     restart_goodput,
     young_interval,
 )
+from dcsim.closed_form.rollback import Copies, Strikes, rollback_first_order, rollback_goodput
 from dcsim.closed_form.spares import (
     down_probabilities,
     enough_up,
@@ -33,14 +35,17 @@ from dcsim.closed_form.spares import (
 __all__ = [
     "Accounting",
     "Charge",
+    "Copies",
     "HazardCharge",
     "Identify",
     "Mode",
+    "Strikes",
     "account",
     "charge",
     "daly_interval",
     "down_probabilities",
     "downtime_loss",
+    "elastic_goodput",
     "enough_up",
     "erlang_b",
     "erlang_c",
@@ -53,5 +58,7 @@ __all__ = [
     "no_rollback_goodput",
     "optimal_interval",
     "restart_goodput",
+    "rollback_first_order",
+    "rollback_goodput",
     "young_interval",
 ]

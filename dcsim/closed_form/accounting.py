@@ -45,9 +45,9 @@ class HazardCharge:
 
 @dataclass(frozen=True, slots=True)
 class Accounting:
-    """The resiliency table of one cluster; losses are fractions of N * H."""
+    """The resiliency table of one cluster; losses are fractions of N * H. No hazard: no ``cluster_mtbf_h``."""
 
-    cluster_mtbf_h: float
+    cluster_mtbf_h: float | None
     interruptions_per_month: float
     downtime_loss: float
     idle_spare_loss: float
@@ -109,14 +109,11 @@ def account(
     network_overhead: float = 0.0,
     memory_overhead: float = 0.0,
 ) -> Accounting:
-    """Fill the resiliency table of ``gpus`` GPUs, ``spares`` of them idle; overheads are fractions.
-
-    Raises ZeroDivisionError without a hazard: such a cluster has no MTBF.
-    """
+    """Fill the resiliency table of ``gpus`` GPUs, ``spares`` of them idle; overheads are fractions."""
     hazards = tuple(hazards)
     rate = sum(hazard.rate for hazard in hazards)
     return Accounting(
-        cluster_mtbf_h=1 / rate,
+        cluster_mtbf_h=1 / rate if rate else None,
         interruptions_per_month=HOURS_PER_MONTH * rate,
         downtime_loss=downtime_loss(hazards, gpus),
         idle_spare_loss=spares / gpus,

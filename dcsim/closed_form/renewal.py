@@ -31,14 +31,18 @@ def _up_after_stall(rate: float, stall: float, safe_stall: bool) -> float:
     return 1 / (1 + rate * stall) if safe_stall else math.exp(-rate * stall)
 
 
-def restart_goodput(rate: float, interval: float, write: float, stall: float, *, safe_stall: bool = False) -> float:
-    """Goodput of checkpoint-restart: λτ e^(−λR) / (e^(λ(τ + C)) − 1).
+def restart_goodput(
+    rate: float, interval: float, write: float, stall: float, *, drain: float = 0.0, safe_stall: bool = False
+) -> float:
+    """Goodput of checkpoint-restart: λτ e^(−λ(R + d)) / (e^(λ(τ + C)) − 1).
 
     A window τ + C takes (1/λ + mean stall)(e^(λ(τ + C)) − 1) on average. R = detect + failover + restore.
-    With a safe stall e^(−λR) becomes 1/(1 + λR).
+    With a safe stall e^(−λR) becomes 1/(1 + λR). An asynchronous copy counts once it has drained for d: the k-th does
+    if the gang runs longer than k(τ + C) + d, so mean saved work a stretch is τ sum_k e^(−λ(k(τ + C) + d)), e^(−λd)
+    times that of d = 0, whether the stall is safe or not.
     """
     share = _computing_share(interval, write) * _up_after_stall(rate, stall, safe_stall)
-    return share * _rise(rate * (interval + write))
+    return share * _rise(rate * (interval + write)) * math.exp(-rate * drain)
 
 
 def no_rollback_goodput(rate: float, interval: float, write: float, stall: float, *, safe_stall: bool = False) -> float:

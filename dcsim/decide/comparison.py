@@ -6,7 +6,8 @@ from functools import cached_property
 from itertools import combinations
 from typing import Any, Unpack
 
-from dcsim.decide.bridge import Bridge, bridge_of, rungs_of
+from dcsim.decide.bridge import Bridge, bridge_of
+from dcsim.decide.ladder import rungs_of
 from dcsim.decide.outcome import How, RunResult, run_many, runs_json
 from dcsim.economics import attribution, term_lines
 from dcsim.montecarlo import Paired, paired, probability_below

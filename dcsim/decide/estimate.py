@@ -17,6 +17,7 @@ from dcsim.decide.theory import Theory, theory
 from dcsim.economics import lines, monthly, total, useful_hour_prices
 from dcsim.hazards import Hazard
 from dcsim.scenario import Scenario, sha256
+from dcsim.scenario.intervals import settled
 from dcsim.topology import Topology, build
 from dcsim.units import MS_PER_H
 
@@ -129,41 +130,52 @@ def job_size(scenario: Scenario) -> float:
 
 
 def account_scenario(scenario: Scenario) -> Accounting:
-    """Apply the ClusterMAX formulas: N and spares of the cluster, recovery times of the first job, every hazard."""
+    """Apply the ClusterMAX formulas: N and spares of the cluster, recovery times of the first job, every hazard.
+
+    Hazards that stop no job are not charged; intervals that name a rule are what it gives.
+    """
+    scenario = settled(scenario)
     topology = build(scenario.cluster.topology, scenario.cluster.gpus)
     recovery = scenario.jobs[0].recovery
     return account(
         scenario.cluster.gpus,
         scenario.cluster.spares,
-        [_hazard_charge(scenario, hazard, topology) for hazard in scenario.hazards],
+        [_hazard_charge(scenario, hazard, topology) for hazard in scenario.hazards if hazard.stops],
         network_overhead=recovery.network_overhead,
         memory_overhead=recovery.memory_overhead,
     )
 
 
 def charge_and_blast(scenario: Scenario, hazard: Hazard, topology: Topology) -> tuple[Charge, int]:
-    """Return what one failure of the hazard is charged [h of the job, h of the blast], and its blast [GPUs]."""
-    recovery = scenario.jobs[0].recovery
+    """Return what one failure of the hazard is charged [h of the job, h of the blast], and its blast [GPUs].
+
+    Checkpoints and restores are those of the tier that the first job would roll back to; nothing is repaired after a
+    ``kill``. Of a scenario with settled intervals.
+    """
+    job, part = scenario.jobs[0], hazard.struck_part
+    recovery = job.recovery
+    blast = topology.gpus_per(part) if part else hazard.blast
+    assert isinstance(blast, int)
+    tier = max(int(recovery.level(0 if hazard.effect == "kill" else min(blast, job.gpus), True)), 0)
+    restore = recovery.restore_ms(tier, job.gpus) if recovery.tiers else recovery.start_ms(job.gpus)
     per_failure = charge(
         mode_of(scenario),
         scenario.accounting.identify,
-        t_id=hazard.detect / MS_PER_H,
-        t_ckpt=(recovery.checkpoint_every or 0) / MS_PER_H,
-        t_init=recovery.restore / MS_PER_H,
+        t_id=hazard.mean_detect_ms / MS_PER_H,
+        t_ckpt=recovery.tiers[tier].every / MS_PER_H if recovery.tiers else 0.0,
+        t_init=restore / recovery.restore_success / MS_PER_H,
         t_failover=recovery.failover / MS_PER_H,
-        t_repair=hazard.stage.duration.mean_ms / MS_PER_H,
+        t_repair=0.0 if hazard.effect == "kill" else hazard.mean_repair_ms / MS_PER_H,
     )
-    part = hazard.struck_part
-    blast = topology.gpus_per(part) if part else hazard.blast
-    assert isinstance(blast, int)
     return per_failure, min(blast, topology.gpus)
 
 
 def _hazard_charge(scenario: Scenario, hazard: Hazard, topology: Topology) -> HazardCharge:
     per_failure, blast = charge_and_blast(scenario, hazard, topology)
+    components = topology.components(hazard.component)
     return HazardCharge(
-        components=topology.components(hazard.component),
-        mtbf=hazard.lifetime.mean_ms / MS_PER_H,
+        components=components,
+        mtbf=hazard.mtbf_ms(components) / MS_PER_H,
         gpu_hours=per_failure.gpu_hours(job_size(scenario), blast),
     )
 
@@ -186,5 +198,5 @@ def _moved(hazard: Hazard, end: Literal["lowest", "highest"]) -> Hazard:
     if hazard.mtbf_range is None:
         return hazard
     mean = min(hazard.mtbf_range) if end == "lowest" else max(hazard.mtbf_range)
-    mtbf = mean if isinstance(hazard.mtbf, int) else hazard.mtbf.model_copy(update={"mean": mean})
+    mtbf = mean if isinstance(hazard.mtbf, int) else hazard.lifetime.with_mean(mean)
     return hazard.model_copy(update={"mtbf": mtbf})

@@ -48,7 +48,7 @@ class Folder:
         """
         scenario = self.plan.scenario
         capacity = scenario.capacity_gpu_ms
-        drawn_failures = self.plan.failures(replication)
+        drawn_failures = [each.failures for each in self.plan.draws(replication)]
         stalls = [charge.job_hours * MS_PER_H for charge, _ in self.charges]
         drawn = repair = 0.0
         for failures, (charge, blast) in zip(drawn_failures, self.charges, strict=True):

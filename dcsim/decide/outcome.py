@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from dcsim.decide.estimate import SCHEMA, Bill, Estimate, at_mtbf, bill, estimate, mtbf_ranges_h, relative
 from dcsim.economics import total, useful_hour_prices
-from dcsim.montecarlo import Paired, Progress, RunStore, Sample, Summary, replicate_many, summarise
+from dcsim.montecarlo import Paired, Progress, RunStore, Sample, Summary, replicate_many, summarise, write_events
 from dcsim.scenario import Scenario, sha256
 
 REPLICATIONS = 100
@@ -19,6 +19,7 @@ REPLICATIONS = 100
 MOST_AT_RANGE_ENDS = 32
 """Replications at each end of a range of MTBF: the effect is far larger than its error (assumed)."""
 ENGINE = "simpy"
+NOT_DONE = dict.fromkeys(("mean", "se", "ci95", "p5", "p50", "p95"))
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,17 @@ class MtbfRange:
     def moves(self) -> float:
         """Loss at the lowest MTBF less that at the highest."""
         return self.loss_at_lowest - self.loss_at_highest
+
+
+@dataclass(frozen=True)
+class Finish:
+    """When a job was done: in which share of the replications all of its gangs were, and when the last was [h] there.
+
+    Below a share of 1 the times are those of the quicker replications only. ``hours``: None if none was done.
+    """
+
+    share: float
+    hours: Summary | None
 
 
 @dataclass(frozen=True)
@@ -96,6 +108,22 @@ class RunResult:
     def ettr(self) -> dict[str, float | None]:
         """Useful share of what each job asked for, in the mean."""
         return {job.name: self.sample.mean_ettr(job.name) for job in self.scenario.jobs}
+
+    @cached_property
+    def job_losses(self) -> dict[str, float | None]:
+        """1 - useful / (GPU-hours asked for) of each job, in the mean; of a job of many gangs, per replica."""
+        return {name: None if ettr is None else 1 - ettr for name, ettr in self.ettr.items()}
+
+    @cached_property
+    def finishes_h(self) -> dict[str, "Finish"]:
+        """When the jobs that have work were done, by job."""
+        found = {}
+        for job in self.scenario.jobs:
+            if job.work is not None:
+                hours = self.sample.finish_h(job.name)
+                summary = summarise(hours, float(hours.mean())) if len(hours) else None
+                found[job.name] = Finish(len(hours) / len(self.sample), summary)
+        return found
 
     @cached_property
     def tco(self) -> Bill | None:
@@ -156,8 +184,13 @@ class RunResult:
                 "loss": _summary(self.loss),
                 "job_loss": _summary(self.job_loss),
                 "ettr": self.ettr,
+                "job_loss_by_job": self.job_losses,
                 "interruptions_per_month": _mean(self.interruptions_per_month),
                 "failures_per_month": _mean(self.failures_per_month),
+            },
+            "finish_h": {
+                name: {"finished_share": each.share, **(_summary(each.hours) or NOT_DONE)}
+                for name, each in self.finishes_h.items()
             },
             "estimate": self.estimate.entry(first.estimate),
             "tco": self._money(first),
@@ -203,7 +236,8 @@ class How(TypedDict, total=False):
 
     ``replications`` 0 to n - 1 are simulated by ``workers`` processes (default: the cores at hand). With ``output``
     each is kept, as it finishes, in a folder of its scenario under it, and ``resume`` reads what is there; ``command``
-    is noted beside it. ``progress`` is called after each.
+    is noted beside it. ``progress`` is called after each. ``events``: of how many replications, from 0 on, the event
+    log is kept there too.
     """
 
     replications: int
@@ -212,6 +246,7 @@ class How(TypedDict, total=False):
     resume: bool
     progress: Progress | None
     command: Sequence[str]
+    events: int
 
 
 def run(scenario: Scenario, **how: Unpack[How]) -> RunResult:
@@ -255,6 +290,9 @@ def run_many(
     results = []
     for scenario, sample, mtbf, store in zip(scenarios, samples, ranges, stores, strict=False):
         folder, notices = (store.folder, tuple(store.notices)) if store else (None, ())
+        if folder is not None:
+            for number in range(min(how.get("events", 0), replications)):
+                write_events(folder, scenario, number)
         results.append(RunResult(sample, estimate(scenario), mtbf, folder, notices))
     return tuple(results), samples[len(scenarios) : len(runs) - len(at_ends)]
 

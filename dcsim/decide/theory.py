@@ -3,45 +3,32 @@
 from dataclasses import dataclass
 
 from dcsim.closed_form import (
+    Copies,
+    Strikes,
     daly_interval,
-    ettr_kokolis,
-    no_rollback_goodput,
     optimal_interval,
-    restart_goodput,
+    rollback_first_order,
+    rollback_goodput,
     young_interval,
 )
-from dcsim.hazards import Hazard
+from dcsim.recovery import Recovery
 from dcsim.scenario import Plan, Scenario, plan
+from dcsim.scenario.intervals import strikes_on
 from dcsim.units import MS_PER_H
-
-
-def reaching(layout: Plan, hazard: Hazard) -> float:
-    """Return how many components of a hazard strike the first gang when they fail.
-
-    With a typed blast that is its share of all slots; with a derived one, the components in the parts that its GPUs
-    lie in (at their places at t = 0, or at the lowest ones if the gang is submitted later).
-    """
-    topology, gang = layout.topology, layout.gangs[0]
-    part = hazard.struck_part
-    if part is None:
-        return gang.gpus / topology.gpus * topology.components(hazard.component)
-    low = max(int(layout.places[0]), 0)
-    span, own = topology.gpus_per(part), topology.gpus_per(hazard.component)
-    first, last = low // span * span, min(-(-(low + gang.gpus) // span) * span, topology.gpus)
-    return -(-(last - first) // own)
 
 
 @dataclass(frozen=True)
 class Theory:
     """One gang of the first job as a renewal process (MODEL.md 2.1); times in hours.
 
-    The intervals are None where none is best: a strategy without rollback, or writes that cost no time.
-    ``ettr_first_order`` is Kokolis' formula, None where it does not hold or nothing is rolled back.
+    ``mtbf_h`` is None if nothing stops it, ``goodput_loss`` where there is no closed form. The intervals are None
+    where none is best: nothing is rolled back, writes cost no time, or several tiers. ``ettr_first_order`` is Kokolis'
+    formula (summed over tiers and depths of rollback), None where it does not hold or nothing is rolled back.
     """
 
-    mtbf_h: float
+    mtbf_h: float | None
     stall_h: float
-    goodput_loss: float
+    goodput_loss: float | None
     ettr_first_order: float | None
     interval_h: float | None
     young_h: float | None
@@ -50,34 +37,67 @@ class Theory:
 
 
 def theory(scenario: Scenario) -> Theory:
-    """Return the theory of one gang of the first job.
+    """Return the theory of one gang of the first job, by what its strategy answers (``rollback_goodput``).
 
-    Its rate is the number of components that reach it / MTBF, summed over the hazards; its stall is detect (the mean
-    over the failures) plus the phases that its strategy goes through; overheads take their share of what is left.
+    Strikes come at the number of components that reach the gang / MTBF, summed over the hazards that stop jobs, each
+    with the level of rollback that the strategy gives for its size and coverage. Left out: when strikes come (bursts,
+    ageing, lemons: their long-run rate is taken as Poisson), the spread of detection times, what slow members cost
+    before they are struck, several strikes that add up in one stall, waiting for hardware (so an elastic gang never
+    runs small), maintenance. If only some hazards spare a gang that stalls, all are taken to strike it. There is no
+    closed form where work may be corrupt.
     """
-    recovery = scenario.jobs[0].recovery
     layout = plan(scenario)
-    rates = [reaching(layout, hazard) * MS_PER_H / hazard.lifetime.mean_ms for hazard in scenario.hazards]
-    rate = sum(rates)
-    detect = sum(each * hazard.detect for each, hazard in zip(rates, scenario.hazards, strict=True)) / rate
-    stall = (detect + sum(recovery.phases)) / MS_PER_H
-    write = recovery.checkpoint_write / MS_PER_H
-    interval = recovery.checkpoint_every / MS_PER_H if recovery.checkpoint_every else None
-    known, ettr = None, None
-    if recovery.rolls_back:
-        assert interval is not None  # the model asks for it
-        goodput = restart_goodput(rate, interval, write, stall)
-        ettr = ettr_kokolis(rate, stall, interval, write)
-        known = (rate, write) if write else None
-    else:
-        goodput = no_rollback_goodput(rate, interval or 0.0, write if interval else 0.0, stall)
+    recovery, gpus = layout.gangs[0].recovery, layout.gangs[0].gpus
+    hazards = [hazard for hazard in layout.scenario.hazards if hazard.stops]
+    strikes = _strikes(layout, recovery)
+    tiers = [
+        Copies(*(ms / MS_PER_H for ms in (tier.every, tier.write, tier.drain, recovery.restore_ms(level, gpus))))
+        for level, tier in enumerate(recovery.tiers)
+    ]
+    failover, start = recovery.failover / MS_PER_H, recovery.restore_ms(-1, gpus) / MS_PER_H
+    success = recovery.restore_success
+    goodput = None
+    if all(hazard.effect != "corrupt" for hazard in hazards):
+        goodput = rollback_goodput(
+            strikes,
+            tiers,
+            failover,
+            start=start,
+            success=success,
+            bad=recovery.bad_checkpoint,
+            step=recovery.step / MS_PER_H,
+            safe_stall=bool(hazards) and all(hazard.exposure == "running" for hazard in hazards),
+        )
+    rate, back = sum(each.rate for each in strikes), sum(each.rate for each in strikes if each.level >= 0)
+    loads = [start, *(tier.restore for tier in tiers)]
+    stalls = (
+        each.rate / rate * (each.detect + failover + loads[each.level + 1] / success) / (1 - each.wrong)
+        for each in strikes
+    )
+    known = (back, tiers[0].write) if back and len(tiers) == 1 and tiers[0].write else None
     return Theory(
-        mtbf_h=1 / rate,
-        stall_h=stall,
-        goodput_loss=1 - goodput * (1 - recovery.steady_overhead),
-        ettr_first_order=ettr,
-        interval_h=interval,
+        mtbf_h=1 / rate if rate else None,
+        stall_h=sum(stalls),
+        goodput_loss=None if goodput is None else 1 - goodput * (1 - recovery.steady_overhead),
+        ettr_first_order=rollback_first_order(strikes, tiers, failover, start=start, success=success) if back else None,
+        interval_h=tiers[0].every if tiers else None,
         young_h=known and young_interval(*known),
         daly_h=known and daly_interval(*known),
         optimal_h=known and optimal_interval(*known),
     )
+
+
+def _strikes(layout: Plan, recovery: Recovery) -> list[Strikes]:
+    """Return the classes of strikes on the first gang [h]: a hazard's that are covered, and its others."""
+    found = []
+    for hazard, rate, struck in strikes_on(layout):
+        # a straggler is found before it is struck
+        detect = 0.0 if hazard.effect == "straggle" else hazard.mean_detect_ms / MS_PER_H
+        covered, other = int(recovery.level(struck, False)), int(recovery.level(struck, True))
+        shares = {covered: 1.0} if covered == other else {covered: recovery.coverage, other: 1 - recovery.coverage}
+        found += [
+            Strikes(rate * MS_PER_H * share, level, detect, hazard.wrong_node)
+            for level, share in shares.items()
+            if rate * share > 0
+        ]
+    return found

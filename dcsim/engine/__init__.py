@@ -1,5 +1,6 @@
 """The SimPy engine: one replication of a scenario, from its failures to its ledger."""
 
-from dcsim.engine.simulation import simulate
+from dcsim.engine.log import EventLog
+from dcsim.engine.replication import simulate
 
-__all__ = ["simulate"]
+__all__ = ["EventLog", "simulate"]

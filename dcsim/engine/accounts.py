@@ -1,6 +1,6 @@
 """From what the engine booked to the ledger."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -9,35 +9,43 @@ from dcsim.ledger import CAUSES, STATE, STATES, Accounts
 if TYPE_CHECKING:
     from dcsim.engine.simulation import Simulation
 
+CAUSE = {name: column for column, name in enumerate(CAUSES)}
 
-def close(simulation: "Simulation") -> Accounts:
+
+def close(simulation: "Simulation[Any]") -> Accounts:
     """Fold a finished simulation's bookings into verified accounts.
 
-    Surviving running time is split once per gang: useful is the floor, overhead the rest.
+    Surviving running time is split once per gang: what stragglers take is rounded up, useful is the floor of the
+    strategy's share of what is left, overhead the rest. Members that a small shape has no use for are overhead too.
     """
     plan = simulation.plan
     jobs = len(plan.scenario.jobs)
     gpu_ms = [[0] * len(STATES) for _ in plan.owners]
     overhead = [[0] * len(CAUSES) for _ in plan.owners]
-    strikes = [0] * len(plan.owners)
+    strikes, asked, finished = ([0] * len(plan.owners) for _ in range(3))
+    last_finish = [0] * jobs + [-1, -1]
     for gang in simulation.gangs:
-        row, size = gpu_ms[gang.gang.job], gang.gpus
-        surviving = gang.saved_ms * size
-        useful = surviving * gang.gang.recovery.useful_ppb // 10**9
-        row[STATE["useful"]] += useful
-        row[STATE["overhead"]] += surviving - useful
-        overhead[gang.gang.job][0] += surviving - useful
-        row[STATE["checkpoint"]] += gang.checkpoint_ms * size
-        row[STATE["lost"]] += gang.lost_ms * size
-        row[STATE["failover"]] += gang.failover_ms * size
-        row[STATE["restore"]] += gang.restore_ms * size
-        row[STATE["detect"]] += gang.detect_gpu_ms
-        row[STATE["wait"]] += gang.wait_gpu_ms
-        row[STATE["repair"]] += gang.repair_gpu_ms
-        strikes[gang.gang.job] += gang.strikes
+        owner = gang.gang.job
+        booked, straggler, shrunk = gang.accounts()
+        surviving = booked[STATE["useful"]]
+        useful = (surviving - straggler) * gang.gang.recovery.useful_ppb // 10**9
+        booked[STATE["useful"]] = useful
+        booked[STATE["overhead"]] = surviving - useful + shrunk
+        for state, time in enumerate(booked):
+            gpu_ms[owner][state] += time
+        overhead[owner][CAUSE["strategy"]] += surviving - straggler - useful
+        overhead[owner][CAUSE["straggler"]] += straggler
+        overhead[owner][CAUSE["shrunk"]] += shrunk
+        strikes[owner] += gang.strikes
+        end = simulation.horizon if gang.finish < 0 else gang.finish
+        asked[owner] += gang.gpus * max(0, end - gang.gang.submit)
+        finished[owner] += gang.finish >= 0
+        still_running = gang.finish < 0 or last_finish[owner] < 0
+        last_finish[owner] = -1 if still_running else max(last_finish[owner], gang.finish)
     gpu_ms[jobs][STATE["spare"]] = simulation.spare_gpu_ms
     gpu_ms[jobs + 1][STATE["idle"]] = simulation.idle_gpu_ms
     gpu_ms[jobs + 1][STATE["repair"]] = simulation.free_repair_gpu_ms
+    gpu_ms[jobs + 1][STATE["maintenance"]] = simulation.free_maintenance_gpu_ms
     accounts = Accounts(
         simulation.replication,
         plan.owners,
@@ -45,5 +53,8 @@ def close(simulation: "Simulation") -> Accounts:
         np.array(overhead, dtype=np.int64),
         np.array(strikes, dtype=np.int64),
         simulation.failures,
+        np.array(asked, dtype=np.int64),
+        np.array(finished, dtype=np.int64),
+        np.array(last_finish, dtype=np.int64),
     )
     return accounts.verified(plan.scenario.capacity_gpu_ms)

@@ -1,19 +1,12 @@
-"""Struck groups on their way through repair, and the crews that they queue for."""
+"""The crews that repairs queue for."""
 
 from collections import deque
 from typing import Any
 
-from dcsim.engine.gang import GangState
+from dcsim.engine.timeline import Handler
 
-Part = tuple[GangState | None, int]
-"""Members struck in one gang (None: free GPUs) and how many."""
-
-
-Group = tuple[list[Part], int, int, "Crews", Any]
-"""What one failure struck: parts, GPUs in all, repair time [ms], its crews, its atoms (None without places).
-
-One crew and one draw, whatever its size. A plain tuple: one is made per failure.
-"""
+Task = tuple[int, Handler, Any]
+"""How long a crew is busy [ms], and what its end calls with what."""
 
 
 class Crews:
@@ -24,20 +17,20 @@ class Crews:
     def __init__(self, size: int | None) -> None:
         self.size = size
         self.busy = 0
-        self.queue: deque[Group] = deque()
+        self.queue: deque[Task] = deque()
 
-    def admit(self, group: Group) -> bool:
-        """Return whether a crew takes the group now; else it queues."""
+    def admit(self, task: Task) -> bool:
+        """Return whether a crew takes the task now; else it queues."""
         if self.size is None:
             return True
         if self.busy < self.size:
             self.busy += 1
             return True
-        self.queue.append(group)
+        self.queue.append(task)
         return False
 
-    def release(self) -> Group | None:
-        """Free the crew of a finished repair; return the group it takes next."""
+    def release(self) -> Task | None:
+        """Free the crew of a finished task; return the task it takes next."""
         if self.size is None:
             return None
         if self.queue:

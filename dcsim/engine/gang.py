@@ -1,9 +1,15 @@
-"""One gang in the engine: how many members are up, what it is doing, and where its time went."""
+"""One gang in the engine: how many members are up, what it is doing, and where its time went.
 
+This one books plain gangs: one shape, one speed, a strategy without chances. ``engine.full`` books all others by the
+same rules; a test holds the two equal where both apply.
+"""
+
+from dcsim.ledger import STATE, STATES
 from dcsim.scenario import Gang
 
-ABSENT, WHOLE, DETECT, WAIT = range(4)
-"""Not submitted; whole (failover, restore, running: told apart by elapsed time, not by events); hung; short."""
+ABSENT, WHOLE, DETECT, WAIT, DRAIN, DONE = range(6)
+"""Not submitted; whole or running small (failover, restore, running: told apart by elapsed time, not by events); hung;
+short; stopped for maintenance; finished."""
 
 
 class GangState:
@@ -15,10 +21,12 @@ class GangState:
         "detect_gpu_ms",
         "failover",
         "failover_ms",
+        "finish",
         "gang",
         "gpus",
         "index",
         "lost_ms",
+        "open",
         "order",
         "out",
         "pending",
@@ -28,6 +36,7 @@ class GangState:
         "repair_gpu_ms",
         "restore",
         "restore_ms",
+        "rolls_back",
         "saved_ms",
         "settle",
         "short_since",
@@ -41,22 +50,36 @@ class GangState:
     def __init__(self, gang: Gang) -> None:
         self.gang = gang
         self.index, self.gpus, self.priority = gang.index, gang.gpus, gang.priority
-        self.cold = gang.recovery.spare == "cold"
-        self.settle = gang.recovery.settle
-        self.phases = gang.recovery.phases
+        recovery = gang.recovery
+        self.cold = recovery.spare == "cold"
+        self.settle = recovery.settle
+        self.rolls_back = recovery.rolls_back
+        restore = recovery.restore_ms(0, gang.gpus) if self.rolls_back or recovery.restores_always else 0
+        self.phases = recovery.failover, restore
         self.started = gang.submit == 0
         self.phase = WHOLE if self.started else ABSENT
         self.up = gang.gpus if self.started else 0
         self.pending = 0  # struck members that are not identified yet
-        self.out = 0  # members struck from this gang that are not repaired yet
+        self.open = 0  # strikes that are not identified yet
+        self.out = 0  # members struck from this gang that are not back yet
         self.since = 0
         self.failover = self.restore = 0  # of the stall that began at `since`, if the gang is whole
         self.short_since = -1
         self.order = (0, 0, 0)
+        self.finish = -1
         self.saved_ms = self.checkpoint_ms = self.lost_ms = self.failover_ms = self.restore_ms = 0
         self.detect_gpu_ms = self.wait_gpu_ms = self.repair_gpu_ms = self.strikes = 0
 
-    def book(self, now: int, *, rolled_back: bool) -> None:
+    def strike(self, struck: int, now: int) -> None:
+        """Members are struck: what is not saved is lost. The caller changes the phase."""
+        self.strikes += 1
+        self.book(now, self.rolls_back)
+
+    def cede(self, gpus: int, now: int) -> None:
+        """Members are taken by another gang: as a strike."""
+        self.book(now, self.rolls_back)
+
+    def book(self, now: int, rolled_back: bool) -> None:
         """Book the time from ``since`` to ``now`` in the phase that the gang was in.
 
         ``rolled_back``: the unsaved part of a running stretch is lost (a strike); else it survives (the horizon).
@@ -85,11 +108,35 @@ class GangState:
         elif self.phase == WAIT:
             self.wait_gpu_ms += self.up * elapsed
 
+    def gain(self, gpus: int, now: int) -> None:
+        """Take GPUs while waiting."""
+        self.wait_gpu_ms += self.up * (now - self.since)
+        self.since = now
+        self.up += gpus
+
     def resume(self, now: int) -> None:
         """The gang is whole: all of failover, then restore, then it runs."""
         if self.started:
             self.failover, self.restore = self.phases
         else:  # its first start is not complete: there is no state to keep yet, so the restore is still due
-            failover, restore = self.gang.recovery.start_phases
-            self.failover, self.restore = (self.phases[0] if self.strikes else failover), restore
+            self.failover = self.phases[0] if self.strikes else 0
+            self.restore = self.gang.recovery.start_ms(self.gpus)
         self.phase, self.since, self.short_since = WHOLE, now, -1
+
+    def close(self, now: int) -> None:
+        """Book what the horizon cuts: it survives."""
+        self.book(now, rolled_back=False)
+
+    def accounts(self) -> tuple[list[int], int, int]:
+        """Return GPU-ms by ledger state, surviving running time under ``useful``; the part of it that stragglers take;
+        and the time of members that a small shape has no use for."""
+        row = [0] * len(STATES)
+        row[STATE["useful"]] = self.saved_ms * self.gpus
+        row[STATE["checkpoint"]] = self.checkpoint_ms * self.gpus
+        row[STATE["lost"]] = self.lost_ms * self.gpus
+        row[STATE["failover"]] = self.failover_ms * self.gpus
+        row[STATE["restore"]] = self.restore_ms * self.gpus
+        row[STATE["detect"]] = self.detect_gpu_ms
+        row[STATE["wait"]] = self.wait_gpu_ms
+        row[STATE["repair"]] = self.repair_gpu_ms
+        return row, 0, 0

@@ -1,19 +1,25 @@
-"""A hazard: what fails how often, what it takes down, how it is found and how long its repair takes."""
+"""A hazard: what fails how often, what it does, how it is found and how long its repair takes."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Literal
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 import numpy as np
-from numpy.typing import NDArray
-from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    model_validator,
+)
 
 from dcsim.distributions import Distribution, DurationOrDistribution, as_distribution
-from dcsim.hazards.lifetimes import AnyLifetime, Lifetime
-from dcsim.hazards.lifetimes.exponential import ExponentialLifetime
-from dcsim.registry import form_of, tag
-from dcsim.streams import Purpose
-from dcsim.units import Duration, PositiveDuration, Whole
+from dcsim.hazards.lifetimes import AnyLifetime, Lifetime, as_lifetime
+from dcsim.hazards.lifetimes.lifetime import Mistake, refuse
+from dcsim.hazards.repair import Repair, RepairStage, mean_time_ms, stages_of
+from dcsim.registry import kind_of, tag
+from dcsim.units import DURATION, Duration, Fraction, Number, PositiveDuration, Whole, write
 
 
 def _one_word(part: str) -> str:
@@ -25,45 +31,44 @@ Part = Annotated[Literal["gpu", "node", "tray", "rack"], AfterValidator(_one_wor
 """What fails or goes down as a whole; "tray" is read as "node", so no hazard holds it."""
 
 
-class RepairStage(BaseModel):
-    """One stage of repair: how long it takes and how many crews do it."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    name: str | None = Field(None, min_length=1, description="crews of one name are shared by all hazards")
-    time: DurationOrDistribution = Field(description="duration, or a distribution of it")
-    crews: Whole | None = Field(None, ge=1, description="crews that do this stage; leave out: never a queue")
-
-    @property
-    def duration(self) -> Distribution:
-        """Distribution of the stage's time."""
-        return as_distribution(self.time)
-
-
-def _repair_form(value: object) -> str:
-    form = form_of(value)
-    if isinstance(value, dict) and value and not value.keys() & RepairStage.model_fields.keys():
-        return tag("time")  # a distribution, even if it lacks its kind
-    return form if form in (tag("table"), tag("list")) else tag("time")
-
-
 def _blast_form(value: object) -> str:
     return tag("text" if isinstance(value, str) else "number")
 
 
 if TYPE_CHECKING:
     Blast = int | Part
-    Repair = int | Distribution | RepairStage | tuple[RepairStage, ...]
 else:
     Blast = Annotated[
         Annotated[Whole, Field(ge=1), Tag(tag("number"))] | Annotated[Part, Tag(tag("text"))],
         Discriminator(_blast_form),
     ]
-    Repair = Annotated[
-        Annotated[DurationOrDistribution, Tag(tag("time"))]
-        | Annotated[RepairStage, Tag(tag("table"))]
-        | Annotated[tuple[RepairStage, ...], Field(min_length=1, max_length=1), Tag(tag("list"))],
-        Discriminator(_repair_form),
-    ]
+
+Effect = Literal["interrupt", "kill", "straggle", "degrade", "corrupt"]
+_SLOWS = ("straggle", "degrade")
+_RETIRES = ("interrupt", "straggle", "corrupt")
+
+
+class Burst(BaseModel):
+    """Failures that come together, at the mean rate that ``mtbf`` says."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    size: Number = Field(ge=1, le=10_000, description="mean number of failures in a burst (geometric, at least one)")
+    within: Duration = Field(description="they are spread uniformly over this time")
+
+
+class Lemons(BaseModel):
+    """A share of the components that fails more often; ``mtbf`` stays the mean of all of them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    fraction: Fraction = Field(description="share of the components that are lemons at t = 0")
+    factor: Number = Field(ge=1, le=1e6, description="how many times as often as another component a lemon fails")
+    retire_after: Whole | None = Field(
+        None, ge=1, description="failures within window after which a component is retired; leave out: never"
+    )
+    window: PositiveDuration | None = Field(None, description="time over which failures are counted")
+    replace: Duration | None = Field(
+        None, description="from retirement until a new component stands in its place; leave out: none ever does"
+    )
 
 
 class Hazard(BaseModel):
@@ -76,13 +81,41 @@ class Hazard(BaseModel):
     mtbf_range: tuple[PositiveDuration, PositiveDuration] | None = Field(
         None, description="lowest and highest MTBF that published figures support; reports show the loss at both"
     )
+    age: Duration = Field(
+        0, description="time in service of every component at t = 0; counts where lives age (default 0 s: assumed)"
+    )
+    effect: Effect = Field(
+        "interrupt",
+        description="interrupt: leaves service; kill: the software dies, the hardware stays; straggle: slow until "
+        "found, then leaves; degrade: slow until repaired in place; corrupt: wrong results until found "
+        "(default interrupt: deck)",
+    )
+    keeps: Fraction | None = Field(
+        None, gt=0, description="share of its speed that a slow component keeps (straggle, degrade)"
+    )
     blast: Blast | None = Field(
         None,
         description="GPUs struck by one failure, or the part that goes down with it; leave out: derived from the "
         "topology (the tray that holds a GPU, the rack itself)",
     )
-    detect: Duration = Field(0, description="from the strike to its identification (default 0 s: assumed)")
-    repair: Repair = Field(0, description="from identification to return (default 0 s: assumed)")
+    exposure: Literal["always", "running"] = Field(
+        "always", description="running: it can fail only while its gang computes (default always: assumed)"
+    )
+    burst: Burst | None = Field(None, description="failures come in bursts; leave out: one by one")
+    lemons: Lemons | None = Field(None, description="some components fail more often; leave out: all alike")
+    detect: DurationOrDistribution = Field(
+        0, description="from the strike (or the onset) to its identification (default 0 s: assumed)"
+    )
+    wrong_node: Fraction = Field(
+        0.0, description="probability that the identification blames a healthy node (default 0 %: assumed)"
+    )
+    repair: Repair = Field(
+        0, description="from identification to return: a time, or stages one after another (default 0 s: assumed)"
+    )
+    requalify: Duration = Field(0, description="test after the last stage, without a crew (default 0 s: assumed)")
+    returns: Literal["pool", "job"] = Field(
+        "pool", description="job: what is repaired goes back to its gang if that still waits (default pool: deck)"
+    )
 
     @property
     def key(self) -> str:
@@ -92,15 +125,20 @@ class Hazard(BaseModel):
     @property
     def lifetime(self) -> Lifetime:
         """Distribution of the time to failure; a plain MTBF is exponential."""
-        if isinstance(self.mtbf, int):
-            return ExponentialLifetime.model_construct(kind="exponential", mean=self.mtbf)
-        return self.mtbf
+        return as_lifetime(self.mtbf)
 
     @property
-    def stage(self) -> RepairStage:
-        """The repair as one stage."""
-        repair = self.repair[0] if isinstance(self.repair, tuple) else self.repair
-        return repair if isinstance(repair, RepairStage) else RepairStage.model_construct(time=repair)
+    def ages(self) -> bool:
+        """Whether every component has an age: its failures are not known beforehand."""
+        lifetime = self.lifetime
+        return not (lifetime.memoryless or lifetime.recorded)
+
+    @property
+    def placed(self) -> bool:
+        """Whether a failure marks a component, not a slot."""
+        named = self.lifetime.names_components
+        slow = self.effect in _SLOWS
+        return self.struck_part is not None or self.lemons is not None or self.ages or named or slow
 
     @property
     def struck_part(self) -> Part | None:
@@ -111,23 +149,77 @@ class Hazard(BaseModel):
             return self.blast
         return "node" if self.component == "gpu" else self.component
 
+    @property
+    def stages(self) -> tuple[RepairStage, ...]:
+        """The repair as stages, at least one."""
+        return stages_of(self.repair)
 
-@dataclass(frozen=True)
-class Failures:
-    """The failures of one hazard in one replication, by draw number; int64 arrays of one length.
+    @property
+    def detection(self) -> Distribution:
+        """Distribution of the time to identification."""
+        return as_distribution(self.detect)
 
-    ``times`` [ms] ascending in [0, horizon); ``marks``: which slot or component; ``repairs`` [ms].
-    """
+    @property
+    def mean_detect_ms(self) -> float:
+        """Mean time to identification [ms]."""
+        return self.detection.mean_ms
 
-    times: NDArray[np.int64]
-    marks: NDArray[np.int64]
-    repairs: NDArray[np.int64]
+    @property
+    def mean_repair_ms(self) -> float:
+        """Expected time from identification to return [ms], the test included, no queue for crews."""
+        recorded = self.lifetime.mean_repair_ms
+        return (mean_time_ms(self.stages) if recorded is None else recorded) + self.requalify
+
+    def mtbf_ms(self, components: int) -> float:
+        """MTBF of one of ``components`` [ms]; that of a record is components times its mean gap."""
+        return self.lifetime.mtbf_ms(components)
+
+    @property
+    def stops(self) -> bool:
+        """Whether it stops the gang that it strikes, sooner or later."""
+        return self.effect != "degrade"
+
+    @property
+    def keeps_ppb(self) -> int:
+        """Parts per billion of its speed that a slow component keeps."""
+        return 10**9 if self.keeps is None else max(1, round(self.keeps * 10**9))
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        refuse(type(self), _mistakes(self))
+        return self
 
 
-def draw_failures(
-    hazard: Hazard, components: int, marked: int, horizon: int, stream: Callable[[Purpose], np.random.Generator]
-) -> Failures:
-    """Draw one replication's failures of ``components``, each marking one of ``marked`` with equal chance."""
-    times = hazard.lifetime.failure_times(stream("gaps"), components, horizon)
-    marks = (stream("marks").random(len(times)) * marked).astype(np.int64)
-    return Failures(times, marks, hazard.stage.duration.draw(stream("repair"), len(times)))
+def _mistakes(hazard: Hazard) -> Iterator[Mistake]:
+    """Yield what is wrong between the keys of one hazard, with the path to it."""
+    lifetime, lemons, effect = hazard.lifetime, hazard.lemons, hazard.effect
+    slow = " or ".join(f'"{each}"' for each in _SLOWS)
+    if effect in _SLOWS and hazard.keeps is None:
+        yield ("keeps",), f'missing; required (effect "{effect}": the share of its speed that it keeps)'
+    if effect not in _SLOWS and hazard.keeps is not None:
+        yield ("keeps",), f'found with effect "{effect}"; only effect {slow} leaves a share of the speed'
+    if hazard.wrong_node and effect != "interrupt":
+        yield ("wrong_node",), f'found with effect "{effect}"; only effect "interrupt" can be blamed on another node'
+    if hazard.burst is not None and not lifetime.memoryless:
+        yield ("burst",), f'found with a mtbf of kind "{kind_of(type(lifetime))}"; bursts need an exponential one'
+    if hazard.age and lifetime.recorded:
+        yield ("age",), "found with a trace; recorded failures come as they came, whatever the age"
+    if hazard.age and hazard.ages and lifetime.log_survival(np.array([hazard.age]))[0] == -np.inf:
+        yield ("age",), f"found {write(hazard.age, DURATION)}; no component of this lifetime lives so long"
+    if hazard.mtbf_range is not None and lifetime.recorded:
+        yield ("mtbf_range",), "found with a trace; its MTBF is what it recorded"
+    if lifetime.mean_repair_ms is not None and (len(hazard.stages) > 1 or hazard.stages[0].success < 1):
+        yield ("repair",), "found stages that may fail; the trace records how long each repair took"
+    if lemons is None:
+        return
+    if lifetime.recorded:
+        yield ("lemons",), "found with a trace; it records which components fail often"
+    if lemons.retire_after is None:
+        for key in ("window", "replace"):
+            if getattr(lemons, key) is not None:
+                yield ("lemons", "retire_after"), f"missing; required ({key} is given)"
+                break
+    elif lemons.window is None:
+        yield ("lemons", "window"), "missing; required (retire_after is given)"
+    elif effect not in _RETIRES:
+        yield ("lemons", "retire_after"), f'found with effect "{effect}", which takes no component out to be retired'

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,7 @@ from dcsim.ledger import CAUSES, STATE, STATES, Accounts
 from dcsim.scenario import Scenario, sha256
 from dcsim.units import MS_PER_H, MS_PER_MONTH
 
-SCHEMA = 1
+SCHEMA = 2
 """Version of the files that a run leaves behind."""
 
 
@@ -21,7 +20,8 @@ class Sample:
     """The ledgers of n replications of one scenario, by replication number.
 
     ``replications``: int64 (n,). ``gpu_ms``: int64 (n, owners, 13 states) [GPU-ms]. ``overhead_gpu_ms``: int64
-    (n, owners, 5 causes) [GPU-ms]. ``strikes``: int64 (n, owners). ``failures``: int64 (n,). ``owners``: the jobs as
+    (n, owners, 5 causes) [GPU-ms]. ``strikes``: int64 (n, owners). ``failures``: int64 (n,). ``asked_gpu_ms``
+    [GPU-ms], ``finished`` and ``last_finish_ms`` [ms]: int64 (n, owners), as in ``Accounts``. ``owners``: the jobs as
     listed, then spares, then rest.
 
     Sums within one replication fit int64 (N * H does); sums over replications do not (100 replications of a million
@@ -35,6 +35,9 @@ class Sample:
     overhead_gpu_ms: NDArray[np.int64]
     strikes: NDArray[np.int64]
     failures: NDArray[np.int64]
+    asked_gpu_ms: NDArray[np.int64]
+    finished: NDArray[np.int64]
+    last_finish_ms: NDArray[np.int64]
 
     @classmethod
     def of(cls, scenario: Scenario, accounts: Iterable[Accounts]) -> "Sample":
@@ -56,6 +59,10 @@ class Sample:
             np.stack([one.overhead_gpu_ms for one in ordered]),
             np.stack([one.strikes for one in ordered]),
             np.array([one.failures for one in ordered], dtype=np.int64),
+            *(
+                np.stack([getattr(one, name) for one in ordered])
+                for name in ("asked_gpu_ms", "finished", "last_finish_ms")
+            ),
         )
         for array in arrays:
             array.flags.writeable = False
@@ -86,53 +93,52 @@ class Sample:
     def job_loss(self) -> NDArray[np.float64] | None:
         """1 − useful / (GPU-hours that jobs asked for) of each replication, float64 (n,); None if they asked for none.
 
-        A job asks for size * count * (H − submit).
+        A gang asks for its size from its submission to its end or the horizon.
         """
-        return _ratios(self._job_lost, self._asked) if self._asked else None
+        useful, asked = self._useful_and_asked()
+        lost = [most - done for done, most in zip(useful, asked, strict=True)]
+        return _quotients(lost, asked) if all(asked) else None
 
     @property
     def mean_job_loss(self) -> float | None:
         """1 − useful / (GPU-hours that jobs asked for) over all replications; None if they asked for none."""
-        return _mean(self._job_lost, self._asked) if self._asked else None
+        useful, asked = self._useful_and_asked()
+        return (sum(asked) - sum(useful)) / sum(asked) if all(asked) else None
 
     def ettr(self, job: str) -> NDArray[np.float64] | None:
-        """Useful / (GPU-hours from submission to the horizon) of each replication, float64 (n,).
+        """Useful / (GPU-hours from submission to the job's end or the horizon) of each replication, float64 (n,).
 
         None for a job that is submitted at the horizon or later. Raises KeyError for an unknown job.
         """
-        useful, asked = self._job(job)
-        return _ratios(useful, asked) if asked else None
+        useful, asked = self._useful_and_asked(job)
+        return _quotients(useful, asked) if all(asked) else None
 
     def mean_ettr(self, job: str) -> float | None:
-        """Useful / (GPU-hours from submission to the horizon) of a job over all replications; None as in ``ettr``."""
-        useful, asked = self._job(job)
-        return _mean(useful, asked) if asked else None
+        """Useful / (GPU-hours from submission to the end) of a job over all replications; None as in ``ettr``."""
+        useful, asked = self._useful_and_asked(job)
+        return sum(useful) / sum(asked) if all(asked) else None
+
+    def finish_h(self, job: str) -> NDArray[np.float64]:
+        """When the last gang of a job finished [h], float64 (m,), in the m replications in which all of them did."""
+        finishes = self.last_finish_ms[:, self._row(job)]
+        return finishes[finishes >= 0] / MS_PER_H
 
     @property
     def _lost(self) -> list[int]:
         capacity = self.scenario.capacity_gpu_ms
         return [capacity - useful for useful in self._per_replication(self.gpu_ms)[STATE["useful"]]]
 
-    @property
-    def _job_lost(self) -> list[int]:
-        return [self._asked - useful for useful in self._per_replication(self.gpu_ms)[STATE["useful"]]]
-
-    @cached_property
-    def _asked_by_job(self) -> list[int]:
-        horizon = self.scenario.horizon
-        return [job.gpus * job.count * max(horizon - job.submit, 0) for job in self.scenario.jobs]
-
-    @cached_property
-    def _asked(self) -> int:
-        return sum(self._asked_by_job)
-
-    def _job(self, name: str) -> tuple[list[int], int]:
-        """Useful GPU-ms of a job in each replication, and the GPU-ms it asked for."""
+    def _row(self, name: str) -> int:
         names = [job.name for job in self.scenario.jobs]
         if name not in names:
             raise KeyError(f"no job {name!r}; the jobs are {', '.join(names)}")
-        row = names.index(name)
-        return self.gpu_ms[:, row, STATE["useful"]].tolist(), self._asked_by_job[row]
+        return names.index(name)
+
+    def _useful_and_asked(self, job: str | None = None) -> tuple[list[int], list[int]]:
+        """Useful GPU-ms of a job (None: of all) in each replication, and the GPU-ms it asked for."""
+        rows = slice(len(self.scenario.jobs)) if job is None else slice(self._row(job), self._row(job) + 1)
+        useful = self.gpu_ms[:, rows, STATE["useful"]].sum(axis=1)
+        return useful.tolist(), self.asked_gpu_ms[:, rows].sum(axis=1).tolist()
 
     # --- the ledger -----------------------------------------------------------------------------------------------
 
@@ -193,6 +199,11 @@ def _ratios(numerators: Sequence[int], denominator: int) -> NDArray[np.float64]:
     return np.array([numerator / denominator for numerator in numerators])
 
 
+def _quotients(numerators: Sequence[int], denominators: Sequence[int]) -> NDArray[np.float64]:
+    """Divide Python ints by ints above 0, each quotient correctly rounded."""
+    return np.array([each / by for each, by in zip(numerators, denominators, strict=True)])
+
+
 def _mean(numerators: Sequence[int], denominator: int) -> float:
     return sum(numerators) / (len(numerators) * denominator)
 
@@ -210,6 +221,9 @@ def arrow_schema(scenario_sha256: str, seed: int) -> Any:
         *(field(f"{state}_gpu_ms", pa.int64(), "GPU-ms", f"time in state {state}") for state in STATES),
         *(field(f"overhead_{cause}_gpu_ms", pa.int64(), "GPU-ms", f"overhead by {cause}") for cause in CAUSES),
         field("strikes_count", pa.int64(), "1", "failures that took members of the owner"),
+        field("asked_gpu_ms", pa.int64(), "GPU-ms", "a job's GPUs from its submission to its end or the horizon"),
+        field("finished_count", pa.int64(), "1", "gangs whose work was done"),
+        field("last_finish_ms", pa.int64(), "ms", "when the last gang finished; -1: not all gangs of the job did"),
         field("failures_count", pa.int64(), "1", "failures in the whole replication, the same in each of its rows"),
     ]
     keys = {"dcsim.schema": str(SCHEMA), "dcsim.scenario_sha256": scenario_sha256, "dcsim.seed": str(seed)}
@@ -225,6 +239,9 @@ def arrow_table(sample: Sample, scenario_sha256: str) -> Any:
         *sample.gpu_ms.reshape(replications * owners, -1).T,
         *sample.overhead_gpu_ms.reshape(replications * owners, -1).T,
         sample.strikes.reshape(-1),
+        sample.asked_gpu_ms.reshape(-1),
+        sample.finished.reshape(-1),
+        sample.last_finish_ms.reshape(-1),
         np.repeat(sample.failures, owners),
     ]
     return pa.table(
@@ -249,7 +266,9 @@ def from_arrow(table: Any, scenario: Scenario, owners: tuple[str, ...]) -> list[
     for rows in numbers.reshape(-1, len(owners), numbers.shape[1]):
         if (rows[:, 0] != rows[0, 0]).any() or (rows[:, -1] != rows[0, -1]).any() or rows[0, 0] < 0:
             raise ValueError("the rows of a replication contradict one another")
-        gpu_ms, overhead_gpu_ms, strikes, _ = np.split(rows[:, 1:], np.cumsum([len(STATES), len(CAUSES), 1]), axis=1)
-        accounts = Accounts(int(rows[0, 0]), owners, gpu_ms, overhead_gpu_ms, strikes[:, 0], int(rows[0, -1]))
+        gpu_ms, overhead_gpu_ms, counts = np.split(rows[:, 1:-1], np.cumsum([len(STATES), len(CAUSES)]), axis=1)
+        strikes, asked, finished, last = counts.T
+        number, failures = int(rows[0, 0]), int(rows[0, -1])
+        accounts = Accounts(number, owners, gpu_ms, overhead_gpu_ms, strikes, failures, asked, finished, last)
         found.append(accounts.verified(scenario.capacity_gpu_ms))
     return found

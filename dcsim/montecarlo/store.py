@@ -70,7 +70,7 @@ class RunStore:
         there, with ``resume`` also if it is a run of anything else.
         """
         self._wanted, self.finished, self._parts = replications, {}, []
-        with _on(self.folder):
+        with on_disk(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
             self._take()
         try:
@@ -81,8 +81,8 @@ class RunStore:
             else:
                 self._clear()
             self._write_manifest()
-            _write(self.folder / SCENARIO, to_toml(self.scenario).encode())
-            with _on(self.folder / REPLICATIONS):
+            write_whole(self.folder / SCENARIO, to_toml(self.scenario).encode())
+            with on_disk(self.folder / REPLICATIONS):
                 (self.folder / REPLICATIONS).mkdir(exist_ok=True)
         except BaseException:
             self._release()
@@ -101,7 +101,7 @@ class RunStore:
             if self.finished and self.finished.keys() >= set(range(self._wanted)):
                 self._write_table(self.folder / REPLICATIONS / ALL, list(self.finished.values()))
                 for part in self._parts:
-                    with _on(part):
+                    with on_disk(part):
                         part.unlink(missing_ok=True)
             self._write_manifest()
         finally:
@@ -130,11 +130,11 @@ class RunStore:
     def _manifest(self) -> dict[str, Any] | None:
         """Return the manifest of the run that is there, None for a folder with nothing in it."""
         path = self.folder / MANIFEST
-        with _on(self.folder):
+        with on_disk(self.folder):
             if not path.exists() and all(_is_leftover(child) for child in self.folder.iterdir()):
                 return None
         try:
-            with _on(path):
+            with on_disk(path):
                 found = json.loads(path.read_bytes()) if path.exists() else None
         except (ValueError, RecursionError):
             found = None
@@ -169,13 +169,13 @@ class RunStore:
             "simpy": version("simpy"),
             "command": list(self.command),
         }
-        _write(self.folder / MANIFEST, (json.dumps(content, indent=2) + "\n").encode())
+        write_whole(self.folder / MANIFEST, (json.dumps(content, indent=2) + "\n").encode())
 
     def _clear(self) -> None:
         """Remove an earlier run; the manifest stays until the new one replaces it, so the folder is never nobody's."""
         for pattern in REPLACED:
             for path in self.folder.glob(pattern):
-                with _on(path):
+                with on_disk(path):
                     if path.is_dir() and not path.is_symlink():
                         shutil.rmtree(path)
                     else:
@@ -194,12 +194,12 @@ class RunStore:
         sink = pa.BufferOutputStream()
         table = arrow_table(Sample.of(self.scenario, accounts), self.sha256)
         parquet.write_table(table, sink, compression="zstd", write_page_checksum=True)
-        _write(path, sink.getvalue())
+        write_whole(path, sink.getvalue())
 
     def _read(self) -> None:
         """Read what is finished, and remove what cannot be believed or was never finished."""
         folder = self.folder / REPLICATIONS
-        with _on(folder):
+        with on_disk(folder):
             self._parts = sorted(folder.glob("part-*.parquet"))
             for path in [*folder.glob(ALL), *self._parts]:
                 try:
@@ -236,10 +236,10 @@ def _is_leftover(path: Path) -> bool:
     return path.name.startswith(".") and path.name.endswith(".tmp")
 
 
-def _write(path: Path, content: Any) -> None:
+def write_whole(path: Path, content: Any) -> None:
     """Write bytes so that whoever looks, now or after a crash, sees all of them or the file as it was."""
     beside = path.with_name(f".{path.name}.tmp")
-    with _on(path):
+    with on_disk(path):
         try:
             with beside.open("wb") as file:
                 file.write(content)
@@ -252,7 +252,7 @@ def _write(path: Path, content: Any) -> None:
 
 
 @contextmanager
-def _on(path: Path) -> Iterator[None]:
+def on_disk(path: Path) -> Iterator[None]:
     """Turn what the operating system refuses into a StoreError that names the path."""
     try:
         yield

@@ -1,11 +1,15 @@
 """Recovery strategies: one file each, found by being there. No other file names them."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import BeforeValidator
 
 from dcsim.recovery.keys import Recovery
+from dcsim.recovery.presets import Preset, presets, without_preset
+from dcsim.recovery.timetable import Tier
 from dcsim.registry import kinds_in, one_of
 
-__all__ = ["STRATEGIES", "AnyRecovery", "Recovery"]
+__all__ = ["STRATEGIES", "AnyRecovery", "Preset", "Recovery", "Tier", "presets"]
 
 STRATEGIES = kinds_in(__name__, __path__, Recovery)
 """Kind -> its model, in the order of the file names."""
@@ -13,4 +17,4 @@ STRATEGIES = kinds_in(__name__, __path__, Recovery)
 if TYPE_CHECKING:
     AnyRecovery = Recovery
 else:
-    AnyRecovery = one_of(STRATEGIES)
+    AnyRecovery = Annotated[one_of(STRATEGIES), BeforeValidator(without_preset)]

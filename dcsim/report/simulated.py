@@ -1,11 +1,12 @@
 """What was simulated, beside what the formulas say."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from dcsim.decide import Bill, Bridge, Comparison, Pair, RunResult
 from dcsim.decide.estimate import relative
 from dcsim.decide.outcome import price_all_in
-from dcsim.ledger import STATES
+from dcsim.ledger import CAUSES, STATES
 from dcsim.montecarlo import Paired, Summary
 from dcsim.report.formula import formula_tables, term_of
 from dcsim.report.page import (
@@ -211,15 +212,22 @@ def simulated_table(runs: Sequence[RunResult]) -> Table:
     def quantile(name: str) -> Callable[[RunResult, Bill], str]:
         return lambda run, _: usd(getattr(run.total_usd, name) if many else None)
 
+    def cause(name: str) -> Callable[[RunResult], str]:
+        return lambda run: per_cent(run.sample.overhead_by_cause[name] / run.sample.gpu_hours_total)
+
     first, many = runs[0].tco, len(runs[0].sample) > 1
+    causes = [name for name in CAUSES if any(run.sample.overhead_by_cause[name] for run in runs)]
+    causes = [] if causes == ["strategy"] else causes
     seen = [name for name in STATES if any(run.ledger[name] for run in runs)]
     rows = [
         row("goodput loss, %", lambda r: _with_error(r.loss), strong=True),
         row("  one run, P5 to P95, %", _spread),
         row("loss of what jobs asked for, %", lambda r: per_cent(r.job_loss.mean if r.job_loss else None)),
+        *_job_rows(runs, row),
         row("failures per month", lambda r: number(r.failures_per_month.mean, 2)),
         row("strikes on jobs per month", lambda r: number(r.interruptions_per_month.mean, 2)),
         *(row(f"{name}, % of GPU-hours", state(name)) for name in seen),
+        *(row(f"  overhead by {name}, %", cause(name)) for name in causes),
     ]
     if first or any(run.tco for run in runs):
         term = term_of([run.estimate for run in runs])
@@ -235,6 +243,43 @@ def simulated_table(runs: Sequence[RunResult]) -> Table:
             money("all in, USD per useful GPU-h", lambda r, bill: _with_error(r.useful_hour_usd, 1), strong=True),
         ]
     return Table("Simulated", tuple(printable(run.scenario.name) for run in runs), tuple(rows))
+
+
+def _job_rows(runs: Sequence[RunResult], row: Callable[[str, Callable[[RunResult], str]], Row]) -> list[Row]:
+    """Return the loss of each job where there are several, and when those that have work were done."""
+    jobs = list(dict.fromkeys(job.name for run in runs for job in run.scenario.jobs))
+    many = {job.name for run in runs for job in run.scenario.jobs if job.count > 1}
+    rows = []
+    for job in jobs if len(jobs) > 1 or many else []:
+        per = ", per replica" if job in many else ""
+        rows.append(row(f"  {printable(job, 16)}{per}, %", partial(_job_loss, job)))
+    for job in dict.fromkeys(name for run in runs for name in run.finishes_h):
+        rows.append(row(f"{printable(job, 16)} done after, h", partial(_finish, job)))
+        rows.append(row("  one run, P5 to P95, h", partial(_finish_spread, job)))
+        if any(run.finishes_h[job].share < 1 for run in runs if job in run.finishes_h):
+            rows.append(row("  done within the horizon, % of runs", partial(_finish_share, job)))
+    return rows
+
+
+def _job_loss(job: str, run: RunResult) -> str:
+    return per_cent(run.job_losses.get(job))
+
+
+def _finish(job: str, run: RunResult) -> str:
+    found = run.finishes_h.get(job)
+    return MISSING if found is None or found.hours is None else _with_error(found.hours, 1)
+
+
+def _finish_spread(job: str, run: RunResult) -> str:
+    found = run.finishes_h.get(job)
+    if found is None or found.hours is None or found.hours.se is None:
+        return MISSING
+    return f"{number(found.hours.p5, 0)} to {number(found.hours.p95, 0)}"
+
+
+def _finish_share(job: str, run: RunResult) -> str:
+    found = run.finishes_h.get(job)
+    return MISSING if found is None else per_cent(found.share, 1)
 
 
 def _spread(run: RunResult) -> str:

@@ -2,15 +2,16 @@
 
 from dcsim.scenario.errors import Problem, ScenarioError
 from dcsim.scenario.files import load, sha256, to_toml
-from dcsim.scenario.model import Cluster, Job, Scenario
+from dcsim.scenario.model import Cluster, Job, Maintenance, Scenario
 from dcsim.scenario.plan import Gang, Plan, plan
-from dcsim.scenario.rules import unused_keys
 from dcsim.scenario.schema import json_schema
+from dcsim.scenario.unused import unused_keys
 
 __all__ = [
     "Cluster",
     "Gang",
     "Job",
+    "Maintenance",
     "Plan",
     "Problem",
     "Scenario",

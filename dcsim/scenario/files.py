@@ -66,9 +66,7 @@ def _load(source: str | Path, texts: Iterable[str], keywords: dict[str, Any]) ->
             changed[apply(change, data)] = change.label
         except ScenarioError as error:
             lost += error.problems
-    topology = ("cluster", "topology")  # a path is relative to the file that names it; an override stands in the first
-    owner = layers[0] if {topology, topology[:1]} & changed.keys() else layer_of(layers, topology)[0]
-    scenario, found = _validated(data, owner.folder)
+    scenario, found = _validated(data, _folders(layers, changed))
     problems = lost + [_located(path, why, data, layers, changed) for path, why in found]
     if scenario is None or problems:
         problems.sort(key=lambda problem: (problem.file, problem.line or 0))
@@ -79,12 +77,26 @@ def _load(source: str | Path, texts: Iterable[str], keywords: dict[str, Any]) ->
     return scenario
 
 
-def _validated(data: dict[str, Any], folder: Path) -> tuple[Scenario | None, list[Found]]:
+def _folders(layers: Sequence[Layer], changed: Iterable[KeyPath]) -> dict[str, Path]:
+    """Return where relative paths start: at the file that names them; an override stands in the first.
+
+    ``topology``: for the topology's; ``folder``: for the files of recorded outages. A list of hazards is of one file.
+    """
+    topology, hazards = ("cluster", "topology"), ("hazards",)
+    own_topology = any(path in (topology, topology[:1]) for path in changed)
+    own_hazards = any(path[:1] == hazards and path[2:3] in ((), ("mtbf",)) for path in changed)
+    return {
+        "topology": (layers[0] if own_topology else layer_of(layers, topology)[0]).folder,
+        "folder": (layers[0] if own_hazards else layer_of(layers, hazards)[0]).folder,
+    }
+
+
+def _validated(data: dict[str, Any], folders: dict[str, Path]) -> tuple[Scenario | None, list[Found]]:
     """Return the scenario, or None, and what is wrong: values first, and only where all are right the rules."""
     found = list(islice(impossible_values(data), MOST_PROBLEMS + 1))
     named = {path for path, _ in found}
     try:
-        scenario = Scenario.model_validate(data, context={"folder": folder})
+        scenario = Scenario.model_validate(data, context=folders)
     except ValidationError as error:
         others = (each for each in in_plain_words(error, data) if each[0] not in named)
         return None, found + list(islice(others, MOST_PROBLEMS + 1))

@@ -9,16 +9,17 @@ from pydantic_core import PydanticCustomError
 from dcsim.closed_form.keys import AccountingKeys
 from dcsim.economics import Tco
 from dcsim.hazards import Hazard
+from dcsim.hazards.hazard import Part
 from dcsim.recovery import AnyRecovery
 from dcsim.topology import MAX_GPUS, TopologyDescription, TopologyError, resolve
-from dcsim.units import Duration, PositiveDuration, Whole
+from dcsim.units import Duration, PositiveDuration, Whole, Work
 
 
 def _resolved(value: object, info: ValidationInfo) -> object:
-    """Turn the name or path of a topology into its description; the scenario's folder comes in the context."""
+    """Turn the name or path of a topology into its description; the folder that it is read from is in the context."""
     if not isinstance(value, str):
         return value
-    folder: Path | None = (info.context or {}).get("folder")
+    folder: Path | None = (info.context or {}).get("topology")
     try:
         return resolve(value, folder)
     except TopologyError as error:
@@ -35,10 +36,13 @@ class Cluster(BaseModel):
     topology: Topology = Field(description="a name in topologies/, a path relative to this file, or a description")
     gpus: Whole = Field(ge=1, le=MAX_GPUS, description="GPUs in the cluster, spares included; a multiple of the tray")
     spares: Whole = Field(0, ge=0, description="GPUs kept free as spares (default 0: assumed)")
+    in_rack_spares: Whole = Field(
+        0, ge=0, description="last GPUs of every rack held back as spares for that rack only (default 0: assumed)"
+    )
 
 
 class Job(BaseModel):
-    """``count`` gangs of ``gpus`` GPUs each that run to the horizon."""
+    """``count`` gangs of ``gpus`` GPUs each that run to the horizon, or until their work is done."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     name: str = Field(min_length=1, max_length=200, description="what the job is called, unlike any other")
@@ -48,7 +52,34 @@ class Job(BaseModel):
         0, ge=-(10**6), le=10**6, description="higher takes hardware from strictly lower (default 0: assumed)"
     )
     submit: Duration = Field(0, description="when the gangs arrive; those of 0 s run already (default 0 s: assumed)")
+    work: Work | None = Field(
+        None, description="useful GPU-hours of one gang after which it ends; leave out: it runs to the horizon"
+    )
     recovery: AnyRecovery = Field(description="what happens after a strike")
+
+
+class Maintenance(BaseModel):
+    """Planned work: components leave service for a while, the jobs on them are drained first, so nothing is lost."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    name: str = Field(min_length=1, max_length=200, description="what is done, unlike any other")
+    component: Part = Field(description="what leaves service as a whole; 'tray' is another word for 'node'")
+    every: PositiveDuration = Field(description="time from one window of a component to its next")
+    first: Duration | None = Field(None, description="when the first window opens; leave out: after one 'every'")
+    duration: PositiveDuration = Field(description="how long a component is out")
+    drain: Duration = Field(
+        0, description="time in which jobs on it save what they have and stop, before (default 0 s: assumed)"
+    )
+    rolling: bool = Field(
+        True,
+        strict=True,
+        description="one component after the other, evenly over 'every'; false: all at once (default true: assumed)",
+    )
+
+    @property
+    def start(self) -> int:
+        """When the first window opens [ms]."""
+        return self.every if self.first is None else self.first
 
 
 class Scenario(BaseModel):
@@ -63,6 +94,9 @@ class Scenario(BaseModel):
     jobs: tuple[Job, ...] = Field(min_length=1, max_length=10_000, description="a [[jobs]] table for every job")
     hazards: tuple[Hazard, ...] = Field(
         min_length=1, max_length=1_000, description="a [[hazards]] table for every cause of failure"
+    )
+    maintenance: tuple[Maintenance, ...] = Field(
+        (), max_length=1_000, description="a [[maintenance]] table for every kind of planned work"
     )
     accounting: AccountingKeys = Field(AccountingKeys(), description="the published formula beside it")
     tco: Tco | None = Field(None, description="what it costs; leave out: no money")

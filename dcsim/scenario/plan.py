@@ -1,29 +1,35 @@
 """What an engine reads: the scenario as gangs with slots and hazards with rates, derived once per run."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dcsim.hazards import Failures, Hazard, draw_failures
+from dcsim.hazards import Draws, Hazard
 from dcsim.ledger import REST, SPARES
 from dcsim.recovery import Recovery
-from dcsim.scenario.model import Scenario
+from dcsim.scenario.model import Maintenance, Scenario
 from dcsim.streams import Purpose, generator
 from dcsim.topology import Topology, build
 
 
 @dataclass(frozen=True)
 class Gang:
-    """One instance of a job. ``slot``: its first logical slot; gangs lie in order of listing, then instance."""
+    """One instance of a job. ``slot``: its first logical slot; gangs lie in order of listing, then instance.
+
+    ``work``: useful work that finishes it [GPU-ms], None: it runs to the horizon.
+    """
 
     index: int
     job: int
+    instance: int
     gpus: int
     slot: int
     priority: int
     submit: int
+    work: int | None
     recovery: Recovery
 
 
@@ -44,6 +50,12 @@ class Plan:
         """Rows of the ledger: the jobs as listed, then idle spares, then the rest."""
         return (*(job.name for job in self.scenario.jobs), SPARES, REST)
 
+    @property
+    def spares(self) -> int:
+        """GPUs that are booked as spares while free."""
+        cluster = self.scenario.cluster
+        return cluster.in_rack_spares * self.topology.racks or cluster.spares
+
     @cached_property
     def slot_bounds(self) -> NDArray[np.int64]:
         """First slot of every gang, then of the free GPUs, int64 (gangs + 1,)."""
@@ -53,7 +65,8 @@ class Plan:
     def places(self) -> NDArray[np.int64]:
         """First GPU index of every gang at t = 0, int64 (gangs,): lowest indices by priority, then listing.
 
-        Gangs that are submitted later have no place yet: -1.
+        Gangs that are submitted later have no place yet: -1. With in-rack spares the indices count only the GPUs
+        that are not held back (``seats``).
         """
         first = np.full(len(self.gangs), -1, dtype=np.int64)
         place = 0
@@ -63,18 +76,40 @@ class Plan:
                 place += gang.gpus
         return first
 
-    def components(self, hazard: Hazard) -> int:
-        """Number of components that the hazard's rate applies to."""
+    @cached_property
+    def seats(self) -> NDArray[np.int64]:
+        """GPU indices that jobs may lie on at t = 0, ascending: all, but for the last ones of a rack held as spares."""
+        topology, held = self.topology, self.scenario.cluster.in_rack_spares
+        gpus = np.arange(topology.gpus, dtype=np.int64)
+        return gpus[gpus % topology.gpus_per_rack < topology.gpus_per_rack - held] if held else gpus
+
+    def components(self, hazard: Hazard | Maintenance) -> int:
+        """Number of components that the hazard's rate (or the maintenance) applies to."""
         return self.topology.components(hazard.component)
+
+    def reaching(self, hazard: Hazard, index: int = 0) -> float:
+        """Return how many components of a hazard strike a gang when they fail.
+
+        With a typed blast that is its share of all slots; with a derived one, the components in the parts that its GPUs
+        lie in (at their places at t = 0, or at the lowest ones if the gang is submitted later).
+        """
+        topology, gang = self.topology, self.gangs[index]
+        part = hazard.struck_part
+        if part is None:
+            return gang.gpus / topology.gpus * topology.components(hazard.component)
+        low = max(int(self.places[index]), 0)
+        span, own = topology.gpus_per(part), topology.gpus_per(hazard.component)
+        first, last = low // span * span, min(-(-(low + gang.gpus) // span) * span, topology.gpus)
+        return -(-(last - first) // own)
 
     def gang_at(self, slots: NDArray[np.int64]) -> NDArray[np.int64]:
         """Index of the gang whose slots these are; the number of gangs where a slot is a free GPU's."""
         return np.searchsorted(self.slot_bounds, slots, side="right") - 1
 
-    def failures(self, replication: int) -> list[Failures]:
-        """Draw every hazard's failures of one replication.
+    def draws(self, replication: int) -> list[Draws]:
+        """Return every hazard's random numbers of one replication, by hazard.
 
-        With a typed blast a mark is a slot in [0, N); with a derived one it is the index of the failed component.
+        A mark is the index of the failed component where the hazard is ``placed``, else a slot in [0, N).
         """
         scenario = self.scenario
         drawn = []
@@ -84,17 +119,44 @@ class Plan:
                 return generator(scenario.seed, replication, key, purpose)
 
             components = self.components(hazard)
-            marked = components if hazard.struck_part else scenario.cluster.gpus
-            drawn.append(draw_failures(hazard, components, marked, scenario.horizon, stream))
+            marked = components if hazard.placed else scenario.cluster.gpus
+            drawn.append(Draws(hazard, components, marked, scenario.horizon, stream))
         return drawn
+
+    def chances(self, replication: int, gang: Gang) -> np.random.Generator:
+        """Return the stream of a gang's chances, three for each strike on it: coverage, bad checkpoint, restore."""
+        name = f"job {self.scenario.jobs[gang.job].name} {gang.instance}"
+        return generator(self.scenario.seed, replication, name, "chance")
+
+    def windows(self) -> Iterator[tuple[int, int, int]]:
+        """Yield (start [ms], number of the maintenance, component) of every planned window, in order."""
+        found = []
+        for number, planned in enumerate(self.scenario.maintenance):
+            components = self.components(planned)
+            for start in range(planned.start, self.scenario.horizon, planned.every):
+                for component in range(components):
+                    at = start + (planned.every * component // components if planned.rolling else 0)
+                    if at < self.scenario.horizon:
+                        found.append((at, number, component))
+        yield from sorted(found)
 
 
 def plan(scenario: Scenario) -> Plan:
-    """Lay out the scenario's gangs."""
+    """Lay out the scenario's gangs; checkpoint intervals that name a rule are replaced by what the rule gives."""
+    if any(isinstance(job.recovery.checkpoint_every, str) for job in scenario.jobs):
+        from dcsim.scenario.intervals import settled  # it lays out gangs too, to know their rates
+
+        scenario = settled(scenario)
+    return lay_out(scenario)
+
+
+def lay_out(scenario: Scenario) -> Plan:
+    """Lay out the scenario's gangs as it is."""
     gangs: list[Gang] = []
     slot = 0
     for number, job in enumerate(scenario.jobs):
-        for _ in range(job.count):
-            gangs.append(Gang(len(gangs), number, job.gpus, slot, job.priority, job.submit, job.recovery))
+        for instance in range(job.count):
+            gang = Gang(len(gangs), number, instance, job.gpus, slot, job.priority, job.submit, job.work, job.recovery)
+            gangs.append(gang)
             slot += job.gpus
     return Plan(scenario, tuple(gangs))

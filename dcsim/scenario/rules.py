@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 from fractions import Fraction
 
-from dcsim.hazards import Hazard
+import numpy as np
+
+from dcsim.hazards import Hazard, RepairStage
 from dcsim.ledger import REST, SPARES
-from dcsim.recovery import Recovery
-from dcsim.scenario.errors import KeyPath, dotted
+from dcsim.scenario.errors import KeyPath
 from dcsim.scenario.model import Scenario
 from dcsim.topology import Topology, TopologyError, build
 from dcsim.units import DURATION, MS_PER_H, write
@@ -15,6 +16,8 @@ MOST_GANGS = 100_000
 """Gangs in a scenario; source: assumed, a gang of ten GPUs each on a million."""
 MOST_FAILURES = 2 * 10**7
 """Expected failures of one replication; source: assumed: 2.2 GB at 110 B each (measured, one hazard)."""
+MOST_WINDOWS = 5 * 10**6
+"""Maintenance windows of one replication; source: assumed: 0.8 GB at 159 B each (measured)."""
 MOST_GPU_MS = 2**62
 """N * H [GPU-ms]; source: accounts are int64, and a sum of two must not overflow."""
 
@@ -33,22 +36,9 @@ def broken_rules(scenario: Scenario) -> Broken:
     except TopologyError as error:
         yield from ((("cluster", "gpus"), problem) for problem in error.problems)
         return
+    yield from _in_rack(scenario, topology)
     yield from _hazards(scenario, topology)
-
-
-def unused_keys(scenario: Scenario) -> list[str]:
-    """Return the common recovery keys that are set though the simulation of their job's kind ignores them.
-
-    A job that is submitted later uses ``restore`` whatever its kind: it starts. The closed-form accounting may still
-    read such a key of the first job: restore in the modes hot and cold, checkpoint_every where ``identify`` needs it.
-    """
-    unused = []
-    for job in scenario.jobs:
-        used = job.recovery.uses | ({"restore"} if job.submit else set())
-        for key, field in Recovery.model_fields.items():
-            if key not in used and getattr(job.recovery, key) != field.default:
-                unused.append(dotted(("jobs", job.name, "recovery", key)))
-    return unused
+    yield from _maintenance(scenario, topology)
 
 
 def _capacity(scenario: Scenario) -> Broken:
@@ -78,8 +68,15 @@ def _jobs(scenario: Scenario) -> Broken:
         if recovery.steady_overhead >= 1:
             shares = f"{recovery.network_overhead:.6g} + {recovery.memory_overhead:.6g}"
             yield path, f"found network_overhead + memory_overhead = {shares}; must be below 100 % together"
-        if recovery.checkpoint_write and recovery.checkpoint_every is None:
+        needed = "checkpoint_every" not in recovery.unused
+        if recovery.checkpoint_write and recovery.checkpoint_every is None and needed:
             yield (*path, "checkpoint_every"), "missing; required (checkpoint_write is given)"
+        for where, why in recovery.problems(job.gpus):
+            yield (*path, *where), why
+        corrupting = [hazard.key for hazard in scenario.hazards if hazard.effect == "corrupt"]
+        if corrupting and not recovery.tiers and not recovery.restores_always:
+            why = f'missing; required (hazard "{corrupting[0]}" corrupts results: the job rolls back to a checkpoint)'
+            yield (*path, "checkpoint_every"), why
 
 
 def _names(scenario: Scenario) -> Broken:
@@ -97,17 +94,62 @@ def _names(scenario: Scenario) -> Broken:
 
 
 def _crews(scenario: Scenario) -> Broken:
-    first: dict[str, Hazard] = {}
+    first: dict[str, tuple[Hazard, RepairStage]] = {}
     for index, hazard in enumerate(scenario.hazards):
-        stage = hazard.stage
-        if stage.name is None:
-            continue
-        other = first.setdefault(stage.name, hazard)
-        if stage.crews != other.stage.crews:
-            path: KeyPath = ("hazards", index, "repair", *([0] if isinstance(hazard.repair, tuple) else []), "crews")
-            found, wanted = stage.crews or "unlimited", other.stage.crews or "unlimited"
-            why = f'found {found}; hazard "{other.key}" has {wanted}, and crews named "{stage.name}" are shared'
-            yield path, why
+        for place, stage in enumerate(hazard.stages):
+            if stage.name is None:
+                continue
+            other, same = first.setdefault(stage.name, (hazard, stage))
+            if stage.crews != same.crews:
+                path: KeyPath = ("hazards", index, "repair", *([place] if isinstance(hazard.repair, tuple) else []))
+                found, wanted = stage.crews or "unlimited", same.crews or "unlimited"
+                why = f'found {found}; hazard "{other.key}" has {wanted}, and crews named "{stage.name}" are shared'
+                yield (*path, "crews"), why
+
+
+def _in_rack(scenario: Scenario, topology: Topology) -> Broken:
+    cluster, held = scenario.cluster, scenario.cluster.in_rack_spares
+    if not held:
+        return
+    rack, racks = topology.gpus_per_rack, topology.racks
+    spares = held * racks
+    seats = cluster.gpus - spares
+    if held >= rack:
+        yield ("cluster", "in_rack_spares"), f"found {held}; must be below the {rack} GPUs of a rack"
+    elif cluster.gpus % rack:
+        yield ("cluster", "gpus"), f"found {cluster.gpus}; must be whole racks of {rack} GPUs (in_rack_spares is given)"
+    elif cluster.spares not in (0, spares):
+        why = f"found {cluster.spares}; leave out, or {spares} = {held} in_rack_spares x {racks} racks"
+        yield ("cluster", "spares"), why
+    elif not cluster.spares and seats < scenario.gpus_in_jobs <= cluster.gpus:  # else _capacity says it
+        why = f"at most {seats} = {cluster.gpus} - {held} in_rack_spares x {racks} racks"
+        yield ("jobs",), f"found {scenario.gpus_in_jobs} GPUs in jobs; {why}"
+    for index, job in enumerate(scenario.jobs):
+        if job.submit:
+            why = "must be 0 s (in_rack_spares is given: jobs lie in their racks from the start)"
+            yield ("jobs", index, "submit"), f"found {write(job.submit, DURATION)}; {why}"
+        if job.priority != scenario.jobs[0].priority:
+            why = f"must be {scenario.jobs[0].priority} for all jobs (in_rack_spares is given: no pre-emption)"
+            yield ("jobs", index, "priority"), f"found {job.priority}; {why}"
+
+
+def _maintenance(scenario: Scenario, topology: Topology) -> Broken:
+    taken: dict[str, int] = {}
+    windows = 0.0
+    for index, planned in enumerate(scenario.maintenance):
+        if planned.name in taken:
+            why = f'found "{planned.name}", the name of maintenance.{taken[planned.name]} too; names must be unique'
+            yield ("maintenance", index, "name"), why
+        taken.setdefault(planned.name, index)
+        out = planned.drain + planned.duration
+        if out >= planned.every:
+            found, every = write(out, DURATION), write(planned.every, DURATION)
+            why = f"found drain + duration = {found}; must be below every = {every}"
+            yield ("maintenance", index, "duration"), why
+        windows += topology.components(planned.component) * scenario.horizon / planned.every
+    if windows > MOST_WINDOWS:
+        why = f"found {windows:,.0f} windows in one replication (components x horizon / every)"
+        yield ("maintenance",), f"{why}; at most {MOST_WINDOWS:,}"
 
 
 def _hazards(scenario: Scenario, topology: Topology) -> Broken:
@@ -121,11 +163,35 @@ def _hazards(scenario: Scenario, topology: Topology) -> Broken:
         if part is not None and topology.gpus_per(part) < least:
             allowed = ", ".join(each for each in ("gpu", "node", "rack") if topology.gpus_per(each) >= least)
             yield (*path, "blast"), f"found '{part}', smaller than the {component} that fails; allowed: {allowed}"
-        mean = hazard.lifetime.mean_ms
+        horizon, longest = write(scenario.horizon, DURATION), hazard.lifetime.longest_ms
+        if longest is not None and longest < scenario.horizon:
+            found = write(longest, DURATION)
+            why = f"found a record of {found}, shorter than the horizon of {horizon}; repeat = true begins it anew"
+            yield (*path, "mtbf"), why
+        if hazard.burst is not None and hazard.burst.within > scenario.horizon:
+            found = write(hazard.burst.within, DURATION)
+            yield (*path, "burst", "within"), f"found {found}; at most the horizon of {horizon}"
         if hazard.mtbf_range and hazard.mtbf_range[0] > hazard.mtbf_range[1]:
             low, high = (write(end, DURATION) for end in hazard.mtbf_range)
             yield (*path, "mtbf_range"), f"found {low} to {high}; must be the lowest, then the highest"
-        failures += topology.components(component) * Fraction(scenario.horizon) / Fraction(mean)
+        failures += _expected_failures(hazard, topology.components(component), scenario.horizon)
     if failures > MOST_FAILURES:
-        why = f"found {float(failures):,.0f} expected failures in one replication (components x horizon / MTBF)"
+        found = f"{float(failures):,.0f}" if failures < 10**30 else "no end of"
+        why = f"found {found} expected failures in one replication (components x horizon / MTBF)"
         yield ("hazards",), f"{why}; at most {MOST_FAILURES:,}"
+
+
+def _expected_failures(hazard: Hazard, components: int, horizon: int) -> Fraction:
+    """Return components * horizon / MTBF; more where components age and come back as bad as they were.
+
+    If a share s of repairs leaves the age as it is, a life has 1 / (1 - s) failures; if all do, they come at the
+    failure rate of that age, and up to the horizon there are -log S(horizon) (minimal repair). Repair time is left out.
+    """
+    lives = components * Fraction(horizon) / Fraction(hazard.mtbf_ms(components))
+    silent = max(stage.silent for stage in hazard.stages)
+    if not silent or not hazard.ages:
+        return lives
+    with np.errstate(over="ignore"):
+        worn = -float(hazard.lifetime.log_survival(np.array([hazard.age + horizon]))[0])
+    often = components * Fraction(min(worn, 1e300))
+    return min(lives / (1 - Fraction(silent)), often) if silent < 1 else often

@@ -14,11 +14,13 @@ def json_schema() -> Node:
 
     A file that ``extends`` another may leave out what is required elsewhere.
     """
-    schema: Node = _tidy(Scenario.model_json_schema())
+    schema = tidy_schema()
     for table in schema["$defs"].values():
         if "const" in table["properties"].get("kind", {}):
             table["required"] = ["kind", *(key for key in table.get("required", ()) if key != "kind")]
             table["properties"]["kind"].pop("default", None)
+            if "preset" in table["properties"]:  # a preset brings the kind and whatever else it needs
+                table["if"], table["else"] = {"required": ["preset"]}, {"required": table.pop("required")}
     reached: list[Node] = []
     required = _required(schema, schema["$defs"], reached)
     for table in reached:
@@ -32,6 +34,12 @@ def json_schema() -> Node:
         "if": {"required": ["extends"]},
         "else": required,
     }
+
+
+def tidy_schema() -> Node:
+    """Return what pydantic says about the keys of a scenario, as plain as TOML: kinds under ``$defs`` by class name."""
+    schema: Node = _tidy(Scenario.model_json_schema())
+    return schema
 
 
 def _tidy(node: Any) -> Any:

@@ -24,7 +24,7 @@ from statistics import median
 import simpy
 
 from dcsim.engine import simulate
-from dcsim.scenario import load, plan
+from dcsim.scenario import Plan, load, plan
 from tests.benchmark import straightforward
 
 HEADLINE = Path(__file__).with_name("headline.toml")
@@ -46,6 +46,12 @@ RATIOS = (  # name, row, in units of row, what is asked of it
     ("dcsim --help in bare interpreter starts", "dcsim", "bare", "9 or fewer"),
     ("import click in bare interpreter starts", "click", "bare", ""),
 )
+
+
+def drawn(layout: Plan, replication: int) -> None:
+    """Draw all random numbers of one replication."""
+    for draws in layout.draws(replication):
+        draws.outcomes(len(draws.failures.times))
 
 
 def cpu_seconds(work: Callable[[], object]) -> float:
@@ -85,7 +91,7 @@ def measure(rounds: int) -> dict[str, list[float]]:
     """Return seconds per unit of every row (timeout, replication, start), one per round."""
     scenario = load(HEADLINE)
     plain = partial(straightforward.simulate, straightforward.Workload())
-    tuned, draws = partial(simulate, scenario), plan(scenario).failures
+    tuned, draws = partial(simulate, scenario), partial(drawn, plan(scenario))
 
     def per_replication(work: Callable[[int], object], count: int, number: int) -> float:
         first = number * count

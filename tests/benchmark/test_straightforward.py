@@ -92,14 +92,14 @@ def test_both_models_read_the_same_numbers(headline: Scenario) -> None:
     hazard, recoveries = headline.hazards[0], {job.recovery for job in headline.jobs}
     (recovery,) = recoveries
     times = (hazard.lifetime.mean_ms, headline.horizon, hazard.detect, recovery.failover, recovery.restore)
-    written = (recovery.checkpoint_every, recovery.checkpoint_write, hazard.stage.duration.mean_ms)
+    written = (recovery.checkpoint_every, recovery.checkpoint_write, hazard.stages[0].duration.mean_ms)
     assert (
         Workload(
             headline.cluster.gpus,
             tuple(job.gpus for job in headline.jobs),
             hazard.blast,
             *(time / MS_PER_H for time in times + written),
-            hazard.stage.crews,
+            hazard.stages[0].crews,
         )
         == WORKLOAD
     )

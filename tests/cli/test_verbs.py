@@ -84,6 +84,9 @@ def test_help_of_a_verb_loads_no_library(verb):
         (["compare", "small.toml", "nope"], "nope"),
         (["explain", "small.toml", "other.toml"], "other.toml"),
         (["estimate", "small.toml", "--set", "horizon=3"], "horizon"),
+        (["list", "hazrds"], 'no such topic "hazrds"; allowed: strategies, hazards, '),
+        (["list", "hazrds"], 'presets, keys; did you mean "hazards"? Help: '),
+        (["list", "hazards", "presets"], "unexpected extra argument"),
         (["new", "small.toml"], "exists and is not overwritten"),
         (["new", "x.toml", "--from", "pretrain-5184/glod"], 'did you mean "pretrain-5184/gold"'),
         (["new", "nowhere/x.toml"], "No such file"),
@@ -180,6 +183,37 @@ def test_list_is_of_the_same_schema_as_every_document(dcsim, monkeypatch):
     assert json.loads(dcsim("list", "--json").stdout)["schema"] == 7
 
 
+@pytest.mark.parametrize("topic", ["strategies", "hazards", "topologies", "distributions", "presets", "keys"])
+def test_list_of_a_topic_is_text_or_one_document(dcsim, topic):
+    """`dcsim list TOPIC` prints every table of it in 80 columns, and `--json` the same tables as one document."""
+    done = dcsim("list", topic)
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert max(map(len, done.stdout.splitlines())) <= 80
+    document = json.loads(dcsim("list", topic, "--json").stdout)
+    assert (document["schema"], document["topic"]) == (1, topic)
+    assert document["tables"]
+    for table in document["tables"]:
+        assert table["title"] in done.stdout
+        assert all(f"\n  {key['name']} " in done.stdout for key in table["keys"])
+
+
+def test_list_of_hazards_is_read_from_the_models(dcsim):
+    """The hazard's keys and every kind of lifetime are there, with type, default and source."""
+    tables = {table["title"]: table for table in json.loads(dcsim("list", "hazards", "--json").stdout)["tables"]}
+    detect = next(key for key in tables["[[hazards]]"]["keys"] if key["name"] == "detect")
+    assert (detect["type"], detect["default"], detect["source"]) == ("duration | distribution", "0 s", "assumed")
+    kinds = ("empirical", "exponential", "lognormal", "mixture", "trace", "weibull")
+    assert {f'mtbf.kind = "{kind}"' for kind in kinds} <= tables.keys()
+
+
+def test_list_of_a_topic_loads_no_library_that_simulates():
+    """What the models say is printed without loading what a simulation needs."""
+    traced = process("list", "strategies", flags=("-X", "importtime"), stdout=subprocess.DEVNULL)
+    loaded = {line.rpartition("|")[2].strip().partition(".")[0] for line in traced.stderr.splitlines()}
+    assert "pydantic" in loaded
+    assert {"scipy", "pyarrow", "simpy", "networkx", "matplotlib"}.isdisjoint(loaded)
+
+
 @pytest.mark.parametrize("name", shipped_files("scenarios"))
 def test_new_copies_a_shipped_scenario(dcsim, tmp_path, name):
     """`dcsim new` writes the shipped file, comments included, and the copy stands by itself."""
@@ -193,11 +227,41 @@ def test_new_copies_a_shipped_scenario(dcsim, tmp_path, name):
     assert done.stdout.startswith("mine.toml: ok\n")
 
 
+def test_new_copies_what_a_scenario_extends(dcsim, tmp_path, monkeypatch):
+    """A scenario of two files is copied as two, the base unchanged; a base that is there already is kept."""
+    shipped = {name: tmp_path / "shipped" / f"{name}.toml" for name in ("base", "mid", "leaf")}
+    shipped["base"].parent.mkdir()
+    shipped["base"].write_text((tmp_path / "small.toml").read_text())
+    shipped["mid"].write_text('extends = "base.toml"  # a comment\nseed = 8\n')
+    shipped["leaf"].write_text('extends = "mid.toml"\nname = "Leaf"\n')
+    monkeypatch.setattr("dcsim.shipped.shipped_files", lambda _: shipped)
+    told = dcsim("new", "mine.toml", "--from", "leaf").stdout
+    assert told.startswith("mine.toml: a copy of leaf with mid.toml and base.toml, which it extends.")
+    assert (tmp_path / "mine.toml").read_text() == 'extends = "mid.toml"\nname = "mine"\n'
+    for base in ("mid.toml", "base.toml"):
+        assert (tmp_path / base).read_bytes() == (tmp_path / "shipped" / base).read_bytes()
+    assert dcsim("check", "mine.toml").stdout == "mine.toml: ok\n"
+    assert dcsim("new", "mine2.toml", "--from", "leaf").exit_code == 0
+    (tmp_path / "mid.toml").write_text("seed = 9")
+    for file, told in (
+        ("mine3.toml", "mid.toml, which it extends, exists and is not overwritten"),
+        ("base.toml", "base.toml is the name of what leaf extends"),
+    ):
+        done = dcsim("new", file, "--from", "leaf")
+        assert done.exit_code == 2
+        assert told in done.stderr
+    assert (tmp_path / "mid.toml").read_text() == "seed = 9"
+    assert not (tmp_path / "mine3.toml").exists()
+
+
 def test_check_names_keys_without_effect(dcsim):
-    """A key that the job's strategy does not read is allowed, and named."""
-    done = dcsim("check", "small.toml", "--set", "jobs.train.recovery.kind=fault-tolerant")
+    """A key that the job's strategy or the hazard's effect does not read is allowed, and named."""
+    done = dcsim(
+        "check", "small.toml", "--set", "jobs.train.recovery.kind=fault-tolerant", "--set", "hazards.gpu.age=1 y"
+    )
     assert done.exit_code == 0
     assert "jobs.train.recovery.restore is set, but not used" in done.stdout
+    assert "hazards.gpu.age is set, but not used" in done.stdout
 
 
 def test_schema_is_a_json_schema(dcsim):

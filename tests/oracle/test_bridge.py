@@ -7,11 +7,11 @@ import pytest
 
 from dcsim.closed_form import restart_goodput
 from dcsim.decide import estimate, explain, run
-from dcsim.decide.bridge import ladder, rungs_of
 from dcsim.decide.folds import Folder, united
-from dcsim.hazards import Failures
+from dcsim.decide.ladder import ladder, rungs_of
 from dcsim.montecarlo import replicate
 from dcsim.scenario import Plan, Scenario, plan
+from tests.unit.literal import Chosen
 
 HOUR = 3_600_000
 SILVER_LIKE = {"failover": "5 min", "restore": "15 min", "checkpoint_every": "60 min", "checkpoint_write": "30 s"}
@@ -37,8 +37,8 @@ def scenario(recovery: dict[str, Any], /, **parts: Any) -> Scenario:
 
 def literal(monkeypatch: pytest.MonkeyPatch, *columns: list[int]) -> None:
     """Make every replication meet the failures written here: times [ms], marks, repairs [ms]."""
-    failures = Failures(*(np.array(column, dtype=np.int64) for column in columns))
-    monkeypatch.setattr(Plan, "failures", lambda self, replication: [failures])
+    rows = [*zip(*columns, strict=True)]
+    monkeypatch.setattr(Plan, "draws", lambda plan, replication: [Chosen(plan.scenario.hazards[0], rows)])
 
 
 def test_the_ends_are_the_estimate_and_the_run() -> None:

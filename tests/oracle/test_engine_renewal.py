@@ -24,7 +24,7 @@ from dcsim.engine.gang import WHOLE
 from dcsim.engine.simulation import Simulation, Strike
 from dcsim.ledger import STATE
 from dcsim.recovery import Recovery
-from dcsim.recovery.keys import settle_with_writes
+from dcsim.recovery.timetable import Tier, Timetable
 from dcsim.scenario import Scenario
 from tests.oracle.agreement import Comparison, objections
 
@@ -291,7 +291,9 @@ class ResumesRecovery(Planted):
         gang = self.gangs[0]
         if strike[2] == 0 and gang.phase == WHOLE:
             left = gang.failover + gang.restore - (strike[0] - gang.since)
-            gang.phases = (0, left) if left > 0 else gang.gang.recovery.phases
+            recovery = gang.gang.recovery
+            restore = recovery.restore_ms(0, gang.gpus) if recovery.rolls_back else 0
+            gang.phases = (0, left) if left > 0 else (recovery.failover, restore)
         super().strike_slot(strike)
 
 
@@ -311,6 +313,11 @@ class StruckFailAgain(Planted):
         if self.recovering(strike):
             rank %= self.gangs[target].up or self.gangs[target].gpus
         super().strike_slot((now, hazard, target, rank, *rest))
+
+
+def settle_with_writes(run: int, every: int, write: int) -> tuple[int, int, int]:
+    """Settle a stretch of one tier."""
+    return Timetable((Tier.model_construct(every=every, write=write, drain=0, restore=0),)).settle(run)
 
 
 def dropped_write(recovery: Recovery, run: int) -> tuple[int, int, int]:
@@ -336,9 +343,8 @@ def torn_write_counts(recovery: Recovery, run: int) -> tuple[int, int, int]:
     return (saved + unsaved, checkpoint, 0) if unsaved == recovery.checkpoint_every else (saved, checkpoint, unsaved)
 
 
-ENGINE = "dcsim.engine.simulation.Simulation"
-RESTART_SETTLES = "dcsim.recovery.checkpoint_restart.CheckpointRestart.settle"
-TOLERANT_SETTLES = "dcsim.recovery.fault_tolerant.FaultTolerant.settle"
+ENGINE = "dcsim.engine.replication.Simulation"
+SETTLES = "dcsim.recovery.keys.Recovery.settle"
 
 
 @pytest.mark.parametrize(
@@ -352,11 +358,11 @@ TOLERANT_SETTLES = "dcsim.recovery.fault_tolerant.FaultTolerant.settle"
         (ENGINE, FleetStrikesGang, 3),
         (ENGINE, FleetStrikesGang, 10),
         (ENGINE, StruckFailAgain, 12),
-        (RESTART_SETTLES, dropped_write, 6),
-        (TOLERANT_SETTLES, never_writes, 11),
-        (RESTART_SETTLES, never_writes, 1),
-        (RESTART_SETTLES, one_checkpoint_too_far, 3),
-        (RESTART_SETTLES, torn_write_counts, 4),
+        (SETTLES, dropped_write, 6),
+        (SETTLES, never_writes, 11),
+        (SETTLES, never_writes, 1),
+        (SETTLES, one_checkpoint_too_far, 3),
+        (SETTLES, torn_write_counts, 4),
     ],
 )
 def test_planted_errors_are_caught(monkeypatch, place, error, number):

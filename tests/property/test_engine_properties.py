@@ -1,17 +1,19 @@
 """Laws that the engine keeps on every run: bounds, scaling, common random numbers, and one gang in closed form."""
 
 from itertools import pairwise
+from typing import NamedTuple
 from unittest.mock import patch
 
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from dcsim import engine
-from dcsim.hazards import Failures
 from dcsim.ledger import STATE, Accounts
 from dcsim.scenario import Plan, Scenario, plan
 from tests.property.scenarios import random_scenarios, text
+from tests.unit.literal import Chosen
 
 TIMES = ("horizon", "submit", "failover", "restore", "checkpoint_every", "checkpoint_write", "detect")
 SIZES = ("gpus", "spares", "blast")
@@ -32,9 +34,27 @@ def changed(value, keys, change):
     return value.model_copy(update=update)
 
 
-def simulated(scenario: Scenario, failures: list[Failures]) -> Accounts:
+class Known(NamedTuple):
+    """Failures of one hazard with their repair times, by draw number; int64 [ms] or marks."""
+
+    times: NDArray[np.int64]
+    marks: NDArray[np.int64]
+    repairs: NDArray[np.int64]
+
+
+def known(scenario: Scenario, replication: int) -> list[Known]:
+    """Draw the failures of every hazard."""
+    found = []
+    for draws in plan(scenario).draws(replication):
+        failures = draws.failures
+        found.append(Known(failures.times, failures.marks, draws.outcomes(len(failures.times)).stages[0]))
+    return found
+
+
+def simulated(scenario: Scenario, failures: list[Known]) -> Accounts:
     """Simulate one replication with given failures."""
-    with patch.object(Plan, "failures", lambda plan, replication: failures):
+    rows = [list(zip(*(column.tolist() for column in each), strict=True)) for each in failures]
+    with patch.object(Plan, "draws", lambda plan, replication: [*map(Chosen, plan.scenario.hazards, rows)]):
         return engine.simulate(scenario, 0)
 
 
@@ -58,7 +78,7 @@ def test_bounds(scenario: Scenario, replication: int) -> None:
     assert spares.sum() == spares[STATE["spare"]] <= scenario.cluster.spares * scenario.horizon
     assert rest.sum() == rest[STATE["idle"]] + rest[STATE["repair"]]
     assert accounts.gpu_ms[:, [STATE["maintenance"], STATE["unpowered"]]].sum() == 0
-    assert accounts.failures <= sum(len(each.times) for each in plan(scenario).failures(replication))
+    assert accounts.failures <= sum(len(each.times) for each in known(scenario, replication))
 
 
 @settings(max_examples=50)
@@ -77,8 +97,8 @@ def test_repeatable(scenario: Scenario, replication: int) -> None:
 def test_time_scales(scenario: Scenario, factor: int) -> None:
     """If every duration and failure time is stretched by a factor, so is every account, exactly."""
     scenario = exact(scenario)
-    failures = plan(scenario).failures(0)
-    slower = [Failures(each.times * factor, each.marks, each.repairs * factor) for each in failures]
+    failures = known(scenario, 0)
+    slower = [Known(each.times * factor, each.marks, each.repairs * factor) for each in failures]
     expected = simulated(scenario, failures)
     found = simulated(changed(scenario, TIMES, lambda ms: ms * factor), slower)
     np.testing.assert_array_equal(found.gpu_ms, expected.gpu_ms * factor)
@@ -94,11 +114,11 @@ def test_size_scales(scenario: Scenario, factor: int, offset: int) -> None:
         for hazard in scenario.hazards
     ]
     scenario = exact(scenario).model_copy(update={"hazards": tuple(hazards)})
-    failures = plan(scenario).failures(0)
+    failures = known(scenario, 0)
     larger = [
         each
         if hazard.struck_part and hazard.component != "gpu"  # marks of trays and racks stay
-        else Failures(each.times, each.marks * factor + offset % factor, each.repairs)
+        else Known(each.times, each.marks * factor + offset % factor, each.repairs)
         for hazard, each in zip(scenario.hazards, failures, strict=True)
     ]
     expected = simulated(scenario, failures)
@@ -114,9 +134,9 @@ def test_no_draw_is_shifted(scenario: Scenario, other: Scenario, replication: in
     """Further hazards, another order, other jobs and strategies leave each hazard's failures as they were."""
     extra = [hazard.model_copy(update={"name": f"extra {hazard.name}"}) for hazard in scenario.hazards]
     around = (extra[0], *reversed(scenario.hazards), *extra[1:])
-    larger = plan(scenario.model_copy(update={"hazards": around, "jobs": other.jobs})).failures(replication)
+    larger = known(scenario.model_copy(update={"hazards": around, "jobs": other.jobs}), replication)
     by_name = dict(zip((hazard.key for hazard in around), larger, strict=True))
-    for hazard, expected in zip(scenario.hazards, plan(scenario).failures(replication), strict=True):
+    for hazard, expected in zip(scenario.hazards, known(scenario, replication), strict=True):
         found = by_name[hazard.key]
         np.testing.assert_array_equal(found.times, expected.times)
         np.testing.assert_array_equal(found.marks, expected.marks)
@@ -152,10 +172,10 @@ def gang_of(recovery: dict[str, str], detect: int, spares: int) -> Scenario:
 strike_times = st.lists(st.integers(0, 999), max_size=12).map(sorted)
 
 
-def struck(times: list[int]) -> list[Failures]:
+def struck(times: list[int]) -> list[Known]:
     """Return failures that strike the gang's first member at these times; none is repaired within the horizon."""
     at = np.array(times, dtype=np.int64)
-    return [Failures(at, at * 0, at * 0 + 10_000)]
+    return [Known(at, at * 0, at * 0 + 10_000)]
 
 
 @given(one_gang, st.integers(0, 9), strike_times)
@@ -164,15 +184,16 @@ def test_one_gang_in_closed_form(recovery: dict[str, str], detect: int, times: l
     # Each gap is a stretch of its own; what the horizon cuts is useful. A strike within a stall starts it anew.
     scenario = gang_of(recovery, detect, spares=12)
     strategy = scenario.jobs[0].recovery
-    stall = detect + sum(strategy.phases)
+    stall = detect + strategy.failover + (strategy.restore_ms(0, 20) if strategy.rolls_back else 0)
     starts = [0, *(at + stall for at in times)]
     gaps = [max(0, end - start) for start, end in zip(starts, [*times, 1000], strict=True)]
     stretches = [strategy.settle(gap) for gap in gaps]
     accounts = simulated(scenario, struck(times))
     useful, checkpoint, lost = (accounts.gpu_ms[0, STATE[name]] for name in ("useful", "checkpoint", "lost"))
-    assert useful == 20 * (sum(saved for saved, _, _ in stretches) + stretches[-1][2])
+    kept = 0 if strategy.rolls_back else sum(unsaved for _, _, unsaved in stretches[:-1])
+    assert useful == 20 * (sum(saved for saved, _, _ in stretches) + kept + stretches[-1][2])
     assert checkpoint == 20 * sum(writing for _, writing, _ in stretches)
-    assert lost == 20 * sum(unsaved for _, _, unsaved in stretches[:-1])
+    assert lost == 20 * (sum(unsaved for _, _, unsaved in stretches[:-1]) - kept)
     assert accounts.strikes[0] == len(times)
 
 

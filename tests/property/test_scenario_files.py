@@ -41,8 +41,12 @@ DISTRIBUTION = st.one_of(
     st.fixed_dictionaries({"kind": st.just("empirical"), "values": st.lists(TIME, min_size=1, max_size=4)}),
 )
 STAGE = st.fixed_dictionaries(
-    {"time": TIME | DISTRIBUTION}, optional={"crews": st.integers(1, 9), "name": st.text("ab c", min_size=9)}
-)
+    {"time": TIME | DISTRIBUTION},
+    optional={
+        "crews": st.integers(1, 9), "name": st.text("ab c", min_size=9),
+        "success": st.sampled_from(["100 %", "0.1 %"]), "silent": st.sampled_from(["0 %", "9.5 %"]),
+    },
+)  # fmt: skip
 OVERHEADS = {"network_overhead": SHARE, "memory_overhead": SHARE, "spare": st.sampled_from(["hot", "cold"])}
 RECOVERY = st.fixed_dictionaries(
     {"kind": st.sampled_from(["checkpoint-restart", "fault-tolerant"]), "checkpoint_every": LONG},
@@ -50,11 +54,62 @@ RECOVERY = st.fixed_dictionaries(
 )
 JOB = st.fixed_dictionaries(
     {"gpus": st.integers(1, 500), "recovery": RECOVERY},
-    optional={"count": st.integers(1, 5), "priority": st.integers(-(10**6), 10**6), "submit": TIME},
+    optional={
+        "count": st.integers(1, 5), "priority": st.integers(-(10**6), 10**6), "submit": TIME,
+        "work": quantity("GPU-s", "GPU-h", "GPU-d", "GPU-y", above_zero=True),
+    },
+)  # fmt: skip
+PART = st.sampled_from(["gpu", "node", "tray", "rack"])
+MEAN = quantity("mo", "y", above_zero=True)
+LAW = st.one_of(
+    st.fixed_dictionaries({"kind": st.just("exponential"), "mean": MEAN}),
+    st.fixed_dictionaries({"kind": st.just("lognormal"), "mean": MEAN, "sigma": st.floats(0.01, 10)}),
+    st.fixed_dictionaries({"kind": st.just("weibull"), "mean": MEAN, "shape": st.floats(0.1, 100)}),
 )
-HAZARD = st.fixed_dictionaries(
-    {"component": st.sampled_from(["gpu", "node", "tray", "rack"]), "mtbf": quantity("mo", "y", above_zero=True)},
-    optional={"blast": st.integers(1, 5_000) | st.just("rack"), "detect": TIME, "repair": TIME | DISTRIBUTION | STAGE},
+MIXTURE = st.builds(
+    lambda first, second: {
+        "kind": "mixture", "parts": [{"share": "12.5 %", "life": first}, {"share": "87.5 %", "life": second}]
+    }, LAW, LAW,
+)  # fmt: skip
+TRACE = st.fixed_dictionaries(
+    {
+        "kind": st.just("trace"), "at": st.lists(quantity("h"), min_size=1, max_size=3), "span": st.just("10001 d"),
+        "start": st.sampled_from(["fixed", "random"]), "repeat": st.booleans(),
+    },
+)  # fmt: skip
+LEMONS = st.fixed_dictionaries(
+    {"fraction": SHARE, "factor": st.floats(1, 1e6)},
+    optional={"retire_after": st.just(3)},
+).map(lambda lemons: lemons | ({"window": "30 d", "replace": "0 s"} if "retire_after" in lemons else {}))
+EVERY = {
+    "blast": st.integers(1, 5_000) | st.just("rack"), "detect": TIME, "repair": TIME | DISTRIBUTION | STAGE,
+    "exposure": st.sampled_from(["always", "running"]), "requalify": TIME, "returns": st.sampled_from(["pool", "job"]),
+}  # fmt: skip
+BURST = st.fixed_dictionaries({"size": st.floats(1, 10_000), "within": quantity("min", "d")})
+HAZARD = st.one_of(
+    st.fixed_dictionaries(
+        {"component": PART, "mtbf": MEAN}, optional=EVERY | {"burst": BURST, "wrong_node": SHARE, "lemons": LEMONS}
+    ),
+    st.fixed_dictionaries({"component": PART, "mtbf": LAW | MIXTURE}, optional=EVERY | {"lemons": LEMONS}),
+    st.fixed_dictionaries(
+        {"component": PART, "mtbf": MEAN | LAW, "effect": st.sampled_from(["kill", "corrupt"])}, optional=EVERY
+    ),
+    st.fixed_dictionaries(
+        {
+            "component": PART, "mtbf": LAW, "effect": st.sampled_from(["straggle", "degrade"]),
+            "keeps": st.floats(0.1, 99.9).map(lambda x: f"{x!r} %"),
+        },
+        optional=EVERY,
+    ),
+    st.fixed_dictionaries({"component": PART, "mtbf": TRACE}, optional=EVERY),
+)  # fmt: skip
+MAINTENANCE = st.fixed_dictionaries(
+    {
+        "component": PART,
+        "every": st.integers(100, 5_000).map("{} d".format),
+        "duration": quantity("s", above_zero=True),
+    },
+    optional={"first": TIME, "drain": quantity("s"), "rolling": st.booleans()},
 )
 TCO = st.fixed_dictionaries(
     {"gpu_hour": st.floats(0.01, 100).map(lambda x: f"{x!r} USD")},
@@ -82,6 +137,7 @@ SCENARIO = st.fixed_dictionaries(
     },
     optional={
         "description": TEXTS,
+        "maintenance": st.lists(MAINTENANCE, max_size=2),
         "seed": st.integers(0, 2**63 - 1),
         "accounting": st.fixed_dictionaries({}, optional={"job_size": st.integers(1, 5_000)}),
         "tco": TCO,
@@ -90,9 +146,9 @@ SCENARIO = st.fixed_dictionaries(
 
 
 def named(tables):
-    """Give every job and hazard a name of its own."""
-    for kind in ("jobs", "hazards"):
-        for number, table in enumerate(tables[kind]):
+    """Give every job, hazard and maintenance a name of its own."""
+    for kind in ("jobs", "hazards", "maintenance"):
+        for number, table in enumerate(tables.get(kind, ())):
             table["name"] = f"{kind} {number}"
     return tables
 
@@ -175,7 +231,19 @@ def paths(value, path=()):
         yield from paths(child, (*path, f"{key}"))
 
 
-KEYS = st.sampled_from([*paths(tomllib.loads(TEXT)), "tco.setup.idle", "hazards.0.repair.time", "a.b", "jobs.x.gpus"])
+KEYS = st.sampled_from(
+    [
+        *paths(tomllib.loads(TEXT)),
+        "tco.setup.idle",
+        "hazards.0.repair.time",
+        "a.b",
+        "jobs.x.gpus",
+        "maintenance",
+        "jobs.0.work",
+        "hazards.0.lemons",
+        "cluster.in_rack_spares",
+    ]
+)
 LEAVES = st.one_of(
     st.none(),
     st.booleans(),

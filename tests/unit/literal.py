@@ -6,7 +6,7 @@ from unittest.mock import patch
 import numpy as np
 
 from dcsim import engine
-from dcsim.hazards import Failures
+from dcsim.hazards import Draws, Failures, Hazard, Outcomes
 from dcsim.ledger import STATES
 from dcsim.scenario import Plan, Scenario
 from tests.property import reference
@@ -14,6 +14,28 @@ from tests.property.scenarios import text
 
 Struck = tuple[int, int, int]
 """Time [ms], mark (slot or component), repair [ms]."""
+
+
+class Chosen(Draws):
+    """Failures that a test chose, each with its repair time."""
+
+    def __init__(self, hazard: Hazard, rows: list[Struck]) -> None:
+        super().__init__(hazard, 1, 1, 1, lambda purpose: np.random.default_rng(0))
+        times, marks, self.repairs = np.array(rows, dtype=np.int64).reshape(-1, 3).T
+        self.chosen = Failures(times, marks, np.zeros(len(rows), dtype=bool))
+        self.done = 0
+
+    @property
+    def failures(self) -> Failures:
+        """What was chosen."""
+        return self.chosen
+
+    def outcomes(self, count: int) -> Outcomes:
+        """The hazard's outcomes, but for the repair times."""
+        drawn = super().outcomes(count)
+        self.done += count
+        repairs = self.repairs[self.done - count : self.done]
+        return Outcomes(drawn.detect, drawn.wrong, repairs[None, :], drawn.fixed)
 
 
 def job(name: str, gpus: int, *, kind: str = "checkpoint-restart", **keys: Any) -> dict[str, Any]:
@@ -66,11 +88,8 @@ def expect(
 
     ``failures``: a list for each hazard; ``strikes`` by job; ``effective``: failures counted.
     """
-    drawn = [
-        Failures(*(np.array([row[column] for row in rows], dtype=np.int64) for column in range(3))) for rows in failures
-    ]
     wanted = {owner: {state: gpu_ms for state, gpu_ms in row.items() if gpu_ms} for owner, row in books.items()}
-    with patch.object(Plan, "failures", lambda plan, replication: drawn):
+    with patch.object(Plan, "draws", lambda plan, replication: [*map(Chosen, plan.scenario.hazards, failures)]):
         for simulate in (engine.simulate, reference.simulate):
             accounts = simulate(tiny, 0)
             found = {

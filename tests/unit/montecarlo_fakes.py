@@ -35,7 +35,11 @@ def fake(scenario: Scenario, replication: int) -> Accounts:
     gpu_ms = np.diff(cuts, prepend=0, append=scenario.capacity_gpu_ms).reshape(len(owners), 13)
     overhead = np.zeros((len(owners), 5), dtype=np.int64)
     overhead[:, 0] = gpu_ms[:, 1]
-    return Accounts(replication, owners, gpu_ms, overhead, rng.integers(0, 9, len(owners)), int(rng.integers(99)))
+    strikes, failures = rng.integers(0, 9, len(owners)), int(rng.integers(99))
+    late = [job.submit >= scenario.horizon for job in scenario.jobs]
+    asked = np.where([*late, False, False], 0, gpu_ms.sum(axis=1))
+    finished, last = rng.integers(0, 2, len(owners)), rng.integers(-1, 99, len(owners))
+    return Accounts(replication, owners, gpu_ms, overhead, strikes, failures, asked, finished, last)
 
 
 def noisy(scenario: Scenario, replication: int) -> Accounts:

@@ -16,5 +16,9 @@ def lost(scenario, *losses, mtbf_range=None):
     gpu_ms[:, 0, STATE["useful"]] = scenario.capacity_gpu_ms - gpu_ms[:, 0, STATE["detect"]]
     overhead = np.zeros((len(losses), len(owners), len(CAUSES)), dtype=np.int64)
     counts = np.ones((len(losses), len(owners)), dtype=np.int64)
-    sample = Sample(scenario, owners, np.arange(len(losses)), gpu_ms, overhead, counts, counts[:, 0])
+    asked = gpu_ms.sum(axis=2)
+    none = np.zeros_like(counts)
+    sample = Sample(
+        scenario, owners, np.arange(len(losses)), gpu_ms, overhead, counts, counts[:, 0], asked, none, none - 1
+    )
     return RunResult(sample, estimate(scenario), mtbf_range)

@@ -7,7 +7,7 @@ import pytest
 
 from dcsim.cli.options import ProgressLine
 from dcsim.decide import compare, estimate, outcome, run
-from dcsim.decide.bridge import rungs_of
+from dcsim.decide.ladder import rungs_of
 from dcsim.decide.outcome import MtbfRange
 from dcsim.montecarlo import Interrupted
 from dcsim.report.formula import resiliency_table

@@ -68,9 +68,11 @@ def test_lost_work_is_continuous_where_its_series_takes_over():
 
 
 def test_a_cluster_without_hazards_has_no_mtbf():
-    """Accounting without a single hazard is a division by zero, not an infinite MTBF."""
-    with pytest.raises(ZeroDivisionError):
-        account(5184, 0, [])
+    """Accounting without a single hazard charges spares and overheads, and knows neither MTBF nor interruptions."""
+    result = account(5184, 32, [], network_overhead=0.01, memory_overhead=0.02)
+    assert result.cluster_mtbf_h is None
+    assert result.interruptions_per_month == result.downtime_loss == 0
+    assert result.goodput_loss == pytest.approx(32 / 5184 + 0.03)
 
 
 def test_a_result_is_a_frozen_value():

@@ -95,6 +95,14 @@ def test_two_means_meet_the_same_draws(written):
 
 
 @pytest.mark.parametrize("written", [law[0] for law in LAWS], ids=IDS)
+def test_a_law_keeps_its_form_with_another_mean(written):
+    """Only the mean changes, to the ms; it is never below one."""
+    form = FORM.validate_python(written)
+    assert form.with_mean(7 * MS_PER_H) == FORM.validate_python(written | {"mean": "7 h"})
+    assert form.with_mean(0.1).mean_ms == 1
+
+
+@pytest.mark.parametrize("written", [law[0] for law in LAWS], ids=IDS)
 def test_draws_are_whole_milliseconds_and_never_overflow(written):
     """Draws are int64 and not negative, for the longest mean that may be written too."""
     form = FORM.validate_python(written | {"mean": "1e9 h"})

@@ -176,3 +176,131 @@ def test_both_ends_of_the_range_of_mtbf():
     fixed = scenario.model_copy(update={"hazards": (scenario.hazards[0].model_copy(update={"mtbf_range": None}),)})
     assert mtbf_ranges_h(fixed) == ()
     assert at_mtbf(fixed, "highest") == fixed
+
+
+def gold(recovery=None, **hazard):
+    """Load the Gold tier with keys of the pre-training's recovery and of its one hazard."""
+    changes = {f"jobs.pretrain.recovery.{key}": value for key, value in (recovery or {}).items()}
+    return load(GOLD, **changes, **{f"hazards.gpu.{key}": value for key, value in hazard.items()})
+
+
+RATE = 4096 / 25_000
+TIERS = [
+    {"name": "peer", "every": "10 min", "write": "1 s", "restore": "2 min", "survives": 16},
+    {"name": "storage", "every": "60 min", "write": "30 s", "drain": "5 min", "restore": "10 min"},
+]
+
+
+def tiered(**hazard):
+    """Load the Silver tier with two tiers of checkpoints."""
+    changes = {f"hazards.gpu.{key}": value for key, value in hazard.items()}
+    return silver(**{"jobs.pretrain.recovery": {"kind": "tiered-checkpoint", "tiers": TIERS}}, **changes)
+
+
+def test_nine_strikes_in_ten_covered():
+    """Gold with 90 % coverage, hourly checkpoints and a restore of 10 min loses about 1.1 points more."""
+    keys = {"coverage": "90 %", "restore": "10 min"}
+    more = theory(gold(keys)).goodput_loss - theory(gold()).goodput_loss
+    assert more == pytest.approx(0.1 * RATE * (1 / 2 + 1 / 6), rel=0.2)
+    assert more == pytest.approx(0.011, abs=0.001)
+    assert theory(gold(keys)).stall_h == pytest.approx(1 / 3 + 0.1 / 6)
+
+
+def test_a_copy_that_drains_counts_later():
+    """An asynchronous checkpoint with a drain of 10 min keeps e^(-rate x 10 min) of the goodput without one."""
+    keys = {"kind": "async-checkpoint", "checkpoint_every": "60 min", "restore": "15 min"}
+    plain, slow = (
+        theory(silver(**{"jobs.pretrain.recovery": {**keys, "checkpoint_drain": drain}})).goodput_loss
+        for drain in ("0 s", "10 min")
+    )
+    assert 1 - slow == pytest.approx((1 - plain) * math.exp(-4096 / 15_000 / 6), rel=1e-12)
+
+
+def test_restores_that_fail_are_tried_again():
+    """A restore of 10 min that succeeds three times in four: x = e^(-rate r) becomes 3/4 x/(1 - x/4)."""
+    keys = {"kind": "checkpoint-restart", "checkpoint_every": "60 min", "restore": "10 min"}
+    sure, doubtful = (
+        theory(load(GOLD, **{"jobs.pretrain.recovery": {**keys, "restore_success": share}}))
+        for share in ("100 %", "75 %")
+    )
+    once = math.exp(-RATE / 6)
+    assert (1 - doubtful.goodput_loss) / (1 - sure.goodput_loss) == pytest.approx(0.75 / (1 - once / 4), rel=1e-12)
+    assert doubtful.stall_h - sure.stall_h == pytest.approx(1 / 6 / 3)
+
+
+def test_tiers_by_the_blast():
+    """A blast of 16 goes back to the peers' copies, one of 64 to storage, and each has its own restore."""
+    small, large = theory(tiered(blast=16)), theory(tiered(blast=64))
+    assert (small.stall_h, large.stall_h) == (pytest.approx(1 + 2 / 60), pytest.approx(1 + 10 / 60))
+    rate = 4096 / 15_000
+    writes = 1 + 1 / 600 + 30 / 3600
+    assert small.ettr_first_order is None  # 0.27 x (1.03 + 0.08) is beyond 0.3
+    quick = theory(tiered(blast=16, detect="0 s")).ettr_first_order
+    assert quick == pytest.approx((1 - rate * (2 / 60 + 5 / 60)) / writes)
+    late = theory(tiered(blast=64, detect="0 s")).ettr_first_order
+    assert late == pytest.approx((1 - rate * (10 / 60 + 5 / 60 + 30 / 60)) / writes)
+    assert small.interval_h == pytest.approx(1 / 6)
+    assert small.optimal_h is None
+
+
+def test_accounting_charges_the_tier_of_the_blast():
+    """Half an interval and the restore of the tier that survives 16 or 64 struck GPUs, and the repair of the blast."""
+    for blast, half, restore in ((16, 5, 2), (64, 30, 10)):
+        charged = (half + restore) / 60 * 4096 + 1.0 * blast
+        assert estimate(tiered(blast=blast)).accounting.downtime_loss == pytest.approx(charged / 15_000, rel=1e-12)
+
+
+def test_a_stateless_gang_starts_again():
+    """Detection, failover and a start after every strike, and nothing is lost: e^(-rate x 25 min)."""
+    found = theory(
+        load(GOLD, **{"jobs.pretrain.recovery": {"kind": "stateless", "failover": "5 min", "restore": "5 min"}})
+    )
+    assert found.goodput_loss == pytest.approx(-math.expm1(-RATE * 25 / 60), rel=1e-12)
+    assert found.ettr_first_order is found.interval_h is None
+
+
+def test_what_only_slows_is_not_charged():
+    """A hazard that degrades stops no job: neither the formula nor the theory counts it; alone it leaves no MTBF."""
+    slow = {"name": "optics", "component": "gpu", "mtbf": "100 h", "effect": "degrade", "keeps": "50 %", "blast": 1}
+    both = load(GOLD, hazards=[dump(GOLD), slow])
+    assert estimate(both).accounting == estimate(gold()).accounting
+    assert theory(both) == theory(gold())
+    alone = estimate(load(GOLD, hazards=[slow]))
+    assert alone.accounting.cluster_mtbf_h is alone.theory.mtbf_h is None
+    assert alone.theory.goodput_loss == alone.accounting.downtime_loss == 0
+
+
+def dump(file):
+    """Return a scenario's first hazard as a table."""
+    return load(file).hazards[0].model_dump(mode="json", exclude_none=True)
+
+
+def test_killed_processes_need_no_repair():
+    """A kill costs detection and failover of the job; nothing goes to repair, and the fastest tier is good enough."""
+    killed = estimate(gold(effect="kill"))
+    assert killed.accounting.downtime_loss == pytest.approx((15 + 5) / 60 * 4096 / 25_000)
+    assert killed.theory.goodput_loss == pytest.approx(theory(gold()).goodput_loss)
+    assert theory(tiered(blast=64, effect="kill")).stall_h == pytest.approx(1 + 2 / 60)
+
+
+def test_a_straggler_is_struck_when_it_is_found():
+    """Detection passes while it is slow, so the stall is failover alone."""
+    assert theory(gold(effect="straggle", keeps="50 %")).stall_h == pytest.approx(5 / 60)
+
+
+def test_no_closed_form_of_corrupt_work():
+    """Where work may be corrupt theory says nothing about the loss; the formula goes on."""
+    found = estimate(silver(**{"hazards.gpu.effect": "corrupt"}))
+    assert found.theory.goodput_loss is None
+    assert found.to_json()["scenarios"][0]["goodput"]["renewal_goodput_loss"] is None
+    assert found.accounting.goodput_loss > 0
+
+
+def test_wrong_blame_repeats_the_stall():
+    """With one blame in five wrong a stall comes 5/4 times."""
+    assert theory(gold(wrong_node="20 %")).stall_h == pytest.approx(1 / 3 / 0.8)
+
+
+def test_strikes_that_spare_a_stalled_gang():
+    """With exposure "running" nothing strikes during the stall: 1/(1 + rate x 20 min) instead of e^(-rate x 20 min)."""
+    assert theory(gold(exposure="running")).goodput_loss == pytest.approx(1 - 1 / (1 + RATE / 3), rel=1e-12)

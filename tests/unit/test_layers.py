@@ -42,7 +42,8 @@ HEAVY = {
     "ray",
 }  # imported in the functions that use them
 ONLY_IN = {"simpy": {"engine"}, "click": {"cli"}}
-MOST_LINES, MOST_MODULES = 400, 60
+MOST_LINES, MOST_MODULES = 400, 90
+KINDS = {("recovery",), ("hazards", "lifetimes")}  # families of plug-ins: one file each, as many as there are
 BAD_MODULE = re.compile(r"(^|_)(utils?|helpers?|common|misc)($|_)")
 BAD_CLASS = re.compile(r"Manager|^_?Base(?=[A-Z_]|$)|Utils?$|Helpers?$")
 
@@ -86,7 +87,9 @@ def violations(package: Path) -> list[str]:
     """Every breach of the rules in a package folder, as `path:line: what`."""
     modules = sorted(package.rglob("*.py"))
     found = []
-    rooms = sum(path.name != "__init__.py" for path in modules)  # an __init__ is a room's door, not a room
+    rooms = sum(
+        path.name != "__init__.py" and path.relative_to(package).parent.parts not in KINDS for path in modules
+    )  # an __init__ is a room's door, not a room
     if rooms >= MOST_MODULES:
         found.append(f"{package.name}: {rooms} modules, fewer than {MOST_MODULES} allowed")
     for path in modules:
@@ -213,13 +216,13 @@ def test_a_planted_breach_is_found(tmp_path, path, source, expected):
 
 
 def test_too_many_modules_are_found(tmp_path):
-    """Sixty modules are one too many, fifty-nine are not."""
-    for number in range(59):
+    """Ninety modules are one too many, eighty-nine are not."""
+    for number in range(89):
         (tmp_path / f"dcsim/engine/part{number}.py").parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / f"dcsim/engine/part{number}.py").touch()
     assert violations(tmp_path / "dcsim") == []
-    (tmp_path / "dcsim/engine/part59.py").touch()
-    assert violations(tmp_path / "dcsim") == ["dcsim: 60 modules, fewer than 60 allowed"]
+    (tmp_path / "dcsim/engine/part89.py").touch()
+    assert violations(tmp_path / "dcsim") == ["dcsim: 90 modules, fewer than 90 allowed"]
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,8 @@ def accounts(**changes):
     gpu_ms[2, STATE["idle"]] = 50
     overhead = np.zeros((3, len(CAUSES)), dtype=np.int64)
     overhead[0, [CAUSES.index("strategy"), CAUSES.index("fabric")]] = 60, 30
-    sound = Accounts(7, ("job", SPARES, REST), gpu_ms, overhead, np.array([1, 0, 0]), 1)
+    asked, none = np.array([600, 0, 0]), np.zeros(3, dtype=np.int64)
+    sound = Accounts(7, ("job", SPARES, REST), gpu_ms, overhead, np.array([1, 0, 0]), 1, asked, none, none - 1)
     return dataclasses.replace(sound, **changes)
 
 
@@ -76,5 +77,6 @@ def test_a_million_gpus_for_three_years_fit():
     capacity = 10**6 * 36 * 720 * 3_600_000
     gpu_ms = np.zeros((3, len(STATES)), dtype=np.int64)
     gpu_ms[0, STATE["useful"]] = capacity
-    large = accounts(gpu_ms=gpu_ms, overhead_gpu_ms=np.zeros((3, len(CAUSES)), dtype=np.int64))
+    asked = np.array([capacity, 0, 0])
+    large = accounts(gpu_ms=gpu_ms, overhead_gpu_ms=np.zeros((3, len(CAUSES)), dtype=np.int64), asked_gpu_ms=asked)
     assert int(large.verified(capacity).gpu_ms.sum()) == capacity

@@ -21,7 +21,10 @@ def accounts(replication, cells, strikes=(0, 0, 0, 0), failures=0, causes=()):
         overhead[owner, CAUSES.index(cause)] += hours * H
         gpu_ms[owner, STATE["overhead"]] += hours * H
     names = ("big", "twins", "spares", "rest")
-    return Accounts(replication, names, gpu_ms, overhead, np.array(strikes), failures).verified(64_000 * H)
+    asked = np.array([32_000 * H, 12_000 * H, 0, 0])
+    none = np.zeros(4, dtype=np.int64)
+    one = Accounts(replication, names, gpu_ms, overhead, np.array(strikes), failures, asked, none, none - 1)
+    return one.verified(64_000 * H)
 
 
 @pytest.fixture
@@ -97,7 +100,9 @@ def test_a_hundred_replications_of_a_million_gpus_do_not_overflow():
         gpu_ms = np.zeros((4, 13), dtype=np.int64)
         gpu_ms[0, STATE["useful"]], gpu_ms[3, STATE["idle"]] = good, capacity - good
         nothing = np.zeros((4, 5), dtype=np.int64)
-        one = Accounts(number, ("big", "twins", "spares", "rest"), gpu_ms, nothing, nothing[:, 0], 0)
+        asked = np.array([capacity, 1, 0, 0])
+        owners, none = ("big", "twins", "spares", "rest"), nothing[:, 0]
+        one = Accounts(number, owners, gpu_ms, nothing, none, 0, asked, none, none - 1)
         replications.append(one.verified(scenario.capacity_gpu_ms))
     sample = Sample.of(scenario, replications)
     assert sample.mean_loss == float(Fraction(100 * capacity - sum(useful), 100 * capacity))

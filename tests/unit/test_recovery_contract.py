@@ -2,22 +2,22 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from dcsim.recovery import STRATEGIES, Recovery
-from tests.unit.strategies import KINDS, strategy
+from tests.unit.strategies import KINDS, any_strategy, strategy
 
 every_kind = pytest.mark.parametrize("kind", sorted(KINDS))
-intervals = st.integers(1, 50)
-writes = st.integers(0, 30)
+few = settings(max_examples=30, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])
 LONGEST = 36 * 720 * 3_600_000  # 36 months [ms]
+runs = st.integers(0, 2_000) | st.integers(0, LONGEST)
 
 
 def test_registry_is_not_empty():
-    """The kinds of the first step are registered under their scenario names, each with its own model."""
-    assert {"checkpoint-restart", "fault-tolerant"} <= set(STRATEGIES)
+    """Every kind is registered under its scenario name, each with its own model."""
+    assert len(STRATEGIES) >= 7
     assert len(set(STRATEGIES.values())) == len(STRATEGIES)
 
 
@@ -29,6 +29,7 @@ def test_kind_and_keys(kind):
     assert set(Recovery.model_fields) <= set(type(chosen).model_fields)
     assert chosen.uses <= set(type(chosen).model_fields) - {"kind"}
     assert isinstance(chosen.rolls_back, bool)
+    assert all(field.description for field in type(chosen).model_fields.values()) or kind not in STRATEGIES
     with pytest.raises(ValidationError, match="frozen"):
         chosen.failover = 1
     with pytest.raises(ValidationError, match="extra"):
@@ -36,40 +37,137 @@ def test_kind_and_keys(kind):
 
 
 @every_kind
-@given(intervals, writes, st.lists(st.integers(0, LONGEST), min_size=2, max_size=6))
-def test_ints_and_arrays_agree(kind, every, write, runs):
+@given(data=st.data())
+@few
+def test_ints_and_arrays_agree(kind, data):
     """Python ints give Python ints, int64 arrays of any shape give int64 arrays of it, with the same numbers."""
-    chosen = strategy(kind, every, write)
-    arrays = chosen.settle(np.array([runs, runs], dtype=np.int64))
-    one_by_one = [chosen.settle(run) for run in runs]
-    assert all(type(part) is int for parts in one_by_one for part in parts)
-    for array, parts in zip(arrays, zip(*one_by_one, strict=True), strict=True):
-        assert array.dtype == np.int64
-        np.testing.assert_array_equal(array, [parts, parts])
+    chosen = data.draw(any_strategy(kind))
+    many = data.draw(st.lists(runs, min_size=2, max_size=6))
+    array = np.array([many, many], dtype=np.int64)
+
+    def same(answer, *scalars):
+        alike = answer(array)
+        ones = [answer(run, *scalars) for run in many]
+        if not isinstance(alike, tuple):
+            alike, ones = (alike,), [(one,) for one in ones]
+        for whole, parts in zip(alike, zip(*ones, strict=True), strict=True):
+            assert whole.dtype == np.int64
+            assert all(type(part) is int for part in parts)
+            np.testing.assert_array_equal(whole, [parts, parts])
+
+    if chosen.tiers:
+        same(chosen.durable)
+    for answer in (chosen.settle, chosen.blocked, chosen.wall):
+        same(answer)
+    same(lambda up: chosen.legal(up, 48))
+    same(lambda level: chosen.restore_ms(level % (len(chosen.tiers) + 1) - 1, 4096))
+    uncovered = [run % 2 == 1 for run in many]
+    levels = chosen.level(array, np.array([uncovered, uncovered]))
+    ones = [chosen.level(run, flag) for run, flag in zip(many, uncovered, strict=True)]
+    assert levels.dtype == np.int64
+    assert all(type(one) is int for one in ones)
+    np.testing.assert_array_equal(levels, [ones, ones])
+    np.testing.assert_array_equal(chosen.level(array, True), [[chosen.level(run, True) for run in many]] * 2)
 
 
 @every_kind
-@given(intervals, writes, st.integers(0, LONGEST), st.integers(0, 1000))
-def test_parts_of_a_stretch(kind, every, write, run, longer):
-    """Saved, checkpoint and unsaved sum to the stretch, none negative; as it grows, what is saved or done stays so."""
-    chosen = strategy(kind, every, write)
+@given(data=st.data(), run=runs, longer=st.integers(0, 1000))
+@few
+def test_parts_of_a_stretch(kind, data, run, longer):
+    """Saved, checkpoint and unsaved sum to the stretch; copies hold at most what was computed, and later no less."""
+    chosen = data.draw(any_strategy(kind))
     saved, checkpoint, unsaved = chosen.settle(run)
     assert min(saved, checkpoint, unsaved) >= 0
     assert saved + checkpoint + unsaved == run
-    assert chosen.rolls_back or unsaved == 0  # without rollback nothing is at risk
-    later = chosen.settle(run + longer)
-    assert later[0] >= saved
-    assert later[1] >= checkpoint
-    assert later[0] + later[2] >= saved + unsaved
+    assert checkpoint == chosen.blocked(run)
+    durable, later = chosen.durable(run), chosen.durable(run + longer)
+    assert len(durable) == len(chosen.tiers)
+    assert saved == max(durable, default=0)
+    assert all(0 <= before <= after for before, after in zip(durable, later, strict=True))
+    assert all(copy % tier.every == 0 for copy, tier in zip(durable, chosen.tiers, strict=True))
+    grown = chosen.settle(run + longer)
+    assert grown[1] >= checkpoint
+    assert grown[0] + grown[2] >= saved + unsaved
 
 
 @every_kind
-def test_phases(kind):
-    """What follows a strike and what a start goes through is a failover and a restore each, in whole ms."""
-    chosen = strategy(kind)
-    for failover, restore in (chosen.phases, chosen.start_phases):
-        assert type(failover) is type(restore) is int
-        assert min(failover, restore) >= 0
+@given(data=st.data(), work=runs)
+@few
+def test_wall_is_the_inverse_of_computing(kind, data, work):
+    """In ``wall(work)`` ms exactly ``work`` ms are computed, and a millisecond earlier one less."""
+    chosen = data.draw(any_strategy(kind))
+    wall = chosen.wall(work)
+    assert wall - chosen.blocked(wall) == work
+    if work:
+        assert wall - 1 - chosen.blocked(wall - 1) == work - 1
+    else:
+        assert wall == 0
+
+
+@every_kind
+@given(data=st.data(), struck=st.integers(0, 5000), more=st.integers(0, 50), uncovered=st.booleans())
+@few
+def test_levels(kind, data, struck, more, uncovered):
+    """A level is a tier or -1, never -1 for a kind that rolls back; more struck or no cover never makes it faster."""
+    chosen = data.draw(any_strategy(kind))
+    uncovered = uncovered and chosen.coverage < 1
+    level = chosen.level(struck, uncovered)
+    assert -1 <= level < max(len(chosen.tiers), 1)
+    assert level >= 0 or not chosen.rolls_back
+    assert level < 0 or chosen.tiers
+    assert chosen.level(struck + more, uncovered) >= level
+    assert chosen.level(struck, True) >= chosen.level(struck, False)
+    if not chosen.may_roll_back:
+        assert level == -1
+
+
+@every_kind
+@given(data=st.data(), up=st.integers(0, 60), gpus=st.integers(1, 48))
+@few
+def test_legal_shapes(kind, data, up, gpus):
+    """A gang runs with at most what is up and at most all of it; with all if its keys fit its size."""
+    chosen = data.draw(any_strategy(kind))
+    assume(not list(chosen.problems(gpus)))
+    legal = chosen.legal(min(up, gpus), gpus)
+    assert 0 <= legal <= min(up, gpus)
+    assert chosen.legal(gpus, gpus) == gpus
+    assert chosen.legal(min(up + 1, gpus), gpus) >= legal
+
+
+@every_kind
+@given(data=st.data(), doublings=st.integers(0, 4))
+@few
+def test_stalls(kind, data, doublings):
+    """Failover, rejoin, step and restores are whole ms; a restore grows by the same for each doubling of the gang."""
+    chosen = data.draw(any_strategy(kind))
+    base = chosen.restore_gpus
+    for stall in (chosen.failover, chosen.rejoin_ms, chosen.step, chosen.start_ms(base)):
+        assert type(stall) is int
+        assert stall >= 0
+    grows = doublings * chosen.restore_per_doubling
+    assert chosen.start_ms(base << doublings) - chosen.start_ms(base) == grows
+    assert chosen.start_ms(1) == chosen.start_ms(base)
+    for level, tier in enumerate(chosen.tiers):
+        assert chosen.restore_ms(level, base) == tier.restore
+        assert chosen.restore_ms(level, base << doublings) - tier.restore == grows
+    always = chosen.start_ms(base) if chosen.restores_always else 0
+    assert chosen.restore_ms(-1, base) == always
+
+
+@every_kind
+def test_a_copy_forgets_what_was_derived(kind):
+    """Changing a key in a copy changes its timetable, and equal keys are equal whatever was asked of them."""
+    chosen = strategy(kind, every=10, write=4)
+    before, tiers = chosen.settle(1000), chosen.tiers
+    assert chosen == strategy(kind, every=10, write=4)
+    own_tiers = "tiers" in KINDS[kind].model_fields
+    longer = tuple(tier.model_copy(update={"every": 30}) for tier in tiers)
+    copied = chosen.model_copy(update={"tiers": longer} if own_tiers else {"checkpoint_every": 30})
+    fresh = KINDS[kind].model_validate(copied.model_dump(mode="json", exclude_none=True))
+    assert copied.tiers == fresh.tiers
+    assert copied.settle(1000) == fresh.settle(1000)
+    assert (copied.tiers == tiers) == (not tiers)
+    assert chosen.settle(1000) == before
 
 
 @every_kind

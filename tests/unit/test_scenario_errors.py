@@ -2,6 +2,8 @@
 
 import pytest
 
+from dcsim.hazards import LIFETIMES
+from dcsim.recovery import STRATEGIES
 from dcsim.scenario import Problem, ScenarioError, load
 from dcsim.scenario.errors import dotted
 from dcsim.scenario.layers import key_lines
@@ -57,10 +59,13 @@ job_size = 99999999999999999999
 comm = 0.2
 """
 TIME = 'as text with a unit such as "15 min" (s, min, h, d, mo, y)'
-RECOVERY = "failover, restore, checkpoint_every, checkpoint_write, network_overhead, memory_overhead, spare, kind"
-TOP = "name, description, horizon, seed, cluster, jobs, hazards, accounting, tco"
+RECOVERY = ", ".join(STRATEGIES["checkpoint-restart"].model_fields)
+TOP = "name, description, horizon, seed, cluster, jobs, hazards, maintenance, accounting, tco"
 NAMES = "gb300-nvl72, hgx-h100, or a path ending in .toml"
-KINDS = "checkpoint-restart, fault-tolerant"
+KINDS = ", ".join(STRATEGIES)
+LIVES = ", ".join(LIFETIMES)
+RULES = 'a rule: "young", "daly", "optimal"'
+TIMES = "fixed, exponential, lognormal, weibull, empirical"
 PRICE = 'a price per GPU-hour as text with a unit such as "4 USD" (USD, USD/GPU-h)'
 PARTS = "allowed: 'gpu', 'node', 'tray' or 'rack'"
 TOLD = f"""\
@@ -68,12 +73,12 @@ TOLD = f"""\
 2: horizon: found 36; allowed: a duration above zero {TIME}; a bare number has no unit
 3: sed: unknown key; allowed: {TOP}; did you mean "seed"?
 5: cluster.topology: found 'gb300-nvl7'; allowed: {NAMES}; did you mean "gb300-nvl72"?
-6: cluster.gpu: unknown key; allowed: topology, gpus, spares; did you mean "gpus"?
+6: cluster.gpu: unknown key; allowed: topology, gpus, spares, in_rack_spares; did you mean "gpus"?
 7: cluster.spares: found -1; must be at least 0
 10: jobs.pretrain.gpus: found 4096.0; must be a whole number
 12: jobs.pretrain.recovery.kind: found 'fault-tolernt'; allowed: {KINDS}; did you mean "fault-tolerant"?
 16: jobs."re.search".gpus: found true; must be a whole number
-17: jobs."re.search".recovery.checkpoint_every: missing; required (computing time between checkpoints)
+17: jobs."re.search".recovery.checkpoint_every: missing; required (computing time between checkpoints, or {RULES})
 17: jobs."re.search".recovery.failovr: unknown key; allowed: {RECOVERY}; did you mean "failover"?
 18: jobs.2.name: missing; required (what the job is called, unlike any other)
 19: jobs.2.gpus: found '4'; must be a whole number
@@ -83,15 +88,15 @@ TOLD = f"""\
 24: hazards.gp.blast: found 'x'; {PARTS}
 25: hazards.gp.repair.sigma: found nan; must be a finite number
 25: hazards.gp.repair.kind: missing; allowed: fixed, exponential, lognormal, weibull, empirical
-28: hazards.gpu.mtbf.kind: missing; allowed: exponential
+28: hazards.gpu.mtbf.kind: missing; allowed: {LIVES}
 29: hazards.gpu.mtbf_range: found a list of 1; must be a list of 2
 30: hazards.gpu.blast: found 1.5; must be a whole number
 32: hazards.gpu.repair.0.time.mean: found '0 s'; must be above zero
 32: hazards.gpu.repair.0.time.z: unknown key; allowed: kind, mean
-35: hazards.rack.mtbf.kind: found 5; allowed: exponential
+35: hazards.rack.mtbf.kind: found 5; allowed: {LIVES}
 36: hazards.rack.mtbf_range: found a list; must have at most 2 entries
 37: hazards.rack.repair: found a list; must not be empty
-38: hazards.rack.detect: found a list; allowed: a duration {TIME}
+38: hazards.rack.detect: found a list; must be text with a unit, or a table with a kind; allowed: {TIMES}
 40: tco.gpu_hour: found '4 EUR'; allowed: {PRICE}; did you mean "4 USD"?
 41: tco.setup.engineer_months: found inf; must be a finite number
 41: tco.setup.x: unknown key; allowed: idle, engineer_months, engineer_month
@@ -142,7 +147,7 @@ def test_every_mistake_is_one_line_with_its_place(problems):
         ("tco = { setup = { engineer_months = -1 } }", "found -1; must be at least 0"),
         (
             "hazards = [{ mtbf = [] }]",
-            "found a list; must be text with a unit, or a table with a kind; allowed: exponential",
+            f"found a list; must be text with a unit, or a table with a kind; allowed: {LIVES}",
         ),
         ("hazards = [{ mtbf = { kind = 'text' } }]", "found a table; allowed: a duration above zero"),
         ("hazards = [{ repair = { kind = 'lognormal', mean = '1 h', sigma = 0 } }]", "found 0; must be above 0"),

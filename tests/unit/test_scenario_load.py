@@ -110,7 +110,7 @@ def test_the_contract_loads(write):
     assert (job.name, job.gpus, job.count, job.priority, job.submit) == ("pretrain", 4096, 1, 10, 0)
     assert (job.recovery.kind, job.recovery.failover, job.recovery.restore) == ("fault-tolerant", 300_000, 600_000)
     (hazard,) = gold.hazards
-    assert (hazard.key, hazard.blast, hazard.detect, hazard.stage.crews) == ("gpu", 64, 900_000, 2)
+    assert (hazard.key, hazard.blast, hazard.detect, hazard.stages[0].crews) == ("gpu", 64, 900_000, 2)
     assert isinstance(hazard.repair[0], RepairStage)
     assert (gold.accounting.mode, gold.accounting.job_size) == ("tolerant", 4096)
     assert (gold.tco.gpu_hour, gold.tco.hot_storage.size) == (4.0, 500 * 1024)
@@ -123,7 +123,12 @@ def test_what_is_not_required_has_the_stated_default(write):
     assert (least.seed, least.cluster.spares, job.count, job.priority, job.submit) == (0, 0, 1, 0, 0)
     assert (job.recovery.failover, job.recovery.restore, job.recovery.checkpoint_every) == (0, 0, None)
     assert (job.recovery.steady_overhead, job.recovery.spare) == (0, "hot")
-    assert (hazard.detect, hazard.stage.duration.mean_ms, hazard.stage.crews, hazard.blast) == (0, 0, None, None)
+    assert (hazard.detect, hazard.stages[0].duration.mean_ms, hazard.stages[0].crews, hazard.blast) == (
+        0,
+        0,
+        None,
+        None,
+    )
     assert (least.accounting.identify, least.accounting.mode, least.tco) == ("max", None, None)
 
 
@@ -152,6 +157,21 @@ def test_a_topology_path_is_relative_to_the_file_that_names_it(write, tmp_path, 
     monkeypatch.chdir("/")
     assert load(base).cluster.topology.name == load(child).cluster.topology.name == "tiny"
     assert load(child, set=["cluster.topology=parts/tiny.toml"]).cluster.topology.node.gpus == 2
+
+
+def test_a_record_is_read_from_the_folder_of_the_file_that_names_it(write, monkeypatch):
+    """A file of outages lies beside its scenario, also where another file names the topology; overrides: the first."""
+    write("start_h\n1\n3\n", "parts/outages.csv")
+    write("start_h\n1\n3\n5\n", "outages.csv")
+    trace = '{ kind = "trace", file = "outages.csv", repeat = true }'
+    whole = write(LEAST.replace('"25000 h"', trace), "parts/whole.toml")
+    base = write(LEAST, "parts/base.toml")
+    child = write(f'extends = "parts/{base.name}"\nhazards = [{{ component = "gpu", mtbf = {trace} }}]', "child.toml")
+    grandchild = write('extends = "parts/whole.toml"\nseed = 3', "grandchild.toml")
+    monkeypatch.chdir("/")
+    assert [len(load(path).hazards[0].lifetime.times) for path in (whole, child, grandchild)] == [2, 3, 2]
+    changes = ["hazards.gpu.blast=4", "hazards.gpu.mtbf.repeat=true"]
+    assert [len(load(grandchild, set=[change]).hazards[0].lifetime.times) for change in changes] == [2, 3]
 
 
 # --- extends

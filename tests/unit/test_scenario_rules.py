@@ -1,13 +1,10 @@
 """Rules that tie keys together: each broken one is named with its path, what was found and what is allowed."""
 
-from typing import ClassVar, Literal
-
 import pytest
 
-from dcsim.recovery import Recovery
-from dcsim.scenario import ScenarioError, load, unused_keys
+from dcsim.scenario import ScenarioError, load
 from dcsim.scenario.rules import MOST_FAILURES, MOST_GPU_MS
-from dcsim.units import MS_PER_H, Duration
+from dcsim.units import MS_PER_H
 
 VALID = """
 name = "rules"
@@ -45,15 +42,6 @@ job_size = 4096
 
 
 NODE_TWICE = 'hazards.tray.name: found "node", the name of hazards.0 too; names must be unique'
-
-
-class Quiet(Recovery):
-    """A kind with a key of its own that no strike depends on."""
-
-    rolls_back: ClassVar[bool] = False
-    uses: ClassVar[frozenset[str]] = frozenset()
-    kind: Literal["quiet"]
-    pause: Duration = 0
 
 
 @pytest.fixture
@@ -215,20 +203,3 @@ def test_all_broken_rules_are_named_at_once(broken):
         "accounting.job_size=9999",
     )
     assert len(told) == 6
-
-
-def test_unused_keys_are_named(scenario):
-    """Keys that the job's kind ignores are listed where they differ from their default, and no others."""
-    recovery = 'jobs.b.recovery={kind="fault-tolerant", failover="1 min", restore="2 min", checkpoint_every="1 h"}'
-    assert unused_keys(scenario()) == []
-    assert unused_keys(scenario(recovery)) == ["jobs.b.recovery.restore"]
-    assert unused_keys(scenario(recovery, "jobs.b.submit=1 h")) == []  # its start goes through restore
-    assert unused_keys(scenario(recovery, "jobs.b.recovery.restore=0 s")) == []
-    assert unused_keys(scenario("jobs.a.recovery.restore=5 min")) == []
-
-
-def test_a_kinds_own_keys_are_not_named(scenario):
-    """A key that only one kind has is that kind's to use, whether it is among those that follow a strike or not."""
-    plain = scenario()
-    job = plain.jobs[0].model_copy(update={"recovery": Quiet(kind="quiet", pause="2 s", restore="2 min")})
-    assert unused_keys(plain.model_copy(update={"jobs": (job,)})) == ["jobs.a.recovery.restore"]

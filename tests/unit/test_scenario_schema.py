@@ -69,6 +69,10 @@ REPAIRS = [
         ),
         (("jobs", 0, "recovery"), {"kind": "checkpoint-restart", "checkpoint_every": "1-00:00:00", "spare": "cold"}),
         (("tco", "setup"), {"idle": "1 mo", "engineer_months": 2}),
+        (("jobs", 0, "work"), "2.1e6 GPU-h"),
+        (("cluster", "in_rack_spares"), 2),
+        (("maintenance",), []),
+        (("maintenance",), [{"name": "x", "component": "tray", "every": "90 d", "duration": "2 h", "rolling": False}]),
         (("horizon",), " +3.6E1mo "),
     ],
 )
@@ -109,6 +113,12 @@ def test_every_form_is_valid(validator, gold, path, value):
         (("hazards", 0, "repair"), {"mean": "1 h"}),
         (("hazards", 0, "repair"), {"kind": "fixed", "time": "1 h", "crews": 2}),
         (("hazards", 0, "repair"), []),
+        (("jobs", 0, "work"), "2.1e6 h"),
+        (("jobs", 0, "work"), 2.1e6),
+        (("cluster", "in_rack_spares"), -1),
+        (("maintenance",), [{"name": "x", "component": "tray", "every": "90 d"}]),
+        (("maintenance",), [{"name": "x", "component": "pod", "every": "90 d", "duration": "2 h"}]),
+        (("maintenance",), {"name": "x", "component": "tray", "every": "90 d", "duration": "2 h"}),
         (("accounting", "mode"), "warm"),
         (("tco", "gpu_hour"), "4 EUR"),
         (("tco", "hot_storage"), {"size": "500 TiB"}),
@@ -172,7 +182,7 @@ def test_nothing_is_null_and_no_key_is_left_open():
     """TOML has no null, and unknown keys are errors in every table."""
     text = json.dumps(json_schema())
     assert "null" not in text
-    tables = [node for _, node in nodes(json_schema()) if node.get("type") == "object"]
+    tables = [node for _, node in nodes(json_schema()) if node.get("type") == "object" and "properties" in node]
     assert len(tables) > 10
     assert all(node["additionalProperties"] is False for node in tables)
 
@@ -180,7 +190,7 @@ def test_nothing_is_null_and_no_key_is_left_open():
 def test_units_are_in_the_schema():
     """Quantities say which unit they become, and their patterns are plain enough for any engine."""
     patterns = {node["pattern"]: node["x-unit"] for _, node in nodes(json_schema()) if "x-unit" in node}
-    assert set(patterns.values()) == {"ms", "1", "GiB", "USD", "USD/mo", "USD/GiB/mo"}
+    assert set(patterns.values()) == {"ms", "GPU-ms", "1", "GiB", "USD", "USD/mo", "USD/GiB/mo"}
     assert all(re.compile(pattern) and "\\-" not in pattern for pattern in patterns)
 
 

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from dcsim.streams import generator
+from dcsim.streams import PURPOSES, generator
 
 KEY = (1, 0, "gpu", "gaps")
 OTHERS = [
@@ -14,6 +14,8 @@ OTHERS = [
     (1, 0, "link", "gaps"),
     (1, 0, "gpu", "marks"),
     (1, 0, "gpu", "repair"),
+    (1, 0, "gpu", ("gaps", 0)),
+    (1, 0, "gpu", ("gaps", 1)),
 ]
 
 
@@ -31,16 +33,16 @@ def test_a_key_always_gives_the_same_stream():
 
 @pytest.mark.parametrize("other", OTHERS)
 def test_every_part_of_the_key_matters(other):
-    """Seed, replication, hazard and purpose each give a stream of their own."""
+    """Seed, replication, hazard, purpose and its number each give a stream of their own."""
     assert set(first(KEY)).isdisjoint(first(other))
 
 
 def test_many_streams_never_meet():
-    """The first words of 3 x 100 x 4 x 3 streams are all different."""
-    hazards, purposes = ("gpu", "nic", "rack", "ü"), ("gaps", "marks", "repair")
+    """The first words of 3 x 100 x 4 x all purposes' streams, numbered ones too, are all different."""
+    hazards, purposes = ("gpu", "nic", "rack", "ü"), (*PURPOSES, *((name, 0) for name in PURPOSES), ("lives", 7))
     keys = itertools.product((0, 1, 2**63 - 1), range(100), hazards, purposes)
     words = [first(key, 1)[0] for key in keys]
-    assert len(set(words)) == len(words) == 3 * 100 * 4 * 3
+    assert len(set(words)) == len(words) == 3 * 100 * 4 * (2 * len(PURPOSES) + 1)
 
 
 def test_neighbouring_replications_are_uncorrelated():
@@ -52,3 +54,23 @@ def test_neighbouring_replications_are_uncorrelated():
 def test_streams_do_not_depend_on_the_process():
     """These are the first words on every machine and in every process: the key is a sha256, no salted `hash`."""
     assert first(KEY, 2) == [8819650294986723393, 5712246965458999630]
+
+
+@pytest.mark.parametrize(
+    ("purpose", "word"),
+    [
+        ("gaps", 8819650294986723393),
+        ("marks", 2261523524817779964),
+        ("repair", 1396488891463424173),
+        ("chance", 4270105982957720029),
+        (("lives", 3), 3835036447333076350),
+    ],
+)
+def test_a_purpose_keeps_its_number(purpose, word):
+    """A new purpose gets a new number, and no old one changes: results of two versions stay comparable."""
+    assert first((1, 0, "gpu", purpose), 1) == [word]
+
+
+def test_every_purpose_has_a_number_of_its_own():
+    """Two purposes with one number would be one stream."""
+    assert sorted(PURPOSES.values()) == list(range(len(PURPOSES)))

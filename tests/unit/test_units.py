@@ -14,11 +14,14 @@ from dcsim.units import (
     PER_GPU_HOUR,
     PER_MONTH,
     POSITIVE_DURATION,
+    SHARE,
     SIZE,
+    WORK,
     parse,
     write,
 )
 
+DIMENSIONS = (DURATION, FRACTION, SHARE, WORK, SIZE, MONEY, PER_MONTH, PER_GIB_MONTH)
 PINT_NAMES = {"d": "day", "mo": "model_month", "y": "model_year", "%": "percent"}
 
 
@@ -29,13 +32,16 @@ def registry():
     registry.define("model_month = 720 hour")
     registry.define("model_year = 8760 hour")
     registry.define("USD = [currency]")
+    registry.define("GPU = [device]")
     return registry
 
 
 def pint_unit(registry, unit):
-    """The unit as pint knows it; USD/GiB/mo and the like part by part."""
+    """The unit as pint knows it; USD/GiB/mo, GPU-h and the like part by part."""
     first, *others = unit.split("/")
-    result = registry(PINT_NAMES.get(first, first))
+    result = registry("")
+    for factor in first.split("-"):
+        result = result * registry(PINT_NAMES.get(factor, factor))
     for other in others:
         result = result / registry(PINT_NAMES.get(other, other))
     return result
@@ -43,11 +49,11 @@ def pint_unit(registry, unit):
 
 @pytest.mark.parametrize(
     ("dimension", "unit"),
-    [(each, unit) for each in (DURATION, FRACTION, SIZE, MONEY, PER_MONTH, PER_GIB_MONTH) for unit in each.units],
+    [(each, unit) for each in DIMENSIONS for unit in each.units],
 )
 def test_the_table_agrees_with_pint(registry, dimension, unit):
     """Every unit is as many canonical units as pint says."""
-    canonical = registry("") if dimension is FRACTION else pint_unit(registry, dimension.canonical)
+    canonical = registry("") if dimension.canonical == "1" else pint_unit(registry, dimension.canonical)
     expected = pint_unit(registry, unit).to(canonical.units).magnitude
     assert float(dimension.units[unit]) == pytest.approx(expected, rel=1e-12)
 
@@ -67,6 +73,12 @@ def test_the_table_agrees_with_pint(registry, dimension, unit):
         ("  7 h  ", DURATION, 7 * MS_PER_H),
         ("5 %", FRACTION, 0.05),
         ("-0 %", FRACTION, 0.0),
+        ("100 %", SHARE, 1.0),
+        ("99.5 %", SHARE, 0.995),
+        ("2.1e6 GPU-h", WORK, 2_100_000 * MS_PER_H),
+        ("7 GPU-d", WORK, 7 * 24 * MS_PER_H),
+        ("1 GPU-y", WORK, 8_760 * MS_PER_H),
+        ("0.001 GPU-s", WORK, 1),
         ("500 TiB", SIZE, 500 * 1024),
         ("10 PiB", SIZE, 10 * 1024**2),
         ("1 GB", SIZE, 1e9 / 2**30),
@@ -86,6 +98,13 @@ def test_a_duration_is_an_int_of_milliseconds():
     """Engine time is whole milliseconds, also where the text has a fraction of a second."""
     assert [type(parse(text, DURATION)) for text in ("1 h", "0.0015 s", "1-00:00:00")] == [int, int, int]
     assert parse("0.0016 s", DURATION) == 2
+
+
+def test_work_is_an_int_of_gpu_milliseconds():
+    """Work is counted as the ledger counts, also where the text has a fraction, and beyond 2^53 without rounding."""
+    assert [type(parse(text, WORK)) for text in ("2.1e6 GPU-h", "0.0016 GPU-s")] == [int, int]
+    assert parse("0.0016 GPU-s", WORK) == 2
+    assert parse(write(2**59 + 1, WORK), WORK) == 2**59 + 1
 
 
 def test_minus_zero_is_zero():
@@ -132,6 +151,15 @@ def why_not(text, dimension):
         ("100 %", FRACTION, "must be below 100 %"),
         ("99.9999999999999999999 %", FRACTION, "must be below 100 %"),
         ("1.1e9 h", DURATION, "must be at most 1000000000 h"),
+        ("100.1 %", SHARE, "must be at most 100 %"),
+        ("-1 %", SHARE, "must not be negative"),
+        (2.1e6, WORK, "a bare number has no unit"),
+        ("0 GPU-h", WORK, "must be above zero"),
+        ("2 h", WORK, 'did you mean "2 GPU-h"?'),
+        ("2 gpu-h", WORK, 'did you mean "2 GPU-h"?'),
+        ("2 GPU-min", WORK, "(GPU-s, GPU-h, GPU-d, GPU-y)"),
+        ("1e12 GPU-h", WORK, "must be at most"),
+        ("0.0001 GPU-s", WORK, "below one GPU-millisecond"),
         ("9e99999 h", DURATION, "too large"),
         ("9e999999999 h", DURATION, "out of range"),
         ("1e99999999999999999999 h", DURATION, "out of range"),
@@ -159,6 +187,9 @@ def test_what_is_no_quantity_is_told_in_one_line(value, dimension, words):
         (1, DURATION, "0.001 s"),
         (0, DURATION, "0 s"),
         (0.07, FRACTION, "7 %"),
+        (1.0, SHARE, "100 %"),
+        (2_100_000 * MS_PER_H, WORK, "2100000 GPU-h"),
+        (1_500, WORK, "1.5 GPU-s"),
         (512_000.0, SIZE, "512000 GiB"),
         (0.0725, PER_GIB_MONTH, "0.0725 USD/GiB/mo"),
         (1e-300, FRACTION, "1E-298 %"),

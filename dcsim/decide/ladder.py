@@ -1,0 +1,178 @@
+"""What the published formula leaves out and the simulation has: changes that can be taken back, one by one."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from dcsim.decide.estimate import mode_of
+from dcsim.hazards import Hazard
+from dcsim.scenario import Job, Scenario, plan
+from dcsim.scenario.intervals import settled
+
+
+@dataclass(frozen=True)
+class Rung:
+    """A change that the simulation makes to the formula's assumptions, and how to take it back."""
+
+    name: str
+    text: str
+    undo: Callable[[Scenario], Scenario]
+
+
+def ladder(scenario: Scenario) -> tuple[Rung, ...]:
+    """Return what the formula leaves out and the simulation has, in the order in which it is put back."""
+    mode, fixed = mode_of(scenario), settled(scenario)
+    rungs = [Rung("checkpoint writes", "writes block the job", _jobs(checkpoint_write=0))]
+    if mode == "tolerant":
+        rungs.append(Rung("restore", "a job that rolls back loads its state", _restore_of_rollback))
+    else:
+        rungs.append(Rung("detection", "the job hangs until the failure is identified", _undetected))
+        rungs.append(Rung("failover", f"swapping hardware in takes time in {mode} mode too", _jobs(failover=0)))
+    if mode != "cold":
+        rungs.append(Rung("finite spares", _spares_text(scenario), _hazards(repair=0, requalify=0)))
+        rungs.append(
+            Rung("cold spares", "jobs wait for the repair of their own instead of taking free GPUs", _jobs(spare="hot"))
+        )
+    rungs.append(Rung("finite crews", "repairs queue for their crews", _uncrewed))
+    return tuple(rung for rung in (*rungs, *further(scenario)) if rung.undo(fixed) != fixed)
+
+
+def further(scenario: Scenario) -> tuple[Rung, ...]:
+    """Return what no formula speaks of at all; without it failures are known beforehand, at a constant rate."""
+    return (
+        Rung("mishaps", "uncovered strikes, bad checkpoints, restores that fail or grow with the job", _certain),
+        Rung("wrong-node blame", "a healthy node is sent to repair and the job fails again", _hazards(wrong_node=0.0)),
+        Rung(
+            "effects",
+            "stragglers slow the job before they are found, corruption rolls back past checkpoints",
+            _all_interrupt,
+        ),
+        Rung("exposure", "some components can fail only while they compute", _hazards(exposure="always")),
+        Rung("correlated failures", "failures come in bursts at the same mean rate", _hazards(burst=None)),
+        Rung("lemons", "some components fail more often than others, at the same mean rate", _hazards(lemons=None)),
+        Rung("ageing", "components wear out or settle in, at the same mean life", _ageless),
+        Rung("in-rack spares", "a spare helps only the rack that it stands in", _pooled),
+        Rung(
+            "maintenance",
+            "planned windows stop jobs and take hardware out",
+            lambda one: one.model_copy(update={"maintenance": ()}),
+        ),
+        Rung("work", "jobs end when their work is done", _endless),
+    )
+
+
+def simplified(scenario: Scenario) -> Scenario:
+    """Return the scenario without everything that no formula speaks of; its checkpoint intervals stay what they are."""
+    scenario = settled(scenario)
+    for rung in further(scenario)[::-1]:
+        scenario = rung.undo(scenario)
+    return scenario
+
+
+def rungs_of(scenario: Scenario) -> list[tuple[str, str, Scenario]]:
+    """Return (name, text, scenario to simulate) from the barest simulation to the scenario itself."""
+    rungs = ladder(scenario)
+    rolls_back = any(job.recovery.rolls_back for job in scenario.jobs)
+    bare = "a strike during recovery begins it again, and what is out already cannot be struck"
+    if rolls_back:
+        bare = "work is lost back to the last checkpoint as it fell; " + bare
+    if (mode_of(scenario) == "tolerant") is rolls_back:
+        bare = f"jobs recover by their own strategies, not in the formula's {mode_of(scenario)} mode; " + bare
+    found: list[tuple[str, str, Scenario]] = []
+    changed, fixed = scenario, settled(scenario)  # a rule for the interval must not follow what is taken back
+    for rung in reversed(rungs):
+        found.append((rung.name, rung.text, changed))
+        changed = rung.undo(fixed if changed is scenario else changed).model_copy(
+            update={"name": f"{scenario.name}, before {rung.name}"}
+        )
+    found.append(("recovery as it falls", bare, changed))
+    return found[::-1]
+
+
+def _spares_text(scenario: Scenario) -> str:
+    free = scenario.cluster.gpus - scenario.gpus_in_jobs
+    blasts = [hazard.blast for hazard in scenario.hazards if isinstance(hazard.blast, int)]
+    short = f", less than one blast of {max(blasts):,}" if blasts and max(blasts) > free > 0 else ""
+    return f"free GPUs: {free:,}{short}; jobs wait, or take hardware from jobs of lower priority"
+
+
+# --- how each is taken back -------------------------------------------------------------------------------------------
+
+
+def _with_jobs(scenario: Scenario, change: Callable[[Job], dict[str, Any]]) -> Scenario:
+    jobs = tuple(
+        job.model_copy(update={"recovery": job.recovery.model_copy(update=change(job))}) for job in scenario.jobs
+    )
+    return scenario.model_copy(update={"jobs": jobs})
+
+
+def _with_hazards(scenario: Scenario, change: Callable[[Hazard], dict[str, Any]]) -> Scenario:
+    hazards = tuple(hazard.model_copy(update=change(hazard)) for hazard in scenario.hazards)
+    return scenario.model_copy(update={"hazards": hazards})
+
+
+def _jobs(**change: Any) -> Callable[[Scenario], Scenario]:
+    return lambda scenario: _with_jobs(scenario, lambda job: change)
+
+
+def _hazards(**change: Any) -> Callable[[Scenario], Scenario]:
+    return lambda scenario: _with_hazards(scenario, lambda hazard: change)
+
+
+def _restore_of_rollback(scenario: Scenario) -> Scenario:
+    return _with_jobs(scenario, lambda job: {"restore": 0} if job.recovery.rolls_back else {})
+
+
+def _undetected(scenario: Scenario) -> Scenario:
+    """Take detection back where the identify variant does not charge it."""
+    variant = scenario.accounting.identify
+    rollback = (plan(scenario).gangs[0].recovery.checkpoint_every or 0) / 2
+
+    def change(hazard: Hazard) -> dict[str, Any]:
+        charged = variant == "sum" or (variant == "max" and hazard.mean_detect_ms >= rollback)
+        return {} if charged else {"detect": 0}
+
+    return _with_hazards(scenario, change)
+
+
+def _uncrewed(scenario: Scenario) -> Scenario:
+    def change(hazard: Hazard) -> dict[str, Any]:
+        if all(stage.crews is None for stage in hazard.stages):
+            return {}
+        return {"repair": tuple(stage.model_copy(update={"crews": None}) for stage in hazard.stages)}
+
+    return _with_hazards(scenario, change)
+
+
+def _certain(scenario: Scenario) -> Scenario:
+    certain = {"coverage": 1.0, "bad_checkpoint": 0.0, "restore_success": 1.0, "restore_per_doubling": 0}
+    return _with_jobs(scenario, lambda job: certain)
+
+
+def _all_interrupt(scenario: Scenario) -> Scenario:
+    """Let every hazard interrupt; what only slows down is not charged by the formula, and left out."""
+    stopping = tuple(hazard for hazard in scenario.hazards if hazard.stops)
+    if not stopping:
+        return scenario
+    kept = scenario.model_copy(update={"hazards": stopping})
+    return _with_hazards(kept, lambda hazard: {"effect": "interrupt", "keeps": None})
+
+
+def _ageless(scenario: Scenario) -> Scenario:
+    layout = plan(scenario)
+
+    def change(hazard: Hazard) -> dict[str, Any]:
+        return {"mtbf": round(hazard.mtbf_ms(layout.components(hazard))), "age": 0}
+
+    return _with_hazards(scenario, lambda hazard: change(hazard) if not hazard.lifetime.memoryless else {})
+
+
+def _pooled(scenario: Scenario) -> Scenario:
+    if not scenario.cluster.in_rack_spares:
+        return scenario
+    cluster = scenario.cluster.model_copy(update={"in_rack_spares": 0, "spares": plan(scenario).spares})
+    return scenario.model_copy(update={"cluster": cluster})
+
+
+def _endless(scenario: Scenario) -> Scenario:
+    return scenario.model_copy(update={"jobs": tuple(job.model_copy(update={"work": None}) for job in scenario.jobs)})

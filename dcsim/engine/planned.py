@@ -1,0 +1,105 @@
+"""Planned maintenance: gangs are drained, so that nothing is lost, then components leave service for a while."""
+
+from dcsim.engine.cause import Part
+from dcsim.engine.effects import Effects
+from dcsim.engine.full import FullGang
+from dcsim.engine.gang import DRAIN, WHOLE
+from dcsim.engine.log import EventLog
+from dcsim.engine.places import Atoms
+from dcsim.engine.timeline import ENDS
+from dcsim.scenario import Maintenance, Plan
+
+
+class Window:
+    """One planned window of one component."""
+
+    __slots__ = ("atoms", "component", "gangs", "parts", "planned", "since")
+
+    def __init__(self, planned: Maintenance, component: int) -> None:
+        self.planned, self.component = planned, component
+        self.gangs: list[FullGang] = []  # drained for it
+        self.parts: list[Part] = []
+        self.atoms: Atoms | None = None
+        self.since = 0
+
+
+class Planned(Effects):
+    """Handlers of maintenance windows; all times in ms."""
+
+    def __init__(self, plan: Plan, replication: int, log: EventLog | None = None) -> None:
+        super().__init__(plan, replication, log)
+        self.stays: list[Window] = []  # windows whose component is out
+
+    def open_window(self, number: int, component: int, now: int) -> None:
+        """The gangs on a component stop, and save what they have while they drain."""
+        assert self.places is not None
+        window = Window(self.plan.scenario.maintenance[number], component)
+        atoms = self.places.in_service(self.places.span(window.planned.component, component))
+        if not len(atoms):
+            return
+        for gang, _ in self.parts_of(self.places.owner[atoms]):
+            if gang is None or gang.phase not in (WHOLE, DRAIN):
+                continue
+            if gang.phase == WHOLE:
+                gang.stop(now)
+                self.unqueue(gang)
+                gang.phase = DRAIN
+                self.event("drain", gang, now, gang.up, window.planned.name, component)
+                self.gang_clocks(gang, now)
+            gang.draining.add(window)
+            window.gangs.append(gang)
+        self.push(now + window.planned.drain, self.withdraw, window, ENDS)
+
+    def withdraw(self, now: int, window: Window) -> None:
+        """The component leaves service; gangs that have drained for it are safe and take replacements."""
+        places = self.places
+        assert places is not None
+        atoms = places.in_service(places.span(window.planned.component, window.component))
+        window.parts, window.atoms, window.since = self.parts_of(places.owner[atoms]), atoms, now
+        ready: list[FullGang] = []
+        for gang, gpus in window.parts:
+            if gang is None:
+                self.change_free(-gpus, now)
+                continue
+            if gang.phase == WHOLE:  # it came back, or came here, while others drained
+                ready.append(gang)
+                self.unqueue(gang)
+            gang.stop(now)
+            gang.up -= gpus
+        for gang in window.gangs:
+            if window in gang.draining:
+                gang.draining.discard(window)
+                gang.stop(now)
+                if not gang.draining:
+                    ready.append(gang)
+        if len(atoms):
+            places.take_out(atoms)
+            self.stays.append(window)
+            self.left(atoms, now, struck=False)
+            self.push(now + window.planned.duration, self.bring_back, window, ENDS)
+        for gang in sorted(ready, key=lambda gang: gang.index):
+            gang.drained()
+            self.want(gang, now, False)
+            self.gang_clocks(gang, now)
+        if self.waiting:
+            self.call_service(now)
+
+    def bring_back(self, now: int, window: Window) -> None:
+        """The component is in service again: its GPUs are free."""
+        assert self.places is not None
+        assert window.atoms is not None
+        self.stays.remove(window)
+        self.book_stay(window, now)
+        self.places.give_back(window.atoms)
+        self.change_free(sum(gpus for _, gpus in window.parts), now)
+        self.moved(window.atoms, now)
+        if self.waiting:
+            self.call_service(now)
+
+    def book_stay(self, window: Window, now: int) -> None:
+        """Book the time that a component was out, to the gangs that it was taken from."""
+        for gang, gpus in window.parts:
+            if gang is None:
+                self.rest("maintenance", gpus, window.since, now)
+            else:
+                gang.put("maintenance", gpus, window.since, now)

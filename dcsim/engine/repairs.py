@@ -1,0 +1,116 @@
+"""What has left service goes through its repair and comes back: stages, crews, tests, retirement."""
+
+from dcsim.engine.cause import Case, Part
+from dcsim.engine.movements import Movements
+from dcsim.engine.places import Atoms
+from dcsim.engine.timeline import REPAIRED
+
+
+class Repair:
+    """A group on its way through the stages of a repair. ``mends``: it holds the component that failed."""
+
+    __slots__ = ("atoms", "case", "gpus", "mends", "parts", "since", "stage")
+
+    def __init__(self, case: Case, parts: list[Part], atoms: Atoms | None, mends: bool, since: int) -> None:
+        self.case, self.parts, self.atoms, self.mends, self.since = case, parts, atoms, mends, since
+        self.gpus = sum(gpus for _, gpus in parts)
+        self.stage = -1
+
+
+class Repairs(Movements):
+    """Handlers of repairs; all times in ms."""
+
+    def begin_repair(self, case: Case, parts: list[Part], atoms: Atoms | None, now: int, mends: bool = True) -> None:
+        """A group leaves for repair; of a retired component only the others do, it is replaced."""
+        if case.retired and mends and self.places is not None and atoms is not None:
+            low, high = self.places.span(case.cause.hazard.component, case.component)
+            own = (atoms >= low) & (atoms < high)
+            lemons = case.cause.hazard.lemons
+            assert lemons is not None
+            retired = Repair(case, self.parts_of(case.owners[own]), atoms[own], True, now)
+            self.away.append(retired)
+            if lemons.replace is not None:
+                self.push(now + lemons.replace, self.come_back, retired, REPAIRED)
+            else:  # nobody waits for what never comes
+                self.not_awaited(retired)
+            if own.all():
+                return
+            parts, atoms, mends = self.parts_of(case.owners[~own]), atoms[~own], False
+        repair = Repair(case, parts, atoms, mends, now)
+        self.away.append(repair)
+        self.next_stage(now, repair)
+
+    def next_stage(self, now: int, repair: Repair) -> None:
+        """Go on to the next stage, where it may queue; after the last to the test, and back."""
+        repair.stage += 1
+        case = repair.case
+        if repair.stage < len(case.times):
+            task = case.times[repair.stage], self.end_stage, repair
+            if case.cause.crews[repair.stage].admit(task):
+                self.push(now + task[0], self.end_stage, repair, REPAIRED)
+        elif case.cause.hazard.requalify:
+            self.push(now + case.cause.hazard.requalify, self.come_back, repair, REPAIRED)
+        else:
+            self.come_back(now, repair)
+
+    def end_stage(self, now: int, repair: Repair) -> None:
+        """A crew is done with this group and takes the next one."""
+        task = repair.case.cause.crews[repair.stage].release()
+        if task is not None:
+            self.push(now + task[0], task[1], task[2], REPAIRED)
+        self.next_stage(now, repair)
+
+    def come_back(self, now: int, repair: Repair) -> None:
+        """Everything repaired returns: to the free GPUs, or first to the gang that it was struck in."""
+        self.away.remove(repair)
+        self.book_repair(repair, now)
+        case = repair.case
+        self.not_awaited(repair)
+        if repair.gpus:
+            if self.places is not None and repair.atoms is not None:
+                self.places.give_back(repair.atoms)
+            self.change_free(repair.gpus, now)
+            if case.cause.hazard.returns == "job":
+                self.return_to_job(repair, now)
+        if repair.mends:
+            self.mend(case, now)
+        self.moved(repair.atoms, now)
+        if repair.gpus and self.waiting:
+            self.call_service(now)
+
+    def not_awaited(self, repair: Repair) -> None:
+        """A gang that waits for its own does not wait for these any more."""
+        for gang, gpus in repair.parts:
+            if gang is not None:
+                gang.out -= gpus
+
+    def mend(self, case: Case, now: int) -> None:
+        """The component that failed is as its repair left it."""
+        cause, component = case.cause, case.component
+        if component >= 0:
+            cause.slow.pop(component, None)
+            cause.mend(component, now, case.fixed or case.retired)
+            if case.retired:
+                cause.struck_at.pop(component, None)
+                case.retired = False
+
+    def return_to_job(self, repair: Repair, now: int) -> None:
+        """A gang that waits takes what it needs of its own first."""
+        gang = repair.parts[0][0]
+        if len(repair.parts) > 1 or gang is None or not gang.queued or (self.places is not None and self.places.holes):
+            return  # in-rack spares go where they belong anyway
+        gpus = min(gang.gpus - gang.up, repair.gpus)
+        if gpus > 0:
+            self.change_free(-gpus, now)
+            gang.gain(gpus, now)
+            if self.places is not None:
+                assert repair.atoms is not None
+                self.places.assign(gang.index, repair.atoms[: gpus // self.places.atom])
+
+    def book_repair(self, repair: Repair, now: int) -> None:
+        """Book the time that a group was away, to the gangs that it was struck in."""
+        for gang, gpus in repair.parts:
+            if gang is not None:
+                gang.put("repair", gpus, repair.since, now)
+            else:
+                self.rest("repair", gpus, repair.case.at, now)

@@ -1,0 +1,206 @@
+"""All random numbers of one hazard in one replication, by failure and by life; no engine draws anything itself."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dcsim.distributions import Distribution, Fixed, Times
+from dcsim.hazards.arrivals import burst_times, in_a_row, poisson_times
+from dcsim.hazards.hazard import Hazard
+from dcsim.hazards.lifetimes import Lifetime
+from dcsim.streams import Purpose
+
+
+@dataclass(frozen=True)
+class Failures:
+    """Failures that are known beforehand, by draw number; arrays of one length.
+
+    ``times`` int64 [ms] ascending in [0, horizon); ``marks`` int64: which slot or component; ``excess`` bool: one that
+    only a lemon has.
+    """
+
+    times: Times
+    marks: NDArray[np.int64]
+    excess: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """What follows each of n failures. Arrays may be read-only views of one value.
+
+    ``detect`` int64 [ms]; ``wrong`` int64: wrong blames before the right one; ``stages`` int64 (stages, n) [ms], -1
+    where a stage is not reached; ``fixed`` bool: it comes back repaired.
+    """
+
+    detect: Times
+    wrong: NDArray[np.int64]
+    stages: Times
+    fixed: NDArray[np.bool_]
+
+
+class Draws:
+    """The random numbers of one hazard in one replication.
+
+    Every purpose has a stream of its own that is used in the order of failures (or lives), so that no number depends on
+    how many are taken at a time. ``components``: how many the rate applies to; ``marked``: marks are in [0, marked);
+    ``horizon`` [ms]; ``stream``: purpose -> a new generator of its stream.
+    """
+
+    def __init__(
+        self,
+        hazard: Hazard,
+        components: int,
+        marked: int,
+        horizon: int,
+        stream: Callable[[Purpose], np.random.Generator],
+    ) -> None:
+        self.hazard, self.components, self.marked, self.horizon = hazard, components, marked, horizon
+        self._stream = stream
+        self._streams: dict[Purpose, np.random.Generator] = {}
+        self._lifetime = hazard.lifetime
+        self._stages = hazard.stages
+        self._taken = 0
+
+    # --- failures that are known beforehand -----------------------------------------------------------------------
+
+    @cached_property
+    def failures(self) -> Failures:
+        """The failures of a hazard whose components do not age; TypeError for one whose components do."""
+        if self.hazard.ages:
+            raise TypeError(f'"{self.hazard.key}" ages: its failures are not known beforehand')
+        if self._lifetime.recorded:
+            times, rows = self._replayed
+            named = self._lifetime.components_of(rows)
+            marks = self._marks(len(times))[0] if named is None else named % self.marked
+            return Failures(times, marks, np.broadcast_to(np.False_, len(times)))
+        gap, burst = self._lifetime.mean_ms / self.components, self.hazard.burst
+        if burst is None:
+            times = poisson_times(self._rng("gaps"), gap, self.horizon)
+        else:
+            streams = self._rng("gaps"), self._rng("burst"), self._rng("spread")
+            times = burst_times(*streams, gap, burst.size, burst.within, self.horizon)
+        return Failures(times, *self._marks(len(times)))
+
+    @cached_property
+    def _replayed(self) -> tuple[Times, NDArray[np.int64]]:
+        return self._lifetime.replay(self._rng("start"), self.horizon)
+
+    def _marks(self, count: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """Return what each of ``count`` failures marks, and which of them only a lemon has.
+
+        u is uniform in [0, W), W = C + (factor - 1) L: below C it is a component, above it a lemon.
+        """
+        uniform = self._rng("marks").random(count)
+        lemons = self.hazard.lemons
+        if lemons is None or lemons.factor == 1:
+            return (uniform * self.marked).astype(np.int64), np.broadcast_to(np.False_, count)
+        places = uniform * self._weight
+        marks = places.astype(np.int64)
+        excess = marks >= self.components
+        which = (places[excess] - self.components) / (lemons.factor - 1)
+        marks[excess] = self.lemons[np.minimum(which.astype(np.int64), len(self.lemons) - 1)]
+        return marks, excess
+
+    @cached_property
+    def lemons(self) -> NDArray[np.int64]:
+        """Components that are lemons at t = 0, in the order in which they were chosen."""
+        lemons = self.hazard.lemons
+        if lemons is None:
+            return np.empty(0, dtype=np.int64)
+        count = round(lemons.fraction * self.components)
+        return self._rng("lemons").permutation(self.components)[:count].astype(np.int64)
+
+    @property
+    def _weight(self) -> float:
+        """W: how many components without lemons would fail as often, each at the rate of one that is none."""
+        lemons = self.hazard.lemons
+        return self.components + (lemons.factor - 1) * len(self.lemons) if lemons else float(self.components)
+
+    # --- what follows a failure -----------------------------------------------------------------------------------
+
+    def outcomes(self, count: int) -> Outcomes:
+        """Return what follows each of the next ``count`` failures."""
+        detect = self._times(self.hazard.detection, "detect", count)
+        wrong = self._in_a_row("wrong", self.hazard.wrong_node, count)
+        times, silent = self._pipeline(count)
+        if any(stage.silent for stage in self._stages):
+            fixed = self._rng("silent").random(count) >= silent
+        else:
+            fixed = np.broadcast_to(np.True_, count)
+        self._taken += count
+        return Outcomes(detect, wrong, times, fixed)
+
+    def _pipeline(self, count: int) -> tuple[Times, NDArray[np.float64]]:
+        """Return the times of all stages, and how likely what comes back is not repaired."""
+        first, last = self._stages[0], len(self._stages) - 1
+        if self._lifetime.mean_repair_ms is not None:
+            _, rows = self._replayed
+            recorded = self._lifetime.repairs_of(rows[self._taken : self._taken + count])
+            return recorded[None, :], np.broadcast_to(first.silent, count)
+        if last == 0 and first.success == 1:
+            return self._times(first.duration, "repair", count)[None, :], np.broadcast_to(first.silent, count)
+        found = np.full((last + 1, count), -1, dtype=np.int64)
+        silent = np.zeros(count)
+        reached = np.ones(count, dtype=bool)
+        for number, stage in enumerate(self._stages):
+            times = self._times(stage.duration, ("repair", number) if number else "repair", count)
+            if number == last:
+                times = times + self._further(stage.duration, 1 - stage.success, reached)
+            found[number, reached] = times[reached]
+            silent[reached] = stage.silent
+            if number < last and stage.success < 1:
+                reached = reached & (self._rng(("success", number)).random(count) >= stage.success)
+            else:
+                break
+        return found, silent
+
+    def _further(self, duration: Distribution, fails: float, reached: NDArray[np.bool_]) -> Times:
+        """Return the time [ms] that further attempts at the last stage take, 0 where it is not reached."""
+        attempts = np.where(reached, self._in_a_row("again", fails, len(reached)), 0)
+        ends = np.cumsum(attempts)
+        total = np.concatenate([[0], np.cumsum(self._times(duration, "further", int(attempts.sum())))])
+        taken: Times = total[ends] - total[ends - attempts]
+        return taken
+
+    def _times(self, distribution: Distribution, purpose: Purpose, count: int) -> Times:
+        if isinstance(distribution, Fixed):
+            return np.broadcast_to(np.int64(distribution.time), count)
+        return distribution.draw(self._rng(purpose), count)
+
+    def _in_a_row(self, purpose: Purpose, chance: float, count: int) -> NDArray[np.int64]:
+        return in_a_row(self._rng(purpose), chance, count) if chance else np.broadcast_to(np.int64(0), count)
+
+    # --- lives of components that age -----------------------------------------------------------------------------
+
+    def lives(self, row: int) -> Times:
+        """Return the ``row``-th life of every component [ms], int64 (components,), at least 1.
+
+        Row 0 is what is left at the hazard's ``age``. With lemons all lives are W/C times longer, which keeps the mean
+        rate: a lemon's is to be divided by its factor. (At age a a lemon is worn as others are at factor * a.)
+        """
+        rng = self._stream(("lives", row))
+        age = self.hazard.age if row == 0 else 0
+        if not age:
+            return np.maximum(self._law.draw(rng, self.components), 1)
+        ages = np.full(self.components, age, dtype=np.int64)
+        if self.hazard.lemons is not None:
+            ages[self.lemons] = round(age * self.hazard.lemons.factor)
+        return np.maximum(self._law.residual(rng, ages), 1)
+
+    def residual(self, ages: Times) -> Times:
+        """Return what is left [ms] of lives that have lasted ``ages`` [ms] and go on as bad as old; at least 1."""
+        return np.maximum(self._law.residual(self._rng("residual"), ages), 1)
+
+    @cached_property
+    def _law(self) -> Lifetime:
+        scale = self._weight / self.components
+        return self._lifetime if scale == 1 else self._lifetime.with_mean(self._lifetime.mean_ms * scale)
+
+    def _rng(self, purpose: Purpose) -> np.random.Generator:
+        """Return the one generator of a purpose, which goes on where it stopped."""
+        if purpose not in self._streams:
+            self._streams[purpose] = self._stream(purpose)
+        return self._streams[purpose]

@@ -1,0 +1,264 @@
+"""Every key that a scenario may hold, as tables: what ``dcsim list`` prints, read from the models that validate.
+
+A description carries its default's source as ``(default 15 min: deck)``; what is not there cannot be listed, so a test
+asks every key for it.
+"""
+
+import re
+from collections.abc import Callable, Container, Iterator
+from dataclasses import asdict, dataclass, replace
+from typing import Any, get_args
+
+from dcsim import units
+from dcsim.distributions import Distribution
+from dcsim.hazards import LIFETIMES
+from dcsim.recovery import STRATEGIES, Recovery, presets
+from dcsim.registry import kind_of
+from dcsim.scenario.schema import Node, tidy_schema
+from dcsim.shipped import shipped_files
+from dcsim.topology import resolve
+
+DISTRIBUTIONS = {kind_of(form): form for form in get_args(Distribution)}
+_FAMILIES = {
+    model.__name__: family
+    for family, kinds in (("strategy", STRATEGIES), ("lifetime", LIFETIMES), ("distribution", DISTRIBUTIONS))
+    for model in kinds.values()
+}
+_QUANTITIES = {
+    "duration": units.DURATION,
+    "share": units.SHARE,
+    "work": units.WORK,
+    "size": units.SIZE,
+    "USD": units.MONEY,
+    "USD/mo": units.PER_MONTH,
+    "USD/GiB/mo": units.PER_GIB_MONTH,
+}
+_QUANTITY = {dimension.canonical: name for name, dimension in _QUANTITIES.items()}
+
+_INSIDE = r"(?:[^()]|\([^()]*\))*"
+_DEFAULT = re.compile(rf"\s*\(default (?P<default>[^:()]*): (?P<source>{_INSIDE})\)")
+_DERIVED = re.compile(r"\s*\(default: (?P<default>[^()]*)(?P<source>)\)")
+_SOURCED = re.compile(rf"\s*\((?P<default>)(?P<source>(?:deck|primer|assumed|public \([^()]*\))(?:[:;,] {_INSIDE})?)\)")
+
+
+@dataclass(frozen=True)
+class Key:
+    """One key. ``type``: what may be written; ``default``: "" if there is none; ``source``: where that is from."""
+
+    name: str
+    type: str
+    default: str
+    source: str
+    meaning: str
+    required: bool = False
+
+
+@dataclass(frozen=True)
+class KeyTable:
+    """The keys of one table of a scenario file; ``title``: how it is written there."""
+
+    title: str
+    about: str
+    keys: tuple[Key, ...]
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What one topic lists."""
+
+    topic: str
+    tables: tuple[KeyTable, ...]
+
+    @property
+    def units(self) -> dict[str, list[str]]:
+        """What may stand behind the numbers of the quantities in these tables, by the name of their type."""
+        types = "\n".join(key.type for table in self.tables for key in table.keys)
+        return {
+            name: list(dimension.units)
+            for name, dimension in _QUANTITIES.items()
+            if re.search(rf"(?<![\w/]){name}s?(?![\w/])", types)
+        }
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the topic as plain data."""
+        return {"topic": self.topic, "units": self.units, "tables": [asdict(table) for table in self.tables]}
+
+
+def reference(topic: str) -> Reference:
+    """Return the tables of one of ``TOPICS``; KeyError for anything else."""
+    return Reference(topic, tuple(_TOPICS[topic](tidy_schema())))
+
+
+# --- topics -----------------------------------------------------------------------------------------------------------
+
+
+def _strategies(schema: Node) -> Iterator[KeyTable]:
+    """The keys that all kinds share, then what each kind has of its own or takes otherwise."""
+    common: dict[str, Key] = {}
+    for model in STRATEGIES.values():
+        for key in _keys(schema["$defs"][model.__name__]):
+            base = Recovery.model_fields.get(key.name)
+            if base is not None and base.description == model.model_fields[key.name].description:
+                common.setdefault(key.name, key)
+    order = [common[name] for name in Recovery.model_fields]
+    yield KeyTable("[jobs.recovery]", "Keys of every kind.", tuple(order))
+    for kind, model in STRATEGIES.items():
+        ignored = sorted(model.unused | ({"coverage"} if model.rolls_back else set()))
+        own, *inner = _tables(schema, model.__name__, "jobs.recovery", title=f'kind = "{kind}"')
+        about = f"{own.about} Ignores {', '.join(ignored)}." if ignored else own.about
+        yield replace(own, about=about, keys=tuple(key for key in own.keys if key != common.get(key.name)))
+        yield from inner
+
+
+def _hazards(schema: Node) -> Iterator[KeyTable]:
+    yield from _tables(schema, "Hazard", "hazards", listed=True)
+    for kind, model in LIFETIMES.items():
+        yield from _tables(schema, model.__name__, "hazards.mtbf", title=f'mtbf.kind = "{kind}"')
+
+
+def _distributions(schema: Node) -> Iterator[KeyTable]:
+    for kind, model in DISTRIBUTIONS.items():
+        yield from _tables(schema, model.__name__, "", title=f'kind = "{kind}"')
+
+
+def _topologies(schema: Node) -> Iterator[KeyTable]:
+    for name in shipped_files("topologies"):
+        found = resolve(name)
+        sizes = f"{found.node.gpus} GPUs per node, {found.rack.nodes} nodes per rack"
+        yield KeyTable(name, f"{found.description}. {sizes}, NVLink domain: {found.nvlink.domain}.", ())
+    yield from _tables(schema, "TopologyDescription", "", title="A topology file of your own")
+
+
+def _presets(schema: Node) -> Iterator[KeyTable]:
+    for name, preset in presets().items():
+        kind = STRATEGIES[preset.kind].__name__
+        known = {key.name: key for key in _keys(schema["$defs"][kind])}
+        keys = [
+            replace(known[key], default=str(value), source=preset.sources[key], required=False)
+            for key, value in preset.keys.items()
+        ]
+        yield KeyTable(f'preset = "{name}"', f"{preset.about} Kind: {preset.kind}.", tuple(keys))
+
+
+def _others(schema: Node) -> Iterator[KeyTable]:
+    """The tables of a scenario that no other topic lists."""
+    schema = {**schema, "$defs": schema["$defs"] | {"": schema}}
+    yield from _tables(schema, "", "", title="Top level", leave_out={"Hazard", "TopologyDescription"})
+
+
+_TOPICS: dict[str, Callable[[Node], Iterator[KeyTable]]] = {
+    "strategies": _strategies,
+    "hazards": _hazards,
+    "topologies": _topologies,
+    "distributions": _distributions,
+    "presets": _presets,
+    "keys": _others,
+}
+TOPICS = tuple(_TOPICS)
+"""What can be listed; ``keys``: the tables of a scenario that are no kind of anything."""
+
+
+# --- tables -----------------------------------------------------------------------------------------------------------
+
+
+def _tables(
+    schema: Node, name: str, path: str, title: str = "", listed: bool = False, leave_out: Container[str] = ()
+) -> Iterator[KeyTable]:
+    """Yield the table of one model, then those inside it, each once; kinds of a family are left to their own topic."""
+    found: dict[str, tuple[list[str], Node]] = {}
+
+    def reach(name: str, path: str, title: str) -> None:
+        if name in found:
+            found[name][0].append(title)
+            return
+        node = schema["$defs"][name]
+        found[name] = [title], node
+        for key, value in node["properties"].items():
+            for inner, in_list in _inside(value):
+                if inner not in _FAMILIES and inner not in leave_out:
+                    there = f"{path}.{key}" if path else key
+                    reach(inner, there, _title(there, in_list))
+
+    reach(name, path, title or _title(path, listed))
+    for titles, node in found.values():
+        yield KeyTable(", ".join(dict.fromkeys(titles)), _about(node), tuple(_keys(node)))
+
+
+def _title(path: str, listed: bool) -> str:
+    return f"[[{path}]]" if listed else f"[{path}]"
+
+
+def _inside(node: Node, listed: bool = False) -> Iterator[tuple[str, bool]]:
+    """Yield the models that a value may be, and whether as entries of a list."""
+    if "$ref" in node:
+        yield _name(node), listed
+    for form in (*node.get("oneOf", ()), *node.get("anyOf", ())):
+        yield from _inside(form, listed)
+    if "items" in node:
+        yield from _inside(node["items"], True)
+
+
+def _name(node: Node) -> str:
+    return str(node["$ref"].rpartition("/")[2])
+
+
+def _about(node: Node) -> str:
+    """Return the first paragraph of a model's docstring, on one line."""
+    paragraph = node.get("description", "").partition("\n\n")[0]
+    return " ".join(paragraph.replace("``", "").split())
+
+
+def _keys(node: Node) -> Iterator[Key]:
+    """Yield the keys of a model, those that must be given first; not ``kind``, which its table is named after."""
+    required = node.get("required", ())
+    keys = [name for name in node["properties"] if name != "kind"]
+    for name in sorted(keys, key=lambda name: name not in required):
+        value = node["properties"][name]
+        default, source, meaning = _explained(value.get("description", ""))
+        given = value.get("default")
+        if isinstance(given, bool):
+            default = str(given).lower()
+        elif isinstance(given, int | float) or (isinstance(given, str) and given):
+            default = str(given)
+        yield Key(name, _type(value), default, source, meaning, name in required)
+
+
+def _explained(description: str) -> tuple[str, str, str]:
+    """Split a description into the default as it is told, its source and the meaning."""
+    for pattern in (_DEFAULT, _DERIVED, _SOURCED):
+        if match := pattern.search(description):
+            return match["default"], match["source"], description[: match.start()] + description[match.end() :]
+    return "", "", description
+
+
+def _type(node: Node) -> str:
+    """Say what may be written: text, numbers with their bounds, quantities by name, kinds by family."""
+    if "x-unit" in node:
+        return _QUANTITY[node["x-unit"]]
+    if "$ref" in node:
+        return _FAMILIES.get(_name(node), "table")
+    forms = [*node.get("oneOf", ()), *node.get("anyOf", ())]
+    if forms:
+        return " | ".join(dict.fromkeys(part for form in forms for part in _type(form).split(" | ")))
+    if "enum" in node:
+        return " | ".join(node["enum"])
+    kind = node["type"]
+    if kind == "array" and "prefixItems" in node:
+        return f"list of {len(node['prefixItems'])} {_type(node['prefixItems'][0])}s"
+    if kind == "array":
+        return f"list of {_type(node['items'])}s"
+    if kind in ("integer", "number"):
+        return ("whole number" if kind == "integer" else "number") + _bounds(node)
+    return {"string": "text", "boolean": "true | false", "object": "table of text"}[str(kind)]
+
+
+def _bounds(node: Node) -> str:
+    low = node.get("minimum", node.get("exclusiveMinimum"))
+    bounds = [] if low is None else [f"{'>' if 'exclusiveMinimum' in node else '>='} {_number(low)}"]
+    if "maximum" in node:
+        bounds.append(f"<= {_number(node['maximum'])}")
+    return " " + ", ".join(bounds) if bounds else ""
+
+
+def _number(value: float) -> str:
+    return f"{value:,.10g}" if abs(value) < 1e10 else f"{value:.3g}"

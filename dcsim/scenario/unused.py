@@ -1,0 +1,90 @@
+"""Keys that are set though no simulation of the scenario reads them: allowed, and named."""
+
+from collections import Counter
+from collections.abc import Iterator
+
+from dcsim.hazards import Hazard
+from dcsim.recovery import Recovery
+from dcsim.scenario.errors import KeyPath, dotted
+from dcsim.scenario.model import Job, Scenario
+
+_LOADS = frozenset({"restore", "restore_success", "restore_per_doubling", "restore_gpus"})
+
+
+def unused_keys(scenario: Scenario) -> list[str]:
+    """Return the keys, as ``--set`` takes them, that are set though the simulation ignores them.
+
+    The closed-form accounting may still read such a key of the first job: restore in the modes hot and cold,
+    checkpoint_every where ``identify`` needs it.
+    """
+    corrupts = any(hazard.effect == "corrupt" for hazard in scenario.hazards)
+    unused: list[KeyPath] = []
+    for job in scenario.jobs:
+        unused += [("jobs", job.name, "recovery", key) for key in _of_job(job, corrupts)]
+    for hazard in scenario.hazards:
+        unused += [("hazards", hazard.key, *key) for key in _of_hazard(hazard, scenario.cluster.in_rack_spares > 0)]
+    unused += [("maintenance", each.name) for each in scenario.maintenance if each.start >= scenario.horizon]
+    return [dotted(path) for path in unused]
+
+
+def _of_job(job: Job, corrupts: bool) -> Iterator[str]:
+    """Yield the common keys that are not at their default though the job's kind does not use them.
+
+    Whatever its kind, a job that is submitted later starts with a restore, and one that a hazard corrupts rolls back.
+    """
+    recovery = job.recovery
+    used = set(recovery.uses)
+    if job.submit or corrupts:
+        used |= _LOADS - recovery.unused
+    if corrupts and recovery.tiers:
+        used.add("bad_checkpoint")
+    if not recovery.restore_per_doubling:
+        used.discard("restore_gpus")
+    for key, field in Recovery.model_fields.items():
+        if key not in used and getattr(recovery, key) != field.default:
+            yield key
+
+
+def _of_hazard(hazard: Hazard, in_rack: bool) -> Iterator[KeyPath]:
+    """Yield the keys that this effect, these lives or these repairs leave without effect."""
+    effect, lemons = hazard.effect, hazard.lemons
+    if hazard.age and not hazard.ages:
+        yield ("age",)
+    if effect == "degrade" and hazard.blast is not None:  # only the component itself is slow
+        yield ("blast",)
+    if effect == "kill":  # the hardware stays: nothing is repaired
+        if hazard.repair:
+            yield ("repair",)
+        if hazard.requalify:
+            yield ("requalify",)
+    else:
+        yield from _of_repair(hazard)
+    if hazard.returns == "job" and (effect in ("kill", "degrade") or in_rack):  # nothing leaves, or it has its own rack
+        yield ("returns",)
+    if lemons is not None and lemons.retire_after is None and (lemons.factor == 1 or lemons.fraction == 0):
+        yield ("lemons",)
+
+
+def _of_repair(hazard: Hazard) -> Iterator[KeyPath]:
+    """Yield what a record's own repair times replace, and what a repair cannot change: a component without a state."""
+    if hazard.lifetime.mean_repair_ms is not None and hazard.repair:
+        typed = hazard.stages[0].duration.mean_ms > 0
+        if typed:
+            yield ("repair", *_entry(hazard, 0), "time") if _has_stages(hazard) else ("repair",)
+    if not hazard.ages and hazard.lemons is None:
+        for place, stage in enumerate(hazard.stages):
+            if stage.silent:
+                yield ("repair", *_entry(hazard, place), "silent")
+
+
+def _has_stages(hazard: Hazard) -> bool:
+    return hazard.stages[0] is hazard.repair or isinstance(hazard.repair, tuple)
+
+
+def _entry(hazard: Hazard, place: int) -> KeyPath:
+    """Return how a stage is reached in ``repair``: by its name if that is its own, else by its place in the list."""
+    if not isinstance(hazard.repair, tuple):
+        return ()
+    names = Counter(stage.name for stage in hazard.stages)
+    name = hazard.stages[place].name
+    return (place if name is None or names[name] > 1 else name,)

@@ -1,0 +1,301 @@
+"""Random scenarios of everything that a simulation knows: tiny clusters, times of a few ms, so that all of it collides.
+
+Each scenario has some of the features of ``FEATURES``, alone or together; what is not chosen stays as in step 1.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from hypothesis import strategies as st
+
+from dcsim.scenario import Scenario
+from tests.property.scenarios import PARTS, text
+
+FEATURES = (
+    "age",
+    "trace",
+    "burst",
+    "lemons",
+    "kill",
+    "straggle",
+    "degrade",
+    "corrupt",
+    "wrong",
+    "stages",
+    "returns",
+    "exposure",
+    "work",
+    "maintenance",
+    "in_rack",
+    "async-checkpoint",
+    "tiered-checkpoint",
+    "checkpointless",
+    "elastic",
+    "stateless",
+    "coverage",
+    "bad",
+    "failing",
+)
+EFFECTS = ("kill", "straggle", "degrade", "corrupt")
+KINDS = ("async-checkpoint", "tiered-checkpoint", "checkpointless", "elastic", "stateless")
+
+
+@dataclass
+class Builder:
+    """What one scenario draws from."""
+
+    draw: st.DrawFn
+    has: set[str]
+    unit: int
+    horizon: int
+    gpus: int
+    node: int
+    per_rack: int
+
+    def number(self, least: int, most: int) -> int:
+        """Draw a whole number."""
+        return self.draw(st.integers(least, most))
+
+    def one(self, *values: Any) -> Any:
+        """Draw one of some values."""
+        return self.draw(st.sampled_from(values))
+
+    def chance(self, feature: str) -> bool:
+        """Draw whether a feature that the scenario has is used here."""
+        return feature in self.has and self.one(True, True, False)
+
+    def duration(self, most: int, least: int = 0) -> str:
+        """Draw a duration."""
+        return text(self.unit * self.number(least, most))
+
+    # --- jobs
+
+    def recovery(self, size: int) -> dict[str, Any]:
+        """Draw a strategy for a gang of this size."""
+        kinds = [kind for kind in KINDS if kind in self.has]
+        kind = self.one(*(kinds * 2), "checkpoint-restart", "fault-tolerant")
+        keys: dict[str, Any] = {"kind": kind, "failover": self.duration(5)}
+        if kind != "tiered-checkpoint":
+            keys["restore"] = self.duration(5)
+        keys["spare"] = "hot" if "in_rack" in self.has else self.one("hot", "hot", "hot", "cold")
+        keys["network_overhead"], keys["memory_overhead"] = self.one(("0 %", "0 %"), ("5 %", "0 %"), ("3.3 %", "1.7 %"))
+        if "failing" in self.has:
+            keys["restore_success"] = self.one("100 %", "60 %")
+            keys["restore_per_doubling"], keys["restore_gpus"] = self.duration(3), self.number(1, 4)
+        kept = kind in ("fault-tolerant", "checkpointless", "elastic")
+        if kept and self.chance("coverage"):
+            keys["coverage"] = self.one("0 %", "50 %", "80 %")
+        if kind == "checkpointless" and self.one(True, False):
+            keys["survives"] = self.number(0, 3)
+        writes = not kept or "coverage" in keys or "survives" in keys or "corrupt" in self.has or self.one(True, False)
+        if kind == "tiered-checkpoint":
+            keys["tiers"] = self.tiers()
+        elif kind != "stateless" and writes:
+            every = self.number(1, self.one(4, 20))
+            keys["checkpoint_every"] = text(self.unit * every)
+            keys["checkpoint_write"] = self.duration(self.one(0, 3))
+            if kind == "async-checkpoint":
+                keys["checkpoint_drain"] = self.duration(every)
+        if "bad" in self.has and (not kept or "coverage" in keys or "survives" in keys) and kind != "stateless":
+            keys["bad_checkpoint"] = self.one("0 %", "50 %")
+        if kind == "elastic":
+            keys |= self.shapes(size)
+        return keys
+
+    def tiers(self) -> list[dict[str, Any]]:
+        """Draw one to three tiers."""
+        count, every, survives, tiers = self.number(1, 3), self.number(1, 6), 0, []
+        for number in range(count):
+            tier: dict[str, Any] = {"name": f"tier {number}", "every": text(self.unit * every)}
+            tier |= {"write": self.duration(2), "drain": self.duration(every), "restore": self.duration(5)}
+            if number < count - 1:
+                survives += self.number(0, 2)
+                tier["survives"] = survives
+            every *= self.number(1, 3)
+            tiers.append(tier)
+        return tiers
+
+    def shapes(self, size: int) -> dict[str, Any]:
+        """Draw the keys of an elastic gang."""
+        group = self.one(*[each for each in range(1, size + 1) if size % each == 0])
+        keys: dict[str, Any] = {"group": group, "step": self.duration(self.one(0, 4))}
+        if self.one(True, False):
+            keys["rejoin"] = self.duration(4)
+        if self.one(True, False, False):
+            keys["shapes"] = sorted(self.draw(st.sets(st.integers(1, size // group))) | {size // group})
+        return keys
+
+    def jobs(self, seats: int) -> tuple[list[dict[str, Any]], int]:
+        """Draw jobs on some of the seats; return them and the seats that are left."""
+        jobs: list[dict[str, Any]] = []
+        in_rack = "in_rack" in self.has
+        number_of_jobs = self.one(1, 2, 3)
+        for number in range(number_of_jobs):
+            if seats == 0:
+                break
+            last = number == number_of_jobs - 1
+            size = self.number(1, max(1, seats // 2)) if not last else self.number(max(1, seats * 2 // 3), seats)
+            count = self.number(1, min(3, seats // size))
+            seats -= size * count
+            job: dict[str, Any] = {"name": f"job {number}", "gpus": size, "count": count}
+            if not in_rack:
+                job["priority"] = self.number(0, 2)
+                job["submit"] = text(self.unit * self.one(0, 0, 0, 1, self.horizon // 3))
+            if self.chance("work"):
+                job["work"] = f"{self.unit * size * self.number(1, self.horizon) / 1000:.3f} GPU-s"
+            jobs.append(job | {"recovery": self.recovery(size)})
+        return jobs, seats
+
+    # --- hazards
+
+    def spread(self, most: int) -> Any:
+        """Draw a time, fixed or with a distribution."""
+        mean = self.duration(most, 1)
+        laws = [{"kind": "exponential", "mean": mean}, {"kind": "empirical", "values": [text(0), mean]}]
+        return self.one(mean, self.duration(most), *laws, {"kind": "lognormal", "mean": mean, "sigma": 1.0})
+
+    def lifetime(self, mean: str, components: int) -> Any:
+        """Draw the law of a component's life."""
+        if self.chance("trace"):
+            count = self.number(1, 8)
+            trace: dict[str, Any] = {"kind": "trace", "at": [self.duration(self.horizon - 1) for _ in range(count)]}
+            trace |= {"span": text(self.unit * (self.horizon + self.number(0, 5)))}
+            trace["start"] = self.one("fixed", "random")
+            if self.one(True, False):
+                trace["component"] = [self.number(0, 2 * components) for _ in range(count)]
+            if self.one(True, False):
+                trace["repair"] = [self.duration(15) for _ in range(count)]
+            return trace
+        exponential = {"kind": "exponential", "mean": mean}
+        if not self.chance("age"):
+            return self.one(mean, exponential)
+        weibull = {"kind": "weibull", "mean": mean, "shape": self.one(0.7, 3.0)}
+        mixed = [{"share": "40 %", "life": weibull}, {"share": "60 %", "life": exponential}]
+        return self.one(
+            weibull,
+            {"kind": "lognormal", "mean": mean, "sigma": 1.0},
+            {"kind": "empirical", "values": [mean, self.duration(20, 1), text(self.unit * self.horizon * 3)]},
+            {"kind": "mixture", "parts": mixed},
+        )
+
+    def hazard(self, name: str, crews: int) -> dict[str, Any]:
+        """Draw a hazard."""
+        kind = self.one(0, 0, 1, 2)
+        components = -(-self.gpus // (1, self.node, self.node * self.per_rack)[kind])
+        mean = text(max(1, self.unit * self.horizon * components // self.one(2, 5, 12, 25)))
+        effect = self.one(
+            "interrupt", *[each for each in ("kill", "straggle", "degrade", "corrupt") if each in self.has]
+        )
+        life = self.lifetime(mean, components)
+        law = life["kind"] if isinstance(life, dict) else "exponential"
+        found: dict[str, Any] = {"name": name, "component": PARTS[kind], "effect": effect, "mtbf": life}
+        found["detect"] = self.spread(self.one(1, 6))
+        if law not in ("exponential", "trace") and self.one(True, False):
+            found["age"] = self.duration(self.horizon // 2)
+            if law == "empirical":
+                found["age"] = self.duration(19)
+        blast = self.one("derived", "part", "number", "number")
+        if blast == "part":
+            found["blast"] = PARTS[self.number(kind, 2)]
+        elif blast == "number":
+            found["blast"] = self.number(1, min(self.gpus, self.one(2, 8)))
+        if effect in ("straggle", "degrade"):
+            found["keeps"] = self.one("50 %", "90 %", "33.3 %")
+        if effect == "interrupt" and self.chance("wrong"):
+            found["wrong_node"] = self.one("30 %", "70 %")
+        if self.chance("exposure"):
+            found["exposure"] = "running"
+        if law == "exponential" and self.chance("burst"):
+            found["burst"] = {"size": self.one(1.0, 2.5), "within": self.duration(8)}
+        if law != "trace" and self.chance("lemons"):
+            found["lemons"] = self.lemons(effect)
+        recorded = law == "trace" and "repair" in life
+        found["repair"] = self.repair(crews, recorded)
+        if "stages" in self.has:
+            found["requalify"] = self.duration(self.one(0, 5))
+        if self.chance("returns"):
+            found["returns"] = "job"
+        return found
+
+    def lemons(self, effect: str) -> dict[str, Any]:
+        """Draw lemons, retired or not."""
+        lemons: dict[str, Any] = {"fraction": self.one("20 %", "60 %"), "factor": self.one(1.0, 2.5, 5.0)}
+        if effect not in ("kill", "degrade") and self.one(True, True, False):
+            lemons |= {"retire_after": self.number(1, 3), "window": self.duration(self.horizon, 1)}
+            if self.one(True, True, False):
+                lemons["replace"] = self.duration(20)
+        return lemons
+
+    def repair(self, crews: int, recorded: bool) -> Any:
+        """Draw a repair of one or more stages."""
+        stages: list[dict[str, Any]] = []
+        for _ in range(self.number(1, 3) if "stages" in self.has and not recorded else 1):
+            stage: dict[str, Any] = {"time": self.spread(12)}
+            if pool := self.one(None, "own", "shared"):
+                stage["crews"] = crews if pool == "shared" else self.number(1, 2)
+            if pool == "shared":
+                stage["name"] = "technician"
+            if "stages" in self.has:
+                stage["silent"] = self.one("0 %", "40 %", "100 %")
+                if not recorded:
+                    stage["success"] = self.one("100 %", "60 %")
+            stages.append(stage)
+        return stages if len(stages) > 1 else stages[0]
+
+    def maintenance(self) -> list[dict[str, Any]]:
+        """Draw planned work."""
+        found = []
+        for number in range(self.number(1, 2)):
+            drain, duration = self.number(0, 6), self.number(1, 10)
+            each: dict[str, Any] = {"name": f"work {number}", "component": self.one(*PARTS)}
+            each |= {
+                "every": text(self.unit * (drain + duration + self.number(1, self.horizon))),
+                "rolling": self.one(True, False),
+            }
+            each |= {"drain": text(self.unit * drain), "duration": text(self.unit * duration)}
+            if self.one(True, False):
+                each["first"] = self.duration(self.horizon // 3)
+            found.append(each)
+        return found
+
+
+@st.composite
+def full_scenarios(draw: st.DrawFn, most_features: int = len(FEATURES)) -> Scenario:
+    """Draw a scenario of 4 to 40 GPUs with at most so many features, and some tens of failures."""
+    count = draw(st.sampled_from([count for count in (1, 1, 2, 3, 5, len(FEATURES)) if count <= most_features]))
+    has = (
+        set(FEATURES)
+        if count == len(FEATURES)
+        else draw(st.sets(st.sampled_from(FEATURES), min_size=count, max_size=count))
+    )
+    if count == len(FEATURES) and draw(st.booleans()):
+        has.discard("in_rack")
+    node, per_rack = draw(st.sampled_from([(4, 2), (8, 1), (2, 3), (3, 2), (1, 5), (2, 2)]))
+    rack = node * per_rack
+    if "in_rack" in has and rack > 1:
+        gpus, held = rack * draw(st.integers(1, 4)), draw(st.integers(1, min(2, rack - 1)))
+    else:
+        has.discard("in_rack")
+        gpus, held = node * draw(st.integers(-(-4 // node), draw(st.sampled_from([12, 12, 24])) // node + 1)), 0
+    unit = draw(st.sampled_from([1, 1, 1, 1, 7, 60_000]))  # coarse units draw longer stretches, 1 ms draws ties
+    builder = Builder(draw, has, unit, draw(st.integers(20, 200)), gpus, node, per_rack)
+    jobs, left = builder.jobs(gpus - held * -(-gpus // rack))
+    crews = builder.number(1, 3)
+    cluster: dict[str, Any] = {"gpus": gpus}
+    shape = {"node": {"gpus": node}, "rack": {"nodes": per_rack}, "nvlink": {"domain": "node"}}
+    cluster["topology"] = {"name": "small", "description": "", **shape}
+    if held:
+        cluster["in_rack_spares"] = held
+    else:
+        cluster["spares"] = builder.number(0, left)
+    return Scenario.model_validate(
+        {
+            "name": "random",
+            "horizon": text(unit * builder.horizon),
+            "seed": builder.number(0, 10_000),
+            "cluster": cluster,
+            "jobs": jobs,
+            "hazards": [builder.hazard(f"hazard {number}", crews) for number in range(builder.number(1, 3))],
+            "maintenance": builder.maintenance() if "maintenance" in has else [],
+        }
+    )

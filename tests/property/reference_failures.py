@@ -1,0 +1,302 @@
+"""The reference's failures: clocks, whom they strike, what is identified when, blames, relapses."""
+
+import numpy as np
+
+from dcsim.hazards import Draws
+from tests.property.reference_repair import Repairs
+from tests.property.reference_world import Gang, Gpu, Incident, Outcome
+
+
+class Clock:
+    """The life of one component of an ageing hazard: ``left`` until it fails, ``age`` in service since it was new."""
+
+    def __init__(self, left: int, age: int) -> None:
+        self.left, self.age, self.row = left, age, 0
+
+
+class Failures(Repairs):
+    """What fails, and what is done about it."""
+
+    def __init__(self, scenario, replication: int) -> None:
+        super().__init__(scenario, replication)
+        self.draws: list[Draws] = self.plan.draws(replication)
+        self.lemons = [set(each.lemons.tolist()) for each in self.draws]
+        self.counted: dict[tuple[int, int], list[int]] = {}  # (hazard, component) -> times, for retirement
+        self.lives: dict[tuple[int, int], np.ndarray] = {}  # (hazard, row)
+        self.known: list[tuple[int, int, int, int, bool, Outcome]] = []
+        self.clocks: dict[tuple[int, int], Clock] = {}
+        for number, (hazard, draws) in enumerate(zip(self.hazards, self.draws, strict=True)):
+            if hazard.ages:
+                for component in range(draws.components):
+                    self.clocks[number, component] = Clock(self.life(number, component, 0), hazard.age)
+                continue
+            known = draws.failures
+            outcomes = self.outcomes(number, len(known.times))
+            rows = zip(known.times.tolist(), known.marks.tolist(), known.excess.tolist(), outcomes, strict=True)
+            self.known += [(at, number, draw, mark, excess, out) for draw, (at, mark, excess, out) in enumerate(rows)]
+        self.known.sort(key=lambda row: row[:3])
+
+    def outcomes(self, number: int, count: int) -> list[Outcome]:
+        """Return what follows the next failures of a hazard."""
+        drawn = self.draws[number].outcomes(count)
+        rows = zip(
+            drawn.detect.tolist(), drawn.wrong.tolist(), drawn.stages.T.tolist(), drawn.fixed.tolist(), strict=True
+        )
+        return [Outcome(*row) for row in rows]
+
+    # --- clocks
+
+    def life(self, number: int, component: int, row: int) -> int:
+        """Return the row-th life of a component; a lemon's is shorter."""
+        if (number, row) not in self.lives:
+            self.lives[number, row] = self.draws[number].lives(row)
+        return self.hastened(number, component, int(self.lives[number, row][component]))
+
+    def hastened(self, number: int, component: int, life: int) -> int:
+        """Return a life, or a lemon's shorter one."""
+        if component in self.lemons[number]:
+            return max(1, round(life / self.hazards[number].lemons.factor))
+        return life
+
+    def begin_life(self, number: int, component: int) -> None:
+        """Begin the next life of a component whose hazard ages."""
+        if self.hazards[number].ages:
+            clock = self.clocks[number, component]
+            clock.row, clock.age = clock.row + 1, 0
+            clock.left = self.life(number, component, clock.row)
+
+    def under_repair(self, number: int, component: int) -> bool:
+        """Whether a component has failed and is not back yet: it cannot fail of the same again."""
+        hazard = self.hazards[number]
+        if not (hazard.ages or hazard.lemons or hazard.effect in ("straggle", "degrade")):
+            return False
+        return any(
+            incident.hazard == number
+            and incident.component == component
+            and not (hazard.effect == "corrupt" and incident.state == "latent" and not hazard.ages)
+            for incident in self.incidents
+        )
+
+    def exposed(self, number: int, owner: Gang | None) -> bool:
+        """Whether what this owner has can fail now."""
+        return self.hazards[number].exposure == "always" or (owner is not None and owner.phase == "run")
+
+    def runs(self, number: int, component: int) -> bool:
+        """Whether the clock of a component runs."""
+        standing = self.standing(self.hazards[number].component, component)
+        if not standing or self.under_repair(number, component):
+            return False
+        return self.exposed(number, standing[0].gang)
+
+    def age(self, passed: int) -> None:
+        """Let the clocks run."""
+        for (number, component), clock in self.clocks.items():
+            if self.runs(number, component):
+                clock.left, clock.age = clock.left - passed, clock.age + passed
+
+    # --- whom a failure reaches
+
+    def slots(self) -> list[Gpu | None]:
+        """List what stands in each slot: members in their gang's first slots, free GPUs after all gangs' slots.
+
+        If that room is too small for the free GPUs, the rest of them stand in the slots the gangs leave void.
+        """
+        free = self.members(None)
+        room = len(self.gpus) - sum(gang.plan.gpus for gang in self.gangs)
+        surplus = iter(free[room:])
+        standing: list[Gpu | None] = []
+        for gang in self.gangs:
+            up = self.members(gang)
+            standing += up + [next(surplus, None) for _ in range(gang.plan.gpus - len(up))]
+        return standing + free[:room] + [None] * (room - len(free))
+
+    def group(self, number: int, hit: Gpu) -> list[Gpu]:
+        """Return what goes down with a GPU: its aligned group of a typed blast, or what stands in the part."""
+        hazard = self.hazards[number]
+        part = hazard.struck_part
+        if part is not None:
+            return self.standing(part, hit.index // self.topology.gpus_per(part))
+        ranks = self.members(hit.gang)
+        first = ranks.index(hit) // hazard.blast * hazard.blast
+        return ranks[first : first + hazard.blast]
+
+    # --- failures
+
+    def fail(self, number: int, mark: int, excess: bool, outcome: Outcome | None) -> None:
+        """Let a failure happen; ``outcome`` is None for an ageing hazard, which draws one if it does something."""
+        hazard = self.hazards[number]
+        component = mark if hazard.placed else None
+        if component is None:
+            hit = self.slots()[mark]
+        else:
+            hit = next(iter(self.standing(hazard.component, component)), None)
+            if self.under_repair(number, component) or (excess and component not in self.lemons[number]):
+                return
+        if hit is None or not self.exposed(number, hit.gang):
+            return
+        group = self.group(number, hit)
+        killed = [gang for gang in self.gangs if gang.phase != "wait" and any(gpu.gang is gang for gpu in group)]
+        if (hazard.effect == "kill" and not killed) or (hazard.effect == "corrupt" and hit.gang is None):
+            self.begin_life(number, mark)
+            return
+        self.failures += 1
+        outcome = outcome or self.outcomes(number, 1)[0]
+        found = self.now + outcome.detect
+        if hazard.effect == "kill":
+            for gang in killed:
+                self.strike_gang(gang, 0, found)
+            self.begin_life(number, mark)
+            return
+        self.orders += 1
+        incident = Incident(number, component, outcome, "latent", found, self.orders, wrong=outcome.wrong)
+        self.incidents.append(incident)
+        if hazard.effect == "interrupt":
+            self.strike(incident, group)
+        elif hazard.effect == "corrupt":
+            gang = incident.gang = hit.gang
+            incident.offset = self.members(gang).index(hit)
+            incident.clean = max((gang.safe(tier) for tier in range(len(gang.tiers))), default=gang.position)
+
+    def strike(self, incident: Incident, group: list[Gpu], again: bool = False, at_least: int = -1) -> None:
+        """Take a group down until the incident is identified at ``incident.found``; ``again``: a relapse."""
+        owners = [gang for gang in self.gangs if any(gpu.gang is gang for gpu in group)]
+        alone = len(owners) == 1 and all(gpu.gang is not None for gpu in group)
+        incident.state, incident.gpus, incident.gang = "struck", group, owners[0] if alone else None
+        for gang in owners:
+            self.strike_gang(gang, sum(gpu.gang is gang for gpu in group), incident.found, at_least)
+        for gpu in group:
+            gpu.condition, gpu.struck_in, gpu.gang = "struck", gpu.gang, None
+        self.forget(group, out=True)
+        lemons = self.hazards[incident.hazard].lemons
+        if lemons is not None and lemons.retire_after is not None and not again:
+            times = self.counted.setdefault((incident.hazard, incident.component), [])
+            times[:] = [at for at in [*times, self.now] if at > self.now - lemons.window]
+            incident.retire = len(times) >= lemons.retire_after
+
+    def forget(self, gpus: list[Gpu], out: bool) -> None:
+        """Note that GPUs left their gang: relapses of theirs are off; a straggler that is ``out`` is slow no more."""
+        for incident in list(self.incidents):
+            hazard = self.hazards[incident.hazard]
+            if incident.state == "faulty" and self.by_places:
+                incident.gpus = [gpu for gpu in incident.gpus if gpu not in gpus]
+                if not incident.gpus:
+                    self.clear(incident)
+            elif hazard.effect == "straggle" and incident.state == "latent" and out:
+                own = self.part(hazard.component, incident.component)
+                if any(gpu in gpus for gpu in own) and all(gpu.condition != "up" for gpu in own):
+                    self.clear(incident)
+
+    def clear(self, incident: Incident) -> None:
+        """End an incident whose component was taken care of otherwise: as if it had been fixed."""
+        self.mend(incident, fixed=True, renewed=False)
+
+    def mend(self, incident: Incident, fixed: bool, renewed: bool) -> None:
+        """Let the failed component begin again: as new, or as old as it was."""
+        number, component = incident.hazard, incident.component
+        self.incidents.remove(incident)
+        if component is None:
+            return
+        if fixed or renewed:
+            self.lemons[number].discard(component)
+            self.begin_life(number, component)
+        elif self.hazards[number].ages:
+            clock = self.clocks[number, component]
+            lemon = component in self.lemons[number]
+            worn = round(clock.age * self.hazards[number].lemons.factor) if lemon else clock.age
+            rest = int(self.draws[number].residual(np.array([worn], dtype=np.int64))[0])
+            clock.left = self.hastened(number, component, rest)
+
+    # --- identification
+
+    def identify(self) -> bool:
+        """Identify the first failure that is due, in order of strike or onset."""
+        due = [each for each in self.incidents if each.state in ("latent", "struck") and each.found == self.now]
+        if not due:
+            return False
+        incident = min(due, key=lambda each: each.order)
+        effect = self.hazards[incident.hazard].effect
+        if incident.state == "struck":
+            self.leave(incident)
+        elif effect == "degrade":
+            incident.state = "repair"
+            self.send(incident, [], ends=True)
+        elif effect == "straggle":
+            standing = self.standing(self.hazards[incident.hazard].component, incident.component)
+            if standing:
+                self.strike(incident, self.group(incident.hazard, standing[0]))
+                self.leave(incident)
+            else:
+                self.clear(incident)
+        else:
+            self.find_corrupt(incident)
+        return True
+
+    def find_corrupt(self, incident: Incident) -> None:
+        """Roll a corrupted gang back to what is clean and strike it where the fault is, if that is still in it."""
+        gang, hazard = incident.gang, self.hazards[incident.hazard]
+        level = 0 if gang.tiers else -1
+        if gang.phase == "finished":
+            self.clear(incident)
+            return
+        self.end_stretch(gang)
+        self.cut(gang, incident.clean)
+        members = self.members(gang)
+        if incident.component is None:
+            hit = members[incident.offset] if incident.offset < len(members) else None
+        else:
+            own = self.standing(hazard.component, incident.component)
+            hit = next((gpu for gpu in own if gpu.gang is gang), None)
+        if hit is not None:
+            group = [gpu for gpu in self.group(incident.hazard, hit) if gpu.gang is gang]
+            self.strike(incident, group, at_least=level)
+            self.leave(incident)
+            return
+        if gang.phase == "wait":
+            gang.deepest = max(gang.deepest, level)
+        else:
+            self.strike_gang(gang, 0, self.now, at_least=level)
+        self.clear(incident)
+
+    def leave(self, incident: Incident) -> None:
+        """Let the struck group leave for repair, or the healthy one that is blamed for it."""
+        group, gang, hazard = incident.gpus, incident.gang, self.hazards[incident.hazard]
+        others = self.members(gang)
+        if incident.wrong and gang is not None and len(others) >= len(group):
+            last = group[-1].index
+            if self.by_places:
+                others.sort(key=lambda gpu: (gpu.index - last) % len(self.gpus))
+            for gpu in group:
+                gpu.condition, gpu.gang, gpu.struck_in = "up", gang, None
+            blamed = others[: len(group)]
+            for gpu in blamed:
+                gpu.condition, gpu.gang, gpu.struck_in = "struck", None, gang
+            incident.state, incident.wrong = "faulty", incident.wrong - 1
+            self.forget(blamed, out=True)
+            self.send(incident, blamed, ends=False)
+            return
+        incident.state = "repair"
+        if not incident.retire:
+            self.send(incident, group, ends=True)
+            return
+        self.counted[incident.hazard, incident.component] = []
+        own = [gpu for gpu in group if gpu in self.part(hazard.component, incident.component)]
+        self.replace(incident, own)
+        if len(own) < len(group):
+            self.send(incident, [gpu for gpu in group if gpu not in own], ends=False)
+
+    def relapse(self) -> bool:
+        """Let the faulty members of the first gang that begins to run strike it again."""
+        for gang in self.gangs:
+            faulty = [each for each in self.incidents if each.state == "faulty" and each.gang is gang]
+            if gang.phase == "finished":
+                for incident in faulty:
+                    self.clear(incident)
+            elif gang.phase == "run" and gang.resumed == self.now and faulty:
+                for incident in faulty:
+                    if not self.by_places:
+                        incident.gpus = self.members(gang)[: len(incident.gpus)]
+                    self.orders += 1
+                    incident.order, incident.found = self.orders, self.now + incident.outcome.detect
+                    self.strike(incident, incident.gpus, again=True)
+                return True
+        return False
