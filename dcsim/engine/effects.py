@@ -4,10 +4,10 @@ import numpy as np
 
 from dcsim.engine.cause import Case, Cause
 from dcsim.engine.full import FullGang
-from dcsim.engine.gang import WAIT
+from dcsim.engine.gang import DETECT, WAIT
 from dcsim.engine.places import Atoms
 from dcsim.engine.repairs import Repairs
-from dcsim.engine.timeline import IDENTIFY, RELAPSE
+from dcsim.engine.timeline import IDENTIFY, LEAVE, RELAPSE
 
 
 class Effects(Repairs):
@@ -82,7 +82,7 @@ class Effects(Repairs):
 
     # --- strikes --------------------------------------------------------------------------------------------------
 
-    def strike_atoms(self, case: Case, atoms: Atoms, now: int, detect: int) -> None:
+    def strike_atoms(self, case: Case, atoms: Atoms, now: int, detect: int | None) -> None:
         """A component is struck, with all that it takes down."""
         assert self.places is not None
         case.owners = self.places.owner[atoms].copy()
@@ -92,7 +92,7 @@ class Effects(Repairs):
         case.cause.fail(case.component, now)
         self.strike(case, atoms, now, detect)
 
-    def strike_ranks(self, case: Case, gang: FullGang, rank: int, now: int, detect: int) -> None:
+    def strike_ranks(self, case: Case, gang: FullGang, rank: int, now: int, detect: int | None) -> None:
         """A typed blast strikes ranks of a gang."""
         blast = case.cause.blast
         first = rank - rank % blast
@@ -101,8 +101,8 @@ class Effects(Repairs):
         atoms = self.places.ranks(gang.index, first, case.gpus) if self.places is not None else None
         self.strike(case, atoms, now, detect)
 
-    def strike(self, case: Case, atoms: Atoms | None, now: int, detect: int) -> None:
-        """What the case names leaves its owners; it will be identified after its detection time."""
+    def strike(self, case: Case, atoms: Atoms | None, now: int, detect: int | None) -> None:
+        """What the case names leaves its owners; it will be identified after its detection time (None: it is)."""
         case.at, case.atoms = now, atoms
         for gang, gpus in case.parts:
             if gang is None:
@@ -118,7 +118,10 @@ class Effects(Repairs):
         for gang, _ in case.parts:
             if gang is not None:
                 self.gang_clocks(gang, now)
-        self.push(now + detect, self.identify_case, case, IDENTIFY)
+        if detect is None:
+            self.identify_case(now, case)
+        else:
+            self.push(now + detect, self.identify_case, case, IDENTIFY)
 
     def identify_case(self, now: int, case: Case) -> None:
         """The struck group leaves for repair; after its last identification a gang takes replacements."""
@@ -138,7 +141,12 @@ class Effects(Repairs):
                 self.mend(case, now)
         for gang, _ in case.parts:
             if gang is not None and not gang.open:
-                self.want(gang, now, len(case.parts) == 1)
+                self.push(now, self.leave_detect, gang, LEAVE)
+
+    def leave_detect(self, now: int, gang: FullGang) -> None:
+        """All that struck a gang has been identified: it wants replacements."""
+        if gang.phase == DETECT and not gang.open:
+            self.want(gang, now, True)
 
     def blame_another(self, case: Case, now: int) -> bool:
         """Send healthy members to repair in place of the faulty ones, which will strike again; return whether so."""
@@ -169,7 +177,8 @@ class Effects(Repairs):
                 for case in cases:
                     case.gpus = min(case.gpus, gang.up)
                     case.parts = [(gang, case.gpus)]
-                    self.strike(case, case.atoms, now, case.detect)
+                    if case.gpus:
+                        self.strike(case, case.atoms, now, case.detect)
 
     def begin(self, gang: FullGang, now: int) -> None:
         """A gang starts; faulty members that are still in it strike as soon as it computes."""
@@ -212,7 +221,7 @@ class Effects(Repairs):
         del cause.slow[component]
         atoms = places.in_service(places.span(cause.hazard.component, component))
         if len(atoms):
-            self.strike_atoms(case, self.target(cause, component, int(atoms[0])), now, 0)
+            self.strike_atoms(case, self.target(cause, component, int(atoms[0])), now, None)
         else:
             cause.mend(component, now, True)
         self.refresh_speeds(now)
@@ -236,10 +245,11 @@ class Effects(Repairs):
         gang = case.parts[0][0]
         assert gang is not None
         if case not in gang.clean:  # the gang has finished
+            case.fixed = True
             self.mend(case, now)
             return
         if case.component < 0 and case.rank < gang.up:
-            self.strike_ranks(case, gang, case.rank, now, 0)
+            self.strike_ranks(case, gang, case.rank, now, None)
             return
         if case.component >= 0:
             places = self.places
@@ -248,12 +258,13 @@ class Effects(Repairs):
             atoms = atoms[places.owner[atoms] == gang.index]
             if len(atoms):
                 target = self.target(case.cause, case.component, int(atoms[0]))
-                self.strike_atoms(case, target[places.owner[target] == gang.index], now, 0)
+                self.strike_atoms(case, target[places.owner[target] == gang.index], now, None)
                 return
+        case.fixed = True  # something else has taken it away
         if gang.phase == WAIT:  # nothing left to strike, and nobody to hang
             clean = gang.clean.pop(case)
             gang.stop(now)
             gang.roll_back(0, now, clean=clean)
             self.mend(case, now)
         else:
-            self.strike(case, None, now, 0)
+            self.strike(case, None, now, None)

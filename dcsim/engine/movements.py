@@ -14,7 +14,7 @@ from dcsim.engine.gang import DETECT, DONE, WAIT, WHOLE
 from dcsim.engine.log import EventLog
 from dcsim.engine.places import FREE, Atoms, Places
 from dcsim.engine.simulation import Simulation
-from dcsim.engine.timeline import ENDS
+from dcsim.engine.timeline import FINISHED
 from dcsim.ledger import REST, SPARES
 from dcsim.scenario import Plan
 
@@ -201,7 +201,7 @@ class Movements(Simulation[FullGang]):
         """Put the end of a gang's work on the agenda, if nothing comes before it."""
         at = gang.finish_at() if gang.phase == WHOLE else None
         if at is not None and at < self.horizon:
-            self.push(at, self.finish, gang, ENDS)
+            self.push(at, self.finish, gang, FINISHED)
 
     def finish(self, now: int, gang: FullGang) -> None:
         """A gang's work is done: it gives its GPUs back."""

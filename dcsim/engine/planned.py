@@ -6,7 +6,7 @@ from dcsim.engine.full import FullGang
 from dcsim.engine.gang import DRAIN, WHOLE
 from dcsim.engine.log import EventLog
 from dcsim.engine.places import Atoms
-from dcsim.engine.timeline import ENDS
+from dcsim.engine.timeline import BACK, DRAINED
 from dcsim.scenario import Maintenance, Plan
 
 
@@ -48,7 +48,7 @@ class Planned(Effects):
                 self.gang_clocks(gang, now)
             gang.draining.add(window)
             window.gangs.append(gang)
-        self.push(now + window.planned.drain, self.withdraw, window, ENDS)
+        self.push(now + window.planned.drain, self.withdraw, window, DRAINED)
 
     def withdraw(self, now: int, window: Window) -> None:
         """The component leaves service; gangs that have drained for it are safe and take replacements."""
@@ -76,7 +76,7 @@ class Planned(Effects):
             places.take_out(atoms)
             self.stays.append(window)
             self.left(atoms, now, struck=False)
-            self.push(now + window.planned.duration, self.bring_back, window, ENDS)
+            self.push(now + window.planned.duration, self.bring_back, window, BACK)
         for gang in sorted(ready, key=lambda gang: gang.index):
             gang.drained()
             self.want(gang, now, False)

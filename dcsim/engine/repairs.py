@@ -3,7 +3,7 @@
 from dcsim.engine.cause import Case, Part
 from dcsim.engine.movements import Movements
 from dcsim.engine.places import Atoms
-from dcsim.engine.timeline import REPAIRED
+from dcsim.engine.timeline import ADMIT, REPAIRED
 
 
 class Repair:
@@ -38,7 +38,7 @@ class Repairs(Movements):
             parts, atoms, mends = self.parts_of(case.owners[~own]), atoms[~own], False
         repair = Repair(case, parts, atoms, mends, now)
         self.away.append(repair)
-        self.next_stage(now, repair)
+        self.push(now, self.next_stage, repair, ADMIT)
 
     def next_stage(self, now: int, repair: Repair) -> None:
         """Go on to the next stage, where it may queue; after the last to the test, and back."""

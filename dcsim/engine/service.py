@@ -4,7 +4,7 @@ from operator import attrgetter
 from typing import Generic, TypeVar
 
 from dcsim.engine.gang import DRAIN, WAIT, WHOLE, GangState
-from dcsim.engine.timeline import IDENTIFY, SERVICE, TICKS, Timeline
+from dcsim.engine.timeline import ADMIT, SERVICE, TICKS, Timeline
 from dcsim.scenario import Plan
 
 ORDER = attrgetter("order")
@@ -61,7 +61,7 @@ class Service(Timeline, Generic[G]):
         """A gang is short of hardware, or must see whether it is; ``alone``: its handler brings no other gang."""
         short = gang.gpus - gang.up
         if alone and short <= self.free and not self.waiting and not gang.cold:
-            tick = TICKS * now + IDENTIFY
+            tick = TICKS * now + ADMIT
             if self.quiet_until > tick and (not self.agenda or self.agenda[0][0] > tick):
                 gang.up = gang.gpus  # nothing else ends in this millisecond: no need to queue for service
                 if short:

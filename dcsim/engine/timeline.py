@@ -1,8 +1,9 @@
 """Time in the engine: ticks, the agenda that runs ahead of SimPy's calendar, and who is woken when.
 
 The order of events within one millisecond is part of the model (MODEL.md, "Ties"), so engine time is counted in ticks
-of a seventh of a millisecond: repairs end first, then other phases, then failures are identified, waiting gangs are
-served, relapses strike, maintenance begins, and failures strike last.
+of an eleventh of a millisecond: repairs end first, then work, maintenance and drains, failures are identified, gangs
+leave detection, what was struck joins the queue for repair, waiting gangs are served, relapses strike, maintenance
+begins, and failures strike last.
 
 A handler puts what follows from it on the agenda. What comes before anything else in SimPy's calendar is done on
 the spot, by the same handlers and in the same order; only the rest costs an event. A failure that stands alone thus
@@ -16,9 +17,9 @@ from typing import Any
 
 import simpy
 
-TICKS = 7
+TICKS = 11
 """Ticks in a millisecond."""
-REPAIRED, ENDS, IDENTIFY, SERVICE, RELAPSE, PLANNED, STRIKE = range(TICKS)
+REPAIRED, FINISHED, BACK, DRAINED, IDENTIFY, LEAVE, ADMIT, SERVICE, RELAPSE, PLANNED, STRIKE = range(TICKS)
 
 Handler = Callable[[int, Any], None]
 """Called with the time [ms] and what it is about."""

@@ -131,6 +131,9 @@ def _in_rack(scenario: Scenario, topology: Topology) -> Broken:
         if job.priority != scenario.jobs[0].priority:
             why = f"must be {scenario.jobs[0].priority} for all jobs (in_rack_spares is given: no pre-emption)"
             yield ("jobs", index, "priority"), f"found {job.priority}; {why}"
+        if job.recovery.spare == "cold":
+            why = 'must be "hot" (in_rack_spares is given: the spares of its racks are there for it)'
+            yield ("jobs", index, "recovery", "spare"), f'found "cold"; {why}'
 
 
 def _maintenance(scenario: Scenario, topology: Topology) -> Broken:

@@ -260,16 +260,14 @@ class Builder:
 
 
 @st.composite
-def full_scenarios(draw: st.DrawFn, most_features: int = len(FEATURES)) -> Scenario:
-    """Draw a scenario of 4 to 40 GPUs with at most so many features, and some tens of failures."""
-    count = draw(st.sampled_from([count for count in (1, 1, 2, 3, 5, len(FEATURES)) if count <= most_features]))
-    has = (
-        set(FEATURES)
-        if count == len(FEATURES)
-        else draw(st.sets(st.sampled_from(FEATURES), min_size=count, max_size=count))
-    )
-    if count == len(FEATURES) and draw(st.booleans()):
-        has.discard("in_rack")
+def full_scenarios(draw: st.DrawFn, features: tuple[str, ...] = FEATURES) -> Scenario:
+    """Draw a scenario of 4 to 40 GPUs with some of these features or all of them, and some tens of failures."""
+    few = draw(st.sampled_from([1, 1, 2, 3, 5, 8, None]))
+    has = set(features)
+    if few is not None and few < len(features):
+        has = draw(st.sets(st.sampled_from(features), min_size=few, max_size=few))
+    elif draw(st.booleans()):
+        has.discard("in_rack")  # it forbids priorities and late jobs
     node, per_rack = draw(st.sampled_from([(4, 2), (8, 1), (2, 3), (3, 2), (1, 5), (2, 2)]))
     rack = node * per_rack
     if "in_rack" in has and rack > 1:

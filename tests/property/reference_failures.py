@@ -295,6 +295,9 @@ class Failures(Repairs):
                 for incident in faulty:
                     if not self.by_places:
                         incident.gpus = self.members(gang)[: len(incident.gpus)]
+                    if not incident.gpus:
+                        self.clear(incident)
+                        continue
                     self.orders += 1
                     incident.order, incident.found = self.orders, self.now + incident.outcome.detect
                     self.strike(incident, incident.gpus, again=True)

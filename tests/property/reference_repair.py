@@ -25,26 +25,29 @@ class Repairs(Service):
         for gpu in gpus:
             gpu.condition, gpu.gone = "repair", after is None
         if after is not None:
-            self.batches.append(Batch(incident, gpus, True, True, back=self.now + after))
+            self.begun += 1
+            self.batches.append(Batch(incident, gpus, True, True, back=self.now + after, began=self.begun))
 
     def stages(self, batch: Batch) -> list[int]:
-        """Times of the stages that a batch goes through, the test last; only the test's place for a replacement."""
+        """Times of the stages that a batch goes through, the test last; for a replacement only its time."""
+        if batch.renews:
+            return [self.hazards[batch.incident.hazard].lemons.replace]
         reached = [time for time in batch.incident.outcome.stages if time >= 0]
         return [*reached, self.hazards[batch.incident.hazard].requalify]
 
     def pool(self, batch: Batch) -> tuple[str | tuple[int, int] | None, int | None]:
         """Return the crews that a batch needs: name (or hazard and stage) and number; None: no crew."""
-        if batch.renews or batch.stage == len(self.stages(batch)) - 1:
+        if batch.stage == len(self.stages(batch)) - 1:
             return None, None
         stage = self.hazards[batch.incident.hazard].stages[batch.stage]
         return stage.name or (batch.incident.hazard, batch.stage), stage.crews
 
     def end_repair(self) -> bool:
-        """End the first stage that is due, in order of strike."""
-        for batch in sorted(self.batches, key=lambda batch: batch.incident.order):
+        """End the first stage that is due, in the order in which they began."""
+        for batch in sorted(self.batches, key=lambda batch: batch.began):
             if batch.back == self.now:
                 self.batches.remove(batch)
-                if batch.renews or batch.stage == len(self.stages(batch)) - 1:
+                if batch.stage == len(self.stages(batch)) - 1:
                     self.come_back(batch)
                 else:
                     batch.stage, batch.back = batch.stage + 1, None
@@ -60,6 +63,8 @@ class Repairs(Service):
                 at_work = sum(each.back is not None and self.pool(each)[0] == name for each in self.batches)
                 if crews is None or at_work < crews:
                     batch.back = self.now + self.stages(batch)[batch.stage]
+                    self.begun += 1
+                    batch.began = self.begun
                     return True
         return False
 
@@ -77,7 +82,7 @@ class Repairs(Service):
             gpu.condition, gpu.struck_in = "up", None
         to_job = self.hazards[incident.hazard].returns == "job" and not self.in_rack
         if to_job and incident.gang is not None and self.queues(incident.gang):
-            self.take(incident.gang, batch.gpus)
+            self.take(incident.gang, sorted(batch.gpus, key=lambda gpu: gpu.index))
         if batch.ends:
             self.mend(incident, incident.outcome.fixed, batch.renews)
 

@@ -124,6 +124,7 @@ class Batch:
     stage: int = 0  # beyond the last: the test
     admitted: bool = False
     back: int | None = None  # end of the stage; None: waits for a crew, or never
+    began: int = 0  # which stage of all it is
 
 
 @dataclass(eq=False)
@@ -162,6 +163,7 @@ class World:
         self.gangs = [self.new_gang(gang) for gang in self.plan.gangs]
         self.place()
         self.incidents: list[Incident] = []
+        self.begun = 0  # stages, so that those that end together end in the order in which they began
         self.batches: list[Batch] = []  # in order of joining the queue that they are in
         self.windows: list[Window] = []  # that began
         self.by_places = self.in_rack > 0 or bool(scenario.maintenance) or any(each.placed for each in self.hazards)
