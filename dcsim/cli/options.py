@@ -124,7 +124,7 @@ def unused_notes(scenarios: "Sequence[Scenario]") -> list[str]:
     for each in scenarios:
         by_keys.setdefault(", ".join(unused_keys(each)), []).append(each.name)
     return [
-        f"{', '.join(dict.fromkeys(names))}: set, but not used by a strategy of this kind: {keys}"
+        f"{', '.join(dict.fromkeys(names))}: set, but not used by this simulation: {keys}"
         for keys, names in by_keys.items()
         if keys
     ]

@@ -75,11 +75,16 @@ def test_console_block(number: int, folder: Path) -> None:
         assert matches(shown, printed), f"$ {command}\n" + "\n".join(printed)
 
 
-def test_the_scenario_shown_loads(tmp_path: Path) -> None:
-    """The TOML block is a whole scenario: it loads and can be estimated."""
-    (block,) = re.findall(r"^```toml\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
-    (tmp_path / "mine.toml").write_text(block, encoding="utf-8")
+def test_the_scenarios_shown_load(tmp_path: Path) -> None:
+    """The first TOML block is a whole scenario, the second its jobs, hazards and maintenance: both can be estimated."""
+    whole, parts = re.findall(r"^```toml\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+    (tmp_path / "mine.toml").write_text(whole, encoding="utf-8")
     assert 0 < estimate(load(tmp_path / "mine.toml")).accounting.goodput_loss < 1
+    job = '[[jobs]]\nname = "pretrain"\ngpus = 896\n'
+    (tmp_path / "real.toml").write_text(f'extends = "mine.toml"\n{job}{parts}', encoding="utf-8")
+    real = load(tmp_path / "real.toml")
+    assert (real.hazards[0].ages, real.jobs[0].recovery.kind, len(real.maintenance)) == (True, "checkpointless", 1)
+    assert 0 < estimate(real).accounting.goodput_loss < 1
 
 
 def test_the_comparison_can_fail() -> None:
