@@ -138,7 +138,7 @@ class Effects(Repairs):
             if case.gpus:
                 self.begin_repair(case, case.parts, case.atoms, now)
             elif case.cause.effect == "corrupt":
-                self.mend(case, now)
+                self.clear(case, now)  # something else has taken it away
         for gang, _ in case.parts:
             if gang is not None and not gang.open:
                 self.push(now, self.leave_detect, gang, LEAVE)
@@ -245,8 +245,7 @@ class Effects(Repairs):
         gang = case.parts[0][0]
         assert gang is not None
         if case not in gang.clean:  # the gang has finished
-            case.fixed = True
-            self.mend(case, now)
+            self.clear(case, now)
             return
         if case.component < 0 and case.rank < gang.up:
             self.strike_ranks(case, gang, case.rank, now, None)
@@ -260,11 +259,10 @@ class Effects(Repairs):
                 target = self.target(case.cause, case.component, int(atoms[0]))
                 self.strike_atoms(case, target[places.owner[target] == gang.index], now, None)
                 return
-        case.fixed = True  # something else has taken it away
         if gang.phase == WAIT:  # nothing left to strike, and nobody to hang
             clean = gang.clean.pop(case)
             gang.stop(now)
             gang.roll_back(0, now, clean=clean)
-            self.mend(case, now)
+            self.clear(case, now)
         else:
             self.strike(case, None, now, None)

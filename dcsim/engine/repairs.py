@@ -78,6 +78,16 @@ class Repairs(Movements):
         if repair.gpus and self.waiting:
             self.call_service(now)
 
+    def clear(self, case: Case, now: int) -> None:
+        """A failure is over without a repair of its own: as if it were fixed, unless another repair still has it."""
+        cause, component = case.cause, case.component
+        same = (each.case for each in self.away if each.mends and each.case.cause is cause)
+        if component >= 0 and any(other.component == component for other in same):
+            cause.lemon[component] = False
+            return
+        case.fixed = True
+        self.mend(case, now)
+
     def not_awaited(self, repair: Repair) -> None:
         """A gang that waits for its own does not wait for these any more."""
         for gang, gpus in repair.parts:
@@ -97,7 +107,12 @@ class Repairs(Movements):
     def return_to_job(self, repair: Repair, now: int) -> None:
         """A gang that waits takes what it needs of its own first."""
         gang = repair.parts[0][0]
-        if len(repair.parts) > 1 or gang is None or not gang.queued or (self.places is not None and self.places.holes):
+        if (
+            len(repair.case.parts) > 1
+            or gang is None
+            or not gang.queued
+            or (self.places is not None and self.places.holes)
+        ):
             return  # in-rack spares go where they belong anyway
         gpus = min(gang.gpus - gang.up, repair.gpus)
         if gpus > 0:
