@@ -89,13 +89,15 @@ class Movements(Simulation[FullGang]):
         if struck:
             for cause in self.causes:
                 if cause.effect == "straggle" and cause.slow:
-                    self._clear_stragglers(cause, now)
+                    self._clear_stragglers(cause, atoms, now)
         self.moved(atoms, now)
 
-    def _clear_stragglers(self, cause: Cause, now: int) -> None:
+    def _clear_stragglers(self, cause: Cause, atoms: Atoms, now: int) -> None:
         assert self.places is not None
         for component in list(cause.slow):
-            if not len(self.places.in_service(self.places.span(cause.hazard.component, component))):
+            low, high = span = self.places.span(cause.hazard.component, component)
+            taken = ((atoms >= low) & (atoms < high)).any()  # others may be out for maintenance, and come back slow
+            if taken and not len(self.places.in_service(span)):
                 del cause.slow[component]
                 cause.mend(component, now, True)
 
