@@ -1,0 +1,133 @@
+"""Cases in which engine and reference once differed: small, with their strikes as literals beside the equality."""
+
+import pytest
+
+from dcsim.engine import simulate
+from dcsim.scenario import Scenario
+from tests.property import reference
+from tests.property.test_engine_equals_reference import differences
+
+CORRUPT_TWICE = {
+    "name": "random",
+    "horizon": "0.02 s",
+    "cluster": {
+        "topology": {
+            "name": "small",
+            "description": "",
+            "node": {"gpus": 4},
+            "rack": {"nodes": 2},
+            "nvlink": {"domain": "node"},
+        },
+        "gpus": 4,
+    },
+    "jobs": [{"name": "job 0", "gpus": 2, "recovery": {"checkpoint_every": "0.001 s", "kind": "checkpoint-restart"}}],
+    "hazards": [
+        {
+            "name": "hazard 0",
+            "component": "node",
+            "mtbf": "0.001 s",
+            "effect": "corrupt",
+            "lemons": {"fraction": "20 %", "factor": 1.0, "retire_after": 1, "window": "0.001 s", "replace": "0.001 s"},
+            "detect": "0.001 s",
+            "repair": {"time": "0.001 s"},
+        }
+    ],
+}
+SPLIT_GROUP = {
+    "name": "random",
+    "horizon": "0.02 s",
+    "cluster": {
+        "topology": {
+            "name": "small",
+            "description": "",
+            "node": {"gpus": 2},
+            "rack": {"nodes": 3},
+            "nvlink": {"domain": "node"},
+        },
+        "gpus": 4,
+    },
+    "jobs": [
+        {
+            "name": "job 0",
+            "gpus": 1,
+            "priority": 1,
+            "recovery": {
+                "restore_gpus": 1,
+                "checkpoint_every": "0.001 s",
+                "kind": "async-checkpoint",
+                "checkpoint_drain": "0 s",
+            },
+        },
+        {
+            "name": "job 1",
+            "gpus": 2,
+            "priority": 1,
+            "recovery": {
+                "restore_gpus": 1,
+                "checkpoint_every": "0.001 s",
+                "kind": "async-checkpoint",
+                "checkpoint_drain": "0 s",
+            },
+        },
+    ],
+    "hazards": [
+        {
+            "name": "hazard 0",
+            "component": "gpu",
+            "mtbf": "0.04 s",
+            "lemons": {"fraction": "20 %", "factor": 5.0, "retire_after": 1, "window": "0.001 s"},
+            "detect": "0.001 s",
+            "repair": {"time": "0.001 s"},
+            "returns": "job",
+        }
+    ],
+}
+SLOW_IN_MAINTENANCE = {
+    "name": "random",
+    "horizon": "0.14 s",
+    "cluster": {
+        "topology": {
+            "name": "small",
+            "description": "",
+            "node": {"gpus": 4},
+            "rack": {"nodes": 2},
+            "nvlink": {"domain": "node"},
+        },
+        "gpus": 4,
+    },
+    "jobs": [
+        {
+            "name": "job 0",
+            "gpus": 2,
+            "recovery": {"checkpoint_every": "0.007 s", "kind": "async-checkpoint", "checkpoint_drain": "0 s"},
+        }
+    ],
+    "hazards": [
+        {
+            "name": "hazard 0",
+            "component": "gpu",
+            "mtbf": "0.022 s",
+            "effect": "straggle",
+            "keeps": "50 %",
+            "detect": "0.014 s",
+            "repair": {"time": "0.007 s"},
+        }
+    ],
+    "maintenance": [{"name": "work 0", "component": "gpu", "every": "0.014 s", "first": "0 s", "duration": "0.007 s"}],
+}
+
+
+@pytest.mark.parametrize(
+    ("tables", "strikes"),
+    [
+        pytest.param(CORRUPT_TWICE, [2, 0, 0], id="a cleared corruption leaves the other repair alone"),
+        pytest.param(SPLIT_GROUP, [1, 2, 0, 0], id="what is left of a group of two gangs returns to the pool"),
+        pytest.param(SLOW_IN_MAINTENANCE, [5, 0, 0], id="a straggler stays slow through maintenance"),
+    ],
+)
+def test_cases_that_differed(tables, strikes):
+    """Engine and reference agree in every account, on the strikes that the rule gives."""
+    scenario = Scenario.model_validate(tables)
+    found = simulate(scenario, 0)
+    assert differences(found, reference.simulate(scenario, 0)) == []
+    assert found.strikes.tolist() == strikes
