@@ -30,6 +30,7 @@ PURPOSES = {
     "spread": 13,  # when each of them comes
     "start": 14,  # of a trace
     "chance": 15,  # of each strike on a gang
+    "date": 16,  # of a phase of energisation
 }
 """Name -> its number in the key. A number, once given, stays: it is what makes results of two versions comparable."""
 

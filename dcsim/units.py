@@ -1,6 +1,7 @@
 """Quantities: text with a unit in, one canonical number out.
 
-Inside the program durations are int milliseconds, fractions floats in [0, 1), sizes float GiB and money float USD.
+Inside the program durations are int milliseconds, fractions floats in [0, 1), sizes float GiB, money
+float USD, power float W and data rates float GB/s.
 The table is closed: a unit that is not in it is an error, so ``15 m`` can never be read as metres.
 """
 
@@ -71,6 +72,11 @@ _BYTES = {
     **{unit: Decimal(1024) ** (power - 3) for power, unit in enumerate(("B", "KiB", "MiB", "GiB", "TiB", "PiB"))},
     **{unit: Decimal(1000) ** power / _GIB for power, unit in enumerate(("kB", "MB", "GB", "TB", "PB"), start=1)},
 }
+_WATTS = {"W": Decimal(1), "kW": Decimal(10) ** 3, "MW": Decimal(10) ** 6, "GW": Decimal(10) ** 9}
+_RATES = {
+    **{f"{unit}b/s": Decimal(10) ** power / 8 for power, unit in ((-3, "M"), (0, "G"), (3, "T"))},
+    **{f"{unit}B/s": Decimal(10) ** power for power, unit in ((-3, "M"), (0, "G"), (3, "T"))},
+}
 _SMALLEST = {"ms": "millisecond", "GPU-ms": "GPU-millisecond"}
 _LONGEST_MS = 3.6e15  # 10^9 h: beyond any MTBF in the field, and exact as a float
 
@@ -82,6 +88,12 @@ FRACTION = Dimension("a share below 100 %", "1", {"%": Decimal("0.01")}, "5 %", 
 SHARE = Dimension("a share up to 100 %", "1", FRACTION.units, "90 %", 1.0)
 WORK = Dimension("an amount of work above zero", "GPU-ms", _WORK, "2.1e6 GPU-h", 1e18, positive=True)
 SIZE = Dimension("a size", "GiB", _BYTES, "500 TiB", 1e15)
+POWER = Dimension("a power", "W", _WATTS, "120 kW", 1e15)
+RATE = Dimension("a data rate above zero", "GB/s", _RATES, "400 Gb/s", 1e12, positive=True)
+LENGTH = Dimension("a length above zero", "m", {"m": Decimal(1), "km": Decimal(1000)}, "3 m", 1e7, positive=True)
+PER_KWH = Dimension(
+    "a price of energy", "USD/kWh", {"USD/kWh": Decimal(1), "USD/MWh": Decimal("0.001")}, "0.087 USD/kWh", 1e6
+)
 MONEY = Dimension("an amount of money", "USD", _table(USD=1), "4 USD", 1e15)
 PER_GPU_HOUR = Dimension(
     "a price per GPU-hour", "USD", {"USD": Decimal(1), "USD/GPU-h": Decimal(1)}, "4 USD", 1e6, positive=True
@@ -191,6 +203,10 @@ Share = Annotated[float, *_quantity(SHARE)]
 """A share from 0 to 100 %, both included."""
 Work = Annotated[int, *_quantity(WORK)]
 SizeGiB = Annotated[float, *_quantity(SIZE)]
+Power = Annotated[float, *_quantity(POWER)]
+Rate = Annotated[float, *_quantity(RATE)]
+Length = Annotated[float, *_quantity(LENGTH)]
+PricePerKwh = Annotated[float, *_quantity(PER_KWH)]
 Money = Annotated[float, *_quantity(MONEY)]
 PricePerGpuHour = Annotated[float, *_quantity(PER_GPU_HOUR)]
 MoneyPerMonth = Annotated[float, *_quantity(PER_MONTH)]

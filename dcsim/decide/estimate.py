@@ -18,6 +18,7 @@ from dcsim.economics import lines, monthly, total, useful_hour_prices
 from dcsim.hazards import Hazard
 from dcsim.scenario import Scenario, sha256
 from dcsim.scenario.intervals import settled
+from dcsim.scenario.plan import blast_of
 from dcsim.topology import Topology, build
 from dcsim.units import MS_PER_H
 
@@ -132,7 +133,7 @@ def job_size(scenario: Scenario) -> float:
 def account_scenario(scenario: Scenario) -> Accounting:
     """Apply the ClusterMAX formulas: N and spares of the cluster, recovery times of the first job, every hazard.
 
-    Hazards that stop no job are not charged; intervals that name a rule are what it gives.
+    Hazards that stop no job, or that redundancy holds, are not charged; intervals that name a rule are what it gives.
     """
     scenario = settled(scenario)
     topology = build(scenario.cluster.topology, scenario.cluster.gpus)
@@ -140,10 +141,15 @@ def account_scenario(scenario: Scenario) -> Accounting:
     return account(
         scenario.cluster.gpus,
         scenario.cluster.spares,
-        [_hazard_charge(scenario, hazard, topology) for hazard in scenario.hazards if hazard.stops],
+        [_hazard_charge(scenario, hazard, topology) for hazard in charged(scenario.hazards, topology)],
         network_overhead=recovery.network_overhead,
         memory_overhead=recovery.memory_overhead,
     )
+
+
+def charged(hazards: Sequence[Hazard], topology: Topology) -> list[Hazard]:
+    """Return the hazards that stop a job: neither those that only slow it, nor those that redundancy holds."""
+    return [hazard for hazard in hazards if hazard.stops and blast_of(hazard, topology)]
 
 
 def charge_and_blast(scenario: Scenario, hazard: Hazard, topology: Topology) -> tuple[Charge, int]:
@@ -152,10 +158,8 @@ def charge_and_blast(scenario: Scenario, hazard: Hazard, topology: Topology) -> 
     Checkpoints and restores are those of the tier that the first job would roll back to; nothing is repaired after a
     ``kill``. Of a scenario with settled intervals.
     """
-    job, part = scenario.jobs[0], hazard.struck_part
-    recovery = job.recovery
-    blast = topology.gpus_per(part) if part else hazard.blast
-    assert isinstance(blast, int)
+    job = scenario.jobs[0]
+    recovery, blast = job.recovery, blast_of(hazard, topology)
     tier = max(int(recovery.level(0 if hazard.effect == "kill" else min(blast, job.gpus), True)), 0)
     restore = recovery.restore_ms(tier, job.gpus) if recovery.tiers else recovery.start_ms(job.gpus)
     per_failure = charge(

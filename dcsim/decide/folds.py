@@ -14,6 +14,7 @@ from dcsim.closed_form import Accounting, Charge
 from dcsim.decide.estimate import account_scenario, charge_and_blast, job_size
 from dcsim.hazards import Failures, Hazard
 from dcsim.scenario import Plan
+from dcsim.scenario.plan import blast_of
 from dcsim.units import MS_PER_H
 
 FOLDS = ("drawn", "struck", "merged", "idle", "owned", "running")
@@ -90,8 +91,10 @@ class Folder:
 
     def _reached(self, hazard: Hazard, failures: Failures) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
         """Yield (times, gangs) of the failures that reach a gang: its slots, or its places at t = 0."""
-        part = hazard.struck_part
-        if part is None:
+        part, topology = hazard.struck_part, self.plan.topology
+        if hazard.serves and not blast_of(hazard, topology):
+            return
+        if part is None and not hazard.serves:
             gangs = self.plan.gang_at(failures.marks)
             inside = gangs < len(self.plan.gangs)
             yield failures.times[inside], gangs[inside]
@@ -100,10 +103,16 @@ class Folder:
         placed = placed[np.argsort(self.plan.places[placed])]
         first = self.plan.places[placed]
         last = first + np.array([self.plan.gangs[index].gpus for index in placed.tolist()], dtype=np.int64)
-        span = self.plan.topology.gpus_per(part)
-        low = failures.marks * self.plan.topology.gpus_per(hazard.component) // span * span
+        if part is None:
+            served = topology.serves(hazard.component)
+            index = failures.marks // (topology.components(hazard.component) // topology.components(served))
+            low, high = topology.bounds(served)[index], topology.bounds(served)[index + 1]
+        else:
+            span = topology.gpus_per(part)
+            low = failures.marks * topology.gpus_per(hazard.component) // span * span
+            high = low + span
         from_gang = np.searchsorted(last, low, side="right")
-        to_gang = np.searchsorted(first, low + span, side="left")
+        to_gang = np.searchsorted(first, high, side="left")
         for step in range(int((to_gang - from_gang).max(initial=0))):
             reaches = from_gang + step < to_gang
             yield failures.times[reaches], placed[from_gang[reaches] + step]

@@ -48,7 +48,7 @@ def theory(scenario: Scenario) -> Theory:
     """
     layout = plan(scenario)
     recovery, gpus = layout.gangs[0].recovery, layout.gangs[0].gpus
-    hazards = [hazard for hazard in layout.scenario.hazards if hazard.stops]
+    hazards = [hazard for hazard, _, _ in strikes_on(layout)]
     strikes = _strikes(layout, recovery)
     tiers = [
         Copies(*(ms / MS_PER_H for ms in (tier.every, tier.write, tier.drain, recovery.restore_ms(level, gpus))))

@@ -15,8 +15,9 @@ CAUSE = {name: column for column, name in enumerate(CAUSES)}
 def close(simulation: "Simulation[Any]") -> Accounts:
     """Fold a finished simulation's bookings into verified accounts.
 
-    Surviving running time is split once per gang: what stragglers take is rounded up, useful is the floor of the
-    strategy's share of what is left, overhead the rest. Members that a small shape has no use for are overhead too.
+    Surviving running time is split once per gang: what stragglers, power and fabric take is rounded up, useful is the
+    floor of the strategy's share of what is left, overhead the rest. Members that a small
+    shape has no use for are overhead too.
     """
     plan = simulation.plan
     jobs = len(plan.scenario.jobs)
@@ -26,15 +27,16 @@ def close(simulation: "Simulation[Any]") -> Accounts:
     last_finish = [0] * jobs + [-1, -1]
     for gang in simulation.gangs:
         owner = gang.gang.job
-        booked, straggler, shrunk = gang.accounts()
+        booked, slowed, shrunk = gang.accounts()
         surviving = booked[STATE["useful"]]
-        useful = (surviving - straggler) * gang.gang.recovery.useful_ppb // 10**9
+        useful = (surviving - sum(slowed)) * gang.gang.recovery.useful_ppb // 10**9
         booked[STATE["useful"]] = useful
         booked[STATE["overhead"]] = surviving - useful + shrunk
         for state, time in enumerate(booked):
             gpu_ms[owner][state] += time
-        overhead[owner][CAUSE["strategy"]] += surviving - straggler - useful
-        overhead[owner][CAUSE["straggler"]] += straggler
+        overhead[owner][CAUSE["strategy"]] += surviving - sum(slowed) - useful
+        for cause, time in zip(("straggler", "power", "fabric"), slowed, strict=True):
+            overhead[owner][CAUSE[cause]] += time
         overhead[owner][CAUSE["shrunk"]] += shrunk
         strikes[owner] += gang.strikes
         end = simulation.horizon if gang.finish < 0 else gang.finish
@@ -46,6 +48,7 @@ def close(simulation: "Simulation[Any]") -> Accounts:
     gpu_ms[jobs + 1][STATE["idle"]] = simulation.idle_gpu_ms
     gpu_ms[jobs + 1][STATE["repair"]] = simulation.free_repair_gpu_ms
     gpu_ms[jobs + 1][STATE["maintenance"]] = simulation.free_maintenance_gpu_ms
+    gpu_ms[jobs + 1][STATE["unpowered"]] = simulation.unpowered_gpu_ms
     accounts = Accounts(
         simulation.replication,
         plan.owners,

@@ -60,7 +60,11 @@ class Cause:
         self.blast = hazard.blast if isinstance(hazard.blast, int) else 0
         self.running = hazard.exposure == "running"
         self.placed = hazard.placed
-        self.remembers = hazard.ages or hazard.lemons is not None or hazard.effect in ("straggle", "degrade")
+        self.serves = hazard.serves
+        self.keeps = hazard.keeps or 0.0
+        self.remembers = (
+            hazard.ages or hazard.serves or hazard.lemons is not None or hazard.effect in ("straggle", "degrade")
+        )
         self.clock: Clock | None = None
         self.failed: set[int] = set()
         self.slow: dict[int, Case] = {}

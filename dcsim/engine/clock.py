@@ -38,7 +38,7 @@ class Clock:
         self.age = np.full(components, hazard.age, dtype=np.int64)  # at the start of this life
         self.begin = np.full(components, STOPPED)
         self.failed = np.zeros(components, dtype=bool)
-        self.width = places.topology.gpus_per(hazard.component) // places.atom
+        self.width = 1 if hazard.serves else places.topology.gpus_per(hazard.component) // places.atom
         lives = self._lives(0)
         self.life = np.where(lemon, self._hastened(lives), lives) if lemon.any() else lives.copy()
         self.left = self.life.copy()
@@ -56,11 +56,15 @@ class Clock:
 
     def components_of(self, atoms: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the components that hold these atoms."""
+        if self.hazard.serves:  # it holds none: its clock stands still only while it is repaired
+            return np.empty(0, dtype=np.int64)
         components: NDArray[np.int64] = np.unique(atoms // self.width)
         return components
 
     def first_owner(self, components: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return who owns each component's first GPU in service; OUT: none is."""
+        if self.hazard.serves:
+            return np.full(len(components), FREE)
         owner = self.places.owner
         if self.width == 1:
             return owner[components]

@@ -19,6 +19,9 @@ class Effects(Repairs):
         """A component fails; ``number``: of the draw, -1 if it was not known beforehand."""
         places = self.places
         assert places is not None
+        if cause.serves:
+            self.fail_served(cause, component, now, number)
+            return
         atoms = places.in_service(places.span(cause.hazard.component, component))
         if component in cause.failed or not len(atoms):
             return  # what is out of service cannot fail
@@ -43,6 +46,26 @@ class Effects(Repairs):
             cause.slow[component] = case
             self.refresh_speeds(now)
             self.push(now + case.detect, self.find_slow, case, IDENTIFY)
+
+    def fail_served(self, cause: Cause, component: int, now: int, number: int) -> None:
+        """A component of the plant fails: those who depend on it are struck, others slow down, or nobody notices."""
+        if component in cause.failed:
+            return
+        assert self.plant is not None
+        assert self.places is not None
+        case = Case(cause, component, cause.outcome(number), now)
+        self.failures += 1
+        cause.fail(component, now)
+        change = self.plant.lose(cause.hazard.component, component, cause.keeps)
+        atoms = self.standing(change.down)
+        if len(atoms):
+            case.owners = self.places.owner[atoms].copy()
+            case.parts = self.parts_of(case.owners)
+            case.gpus = sum(gpus for _, gpus in case.parts)
+            self.strike(case, atoms, now, case.detect)
+        else:
+            self.push(now + case.detect, self.identify_case, case, IDENTIFY)
+        self.set_pace(change, now)
 
     def fail_slot(self, cause: Cause, target: int, rank: int, now: int, number: int) -> None:
         """A slot is marked: ranks of one gang, or free GPUs; what is out of service cannot be struck."""
@@ -135,7 +158,7 @@ class Effects(Repairs):
             else:
                 self.unfound.remove(case)
         if not self.blame_another(case, now):
-            if case.gpus:
+            if case.gpus or case.cause.serves:
                 self.begin_repair(case, case.parts, case.atoms, now)
             elif case.cause.effect == "corrupt":
                 self.clear(case, now)  # something else has taken it away
@@ -150,9 +173,13 @@ class Effects(Repairs):
 
     def blame_another(self, case: Case, now: int) -> bool:
         """Send healthy members to repair in place of the faulty ones, which will strike again; return whether so."""
-        gang = case.parts[0][0]
-        if not case.wrong or len(case.parts) > 1 or gang is None or not case.gpus or gang.up < case.gpus:
+        if not case.wrong or len(case.parts) > 1 or not case.gpus:
             return False
+        gang = case.parts[0][0]
+        if gang is None or gang.up < case.gpus:
+            return False
+        if case.atoms is not None and self.unserved(case.atoms).any():
+            return False  # they are out anyway
         atoms = None
         if case.atoms is not None and self.places is not None:
             atoms = self.places.following(gang.index, case.atoms)
@@ -184,7 +211,11 @@ class Effects(Repairs):
         """A gang starts; faulty members that are still in it strike as soon as it computes."""
         super().begin(gang, now)
         if gang.faulty:
-            self.push(now + gang.failover + gang.restore, self.relapse, None, RELAPSE)
+            self.plan_relapse(gang)
+
+    def plan_relapse(self, gang: FullGang) -> None:
+        """Faulty members strike as soon as their gang computes."""
+        self.push(gang.since + gang.failover + gang.restore, self.relapse, None, RELAPSE)
 
     # --- kill -----------------------------------------------------------------------------------------------------
 

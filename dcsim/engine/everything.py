@@ -29,6 +29,7 @@ class Everything(Planned):
         self.awake = False
         for gang in self.gangs:
             self.plan_finish(gang)
+        self.begin_plant()
         self.settle_agenda(self.end)
 
     def next_tick(self) -> int:
@@ -121,6 +122,8 @@ class Everything(Planned):
             self.book_repair(repair, self.horizon)
         for window in self.stays:
             self.book_stay(window, self.horizon)
+        for absence in self.absent:
+            self.book_absence(absence, slice(None), self.horizon)
         super().close_gangs()
 
     def known_failures(self) -> Iterator[Known]:

@@ -7,7 +7,7 @@ computing. A rollback pops the stack down to a position, so whatever was slow or
 import math
 from collections.abc import Callable, Iterator
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,7 +16,14 @@ from dcsim.engine.log import EventLog
 from dcsim.ledger import STATE, STATES
 from dcsim.scenario import Gang
 
+if TYPE_CHECKING:
+    from dcsim.engine.gateways import Transfer
+
 PPB = 10**9
+NEVER = 2**62
+Speed = tuple[int, int, int]
+"""Parts per billion of full speed that stragglers leave, then power too, then the fabric too: never rising."""
+FULL: Speed = (PPB, PPB, PPB)
 MOST_REPEATS = 1_000
 """Consecutive mishaps at most (assumed): a probability of 100 % would never end."""
 
@@ -39,20 +46,28 @@ class FullGang(GangState):
         "durable",
         "extra",
         "faulty",
-        "keep",
+        "held",
         "kept",
         "level",
+        "loads",
         "log",
         "needed",
+        "network",
+        "nominal",
         "owner",
         "pieces",
+        "powered",
         "queued",
         "recovery",
         "shrunk_gpu_ms",
+        "speed",
         "speeds",
+        "straggle",
         "struck",
         "surplus_from",
-        "weight",
+        "transfer",
+        "weights",
+        "writes",
     )
 
     def __init__(
@@ -63,14 +78,20 @@ class FullGang(GangState):
         self.active = self.up
         self.booked = [0] * len(STATES)
         self.shrunk_gpu_ms = 0
-        self.pieces: list[list[int]] = []  # [ms, GPUs, speed ppb]
+        self.pieces: list[tuple[int, int, Speed]] = []  # ms, GPUs, speed
         self.kept = 0  # position: ms in the stack
-        self.weight = 0  # sum of ms * GPUs * ppb
+        self.weights = [0, 0, 0]  # sums of ms * GPUs * ppb, one for each part of the speed
         self.durable = [0] * len(self.recovery.tiers)  # position that each tier's newest copy holds
         self.level, self.struck, self.extra, self.computed = -1, 0, 0, 0
-        self.keep = PPB
-        self.speeds = [(0, PPB)]  # from which computing of this stretch on, at what speed
+        self.straggle = self.powered = self.network = PPB  # what each leaves of full speed
+        self.speed = FULL
+        self.speeds = [(0, FULL)]  # from which computing of this stretch on, at what speed
         self.surplus_from = 0
+        self.nominal = 0  # its restore with storage to itself [ms]
+        self.loads = 0  # how often the restore of this stretch reads state from storage
+        self.writes = 0  # to storage, done in this stretch
+        self.held = 0  # by which the storage queue has made them longer [ms]
+        self.transfer: Transfer | None = None
         self.draining: set[Any] = set()
         self.faulty: list[Any] = []
         self.clean: dict[Any, int] = {}
@@ -106,6 +127,7 @@ class FullGang(GangState):
         elif self.phase == DRAIN:
             self.put("maintenance", self.up, self.since, now)
         self.since = now
+        self.transfer, self.held, self.writes = None, 0, 0
 
     def _stop_whole(self, now: int) -> None:
         self.book_surplus(now)
@@ -117,39 +139,43 @@ class FullGang(GangState):
             return
         self.started = True
         self.level, self.struck = -1, 0
-        run = now - running
+        late = self.late(now)
+        run = now - running - late
         blocked = self.recovery.blocked(run)
-        self.put("checkpoint", self.active, now - blocked, now)
+        self.put("checkpoint", self.active, now - blocked - late, now)
         start, self.computed = self.kept, run - blocked
-        for (low, speed), (high, _) in pairwise([*self.speeds, (self.computed, 0)]):
+        for (low, speed), (high, _) in pairwise([*self.speeds, (self.computed, FULL)]):
             if high > low:
                 self._push(high - low, speed, now)
         for tier, safe in enumerate(self.recovery.durable(run)):
             if safe:
                 self.durable[tier] = start + safe
 
-    def _push(self, ms: int, speed: int, now: int) -> None:
-        if self.pieces and self.pieces[-1][1:] == [self.active, speed]:
-            self.pieces[-1][0] += ms
+    def _push(self, ms: int, speed: Speed, now: int) -> None:
+        if self.pieces and self.pieces[-1][1:] == (self.active, speed):
+            self.pieces[-1] = (self.pieces[-1][0] + ms, self.active, speed)
         else:
-            self.pieces.append([ms, self.active, speed])
+            self.pieces.append((ms, self.active, speed))
         self.kept += ms
-        self.weight += ms * self.active * speed
-        self.note("running", self.active, now - ms, now, speed=speed)
+        self._weigh(ms * self.active, speed)
+        self.note("running", self.active, now - ms, now, speed=speed[-1])
+
+    def _weigh(self, gpu_ms: int, speed: Speed) -> None:
+        for part, keeps in enumerate(speed):
+            self.weights[part] += gpu_ms * keeps
 
     def lose(self, target: int, now: int) -> None:
         """Roll back to a position; every copy of something later is worthless."""
         while self.kept > target:
-            piece = self.pieces[-1]
-            ms = min(piece[0], self.kept - target)
-            piece[0] -= ms
+            held, gpus, speed = self.pieces.pop()
+            ms = min(held, self.kept - target)
+            if held > ms:
+                self.pieces.append((held - ms, gpus, speed))
             self.kept -= ms
-            self.weight -= ms * piece[1] * piece[2]
-            self.booked[STATE["lost"]] += ms * piece[1]
-            self.note("running", piece[1], now, now, "rollback", gpu_ms=-ms * piece[1], speed=piece[2])
-            self.note("lost", piece[1], now, now, "rollback", gpu_ms=ms * piece[1])
-            if not piece[0]:
-                self.pieces.pop()
+            self._weigh(-ms * gpus, speed)
+            self.booked[STATE["lost"]] += ms * gpus
+            self.note("running", gpus, now, now, "rollback", gpu_ms=-ms * gpus, speed=speed[-1])
+            self.note("lost", gpus, now, now, "rollback", gpu_ms=ms * gpus)
         self.durable = [min(copy, target) for copy in self.durable]
         if self.clean:  # what is computed again may be corrupt again, from here on
             self.clean = {case: min(position, target) for case, position in self.clean.items()}
@@ -215,8 +241,17 @@ class FullGang(GangState):
         return max(self.durable + safe)
 
     def run_at(self, now: int) -> int:
-        """Return how long the gang has been in the running part of this stretch [ms]; below 0: it is not."""
-        return now - self.since - self.failover - self.restore if self.phase == WHOLE else -1
+        """Return how long the gang has been in the running part of this stretch [ms]; below 0: it is not.
+
+        What the storage queue adds to its writes is left out: the strategy's timetable knows nothing of it.
+        """
+        return now - self.since - self.failover - self.restore - self.late(now) if self.phase == WHOLE else -1
+
+    def late(self, now: int) -> int:
+        """Return by how much the storage queue has made the writes of this stretch longer [ms]."""
+        if self.transfer is None or not self.transfer.write:
+            return self.held
+        return self.held + self.transfer.late(now)
 
     # --- coming back ----------------------------------------------------------------------------------------------
 
@@ -240,18 +275,23 @@ class FullGang(GangState):
         ran = grows and self.run_at(now) >= 0
         if grows:
             self.stop(now)
+            self.restore = self.nominal
         if not self.started:  # there is no state to keep yet: its first start is still due
             self.failover = recovery.failover if self.strikes else 0
-            self.restore = recovery.start_ms(self.gpus) * (1 + self.extra)
+            self.loads = 1 + self.extra
+            self.restore = recovery.start_ms(self.gpus) * self.loads
         elif ran:
-            self.failover, self.restore = recovery.rejoin_ms, 0
+            self.failover, self.restore, self.loads = recovery.rejoin_ms, 0, 0
         elif not grows:  # else the stall that it was in begins anew
             self.failover = recovery.failover
             restores = self.level >= 0 or recovery.restores_always
+            slowest = max(self.level, 0) >= len(recovery.tiers) - 1
             self.restore = recovery.restore_ms(max(self.level, 0), self.gpus) * (1 + self.extra) if restores else 0
+            self.loads = 1 + self.extra if restores and slowest else 0
+        self.nominal = self.restore
         self.active = self.legal()
         self.phase, self.since, self.surplus_from = WHOLE, now, now
-        self.speeds = [(0, self.keep)]
+        self.speeds = [(0, self.speed)]
         if self.up == self.gpus:
             self.short_since = -1
 
@@ -262,35 +302,47 @@ class FullGang(GangState):
         if self.rolls_back:
             self.level = max(self.level, 0)
 
-    def change_speed(self, speed: int, now: int) -> None:
-        """From now on the members yield ``speed`` parts per billion of their work."""
-        self.keep = speed
+    def change_speed(self, now: int) -> bool:
+        """From now on the members yield what stragglers, power and network leave; return whether that is anything new.
+
+        The slowest member sets the pace; the network slows all of them.
+        """
+        slowest = min(self.straggle, self.powered)
+        speed = self.straggle, slowest, slowest * self.network // PPB
+        if speed == self.speed:
+            return False
+        self.speed = speed
         if self.phase == WHOLE:
             run = max(self.run_at(now), 0)
             computed = run - self.recovery.blocked(run)
             if self.speeds[-1][0] == computed:
                 self.speeds.pop()
             self.speeds.append((computed, speed))
+        return True
 
     def finish_at(self) -> int | None:
         """Return when the work will be done if nothing happens [ms]; None: there is no end to it."""
         if self.needed is None:
             return None
-        done, computed = self.weight, self.speeds[-1][0]
+        done, computed = self.weights[-1], self.speeds[-1][0]
         for (low, speed), (high, _) in pairwise(self.speeds):
-            done += (high - low) * self.active * speed
-        rest = -((done - self.needed) // (self.active * self.keep))
-        return self.since + self.failover + self.restore + int(self.recovery.wall(computed + rest))
+            done += (high - low) * self.active * speed[-1]
+        rest = -((done - self.needed) // (self.active * self.speed[-1]))
+        late = self.held
+        if self.transfer is not None and self.transfer.write:  # nothing is done before it ends
+            late += self.transfer.late(self.transfer.end(NEVER))
+        return self.since + self.failover + self.restore + late + int(self.recovery.wall(computed + rest))
 
     def close(self, now: int) -> None:
         """Book what the horizon cuts: it survives."""
         self.stop(now)
 
-    def accounts(self) -> tuple[list[int], int, int]:
-        """Return GPU-ms by ledger state, and the straggler and shrunk parts of overhead, as a plain gang does."""
+    def accounts(self) -> tuple[list[int], tuple[int, int, int], int]:
+        """Return GPU-ms by ledger state, what slowed it and what was too small for it, as a plain gang does."""
         row = list(self.booked)
         row[STATE["useful"]] = sum(ms * gpus for ms, gpus, _ in self.pieces)
-        return row, row[STATE["useful"]] - self.weight // PPB, self.shrunk_gpu_ms
+        left = [row[STATE["useful"]], *(weight // PPB for weight in self.weights)]
+        return row, (left[0] - left[1], left[1] - left[2], left[2] - left[3]), self.shrunk_gpu_ms
 
 
 def _rows(chances: Callable[[], np.random.Generator]) -> Iterator[tuple[float, float, float]]:

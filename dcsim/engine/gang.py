@@ -127,9 +127,9 @@ class GangState:
         """Book what the horizon cuts: it survives."""
         self.book(now, rolled_back=False)
 
-    def accounts(self) -> tuple[list[int], int, int]:
-        """Return GPU-ms by ledger state, surviving running time under ``useful``; the part of it that stragglers take;
-        and the time of members that a small shape has no use for."""
+    def accounts(self) -> tuple[list[int], tuple[int, int, int], int]:
+        """Return GPU-ms by ledger state, surviving running time under ``useful``; the parts of it that stragglers,
+        power and the fabric take; and the time of members that a small shape has no use for."""
         row = [0] * len(STATES)
         row[STATE["useful"]] = self.saved_ms * self.gpus
         row[STATE["checkpoint"]] = self.checkpoint_ms * self.gpus
@@ -139,4 +139,4 @@ class GangState:
         row[STATE["detect"]] = self.detect_gpu_ms
         row[STATE["wait"]] = self.wait_gpu_ms
         row[STATE["repair"]] = self.repair_gpu_ms
-        return row, 0, 0
+        return row, (0, 0, 0), 0

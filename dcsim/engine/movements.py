@@ -32,7 +32,7 @@ class Movements(Simulation[FullGang]):
         ]
         super().__init__(plan, replication, gangs)
         held = scenario.cluster.in_rack_spares
-        placed = any(hazard.placed for hazard in scenario.hazards) or scenario.maintenance or held
+        placed = any(hazard.placed for hazard in scenario.hazards) or scenario.maintenance or held or plan.has_plant
         self.places = Places(plan) if placed else None
         self.away: list[Any] = []  # repairs under way
         self.unfound: list[Case] = []  # struck free GPUs that are not identified yet
@@ -129,12 +129,15 @@ class Movements(Simulation[FullGang]):
                     slowest[owner] = min(slowest.get(owner, PPB), cause.hazard.keeps_ppb)
         if slowest or self.slowed:
             for gang in self.gangs:
-                speed = slowest.get(gang.index, PPB)
-                if speed != gang.keep:
-                    gang.change_speed(speed, now)
-                    self.plan_finish(gang)
+                gang.straggle = slowest.get(gang.index, PPB)
+                self.pace(gang, now)
             slowest.pop(FREE, None)
             self.slowed = bool(slowest)
+
+    def pace(self, gang: FullGang, now: int) -> None:
+        """Let a gang run at the speed that its members, power and the network leave."""
+        if gang.change_speed(now):
+            self.plan_finish(gang)
 
     def gang_clocks(self, gang: FullGang, now: int) -> None:
         """A gang has started or stopped: clocks that run only while it computes do the same."""
@@ -213,6 +216,7 @@ class Movements(Simulation[FullGang]):
         self.event("finish", gang, now, gang.up)
         gang.phase, gang.finish = DONE, now
         self.unqueue(gang)
+        self.gang_clocks(gang, now)
         gang.clean.clear()
         gpus, gang.up = gang.up, 0
         if self.places is not None:
@@ -251,6 +255,8 @@ class Movements(Simulation[FullGang]):
         """Book time of GPUs that were free when they left service."""
         if state == "repair":
             self.free_repair_gpu_ms += gpus * (end - start)
+        elif state == "unpowered":
+            self.unpowered_gpu_ms += gpus * (end - start)
         else:
             self.free_maintenance_gpu_ms += gpus * (end - start)
         if self.log is not None and end > start:

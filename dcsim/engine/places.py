@@ -8,6 +8,7 @@ from math import gcd
 import numpy as np
 from numpy.typing import NDArray
 
+from dcsim.hazards.hazard import SERVED
 from dcsim.scenario import Plan
 
 Atoms = NDArray[np.int64]
@@ -20,13 +21,21 @@ class Places:
     def __init__(self, plan: Plan) -> None:
         topology, cluster = plan.topology, plan.scenario.cluster
         sizes = [cluster.gpus, *(gang.gpus for gang in plan.gangs)]
+        if plan.has_plant:
+            sizes.append(topology.gpus_per_node)  # the smallest thing that the plant serves
         for hazard in plan.scenario.hazards:
+            if hazard.serves:
+                continue
             if hazard.placed:
                 sizes.append(topology.gpus_per(hazard.component))
             sizes.append(
                 hazard.blast if isinstance(hazard.blast, int) else topology.gpus_per(hazard.struck_part or "gpu")
             )
-        sizes += [topology.gpus_per(planned.component) for planned in plan.scenario.maintenance]
+        sizes += [
+            topology.gpus_per(planned.component)
+            for planned in plan.scenario.maintenance
+            if planned.component not in SERVED
+        ]
         held = cluster.in_rack_spares
         if held:
             sizes += [held, topology.gpus_per_rack]

@@ -6,20 +6,23 @@ from dcsim.engine.full import FullGang
 from dcsim.engine.gang import DRAIN, WHOLE
 from dcsim.engine.log import EventLog
 from dcsim.engine.places import Atoms
+from dcsim.engine.plant import Absence
 from dcsim.engine.timeline import BACK, DRAINED
+from dcsim.hazards.hazard import SERVED
 from dcsim.scenario import Maintenance, Plan
 
 
 class Window:
     """One planned window of one component."""
 
-    __slots__ = ("atoms", "component", "gangs", "parts", "planned", "since")
+    __slots__ = ("atoms", "component", "gangs", "owners", "parts", "planned", "since")
 
     def __init__(self, planned: Maintenance, component: int) -> None:
         self.planned, self.component = planned, component
         self.gangs: list[FullGang] = []  # drained for it
         self.parts: list[Part] = []
         self.atoms: Atoms | None = None
+        self.owners: Atoms | None = None
         self.since = 0
 
 
@@ -34,9 +37,12 @@ class Planned(Effects):
         """The gangs on a component stop, and save what they have while they drain."""
         assert self.places is not None
         window = Window(self.plan.scenario.maintenance[number], component)
-        atoms = self.places.in_service(self.places.span(window.planned.component, component))
-        if not len(atoms):
-            return
+        if window.planned.component in SERVED:
+            atoms = self.would_be_unserved(window)
+        else:
+            atoms = self.places.in_service(self.places.span(window.planned.component, component))
+            if not len(atoms):
+                return
         for gang, _ in self.parts_of(self.places.owner[atoms]):
             if gang is None or gang.phase not in (WHOLE, DRAIN):
                 continue
@@ -50,11 +56,25 @@ class Planned(Effects):
             window.gangs.append(gang)
         self.push(now + window.planned.drain, self.withdraw, window, DRAINED)
 
+    def would_be_unserved(self, window: Window) -> Atoms:
+        """Return what is in service and would go down without a component of the plant."""
+        assert self.plant is not None
+        change = self.plant.lose(window.planned.component, window.component)
+        atoms = self.standing(change.down)
+        self.plant.restore(window.planned.component, window.component)
+        return atoms
+
     def withdraw(self, now: int, window: Window) -> None:
         """The component leaves service; gangs that have drained for it are safe and take replacements."""
         places = self.places
         assert places is not None
-        atoms = places.in_service(places.span(window.planned.component, window.component))
+        served = window.planned.component in SERVED
+        if served:
+            assert self.plant is not None
+            change = self.plant.lose(window.planned.component, window.component)
+            atoms = self.standing(change.down)
+        else:
+            atoms = places.in_service(places.span(window.planned.component, window.component))
         window.parts, window.atoms, window.since = self.parts_of(places.owner[atoms]), atoms, now
         ready: list[FullGang] = []
         for gang, gpus in window.parts:
@@ -73,10 +93,17 @@ class Planned(Effects):
                 if not gang.draining:
                     ready.append(gang)
         if len(atoms):
+            owners = window.owners = places.owner[atoms].copy()
             places.take_out(atoms)
-            self.stays.append(window)
+            if served:
+                self.absent.append(Absence(atoms, owners, now, now, "maintenance", awaited=False))
+            else:
+                self.stays.append(window)
             self.left(atoms, now, struck=False)
+        if served or len(atoms):
             self.push(now + window.planned.duration, self.bring_back, window, BACK)
+        if served:
+            self.set_pace(change, now)
         for gang in sorted(ready, key=lambda gang: gang.index):
             gang.drained()
             self.want(gang, now, False)
@@ -85,14 +112,23 @@ class Planned(Effects):
             self.call_service(now)
 
     def bring_back(self, now: int, window: Window) -> None:
-        """The component is in service again: its GPUs are free."""
+        """The component is in service again: its GPUs are free, unless the plant does not serve them."""
         assert self.places is not None
+        if window.planned.component in SERVED:
+            assert self.plant is not None
+            change = self.plant.restore(window.planned.component, window.component)
+            self.come_up(now)
+            self.set_pace(change, now)
+            return
         assert window.atoms is not None
+        assert window.owners is not None
         self.stays.remove(window)
         self.book_stay(window, now)
-        self.places.give_back(window.atoms)
-        self.change_free(sum(gpus for _, gpus in window.parts), now)
-        self.moved(window.atoms, now)
+        served = self.absent_if_unserved(window.atoms, window.owners, now, "maintenance", awaited=False)
+        atoms = window.atoms[served]
+        self.places.give_back(atoms)
+        self.change_free(len(atoms) * self.places.atom, now)
+        self.moved(atoms, now)
         if self.waiting:
             self.call_service(now)
 

@@ -1,8 +1,10 @@
 """What has left service goes through its repair and comes back: stages, crews, tests, retirement."""
 
+import numpy as np
+
 from dcsim.engine.cause import Case, Part
-from dcsim.engine.movements import Movements
-from dcsim.engine.places import Atoms
+from dcsim.engine.places import FREE, Atoms
+from dcsim.engine.plant import Absence, Plant
 from dcsim.engine.timeline import ADMIT, REPAIRED
 
 
@@ -17,11 +19,19 @@ class Repair:
         self.stage = -1
 
 
-class Repairs(Movements):
+class Repairs(Plant):
     """Handlers of repairs; all times in ms."""
 
     def begin_repair(self, case: Case, parts: list[Part], atoms: Atoms | None, now: int, mends: bool = True) -> None:
-        """A group leaves for repair; of a retired component only the others do, it is replaced."""
+        """A group leaves for repair; of a retired component only the others do, it is replaced.
+
+        Those who depend on a component are in order themselves: they wait for it.
+        """
+        if case.cause.serves:
+            if parts:
+                self.absent.append(Absence(case.atoms, case.owners, now, case.at))
+                self.come_up(now)  # what is served again already
+            parts, atoms = [], None
         if case.retired and mends and self.places is not None and atoms is not None:
             low, high = self.places.span(case.cause.hazard.component, case.component)
             own = (atoms >= low) & (atoms < high)
@@ -65,6 +75,8 @@ class Repairs(Movements):
         self.away.remove(repair)
         self.book_repair(repair, now)
         case = repair.case
+        if self.plant is not None and repair.atoms is not None:
+            self.leave_unserved(repair, now)
         self.not_awaited(repair)
         if repair.gpus:
             if self.places is not None and repair.atoms is not None:
@@ -77,6 +89,20 @@ class Repairs(Movements):
         self.moved(repair.atoms, now)
         if repair.gpus and self.waiting:
             self.call_service(now)
+
+    def leave_unserved(self, repair: Repair, now: int) -> None:
+        """Of a group that is repaired, leave out what the plant does not serve: it is back with the plant."""
+        case, atoms = repair.case, repair.atoms
+        assert atoms is not None
+        gang = repair.parts[0][0]
+        if len(repair.parts) == 1:
+            owners = np.full(len(atoms), FREE if gang is None else gang.index, dtype=np.int64)
+        else:
+            owners = case.owners[np.searchsorted(case.atoms, atoms)]
+        served = self.absent_if_unserved(atoms, owners, now, "repair", awaited=True)
+        if not served.all():
+            repair.atoms, repair.parts = atoms[served], self.parts_of(owners[served])
+            repair.gpus = sum(gpus for _, gpus in repair.parts)
 
     def clear(self, case: Case, now: int) -> None:
         """A failure is over without a repair of its own: as if it were fixed, unless another repair still has it."""
@@ -99,6 +125,11 @@ class Repairs(Movements):
         cause, component = case.cause, case.component
         if component >= 0:
             cause.slow.pop(component, None)
+            if cause.serves:
+                assert self.plant is not None
+                change = self.plant.restore(cause.hazard.component, component, cause.keeps)
+                self.come_up(now)
+                self.set_pace(change, now)
             cause.mend(component, now, case.fixed or case.retired)
             if case.retired:
                 cause.struck_at.pop(component, None)

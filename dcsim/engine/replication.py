@@ -33,6 +33,7 @@ def is_plain(plan: Plan) -> bool:
     scenario = plan.scenario
     return (
         not scenario.maintenance
+        and not plan.has_plant
         and not scenario.cluster.in_rack_spares
         and all(_plain_job(job) for job in scenario.jobs)
         and all(_plain_hazard(hazard) for hazard in scenario.hazards)

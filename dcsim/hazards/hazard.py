@@ -1,7 +1,7 @@
 """A hazard: what fails how often, what it does, how it is found and how long its repair takes."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self, get_args
 
 import numpy as np
 from pydantic import (
@@ -29,6 +29,28 @@ def _one_word(part: str) -> str:
 
 Part = Annotated[Literal["gpu", "node", "tray", "rack"], AfterValidator(_one_word)]
 """What fails or goes down as a whole; "tray" is read as "node", so no hazard holds it."""
+
+
+Served = Literal[
+    "nvlink-switch",
+    "access-link",
+    "leaf",
+    "leaf-uplink",
+    "spine",
+    "spine-uplink",
+    "core",
+    "psu",
+    "shelf",
+    "busway",
+    "feed",
+    "site-feed",
+    "generator",
+    "cdu",
+    "gateway",
+]
+"""What holds no GPU but serves some; a topology has those that it describes."""
+SERVED: tuple[str, ...] = get_args(Served)
+Component = Annotated[Literal["gpu", "node", "tray", "rack", Served], AfterValidator(_one_word)]
 
 
 def _blast_form(value: object) -> str:
@@ -76,7 +98,9 @@ class Hazard(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     name: str = Field("", max_length=200, description="unique; names its random streams (default: the component)")
-    component: Part = Field(description="what fails; 'tray' is another word for 'node'")
+    component: Component = Field(
+        description="what fails: GPUs, or what serves them in this topology; 'tray' is another word for 'node'"
+    )
     mtbf: AnyLifetime = Field(description="mean time between failures of one component, or a distribution")
     mtbf_range: tuple[PositiveDuration, PositiveDuration] | None = Field(
         None, description="lowest and highest MTBF that published figures support; reports show the loss at both"
@@ -96,7 +120,7 @@ class Hazard(BaseModel):
     blast: Blast | None = Field(
         None,
         description="GPUs struck by one failure, or the part that goes down with it; leave out: derived from the "
-        "topology (the tray that holds a GPU, the rack itself)",
+        "topology (the tray that holds a GPU, the rack itself, whoever depends on a switch or a feed)",
     )
     exposure: Literal["always", "running"] = Field(
         "always", description="running: it can fail only while its gang computes (default always: assumed)"
@@ -136,18 +160,25 @@ class Hazard(BaseModel):
     @property
     def placed(self) -> bool:
         """Whether a failure marks a component, not a slot."""
+        if self.serves:
+            return True
         named = self.lifetime.names_components
         slow = self.effect in _SLOWS
         return self.struck_part is not None or self.lemons is not None or self.ages or named or slow
 
     @property
+    def serves(self) -> bool:
+        """Whether it holds no GPU: what its failure takes down or slows follows from the plant."""
+        return self.component in SERVED and self.blast is None
+
+    @property
     def struck_part(self) -> Part | None:
-        """The part whose GPUs go down together, or None where ``blast`` is a typed number of GPUs."""
-        if isinstance(self.blast, int):
+        """The part whose GPUs go down together; None where ``blast`` is a number, or the plant says it."""
+        if isinstance(self.blast, int) or self.serves:
             return None
         if self.blast is not None:
             return self.blast
-        return "node" if self.component == "gpu" else self.component
+        return "node" if self.component in ("gpu", *SERVED) else self.component  # type: ignore[return-value]
 
     @property
     def stages(self) -> tuple[RepairStage, ...]:
@@ -190,6 +221,25 @@ class Hazard(BaseModel):
         return self
 
 
+def _mistakes_of_served(hazard: Hazard) -> Iterator[Mistake]:
+    """Yield what makes no sense for a component that holds no GPU."""
+    holds = f"{hazard.component} holds no GPU"
+    if isinstance(hazard.blast, str):
+        yield ("blast",), f"found '{hazard.blast}'; {holds}: leave out, then the topology says who depends on it"
+    if not hazard.serves:
+        return
+    if hazard.effect not in ("interrupt", "degrade"):
+        yield ("effect",), f'found "{hazard.effect}"; {holds}: allowed: interrupt, degrade'
+    if hazard.exposure == "running":
+        yield ("exposure",), f'found "running"; {holds}: it runs always'
+    if hazard.wrong_node:
+        yield ("wrong_node",), f"found {hazard.wrong_node:.6g}; {holds}: no node is blamed"
+    if hazard.returns == "job":
+        yield ("returns",), f'found "job"; {holds}: who depends on it returns with it'
+    if hazard.lemons is not None and hazard.lemons.retire_after is not None:
+        yield ("lemons", "retire_after"), f"found; {holds}: it is repaired where it is"
+
+
 def _mistakes(hazard: Hazard) -> Iterator[Mistake]:
     """Yield what is wrong between the keys of one hazard, with the path to it."""
     lifetime, lemons, effect = hazard.lifetime, hazard.lemons, hazard.effect
@@ -198,6 +248,8 @@ def _mistakes(hazard: Hazard) -> Iterator[Mistake]:
         yield ("keeps",), f'missing; required (effect "{effect}": the share of its speed that it keeps)'
     if effect not in _SLOWS and hazard.keeps is not None:
         yield ("keeps",), f'found with effect "{effect}"; only effect {slow} leaves a share of the speed'
+    if hazard.component in SERVED:
+        yield from _mistakes_of_served(hazard)
     if hazard.wrong_node and effect != "interrupt":
         yield ("wrong_node",), f'found with effect "{effect}"; only effect "interrupt" can be blamed on another node'
     if hazard.burst is not None and not lifetime.memoryless:

@@ -47,6 +47,11 @@ class Timetable:
             below = tier.every
         self._levels = tuple(reversed(levels))
 
+    @property
+    def period(self) -> int:
+        """Period of the slowest tier [ms]: its write is the last part of it."""
+        return self._levels[0][1]
+
     def _copied(self, run: Ms, down_to: int) -> tuple[Ms, Ms]:
         """Return the computing that is in a finished copy of tier ``down_to`` or a slower one, and what of run is left.
 

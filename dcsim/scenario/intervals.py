@@ -6,7 +6,7 @@ from dcsim.closed_form import daly_interval, optimal_interval, young_interval
 from dcsim.hazards import Hazard
 from dcsim.recovery import Recovery
 from dcsim.scenario.model import Scenario
-from dcsim.scenario.plan import Plan, lay_out
+from dcsim.scenario.plan import Plan, blast_of, lay_out
 
 RULES = {"young": young_interval, "daly": daly_interval, "optimal": optimal_interval}
 
@@ -19,12 +19,10 @@ def strikes_on(layout: Plan, index: int = 0) -> Iterator[tuple[Hazard, float, in
     """
     topology, gang = layout.topology, layout.gangs[index]
     for hazard in layout.scenario.hazards:
-        if not hazard.stops:
+        blast = blast_of(hazard, topology)
+        if not hazard.stops or not blast:
             continue
         rate = layout.reaching(hazard, index) / hazard.mtbf_ms(layout.components(hazard))
-        part = hazard.struck_part
-        blast = hazard.blast if part is None else topology.gpus_per(part)
-        assert isinstance(blast, int)
         yield hazard, rate, 0 if hazard.effect == "kill" else min(blast, gang.gpus)
 
 

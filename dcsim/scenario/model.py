@@ -7,12 +7,13 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationIn
 from pydantic_core import PydanticCustomError
 
 from dcsim.closed_form.keys import AccountingKeys
+from dcsim.distributions import Distribution, DurationOrDistribution, as_distribution
 from dcsim.economics import Tco
 from dcsim.hazards import Hazard
-from dcsim.hazards.hazard import Part
+from dcsim.hazards.hazard import Component
 from dcsim.recovery import AnyRecovery
 from dcsim.topology import MAX_GPUS, TopologyDescription, TopologyError, resolve
-from dcsim.units import Duration, PositiveDuration, Whole, Work
+from dcsim.units import Duration, PositiveDuration, Share, SizeGiB, Whole, Work
 
 
 def _resolved(value: object, info: ValidationInfo) -> object:
@@ -41,6 +42,17 @@ class Cluster(BaseModel):
     )
 
 
+class StorageUse(BaseModel):
+    """What a job moves through the storage gateways: blocking writes to its slowest tier, and loads from it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    state: SizeGiB = Field(gt=0, description="size of one checkpoint of one gang")
+    load: Duration = Field(
+        0,
+        description="part of a restore in which state is read, with storage to itself (default 0 s: assumed)",
+    )
+
+
 class Job(BaseModel):
     """``count`` gangs of ``gpus`` GPUs each that run to the horizon, or until their work is done."""
 
@@ -55,6 +67,12 @@ class Job(BaseModel):
     work: Work | None = Field(
         None, description="useful GPU-hours of one gang after which it ends; leave out: it runs to the horizon"
     )
+    comm: Share = Field(
+        0.0, description="share of a healthy, unshared step that is exposed communication (default 0 %: assumed)"
+    )
+    storage: StorageUse | None = Field(
+        None, description="what it moves through the storage gateways; leave out: it is never in anyone's way"
+    )
     recovery: AnyRecovery = Field(description="what happens after a strike")
 
 
@@ -63,7 +81,9 @@ class Maintenance(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     name: str = Field(min_length=1, max_length=200, description="what is done, unlike any other")
-    component: Part = Field(description="what leaves service as a whole; 'tray' is another word for 'node'")
+    component: Component = Field(
+        description="what leaves service as a whole, GPUs or what serves them; 'tray' is another word for 'node'"
+    )
     every: PositiveDuration = Field(description="time from one window of a component to its next")
     first: Duration | None = Field(None, description="when the first window opens; leave out: after one 'every'")
     duration: PositiveDuration = Field(description="how long a component is out")
@@ -82,6 +102,27 @@ class Maintenance(BaseModel):
         return self.every if self.first is None else self.first
 
 
+class Phase(BaseModel):
+    """Power that comes later: racks that are dark until a date, or a site without its utility feeds until then."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    name: str = Field(min_length=1, max_length=200, description="what is energised, unlike any other")
+    racks: Whole | None = Field(
+        None, ge=1, le=MAX_GPUS, description="racks of this phase; phases take the last racks, in order of listing"
+    )
+    grid: bool = Field(
+        False,
+        strict=True,
+        description="the utility feeds of the site; until then it has its generators only (default false: assumed)",
+    )
+    date: DurationOrDistribution = Field(description="from the start of the horizon until it has power")
+
+    @property
+    def when(self) -> Distribution:
+        """Distribution of the date."""
+        return as_distribution(self.date)
+
+
 class Scenario(BaseModel):
     """A cluster, its jobs, what fails, and what it costs."""
 
@@ -97,6 +138,9 @@ class Scenario(BaseModel):
     )
     maintenance: tuple[Maintenance, ...] = Field(
         (), max_length=1_000, description="a [[maintenance]] table for every kind of planned work"
+    )
+    energisation: tuple[Phase, ...] = Field(
+        (), max_length=1_000, description="an [[energisation]] table for every phase; leave out: all has power at once"
     )
     accounting: AccountingKeys = Field(AccountingKeys(), description="the published formula beside it")
     tco: Tco | None = Field(None, description="what it costs; leave out: no money")

@@ -8,7 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dcsim.hazards import Draws, Hazard
+from dcsim.hazards.hazard import SERVED
 from dcsim.ledger import REST, SPARES
+from dcsim.plant import PlantState, outage
 from dcsim.recovery import Recovery
 from dcsim.scenario.model import Maintenance, Scenario
 from dcsim.streams import Purpose, generator
@@ -95,6 +97,14 @@ class Plan:
         """
         topology, gang = self.topology, self.gangs[index]
         part = hazard.struck_part
+        if hazard.serves:
+            if not blast_of(hazard, topology):
+                return 0.0
+            low = max(int(self.places[index]), 0)
+            served = topology.serves(hazard.component)
+            ends = topology.part_of(served, np.array([low, low + gang.gpus - 1], dtype=np.int64))
+            per = topology.components(hazard.component) / topology.components(served)
+            return (int(ends[1]) - int(ends[0]) + 1) * per
         if part is None:
             return gang.gpus / topology.gpus * topology.components(hazard.component)
         low = max(int(self.places[index]), 0)
@@ -128,6 +138,39 @@ class Plan:
         name = f"job {self.scenario.jobs[gang.job].name} {gang.instance}"
         return generator(self.scenario.seed, replication, name, "chance")
 
+    def dates(self, replication: int) -> list[int]:
+        """Return when each phase of energisation has power [ms]."""
+        scenario = self.scenario
+        found = []
+        for phase in scenario.energisation:
+            rng = generator(scenario.seed, replication, f"energisation {phase.name}", "date")
+            found.append(int(phase.when.draw(rng, 1)[0]))
+        return found
+
+    @cached_property
+    def phase_racks(self) -> tuple[tuple[int, int], ...]:
+        """Racks [first, end) of every phase of energisation, the last of the cluster; (0, 0): the grid."""
+        phases = self.scenario.energisation
+        first = self.topology.racks - sum(phase.racks or 0 for phase in phases)
+        found = []
+        for phase in phases:
+            found.append((first, first + phase.racks) if phase.racks else (0, 0))
+            first += phase.racks or 0
+        return tuple(found)
+
+    @cached_property
+    def has_plant(self) -> bool:
+        """Whether anything in the scenario asks for the plant's state."""
+        scenario = self.scenario
+        return bool(
+            scenario.energisation
+            or any(hazard.serves for hazard in scenario.hazards)
+            or any(planned.component in SERVED for planned in scenario.maintenance)
+            or any(job.comm and scenario.cluster.topology.fabric for job in scenario.jobs)
+            or any(job.storage and scenario.cluster.topology.storage for job in scenario.jobs)
+            or (scenario.cluster.topology.power and PlantState(self.topology).powered(np.array([0])).min() < 1)
+        )
+
     def windows(self) -> Iterator[tuple[int, int, int]]:
         """Yield (start [ms], number of the maintenance, component) of every planned window, in order."""
         found = []
@@ -139,6 +182,17 @@ class Plan:
                     if at < self.scenario.horizon:
                         found.append((at, number, component))
         yield from sorted(found)
+
+
+def blast_of(hazard: Hazard, topology: Topology) -> int:
+    """Return the GPUs that one failure of a hazard strikes, nothing else being out; 0 where redundancy holds."""
+    if hazard.serves:
+        return outage(topology, [(hazard.component, 0)]).gpus_down
+    part = hazard.struck_part
+    if part is not None:
+        return topology.gpus_per(part)
+    assert isinstance(hazard.blast, int)
+    return hazard.blast
 
 
 def plan(scenario: Scenario) -> Plan:

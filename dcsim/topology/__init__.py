@@ -1,11 +1,15 @@
 """From a description file to a cluster: who depends on which tray and rack."""
 
-from dcsim.topology.build import COMPONENT_KINDS, Topology, build, node_link
+from dcsim.topology.build import COMPONENT_KINDS, Topology, build
 from dcsim.topology.description import MAX_GPUS, TopologyDescription, TopologyError, load_description, resolve
+from dcsim.topology.graph import node_link
+from dcsim.topology.kinds import PLANT_KINDS, Kind
 
 __all__ = [
     "COMPONENT_KINDS",
     "MAX_GPUS",
+    "PLANT_KINDS",
+    "Kind",
     "Topology",
     "TopologyDescription",
     "TopologyError",

@@ -1,36 +1,55 @@
-"""A cluster of a given size: index arrays GPU -> node -> rack for the engine, a graph for everything else."""
+"""A cluster of a given size: counts and ranges of every kind of component, index arrays GPU -> node -> rack."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from itertools import accumulate
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dcsim.topology.description import MAX_GPUS, TopologyDescription, TopologyError
-from dcsim.wording import did_you_mean, shown
+from dcsim.topology.kinds import ALIASES, UNITS, Kind, kinds_of, named
+from dcsim.wording import shown
 
 if TYPE_CHECKING:
     import networkx as nx
 
 COMPONENT_KINDS = ("gpu", "node", "tray", "nvlink-domain", "rack")
-"""Kinds of component that can be counted, indexed and failed; "tray" is another word for "node"."""
+"""Kinds of component that every topology has; "tray" is another word for "node"."""
 
 
 @dataclass(frozen=True)
 class Topology:
-    """``gpus`` GPUs numbered tray by tray, rack by rack; every rack is full except perhaps the last.
+    """``gpus`` GPUs numbered tray by tray, rack by rack; every part is full except perhaps the last of its kind.
 
     Made by ``build``, which checks the size. The arrays are computed on first use and read-only.
     """
 
-    name: str
+    description: TopologyDescription
     gpus: int
-    gpus_per_node: int
-    gpus_per_rack: int
-    nvlink_domain: Literal["node", "rack"]
+
+    @property
+    def name(self) -> str:
+        """Name of the description."""
+        return self.description.name
+
+    @property
+    def gpus_per_node(self) -> int:
+        """GPUs of one node."""
+        return self.description.node.gpus
+
+    @property
+    def gpus_per_rack(self) -> int:
+        """GPUs of one full rack."""
+        return self.description.node.gpus * self.description.rack.nodes
+
+    @property
+    def nvlink_domain(self) -> Literal["node", "rack"]:
+        """The part whose GPUs share one NVLink domain."""
+        return self.description.nvlink.domain
 
     @property
     def nodes(self) -> int:
@@ -43,6 +62,11 @@ class Topology:
         return self.components("rack")
 
     @cached_property
+    def kinds(self) -> dict[str, Kind]:
+        """Kinds of component that the description speaks of."""
+        return kinds_of(self.description)
+
+    @cached_property
     def node_of(self) -> NDArray[np.int32]:
         """Index of each GPU's node, shape (gpus,)."""
         return self._component_of("node")
@@ -52,35 +76,108 @@ class Topology:
         """Index of each GPU's rack, shape (gpus,)."""
         return self._component_of("rack")
 
+    # --- parts that hold GPUs -------------------------------------------------------------------------------------
+
+    @cached_property
+    def _sizes(self) -> dict[str, int]:
+        """GPUs of one full part, by kind, where all are of one size."""
+        description = self.description
+        sizes = {"gpu": 1, "node": self.gpus_per_node, "rack": self.gpus_per_rack, "cluster": self.gpus}
+        sizes["nvlink-domain"] = sizes[self.nvlink_domain]
+        sizes["row"] = sizes["rack"] * description.rack.row
+        halls = description.power.hall_racks if description.power else None
+        sizes["hall"] = sizes["rack"] * halls if halls else self.gpus
+        fabric = description.fabric
+        if fabric and isinstance(fabric.leaf.nodes, int):
+            sizes["segment"] = sizes["node"] * fabric.leaf.nodes
+            if fabric.spine and isinstance(fabric.spine.segments, int):
+                sizes["pod"] = sizes["segment"] * fabric.spine.segments
+        return sizes
+
+    @cached_property
+    def _bounds(self) -> dict[str, NDArray[np.int64]]:
+        """First GPU of every part and the end of the last, by kind, where parts differ in size."""
+        fabric = self.description.fabric
+        bounds: dict[str, NDArray[np.int64]] = {}
+        if not fabric:
+            return bounds
+        if not isinstance(fabric.leaf.nodes, int):
+            ends = accumulate((nodes * self.gpus_per_node for nodes in fabric.leaf.nodes), initial=0)
+            bounds["segment"] = self._cut(np.fromiter(ends, dtype=np.int64))
+        if fabric.spine and "pod" not in self._sizes:
+            segments = self.components("segment")
+            of = fabric.spine.segments
+            firsts = range(0, segments + of, of) if isinstance(of, int) else accumulate(of, initial=0)
+            starts = self.bounds("segment")
+            bounds["pod"] = self._cut(starts[np.minimum(np.fromiter(firsts, dtype=np.int64), segments)])
+        return bounds
+
+    def _cut(self, ends: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Leave out what lies beyond the cluster."""
+        bounds: NDArray[np.int64] = np.unique(np.minimum(ends, self.gpus))
+        bounds.flags.writeable = False
+        return bounds
+
     def gpus_per(self, kind: str) -> int:
-        """GPUs that depend on one whole component of this kind; raises TopologyError for an unknown kind."""
-        if kind not in COMPONENT_KINDS:
-            allowed = f"allowed: {', '.join(COMPONENT_KINDS)}"
-            raise TopologyError([f"found {shown(kind)}; {allowed}{did_you_mean(kind, COMPONENT_KINDS)}"])
-        part = self.nvlink_domain if kind == "nvlink-domain" else kind
-        return {"gpu": 1, "rack": self.gpus_per_rack}.get(part, self.gpus_per_node)
+        """GPUs in one whole part of this kind (the largest, where they differ); TopologyError for an unknown kind."""
+        kind = named(kind, self.kinds, self.name)
+        if kind not in UNITS:
+            raise TopologyError([f"found {shown(kind)}, which holds no GPU"])
+        return self._sizes[kind] if kind in self._sizes else int(np.diff(self._bounds[kind]).max())
 
     def components(self, kind: str) -> int:
-        """Number of components of this kind, a partial last rack counted as one."""
-        return -(-self.gpus // self.gpus_per(kind))
+        """Number of components of this kind, a partial last part counted as one."""
+        kind = named(kind, self.kinds, self.name) if kind != "cluster" else kind
+        if kind in self._sizes:
+            return -(-self.gpus // self._sizes[kind])
+        if kind in UNITS:
+            return len(self._bounds[kind]) - 1
+        part = self.kinds[kind]
+        return part.per * self.components(part.parent)
 
     def span(self, kind: str, index: int) -> tuple[int, int]:
-        """Half-open range [lo, hi) of the GPUs that depend on component ``index`` of this kind: its blast."""
+        """Half-open range [lo, hi) of the GPUs of part ``index`` of this kind; of a component that holds none itself
+        (a leaf, a shelf), those of the part that it serves."""
+        kind = ALIASES.get(kind, kind)
         if not 0 <= index < self.components(kind):
             raise TopologyError([f"found {kind} {shown(index)}; must be from 0 to {self.components(kind) - 1}"])
-        lo = index * self.gpus_per(kind)
-        return lo, min(lo + self.gpus_per(kind), self.gpus)
+        if kind in self._sizes:
+            lo = index * self._sizes[kind]
+            return lo, min(lo + self._sizes[kind], self.gpus)
+        if kind in UNITS:
+            bounds = self._bounds[kind]
+            return int(bounds[index]), int(bounds[index + 1])
+        part = self.kinds[kind]
+        return self.span(part.parent, index // part.per)
+
+    def serves(self, kind: str) -> str:
+        """Return the kind of part, holding GPUs, that a component of this kind serves."""
+        kind = named(kind, self.kinds, self.name)
+        while kind not in UNITS:
+            kind = self.kinds[kind].parent
+        return kind
+
+    def bounds(self, kind: str) -> NDArray[np.int64]:
+        """First GPU of every part of this kind and the end of the last, int64 (parts + 1,)."""
+        kind = ALIASES.get(kind, kind)
+        if kind not in self._sizes:
+            return self._bounds[kind]
+        return np.minimum(np.arange(self.components(kind) + 1, dtype=np.int64) * self._sizes[kind], self.gpus)
+
+    def part_of(self, kind: str, gpus: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Index of the part of this kind that holds each of these GPUs."""
+        if kind in self._sizes:
+            return gpus // self._sizes[kind]
+        return np.searchsorted(self._bounds[kind], gpus, side="right") - 1
 
     def graph(self, expand: bool = False) -> nx.DiGraph[str]:
-        """Dependence graph cluster -> rack -> node -> gpu; ``networkx.descendants(graph, x)`` depend on x.
+        """Return the dependence graph: one node per kind with its multiplicity, or ``expand``: one per component.
 
-        Compact (the default, a handful of graph nodes at any size): each distinct part once. ``count`` of a
-        part is how many the cluster has, ``count`` of an edge how many of the lower part one upper part
-        holds; a partial last rack is a part of its own. Expanded, for drawings and path algorithms: every
-        rack ("rack/3") and node ("rack/3/node/1") is a graph node with its ``index`` in the cluster and its
-        GPUs [``lo``, ``hi``); about 1 kB each. GPUs never become graph nodes one by one.
+        See ``dcsim.topology.graph``.
         """
-        return self._expanded() if expand else self._compact()
+        from dcsim.topology.graph import graph
+
+        return graph(self, expand)
 
     def _component_of(self, kind: str) -> NDArray[np.int32]:
         # Capping the width at the cluster keeps a rack larger than int32 in range and changes no index.
@@ -88,38 +185,38 @@ class Topology:
         index.flags.writeable = False
         return index
 
-    def _compact(self) -> nx.DiGraph[str]:
-        import networkx as nx
+    # --- addresses ------------------------------------------------------------------------------------------------
 
-        full, rest = divmod(self.gpus, self.gpus_per_rack)
-        graph: nx.DiGraph[str] = nx.DiGraph(name=self.name, nvlink_domain=self.nvlink_domain)
-        graph.add_node("cluster", kind="cluster", count=1)
-        for part, count, gpus in (("rack", full, self.gpus_per_rack), ("partial rack", int(rest > 0), rest)):
-            if count:
-                graph.add_node(part, kind="rack", count=count)
-                graph.add_edge("cluster", part, count=count)
-                graph.add_edge(part, "node", count=gpus // self.gpus_per_node)
-        graph.add_node("node", kind="node", count=self.nodes)
-        graph.add_node("gpu", kind="gpu", count=self.gpus)
-        graph.add_edge("node", "gpu", count=self.gpus_per_node)
-        return graph
+    def path(self, kind: str, index: int) -> str:
+        """Return the address of a component: its index in the nearest part that is counted over the cluster."""
+        part = self.kinds[kind]
+        if part.parent == "cluster" or kind in ("node", "nvlink-domain"):
+            return f"{kind}/{index}"
+        return f"{self.path(part.parent, index // part.per)}/{kind}/{index % part.per}"
 
-    def _expanded(self) -> nx.DiGraph[str]:
-        import networkx as nx
-
-        graph: nx.DiGraph[str] = nx.DiGraph(name=self.name, nvlink_domain=self.nvlink_domain)
-        graph.add_node("cluster", kind="cluster", index=0, lo=0, hi=self.gpus)
-        nodes = 0
-        for rack, first in enumerate(range(0, self.gpus, self.gpus_per_rack)):
-            end = min(first + self.gpus_per_rack, self.gpus)
-            graph.add_node(f"rack/{rack}", kind="rack", index=rack, lo=first, hi=end)
-            graph.add_edge("cluster", f"rack/{rack}")
-            for place, lo in enumerate(range(first, end, self.gpus_per_node)):
-                hi = lo + self.gpus_per_node
-                graph.add_node(f"rack/{rack}/node/{place}", kind="node", index=nodes, lo=lo, hi=hi)
-                graph.add_edge(f"rack/{rack}", f"rack/{rack}/node/{place}")
-                nodes += 1
-        return graph
+    def find(self, path: str) -> tuple[str, int]:
+        """Return (kind, index) of an address such as ``rack/3/shelf/1``; raises TopologyError with what is allowed."""
+        words = path.strip("/").split("/")
+        if len(words) % 2 or not all(word.isascii() and word.isdigit() for word in words[1::2]):
+            raise TopologyError(
+                [f"found {shown(path)}; must be kinds and numbers in turn, like rack/3 or rack/3/node/2"]
+            )
+        kind, index = "cluster", 0
+        for word, number in zip(words[::2], words[1::2], strict=True):
+            below, at = named(word, self.kinds, self.name), int(number)
+            whole = kind == "cluster"
+            per = self.components(below) if whole else self.kinds[below].per
+            if not whole and self.kinds[below].parent != kind:
+                parts = [each.name for each in self.kinds.values() if each.parent == kind] or [
+                    "nothing that is described"
+                ]
+                raise TopologyError([f"found {below} in a {kind} ({shown(path)}); a {kind} has: {', '.join(parts)}"])
+            index = at if whole else index * per + at
+            if at >= per or index >= self.components(below):
+                most = min(per, self.components(below)) - 1
+                raise TopologyError([f"found {below}/{number} in {shown(path)}; must be from 0 to {most}"])
+            kind = below
+        return kind, index
 
 
 def build(description: TopologyDescription, gpus: int) -> Topology:
@@ -136,12 +233,27 @@ def build(description: TopologyDescription, gpus: int) -> Topology:
         nearest = " or ".join(str(size) for size in (below, below + node) if size <= MAX_GPUS)
         multiple = f"a multiple of {node}, the GPUs of one node of {description.name}"
         raise TopologyError([f"found {gpus}; must be {multiple}; nearest: {nearest}"])
-    return Topology(description.name, gpus, node, node * description.rack.nodes, description.nvlink.domain)
+    most, why = _most(description)
+    if gpus > most:
+        raise TopologyError([f"found {gpus}; at most {most}: {why}"])
+    return Topology(description, gpus)
 
 
-def node_link(graph: nx.DiGraph[str]) -> dict[str, Any]:
-    """Return the graph as networkx node-link data, ready for ``json.dumps``, with its edges under "edges"."""
-    import networkx as nx
-
-    data: dict[str, Any] = nx.node_link_data(graph, edges="edges")
-    return data
+def _most(description: TopologyDescription) -> tuple[int, str]:
+    """Return the GPUs that the network of a description can hold, and why no more."""
+    fabric, name, node = description.fabric, description.name, description.node.gpus
+    if fabric is None:
+        return MAX_GPUS, ""
+    leaf, spine = fabric.leaf, fabric.spine
+    segments = None if isinstance(leaf.nodes, int) else len(leaf.nodes)
+    if spine is None:
+        segments = 1
+    elif fabric.core is None:
+        pod = spine.segments if isinstance(spine.segments, int) else spine.segments[0]
+        segments = pod if segments is None else min(segments, pod)
+    elif not isinstance(spine.segments, int):
+        segments = sum(spine.segments) if segments is None else min(segments, sum(spine.segments))
+    if segments is None:
+        return MAX_GPUS, ""
+    nodes = leaf.nodes * segments if isinstance(leaf.nodes, int) else sum(leaf.nodes[:segments])
+    return nodes * node, f"the network of {name} joins {segments} segments"

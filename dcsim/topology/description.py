@@ -7,13 +7,17 @@ import tomllib
 from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Literal, cast
+from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic.fields import FieldInfo
+from pydantic_core import PydanticCustomError
 
+from dcsim.fabric import FabricKeys, Optics, StorageKeys, shipped_optics
+from dcsim.power import CoolingKeys, PowerKeys
 from dcsim.shipped import shipped_files
 from dcsim.textfile import NoTextError, read_text
+from dcsim.units import Power
 from dcsim.wording import did_you_mean, shown
 
 MAX_GPUS = 10_000_000
@@ -42,28 +46,76 @@ class Node(_Table):
     """The smallest unit that is bought and repaired: a compute tray or a server."""
 
     gpus: Count = Field(description="GPUs per node (compute tray or server)")
+    power: Power = Field(0.0, description="power of one node at full load (default 0 W: assumed, nobody asks)")
 
 
 class Rack(_Table):
     """What stands in one rack."""
 
     nodes: Count = Field(description="nodes (compute trays or servers) per rack")
+    row: Count = Field(8, description="racks in a row: what shares coolant and busways (default 8: assumed)")
+    power: Power = Field(0.0, description="power of a rack besides its nodes (default 0 W: assumed)")
 
 
 class NVLink(_Table):
     """The scale-up network."""
 
     domain: Literal["node", "rack"] = Field(description="the part whose GPUs share one NVLink domain")
+    switches: Annotated[int, Field(strict=True, ge=0, le=1000)] = Field(
+        0, description="NVLink switch trays (or switches) of one domain (default 0: assumed)"
+    )
+    needed: Annotated[int, Field(strict=True, ge=0, le=1000)] | None = Field(
+        None, description="switches without which the domain leaves service; leave out: all"
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.needed is not None and self.needed > self.switches:
+            why = f"found {self.needed} needed; at most the {self.switches} switches"
+            raise PydanticCustomError("quantity", "{why}", {"why": why})
+        return self
+
+    @property
+    def least(self) -> int:
+        """Switches without which the domain leaves service."""
+        return self.switches if self.needed is None else self.needed
+
+
+class NamedOptics(Optics):
+    """A kind of optics of a topology's own."""
+
+    name: str = Field(description="name of the kind", pattern=r"^[a-z0-9][a-z0-9-]{0,40}$")
 
 
 class TopologyDescription(_Table):
-    """One kind of cluster: how GPUs nest in nodes and nodes in racks, whatever the cluster's size."""
+    """One kind of plant: how GPUs nest in nodes and racks, what joins, feeds and cools them, whatever the size."""
 
     name: str = Field(description="short name", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=60)
     description: str = Field(description="one sentence on what it is")
     node: Node = Field(description="the [node] table")
     rack: Rack = Field(description="the [rack] table")
     nvlink: NVLink = Field(description="the [nvlink] table")
+    fabric: FabricKeys | None = Field(None, description="the [fabric] table; leave out: never in the way")
+    power: PowerKeys | None = Field(None, description="the [power] table; leave out: always enough")
+    cooling: CoolingKeys | None = Field(None, description="the [cooling] table; leave out: always enough")
+    storage: StorageKeys | None = Field(None, description="the [storage] table; leave out: always enough")
+    optics: tuple[NamedOptics, ...] = Field(
+        (), description="further kinds of optics, or other values for those that come with dcsim: [[optics]] tables"
+    )
+
+    @property
+    def known_optics(self) -> dict[str, Optics]:
+        """Kinds of optics by name, this file's own first."""
+        return {**shipped_optics(), **{each.name: each for each in self.optics}}
+
+    @model_validator(mode="after")
+    def _known_optics(self) -> Self:
+        for kind in self.fabric.kinds_of_optics.values() if self.fabric else ():
+            if kind not in self.known_optics:
+                allowed = f"allowed: {', '.join(self.known_optics)}{did_you_mean(kind, self.known_optics)}"
+                why = f"optics: found {shown(kind)}; {allowed}"
+                raise PydanticCustomError("quantity", "{why}", {"why": why})
+        return self
 
 
 def load_description(path: Path) -> TopologyDescription:
@@ -107,31 +159,46 @@ _load_shipped = lru_cache(maxsize=None)(load_description)
 def _lines(error: ValidationError) -> list[str]:
     problems = error.errors(include_url=False)
     unknown = [problem["loc"] for problem in problems if problem["type"] == "extra_forbidden"]
-    lines = []
+    lines: list[str] = []
     for problem in problems:
-        *parents, key = where = [str(part) for part in problem["loc"]]
+        loc = problem["loc"]
+        parts = [str(part) for part in loc if not _is_form(str(part))]
+        *parents, key = parts or [""]
         fields = _fields_at(parents)
         if problem["type"] == "extra_forbidden":
             text = f"unknown key; allowed: {', '.join(fields)}{did_you_mean(key, fields)}"
         elif problem["type"] == "missing":
-            siblings = [str(loc[-1]) for loc in unknown if list(loc[:-1]) == parents]
+            siblings = [str(other[-1]) for other in unknown if [str(part) for part in other[:-1]] == parents]
             if any(did_you_mean(sibling, [key]) for sibling in siblings):
                 continue  # one mistake, one line: the misspelt key has its own
             text = f"missing; required: {fields[key].description}"
         elif problem["type"] == "model_type":
             text = f"found {shown(problem['input'])}; must be a table"
+        elif problem["type"] == "quantity":
+            text = problem["msg"]
         else:
-            found, must = problem["input"], problem["msg"].partition("should ")[2]
+            found, must = problem["input"], problem["msg"].partition("should ")[2] or problem["msg"]
             named = problem["type"] == "literal_error" and isinstance(found, str)
             hint = did_you_mean(found, re.findall(r"'([^']*)'", must)) if named else ""
             text = f"found {shown(found)}; must {must}{hint}"
-        path = ".".join(part if re.fullmatch(r"[\w-]{1,60}", part) else shown(part) for part in where)
-        lines.append(f"{path}: {text}")
+        path = ".".join(part if re.fullmatch(r"[\w-]{1,60}", part) else shown(part) for part in parts)
+        line = f"{path}: {text}" if path else text
+        if not any(line.partition(": ")[0] == each.partition(": ")[0] for each in lines):
+            lines.append(line)  # a number or a list: what is neither fails twice
     return lines
 
 
+def _is_form(part: str) -> bool:
+    """Whether a part of an error's path names a form of a value (a number, a list), not a key."""
+    return re.match(r"(constrained-|tuple\[|function-|int$|lax-|nullable)", part) is not None
+
+
 def _fields_at(path: Iterable[str]) -> dict[str, FieldInfo]:
-    model: type[BaseModel] = TopologyDescription
+    model: Any = TopologyDescription
     for key in path:
-        model = cast(type[BaseModel], model.model_fields[key].annotation)
-    return model.model_fields
+        field = model.model_fields.get(key)
+        annotation = field.annotation if field is not None else None
+        models = [each for each in (annotation, *get_args(annotation)) if isinstance(each, type)]
+        model = next((each for each in models if issubclass(each, BaseModel)), Optics)
+    fields: dict[str, FieldInfo] = model.model_fields
+    return fields

@@ -7,7 +7,7 @@ import numpy as np
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from dcsim.topology import Topology, TopologyDescription, build
+from dcsim.topology import Topology, TopologyDescription, build, resolve
 
 
 @st.composite
@@ -24,7 +24,7 @@ def clusters(draw: st.DrawFn) -> Topology:
     return build(TopologyDescription.model_validate(description), node * draw(st.integers(1, 40)))
 
 
-PARTIAL = Topology("gb300-nvl72", 2 * 72 + 64, 4, 72, "rack")
+PARTIAL = build(resolve("gb300-nvl72"), 2 * 72 + 64)
 
 
 @given(clusters())

@@ -60,14 +60,17 @@ comm = 0.2
 """
 TIME = 'as text with a unit such as "15 min" (s, min, h, d, mo, y)'
 RECOVERY = ", ".join(STRATEGIES["checkpoint-restart"].model_fields)
-TOP = "name, description, horizon, seed, cluster, jobs, hazards, maintenance, accounting, tco"
+TOP = "name, description, horizon, seed, cluster, jobs, hazards, maintenance, energisation, accounting, tco"
 NAMES = "gb300-nvl72, hgx-h100, or a path ending in .toml"
 KINDS = ", ".join(STRATEGIES)
 LIVES = ", ".join(LIFETIMES)
 RULES = 'a rule: "young", "daly", "optimal"'
 TIMES = "fixed, exponential, lognormal, weibull, empirical"
 PRICE = 'a price per GPU-hour as text with a unit such as "4 USD" (USD, USD/GPU-h)'
-PARTS = "allowed: 'gpu', 'node', 'tray' or 'rack'"
+PARTS = (
+    "allowed: 'gpu', 'node', 'tray', 'rack', 'nvlink-switch', 'access-link', 'leaf', 'leaf-uplink', 'spine', "
+    "'spine-uplink', 'core', 'psu', 'shelf', 'busway', 'feed', 'site-feed', 'generator', 'cdu' or 'gateway'"
+)
 TOLD = f"""\
 1: name: found ''; must not be empty
 2: horizon: found 36; allowed: a duration above zero {TIME}; a bare number has no unit
@@ -85,7 +88,7 @@ TOLD = f"""\
 20: jobs.2.recovery: found 'hot'; must be a table with a kind; allowed: {KINDS}
 22: hazards.gp.component: found 'gp'; {PARTS}; did you mean "gpu"?
 23: hazards.gp.mtbf: found 25000; allowed: a duration above zero {TIME}; a bare number has no unit
-24: hazards.gp.blast: found 'x'; {PARTS}
+24: hazards.gp.blast: found 'x'; allowed: 'gpu', 'node', 'tray' or 'rack'
 25: hazards.gp.repair.sigma: found nan; must be a finite number
 25: hazards.gp.repair.kind: missing; allowed: fixed, exponential, lognormal, weibull, empirical
 28: hazards.gpu.mtbf.kind: missing; allowed: {LIVES}

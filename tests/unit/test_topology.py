@@ -47,7 +47,7 @@ def problems_of(tmp_path: Path, content: bytes | str) -> list[str]:
 
 def changed(name: str, **tables: object) -> TopologyDescription:
     """Return a shipped description with some of its tables replaced."""
-    return TopologyDescription.model_validate(resolve(name).model_dump() | tables)
+    return TopologyDescription.model_validate(resolve(name).model_dump(mode="json", exclude_none=True) | tables)
 
 
 @pytest.mark.parametrize(
@@ -148,7 +148,7 @@ def test_unknown_component() -> None:
 COUNT = "must be greater than or equal to 1"
 MOST = "must be less than or equal to 10000000"
 NO_RACK = "rack: missing; required: the [rack] table"
-TABLES = "name, description, node, rack, nvlink"
+TABLES = "name, description, node, rack, nvlink, fabric, power, cooling, storage, optics"
 
 
 @pytest.mark.parametrize(
@@ -161,7 +161,7 @@ TABLES = "name, description, node, rack, nvlink"
         ("gpus = 2", "gpus = true", ["node.gpus: found true; must be a valid integer"]),
         ("gpus = 2", 'gpus = "2"', ["node.gpus: found '2'; must be a valid integer"]),
         ("gpus = 2", "gpus = {}", ["node.gpus: found a table; must be a valid integer"]),
-        ("gpus = 2", "gpu = 2", ['node.gpu: unknown key; allowed: gpus; did you mean "gpus"?']),
+        ("gpus = 2", "gpu = 2", ['node.gpu: unknown key; allowed: gpus, power; did you mean "gpus"?']),
         ("nodes = 2", "nodes = 10000001", [f"rack.nodes: found 10000001; {MOST}"]),
         ("[rack]\nnodes = 2", "", [NO_RACK]),
         ("[rack]", "[rak]", [f'rak: unknown key; allowed: {TABLES}; did you mean "rack"?']),
@@ -216,7 +216,7 @@ def test_the_line_that_is_no_text(tmp_path: Path) -> None:
 def test_a_file_without_keys(tmp_path: Path) -> None:
     """A file that holds only a comment lists every required key."""
     lines = problems_of(tmp_path, b"# later")
-    assert [line.partition(": missing; required: ")[0] for line in lines] == TABLES.split(", ")
+    assert [line.partition(": missing; required: ")[0] for line in lines] == TABLES.split(", ")[:5]
 
 
 def test_unreadable_paths(tmp_path: Path) -> None:

@@ -8,12 +8,16 @@ from dcsim import units
 from dcsim.units import (
     DURATION,
     FRACTION,
+    LENGTH,
     MONEY,
     MS_PER_H,
     PER_GIB_MONTH,
     PER_GPU_HOUR,
+    PER_KWH,
     PER_MONTH,
     POSITIVE_DURATION,
+    POWER,
+    RATE,
     SHARE,
     SIZE,
     WORK,
@@ -21,8 +25,22 @@ from dcsim.units import (
     write,
 )
 
-DIMENSIONS = (DURATION, FRACTION, SHARE, WORK, SIZE, MONEY, PER_MONTH, PER_GIB_MONTH)
-PINT_NAMES = {"d": "day", "mo": "model_month", "y": "model_year", "%": "percent"}
+DIMENSIONS = (
+    DURATION,
+    FRACTION,
+    SHARE,
+    WORK,
+    SIZE,
+    POWER,
+    RATE,
+    LENGTH,
+    PER_KWH,
+    MONEY,
+    PER_MONTH,
+    PER_GIB_MONTH,
+)
+PINT_NAMES = {"d": "day", "mo": "model_month", "y": "model_year", "%": "percent", "MB": "megabyte"}
+PINT_NAMES |= {f"{prefix}b": f"{word}bit" for prefix, word in (("M", "mega"), ("G", "giga"), ("T", "tera"))}
 
 
 @pytest.fixture(scope="module")

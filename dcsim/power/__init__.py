@@ -1,0 +1,6 @@
+"""Power and cooling: what is left of supply against demand, and the energy of every state."""
+
+from dcsim.power.capacity import pool_share, supply_share
+from dcsim.power.keys import CoolingKeys, PowerKeys, SiteKeys
+
+__all__ = ["CoolingKeys", "PowerKeys", "SiteKeys", "pool_share", "supply_share"]

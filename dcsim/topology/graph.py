@@ -1,0 +1,161 @@
+"""The cluster as a networkx graph: for people, drawings and path algorithms. Engines read ranges instead."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from dcsim.topology.build import Topology
+
+if TYPE_CHECKING:
+    import networkx as nx
+
+
+def graph(topology: Topology, expand: bool = False) -> nx.DiGraph[str]:
+    """Dependence graph: an edge leads from what serves or holds to what depends on it.
+
+    ``networkx.descendants(graph, x)`` depend on x. Compact (the default, a few dozen nodes at any size): each kind of
+    part once. ``count`` of a part is how many the cluster has, ``count`` of an edge how many of the lower part one
+    upper part holds or serves; a partial last rack is a part of its own. Expanded, for drawings and algorithms: every
+    component but the GPUs is a graph node under its address, with ``kind`` and ``index``; parts that hold GPUs have
+    their range [``lo``, ``hi``); about 1 kB each.
+    """
+    return _expanded(topology) if expand else _compact(topology)
+
+
+def node_link(graph: nx.DiGraph[str]) -> dict[str, Any]:
+    """Return the graph as networkx node-link data, ready for ``json.dumps``, with its edges under "edges"."""
+    import networkx as nx
+
+    data: dict[str, Any] = nx.node_link_data(graph, edges="edges")
+    return data
+
+
+def _empty(topology: Topology) -> nx.DiGraph[str]:
+    import networkx as nx
+
+    return nx.DiGraph(name=topology.name, nvlink_domain=topology.nvlink_domain)
+
+
+def _serving(topology: Topology) -> list[tuple[str, str, int]]:
+    """Return (kind, part that it serves, how many serve one part) of every kind that holds no GPU."""
+    kinds = topology.kinds
+    served = {"psu": "shelf", "leaf-uplink": "leaf", "spine-uplink": "spine"}
+    found = []
+    for kind in kinds.values():
+        if kind.name in ("gpu", "node", "nvlink-domain", "rack", "segment", "pod", "row", "hall"):
+            continue
+        found.append((kind.name, served.get(kind.name, kind.parent), kind.per))
+    return found
+
+
+def _compact(topology: Topology) -> nx.DiGraph[str]:
+    full, rest = divmod(topology.gpus, topology.gpus_per_rack)
+    made = _empty(topology)
+    made.add_node("cluster", kind="cluster", count=1)
+    for part, count, gpus in (("rack", full, topology.gpus_per_rack), ("partial rack", int(rest > 0), rest)):
+        if count:
+            made.add_node(part, kind="rack", count=count)
+            made.add_edge("cluster", part, count=count)
+            made.add_edge(part, "node", count=gpus // topology.gpus_per_node)
+    made.add_node("node", kind="node", count=topology.nodes)
+    made.add_node("gpu", kind="gpu", count=topology.gpus)
+    made.add_edge("node", "gpu", count=topology.gpus_per_node)
+    kinds = topology.kinds
+    for unit in ("segment", "pod", "row", "hall"):
+        if unit in kinds:
+            made.add_node(unit, kind=unit, count=topology.components(unit))
+    for kind, serves, per in _serving(topology):
+        made.add_node(kind, kind=kind, count=topology.components(kind))
+        for target in _parts(topology, serves):
+            made.add_edge(kind, target, count=per)
+    if "segment" in kinds:
+        made.add_edge("segment", "node", count=topology.gpus_per("segment") // topology.gpus_per_node)
+    if "pod" in kinds:
+        made.add_edge("pod", "segment", count=-(-topology.gpus_per("pod") // topology.gpus_per("segment")))
+    for unit in ("row", "hall"):
+        for target in _parts(topology, "rack") if unit in kinds else ():
+            racks = min(-(-topology.gpus_per(unit) // topology.gpus_per_rack), topology.racks)
+            made.add_edge(unit, target, count=racks if target == "rack" else 1)
+    return made
+
+
+def _parts(topology: Topology, kind: str) -> list[str]:
+    """Return the compact graph's names of a kind; racks may be full or partial."""
+    kind = topology.nvlink_domain if kind == "nvlink-domain" else kind
+    if kind != "rack":
+        return [kind]
+    full, rest = divmod(topology.gpus, topology.gpus_per_rack)
+    return ["rack"] * (full > 0) + ["partial rack"] * (rest > 0)
+
+
+def _expanded(topology: Topology) -> nx.DiGraph[str]:
+    made = _empty(topology)
+    made.add_node("cluster", kind="cluster", index=0, lo=0, hi=topology.gpus)
+    kinds = topology.kinds
+    names: dict[str, list[str]] = {"cluster": ["cluster"]}
+    for kind in ("rack", "node", "segment", "pod", "row", "hall"):
+        if kind not in kinds:
+            continue
+        names[kind] = [_address(topology, kind, index) for index in range(topology.components(kind))]
+        for index, name in enumerate(names[kind]):
+            lo, hi = topology.span(kind, index)
+            made.add_node(name, kind=kind, index=index, lo=lo, hi=hi)
+    _nest(topology, made, names)
+    for kind, serves, per in _serving(topology):
+        serves = topology.nvlink_domain if serves == "nvlink-domain" else serves
+        names[kind] = [topology.path(kind, index) for index in range(topology.components(kind))]
+        for index, name in enumerate(names[kind]):
+            made.add_node(name, kind=kind, index=index)
+            made.add_edge(name, names[serves][index // per])
+    _feed(topology, made, names)
+    return made
+
+
+def _address(topology: Topology, kind: str, index: int) -> str:
+    if kind != "node":
+        return f"{kind}/{index}"
+    per = topology.gpus_per_rack // topology.gpus_per_node
+    return f"rack/{index // per}/node/{index % per}"
+
+
+def _nest(topology: Topology, made: nx.DiGraph[str], names: dict[str, list[str]]) -> None:
+    """Let parts hold parts."""
+    for upper, lower in (
+        ("cluster", "rack"),
+        ("rack", "node"),
+        ("segment", "node"),
+        ("pod", "segment"),
+        ("row", "rack"),
+        ("hall", "rack"),
+    ):
+        if upper in names and lower in names:
+            first = topology.bounds(lower)[:-1]
+            holders = topology.part_of(upper, first).tolist() if upper != "cluster" else [0] * len(first)
+            for name, holder in zip(names[lower], holders, strict=True):
+                made.add_edge(names[upper][holder], name)
+
+
+def _feed(topology: Topology, made: nx.DiGraph[str], names: dict[str, list[str]]) -> None:
+    """Draw which spine an uplink leads to, which core, and which feed and busway a shelf hangs on."""
+    fabric, power = topology.description.fabric, topology.description.power
+    if fabric and fabric.spine:
+        pods = topology.part_of("pod", topology.bounds("segment")[:-1]).tolist()
+        for index, name in enumerate(names["leaf-uplink"]):
+            leaf, link = divmod(index, fabric.leaf.uplinks)
+            spine = pods[leaf // fabric.leaves] * fabric.spine.count + link % fabric.spine.count
+            made.add_edge(names["spine"][spine], name)
+        if fabric.core:
+            per_plane = fabric.core.count // fabric.core.planes
+            for index, name in enumerate(names["spine-uplink"]):
+                spine, link = divmod(index, fabric.spine.uplinks)
+                plane = spine % fabric.spine.count % fabric.core.planes
+                made.add_edge(names["core"][plane * per_plane + link % per_plane], name)
+    if power:
+        starts = topology.bounds(power.per)[:-1]
+        halls, rows = topology.part_of("hall", starts).tolist(), topology.part_of("row", starts).tolist()
+        for index, name in enumerate(names["shelf"]):
+            unit, shelf = divmod(index, power.shelves)
+            feed = shelf % power.feeds
+            made.add_edge(names["feed"][halls[unit] * power.feeds + feed], name)
+            if power.busways:
+                made.add_edge(names["busway"][rows[unit] * power.feeds + feed], name)

@@ -1,0 +1,89 @@
+"""Kinds of component: which part holds which, how many, and how one is addressed (``rack/3/shelf/1``)."""
+
+from dataclasses import dataclass
+
+from dcsim.topology.description import TopologyDescription, TopologyError
+from dcsim.wording import did_you_mean, shown
+
+ALIASES = {"tray": "node"}
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of component. ``per``: how many one ``parent`` holds; 0: its size says it (racks, segments)."""
+
+    name: str
+    parent: str
+    per: int
+
+
+UNITS = ("cluster", "gpu", "node", "nvlink-domain", "rack", "row", "hall", "segment", "pod")
+"""Kinds that hold GPUs themselves, each a range of them."""
+
+
+def kinds_of(description: TopologyDescription) -> dict[str, Kind]:
+    """Return the kinds that a description speaks of, by name, in the order of a tour from GPU to site."""
+    node, rack, nvlink = description.node, description.rack, description.nvlink
+    fabric, power, cooling = description.fabric, description.power, description.cooling
+    kinds = [Kind("gpu", "node", node.gpus), Kind("node", "rack", rack.nodes)]
+    kinds += [Kind("nvlink-domain", nvlink.domain, 1), Kind("rack", "cluster", 0)]
+    if nvlink.switches:
+        kinds.append(Kind("nvlink-switch", "nvlink-domain", nvlink.switches))
+    if fabric:
+        kinds += [Kind("segment", "cluster", 0), Kind("access-link", "node", fabric.nics * fabric.homes)]
+        kinds.append(Kind("leaf", "segment", fabric.leaves))
+        if fabric.spine:
+            kinds += [Kind("leaf-uplink", "leaf", fabric.leaf.uplinks), Kind("pod", "cluster", 0)]
+            kinds.append(Kind("spine", "pod", fabric.spine.count))
+        if fabric.spine and fabric.core:
+            kinds.append(Kind("spine-uplink", "spine", fabric.spine.uplinks))
+            kinds.append(Kind("core", "cluster", fabric.core.count))
+    if power or cooling:
+        kinds.append(Kind("row", "cluster", 0))
+    if power:
+        kinds += [Kind("shelf", power.per, power.shelves), Kind("psu", "shelf", power.psus)]
+        if power.busways:
+            kinds.append(Kind("busway", "row", power.feeds))
+        kinds += [Kind("hall", "cluster", 0), Kind("feed", "hall", power.feeds)]
+        if power.site and power.site.feeds:
+            kinds.append(Kind("site-feed", "cluster", power.site.feeds))
+        if power.site and power.site.generators:
+            kinds.append(Kind("generator", "cluster", power.site.generators))
+    if cooling:
+        kinds.append(Kind("cdu", "row", cooling.cdus))
+    if description.storage:
+        kinds.append(Kind("gateway", "cluster", description.storage.gateways))
+    return {kind.name: kind for kind in kinds}
+
+
+PLANT_KINDS = (
+    "nvlink-switch",
+    "access-link",
+    "leaf",
+    "leaf-uplink",
+    "spine",
+    "spine-uplink",
+    "core",
+    "psu",
+    "shelf",
+    "busway",
+    "feed",
+    "site-feed",
+    "generator",
+    "cdu",
+    "gateway",
+)
+"""Kinds that hold no GPU but serve some: what depends on them follows from the graph."""
+
+
+def named(kind: str, kinds: dict[str, Kind], name: str) -> str:
+    """Return the name of a kind that a topology has; raises TopologyError for any other."""
+    found = ALIASES.get(kind, kind)
+    if found in kinds:
+        return found
+    allowed = [each for known in kinds for each in ((known, "tray") if known == "node" else (known,))]
+    if kind in (*PLANT_KINDS, *UNITS):
+        why = f"found {shown(kind)}, which topology {name} does not describe; allowed: {', '.join(allowed)}"
+    else:
+        why = f"found {shown(kind)}; allowed: {', '.join(allowed)}{did_you_mean(kind, allowed)}"
+    raise TopologyError([why])
