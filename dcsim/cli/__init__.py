@@ -23,6 +23,7 @@ VERBS = {
     "list": ("files", "What comes with dcsim: scenarios, topologies, every kind and key."),
     "new": ("files", "Start a scenario file from one that comes with dcsim."),
     "check": ("files", "Check scenario files; name every problem."),
+    "topology": ("topology", "The plant: what comes with dcsim, what fails together, build and import."),
     "schema": ("files", "JSON Schema of a scenario file, for editors."),
 }
 """Verb -> the module that holds it, and what it does."""

@@ -6,8 +6,13 @@ from typing import Any
 
 from dcsim.decide.estimate import mode_of
 from dcsim.hazards import Hazard
+from dcsim.plant import PlantState
 from dcsim.scenario import Job, Scenario, plan
 from dcsim.scenario.intervals import settled
+from dcsim.scenario.plan import blast_of
+
+FABRIC = frozenset({"nvlink-switch", "access-link", "leaf", "leaf-uplink", "spine", "spine-uplink", "core"})
+POWER = frozenset({"psu", "shelf", "busway", "feed", "site-feed", "generator", "cdu"})
 
 
 @dataclass(frozen=True)
@@ -58,6 +63,10 @@ def further(scenario: Scenario) -> tuple[Rung, ...]:
             lambda one: one.model_copy(update={"maintenance": ()}),
         ),
         Rung("work", "jobs end when their work is done", _endless),
+        Rung("fabric", "links slow jobs down: shared, degraded, or out in twos where one is held", _unqueued),
+        Rung("storage", "loads and writes share the gateways", _unshared),
+        Rung("power", "racks are capped, or trip when more than the redundancy is out", _unlimited),
+        Rung("energisation", "racks wait for power", lambda one: one.model_copy(update={"energisation": ()})),
     )
 
 
@@ -172,6 +181,40 @@ def _pooled(scenario: Scenario) -> Scenario:
         return scenario
     cluster = scenario.cluster.model_copy(update={"in_rack_spares": 0, "spares": plan(scenario).spares})
     return scenario.model_copy(update={"cluster": cluster})
+
+
+def _without(scenario: Scenario, kinds: frozenset[str]) -> Scenario:
+    """Take out what of these kinds of component does not strike a job when it fails alone, and work on it."""
+    topology = plan(scenario).topology
+    hazards = tuple(
+        hazard
+        for hazard in scenario.hazards
+        if hazard.component not in kinds or (hazard.stops and blast_of(hazard, topology))
+    )
+    maintenance = tuple(planned for planned in scenario.maintenance if planned.component not in kinds)
+    return scenario.model_copy(update={"hazards": hazards or scenario.hazards, "maintenance": maintenance})
+
+
+def _unqueued(scenario: Scenario) -> Scenario:
+    jobs = tuple(job.model_copy(update={"comm": 0.0}) for job in scenario.jobs)
+    return _without(scenario, FABRIC).model_copy(update={"jobs": jobs})
+
+
+def _unshared(scenario: Scenario) -> Scenario:
+    jobs = tuple(job.model_copy(update={"storage": None}) for job in scenario.jobs)
+    return _without(scenario, frozenset({"gateway"})).model_copy(update={"jobs": jobs})
+
+
+def _unlimited(scenario: Scenario) -> Scenario:
+    asks = POWER & {*(each.component for each in scenario.hazards), *(each.component for each in scenario.maintenance)}
+    if not asks and not PlantState(plan(scenario).topology).short:
+        return scenario
+    scenario = _without(scenario, POWER)
+    if any(hazard.component in POWER for hazard in scenario.hazards):
+        return scenario
+    cluster = scenario.cluster
+    topology = cluster.topology.model_copy(update={"power": None, "cooling": None})
+    return scenario.model_copy(update={"cluster": cluster.model_copy(update={"topology": topology})})
 
 
 def _endless(scenario: Scenario) -> Scenario:

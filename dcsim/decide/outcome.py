@@ -9,6 +9,7 @@ from typing import Any, TypedDict, Unpack
 import numpy as np
 from numpy.typing import NDArray
 
+from dcsim.decide.energy import Energy
 from dcsim.decide.estimate import SCHEMA, Bill, Estimate, at_mtbf, bill, estimate, mtbf_ranges_h, relative
 from dcsim.economics import total, useful_hour_prices
 from dcsim.montecarlo import Paired, Progress, RunStore, Sample, Summary, replicate_many, summarise, write_events
@@ -131,6 +132,11 @@ class RunResult:
         return bill(self.scenario, self.sample.mean_loss)
 
     @cached_property
+    def energy(self) -> Energy | None:
+        """Energy over the horizon, in the mean; None where the topology says nothing of power."""
+        return Energy.of(self.scenario, self.ledger, self.sample.overhead_by_cause)
+
+    @cached_property
     def totals_usd(self) -> NDArray[np.float64] | None:
         """Cost of the term [USD] in each replication, float64 (n,); None without [tco]."""
         tco = self.scenario.tco
@@ -194,6 +200,7 @@ class RunResult:
             },
             "estimate": self.estimate.entry(first.estimate),
             "tco": self._money(first),
+            "energy": None if self.energy is None else self.energy.to_json(),
             "mtbf_range": None if self.mtbf_range is None else asdict(self.mtbf_range),
             "folder": None if self.folder is None else str(self.folder),
         }

@@ -23,6 +23,7 @@ from dcsim.units import (
     PositiveDuration,
     PricePerGiBMonth,
     PricePerGpuHour,
+    PricePerKwh,
     SizeGiB,
 )
 
@@ -95,6 +96,12 @@ class Tco(BaseModel):
     setup: Setup = Field(default=0.0, description="one-time: an amount, or { idle, engineer_months } (deck: 0 at Gold)")
     debugging: MoneyPerMonth = Field(
         default=0.0, description="engineers who chase faults [USD/month] (deck: 0 at Gold)"
+    )
+
+    energy: PricePerKwh | None = Field(
+        default=None,
+        description="price of energy, if it is paid beside the rent (colocation); told beside the total, not in it; "
+        "leave out: the rent includes it",
     )
 
     @property

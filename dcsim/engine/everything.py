@@ -97,7 +97,7 @@ class Everything(Planned):
         """Do now what comes before anything else; hand the rest to SimPy. What is done may bring new failures."""
         agenda = self.agenda
         while agenda:
-            self.quiet_until = min(self.env.peek(), self.next_tick())
+            self.quiet_until = min(self.env.peek(), self.next_tick(), self.end)
             if agenda[0][0] >= self.quiet_until:
                 break
             tick, _, handler, what = heappop(agenda)

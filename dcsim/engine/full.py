@@ -308,7 +308,7 @@ class FullGang(GangState):
         The slowest member sets the pace; the network slows all of them.
         """
         slowest = min(self.straggle, self.powered)
-        speed = self.straggle, slowest, slowest * self.network // PPB
+        speed = self.straggle, slowest, max(1, slowest * self.network // PPB)
         if speed == self.speed:
             return False
         self.speed = speed

@@ -102,8 +102,8 @@ class Gateways:
     def _plan_write(self, gang: FullGang) -> None:
         """The next write to the slowest tier begins after the computing and the faster writes before it."""
         tiers = gang.recovery.tiers
-        if not tiers or not tiers[-1].write:
-            return
+        if not tiers or not tiers[-1].write or tiers[-1].drain:
+            return  # what drains while the gang computes is background traffic: it gives way to all others
         at = gang.since + gang.failover + gang.restore + gang.held
         period = gang.recovery.timetable.period
         done = (gang.writes + 1) * period - tiers[-1].write

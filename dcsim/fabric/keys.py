@@ -64,9 +64,9 @@ class SpineKeys(Table):
 
 
 class CoreKeys(Table):
-    """Switches that join the pods."""
+    """Switches that join the pods: as many as the uplinks of the pods need ports."""
 
-    count: Count = Field(description="cores; each spine's uplinks are spread evenly over those of its plane")
+    ports: Count = Field(description="ports of one core for the uplinks of spines")
     planes: Count = Field(
         1, description="groups of cores; spine i of every pod reaches plane i mod planes only (default 1: assumed)"
     )
@@ -104,6 +104,14 @@ class FabricKeys(Table):
         """Data rate of one uplink of a spine [GB/s]."""
         return (self.spine.link if self.spine else None) or self.uplink_rate
 
+    def cores(self, pods: int) -> int:
+        """Return how many cores join this many pods: whole planes, with a port for every uplink; one pod needs none."""
+        if pods < 2 or not self.spine or not self.core:
+            return 0
+        uplinks = pods * self.spine.count * self.spine.uplinks
+        per_plane = -(-uplinks // (self.core.planes * self.core.ports))
+        return per_plane * self.core.planes
+
     @property
     def kinds_of_optics(self) -> dict[str, str]:
         """Kind of optics by the name of the links that it joins."""
@@ -126,11 +134,8 @@ class FabricKeys(Table):
             wrong = "found spines; leaf.uplinks must say how many links a leaf has to them"
         elif core and (spine is None or not spine.uplinks):
             wrong = "found cores; spine.uplinks must say how many links a spine has to them"
-        elif core and spine and (core.count % core.planes or spine.uplinks % (core.count // core.planes)):
-            wrong = (
-                f"found {core.count} cores in {core.planes} planes; must be whole planes, and the "
-                f"{spine.uplinks} uplinks of a spine a multiple of the cores of one"
-            )
+        elif core and spine and spine.count % core.planes:
+            wrong = f"found {spine.count} spines of a pod; must be a multiple of the {core.planes} planes of cores"
         if wrong:
             raise PydanticCustomError("quantity", "{why}", {"why": wrong})
         return self

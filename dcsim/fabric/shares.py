@@ -32,7 +32,7 @@ def leaf_share(uplinks: Shares, spines: Shares, leaves: Shares) -> Shares:
     to = np.arange(uplinks.shape[2]) % spines.shape[1]
     per_leaf: Shares = (uplinks * spines[:, None, to]).mean(axis=2)
     worst: Shares = np.where(leaves > 0, per_leaf, np.inf).min(axis=1)
-    return np.where(np.isinf(worst), 0.0, worst)
+    return _of_any(worst)
 
 
 def core_share(uplinks: Shares, spines: Shares, cores: Shares, planes: int) -> Shares:
@@ -47,4 +47,10 @@ def core_share(uplinks: Shares, spines: Shares, cores: Shares, planes: int) -> S
     per_spine: Shares = (uplinks * cores[to][None]).mean(axis=2)
     alive = (spines > 0) & (per_spine > 0)
     worst = np.where(alive, per_spine * spines, np.inf).min(axis=1)
-    return np.where(np.isinf(worst), 0.0, worst * alive.sum(axis=1) / count)
+    share: Shares = _of_any(worst) * (alive.sum(axis=1) / count)
+    return share
+
+
+def _of_any(worst: Shares) -> Shares:
+    """Return the least share of what is alive; 0 where nothing is."""
+    return np.where(np.isinf(worst), 0.0, worst)

@@ -101,7 +101,10 @@ class Hazard(BaseModel):
     component: Component = Field(
         description="what fails: GPUs, or what serves them in this topology; 'tray' is another word for 'node'"
     )
-    mtbf: AnyLifetime = Field(description="mean time between failures of one component, or a distribution")
+    mtbf: AnyLifetime = Field(
+        description='mean time between failures of one component, or a distribution; of links also "optics": what the '
+        "topology says of their kind of optics"
+    )
     mtbf_range: tuple[PositiveDuration, PositiveDuration] | None = Field(
         None, description="lowest and highest MTBF that published figures support; reports show the loss at both"
     )

@@ -41,11 +41,14 @@ class Demand:
             return 0.0
         parts = [("leaf", fabric.leaf.power)]
         parts += [("spine", fabric.spine.power)] if fabric.spine else []
-        parts += [("core", fabric.core.power)] if fabric.core else []
+        parts += [("core", fabric.core.power)] if fabric.core and "core" in topology.kinds else []
         switches = sum(topology.components(kind) * watts for kind, watts in parts)
         optics = topology.description.known_optics
-        links = fabric.kinds_of_optics.items()
-        return switches + sum(2 * topology.components(link) * optics[kind].power for link, kind in links)
+        links = [(link, kind) for link, kind in fabric.kinds_of_optics.items() if link in topology.kinds]
+        ports = {"access-link": 1}  # the other one is in the node
+        return switches + sum(
+            ports.get(link, 2) * topology.components(link) * optics[kind].power for link, kind in links
+        )
 
     @property
     def it_w(self) -> float:

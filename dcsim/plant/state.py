@@ -187,7 +187,7 @@ class PlantState:
         if segments != NOTHING and len(self.core):
             self._evaluate_leaves(segments)
             reached.append(self._nodes("segment", segments))
-        if pods != NOTHING and self.fabric and self.fabric.core:
+        if pods != NOTHING and "core" in self.topology.kinds:
             self._evaluate_cores(pods)
             reached.append(self._nodes("pod", pods))
         found = [each for each in reached if each != NOTHING]

@@ -229,6 +229,7 @@ def simulated_table(runs: Sequence[RunResult]) -> Table:
         *(row(f"{name}, % of GPU-hours", state(name)) for name in seen),
         *(row(f"  overhead by {name}, %", cause(name)) for name in causes),
     ]
+    rows += _energy_rows(runs, row)
     if first or any(run.tco for run in runs):
         term = term_of([run.estimate for run in runs])
         rows += [
@@ -243,6 +244,16 @@ def simulated_table(runs: Sequence[RunResult]) -> Table:
             money("all in, USD per useful GPU-h", lambda r, bill: _with_error(r.useful_hour_usd, 1), strong=True),
         ]
     return Table("Simulated", tuple(printable(run.scenario.name) for run in runs), tuple(rows))
+
+
+def _energy_rows(runs: Sequence[RunResult], row: Callable[[str, Callable[[RunResult], str]], Row]) -> list[Row]:
+    """Return what is drawn and what it costs, where any scenario pays for energy beside the rent."""
+    if not any(run.energy and run.energy.usd is not None for run in runs):
+        return []
+    return [
+        row("energy over the horizon, MWh", lambda r: number(r.energy.total_kwh / 1e3 if r.energy else None, 0)),
+        row("  beside the rent, USD", lambda r: usd(r.energy.usd if r.energy else None)),
+    ]
 
 
 def _job_rows(runs: Sequence[RunResult], row: Callable[[str, Callable[[RunResult], str]], Row]) -> list[Row]:

@@ -1,9 +1,18 @@
 """The scenario: one frozen value, composed of the models that each family owns."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    ValidationInfo,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from dcsim.closed_form.keys import AccountingKeys
@@ -12,17 +21,17 @@ from dcsim.economics import Tco
 from dcsim.hazards import Hazard
 from dcsim.hazards.hazard import Component
 from dcsim.recovery import AnyRecovery
-from dcsim.topology import MAX_GPUS, TopologyDescription, TopologyError, resolve
-from dcsim.units import Duration, PositiveDuration, Share, SizeGiB, Whole, Work
+from dcsim.topology import MAX_GPUS, TopologyDescription, TopologyError, completed, resolve
+from dcsim.units import DURATION, Duration, PositiveDuration, Share, SizeGiB, Whole, Work, write
 
 
 def _resolved(value: object, info: ValidationInfo) -> object:
     """Turn the name or path of a topology into its description; the folder that it is read from is in the context."""
-    if not isinstance(value, str):
-        return value
     folder: Path | None = (info.context or {}).get("topology")
     try:
-        return resolve(value, folder)
+        if isinstance(value, dict):
+            return completed(value, folder)
+        return resolve(value, folder) if isinstance(value, str) else value
     except TopologyError as error:
         raise PydanticCustomError("topology", "{problems}", {"problems": error.problems}) from None
 
@@ -30,11 +39,17 @@ def _resolved(value: object, info: ValidationInfo) -> object:
 Topology = Annotated[TopologyDescription, BeforeValidator(_resolved, json_schema_input_type=str | TopologyDescription)]
 
 
+def _asks_optics(hazard: object) -> bool:
+    return isinstance(hazard, dict) and hazard.get("mtbf") == "optics"
+
+
 class Cluster(BaseModel):
     """What is bought: GPUs on a topology, some of them kept as spares."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    topology: Topology = Field(description="a name in topologies/, a path relative to this file, or a description")
+    topology: Topology = Field(
+        description="a name in topologies/, a path relative to this file, or a table, which may name a base"
+    )
     gpus: Whole = Field(ge=1, le=MAX_GPUS, description="GPUs in the cluster, spares included; a multiple of the tray")
     spares: Whole = Field(0, ge=0, description="GPUs kept free as spares (default 0: assumed)")
     in_rack_spares: Whole = Field(
@@ -43,7 +58,10 @@ class Cluster(BaseModel):
 
 
 class StorageUse(BaseModel):
-    """What a job moves through the storage gateways: blocking writes to its slowest tier, and loads from it."""
+    """What a job moves through the storage gateways: blocking writes to its slowest tier, and loads from it.
+
+    What drains while the job computes is background traffic that gives way.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     state: SizeGiB = Field(gt=0, description="size of one checkpoint of one gang")
@@ -144,6 +162,26 @@ class Scenario(BaseModel):
     )
     accounting: AccountingKeys = Field(AccountingKeys(), description="the published formula beside it")
     tco: Tco | None = Field(None, description="what it costs; leave out: no money")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _rates_of_optics(cls, data: Any, info: ValidationInfo) -> Any:
+        """Replace ``mtbf = "optics"`` of a hazard on links by what the topology's kind of optics says."""
+        hazards = data.get("hazards") if isinstance(data, dict) else None
+        if not isinstance(hazards, list | tuple) or not any(_asks_optics(hazard) for hazard in hazards):
+            return data
+        try:
+            topology = TypeAdapter(Topology).validate_python(data["cluster"]["topology"], context=info.context)
+        except (ValidationError, KeyError, TypeError):
+            return data  # the topology has its own error
+        fabric, optics = topology.fabric, topology.known_optics
+        kinds = fabric.kinds_of_optics if fabric else {}
+        found = []
+        for hazard in hazards:
+            if _asks_optics(hazard) and hazard.get("component") in kinds:
+                hazard = {**hazard, "mtbf": write(optics[kinds[hazard["component"]]].mtbf, DURATION)}
+            found.append(hazard)
+        return {**data, "hazards": found}
 
     @property
     def capacity_gpu_ms(self) -> int:

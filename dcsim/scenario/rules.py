@@ -6,9 +6,11 @@ from fractions import Fraction
 import numpy as np
 
 from dcsim.hazards import Hazard, RepairStage
+from dcsim.hazards.hazard import SERVED
 from dcsim.ledger import REST, SPARES
 from dcsim.scenario.errors import KeyPath
 from dcsim.scenario.model import Scenario
+from dcsim.scenario.plant_rules import plant_rules
 from dcsim.topology import Topology, TopologyError, build
 from dcsim.units import DURATION, MS_PER_H, write
 
@@ -37,8 +39,12 @@ def broken_rules(scenario: Scenario) -> Broken:
         yield from ((("cluster", "gpus"), problem) for problem in error.problems)
         return
     yield from _in_rack(scenario, topology)
-    yield from _hazards(scenario, topology)
-    yield from _maintenance(scenario, topology)
+    missing = list(_described(scenario, topology))
+    yield from missing
+    if not missing:
+        yield from _hazards(scenario, topology)
+        yield from _maintenance(scenario, topology)
+        yield from plant_rules(scenario, topology)
 
 
 def _capacity(scenario: Scenario) -> Broken:
@@ -107,6 +113,16 @@ def _crews(scenario: Scenario) -> Broken:
                 yield (*path, "crews"), why
 
 
+def _described(scenario: Scenario, topology: Topology) -> Broken:
+    asked = [("hazards", index, hazard.component) for index, hazard in enumerate(scenario.hazards)]
+    asked += [("maintenance", index, planned.component) for index, planned in enumerate(scenario.maintenance)]
+    for key, index, component in asked:
+        if component not in topology.kinds:
+            has = ", ".join(kind for kind in topology.kinds if kind in (*SERVED, "gpu", "node", "rack"))
+            why = f"found '{component}', which topology {topology.name} does not describe; it has: {has}"
+            yield (key, index, "component"), why
+
+
 def _in_rack(scenario: Scenario, topology: Topology) -> Broken:
     cluster, held = scenario.cluster, scenario.cluster.in_rack_spares
     if not held:
@@ -162,7 +178,7 @@ def _hazards(scenario: Scenario, topology: Topology) -> Broken:
         part, component = hazard.struck_part, hazard.component
         if part is None and isinstance(hazard.blast, int) and hazard.blast > topology.gpus:
             yield (*path, "blast"), f"found {hazard.blast}; at most {topology.gpus} (cluster.gpus)"
-        least = topology.gpus_per(component)
+        least = 1 if component in SERVED else topology.gpus_per(component)
         if part is not None and topology.gpus_per(part) < least:
             allowed = ", ".join(each for each in ("gpu", "node", "rack") if topology.gpus_per(each) >= least)
             yield (*path, "blast"), f"found '{part}', smaller than the {component} that fails; allowed: {allowed}"

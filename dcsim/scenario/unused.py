@@ -21,10 +21,20 @@ def unused_keys(scenario: Scenario) -> list[str]:
     unused: list[KeyPath] = []
     for job in scenario.jobs:
         unused += [("jobs", job.name, "recovery", key) for key in _of_job(job, corrupts)]
+        if job.comm and scenario.cluster.topology.fabric is None:
+            unused.append(("jobs", job.name, "comm"))
+        if job.storage is not None and (scenario.cluster.topology.storage is None or not _moves(job)):
+            unused.append(("jobs", job.name, "storage"))
     for hazard in scenario.hazards:
         unused += [("hazards", hazard.key, *key) for key in _of_hazard(hazard, scenario.cluster.in_rack_spares > 0)]
     unused += [("maintenance", each.name) for each in scenario.maintenance if each.start >= scenario.horizon]
     return [dotted(path) for path in unused]
+
+
+def _moves(job: Job) -> bool:
+    """Whether a job ever moves anything through the gateways."""
+    tiers = job.recovery.tiers
+    return bool(job.storage and job.storage.load) or bool(tiers and tiers[-1].write and not tiers[-1].drain)
 
 
 def _of_job(job: Job, corrupts: bool) -> Iterator[str]:

@@ -1,7 +1,14 @@
 """From a description file to a cluster: who depends on which tray and rack."""
 
 from dcsim.topology.build import COMPONENT_KINDS, Topology, build
-from dcsim.topology.description import MAX_GPUS, TopologyDescription, TopologyError, load_description, resolve
+from dcsim.topology.description import (
+    MAX_GPUS,
+    TopologyDescription,
+    TopologyError,
+    completed,
+    load_description,
+    resolve,
+)
 from dcsim.topology.graph import node_link
 from dcsim.topology.kinds import PLANT_KINDS, Kind
 
@@ -14,6 +21,7 @@ __all__ = [
     "TopologyDescription",
     "TopologyError",
     "build",
+    "completed",
     "load_description",
     "node_link",
     "resolve",

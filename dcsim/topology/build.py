@@ -63,8 +63,12 @@ class Topology:
 
     @cached_property
     def kinds(self) -> dict[str, Kind]:
-        """Kinds of component that the description speaks of."""
-        return kinds_of(self.description)
+        """Kinds of component that a cluster of this size has."""
+        return kinds_of(self.description, self._units("pod") if self._spines else 1)
+
+    @property
+    def _spines(self) -> bool:
+        return self.description.fabric is not None and self.description.fabric.spine is not None
 
     @cached_property
     def node_of(self) -> NDArray[np.int32]:
@@ -101,14 +105,15 @@ class Topology:
         bounds: dict[str, NDArray[np.int64]] = {}
         if not fabric:
             return bounds
-        if not isinstance(fabric.leaf.nodes, int):
-            ends = accumulate((nodes * self.gpus_per_node for nodes in fabric.leaf.nodes), initial=0)
-            bounds["segment"] = self._cut(np.fromiter(ends, dtype=np.int64))
+        node, leaf = self.gpus_per_node, fabric.leaf.nodes
+        if isinstance(leaf, int):
+            starts = self._cut(np.arange(0, self.gpus + leaf * node, leaf * node, dtype=np.int64))
+        else:
+            starts = self._cut(np.fromiter(accumulate((nodes * node for nodes in leaf), initial=0), dtype=np.int64))
+            bounds["segment"] = starts
         if fabric.spine and "pod" not in self._sizes:
-            segments = self.components("segment")
-            of = fabric.spine.segments
+            of, segments = fabric.spine.segments, len(starts) - 1
             firsts = range(0, segments + of, of) if isinstance(of, int) else accumulate(of, initial=0)
-            starts = self.bounds("segment")
             bounds["pod"] = self._cut(starts[np.minimum(np.fromiter(firsts, dtype=np.int64), segments)])
         return bounds
 
@@ -128,12 +133,16 @@ class Topology:
     def components(self, kind: str) -> int:
         """Number of components of this kind, a partial last part counted as one."""
         kind = named(kind, self.kinds, self.name) if kind != "cluster" else kind
-        if kind in self._sizes:
-            return -(-self.gpus // self._sizes[kind])
         if kind in UNITS:
-            return len(self._bounds[kind]) - 1
+            return self._units(kind)
         part = self.kinds[kind]
         return part.per * self.components(part.parent)
+
+    def _units(self, kind: str) -> int:
+        """Number of parts that hold GPUs, of one kind."""
+        if kind in self._sizes:
+            return -(-self.gpus // self._sizes[kind])
+        return len(self._bounds[kind]) - 1
 
     def span(self, kind: str, index: int) -> tuple[int, int]:
         """Half-open range [lo, hi) of the GPUs of part ``index`` of this kind; of a component that holds none itself

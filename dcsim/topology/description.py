@@ -125,7 +125,7 @@ def load_description(path: Path) -> TopologyDescription:
     """
     file = str(path) if str(path).isprintable() else repr(str(path))
     try:
-        return TopologyDescription.model_validate(tomllib.loads(read_text(path)))
+        return TopologyDescription.model_validate(completed(tomllib.loads(read_text(path)), path.parent))
     except ValidationError as error:
         raise TopologyError([f"{file}: {line}" for line in _lines(error)]) from None
     except NoTextError as error:
@@ -136,6 +136,26 @@ def load_description(path: Path) -> TopologyDescription:
     except ValueError as error:  # TOMLDecodeError, and integers of more digits than Python reads
         reason = f"is not valid TOML: {error}"
     raise TopologyError([f"{file}: {reason}"])
+
+
+def completed(data: dict[str, Any], folder: Path | None = None) -> dict[str, Any]:
+    """Return a description with what its ``base`` says of the keys that it leaves out; itself, if it names none.
+
+    ``base`` is a shipped name or a path; tables are merged key by key, everything else replaces what the base says.
+    Raises TopologyError as ``resolve`` does.
+    """
+    if not isinstance(data.get("base"), str):
+        return data
+    base = resolve(data["base"], folder).model_dump(mode="json", exclude_none=True)
+    return _merged(base, {key: value for key, value in data.items() if key != "base"})
+
+
+def _merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    both = dict(below)
+    for key, value in above.items():
+        old = both.get(key)
+        both[key] = _merged(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+    return both
 
 
 def resolve(name_or_path: str, folder: Path | None = None) -> TopologyDescription:

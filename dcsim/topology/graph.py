@@ -144,8 +144,8 @@ def _feed(topology: Topology, made: nx.DiGraph[str], names: dict[str, list[str]]
             leaf, link = divmod(index, fabric.leaf.uplinks)
             spine = pods[leaf // fabric.leaves] * fabric.spine.count + link % fabric.spine.count
             made.add_edge(names["spine"][spine], name)
-        if fabric.core:
-            per_plane = fabric.core.count // fabric.core.planes
+        if fabric.core and "core" in names:
+            per_plane = len(names["core"]) // fabric.core.planes
             for index, name in enumerate(names["spine-uplink"]):
                 spine, link = divmod(index, fabric.spine.uplinks)
                 plane = spine % fabric.spine.count % fabric.core.planes

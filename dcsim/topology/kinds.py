@@ -21,8 +21,8 @@ UNITS = ("cluster", "gpu", "node", "nvlink-domain", "rack", "row", "hall", "segm
 """Kinds that hold GPUs themselves, each a range of them."""
 
 
-def kinds_of(description: TopologyDescription) -> dict[str, Kind]:
-    """Return the kinds that a description speaks of, by name, in the order of a tour from GPU to site."""
+def kinds_of(description: TopologyDescription, pods: int) -> dict[str, Kind]:
+    """Return the kinds that a cluster of so many pods has, by name, in the order of a tour from GPU to site."""
     node, rack, nvlink = description.node, description.rack, description.nvlink
     fabric, power, cooling = description.fabric, description.power, description.cooling
     kinds = [Kind("gpu", "node", node.gpus), Kind("node", "rack", rack.nodes)]
@@ -35,9 +35,9 @@ def kinds_of(description: TopologyDescription) -> dict[str, Kind]:
         if fabric.spine:
             kinds += [Kind("leaf-uplink", "leaf", fabric.leaf.uplinks), Kind("pod", "cluster", 0)]
             kinds.append(Kind("spine", "pod", fabric.spine.count))
-        if fabric.spine and fabric.core:
+        if fabric.spine and fabric.cores(pods):
             kinds.append(Kind("spine-uplink", "spine", fabric.spine.uplinks))
-            kinds.append(Kind("core", "cluster", fabric.core.count))
+            kinds.append(Kind("core", "cluster", fabric.cores(pods)))
     if power or cooling:
         kinds.append(Kind("row", "cluster", 0))
     if power:
@@ -83,7 +83,7 @@ def named(kind: str, kinds: dict[str, Kind], name: str) -> str:
         return found
     allowed = [each for known in kinds for each in ((known, "tray") if known == "node" else (known,))]
     if kind in (*PLANT_KINDS, *UNITS):
-        why = f"found {shown(kind)}, which topology {name} does not describe; allowed: {', '.join(allowed)}"
+        why = f"found {shown(kind)}, which a {name} of this size does not have; allowed: {', '.join(allowed)}"
     else:
         why = f"found {shown(kind)}; allowed: {', '.join(allowed)}{did_you_mean(kind, allowed)}"
     raise TopologyError([why])

@@ -38,7 +38,7 @@ def lines_of(name):
     text = FILES[name].read_text(encoding="utf-8")
     for line in text.splitlines():
         given, _, comment = line.partition("#")
-        if re.match(r"(?!name|description|topology|kind|preset|extends)\w+ = .*\d", given):
+        if re.match(r"(?!name|description|topology|base|kind|preset|extends)\w+ = .*\d", given):
             yield given.strip(), comment
     if base := re.search(r'^extends = "(.*)\.toml"', text, re.MULTILINE):
         yield from lines_of(f"{name.rpartition('/')[0]}/{base[1]}")

@@ -137,7 +137,8 @@ def test_unknown_component() -> None:
     topology = build(resolve("hgx-h100"), 64)
     with pytest.raises(TopologyError) as caught:
         topology.components("racks")
-    allowed = "gpu, node, tray, nvlink-domain, rack"
+    allowed = "gpu, node, tray, nvlink-domain, rack, segment, access-link, leaf, leaf-uplink, pod, spine, "
+    allowed += "row, shelf, psu, hall, feed, gateway"
     assert caught.value.problems == [f"found 'racks'; allowed: {allowed}; did you mean \"rack\"?"]
     for index in (-1, 2):
         with pytest.raises(TopologyError) as caught:
@@ -254,7 +255,7 @@ def test_unknown_name(name: str, nearest: str) -> None:
     with pytest.raises(TopologyError) as caught:
         resolve(name)
     (line,) = caught.value.problems
-    assert line.startswith(f"found '{name}'; allowed: gb300-nvl72, hgx-h100")
+    assert line.startswith(f"found '{name}'; allowed: {', '.join(sorted(shipped_files('topologies')))}")
     assert line.endswith(f'did you mean "{nearest}"?')
 
 
@@ -267,21 +268,42 @@ def test_error_crosses_processes() -> None:
 
 def test_compact_graph() -> None:
     """The compact graph holds each distinct part once, with counts, however large the cluster."""
+    racks, nodes = 138_889, (138_888 * 72 + 64) // 4
     graph = build(resolve("gb300-nvl72"), 138_888 * 72 + 64).graph()
-    assert dict(graph.nodes(data="count")) == {
-        "cluster": 1,
-        "rack": 138_888,
-        "partial rack": 1,
-        "node": (138_888 * 72 + 64) // 4,
-        "gpu": 138_888 * 72 + 64,
-    }
-    assert {(above, below): count for above, below, count in graph.edges(data="count")} == {
-        ("cluster", "rack"): 138_888,
+    segments = -(-nodes // 72)
+    assert (
+        dict(graph.nodes(data="count")).items()
+        >= {
+            "cluster": 1,
+            "rack": racks - 1,
+            "partial rack": 1,
+            "node": nodes,
+            "gpu": 4 * nodes,
+            "nvlink-switch": 9 * racks,
+            "access-link": 4 * nodes,
+            "segment": segments,
+            "leaf": 4 * segments,
+            "leaf-uplink": 72 * 4 * segments,
+            "pod": -(-segments // 18),
+            "shelf": 8 * racks,
+            "psu": 6 * 8 * racks,
+            "feed": 2 * -(-racks // 24),
+            "cdu": 2 * -(-racks // 8),
+        }.items()
+    )
+    assert {(above, below): count for above, below, count in graph.edges(data="count")}.items() >= {
+        ("cluster", "rack"): racks - 1,
         ("cluster", "partial rack"): 1,
         ("rack", "node"): 18,
         ("partial rack", "node"): 64 // 4,
         ("node", "gpu"): 4,
-    }
+        ("access-link", "node"): 4,
+        ("leaf", "segment"): 4,
+        ("segment", "node"): 72,
+        ("shelf", "rack"): 8,
+        ("psu", "shelf"): 6,
+    }.items()
+    assert graph.number_of_nodes() < 30
 
 
 @pytest.mark.parametrize("expand", [False, True])
