@@ -1,4 +1,4 @@
-"""What a replication of the headline workload costs, and what a start of dcsim costs (`scripts/bench`).
+"""What a replication of the headline workload costs, a start of dcsim, and a plant (`scripts/bench`).
 
 Every row is measured once per round, in turn, on one core, as CPU time with the random draws included, so
 that a ratio compares neighbours in time. Ratios are taken within a round and shown as median and range over
@@ -25,7 +25,7 @@ import simpy
 
 from dcsim.engine import simulate
 from dcsim.scenario import Plan, load, plan
-from tests.benchmark import straightforward
+from tests.benchmark import plant, straightforward
 
 HEADLINE = Path(__file__).with_name("headline.toml")
 
@@ -153,8 +153,10 @@ def main() -> None:
         for name, over, under, _ in RATIOS
     }
     costs = {name: spread(values) for name, values in seconds.items()}
+    plants = plant.measure()
     if options.json:
         document = {"schema": 1, "machine": machine(), "rounds": rounds, "seconds": costs, "ratios": ratios}
+        document["plant"] = plants
         print(json.dumps(document))
         return
     print(", ".join(f"{key} {value}" for key, value in machine().items()))
@@ -164,6 +166,9 @@ def main() -> None:
     print()
     for name, _, _, asked in RATIOS:
         print(f"{name:<44}{shown(ratios[name])}{asked and f'   asked: {asked}'}")
+    print()
+    for line in plant.lines(plants):
+        print(line)
 
 
 if __name__ == "__main__":

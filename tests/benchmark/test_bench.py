@@ -17,6 +17,9 @@ def test_bench_prints_one_document_of_costs_and_ratios() -> None:
     assert {"straightforward", "engine", "draws", "dcsim"} <= document["seconds"].keys()
     for row in (*document["seconds"].values(), *document["ratios"].values()):
         assert 0 < row["min"] <= row["median"] <= row["max"]
+    assert [each["gpus"] for each in document["plant"]["builds"]] == [10_008, 100_008, 1_000_008]
+    assert all(each["peak_mib"] < 2048 for each in document["plant"]["builds"])
+    assert min(document["plant"]["reevaluation_seconds"].values()) > 0
     costs, ratio = document["seconds"], document["ratios"]["straightforward model / SimPy engine"]
     assert ratio["min"] >= costs["straightforward"]["min"] / costs["engine"]["max"]
     assert ratio["max"] <= costs["straightforward"]["max"] / costs["engine"]["min"]

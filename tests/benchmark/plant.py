@@ -1,0 +1,97 @@
+"""What building a plant costs, in time and memory, and one re-evaluation of its network (`scripts/bench`).
+
+Each size is built in a process of its own, so that its peak of memory is its own; a process that only imports is
+measured beside it.
+"""
+
+import json
+import resource
+import subprocess
+import sys
+import time
+from statistics import median
+from typing import Any
+
+SIZES = {10_000: "gb300-nvl72", 100_000: "gb300-nvl72", 1_000_000: "gb300-nvl72"}
+"""GPUs (rounded up to whole racks) and topology."""
+MIB = 1024
+
+
+def one_build(name: str, gpus: int) -> dict[str, float]:
+    """Return what one build takes in this process: description, arrays of who lies where, state of all of the plant."""
+    from dcsim.plant import PlantState
+    from dcsim.topology import PLANT_KINDS, build, resolve
+
+    description = resolve(name)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / MIB
+    begin = time.process_time()
+    topology = build(description, -(-gpus // 72) * 72)
+    state = PlantState(topology)
+    for kind in PLANT_KINDS:
+        if kind in topology.kinds:
+            state.left(kind)
+    assert topology.node_of[-1] == topology.nodes - 1
+    assert topology.rack_of[-1] == topology.racks - 1
+    topology.graph()
+    seconds = time.process_time() - begin
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / MIB
+    return {"gpus": topology.gpus, "seconds": seconds, "peak_mib": peak, "imported_mib": before}
+
+
+def reevaluations(name: str = "clos-100k", gpus: int = 100_000, rounds: int = 21) -> dict[str, float]:
+    """Return the cost [s] of one change of the network under one job on all GPUs: what is down, who slows, how much."""
+    from dcsim.engine.places import Places
+    from dcsim.engine.traffic import Traffic
+    from dcsim.plant import PlantState
+    from dcsim.scenario import Scenario, plan
+
+    recovery = {"kind": "stateless"}
+    jobs = [{"name": "a", "gpus": gpus, "comm": "20 %", "recovery": recovery}]
+    hazards = [{"component": "leaf-uplink", "mtbf": "1e6 h"}]
+    tables = {"name": "bench", "horizon": "1 h", "cluster": {"topology": name, "gpus": gpus}}
+    layout = plan(Scenario.model_validate({**tables, "jobs": jobs, "hazards": hazards}))
+    state = PlantState(layout.topology)
+    traffic = Traffic(layout, Places(layout), state)
+
+    def cost(kind: str) -> float:
+        spent = []
+        for index in range(rounds + 1):
+            begin = time.process_time()
+            change = state.lose(kind, index)
+            for gang in traffic.reached(change.nodes, change.segments, change.pods):
+                traffic.stretched(gang)
+            spent.append(time.process_time() - begin)
+            state.restore(kind, index)
+        return median(spent[1:])  # the first makes the arrays
+
+    begin = time.process_time()
+    traffic.starts(0)
+    started = time.process_time() - begin
+    return {"job_starts": started, **{kind: cost(kind) for kind in ("access-link", "leaf-uplink", "leaf", "spine")}}
+
+
+def measure() -> dict[str, Any]:
+    """Return the costs of all sizes and of the re-evaluations."""
+    builds = []
+    for gpus, name in SIZES.items():
+        code = (
+            f"import json; from tests.benchmark.plant import one_build; print(json.dumps(one_build({name!r}, {gpus})))"
+        )
+        done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+        builds.append(json.loads(done.stdout))
+    return {"builds": builds, "reevaluation_seconds": reevaluations()}
+
+
+def lines(found: dict[str, Any]) -> list[str]:
+    """Return what ``measure`` found, to be read."""
+    said = []
+    for each in found["builds"]:
+        label = f"plant of {each['gpus']:,} GPUs, built"
+        memory = (
+            f"{each['peak_mib']:,.0f} MiB in all, {each['peak_mib'] - each['imported_mib']:,.0f} MiB of it the plant's"
+        )
+        said.append(f"{label:<44}{1e3 * each['seconds']:>10,.1f} ms   {memory}")
+    for kind, seconds in found["reevaluation_seconds"].items():
+        what = "a job on all of it starts" if kind == "job_starts" else f"one {kind} fails, re-evaluated"
+        said.append(f"{'100,000 GPUs: ' + what:<44}{1e3 * seconds:>10,.2f} ms")
+    return said
