@@ -204,6 +204,8 @@ class Effects(Repairs):
                 for case in cases:
                     case.gpus = min(case.gpus, gang.up)
                     case.parts = [(gang, case.gpus)]
+                    if case.atoms is not None:  # some may have left since
+                        case.owners = np.full(len(case.atoms), gang.index, dtype=np.int64)
                     if case.gpus:
                         self.strike(case, case.atoms, now, case.detect)
 

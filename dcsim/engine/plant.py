@@ -42,6 +42,7 @@ class Plant(Movements):
         self.absent: list[Absence] = []
         self.late: list[FullGang] = []  # gangs that cannot start at t = 0
         self.dates: list[int] = []
+        self.put_off: list[int] = []  # phases whose date has come, but whose power would have tripped others
         self.capped = False
         self.plant = PlantState(plan.topology) if plan.has_plant else None
         self.traffic: Traffic | None = None
@@ -111,10 +112,23 @@ class Plant(Movements):
         self.want(gang, now, False)
 
     def energise(self, now: int, number: int) -> None:
-        """A phase has power."""
-        self._switch(self.plan.phase_racks[number], True)
+        """A phase has power, unless that trips somebody: then it is put off until something of the plant is back."""
+        assert self.plant is not None
+        racks = self.plan.phase_racks[number]
+        if racks[1] and self.plant.energise(racks).down.size:
+            self.plant.darken(racks)
+            self.put_off = sorted({*self.put_off, number})
+            return
+        if not racks[1]:
+            self._switch(racks, True)
         self.come_up(now)
         self.set_pace(None, now)
+
+    def try_again(self, now: int) -> None:
+        """Energise the phases that were put off, if they trip nobody any more."""
+        waiting, self.put_off = self.put_off, []
+        for number in waiting:
+            self.energise(now, number)
 
     # --- down and up ----------------------------------------------------------------------------------------------
 
@@ -147,6 +161,8 @@ class Plant(Movements):
     def come_up(self, now: int) -> None:
         """Everything absent that the plant serves again is back: to the free GPUs."""
         assert self.places is not None
+        if self.put_off:
+            self.try_again(now)
         back: list[Atoms] = []
         for absence in list(self.absent):
             served = ~self.unserved(absence.atoms)

@@ -23,28 +23,48 @@ def access_share(links: Shares, leaves: Shares, rails: int) -> Shares:
     return worst
 
 
-def leaf_share(uplinks: Shares, spines: Shares, leaves: Shares) -> Shares:
-    """Return the share of uplink capacity of each segment's worst leaf, (segments,).
+def uplink_means(uplinks: Shares, spines: Shares) -> Shares:
+    """Return what each leaf has left of its uplinks, (segments, leaves): 0 cuts it off.
 
-    ``uplinks`` (segments, leaves, uplinks), link i goes to spine i mod spines; ``spines`` (segments or 1, spines);
-    ``leaves`` (segments, leaves). A dead leaf carries nothing and is left out; its ports are gone too.
+    ``uplinks`` (segments, leaves, uplinks), link i goes to spine i mod spines; ``spines`` (segments or 1, spines).
     """
     to = np.arange(uplinks.shape[2]) % spines.shape[1]
-    per_leaf: Shares = (uplinks * spines[:, None, to]).mean(axis=2)
-    worst: Shares = np.where(leaves > 0, per_leaf, np.inf).min(axis=1)
+    means: Shares = (uplinks * spines[:, None, to]).mean(axis=2)
+    return means
+
+
+def leaf_share(means: Shares, leaves: Shares) -> Shares:
+    """Return the share of uplink capacity of each segment's worst leaf, (segments,).
+
+    ``means`` as of ``uplink_means``; ``leaves`` (segments, leaves). A leaf that is dead or cut off carries nothing and
+    is left out: its ports are gone too.
+    """
+    worst: Shares = np.where((leaves > 0) & (means > 0), means, np.inf).min(axis=1)
     return _of_any(worst)
 
 
-def core_share(uplinks: Shares, spines: Shares, cores: Shares, planes: int) -> Shares:
+def core_of(pods: int, spines: int, uplinks: int, planes: int, cores: int, first: int = 0) -> NDArray[np.int64]:
+    """Return the core that every uplink of every spine leads to, (pods, spines, uplinks), from pod ``first`` on.
+
+    Spine i reaches the cores of plane i mod planes; the uplinks of a plane take its cores in turn, pod by pod, so that
+    no core has more of them than its share.
+    """
+    per_plane = cores // planes
+    pod, spine, link = np.ogrid[first : first + pods, :spines, :uplinks]
+    turn = (pod * (spines // planes) + spine // planes) * uplinks + link
+    found: NDArray[np.int64] = spine % planes * per_plane + turn % per_plane
+    return found
+
+
+def core_share(uplinks: Shares, spines: Shares, cores: Shares, planes: int, first: int = 0) -> Shares:
     """Return the share of each pod's capacity to the other pods, (pods,).
 
-    ``uplinks`` (pods, spines, uplinks); ``spines`` (pods, spines); ``cores`` (cores,), plane by plane: spine i reaches
-    plane i mod planes. ECMP gives every spine that has a way up the same load, so the worst of them decides.
+    ``uplinks`` (pods, spines, uplinks) from pod ``first`` on; ``spines`` (pods, spines); ``cores`` (cores,), plane by
+    plane, wired as ``core_of`` says. ECMP gives every spine that has a way up the same load: the worst of them decides.
     """
-    _, count, links = uplinks.shape
-    per_plane = len(cores) // planes
-    to = (np.arange(count) % planes)[:, None] * per_plane + np.arange(links)[None, :] % per_plane
-    per_spine: Shares = (uplinks * cores[to][None]).mean(axis=2)
+    pods, count, links = uplinks.shape
+    to = core_of(pods, count, links, planes, len(cores), first)
+    per_spine: Shares = (uplinks * cores[to]).mean(axis=2)
     alive = (spines > 0) & (per_spine > 0)
     worst = np.where(alive, per_spine * spines, np.inf).min(axis=1)
     share: Shares = _of_any(worst) * (alive.sum(axis=1) / count)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from dcsim.fabric import access_share, core_share, leaf_share
+from dcsim.fabric import access_share, core_share, leaf_share, uplink_means
 from dcsim.plant.demand import Demand
 from dcsim.power import pool_share, supply_share
 from dcsim.topology import Topology
@@ -48,6 +48,7 @@ class PlantState:
         self.dark = np.zeros(topology.racks, dtype=bool)
         self.access = np.ones(nodes)
         self.leaf = np.ones(topology.components("segment") if self.fabric else 0)
+        self.cut_off = np.zeros((len(self.leaf), self.fabric.leaves if self.fabric else 0), dtype=bool)
         self.core = np.ones(topology.components("pod") if self.fabric and self.fabric.spine else 0)
         self.domain = np.ones(topology.components("nvlink-domain"), dtype=bool)
         self.supply = np.ones(len(self.demand.units_w) if self.power else 0)
@@ -182,11 +183,13 @@ class PlantState:
 
     def _reassess(self, nodes: Range = NOTHING, segments: Range = NOTHING, pods: Range = NOTHING) -> Change:
         reached = [nodes]
+        if segments != NOTHING and len(self.core):
+            below = self._nodes("segment", segments)
+            if self._evaluate_leaves(segments):
+                nodes = below
+            reached.append(below)
         if nodes != NOTHING:
             self._evaluate_access(nodes)
-        if segments != NOTHING and len(self.core):
-            self._evaluate_leaves(segments)
-            reached.append(self._nodes("segment", segments))
         if pods != NOTHING and "core" in self.topology.kinds:
             self._evaluate_cores(pods)
             reached.append(self._nodes("pod", pods))
@@ -201,10 +204,12 @@ class PlantState:
         shape = (-1, fabric.nics, fabric.homes)
         links = self.left("access-link").reshape(shape)[slice(*nodes)]
         segment = self.topology.part_of("segment", np.arange(*nodes, dtype=np.int64) * self.node_gpus)
-        leaves = self.left("leaf").reshape(-1, fabric.rails, fabric.homes)[segment]
+        leaves = (self.left("leaf").reshape(-1, fabric.leaves) * ~self.cut_off)[segment]
+        leaves = leaves.reshape(-1, fabric.rails, fabric.homes)
         self.access[slice(*nodes)] = access_share(links, leaves, fabric.rails)
 
-    def _evaluate_leaves(self, segments: Range) -> None:
+    def _evaluate_leaves(self, segments: Range) -> bool:
+        """Return whether a leaf is cut off now that was not, or the other way round."""
         fabric = self.fabric
         assert fabric is not None
         assert fabric.spine is not None
@@ -212,7 +217,10 @@ class PlantState:
         uplinks = self.left("leaf-uplink").reshape(-1, fabric.leaves, fabric.leaf.uplinks)[cut]
         firsts = self.topology.bounds("segment")[:-1][cut]
         spines = self.left("spine").reshape(-1, fabric.spine.count)[self.topology.part_of("pod", firsts)]
-        self.leaf[cut] = leaf_share(uplinks, spines, self.left("leaf").reshape(-1, fabric.leaves)[cut])
+        means = uplink_means(uplinks, spines)
+        self.leaf[cut] = leaf_share(means, self.left("leaf").reshape(-1, fabric.leaves)[cut])
+        was, self.cut_off[cut] = self.cut_off[cut].copy(), means <= 0
+        return bool((was != self.cut_off[cut]).any())
 
     def _evaluate_cores(self, pods: Range) -> None:
         fabric = self.fabric
@@ -222,7 +230,7 @@ class PlantState:
         cut = slice(*pods)
         uplinks = self.left("spine-uplink").reshape(-1, fabric.spine.count, fabric.spine.uplinks)[cut]
         spines = self.left("spine").reshape(-1, fabric.spine.count)[cut]
-        self.core[cut] = core_share(uplinks, spines, self.left("core"), fabric.core.planes)
+        self.core[cut] = core_share(uplinks, spines, self.left("core"), fabric.core.planes, pods[0])
 
     def _evaluate_supply(self, units: Range) -> None:
         power = self.power

@@ -21,6 +21,8 @@ def json_schema() -> Node:
             table["properties"]["kind"].pop("default", None)
             if "preset" in table["properties"]:  # a preset brings the kind and whatever else it needs
                 table["if"], table["else"] = {"required": ["preset"]}, {"required": table.pop("required")}
+    schema["$defs"]["Hazard"]["properties"]["mtbf"]["oneOf"].append({"type": "string", "enum": ["optics"]})
+    _allow_base(schema["$defs"])
     reached: list[Node] = []
     required = _required(schema, schema["$defs"], reached)
     for table in reached:
@@ -34,6 +36,17 @@ def json_schema() -> Node:
         "if": {"required": ["extends"]},
         "else": required,
     }
+
+
+def _allow_base(models: dict[str, Node]) -> None:
+    """Let a topology table name a base, which brings whatever the table leaves out."""
+    topology = models["TopologyDescription"]
+    reached: list[Node] = []
+    topology["if"], topology["else"] = {"required": ["base"]}, _required(topology, models, reached)
+    for table in reached:
+        table.pop("required", None)
+    base = {"type": "string", "description": "name or path of a topology that the other keys of this table change"}
+    topology["properties"] = {"base": base, **topology["properties"]}
 
 
 def tidy_schema() -> Node:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from dcsim.fabric import core_of
 from dcsim.topology.build import Topology
 
 if TYPE_CHECKING:
@@ -145,11 +146,10 @@ def _feed(topology: Topology, made: nx.DiGraph[str], names: dict[str, list[str]]
             spine = pods[leaf // fabric.leaves] * fabric.spine.count + link % fabric.spine.count
             made.add_edge(names["spine"][spine], name)
         if fabric.core and "core" in names:
-            per_plane = len(names["core"]) // fabric.core.planes
-            for index, name in enumerate(names["spine-uplink"]):
-                spine, link = divmod(index, fabric.spine.uplinks)
-                plane = spine % fabric.spine.count % fabric.core.planes
-                made.add_edge(names["core"][plane * per_plane + link % per_plane], name)
+            shape = topology.components("pod"), fabric.spine.count, fabric.spine.uplinks
+            cores = core_of(*shape, fabric.core.planes, len(names["core"])).ravel().tolist()
+            for name, core in zip(names["spine-uplink"], cores, strict=True):
+                made.add_edge(names["core"][core], name)
     if power:
         starts = topology.bounds(power.per)[:-1]
         halls, rows = topology.part_of("hall", starts).tolist(), topology.part_of("row", starts).tolist()

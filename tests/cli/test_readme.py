@@ -76,12 +76,16 @@ def test_console_block(number: int, folder: Path) -> None:
 
 
 def test_the_scenarios_shown_load(tmp_path: Path) -> None:
-    """The first TOML block is a whole scenario, the second its jobs, hazards and maintenance: both can be estimated."""
-    whole, parts = re.findall(r"^```toml\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+    """The first TOML block is a whole scenario, the others parts of one: with them all can be estimated."""
+    whole, parts, plant = re.findall(r"^```toml\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
     (tmp_path / "mine.toml").write_text(whole, encoding="utf-8")
     assert 0 < estimate(load(tmp_path / "mine.toml")).accounting.goodput_loss < 1
     job = '[[jobs]]\nname = "pretrain"\ngpus = 896\n'
     (tmp_path / "real.toml").write_text(f'extends = "mine.toml"\n{job}{parts}', encoding="utf-8")
+    (tmp_path / "plant.toml").write_text(f'extends = "mine.toml"\n{plant}', encoding="utf-8")
+    plain = load(tmp_path / "plant.toml")
+    assert (plain.jobs[0].comm, plain.hazards[0].serves, plain.energisation[0].racks) == (0.2, True, 8)
+    assert 0 <= estimate(plain).accounting.goodput_loss < 1
     real = load(tmp_path / "real.toml")
     assert (real.hazards[0].ages, real.jobs[0].recovery.kind, len(real.maintenance)) == (True, "checkpointless", 1)
     assert 0 < estimate(real).accounting.goodput_loss < 1

@@ -1,8 +1,8 @@
 """The plant against closed forms: k-of-n shelves and switches, shared storage, energisation, energy.
 
-Roads: the binomial law with each component's own availability from all up, A(t) = A + (1 - A) exp(-t (1/MTBF + 1/MTTR)),
-A = MTBF / (MTBF + MTTR); the machine-repairman chain with processor sharing (product form, whatever the size of a load);
-arithmetic by hand.
+Roads: the binomial law with each component's own availability from all up, A(t) = A + (1 - A) exp(-t (1/MTBF +
+1/MTTR)), A = MTBF / (MTBF + MTTR); the machine-repairman chain with processor sharing (product form, whatever the size
+of a load); arithmetic by hand.
 """
 
 import math
@@ -68,7 +68,7 @@ def shelves(shelves, mtbf_h, mttr_h, horizon_h):
 
 @pytest.mark.parametrize(("count", "mtbf_h", "mttr_h"), [(4, 400, 20), (5, 200, 50), (8, 100, 60)])
 def test_racks_on_k_of_n_shelves(count, mtbf_h, mttr_h):
-    """Useful, capped and tripped shares of racks are those of independent shelves with exponential lives and repairs."""
+    """Useful, capped and tripped shares of racks are those of independent shelves that fail and are repaired."""
     found = [simulate(shelves(count, mtbf_h, mttr_h, 1_000), number) for number in range(32)]
     power = CAUSES.index("power")
 
@@ -90,7 +90,7 @@ def test_racks_on_k_of_n_shelves(count, mtbf_h, mttr_h):
 
 
 def test_a_domain_that_needs_sixteen_of_eighteen():
-    """18 switches of availability 0.99, 16 needed: the domain is up 0.999271 of the time (the published rack's figure)."""
+    """18 switches of availability 0.99, 16 needed: the domain is up 0.999271 of the time, as published."""
     assert sum(binom.pmf(k, 18, 0.99) for k in (16, 17, 18)) == pytest.approx(0.999271, abs=5e-7)
     plant = topology(nvlink={"domain": "node", "switches": 18, "needed": 16})
     repair = {"kind": "exponential", "mean": "10 h"}
@@ -131,7 +131,7 @@ def test_gangs_that_share_one_gateway(gangs, mtbf_h):
     setting = loads(gangs, 100 * GIB_IN_GB / 600, mtbf_h)
     found = [simulate(setting, number) for number in range(32)]
     up = np.array([share(each) + share(each, "lost") for each in found])
-    # Product form holds for the steady state; that the first hours follow the chain of exponential loads is near enough.
+    # Product form holds for the steady state; the first hours follow the chain of exponential loads.
     expected = mean_availability(down_probabilities(gangs, 1, float(mtbf_h), 1 / 6, 400.0))
     assert objections([Comparison(f"{gangs} gangs", up, expected)], 5e-3) == []
     nobody_waits = mean_availability(down_probabilities(gangs, gangs, float(mtbf_h), 1 / 6, 400.0))
@@ -200,7 +200,7 @@ def test_a_site_on_generators_is_capped():
 
 
 def test_energy_by_hand():
-    """GPUs that compute draw all of their share of a rack, others 30 %, those that are out nothing; PUE on top of it."""
+    """GPUs that compute draw their share of a rack, others 30 %, those that are out nothing; PUE on top."""
     plant = topology(power={"shelves": 4, "psu": "10 kW", "pue": 1.5})
     setting = scenario(plant, 2, [{"component": "node", "mtbf": "1 h"}], "100 h")
     hours = {"useful": 400.0, "overhead": 100.0, "wait": 50.0, "repair": 200.0, "idle": 50.0}

@@ -4,10 +4,10 @@ from collections import Counter
 
 import networkx
 import numpy as np
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from dcsim.topology import Topology, TopologyDescription, build, resolve
+from dcsim.topology import Topology, TopologyDescription, build
 
 
 @st.composite
@@ -24,7 +24,54 @@ def clusters(draw: st.DrawFn) -> Topology:
     return build(TopologyDescription.model_validate(description), node * draw(st.integers(1, 40)))
 
 
-PARTIAL = build(resolve("gb300-nvl72"), 2 * 72 + 64)
+def nested(node: int, nodes: int, domain: str) -> dict[str, object]:
+    """Describe nodes in racks and nothing else."""
+    plain = {"name": "nested", "description": "", "node": {"gpus": node}, "rack": {"nodes": nodes}}
+    return {**plain, "nvlink": {"domain": domain}}
+
+
+PARTIAL = build(TopologyDescription.model_validate(nested(4, 18, "rack")), 2 * 72 + 64)
+
+
+@st.composite
+def plants(draw: st.DrawFn) -> Topology:
+    """Draw a cluster with network, power, cooling and storage; segments and pods may differ in size."""
+    spines, rails = draw(st.integers(1, 3)), draw(st.integers(1, 2))
+    few = st.lists(st.integers(1, 4), min_size=30, max_size=30)
+    rail = {"nics": rails * draw(st.integers(1, 2)), "rails": rails, "homes": draw(st.integers(1, 2))}
+    leaf = {"nodes": draw(st.integers(1, 5) | few), "uplinks": spines * draw(st.integers(1, 2))}
+    pods = {"count": spines, "segments": draw(st.integers(1, 3) | few), "uplinks": draw(st.integers(1, 3))}
+    core = {"ports": draw(st.integers(1, 9)), "planes": draw(st.sampled_from([1, spines]))}
+    fabric = {**rail, "port": "400 Gb/s", "leaf": leaf, "spine": pods, "core": core}
+    power = {"per": draw(st.sampled_from(["rack", "node"])), "shelves": 2, "psus": 2, "psu": "9 kW", "feeds": 2}
+    power |= {"busways": True, "hall_racks": draw(st.integers(1, 4)), "site": {"feeds": 2, "feed": "1 MW"}}
+    further = {"fabric": fabric, "power": power, "cooling": {"cdus": 2, "needed": 1}}
+    further["storage"] = {"gateways": 2, "bandwidth": "1 GB/s"}
+    node = draw(st.integers(1, 4))
+    plain = nested(node, draw(st.integers(1, 4)), draw(st.sampled_from(["rack", "node"])))
+    return build(TopologyDescription.model_validate({**plain, **further}), node * draw(st.integers(1, 30)))
+
+
+@settings(max_examples=50, deadline=None)
+@given(plants())
+def test_a_component_serves_what_the_graph_says(topology: Topology) -> None:
+    """The GPUs below any component in the graph are its span; every component is there once, under its address."""
+    graph = topology.graph(expand=True)
+    assert networkx.is_directed_acyclic_graph(graph)
+    seen = Counter()
+    for part, data in graph.nodes(data=True):
+        kind, index = data["kind"], data["index"]
+        nodes = [each for each in {part} | networkx.descendants(graph, part) if graph.nodes[each]["kind"] == "node"]
+        gpus = sorted(gpu for each in nodes for gpu in range(graph.nodes[each]["lo"], graph.nodes[each]["hi"]))
+        assert gpus == list(range(*topology.span(kind, index)))
+        seen[kind] += 1
+        if kind != "cluster":
+            assert topology.find(part) == (kind, index)
+    kinds = {"cluster": 1} | {kind: topology.components(kind) for kind in topology.kinds}
+    assert seen == {kind: count for kind, count in kinds.items() if kind not in ("gpu", "nvlink-domain")}
+    if "core" in topology.kinds:  # no core has more links than ports, unless its planes are odd shares of a pod
+        links = [graph.out_degree(part) - 1 for part, data in graph.nodes(data=True) if data["kind"] == "core"]
+        assert max(links) - min(links) <= 1
 
 
 @given(clusters())

@@ -17,8 +17,8 @@ SOURCE = re.compile(r"(deck|primer|assumed)\b|public \(\w")
 TABLES = [(topic, table) for topic in TOPICS for table in reference(topic).tables]
 KEYS = [(topic, table, key) for topic, table in TABLES for key in table.keys]
 TYPE = re.compile(
-    r"(list of (2 )?)?(duration|share|work|size|USD(/GiB|/kWh)?(/mo)?|text|table( of text)?|strategy|lifetime|distribution"
-    r"|(whole )?number( >=? -?[\d,.e+]+)?(, <= [\d,.e+]+)?|[a-z][a-z-]*)s?"
+    r"(list of (2 )?)?(duration|share|work|size|USD(/GiB|/kWh)?(/mo)?|text|table( of text)?|strategy|lifetime"
+    r"|distribution|(whole )?number( >=? -?[\d,.e+]+)?(, <= [\d,.e+]+)?|[a-z][a-z-]*)s?"
 )
 
 

@@ -40,11 +40,9 @@ count = 1
 spares = 0
 gpus = 64
 [cluster.topology]
-name = "hgx-h100"
-description = "NVIDIA HGX H100: 8-GPU nodes, 4 per rack, one NVLink domain per node"
-node.gpus = 8
-rack.nodes = 4
-nvlink.domain = "node"
+base = "hgx-h100"
+node.power = "10200 W"
+fabric.port = "50 GB/s"
 """
 
 
