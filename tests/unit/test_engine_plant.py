@@ -121,3 +121,14 @@ def test_a_grown_gang_loads_anew_from_the_beginning():
     hours, _ = played({"storage": storage}, [job], hazards, "20 h", gpus=2)
     # 1,000 GB at 1 GB/s take 1,000 s instead of 600: the restore of 30 min takes 400 s more.
     assert hours[0, STATE["restore"]] * HOUR == pytest.approx(2 * (30 * 60 + 400) * 1000, abs=4)
+
+
+def test_racks_that_come_cap_those_that_run():
+    """A site of 4.5 kW carries four racks; with the fifth, from 10 h on, all run at 90 %."""
+    power = {"shelves": 1, "psu": "1 kW", "pue": 1.0, "site": {"feeds": 1, "feed": "4.5 kW"}}
+    jobs = [{"name": "a", "gpus": 8, "recovery": {"kind": "fault-tolerant"}}]
+    hazards = [{"component": "node", "mtbf": "1e9 h"}]
+    phases = [{"name": "fifth", "racks": 1, "date": "10 h"}]
+    hours, accounts = played({"power": power}, jobs, hazards, "100 h", gpus=10, energisation=phases)
+    assert accounts.overhead_gpu_ms[0, CAUSES.index("power")] / HOUR == pytest.approx(8 * 90 * 0.1)
+    assert hours[-1, STATE["unpowered"]] == 2 * 10
