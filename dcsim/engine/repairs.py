@@ -94,6 +94,8 @@ class Repairs(Plant):
         """Of a group that is repaired, leave out what the plant does not serve: it is back with the plant."""
         case, atoms = repair.case, repair.atoms
         assert atoms is not None
+        if not repair.parts:
+            return
         gang = repair.parts[0][0]
         if len(repair.parts) == 1:
             owners = np.full(len(atoms), FREE if gang is None else gang.index, dtype=np.int64)
