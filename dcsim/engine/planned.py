@@ -117,8 +117,7 @@ class Planned(Effects):
         if window.planned.component in SERVED:
             assert self.plant is not None
             change = self.plant.restore(window.planned.component, window.component)
-            self.come_up(now)
-            self.set_pace(change, now)
+            self.given_back(change, now)
             return
         assert window.atoms is not None
         assert window.owners is not None

@@ -121,8 +121,14 @@ class Plant(Movements):
             return
         if not racks[1]:
             self._switch(racks, True)
+        self.given_back(None, now)
+
+    def given_back(self, change: Change | None, now: int) -> None:
+        """Something of the plant is back: so is what it serves, and the phases that it was too weak for."""
+        if self.put_off:
+            self.try_again(now)
         self.come_up(now)
-        self.set_pace(None, now)
+        self.set_pace(change, now)
 
     def try_again(self, now: int) -> None:
         """Energise the phases that were put off, if they trip nobody any more."""
@@ -161,8 +167,6 @@ class Plant(Movements):
     def come_up(self, now: int) -> None:
         """Everything absent that the plant serves again is back: to the free GPUs."""
         assert self.places is not None
-        if self.put_off:
-            self.try_again(now)
         back: list[Atoms] = []
         for absence in list(self.absent):
             served = ~self.unserved(absence.atoms)

@@ -130,8 +130,7 @@ class Repairs(Plant):
             if cause.serves:
                 assert self.plant is not None
                 change = self.plant.restore(cause.hazard.component, component, cause.keeps)
-                self.come_up(now)
-                self.set_pace(change, now)
+                self.given_back(change, now)
             cause.mend(component, now, case.fixed or case.retired)
             if case.retired:
                 cause.struck_at.pop(component, None)

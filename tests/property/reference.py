@@ -21,7 +21,7 @@ class Reference(Failures):
         super().__init__(scenario, replication)
         self.planned: list[tuple[int, int, int]] = []  # (start, maintenance, component)
         for number, each in enumerate(self.scenario.maintenance):
-            components = -(-len(self.gpus) // self.topology.gpus_per(each.component))
+            components = self.topology.components(each.component)
             for component in range(components):
                 start = each.every if each.first is None else each.first
                 start += component * each.every // components if each.rolling else 0
@@ -30,6 +30,7 @@ class Reference(Failures):
 
     def run(self) -> Accounts:
         """Step from event to event up to the horizon."""
+        self.settle_down()
         while (event := min(self.upcoming(), default=self.horizon)) < self.horizon:
             self.elapse(event)
             self.settle_down()
@@ -40,12 +41,13 @@ class Reference(Failures):
 
     def upcoming(self) -> Iterator[int]:
         """Yield the time of everything that could happen next."""
+        yield from (phase.date for phase in self.phases if not phase.due)
         yield from (row[0] for row in self.known[:1])
         yield from (row[0] for row in self.planned[:1])
         yield from (self.now + clock.left for key, clock in self.clocks.items() if self.runs(*key))
         yield from (each.found for each in self.incidents if each.state in ("latent", "struck"))
         yield from self.repair_ends()
-        yield from (window.back if window.gpus else window.leaves for window in self.windows)
+        yield from (window.back if window.out else window.leaves for window in self.windows)
         for gang in self.gangs:
             if gang.phase == "absent":
                 yield gang.plan.submit
@@ -64,8 +66,8 @@ class Reference(Failures):
 
     def end_something(self) -> bool:
         """End the first thing that is due: repairs (crews go on to the next), phases, identifications, detection."""
-        steps = (self.end_repair, self.begin_repair, self.end_phase, self.identify, self.leave_detect, self.admit)
-        return any(step() for step in steps)
+        steps = (self.end_repair, self.begin_repair, self.end_phase)
+        return any(step() for step in (*steps, self.identify, self.leave_detect, self.admit))
 
     def begin_something(self) -> bool:
         """Begin the first thing that is due: relapses, maintenance, failures by hazard and number."""
@@ -89,10 +91,13 @@ class Reference(Failures):
         jobs = self.scenario.jobs
         asked, finished, last = ([0] * len(self.books) for _ in range(3))
         for gang in self.gangs:
-            row, useful, weight = gang.plan.job, gang.useful, gang.weight // 10**9
+            row, useful = gang.plan.job, gang.useful
+            slowest, powered, weight = (gang.left(reason) // 10**9 for reason in range(3))
             self.book(row, "useful", useful)
             self.book(row, "overhead/strategy", weight - useful)
-            self.book(row, "overhead/straggler", gang.surviving - weight)
+            self.book(row, "overhead/straggler", gang.surviving - slowest)
+            self.book(row, "overhead/power", slowest - powered)
+            self.book(row, "overhead/fabric", powered - weight)
             end = self.horizon if gang.finish is None else gang.finish
             asked[row] += gang.plan.gpus * (end - gang.plan.submit)
             finished[row] += gang.finish is not None

@@ -3,8 +3,8 @@
 import numpy as np
 
 from dcsim.hazards import Draws
+from tests.property.reference_objects import Gang, Gpu, Incident, Outcome
 from tests.property.reference_repair import Repairs
-from tests.property.reference_world import Gang, Gpu, Incident, Outcome
 
 
 class Clock:
@@ -68,7 +68,7 @@ class Failures(Repairs):
     def under_repair(self, number: int, component: int) -> bool:
         """Whether a component has failed and is not back yet: it cannot fail of the same again."""
         hazard = self.hazards[number]
-        if not (hazard.ages or hazard.lemons or hazard.effect in ("straggle", "degrade")):
+        if not (hazard.serves or hazard.ages or hazard.lemons or hazard.effect in ("straggle", "degrade")):
             return False
         return any(
             incident.hazard == number
@@ -83,6 +83,8 @@ class Failures(Repairs):
 
     def runs(self, number: int, component: int) -> bool:
         """Whether the clock of a component runs."""
+        if self.hazards[number].serves:
+            return not self.under_repair(number, component)
         standing = self.standing(self.hazards[number].component, component)
         if not standing or self.under_repair(number, component):
             return False
@@ -126,6 +128,10 @@ class Failures(Repairs):
         """Let a failure happen; ``outcome`` is None for an ageing hazard, which draws one if it does something."""
         hazard = self.hazards[number]
         component = mark if hazard.placed else None
+        if hazard.serves:
+            if not self.under_repair(number, component) and not (excess and component not in self.lemons[number]):
+                self.fail_served(number, component, outcome or self.outcomes(number, 1)[0])
+            return
         if component is None:
             hit = self.slots()[mark]
         else:
@@ -156,6 +162,23 @@ class Failures(Repairs):
             gang = incident.gang = hit.gang
             incident.offset = self.members(gang).index(hit)
             incident.clean = max((gang.safe(tier) for tier in range(len(gang.tiers))), default=gang.position)
+
+    def fail_served(self, number: int, component: int, outcome: Outcome) -> None:
+        """Let a component fail that holds no GPU: who goes down is struck, all at once."""
+        self.failures += 1
+        self.orders += 1
+        incident = Incident(number, component, outcome, "latent", self.now + outcome.detect, self.orders)
+        self.incidents.append(incident)
+        if group := [gpu for gpu in self.down() if gpu.condition == "up"]:
+            self.strike(incident, group)
+        self.plant_changed()
+
+    def find_served(self, incident: Incident) -> None:
+        """Begin the repair of a component that holds no GPU; whom it struck is absent, or back if its node is up."""
+        incident.state = "repair"
+        self.be_absent(incident.gpus, "repair")
+        self.send(incident, [], ends=True)
+        self.plant_changed()
 
     def strike(self, incident: Incident, group: list[Gpu], again: bool = False, at_least: int = -1) -> None:
         """Take a group down until the incident is identified at ``incident.found``; ``again``: a relapse."""
@@ -215,7 +238,9 @@ class Failures(Repairs):
             return False
         incident = min(due, key=lambda each: each.order)
         effect = self.hazards[incident.hazard].effect
-        if incident.state == "struck":
+        if self.hazards[incident.hazard].serves:
+            self.find_served(incident)
+        elif incident.state == "struck":
             self.leave(incident)
         elif effect == "degrade":
             incident.state = "repair"
@@ -261,7 +286,8 @@ class Failures(Repairs):
         """Let the struck group leave for repair, or the healthy one that is blamed for it."""
         group, gang, hazard = incident.gpus, incident.gang, self.hazards[incident.hazard]
         others = self.members(gang)
-        if incident.wrong and gang is not None and len(others) >= len(group):
+        dead = set(group) & set(self.down())
+        if incident.wrong and gang is not None and len(others) >= len(group) and not dead:
             last = group[-1].index
             if self.by_places:
                 others.sort(key=lambda gpu: (gpu.index - last) % len(self.gpus))

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
+from tests.property.reference_objects import Batch, Gpu, Incident
 from tests.property.reference_service import Service
-from tests.property.reference_world import Batch, Gpu, Incident
 
 
 class Repairs(Service):
@@ -78,13 +78,15 @@ class Repairs(Service):
     def come_back(self, batch: Batch) -> None:
         """Return a batch to the free GPUs, or to its gang if that waits."""
         incident = batch.incident
-        for gpu in batch.gpus:
-            gpu.condition, gpu.struck_in = "up", None
+        back = self.give_back(batch.gpus)
         to_job = self.hazards[incident.hazard].returns == "job" and not self.in_rack
         if to_job and incident.gang is not None and self.queues(incident.gang):
-            self.take(incident.gang, sorted(batch.gpus, key=lambda gpu: gpu.index))
+            self.take(incident.gang, sorted(back, key=lambda gpu: gpu.index))
         if batch.ends:
             self.mend(incident, incident.outcome.fixed, batch.renews)
+            if self.hazards[incident.hazard].serves:
+                self.plant_changed()
+                self.give_power()
 
     def repair_ends(self) -> Iterator[int]:
         """Yield when stages end."""

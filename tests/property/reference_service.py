@@ -1,15 +1,13 @@
 """The reference's gangs: strikes on them, service, pre-emption, stalls, maintenance, finish."""
 
+from dcsim.hazards.hazard import SERVED
 from tests.property import reference_strategy as strategy
-from tests.property.reference_world import WHOLE, Gang, Gpu, Window, World
+from tests.property.reference_absence import Absence
+from tests.property.reference_objects import WHOLE, Gang, Gpu, Window
 
 
-class Service(World):
+class Service(Absence):
     """What happens to gangs."""
-
-    def forget(self, gpus: list[Gpu], out: bool) -> None:
-        """Note that GPUs left their gang, ``out`` of service by a strike or a blame; see ``Failures``."""
-        raise TypeError("a world without failures")
 
     # --- strikes
 
@@ -43,9 +41,13 @@ class Service(World):
         short = len(self.members(gang)) < gang.plan.gpus or gang.active < gang.plan.gpus
         return gang.phase == "wait" or (gang.phase in WHOLE and short)
 
+    def in_repair(self, gpu: Gpu) -> bool:
+        """Whether a GPU is out because something failed."""
+        return gpu.condition in ("struck", "repair") or (gpu.condition == "absent" and gpu.booked == "repair")
+
     def missing(self, gang: Gang, rack: int | None = None) -> int:
         """GPUs (of a rack) the gang may take now; a cold one leaves a place for each of its own that is out."""
-        out = [gpu for gpu in self.gpus if gpu.struck_in is gang and gpu.condition in ("struck", "repair")]
+        out = [gpu for gpu in self.gpus if gpu.struck_in is gang and self.in_repair(gpu)]
         counted = [gpu for gpu in out if gang.recovery.spare == "cold" and not gpu.gone] + self.members(gang)
         if rack is None:
             return max(0, gang.plan.gpus - len(counted))
@@ -138,14 +140,18 @@ class Service(World):
             if gang.phase == "absent" and gang.plan.submit == self.now:
                 self.run_short(gang)
                 return True
+        if self.come_due():
+            return True
         for window in self.windows:
-            if window.gpus and window.back == self.now:
+            if window.out and window.back == self.now:
                 self.windows.remove(window)
-                for gpu in window.gpus:
-                    gpu.condition, gpu.struck_in = "up", None
+                self.give_back(window.gpus)
+                if window.maintenance.component in SERVED:
+                    self.plant_changed()
+                    self.give_power()
                 return True
         for window in self.windows:
-            if not window.gpus and window.leaves == self.now:
+            if not window.out and window.leaves == self.now:
                 self.end_drain(window)
                 return True
         return False
@@ -163,9 +169,13 @@ class Service(World):
     def open_window(self, number: int, component: int) -> None:
         """Begin to drain the gangs on a component."""
         window = Window(self.scenario.maintenance[number], component, self.now)
-        gpus = self.standing(window.maintenance.component, component)
-        if not gpus:
-            return
+        kind = window.maintenance.component
+        if kind in SERVED:
+            gpus = [gpu for gpu in self.down(without=(kind, component)) if gpu.condition == "up"]
+        else:
+            gpus = self.standing(kind, component)
+            if not gpus:
+                return
         self.windows.append(window)
         for gang in self.gangs:
             if any(gpu.gang is gang for gpu in gpus) and gang.phase in (*WHOLE, "drain"):
@@ -175,7 +185,10 @@ class Service(World):
 
     def end_drain(self, window: Window) -> None:
         """Take a component out; gangs that drained for it have saved everything."""
+        window.out, served = True, window.maintenance.component in SERVED
         gpus = self.standing(window.maintenance.component, window.component)
+        if served:
+            gpus = [gpu for gpu in self.down() if gpu.condition == "up"]
         for gang in self.gangs:
             drained = window in gang.windows
             if drained:
@@ -190,6 +203,10 @@ class Service(World):
         self.forget(gpus, out=False)
         for gpu in gpus:
             gpu.condition, gpu.struck_in, gpu.gang = "maintenance", gpu.gang, None
+        if served:
+            self.be_absent(gpus, "maintenance")
+            self.plant_changed()
+            return
         window.gpus = gpus
         if not gpus:
             self.windows.remove(window)

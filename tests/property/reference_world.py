@@ -1,150 +1,16 @@
-"""The reference's objects and its clock: GPUs, gangs, incidents; what each GPU is booked as between two events."""
+"""The reference's state and its clock: what is where, how fast it is, what each GPU is booked as between two events."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-
-import numpy as np
 
 from dcsim.hazards import Hazard
-from dcsim.recovery import Recovery
+from dcsim.hazards.hazard import SERVED
 from dcsim.scenario import Gang as Planned
-from dcsim.scenario import Maintenance, Scenario, plan
+from dcsim.scenario import Scenario, plan
 from dcsim.streams import generator
 from tests.property import reference_strategy as strategy
-from tests.property.reference_strategy import Copies, Stretch
-
-WHOLE = ("failover", "restore", "run")
-BILLION = 10**9
-
-
-@dataclass(eq=False)
-class Gpu:
-    """One GPU. ``gang`` owns it while it is up; ``struck_in`` owned it before it left, None if it was free."""
-
-    index: int
-    condition: str = "up"  # up | struck (not yet identified) | repair | maintenance
-    gang: "Gang | None" = None
-    struck_in: "Gang | None" = None
-    gone: bool = False  # retired for ever
-
-
-@dataclass(eq=False)
-class Gang:
-    """One instance of a job."""
-
-    plan: Planned
-    chances: np.random.Generator
-    tiers: list[Copies]
-    phase: str = "absent"  # absent | detect | wait | failover | restore | run | drain | finished
-    until: int = 0  # end of detect, failover or restore
-    stall: tuple[int, int] = (0, 0)  # failover and restore of the present stall
-    active: int = 0  # members that compute
-    short_since: int | None = None
-    has_run: bool = False
-    ever_struck: bool = False
-    stretch: Stretch | None = None  # while running
-    resumed: int = 0
-    base: int = 0  # position at the resume
-    pieces: list[tuple[int, int, int]] = field(default_factory=list)  # surviving work: (ms, GPUs, ppb of speed)
-    durable: list[int] = field(default_factory=list)  # by tier: position that is safe
-    struck: int = 0  # members since the gang last ran
-    deepest: int = -1  # level since the gang last ran
-    failed_restores: int = 0  # that the last interruption brings
-    windows: list["Window"] = field(default_factory=list)  # that it drains for
-    home: dict[int, int] = field(default_factory=dict)  # with in-rack spares: rack -> seats
-    finish: int | None = None
-
-    @property
-    def recovery(self) -> Recovery:
-        """The gang's strategy."""
-        return self.plan.recovery
-
-    @property
-    def position(self) -> int:
-        """Ms of computing that it has."""
-        return sum(ms for ms, _, _ in self.pieces)
-
-    @property
-    def surviving(self) -> int:
-        """GPU-ms of computing that it has."""
-        return sum(ms * gpus for ms, gpus, _ in self.pieces)
-
-    @property
-    def weight(self) -> int:
-        """GPU-ms of computing at full speed that it has, in parts per billion."""
-        return sum(ms * gpus * speed for ms, gpus, speed in self.pieces)
-
-    @property
-    def useful(self) -> int:
-        """Useful GPU-ms."""
-        return self.weight // BILLION * strategy.useful_ppb(self.recovery) // BILLION
-
-    def safe(self, tier: int) -> int:
-        """Position that is durable in a tier at this moment."""
-        fresh = self.stretch.durable(tier) if self.stretch else 0
-        return max(self.durable[tier], self.base + fresh) if fresh else self.durable[tier]
-
-
-@dataclass
-class Outcome:
-    """What was drawn for one failure."""
-
-    detect: int
-    wrong: int
-    stages: list[int]
-    fixed: bool
-
-
-@dataclass(eq=False)
-class Incident:
-    """One failure that did something, until its component is as it was before."""
-
-    hazard: int
-    component: int | None  # None: a slot
-    outcome: Outcome
-    state: str  # latent (slow or corrupt, not found) | struck | faulty (a healthy group was blamed) | repair | over
-    found: int = 0  # when it is, or was, identified
-    order: int = 0
-    gang: Gang | None = None  # the only one struck; the one corrupted
-    offset: int = 0  # of a corrupted slot
-    clean: int = 0  # newest position that is not corrupt
-    gpus: list[Gpu] = field(default_factory=list)
-    wrong: int = 0
-    retire: bool = False
-
-
-@dataclass(eq=False)
-class Batch:
-    """What goes through repair together. ``ends``: it is what failed, so the incident is over when it is back."""
-
-    incident: Incident
-    gpus: list[Gpu]
-    ends: bool
-    renews: bool = False  # replaced by a new component
-    stage: int = 0  # beyond the last: the test
-    admitted: bool = False
-    back: int | None = None  # end of the stage; None: waits for a crew, or never
-    began: int = 0  # which stage of all it is
-
-
-@dataclass(eq=False)
-class Window:
-    """One maintenance window of one component."""
-
-    maintenance: Maintenance
-    component: int
-    start: int
-    gpus: list[Gpu] = field(default_factory=list)
-
-    @property
-    def leaves(self) -> int:
-        """When the drain is over."""
-        return self.start + self.maintenance.drain
-
-    @property
-    def back(self) -> int:
-        """When the component returns."""
-        return self.leaves + self.maintenance.duration
+from tests.property.reference_objects import BILLION, WHOLE, Batch, Gang, Gpu, Incident, Phase, Window
+from tests.property.reference_plant import Holds, Look, Site
+from tests.property.reference_strategy import Stretch
 
 
 class World:
@@ -161,12 +27,18 @@ class World:
         self.in_rack = scenario.cluster.in_rack_spares
         self.spares = self.in_rack * (len(self.gpus) // self.per_rack) or scenario.cluster.spares
         self.gangs = [self.new_gang(gang) for gang in self.plan.gangs]
-        self.place()
         self.incidents: list[Incident] = []
         self.begun = 0  # stages, so that those that end together end in the order in which they began
         self.batches: list[Batch] = []  # in order of joining the queue that they are in
         self.windows: list[Window] = []  # that began
+        self.site = Site(self.topology)
+        dated = zip(self.plan.dates(replication), self.plan.phase_racks, strict=True)
+        self.phases = [Phase(date, range(*racks), dark=date > 0, due=date <= 0) for date, racks in dated]
         self.by_places = self.in_rack > 0 or bool(scenario.maintenance) or any(each.placed for each in self.hazards)
+        network = self.site.plant.fabric is not None
+        self.by_places |= bool(scenario.energisation) or any(job.comm and network for job in scenario.jobs)
+        self.by_places |= min(self.look().capped(node) for node in range(self.topology.nodes)) < 1
+        self.place()
         self.rest_row = len(scenario.jobs) + 1
         self.books: list[dict[str, int]] = [{} for _ in self.plan.owners]
         self.strikes_on = [0] * len(self.plan.owners)
@@ -190,7 +62,17 @@ class World:
                     rack = gpu.index // self.per_rack
                     gang.home[rack] = gang.home.get(rack, 0) + 1
                 gang.active = gang.plan.gpus
+        down = self.down()
+        for gang in self.gangs:
+            members = self.members(gang)
+            if any(gpu in down for gpu in members):
+                gang.phase, gang.short_since, gang.active = "wait", 0, 0
+                for gpu in members:
+                    gpu.gang = None
+            elif members:
                 self.resume(gang)
+        for gpu in down:
+            gpu.condition = "unpowered"
 
     # --- what is where
 
@@ -207,13 +89,71 @@ class World:
         """GPUs of a part that are in service."""
         return [gpu for gpu in self.part(kind, number) if gpu.condition == "up"]
 
-    def speed(self, gang: Gang) -> int:
-        """Parts per billion of full speed: that of the slowest member."""
+    # --- the plant
+
+    def holds(self) -> Holds:
+        """Return what failures, windows and a grid to come leave of components that hold no GPU."""
+        held: list[tuple[str, int, float]] = []
+        for incident in self.incidents:
+            hazard = self.hazards[incident.hazard]
+            if hazard.serves:
+                held.append((hazard.component, incident.component, hazard.keeps if hazard.effect == "degrade" else 0.0))
+        for window in self.windows:
+            if window.out and window.maintenance.component in SERVED:
+                held.append((window.maintenance.component, window.component, 0.0))
+        if any(phase.dark and not phase.racks for phase in self.phases):
+            held += [("site-feed", index, 0.0) for index in range(self.topology.components("site-feed"))]
+        shares: Holds = {}
+        for kind, index, share in held:
+            shares[kind, index] = min(share, shares.get((kind, index), 1.0))
+        return shares
+
+    def look(self, without: tuple[str, int] | None = None) -> Look:
+        """Look at the plant as it is, or as it would be without one component."""
+        shares = self.holds()
+        if without is not None:
+            shares[without] = 0.0
+        return self.site.look(shares, frozenset(rack for phase in self.phases if phase.dark for rack in phase.racks))
+
+    def down(self, without: tuple[str, int] | None = None) -> list[Gpu]:
+        """GPUs on nodes that are down, or would be without one component."""
+        nodes = self.look(without).down
+        return [gpu for gpu in self.gpus if nodes[gpu.index // self.topology.gpus_per_node]]
+
+    def nodes(self, gang: Gang) -> list[int]:
+        """Nodes of a gang's members."""
+        return sorted({gpu.index // self.topology.gpus_per_node for gpu in self.members(gang)})
+
+    def speeds(self, gang: Gang) -> tuple[int, int, int]:
+        """Parts per billion of full speed: of the slowest member, then also with this power, then this network."""
+        straggling = self.slowest(gang)
+        powered = min(self.look().capped(node) for node in self.nodes(gang))
+        capped = min(straggling, max(1, round(powered * BILLION)))
+        return straggling, capped, capped * self.network(gang) // BILLION
+
+    def network(self, gang: Gang) -> int:
+        """Parts per billion of its speed that the network leaves a gang."""
+        senders = [each for each in self.gangs if self.sends(each)]
+        if gang not in senders:
+            return BILLION
+        loads = [(self.scenario.jobs[each.plan.job].comm, self.nodes(each)) for each in senders]
+        return round(BILLION / self.look().slowdown(senders.index(gang), loads))
+
+    def sends(self, gang: Gang) -> bool:
+        """Whether a gang has traffic on the network."""
+        if self.site.plant.fabric is None or gang.phase not in WHOLE or not self.scenario.jobs[gang.plan.job].comm:
+            return False
+        return len({self.site.part("nvlink-domain", node) for node in self.nodes(gang)}) > 1
+
+    def slowest(self, gang: Gang) -> int:
+        """Parts per billion of full speed that the slowest member has."""
         speeds = [BILLION]
         for incident in self.incidents:
             hazard = self.hazards[incident.hazard]
             slow = hazard.effect == "degrade" or (hazard.effect == "straggle" and incident.state == "latent")
-            if slow and any(gpu.gang is gang for gpu in self.standing(hazard.component, incident.component)):
+            if not slow or hazard.serves:
+                continue
+            if any(gpu.gang is gang for gpu in self.standing(hazard.component, incident.component)):
                 speeds.append(round(hazard.keeps * BILLION))
         return min(speeds)
 
@@ -240,7 +180,7 @@ class World:
             elif gpu.condition == "struck":
                 self.book(row, "repair" if gpu.struck_in is None else "detect", passed)
             else:
-                self.book(row, gpu.condition, passed)
+                self.book(row, gpu.booked if gpu.condition == "absent" else gpu.condition, passed)
         for gang in self.gangs:
             if gang.phase == "run":
                 self.compute(gang, passed)
@@ -248,10 +188,10 @@ class World:
 
     def compute(self, gang: Gang, passed: int) -> None:
         """Let a running gang compute and write."""
-        speed = self.speed(gang)
+        speeds = self.speeds(gang)
         computing, writing = gang.stretch.walk(passed)
         if computing:
-            gang.pieces.append((computing, gang.active, speed))
+            gang.pieces.append((computing, gang.active, speeds))
         self.book(gang.plan.job, "checkpoint", writing * gang.active)
         self.book(gang.plan.job, "overhead/shrunk", passed * (len(self.members(gang)) - gang.active))
 
@@ -259,7 +199,7 @@ class World:
         """Ms until a running gang's useful work is done, as things are."""
         weight = -(-gang.plan.work * BILLION // strategy.useful_ppb(gang.recovery)) * BILLION
         missing = max(0, weight - gang.weight)
-        return gang.stretch.wall(-(-missing // (gang.active * self.speed(gang))))
+        return gang.stretch.wall(-(-missing // (gang.active * self.speeds(gang)[2])))
 
     def age(self, passed: int) -> None:
         """Let components age; see ``Ageing``."""
@@ -284,9 +224,9 @@ class World:
     def cut(self, gang: Gang, target: int) -> None:
         """Lose all work above a position; no copy is newer than that."""
         while (above := gang.position - target) > 0:
-            ms, gpus, speed = gang.pieces.pop()
+            ms, gpus, speeds = gang.pieces.pop()
             if ms > above:
-                gang.pieces.append((ms - above, gpus, speed))
+                gang.pieces.append((ms - above, gpus, speeds))
             self.book(gang.plan.job, "lost", min(ms, above) * gpus)
         gang.durable = [min(each, target) for each in gang.durable]
         for incident in self.corruptions(gang):

@@ -113,6 +113,19 @@ def test_a_phase_that_would_trip_others_is_put_off():
     assert accounts.overhead_gpu_ms[0, CAUSES.index("power")] / HOUR == pytest.approx(8 * 20 * 0.375)  # 2.5 of 4 kW
 
 
+def test_a_phase_that_is_put_off_does_not_come_while_the_others_are_down():
+    """As before, and the other feed is out from 15 to 16 h: at 16 h four racks have enough to run, and five had not."""
+    power = {"shelves": 1, "psu": "1 kW", "trips_below": "60 %", "pue": 1.0, "site": {"feeds": 2, "feed": "2.5 kW"}}
+    jobs = [{"name": "a", "gpus": 8, "recovery": {"kind": "fault-tolerant"}}]
+    first, second = once("site-feed", 0, "5 h", repair="20 h"), once("site-feed", 1, "15 h", repair="1 h")
+    hazards = [first, {**second, "name": "second"}]
+    phases = [{"name": "fifth", "racks": 1, "date": "10 h"}]
+    hours, accounts = played({"power": power}, jobs, hazards, "100 h", gpus=10, energisation=phases)
+    assert accounts.strikes.tolist() == [1, 0, 0]
+    assert hours[0, STATE["repair"]] == 8 * 1
+    assert hours[-1, STATE["unpowered"]] == 2 * 25
+
+
 def test_a_grown_gang_loads_anew_from_the_beginning():
     """A stall that begins again does so with the restore that it has alone, not with what the queue had made of it."""
     storage = {"gateways": 1, "bandwidth": "1 GB/s"}

@@ -1,0 +1,28 @@
+"""With a plant, too, the engine's accounts equal those of the slow reference simulator, every integer."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dcsim.engine.replication import simulate
+from dcsim.scenario import Scenario
+from tests.property import reference
+from tests.property.plant_scenarios import plant_scenarios
+from tests.property.test_engine_equals_reference import differences
+
+
+def compare(scenario: Scenario, replication: int) -> list[str]:
+    """Return what differs between engine and reference."""
+    expected = reference.simulate(scenario, replication).verified(scenario.capacity_gpu_ms)
+    found = simulate(scenario, replication)
+    lines = differences(found, expected)
+    for name in ("asked_gpu_ms", "finished", "last_finish_ms"):
+        if getattr(found, name).tolist() != getattr(expected, name).tolist():
+            lines.append(f"{name} differs")
+    return lines
+
+
+@settings(max_examples=120)
+@given(plant_scenarios(), st.integers(0, 100))
+def test_plant_equals_reference(scenario: Scenario, replication: int) -> None:
+    """Failures, windows, dates and shortages of the plant, alone and with everything else."""
+    assert compare(scenario, replication) == []
