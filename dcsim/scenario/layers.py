@@ -17,13 +17,14 @@ from dcsim.wording import did_you_mean, shown
 MOST_NESTED = 50
 """Levels of tables and lists; source: assumed, ten times what a scenario needs."""
 TOO_DEEP = f"is nested too deeply: more than {MOST_NESTED} levels"
+# No possessive repeats: those of groups match wrongly in Python 3.11.2 (Debian 12's).
 _TOKEN = re.compile(
     r'''
     (?P<blank>[ \t]+|\#[^\n]*)
-    |(?P<string>"""(?:[^"\\]|\\.|"(?!""))*+(?:"""|\Z)      # an unclosed string runs to the end: linear in time
-               |\'\'\'(?:[^']|'(?!''))*+(?:\'\'\'|\Z)
-               |"(?:[^"\\\n]|\\[^\n])*+"?
-               |'[^'\n]*+'?)
+    |(?P<string>"""(?:[^"\\]|\\.|"(?!""))*(?:"""|\\?\Z)    # an unclosed string runs to the end: nothing here can fail
+               |\'\'\'(?:[^']|'(?!''))*(?:\'\'\'|\Z)       # after its star, so nothing is tried twice
+               |"(?:[^"\\\n]|\\[^\n])*"?
+               |'[^'\n]*'?)
     |(?P<bare>[A-Za-z0-9_-]+)
     |(?P<mark>.)
     ''',
