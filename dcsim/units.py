@@ -94,6 +94,7 @@ LENGTH = Dimension("a length above zero", "m", {"m": Decimal(1), "km": Decimal(1
 PER_KWH = Dimension(
     "a price of energy", "USD/kWh", {"USD/kWh": Decimal(1), "USD/MWh": Decimal("0.001")}, "0.087 USD/kWh", 1e6
 )
+POINTS = Dimension("a number of percentage points", "pp", {"pp": Decimal(1)}, "0.05 pp", 100.0, positive=True)
 MONEY = Dimension("an amount of money", "USD", _table(USD=1), "4 USD", 1e15)
 PER_GPU_HOUR = Dimension(
     "a price per GPU-hour", "USD", {"USD": Decimal(1), "USD/GPU-h": Decimal(1)}, "4 USD", 1e6, positive=True

@@ -1,28 +1,48 @@
 """Monte Carlo: many replications, what they say together, and the folder that keeps them."""
 
+from dcsim.montecarlo.control import Adjusted, adjusted
 from dcsim.montecarlo.events import read_events, write_events
 from dcsim.montecarlo.replicate import Interrupted, Progress, Running, replicate, replicate_many
 from dcsim.montecarlo.sample import Sample
-from dcsim.montecarlo.statistics import Paired, Summary, paired, probability_below, summarise
+from dcsim.montecarlo.statistics import (
+    Paired,
+    Summary,
+    Variance,
+    paired,
+    probability_below,
+    summarise,
+    unit_means,
+    variance_of,
+)
+from dcsim.montecarlo.stopping import Look, Stopped, doubtful, precision_of
 from dcsim.montecarlo.store import RunStore, StoreError, slug
 from dcsim.montecarlo.worker import WorkerDied
 
 __all__ = [
+    "Adjusted",
     "Interrupted",
+    "Look",
     "Paired",
     "Progress",
     "RunStore",
     "Running",
     "Sample",
+    "Stopped",
     "StoreError",
     "Summary",
+    "Variance",
     "WorkerDied",
+    "adjusted",
+    "doubtful",
     "paired",
+    "precision_of",
     "probability_below",
     "read_events",
     "replicate",
     "replicate_many",
     "slug",
     "summarise",
+    "unit_means",
+    "variance_of",
     "write_events",
 ]

@@ -1,17 +1,21 @@
 """What a sample says about its mean: standard errors, intervals, quantiles, paired differences."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from dcsim.montecarlo.control import Adjusted, adjusted
+from dcsim.montecarlo.quantiles import QUANTILES, interval
 
 
 @dataclass(frozen=True)
 class Summary:
     """A mean with its error, and the spread of single replications; units are those of the values.
 
-    One replication has no error: ``se`` and ``ci95`` are None, never NaN.
+    One replication has no error: ``se`` and ``ci95`` are None, never NaN. The intervals of the quantiles hold whatever
+    the distribution (``quantiles.interval``); None below the least number of replications for which there is one.
     """
 
     mean: float
@@ -20,11 +24,26 @@ class Summary:
     p5: float
     p50: float
     p95: float
+    p5_ci95: tuple[float, float] | None = None
+    p50_ci95: tuple[float, float] | None = None
+    p95_ci95: tuple[float, float] | None = None
 
     @property
     def half_width(self) -> float | None:
         """Half of the 95 % interval."""
         return _half_width(self.ci95)
+
+    def about(self, better: Adjusted | None) -> "Summary":
+        """Return the summary about another mean of the same values, with its error; itself without one."""
+        return self if better is None else replace(self, mean=better.mean, se=better.se, ci95=better.ci95)
+
+
+@dataclass(frozen=True)
+class Variance:
+    """The variance of single replications, split: that of luck, and that of the inputs (0 where all are certain)."""
+
+    luck: float
+    inputs: float
 
 
 @dataclass(frozen=True)
@@ -41,26 +60,71 @@ class Paired:
         return _half_width(self.ci95)
 
 
-def summarise(values: ArrayLike, mean: float | None = None) -> Summary:
+def summarise(values: ArrayLike, mean: float | None = None, *, shared: int = 1) -> Summary:
     """Summarise one number per replication, shape (n,).
 
     se = s / sqrt(n), s² with n − 1; 95 % interval mean ± t(0.975, n − 1) * se (Student 1908). Quantiles interpolate
     linearly between order statistics (type 7 of Hyndman and Fan 1996, numpy's "linear"). ``mean``: the exact mean where
-    the caller has it. Raises ValueError for no values or one that is not finite.
+    the caller has it. ``shared``: of so many replications, one after the other, the inputs are the same; then errors
+    are those of the means of such groups, and intervals of quantiles those of the first replication of each. Raises
+    ValueError for no values or one that is not finite.
     """
     sample = _finite(values)
-    centre, se, ci95 = _centre(sample, mean)
-    p5, p50, p95 = np.quantile(sample, (0.05, 0.5, 0.95), method="linear").tolist()
-    return Summary(centre, se, ci95, p5, p50, p95)
+    exact = _plain_mean(sample) if mean is None else mean
+    centre, se, ci95 = _centre(unit_means(sample, shared), exact)
+    p5, p50, p95 = np.quantile(sample, list(QUANTILES.values()), method="linear").tolist()
+    ordered = np.sort(sample[::shared])
+    intervals = {f"{name}_ci95": interval(ordered, q) for name, q in QUANTILES.items()}
+    return Summary(centre, se, ci95, p5, p50, p95, **intervals)
 
 
-def paired(a: ArrayLike, b: ArrayLike, mean: float | None = None) -> Paired:
+def unit_means(sample: NDArray[np.float64], shared: int) -> NDArray[np.float64]:
+    """Return the means of ``shared`` values after one another, which are independent; what is left over is one more."""
+    if shared == 1:
+        return sample
+    return np.array([float(group.mean()) for group in np.split(sample, range(shared, len(sample), shared))])
+
+
+def variance_of(values: ArrayLike, shared: int = 1) -> Variance | None:
+    """Split the variance of single replications into luck and inputs; None for a single value or group.
+
+    One-way random effects, groups of k = ``shared`` (Searle, Casella and McCulloch 1992, Variance Components, 3.6):
+    luck = the mean of the variances within groups; inputs = variance of the group means − luck / k, unbiased, and 0
+    where that comes out negative. For pairs the first is the mean of half the squared differences. Values beyond the
+    last whole group are left out.
+    """
+    sample = _finite(values)
+    groups = sample[: len(sample) // shared * shared].reshape(-1, shared)
+    if len(groups) < 2:
+        return None
+    if shared == 1:
+        return Variance(float(sample.var(ddof=1)), 0.0)
+    luck = float(groups.var(axis=1, ddof=1).mean())
+    return Variance(luck, max(0.0, float(groups.mean(axis=1).var(ddof=1)) - luck / shared))
+
+
+def paired(
+    a: ArrayLike,
+    b: ArrayLike,
+    mean: float | None = None,
+    *,
+    shared: int = 1,
+    deviations: ArrayLike | None = None,
+) -> Paired:
     """Summarise a − b, shapes (n,), of which the i-th met the same failures: common random numbers.
 
-    ``mean`` as in ``summarise``. Raises ValueError if the lengths differ, too.
+    ``mean`` and ``shared`` as in ``summarise``. ``deviations``: a control that both have in common, less its
+    expectation; the mean is then adjusted for it, which gives the difference of the adjusted means. Raises ValueError
+    if the lengths differ, too.
     """
     left, right = _pairs(a, b)
-    return Paired(*_centre(left - right, mean))
+    units = unit_means(left - right, shared)
+    centre = mean if mean is not None else _plain_mean(left - right)
+    if deviations is not None:
+        better = adjusted(units, unit_means(_finite(deviations), shared), centre)
+        if better is not None:
+            return Paired(better.mean, better.se, better.ci95)
+    return Paired(*_centre(units, centre))
 
 
 def probability_below(a: ArrayLike, b: ArrayLike) -> float:
@@ -85,18 +149,21 @@ def _pairs(a: ArrayLike, b: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.
 
 def _centre(sample: NDArray[np.float64], mean: float | None) -> tuple[float, float | None, tuple[float, float] | None]:
     """Mean, standard error and 95 % interval."""
-    constant = bool((sample == sample[0]).all())
-    if mean is None:  # fsum: the sum of equal values divided by their number is not always that value
-        mean = float(sample[0]) if constant else math.fsum(sample) / sample.size
+    mean = _plain_mean(sample) if mean is None else mean
     if sample.size == 1:
         return mean, None, None
-    if constant:
+    if (sample == sample[0]).all():
         return mean, 0.0, (mean, mean)
     from scipy.special import stdtrit
 
     se = float(sample.std(ddof=1)) / math.sqrt(sample.size)
     reach = float(stdtrit(sample.size - 1, 0.975)) * se
     return mean, se, (mean - reach, mean + reach)
+
+
+def _plain_mean(sample: NDArray[np.float64]) -> float:
+    """Return the mean; fsum, because the sum of equal values divided by their number is not always that value."""
+    return float(sample[0]) if (sample == sample[0]).all() else math.fsum(sample) / sample.size
 
 
 def _half_width(interval: tuple[float, float] | None) -> float | None:

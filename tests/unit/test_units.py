@@ -15,6 +15,7 @@ from dcsim.units import (
     PER_GPU_HOUR,
     PER_KWH,
     PER_MONTH,
+    POINTS,
     POSITIVE_DURATION,
     POWER,
     RATE,
@@ -31,6 +32,7 @@ DIMENSIONS = (
     SHARE,
     WORK,
     SIZE,
+    POINTS,
     POWER,
     RATE,
     LENGTH,
@@ -39,7 +41,7 @@ DIMENSIONS = (
     PER_MONTH,
     PER_GIB_MONTH,
 )
-PINT_NAMES = {"d": "day", "mo": "model_month", "y": "model_year", "%": "percent", "MB": "megabyte"}
+PINT_NAMES = {"d": "day", "mo": "model_month", "y": "model_year", "%": "percent", "pp": "percent", "MB": "megabyte"}
 PINT_NAMES |= {f"{prefix}b": f"{word}bit" for prefix, word in (("M", "mega"), ("G", "giga"), ("T", "tera"))}
 
 
