@@ -4,7 +4,9 @@ Every GPU is in exactly one state at every instant. Accounts are int GPU-millise
 two engines, two worker counts or two batch sizes give identical accounts. Goodput, ETTR and money are folds over them.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +44,8 @@ class Accounts:
 
     ``gpu_ms``: int64 (owners, 13 states) [GPU-ms]. ``overhead_gpu_ms``: int64 (owners, 5 causes) [GPU-ms].
     ``strikes``: int64 (owners,), failures that took members of the owner. ``failures``: effective component failures.
+    ``drawn``: failures drawn within the horizon of hazards whose expected number is known (constant rates, bursts
+    included; neither ageing nor recorded ones), void ones included: a control variate (``Plan.expected_drawn``).
     A job's ``repair`` holds the GPUs that were struck in it, from their identification until they are back.
     ``asked_gpu_ms``: int64 (owners,) [GPU-ms], a job's GPUs from its submission to its end or the horizon.
     ``finished``: int64 (owners,), gangs whose work was done. ``last_finish_ms``: int64 (owners,), when the last of them
@@ -54,19 +58,127 @@ class Accounts:
     overhead_gpu_ms: NDArray[np.int64]
     strikes: NDArray[np.int64]
     failures: int
+    drawn: int
     asked_gpu_ms: NDArray[np.int64]
     finished: NDArray[np.int64]
     last_finish_ms: NDArray[np.int64]
 
-    def verified(self, capacity_gpu_ms: int) -> "Accounts":
+    def verified(self, capacity_gpu_ms: int) -> Self:
         """Return self if the ledger conserves ``capacity_gpu_ms`` = N * H exactly; else raise LedgerError."""
-        total = int(self.gpu_ms.sum())
-        if total != capacity_gpu_ms:
-            raise LedgerError(f"replication {self.replication}: states sum to {total} GPU-ms, not {capacity_gpu_ms}")
-        if int(self.gpu_ms.min()) < 0:
-            raise LedgerError(f"replication {self.replication}: a state is negative")
-        if not np.array_equal(self.overhead_gpu_ms.sum(axis=1), self.gpu_ms[:, STATE["overhead"]]):
-            raise LedgerError(f"replication {self.replication}: the causes of overhead do not sum to overhead")
-        if (self.gpu_ms[:, STATE["useful"]] > self.asked_gpu_ms).any():
-            raise LedgerError(f"replication {self.replication}: a job has more useful time than it asked for")
+        Ledgers.of([self]).verified(capacity_gpu_ms)
         return self
+
+
+@dataclass(frozen=True, eq=False)
+class Ledgers:
+    """The ledgers of n replications of one scenario, ascending by number; each column is as in ``Accounts``.
+
+    ``replications``, ``failures``, ``drawn``: int64 (n,). ``gpu_ms``: int64 (n, owners, 13). ``overhead_gpu_ms``: int64
+    (n, owners, 5). ``strikes``, ``asked_gpu_ms``, ``finished``, ``last_finish_ms``: int64 (n, owners). Columns are
+    read-only from then on. Raises ValueError for none, or if a replication comes twice or out of order.
+
+    Sums within one replication fit int64 (N * H does); sums over replications do not (100 replications of a million
+    GPUs overflow it), so whoever takes them takes Python ints.
+    """
+
+    owners: tuple[str, ...]
+    replications: NDArray[np.int64]
+    gpu_ms: NDArray[np.int64]
+    overhead_gpu_ms: NDArray[np.int64]
+    strikes: NDArray[np.int64]
+    failures: NDArray[np.int64]
+    drawn: NDArray[np.int64]
+    asked_gpu_ms: NDArray[np.int64]
+    finished: NDArray[np.int64]
+    last_finish_ms: NDArray[np.int64]
+
+    def __post_init__(self) -> None:
+        if not len(self):
+            raise ValueError("needs at least one replication")
+        again = self.replications[1:][np.diff(self.replications) <= 0]
+        if len(again):
+            raise ValueError(f"replication {again[0]} comes twice or out of order")
+        for array in self.columns():
+            array.flags.writeable = False
+
+    @classmethod
+    def of(cls, accounts: Iterable[Accounts]) -> Self:
+        """Put replications together in whatever order they come.
+
+        Raises ValueError if there are none, if one comes twice, or if their owners differ.
+        """
+        ordered = sorted(accounts, key=lambda one: one.replication)
+        if not ordered:
+            raise ValueError("needs at least one replication")
+        _same_owners(ordered)
+        numbers = [one.replication for one in ordered]
+        columns = [np.array([getattr(one, name) for one in ordered], dtype=np.int64) for name in COLUMNS]
+        return cls(ordered[0].owners, np.array(numbers, dtype=np.int64), *columns)
+
+    @classmethod
+    def joined(cls, parts: Sequence["Ledgers"]) -> Self:
+        """Put parts together, whatever their order; raises ValueError as ``of`` does."""
+        if not parts:
+            raise ValueError("needs at least one replication")
+        _same_owners(parts)
+        numbers, *columns = (np.concatenate(each) for each in zip(*(part.columns() for part in parts), strict=True))
+        if (np.diff(numbers) < 0).any():
+            order = np.argsort(numbers, kind="stable")
+            numbers, columns = numbers[order], [column[order] for column in columns]
+        return cls(parts[0].owners, numbers, *columns)
+
+    def __len__(self) -> int:
+        """Return the number of replications."""
+        return len(self.replications)
+
+    def columns(self) -> tuple[NDArray[np.int64], ...]:
+        """Return all columns, ``replications`` first."""
+        return (self.replications, *(getattr(self, name) for name in COLUMNS))
+
+    def account(self, index: int) -> Accounts:
+        """Return the ``index``-th replication, counted from 0, by itself."""
+        return Accounts(
+            int(self.replications[index]),
+            self.owners,
+            self.gpu_ms[index],
+            self.overhead_gpu_ms[index],
+            self.strikes[index],
+            int(self.failures[index]),
+            int(self.drawn[index]),
+            self.asked_gpu_ms[index],
+            self.finished[index],
+            self.last_finish_ms[index],
+        )
+
+    def chosen(self, rows: slice | NDArray[np.bool_]) -> Self:
+        """Return some of the replications: a slice, or those for which bool (n,) ``rows`` is true."""
+        numbers, *columns = (column[rows] for column in self.columns())
+        return type(self)(self.owners, numbers, *columns)
+
+    def verified(self, capacity_gpu_ms: int) -> Self:
+        """Return self if every ledger conserves ``capacity_gpu_ms`` = N * H exactly; else raise LedgerError."""
+        totals = self.gpu_ms.sum(axis=(1, 2))
+        for wrong, why in (
+            (totals != capacity_gpu_ms, f"states sum to {{total}} GPU-ms, not {capacity_gpu_ms}"),
+            (self.gpu_ms.min(axis=(1, 2)) < 0, "a state is negative"),
+            (
+                (self.overhead_gpu_ms.sum(axis=2) != self.gpu_ms[:, :, STATE["overhead"]]).any(axis=1),
+                "the causes of overhead do not sum to overhead",
+            ),
+            (
+                (self.gpu_ms[:, :, STATE["useful"]] > self.asked_gpu_ms).any(axis=1),
+                "a job has more useful time than it asked for",
+            ),
+        ):
+            if wrong.any():
+                first = int(wrong.argmax())
+                raise LedgerError(f"replication {self.replications[first]}: {why.format(total=totals[first])}")
+        return self
+
+
+COLUMNS = tuple(each.name for each in fields(Ledgers) if each.name not in ("owners", "replications"))
+
+
+def _same_owners(parts: "Sequence[Accounts] | Sequence[Ledgers]") -> None:
+    if len({part.owners for part in parts}) > 1:
+        raise ValueError("the replications do not belong to one scenario: their owners differ")

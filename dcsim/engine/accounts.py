@@ -56,6 +56,7 @@ def close(simulation: "Simulation[Any]") -> Accounts:
         np.array(overhead, dtype=np.int64),
         np.array(strikes, dtype=np.int64),
         simulation.failures,
+        simulation.drawn,
         np.array(asked, dtype=np.int64),
         np.array(finished, dtype=np.int64),
         np.array(last_finish, dtype=np.int64),

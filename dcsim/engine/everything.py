@@ -128,6 +128,7 @@ class Everything(Planned):
 
     def known_failures(self) -> Iterator[Known]:
         """Yield the failures that are known beforehand, ordered by time, hazard, draw number."""
+        self.drawn = self.plan.drawn([cause.draws for cause in self.causes])
         columns: list[NDArray[np.int64]] = []
         for cause in self.causes:
             if cause.hazard.ages:

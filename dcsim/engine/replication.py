@@ -18,7 +18,9 @@ def simulate(scenario: Scenario, replication: int, log: EventLog | None = None) 
     prepared = plan(scenario)
     if log is None and is_plain(prepared):
         gangs = [GangState(gang) for gang in prepared.gangs]
-        return Simulation(prepared, replication, gangs).run(strikes_of(prepared, prepared.draws(replication)))
+        simulation, draws = Simulation(prepared, replication, gangs), prepared.draws(replication)
+        simulation.drawn = prepared.drawn(draws)
+        return simulation.run(strikes_of(prepared, draws))
     return simulate_everything(prepared, replication, log)
 
 

@@ -42,7 +42,7 @@ class Simulation(Service[G]):
         self.blast = [hazard.blast if isinstance(hazard.blast, int) else 0 for hazard in scenario.hazards]
         self.free_slots = scenario.cluster.gpus - scenario.gpus_in_jobs
         self.free_repair_gpu_ms = self.free_maintenance_gpu_ms = self.unpowered_gpu_ms = 0
-        self.failures = 0
+        self.failures = self.drawn = 0
         named: dict[str | int, Crews] = {}  # crews without a name are a hazard's own
         self.crews = [
             named.setdefault(hazard.stages[0].name or number, Crews(hazard.stages[0].crews))

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 
 from dcsim import __version__
-from dcsim.ledger import Accounts
-from dcsim.montecarlo.sample import SCHEMA, Sample, arrow_schema, arrow_table, from_arrow
+from dcsim.ledger import Accounts, Ledgers
+from dcsim.montecarlo.table import SCHEMA, arrow_schema, arrow_table, from_arrow
 from dcsim.scenario import Scenario, plan, sha256, to_toml
 
 MANIFEST, SCENARIO, REPLICATIONS, ALL = "manifest.json", "scenario.toml", "replications", "all.parquet"
@@ -192,7 +192,7 @@ class RunStore:
         from pyarrow import parquet
 
         sink = pa.BufferOutputStream()
-        table = arrow_table(Sample.of(self.scenario, accounts), self.sha256)
+        table = arrow_table(Ledgers.of(accounts), arrow_schema(self.sha256, self.scenario.seed))
         parquet.write_table(table, sink, compression="zstd", write_page_checksum=True)
         write_whole(path, sink.getvalue())
 
@@ -222,7 +222,8 @@ class RunStore:
         if not table.schema.equals(expected) or table.schema.metadata != expected.metadata:
             raise _Damaged("not of this scenario")
         try:
-            return from_arrow(table, self.scenario, self._owners)
+            found = from_arrow(table, self._owners, self.scenario.capacity_gpu_ms)
+            return [found.account(index) for index in range(len(found))]
         except Exception as error:
             raise _Damaged(str(error)) from error
 

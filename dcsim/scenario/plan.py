@@ -1,6 +1,7 @@
 """What an engine reads: the scenario as gangs with slots and hazards with rates, derived once per run."""
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -132,6 +133,23 @@ class Plan:
             marked = components if hazard.placed else scenario.cluster.gpus
             drawn.append(Draws(hazard, components, marked, scenario.horizon, stream))
         return drawn
+
+    def counted(self, hazard: Hazard) -> bool:
+        """Whether the expected number of failures that a hazard draws is known: a constant rate, bursts included."""
+        return hazard.lifetime.memoryless
+
+    def drawn(self, draws: Sequence[Draws]) -> int:
+        """Return how many failures the ``counted`` hazards drew within the horizon, void ones included."""
+        return sum(len(each.failures.times) for each in draws if self.counted(each.hazard))
+
+    @cached_property
+    def expected_drawn(self) -> float:
+        """Expectation of ``drawn``: components * H / MTBF of every ``counted`` hazard."""
+        scenario = self.scenario
+        rates = (
+            self.components(hazard) / hazard.lifetime.mean_ms for hazard in scenario.hazards if self.counted(hazard)
+        )
+        return scenario.horizon * math.fsum(rates)
 
     def chances(self, replication: int, gang: Gang) -> np.random.Generator:
         """Return the stream of a gang's chances, three for each strike on it: coverage, bad checkpoint, restore."""

@@ -115,7 +115,9 @@ class Reference(Failures):
                     causes[row, CAUSES.index(cause)] += booked
         counts = (np.array(column, dtype=np.int64) for column in (asked, finished, last))
         strikes = np.array(self.strikes_on, dtype=np.int64)
-        return Accounts(self.replication, self.plan.owners, gpu_ms, causes, strikes, self.failures, *counts)
+        unknown = {number for number, each in enumerate(self.hazards) if each.ages or each.lifetime.recorded}
+        drawn = sum(len(each.failures.times) for number, each in enumerate(self.draws) if number not in unknown)
+        return Accounts(self.replication, self.plan.owners, gpu_ms, causes, strikes, self.failures, drawn, *counts)
 
 
 def simulate(scenario: Scenario, replication: int) -> Accounts:

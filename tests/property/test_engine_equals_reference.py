@@ -21,8 +21,9 @@ def differences(found: Accounts, expected: Accounts) -> list[str]:
         for column, state in enumerate(STATES)
         if found.gpu_ms[row, column] != expected.gpu_ms[row, column]
     ]
-    if found.failures != expected.failures:
-        lines.append(f"failures: {found.failures}, not {expected.failures}")
+    for name in ("failures", "drawn"):
+        if getattr(found, name) != getattr(expected, name):
+            lines.append(f"{name}: {getattr(found, name)}, not {getattr(expected, name)}")
     if not np.array_equal(found.strikes, expected.strikes):
         lines.append(f"strikes: {found.strikes.tolist()}, not {expected.strikes.tolist()}")
     if not np.array_equal(found.overhead_gpu_ms, expected.overhead_gpu_ms):

@@ -36,10 +36,11 @@ def fake(scenario: Scenario, replication: int) -> Accounts:
     overhead = np.zeros((len(owners), 5), dtype=np.int64)
     overhead[:, 0] = gpu_ms[:, 1]
     strikes, failures = rng.integers(0, 9, len(owners)), int(rng.integers(99))
+    drawn = failures + int(rng.integers(9))
     late = [job.submit >= scenario.horizon for job in scenario.jobs]
     asked = np.where([*late, False, False], 0, gpu_ms.sum(axis=1))
     finished, last = rng.integers(0, 2, len(owners)), rng.integers(-1, 99, len(owners))
-    return Accounts(replication, owners, gpu_ms, overhead, strikes, failures, asked, finished, last)
+    return Accounts(replication, owners, gpu_ms, overhead, strikes, failures, drawn, asked, finished, last)
 
 
 def noisy(scenario: Scenario, replication: int) -> Accounts:

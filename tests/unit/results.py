@@ -4,7 +4,7 @@ import numpy as np
 
 from dcsim.decide import estimate
 from dcsim.decide.outcome import RunResult
-from dcsim.ledger import CAUSES, STATE, STATES
+from dcsim.ledger import CAUSES, STATE, STATES, Ledgers
 from dcsim.montecarlo import Sample
 
 
@@ -18,7 +18,6 @@ def lost(scenario, *losses, mtbf_range=None):
     counts = np.ones((len(losses), len(owners)), dtype=np.int64)
     asked = gpu_ms.sum(axis=2)
     none = np.zeros_like(counts)
-    sample = Sample(
-        scenario, owners, np.arange(len(losses)), gpu_ms, overhead, counts, counts[:, 0], asked, none, none - 1
-    )
-    return RunResult(sample, estimate(scenario), mtbf_range)
+    once = counts[:, 0]
+    ledgers = Ledgers(owners, np.arange(len(losses)), gpu_ms, overhead, counts, once, once, asked, none, none - 1)
+    return RunResult(Sample(scenario, ledgers), estimate(scenario), mtbf_range)

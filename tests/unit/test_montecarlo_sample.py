@@ -23,7 +23,8 @@ def accounts(replication, cells, strikes=(0, 0, 0, 0), failures=0, causes=()):
     names = ("big", "twins", "spares", "rest")
     asked = np.array([32_000 * H, 12_000 * H, 0, 0])
     none = np.zeros(4, dtype=np.int64)
-    one = Accounts(replication, names, gpu_ms, overhead, np.array(strikes), failures, asked, none, none - 1)
+    counts = np.array(strikes), failures, failures + 1
+    one = Accounts(replication, names, gpu_ms, overhead, *counts, asked, none, none - 1)
     return one.verified(64_000 * H)
 
 
@@ -102,7 +103,7 @@ def test_a_hundred_replications_of_a_million_gpus_do_not_overflow():
         nothing = np.zeros((4, 5), dtype=np.int64)
         asked = np.array([capacity, 1, 0, 0])
         owners, none = ("big", "twins", "spares", "rest"), nothing[:, 0]
-        one = Accounts(number, owners, gpu_ms, nothing, none, 0, asked, none, none - 1)
+        one = Accounts(number, owners, gpu_ms, nothing, none, 0, 0, asked, none, none - 1)
         replications.append(one.verified(scenario.capacity_gpu_ms))
     sample = Sample.of(scenario, replications)
     assert sample.mean_loss == float(Fraction(100 * capacity - sum(useful), 100 * capacity))
@@ -130,6 +131,7 @@ def test_arrow_names_units(two):
     assert table["overhead_power_gpu_ms"].to_pylist()[0] == 100 * H
     assert table["strikes_count"].to_pylist() == [3, 1, 2, 5, 0, 0, 0, 0]
     assert table["failures_count"].to_pylist() == [20] * 4 + [9] * 4
+    assert table["drawn_count"].to_pylist() == [21] * 4 + [10] * 4
     units = {field.name: field.metadata[b"unit"] for field in table.schema}
     assert [units[f"{state}_gpu_ms"] for state in STATES] == [b"GPU-ms"] * 13
     assert units["strikes_count"] == b"1"

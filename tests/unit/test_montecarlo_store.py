@@ -39,8 +39,8 @@ def half_done(root, n, numbers):
 
 def same(one, other):
     """Whether two samples hold the same numbers."""
-    names = ("replications", "gpu_ms", "overhead_gpu_ms", "strikes", "failures")
-    return all(np.array_equal(getattr(one, name), getattr(other, name)) for name in names)
+    names = ("replications", "gpu_ms", "overhead_gpu_ms", "strikes", "failures", "drawn")
+    return all(np.array_equal(getattr(one.ledgers, name), getattr(other.ledgers, name)) for name in names)
 
 
 def test_a_finished_run_is_three_files(tmp_path):
@@ -54,7 +54,7 @@ def test_a_finished_run_is_three_files(tmp_path):
     assert table.equals(sample.to_arrow())
     assert table.schema.field("useful_gpu_ms").metadata[b"unit"] == b"GPU-ms"
     manifest = json.loads((store.folder / MANIFEST).read_text())
-    assert manifest["schema"] == 2
+    assert manifest["schema"] == 3
     assert manifest["scenario_sha256"] == store.sha256
     assert manifest["seed"] == 3
     assert manifest["replications"] == {"wanted": 3, "finished": 3}
@@ -145,7 +145,7 @@ def test_an_empty_folder_is_used(tmp_path):
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("scenario_sha256", "0" * 64), ("seed", 4), ("engine", "other"), ("dcsim", "0.0.1"), ("schema", 1)],
+    [("scenario_sha256", "0" * 64), ("seed", 4), ("engine", "other"), ("dcsim", "0.0.1"), ("schema", 2)],
 )
 def test_a_run_of_anything_else_is_not_resumed(tmp_path, key, value):
     """Another scenario, seed, engine, version or schema in the folder is never mixed with this one."""
