@@ -1,0 +1,265 @@
+"""Replications as Ray tasks: on the cluster at RAY_ADDRESS, else on a Ray of this machine that ends with the run.
+
+Tasks keep no state. Ray retries nothing by itself: a task whose worker or machine dies is handed out again here, so
+that every kind of death counts, and the third one fails the run as it does with workers of this machine.
+"""
+
+import os
+import pickle
+import secrets
+import shutil
+import signal
+import socket
+import tempfile
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from functools import lru_cache
+from importlib.util import find_spec
+from itertools import islice
+from pathlib import Path
+from threading import current_thread, main_thread
+from typing import Any
+
+import dcsim
+from dcsim.ledger import Ledgers
+from dcsim.montecarlo.replicate import _cores as cores
+from dcsim.montecarlo.replicate import _named as named
+from dcsim.montecarlo.worker import MOST_TRIES, WorkerDied
+from dcsim.montecarlo.worker import _portable as portable
+from dcsim.scenario import Scenario
+
+Task = tuple[int, int, int]
+"""Which of the scenarios, its first replication, and how many."""
+DIED_TOO_OFTEN = f"{MOST_TRIES} worker processes ended without an answer (killed, or out of memory)"
+STORE_BYTES = 256 * 2**20
+"""Object store of a Ray of this machine: scenarios and answers in flight are a few MiB; source: assumed."""
+CONNECT_S = 10.0
+"""How long a cluster's machine may take to accept a connection [s] (Ray itself waits for minutes); source: assumed."""
+_MISFIT = (
+    "Ray's workers on {1} have {0}, but this is dcsim {2}: install the same version on every machine of the cluster"
+)
+_LONGEST_BASE = 24
+"""Of a folder for a Ray of this machine: its sockets' paths must stay within the 107 bytes that a system allows."""
+
+
+class RayMissing(Exception):
+    """The extra is not installed: ``RayMissing()``."""
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What to do about it, in one line."""
+        return ("--executor ray needs the ray extra: pip install 'dcsim[ray]'",)
+
+    def __str__(self) -> str:
+        """Say what to do about it."""
+        return self.problems[0]
+
+
+class ClusterError(Exception):
+    """The cluster cannot be used: ``ClusterError(why)``."""
+
+
+@contextmanager
+def cluster(workers: int | None = None) -> Iterator[int]:
+    """Hold a connection to Ray and give the number of workers: those asked for, else the CPUs of the cluster.
+
+    A connection that is there already is used and left open, so that blocks may be nested and a caller may use a Ray of
+    its own. Only a Ray that was started here is ended. Raises RayMissing and ClusterError.
+    """
+    if find_spec("ray") is None:
+        raise RayMissing
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # before the import: Ray reads it once
+    import ray
+
+    if ray.is_initialized():
+        yield workers or _cpus()
+        return
+    address = os.environ.get("RAY_ADDRESS") or "local"
+    folder = None if address != "local" else _folder()
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        with _refusals(address):
+            if folder is None:
+                _reach(address)
+                ray.init(address=address, logging_level="error", log_to_driver=False)
+            else:
+                _start(workers or cores(), folder)
+        # Ray puts a handler in its place that prints a stack; as Ctrl-C it ends the run and what was started for it
+        _on_sigterm(signal.default_int_handler if before is signal.SIG_DFL else before)
+        yield workers or _cpus()
+    finally:
+        ray.shutdown()
+        _on_sigterm(before)
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def answers(
+    scenarios: Sequence[Scenario], tasks: Iterator[Task], workers: int, engines: Sequence[str]
+) -> Generator[tuple[Task, Ledgers], None, None]:
+    """Yield every task with its ledgers as it finishes; closing the generator takes back what is under way."""
+    with cluster(workers):
+        import ray
+
+        # Pickled here, and answers there: arrays that Ray hands out by itself pin its store for as long as they live.
+        jobs = [ray.put(pickle.dumps(job)) for job in zip(scenarios, engines, strict=True)]
+        home = str(Path(dcsim.__file__).parents[1])
+        remote = ray.remote(num_cpus=1, max_retries=0)(_task(dcsim.__version__, home))
+        died = (
+            ray.exceptions.WorkerCrashedError,
+            ray.exceptions.NodeDiedError,
+            ray.exceptions.OutOfMemoryError,
+            ray.exceptions.ObjectLostError,
+        )
+        asked: dict[Any, tuple[Task, int]] = {}
+
+        def ask(task: Task, tries: int) -> None:
+            index, *which = task
+            asked[remote.remote([jobs[index]], *which)] = (task, tries)
+
+        try:
+            for task in islice(tasks, 2 * workers):  # no more, so that little that is finished waits to be kept
+                ask(task, 1)
+            while asked:
+                (done, *_), _ = ray.wait(list(asked), num_returns=1)
+                task, tries = asked.pop(done)
+                try:
+                    answer = ray.get(done)
+                except died:
+                    with named(scenarios, task[:2]):
+                        if tries == MOST_TRIES:
+                            raise WorkerDied(DIED_TOO_OFTEN) from None
+                    ask(task, tries + 1)
+                    continue
+                if isinstance(answer, tuple):
+                    raise ClusterError(_MISFIT.format(*answer, dcsim.__version__))
+                found: Ledgers | Exception = pickle.loads(answer)
+                if isinstance(found, Exception):
+                    with named(scenarios, task[:2]):
+                        raise found
+                for following in islice(tasks, 1):
+                    ask(following, 1)
+                yield task, found
+        finally:
+            for pending in asked:
+                with suppress(ray.exceptions.RayError):  # a cluster that is lost has nothing to take back
+                    ray.cancel(pending, force=True)
+
+
+# --- the worker's side --------------------------------------------------------------------------------------------
+
+
+def _task(version: str, home: str) -> Callable[..., bytes | tuple[str, str]]:
+    """Return what a worker runs; local to this function it travels whole, so it can tell that dcsim is missing."""
+
+    def replications(job: list[Any], *which: int) -> bytes | tuple[str, str]:
+        import platform
+        import sys
+
+        if home not in sys.path:
+            sys.path.append(home)  # of a checkout; an installed dcsim comes first
+        try:
+            from dcsim import __version__ as there
+        except ImportError:
+            return "no dcsim", platform.node()
+        if there != version:
+            return f"dcsim {there}", platform.node()
+        from dcsim.montecarlo.on_ray import serve
+
+        return serve(job[0], *which)
+
+    return replications
+
+
+def serve(job: Any, *which: int) -> bytes:
+    """Answer one task: the ledgers, or what was raised, pickled. ``job``: a reference to (scenario, engine)."""
+    try:
+        scenario, engine = _job(job)
+        answer: Any = simulate(scenario, engine, *which)
+    except Exception as error:
+        answer = portable(error)
+    return pickle.dumps(answer, protocol=pickle.HIGHEST_PROTOCOL)
+
+
+def simulate(scenario: Scenario, engine: str, first: int, count: int) -> Ledgers:
+    """Simulate some replications of one scenario."""
+    from dcsim.engine import simulate
+
+    return Ledgers.of(simulate(scenario, number) for number in range(first, first + count))
+
+
+@lru_cache(maxsize=256)
+def _job(job: Any) -> tuple[Scenario, str]:
+    """Return a scenario and its engine; a worker gets each once, and keeps what it has laid out for it."""
+    import ray
+
+    found: tuple[Scenario, str] = pickle.loads(ray.get(job))
+    return found
+
+
+# --- connections --------------------------------------------------------------------------------------------------
+
+
+def _start(workers: int, folder: Path) -> None:
+    """Start a Ray of this machine, with as many CPUs as workers are wanted."""
+    import ray
+
+    known = ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")
+    if not any(map(os.environ.get, known)) and not (Path.home() / ".ray/auth_token").exists():
+        # who may give it tasks; Ray would write one to the home folder, for everybody to read
+        os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+    ray.init(
+        address="local",
+        num_cpus=workers,
+        num_gpus=0,
+        include_dashboard=False,
+        object_store_memory=STORE_BYTES,
+        logging_level="error",
+        log_to_driver=False,
+        _temp_dir=str(folder),
+    )
+
+
+def _reach(address: str) -> None:
+    """Raise ClusterError at once if nothing listens there."""
+    if address == "auto":  # Ray looks for a cluster of this machine, and says so if there is none
+        return
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdigit() or "/" in host:
+        raise ClusterError(
+            f"RAY_ADDRESS={address} is not HOST:PORT, the address of a Ray cluster (ray:// is not for dcsim: "
+            "start it on a machine of the cluster, or by `ray job submit`)"
+        )
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_S).close()
+    except (OSError, OverflowError) as error:
+        raise ClusterError(f"no Ray cluster at RAY_ADDRESS={address}: {error}") from None
+
+
+@contextmanager
+def _refusals(address: str) -> Iterator[None]:
+    """Turn what Ray raises when it does not start or connect into a ClusterError."""
+    try:
+        yield
+    except (ConnectionError, OSError, RuntimeError, ValueError) as error:
+        where = "" if address == "local" else f" at RAY_ADDRESS={address}"
+        raise ClusterError(f"Ray{where} cannot be used: {error}") from error
+
+
+def _folder() -> Path:
+    """Make the folder of a Ray of this machine, where only this user can look."""
+    base = tempfile.gettempdir()
+    return Path(tempfile.mkdtemp(prefix="dcsim-", dir=base if len(os.fsencode(base)) <= _LONGEST_BASE else "/tmp"))
+
+
+def _on_sigterm(handler: Any) -> None:
+    """Set what SIGTERM does; only the main thread can, and only to what Python knows."""
+    if handler is not None and current_thread() is main_thread():
+        signal.signal(signal.SIGTERM, handler)
+
+
+def _cpus() -> int:
+    """Return how many tasks the cluster runs at a time."""
+    import ray
+
+    return max(1, int(ray.cluster_resources().get("CPU", 1)))
