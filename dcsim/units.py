@@ -107,6 +107,10 @@ PER_GIB_MONTH = Dimension(
     "0.035 USD/GiB/mo",
     1e6,
 )
+_ANY = (
+    *(DURATION, SHARE, WORK, SIZE, POWER, RATE, LENGTH),
+    *(PER_KWH, MONEY, PER_GPU_HOUR, PER_MONTH, PER_GIB_MONTH),
+)
 
 
 def _wrong(found: object, why: str) -> PydanticCustomError:
@@ -156,6 +160,19 @@ def parse(value: object, dimension: Dimension) -> float:
     if result == 0 and dimension.positive:
         raise _wrong(value, "too small")
     return abs(result)  # -0.0 is 0.0
+
+
+def parse_any(value: object) -> tuple[float, Dimension]:
+    """Turn text with any unit of the table into a canonical number and a dimension that has the unit.
+
+    Units of one name mean the same in every dimension. Raises PydanticCustomError on anything else.
+    """
+    match = _QUANTITY.fullmatch(value) if isinstance(value, str) and len(value) <= 100 else None
+    for dimension in _ANY:
+        slurm = isinstance(value, str) and dimension.units is _TIME and _SLURM.fullmatch(value)
+        if slurm or (match and match.group(2) in dimension.units):
+            return parse(value, dimension), dimension
+    raise _wrong(value, 'allowed: a number, or text with a unit such as "15 min"')
 
 
 def write(value: float, dimension: Dimension) -> str:

@@ -4,10 +4,13 @@ from dcsim.scenario.errors import Problem, ScenarioError
 from dcsim.scenario.files import load, sha256, to_toml
 from dcsim.scenario.model import Cluster, Job, Maintenance, Scenario
 from dcsim.scenario.plan import Gang, Plan, plan
+from dcsim.scenario.sampled import certain, sampled
 from dcsim.scenario.schema import json_schema
+from dcsim.scenario.uncertain import PER_SAMPLE, Uncertain
 from dcsim.scenario.unused import unused_keys
 
 __all__ = [
+    "PER_SAMPLE",
     "Cluster",
     "Gang",
     "Job",
@@ -16,9 +19,12 @@ __all__ = [
     "Problem",
     "Scenario",
     "ScenarioError",
+    "Uncertain",
+    "certain",
     "json_schema",
     "load",
     "plan",
+    "sampled",
     "sha256",
     "to_toml",
     "unused_keys",

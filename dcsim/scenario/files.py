@@ -23,6 +23,7 @@ from dcsim.scenario.layers import TOO_DEEP, Layer, find, layer_of, line_of, merg
 from dcsim.scenario.model import Scenario
 from dcsim.scenario.overrides import apply, read_overrides
 from dcsim.scenario.rules import broken_rules
+from dcsim.scenario.sampled import broken_inputs, settled_keys
 
 
 def load(source: str | Path, /, *, set: Sequence[str] = (), **overrides: Any) -> Scenario:
@@ -100,7 +101,11 @@ def _validated(data: dict[str, Any], folders: dict[str, Path]) -> tuple[Scenario
     except ValidationError as error:
         others = (each for each in in_plain_words(error, data) if each[0] not in named)
         return None, found + list(islice(others, MOST_PROBLEMS + 1))
-    return scenario, found or list(islice(broken_rules(scenario), MOST_PROBLEMS + 1))
+    found = found or list(islice(broken_rules(scenario), MOST_PROBLEMS + 1))
+    if scenario.uncertain and not found:
+        scenario = settled_keys(scenario)
+        found = list(islice(broken_inputs(scenario), MOST_PROBLEMS + 1))
+    return scenario, found
 
 
 def _located(path: KeyPath, why: str, data: Any, layers: Sequence[Layer], changed: Mapping[KeyPath, str]) -> Problem:
@@ -113,4 +118,5 @@ def _located(path: KeyPath, why: str, data: Any, layers: Sequence[Layer], change
 
 
 def _plain(scenario: Scenario) -> dict[str, Any]:
-    return scenario.model_dump(mode="json", exclude_none=True)
+    certain = None if scenario.uncertain else {"uncertain"}  # as it was before there were uncertain values
+    return scenario.model_dump(mode="json", exclude_none=True, exclude=certain)

@@ -21,6 +21,7 @@ from dcsim.economics import Tco
 from dcsim.hazards import Hazard
 from dcsim.hazards.hazard import Component
 from dcsim.recovery import AnyRecovery
+from dcsim.scenario.uncertain import Uncertain
 from dcsim.topology import MAX_GPUS, TopologyDescription, TopologyError, completed, resolve
 from dcsim.units import DURATION, Duration, PositiveDuration, Share, SizeGiB, Whole, Work, write
 
@@ -162,6 +163,9 @@ class Scenario(BaseModel):
     )
     accounting: AccountingKeys = Field(AccountingKeys(), description="the published formula beside it")
     tco: Tco | None = Field(None, description="what it costs; leave out: no money")
+    uncertain: tuple[Uncertain, ...] = Field(
+        (), max_length=100, description="an [[uncertain]] table for every value that is not known; leave out: all are"
+    )
 
     @model_validator(mode="before")
     @classmethod

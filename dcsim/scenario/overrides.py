@@ -34,20 +34,31 @@ def read_overrides(texts: Iterable[str], keywords: Mapping[str, Any]) -> list[Ov
     read, problems = [], []
     for text in texts:
         match = _KEY.match(text)
-        parts = _parts(match[0]) if match and text.startswith("=", match.end()) else None
+        parts = key_parts(match[0]) if match and text.startswith("=", match.end()) else None
         if match and parts:
             read.append(Override(_short(f"--set {text}"), parts, _value(text[match.end() + 1 :])))
         else:
             why = f"found {shown(text)}; must be key=value, such as jobs.pretrain.gpus=2048"
             problems.append(Problem("--set", None, "", why))
     for key, value in keywords.items():
-        if parts := _parts(key):
+        if parts := key_parts(key):
             read.append(Override(_short(f"override {key}"), parts, deepcopy(value)))
         else:
             problems.append(Problem("override", None, "", f"found {shown(key)}; must be a dotted key"))
     if problems:
         raise ScenarioError(problems)
     return read
+
+
+def key_parts(key: str) -> tuple[str, ...] | None:
+    """Return the parts of a dotted key, quotes taken off; None if it is no key."""
+    parts = [part.strip() for part in re.findall(_PART, key)]
+    if not _KEY.fullmatch(key) or not key.isprintable() or not all(parts) or len(parts) > MOST_NESTED:
+        return None
+    try:
+        return tuple(tomllib.loads(f"key = {part}")["key"] if part[0] in "\"'" else part for part in parts)
+    except ValueError:
+        return None
 
 
 def apply(override: Override, data: dict[str, Any]) -> KeyPath:
@@ -86,16 +97,6 @@ def _entry(override: Override, part: str, entries: list[Any], where: str) -> int
     allowed = ", ".join([*known[:20], indices])
     why = f"found {shown(part)}; allowed: {allowed}{did_you_mean(part, known)}"
     raise ScenarioError([Problem(override.label, None, where, why)])
-
-
-def _parts(key: str) -> tuple[str, ...] | None:
-    parts = [part.strip() for part in re.findall(_PART, key)]
-    if not _KEY.fullmatch(key) or not key.isprintable() or not all(parts) or len(parts) > MOST_NESTED:
-        return None
-    try:
-        return tuple(tomllib.loads(f"key = {part}")["key"] if part[0] in "\"'" else part for part in parts)
-    except ValueError:
-        return None
 
 
 def _value(text: str) -> Any:

@@ -15,13 +15,19 @@ from dcsim.hazards import LIFETIMES
 from dcsim.recovery import STRATEGIES, Recovery, presets
 from dcsim.registry import kind_of
 from dcsim.scenario.schema import Node, tidy_schema
+from dcsim.scenario.uncertain import VALUES
 from dcsim.shipped import shipped_files
 from dcsim.topology import resolve
 
 DISTRIBUTIONS = {kind_of(form): form for form in get_args(Distribution)}
 _FAMILIES = {
     model.__name__: family
-    for family, kinds in (("strategy", STRATEGIES), ("lifetime", LIFETIMES), ("distribution", DISTRIBUTIONS))
+    for family, kinds in (
+        ("strategy", STRATEGIES),
+        ("lifetime", LIFETIMES),
+        ("distribution", DISTRIBUTIONS),
+        ("distribution", VALUES),
+    )
     for model in kinds.values()
 }
 _QUANTITIES = {
@@ -123,6 +129,8 @@ def _hazards(schema: Node) -> Iterator[KeyTable]:
 def _distributions(schema: Node) -> Iterator[KeyTable]:
     for kind, model in DISTRIBUTIONS.items():
         yield from _tables(schema, model.__name__, "", title=f'kind = "{kind}"')
+    for kind, value in VALUES.items():
+        yield from _tables(schema, value.__name__, "", title=f'uncertain.value.kind = "{kind}"')
 
 
 def _topologies(schema: Node) -> Iterator[KeyTable]:

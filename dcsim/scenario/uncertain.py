@@ -1,0 +1,178 @@
+"""Values of a scenario that nobody knows: a distribution in the place of a number, drawn once per replication pair."""
+
+from statistics import NormalDist
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_args
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic_core import PydanticCustomError
+
+from dcsim.registry import kind_of, one_of
+from dcsim.units import Dimension, Number, parse_any, write
+
+CUT = 4.0
+"""A lognormal value is drawn within so many standard deviations of its logarithm, so that both ends can be checked;
+source: assumed, 6 draws in 100,000 lie on an end."""
+PER_SAMPLE = 2
+"""Replications, one after the other, that share one sample of the inputs and differ in luck alone."""
+
+_Read = tuple[float, Dimension | None]
+
+
+def _read(value: Any) -> _Read:
+    """Return a value as a canonical number with its dimension, None for a plain number."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return value, None
+    return parse_any(value)
+
+
+def _normal(value: Any) -> Any:
+    """Write equal values alike."""
+    number, dimension = _read(value)
+    return value if dimension is None else write(number, dimension)
+
+
+_WRITTEN = {"anyOf": [{"type": "string"}, {"type": "number"}]}
+if TYPE_CHECKING:
+    Amount = str | float
+else:
+    Amount = Annotated[str | int | float, BeforeValidator(_normal), WithJsonSchema(_WRITTEN)]
+"""A number, or text with any unit of the table; the key that it is for says which."""
+
+
+class _Value(BaseModel):
+    """A distribution of one value, drawn by its quantiles, so that equal chances u give equal ranks."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    kind: str
+
+    @property
+    def amounts(self) -> tuple[str | float, ...]:
+        """What is given, in ascending order where there is one."""
+        raise NotImplementedError
+
+    def quantile(self, u: float) -> float:
+        """Return the value [canonical unit] below which a share u, 0 to 1, of the draws lies."""
+        raise NotImplementedError
+
+    def at(self, u: float) -> str | float:
+        """Return a quantile as a scenario file would give it."""
+        dimension = _read(self.amounts[0])[1]
+        value = self.quantile(u)
+        if dimension is None:
+            return value
+        return write(round(value) if dimension.whole else value, dimension)
+
+    @property
+    def _numbers(self) -> tuple[float, ...]:
+        return tuple(_read(amount)[0] for amount in self.amounts)
+
+    @model_validator(mode="after")
+    def _comparable(self) -> Self:
+        kinds = {dimension.canonical if dimension else None for _, dimension in map(_read, self.amounts)}
+        if len(kinds) > 1:
+            raise PydanticCustomError("quantity", "found values of several kinds; must be of one, such as durations")
+        if list(self._numbers) != sorted(self._numbers):
+            names = ", ".join(key for key in type(self).model_fields if key != "kind")
+            raise PydanticCustomError("quantity", f"found values out of order; must ascend: {names}")
+        return self
+
+
+class UncertainLognormal(_Value):
+    """A value whose logarithm is normal: known up to a factor."""
+
+    kind: Literal["lognormal"]
+    mean: Amount = Field(description="arithmetic mean of the value")
+    sigma: Number = Field(gt=0, le=3, description="standard deviation of the logarithm; 0.35: within a factor of 2")
+
+    @property
+    def amounts(self) -> tuple[str | float, ...]:
+        """The mean."""
+        return (self.mean,)
+
+    def quantile(self, u: float) -> float:
+        """Return mean * exp(sigma z - sigma^2 / 2), z the normal quantile of u, within ``CUT``."""
+        from math import exp
+
+        normal = NormalDist()
+        z = normal.inv_cdf(min(max(u, normal.cdf(-CUT)), normal.cdf(CUT)))
+        return self._numbers[0] * exp(self.sigma * z - self.sigma**2 / 2)
+
+
+class UncertainUniform(_Value):
+    """Any value between two, all equally likely."""
+
+    kind: Literal["uniform"]
+    low: Amount = Field(description="least value")
+    high: Amount = Field(description="greatest value")
+
+    @property
+    def amounts(self) -> tuple[str | float, ...]:
+        """Both ends."""
+        return self.low, self.high
+
+    def quantile(self, u: float) -> float:
+        """Return low + u (high - low)."""
+        low, high = self._numbers
+        return low + u * (high - low)
+
+
+class UncertainTriangular(_Value):
+    """A value between two that is likeliest at a third."""
+
+    kind: Literal["triangular"]
+    low: Amount = Field(description="least value")
+    mode: Amount = Field(description="likeliest value")
+    high: Amount = Field(description="greatest value")
+
+    @property
+    def amounts(self) -> tuple[str | float, ...]:
+        """Both ends, and the mode between."""
+        return self.low, self.mode, self.high
+
+    def quantile(self, u: float) -> float:
+        """Return low + sqrt(u w (mode - low)) up to the mode, high - sqrt((1 - u) w (high - mode)) beyond; w: width."""
+        low, mode, high = self._numbers
+        width = high - low
+        if u * width <= mode - low:
+            return float(low + (u * width * (mode - low)) ** 0.5)
+        return float(high - ((1 - u) * width * (high - mode)) ** 0.5)
+
+
+class UncertainChoice(_Value):
+    """One of several values, all equally likely; one that is given twice is twice as likely."""
+
+    kind: Literal["choice"]
+    values: tuple[Amount, ...] = Field(min_length=1, max_length=1000, description="what it may be")
+
+    @property
+    def amounts(self) -> tuple[str | float, ...]:
+        """The values, ascending: then equal chances mean equal ranks here, too."""
+        return tuple(sorted(self.values, key=lambda amount: _read(amount)[0]))
+
+    def quantile(self, u: float) -> float:
+        """Return the value of rank floor(u n) of n."""
+        numbers = self._numbers
+        return numbers[min(int(u * len(numbers)), len(numbers) - 1)]
+
+
+Value = UncertainLognormal | UncertainUniform | UncertainTriangular | UncertainChoice
+VALUES = {kind_of(form): form for form in get_args(Value)}
+if TYPE_CHECKING:
+    AnyValue = Value
+else:
+    AnyValue = one_of(VALUES)
+
+
+class Uncertain(BaseModel):
+    """A value that is not known: what it may be. Two replications, one after the other, share a draw of it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    key: str = Field(
+        min_length=1, max_length=1_000, description="what is not known, as --set takes it: hazards.gpu.mtbf"
+    )
+    value: AnyValue = Field(description="distribution of its value, in units of the key")
+
+    @property
+    def money(self) -> bool:
+        """Whether no simulation reads it: it only changes bills."""
+        return self.key.startswith("tco.")
