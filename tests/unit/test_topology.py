@@ -52,7 +52,7 @@ def changed(name: str, **tables: object) -> TopologyDescription:
 
 @pytest.mark.parametrize(
     ("name", "gpus_per_node", "gpus_per_rack", "domain"),
-    [("gb300-nvl72", 4, 18 * 4, 18 * 4), ("hgx-h100", 8, 4 * 8, 8)],
+    [("gb300-nvl72", 4, 18 * 4, 18 * 4), *((f"hgx-{gpu}", 8, 4 * 8, 8) for gpu in ("h100", "h200", "b200"))],
 )
 def test_shipped(name: str, gpus_per_node: int, gpus_per_rack: int, domain: int) -> None:
     """The shipped topologies nest as their vendors publish them."""
