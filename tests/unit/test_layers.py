@@ -37,6 +37,7 @@ DOORS = {
 }  # dcsim itself: its names are lazy, and `python -m dcsim` is the command line
 HEAVY = {
     "networkx",
+    "numba",
     "pyarrow",
     "scipy",
     "matplotlib",
