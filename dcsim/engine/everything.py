@@ -102,10 +102,7 @@ class Everything(Planned):
                 break
             tick, _, handler, what = heappop(agenda)
             handler(tick // TICKS, what)
-        for tick, _, handler, what in sorted(agenda):
-            if tick < self.end:
-                self.env.timeout(tick - self.env.now, (handler, what)).callbacks.append(self.on_event)
-        agenda.clear()
+        self.hand_over()
         if not self.awake:
             self.set_alarm()
 

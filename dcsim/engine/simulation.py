@@ -52,7 +52,10 @@ class Simulation(Service[G]):
     # --- failures -------------------------------------------------------------------------------------------------
 
     def fail(self, strikes: NDArray[np.int64]) -> Generator[simpy.Event, None, None]:
-        """SimPy process: every failure of every hazard, in order. It sleeps only if something else comes first."""
+        """SimPy process: every failure of every hazard, in order. It sleeps only if something else comes first.
+
+        What is left on the agenda is settled after the next strike, or by what comes before it.
+        """
         env, peek = self.env, self.env.peek
         for strike in one_by_one(strikes):
             tick = strike[5]
@@ -68,6 +71,7 @@ class Simulation(Service[G]):
         self.quiet_until = self.env.peek()
         self.want(gang, gang.gang.submit, True)
         self.settle_agenda(self.end)
+        self.hand_over()
 
     def strike_slot(self, strike: Strike) -> None:
         """A typed blast marks a slot: ranks of one gang, or free GPUs; what is out of service cannot be struck."""

@@ -6,8 +6,8 @@ leave detection, what was struck joins the queue for repair, waiting gangs are s
 begins, and failures strike last.
 
 A handler puts what follows from it on the agenda. What comes before anything else in SimPy's calendar is done on
-the spot, by the same handlers and in the same order; only the rest costs an event. A failure that stands alone thus
-costs none, and nothing is modelled twice.
+the spot, by the same handlers and in the same order. The rest stays on the agenda: whoever wakes up before it settles
+it. So a failure costs no event of its own where nothing in the calendar comes between, and nothing is modelled twice.
 """
 
 from collections.abc import Callable
@@ -41,18 +41,22 @@ class Timeline:
         heappush(self.agenda, (TICKS * at + tick, next(self.number), handler, what))
 
     def settle_agenda(self, next_strike: int) -> None:
-        """Do now what comes before anything else; hand the rest to SimPy.
+        """Do now what comes before anything else; the process that comes first settles the rest.
 
         ``next_strike`` is a tick that is not in the calendar yet.
         """
-        agenda, env = self.agenda, self.env
-        quiet_until = env.peek()
+        agenda = self.agenda
+        quiet_until = self.env.peek()
         if next_strike < quiet_until:
             quiet_until = next_strike
         self.quiet_until = quiet_until
         while agenda and agenda[0][0] < quiet_until:
             tick, _, handler, what = heappop(agenda)
             handler(tick // TICKS, what)
+
+    def hand_over(self) -> None:
+        """Let SimPy wake what is left on the agenda."""
+        agenda, env = self.agenda, self.env
         for tick, _, handler, what in sorted(agenda):
             if tick < self.end:
                 env.timeout(tick - env.now, (handler, what)).callbacks.append(self.on_event)
@@ -65,3 +69,4 @@ class Timeline:
         handler(int(self.env.now) // TICKS, what)
         if self.agenda:
             self.settle_agenda(self.end)
+            self.hand_over()
