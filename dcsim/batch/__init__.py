@@ -11,8 +11,8 @@ from dcsim.ledger import Ledgers
 from dcsim.scenario import Plan, Scenario, plan
 from dcsim.scenario.countable import needs_more
 
-MOST_FAILURES = 200_000
-"""Expected failures that are worked at a time, some 30 MB; measured: neither fewer nor more is quicker."""
+MOST_FAILURES = 90_000
+"""Expected failures that are worked at a time, some 15 MB; measured: neither fewer nor more is quicker."""
 
 
 def objections(scenario: Scenario) -> tuple[str, ...]:

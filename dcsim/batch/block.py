@@ -97,7 +97,7 @@ def _settled(layout: Layout, ended: Ints, rows: int) -> Iterator[tuple[Gang, Int
         if instances < len(gangs):
             of_gang = ended[GANG]
             mine = of_gang == first if instances == 1 else (of_gang >= first) & (of_gang < first + instances)
-            table = ended[:, mine]
+            table = ended.take(np.flatnonzero(mine), axis=1)
         saved, blocked, unsaved = recovery.settle(table[RUN])
         kept = saved + unsaved
         lost = (unsaved if recovery.rolls_back else np.minimum(recovery.step, kept)) * (table[HOW] == LOST)

@@ -53,11 +53,13 @@ def replay(layout: Layout, strikes: Strikes, rows: int) -> tuple[Ints, Ints, Int
     struck = np.empty((count, STRUCK_COLUMNS), dtype=np.int64)
     tables = [*columns, *at_start, layout.legal, layout.hazards, booked, single]
     tables += [*(np.empty_like(each) for each in at_start), struck]
+    tables.append(np.array([0, -1], dtype=np.int64))
     due = np.empty((DUE_ROWS, 64), dtype=np.int64)
-    ended = np.empty((ENDED_ROWS, count + 4 * len(layout.gangs) + 64), dtype=np.int64)
-    where = np.array([0, -1], dtype=np.int64)
-    while _replay(*tables, due, ended, where):
-        due, ended = _roomier(due), _roomier(ended)
+    room = count + count // 2 + (rows + 4) * len(layout.gangs) + 64
+    ended = np.empty((ENDED_ROWS, room), dtype=np.int64)
+    tables += [due, ended]
+    while _replay(*tables):
+        tables[-2:] = due, ended = _roomier(due), _roomier(ended)
     return booked, single, ended[:, : single[-1, STRETCHES]]
 
 
@@ -70,7 +72,7 @@ def _roomier(array: Ints) -> Ints:
 def _replay(
     bounds: Ints, time: Ints, repair: Ints, hazard: Ints, mark: Ints, slots: Ints, all_gangs: Ints, all_pools: Ints,
     all_places: Ints, legal: Ints, hazards: Ints, all_booked: Ints, single: Ints, gangs: Ints, pools: Ints,
-    places: Ints, struck: Ints, due: Ints, ended: Ints, where: Ints,
+    places: Ints, struck: Ints, where: Ints, due: Ints, ended: Ints,
 ) -> bool:  # fmt: skip
     """Work through the rows; see ``replay``. Strikes of a row are [bounds[row], bounds[row + 1]).
 

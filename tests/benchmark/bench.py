@@ -23,17 +23,21 @@ from statistics import median
 
 import simpy
 
+from dcsim.batch import simulate_many
 from dcsim.engine import simulate
 from dcsim.scenario import Plan, load, plan
-from tests.benchmark import plant, straightforward
+from tests.benchmark import plant, scale, straightforward
 
 HEADLINE = Path(__file__).with_name("headline.toml")
 
+BATCH = 64
+"""Replications in one call of the batch engine."""
 PER_SECOND = {"ns": 1e9, "ms": 1e3}
 LABELS = {
     "timeout": ("one bare env.timeout", "ns"),
     "straightforward": ("straightforward model, a replication", "ms"),
     "engine": ("SimPy engine, a replication", "ms"),
+    "batch": (f"batch engine, a replication of {BATCH}", "ms"),
     "draws": ("its random draws alone, a replication", "ms"),
     "bare": ("python -c pass", "ms"),
     "click": ("python -c 'import click'", "ms"),
@@ -41,8 +45,10 @@ LABELS = {
 }
 RATIOS = (  # name, row, in units of row, what is asked of it
     ("straightforward model in bare env.timeouts", "straightforward", "timeout", "about 440,000"),
-    ("straightforward model / SimPy engine", "straightforward", "engine", "8 or more"),
-    ("SimPy engine / its draws", "engine", "draws", ""),
+    ("straightforward model / SimPy engine", "straightforward", "engine", "10 or more, aim 20"),
+    ("straightforward model / batch engine", "straightforward", "batch", "210 or more, aim 500"),
+    ("SimPy engine / batch engine", "engine", "batch", ""),
+    ("batch engine / its draws", "batch", "draws", "10 or fewer, aim 4"),
     ("dcsim --help in bare interpreter starts", "dcsim", "bare", "9 or fewer"),
     ("import click in bare interpreter starts", "click", "bare", ""),
 )
@@ -91,6 +97,7 @@ def measure(rounds: int) -> dict[str, list[float]]:
     """Return seconds per unit of every row (timeout, replication, start), one per round."""
     scenario = load(HEADLINE)
     plain = partial(straightforward.simulate, straightforward.Workload())
+    simulate_many(scenario, range(2))  # compiled, or loaded
     tuned, draws = partial(simulate, scenario), partial(drawn, plan(scenario))
 
     def per_replication(work: Callable[[int], object], count: int, number: int) -> float:
@@ -101,7 +108,8 @@ def measure(rounds: int) -> dict[str, list[float]]:
         "timeout": lambda _: cpu_seconds(lambda: run_timeouts(100_000)) / 100_000,
         "straightforward": lambda r: per_replication(plain, 1, r),
         "engine": lambda r: per_replication(tuned, 5, r),
-        "draws": lambda r: per_replication(draws, 50, r),
+        "batch": lambda r: cpu_seconds(lambda: simulate_many(scenario, range(r * BATCH, (r + 1) * BATCH))) / BATCH,
+        "draws": lambda r: per_replication(draws, BATCH, r),
         "bare": lambda _: start_seconds(3, "-c", "pass"),
         "click": lambda _: start_seconds(3, "-c", "import click"),
         "dcsim": lambda _: start_seconds(3, "-m", "dcsim", "--help"),
@@ -120,7 +128,7 @@ def machine() -> dict[str, str]:
     cpuinfo = Path("/proc/cpuinfo")
     lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
     models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    packages = {package: version(package) for package in ("simpy", "numpy", "click")}
+    packages = {package: version(package) for package in ("simpy", "numpy", "numba", "click")}
     cpu = models[0] if models else platform.processor()
     return {"cpu": cpu, "python": platform.python_version(), **packages}
 
@@ -154,9 +162,10 @@ def main() -> None:
     }
     costs = {name: spread(values) for name, values in seconds.items()}
     plants = plant.measure()
+    scales = scale.measure(costs["straightforward"]["median"], costs["batch"]["median"], rounds)
     if options.json:
         document = {"schema": 1, "machine": machine(), "rounds": rounds, "seconds": costs, "ratios": ratios}
-        document["plant"] = plants
+        document |= {"plant": plants, "scale": scales}
         print(json.dumps(document))
         return
     print(", ".join(f"{key} {value}" for key, value in machine().items()))
@@ -167,7 +176,7 @@ def main() -> None:
     for name, _, _, asked in RATIOS:
         print(f"{name:<44}{shown(ratios[name])}{asked and f'   asked: {asked}'}")
     print()
-    for line in plant.lines(plants):
+    for line in (*scale.lines(scales), "", *plant.lines(plants)):
         print(line)
 
 

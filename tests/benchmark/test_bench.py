@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -14,12 +16,18 @@ def test_bench_prints_one_document_of_costs_and_ratios() -> None:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     document = json.loads(done.stdout)
     assert (document["schema"], document["rounds"], done.stderr) == (1, 2, "")
-    assert {"straightforward", "engine", "draws", "dcsim"} <= document["seconds"].keys()
+    assert {"straightforward", "engine", "batch", "draws", "dcsim"} <= document["seconds"].keys()
     for row in (*document["seconds"].values(), *document["ratios"].values()):
         assert 0 < row["min"] <= row["median"] <= row["max"]
     assert [each["gpus"] for each in document["plant"]["builds"]] == [10_008, 100_008, 1_000_008]
     assert all(each["peak_mib"] < 2048 for each in document["plant"]["builds"])
     assert min(document["plant"]["reevaluation_seconds"].values()) > 0
+    large = document["scale"]["sizes"]
+    assert [(each["gpus"], each["blast"]) for each in large][2:] == [(999_936, "tray"), (999_936, 72)]
+    assert all(each["peak_mib"] < 2048 and each["failures"] > 0 for each in large)
+    width = document["scale"]["interval"]
+    assert width["ratio"] == pytest.approx(width["variance_ratio"] * width["cost_ratio"])
+    assert width["variance_ratio"] > 1
     costs, ratio = document["seconds"], document["ratios"]["straightforward model / SimPy engine"]
     assert ratio["min"] >= costs["straightforward"]["min"] / costs["engine"]["max"]
     assert ratio["max"] <= costs["straightforward"]["max"] / costs["engine"]["min"]
