@@ -3,7 +3,8 @@
 from dcsim.decide.bridge import Bridge, Step, explain
 from dcsim.decide.comparison import Comparison, Pair, compare
 from dcsim.decide.estimate import Bill, Estimate, estimate, estimates_json
-from dcsim.decide.outcome import REPLICATIONS, MtbfRange, RunResult, run, run_many, runs_json
+from dcsim.decide.outcome import REPLICATIONS, run, run_many
+from dcsim.decide.result import MtbfRange, RunResult, runs_json
 
 __all__ = [
     "REPLICATIONS",

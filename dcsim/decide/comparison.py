@@ -6,11 +6,15 @@ from functools import cached_property
 from itertools import combinations
 from typing import Any, Unpack
 
+import numpy as np
+from numpy.typing import NDArray
+
 from dcsim.decide.bridge import Bridge, bridge_of
 from dcsim.decide.ladder import rungs_of
-from dcsim.decide.outcome import How, RunResult, run_many, runs_json
-from dcsim.economics import attribution, term_lines
-from dcsim.montecarlo import Paired, paired, probability_below
+from dcsim.decide.outcome import How, run_many
+from dcsim.decide.result import RunResult, runs_json
+from dcsim.economics import attribution
+from dcsim.montecarlo import Estimated, Paired, difference, probability_below
 from dcsim.scenario import Scenario
 
 
@@ -22,48 +26,51 @@ class Pair:
     b: RunResult
 
     @cached_property
+    def _control(self) -> NDArray[np.float64] | None:
+        """What the means of both are adjusted for; None unless the same failures were drawn for both."""
+        a, b = self.a.control, self.b.control
+        return a if a is not None and b is not None and np.array_equal(a, b) else None
+
+    def _difference(self, b: Estimated | None, a: Estimated | None) -> Paired | None:
+        return None if a is None or b is None else difference(b, a, self._control)
+
+    @cached_property
     def loss_difference(self) -> Paired:
         """Goodput loss of b less that of a."""
-        return paired(self.b.sample.loss, self.a.sample.loss, self.b.loss.mean - self.a.loss.mean)
+        return difference(self.b.loss_estimated, self.a.loss_estimated, self._control)
 
     @cached_property
     def total_usd_difference(self) -> Paired | None:
         """Cost of the term of b less that of a [USD]."""
-        if self.a.totals_usd is None or self.b.totals_usd is None or not (self.a.tco and self.b.tco):
-            return None
-        return paired(self.b.totals_usd, self.a.totals_usd, self.b.tco.total_usd - self.a.tco.total_usd)
+        return self._difference(self.b.total_estimated, self.a.total_estimated)
 
     @cached_property
     def probability_cheaper(self) -> float | None:
         """Share of the replications in which a costs less over its term than b; a tie counts half."""
-        if self.a.totals_usd is None or self.b.totals_usd is None:
-            return None
-        return probability_below(self.a.totals_usd, self.b.totals_usd)
+        a, b = self.a.total_estimated, self.b.total_estimated
+        return None if a is None or b is None else probability_below(a.values, b.values)
 
     @cached_property
     def probability_cheaper_hour(self) -> float | None:
         """Share of the replications in which a useful GPU-hour, all in, costs less with a than with b."""
-        if self.a.useful_hours_usd is None or self.b.useful_hours_usd is None:
-            return None
-        return probability_below(self.a.useful_hours_usd, self.b.useful_hours_usd)
+        a, b = self.a.useful_hour_estimated, self.b.useful_hour_estimated
+        return None if a is None or b is None else probability_below(a.values, b.values)
 
     @cached_property
     def useful_hour_difference(self) -> Paired | None:
         """All-in price of a useful GPU-hour of b less that of a [USD]."""
-        a, b = self.a.useful_hour_usd, self.b.useful_hour_usd
-        if a is None or b is None or self.a.useful_hours_usd is None or self.b.useful_hours_usd is None:
-            return None
-        return paired(self.b.useful_hours_usd, self.a.useful_hours_usd, b.mean - a.mean)
+        return self._difference(self.b.useful_hour_estimated, self.a.useful_hour_estimated)
 
     @cached_property
     def attribution(self) -> Mapping[str, float] | None:
         """Gap of the mean costs [USD over the term] by group of lines; the parts sum to it."""
-        bills = []
-        for each in (self.a, self.b):
-            if each.scenario.tco is None:
-                return None
-            bills.append(term_lines(each.scenario.tco, each.scenario.cluster.gpus, each.loss.mean))
-        return attribution(*bills)
+        if not (self.a.tco and self.b.tco and self.a.scenario.tco and self.b.scenario.tco):
+            return None
+        terms = [
+            {name: usd * tco.months for name, usd in its.lines.items()}
+            for its, tco in ((self.a.tco, self.a.scenario.tco), (self.b.tco, self.b.scenario.tco))
+        ]
+        return attribution(*terms)
 
     def entry(self) -> dict[str, Any]:
         """Return this pair's part of the document."""

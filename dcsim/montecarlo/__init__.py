@@ -1,6 +1,7 @@
 """Monte Carlo: many replications, what they say together, and the folder that keeps them."""
 
 from dcsim.montecarlo.control import Adjusted, adjusted
+from dcsim.montecarlo.estimated import Estimated, deviations, difference, in_a_row
 from dcsim.montecarlo.events import read_events, write_events
 from dcsim.montecarlo.replicate import Interrupted, Progress, Running, replicate, replicate_many
 from dcsim.montecarlo.sample import Sample
@@ -20,6 +21,7 @@ from dcsim.montecarlo.worker import WorkerDied
 
 __all__ = [
     "Adjusted",
+    "Estimated",
     "Interrupted",
     "Look",
     "Paired",
@@ -33,7 +35,10 @@ __all__ = [
     "Variance",
     "WorkerDied",
     "adjusted",
+    "deviations",
+    "difference",
     "doubtful",
+    "in_a_row",
     "paired",
     "precision_of",
     "probability_below",

@@ -37,6 +37,16 @@ class Summary:
         """Return the summary about another mean of the same values, with its error; itself without one."""
         return self if better is None else replace(self, mean=better.mean, se=better.se, ci95=better.ci95)
 
+    def moved(self, mean: float) -> "Summary":
+        """Return the summary with this mean and an interval as wide: for what a mean that is known better gives."""
+        off = mean - self.mean
+        interval = self.ci95 and (self.ci95[0] + off, self.ci95[1] + off)
+        return replace(self, mean=mean, ci95=interval)
+
+    def without_error(self) -> "Summary":
+        """Return mean and quantiles alone, where nothing is known of how far they are off."""
+        return Summary(self.mean, None, None, self.p5, self.p50, self.p95)
+
 
 @dataclass(frozen=True)
 class Variance:

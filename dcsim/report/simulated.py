@@ -5,23 +5,11 @@ from functools import partial
 
 from dcsim.decide import Bill, Bridge, Comparison, Pair, RunResult
 from dcsim.decide.estimate import relative
-from dcsim.decide.outcome import price_all_in
+from dcsim.decide.result import price_all_in
 from dcsim.ledger import CAUSES, STATES
-from dcsim.montecarlo import Paired, Summary
 from dcsim.report.formula import formula_tables, term_of
-from dcsim.report.page import (
-    MISSING,
-    Page,
-    Passage,
-    Row,
-    Table,
-    and_list,
-    number,
-    per_cent,
-    plus_minus,
-    printable,
-    usd,
-)
+from dcsim.report.page import MISSING, Page, Passage, Row, Table, and_list, number, per_cent, printable, usd
+from dcsim.report.spread import inputs, luck, range_tables, spread_rows, statistical_notes, with_error
 from dcsim.units import DURATION, write
 
 GROUPS = {
@@ -40,8 +28,8 @@ LEAST_STEP_PP = 0.05
 def run_page(runs: Sequence[RunResult], notes: Sequence[str] = ()) -> Page:
     """Return what simulations of one or more scenarios say."""
     return Page(
-        answer=tuple(_loss_sentence(run) for run in runs),
-        parts=(answer_table(runs), simulated_table(runs), *_range_tables(runs)),
+        answer=(*(_loss_sentence(run) for run in runs), *inputs(runs)),
+        parts=(answer_table(runs), simulated_table(runs), *range_tables(runs)),
         notes=(*notes, *_provenance(runs)),
     )
 
@@ -51,7 +39,7 @@ def comparison_page(comparison: Comparison, notes: Sequence[str] = ()) -> Page:
     runs = comparison.runs
     priced = [pair for pair in comparison.pairs if pair.total_usd_difference]
     return Page(
-        answer=(_verdict(runs), *_luck(runs)),
+        answer=(_verdict(runs), *luck(runs)),
         parts=(
             answer_table(runs),
             *formula_tables([run.estimate for run in runs]),
@@ -59,7 +47,7 @@ def comparison_page(comparison: Comparison, notes: Sequence[str] = ()) -> Page:
             pair_table(comparison.pairs),
             *([gap_table(priced, runs)] if priced else []),
             *(reasons(bridge) for bridge in comparison.bridges),
-            *_range_tables(runs),
+            *range_tables(runs),
         ),
         notes=(*comparison.notes, *notes, *_provenance(runs)),
     )
@@ -81,7 +69,7 @@ def explain_page(bridge: Bridge, notes: Sequence[str] = ()) -> Page:
 
 
 def _loss_sentence(run: RunResult) -> str:
-    loss = _with_error(run.loss)
+    loss = with_error(run.loss)
     formula = per_cent(run.estimate.accounting.goodput_loss)
     name = printable(run.scenario.name)
     return f"{name} loses {loss} % of its GPU-hours in the simulation, {formula} % by the published formula."
@@ -105,41 +93,12 @@ def _verdict(runs: Sequence[RunResult]) -> str:
                 f"in {sure} of {len(runs[best].sample):,} runs"
             )
         else:
-            same.append(f"{theirs} ({_with_error(gap, 1)} USD more)")
+            same.append(f"{theirs} ({with_error(gap, 1)} USD more)")
     if not less:
         what = f"{name} at {number(least, 2)} USD per useful GPU-hour all in cannot be told apart from "
         return f"{what}{and_list(same)} at {len(runs[best].sample):,} replications."
     tied = f" Not told apart from it: {and_list(same)}." if same else ""
     return f"{name} is cheapest: {number(least, 2)} USD per useful GPU-hour all in, {and_list(less)}.{tied}"
-
-
-def _luck(runs: Sequence[RunResult]) -> list[str]:
-    """Say that the spread of runs is not the whole uncertainty, where the scenarios give a range of MTBF."""
-    ranges = [run.mtbf_range for run in runs if run.mtbf_range]
-    if not ranges:
-        return []
-    moved = max(abs(each.moves) for each in ranges)
-    spread = max(run.loss.p95 - run.loss.p5 for run in runs)
-    luck = f"Runs differ by luck alone: P5 to P95 of the loss spans at most {per_cent(spread)} pp. " if spread else ""
-    unknown = f"MTBF anywhere in the range that the scenarios give moves the loss by up to {per_cent(moved)} pp"
-    return [luck + unknown + _prices_at_highest(runs)]
-
-
-def _prices_at_highest(runs: Sequence[RunResult]) -> str:
-    """Say what the offers cost, the cheapest first, where every MTBF is at the upper end of its range."""
-    prices = [run.mtbf_range.usd_per_useful_gpu_hour_at_highest if run.mtbf_range else None for run in runs]
-    if len(runs) < 2 or None in prices:
-        return "."
-    ranked = sorted((price, printable(run.scenario.name)) for price, run in zip(prices, runs, strict=True) if price)
-    told = and_list([f"{name} {number(price, 2)}" for price, name in ranked])
-    return f"; at its highest a useful GPU-hour costs {told} USD."
-
-
-def _with_error(found: Summary | Paired | None, scale: float = 100.0) -> str:
-    """Write a mean and its interval, in per cent unless another scale is given."""
-    if found is None:
-        return MISSING
-    return plus_minus(found.mean * scale, None if found.half_width is None else found.half_width * scale)
 
 
 def _least_loss(runs: Sequence[RunResult]) -> str:
@@ -170,6 +129,7 @@ def _provenance(runs: Sequence[RunResult]) -> list[str]:
         for run in runs
         if not run.sample.failures.any()
     ]
+    said += statistical_notes(runs)
     kept = dict.fromkeys(str(run.folder) for run in runs if run.folder)
     return said + [f"written: {folder}/" for folder in kept]
 
@@ -186,12 +146,12 @@ def answer_table(runs: Sequence[RunResult]) -> Table:
         columns += [f"{term} USD, formula", f"{term} USD, simulated", "USD per useful GPU-h"]
     rows = []
     for run in runs:
-        cells = [per_cent(run.estimate.accounting.goodput_loss), _with_error(run.loss)]
+        cells = [per_cent(run.estimate.accounting.goodput_loss), with_error(run.loss)]
         if money:
             cells += [
                 usd(run.estimate.tco.total_usd if run.estimate.tco else None),
                 usd(run.tco.total_usd if run.tco else None),
-                _with_error(run.useful_hour_usd, 1),
+                with_error(run.useful_hour_usd, 1),
             ]
         rows.append(Row(printable(run.scenario.name, 16), tuple(cells), strong=True))
     return Table("Formula and simulation", tuple(columns), tuple(rows))
@@ -220,8 +180,8 @@ def simulated_table(runs: Sequence[RunResult]) -> Table:
     causes = [] if causes == ["strategy"] else causes
     seen = [name for name in STATES if any(run.ledger[name] for run in runs)]
     rows = [
-        row("goodput loss, %", lambda r: _with_error(r.loss), strong=True),
-        row("  one run, P5 to P95, %", _spread),
+        row("goodput loss, %", lambda r: with_error(r.loss), strong=True),
+        *spread_rows(runs, row),
         row("loss of what jobs asked for, %", lambda r: per_cent(r.job_loss.mean if r.job_loss else None)),
         *_job_rows(runs, row),
         row("failures per month", lambda r: number(r.failures_per_month.mean, 2)),
@@ -241,7 +201,7 @@ def simulated_table(runs: Sequence[RunResult]) -> Table:
                 if len(runs) > 1
                 else []
             ),
-            money("all in, USD per useful GPU-h", lambda r, bill: _with_error(r.useful_hour_usd, 1), strong=True),
+            money("all in, USD per useful GPU-h", lambda r, bill: with_error(r.useful_hour_usd, 1), strong=True),
         ]
     return Table("Simulated", tuple(printable(run.scenario.name) for run in runs), tuple(rows))
 
@@ -278,7 +238,7 @@ def _job_loss(job: str, run: RunResult) -> str:
 
 def _finish(job: str, run: RunResult) -> str:
     found = run.finishes_h.get(job)
-    return MISSING if found is None or found.hours is None else _with_error(found.hours, 1)
+    return MISSING if found is None or found.hours is None else with_error(found.hours, 1)
 
 
 def _finish_spread(job: str, run: RunResult) -> str:
@@ -293,12 +253,6 @@ def _finish_share(job: str, run: RunResult) -> str:
     return MISSING if found is None else per_cent(found.share, 1)
 
 
-def _spread(run: RunResult) -> str:
-    if run.loss.se is None:
-        return MISSING
-    return f"{per_cent(run.loss.p5)} to {per_cent(run.loss.p95)}"
-
-
 def pair_table(pairs: Sequence[Pair]) -> Table:
     """Return the paired differences: the second less the first, on the same failures."""
     rows = []
@@ -307,7 +261,7 @@ def pair_table(pairs: Sequence[Pair]) -> Table:
         rows.append(
             Row(
                 f"{printable(pair.b.scenario.name, 16)} less {printable(pair.a.scenario.name, 16)}",
-                (_with_error(loss), _with_error(cost, 1e-6), per_cent(pair.probability_cheaper, 1)),
+                (with_error(loss), with_error(cost, 1e-6), per_cent(pair.probability_cheaper, 1)),
             )
         )
     columns = ("loss, pp", "term, million USD", "costs more, % of runs")
@@ -363,22 +317,3 @@ def reasons(bridge: Bridge) -> Passage:
 def steps_passage(bridge: Bridge) -> Passage:
     """Return what each step means."""
     return Passage("What each step puts in", tuple((step.name, step.text) for step in bridge.steps))
-
-
-def _range_tables(runs: Sequence[RunResult]) -> list[Table]:
-    """Return what is not known beside the spread of single runs."""
-    rows = []
-    money = any(run.tco for run in runs)
-    for run in runs:
-        if (ends := run.mtbf_range) is not None:
-            cells: tuple[str, ...] = (
-                "; ".join(f"{usd(low)} to {usd(high)}" for _, low, high in ends.hazards),
-                f"{per_cent(ends.loss_at_lowest)} to {per_cent(ends.loss_at_highest)}",
-                per_cent(ends.moves),
-            )
-            if money:
-                low, high = ends.usd_per_useful_gpu_hour_at_lowest, ends.usd_per_useful_gpu_hour_at_highest
-                cells = (*cells, f"{number(low, 2)} to {number(high, 2)}")
-            rows.append(Row(printable(run.scenario.name, 16), cells))
-    columns = ("MTBF, h", "loss there, %", "moves it by, pp", *(("USD per useful GPU-h there",) if money else ()))
-    return [Table("What is not known: the MTBF (simulated)", columns, tuple(rows))] if rows else []

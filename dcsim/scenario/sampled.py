@@ -25,6 +25,7 @@ _LEFT_OUT = {
     "horizon": "every replication has the same N * H to account for",
     "cluster.gpus": "every replication has the same N * H to account for",
     "cluster.topology": "the plant is what it is; only what happens in it is uncertain",
+    "tco.term": "it says what the bill is of",
     "seed": "it names the random numbers",
     "accounting": "no simulation reads it",
     "uncertain": "a distribution of a distribution is one distribution",

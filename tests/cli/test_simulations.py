@@ -8,7 +8,8 @@ import pytest
 from dcsim.ledger import CAUSES, STATES
 
 ONE = ("--workers", "1")
-SUMMARY = {"mean", "se", "ci95", "p5", "p50", "p95"}
+SUMMARY = {"mean", "se", "ci95", "p5", "p50", "p95", "p5_ci95", "p50_ci95", "p95_ci95"}
+ESTIMATED = SUMMARY | {"estimator", "plain", "controlled", "variance"}
 
 
 def document(done):
@@ -31,7 +32,7 @@ def test_run_as_json(dcsim):
     assert math.fsum(entry["ledger"].values()) == pytest.approx(144 * 20 * 24, rel=1e-14)
     assert list(entry["overhead_by_cause"]) == list(CAUSES)
     goodput = entry["goodput"]
-    assert goodput["loss"].keys() == goodput["job_loss"].keys() == SUMMARY
+    assert goodput["loss"].keys() == goodput["job_loss"].keys() == ESTIMATED
     assert goodput["loss"]["mean"] == pytest.approx(1 - entry["ledger"]["useful"] / (144 * 480), rel=1e-12)
     assert goodput["job_loss"]["mean"] == pytest.approx(1 - entry["ledger"]["useful"] / (128 * 480), rel=1e-12)
     assert goodput["ettr"] == {"train": pytest.approx(entry["ledger"]["useful"] / (128 * 480))}

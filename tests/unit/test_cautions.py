@@ -6,9 +6,8 @@ import click
 import pytest
 
 from dcsim.cli.options import ProgressLine
-from dcsim.decide import compare, estimate, outcome, run
+from dcsim.decide import MtbfRange, compare, estimate, outcome, run
 from dcsim.decide.ladder import rungs_of
-from dcsim.decide.outcome import MtbfRange
 from dcsim.montecarlo import Interrupted
 from dcsim.report.formula import resiliency_table
 from dcsim.report.simulated import answer_table, comparison_page, run_page

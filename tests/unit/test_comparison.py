@@ -36,7 +36,7 @@ def test_the_attribution_sums_to_the_gap():
 def test_where_nothing_was_useful_there_is_no_price():
     """A replication without a useful hour has a cost and no price of a useful hour."""
     dead = lost(GOLD, 1.0)
-    assert dead.useful_hours_usd is None
+    assert dead.useful_hour_estimated is None
     assert Pair(dead, lost(GOLD, 0.1)).probability_cheaper_hour is None
     assert dead.total_usd.mean > 0
     assert dead.to_json()["scenarios"][0]["tco"]["usd_per_useful_gpu_hour"]["all_in"] is None
@@ -76,7 +76,7 @@ def test_one_scenario_is_no_comparison():
 def test_results_are_frozen_and_give_numpy():
     """A result cannot be changed, and its samples are arrays."""
     result = run(brief(GOLD), replications=2, workers=1)
-    assert result.sample.loss.shape == result.totals_usd.shape == (2,)
+    assert result.sample.loss.shape == result.total_estimated.values.shape == (2,)
     with pytest.raises(AttributeError):
         result.folder = "elsewhere"
 

@@ -60,7 +60,7 @@ comm = 0.2
 """
 TIME = 'as text with a unit such as "15 min" (s, min, h, d, mo, y)'
 RECOVERY = ", ".join(STRATEGIES["checkpoint-restart"].model_fields)
-TOP = "name, description, horizon, seed, cluster, jobs, hazards, maintenance, energisation, accounting, tco"
+TOP = "name, description, horizon, seed, cluster, jobs, hazards, maintenance, energisation, accounting, tco, uncertain"
 SHIPPED = "clos-100k, gb200-nvl72, gb300-nvl72, hgx-b200, hgx-h100, hgx-h200, lingjun-2023, vr200-nvl72"
 NAMES = f"{SHIPPED}, or a path ending in .toml"
 KINDS = ", ".join(STRATEGIES)

@@ -1,0 +1,138 @@
+"""How far a simulated figure can be trusted: its interval, the spread of single runs, and what nobody knows."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from math import sqrt
+
+from dcsim.decide import RunResult
+from dcsim.montecarlo import Paired, Summary
+from dcsim.montecarlo.quantiles import QUANTILES, least
+from dcsim.report.page import MISSING, Row, Table, and_list, number, per_cent, plus_minus, printable, usd
+
+MakeRow = Callable[[str, Callable[[RunResult], str]], Row]
+
+# --- sentences ----------------------------------------------------------------------------------------------------
+
+
+def luck(runs: Sequence[RunResult]) -> list[str]:
+    """Say that the spread of runs is not the whole uncertainty, where the scenarios give a range of MTBF."""
+    drawn = inputs(runs)
+    ranges = [run.mtbf_range for run in runs if run.mtbf_range]
+    if not ranges:
+        return drawn
+    moved = max(abs(each.moves) for each in ranges)
+    spread = max(run.loss.p95 - run.loss.p5 for run in runs)
+    cause = "luck and inputs" if drawn else "luck alone"
+    differ = f"Runs differ by {cause}: P5 to P95 of the loss spans at most {per_cent(spread)} pp. " if spread else ""
+    unknown = f"MTBF anywhere in the range that the scenarios give moves the loss by up to {per_cent(moved)} pp"
+    return [differ + unknown + _prices_at_highest(runs), *drawn]
+
+
+def _prices_at_highest(runs: Sequence[RunResult]) -> str:
+    """Say what the offers cost, the cheapest first, where every MTBF is at the upper end of its range."""
+    prices = [run.mtbf_range.usd_per_useful_gpu_hour_at_highest if run.mtbf_range else None for run in runs]
+    if len(runs) < 2 or None in prices:
+        return "."
+    ranked = sorted((price, printable(run.scenario.name)) for price, run in zip(prices, runs, strict=True) if price)
+    told = and_list([f"{name} {number(price, 2)}" for price, name in ranked])
+    return f"; at its highest a useful GPU-hour costs {told} USD."
+
+
+def inputs(runs: Sequence[RunResult]) -> list[str]:
+    """Say how much of the spread of single runs is luck and how much is what nobody knows, where inputs are drawn."""
+    found = []
+    for run in runs:
+        variance = run.loss_estimated.variance
+        if run.loss_estimated.shared > 1 and variance is not None:
+            chance, unknown = sqrt(variance.luck), sqrt(variance.inputs)
+            found.append(
+                f"{printable(run.scenario.name)}: of the spread of single runs {per_cent(chance)} pp is luck and "
+                f"{per_cent(unknown)} pp is what nobody knows of the inputs (standard deviations)."
+            )
+    return found
+
+
+def statistical_notes(runs: Sequence[RunResult]) -> list[str]:
+    """Say which estimator is shown, where a run stopped and why, what is drawn, and what is doubtful."""
+    said = []
+    for run in runs:
+        name = printable(run.scenario.name)
+        said += [f"{name}: {warning}" for warning in run.warnings]
+        said += _precision(run, name)
+        if run.scenario.uncertain:
+            keys = and_list([printable(each.key, 60) for each in run.scenario.uncertain])
+            said.append(f"{name}: drawn once for two replications each, so errors are those of pairs: {keys}")
+    if any(run.mtbf_range and run.scenario.uncertain for run in runs):
+        said.append("the ends of the MTBF are simulated at the point values of what is uncertain")
+    return said
+
+
+def _precision(run: RunResult, name: str) -> list[str]:
+    if run.stopped is None:
+        return []
+    looks = and_list([f"{each.replications:,} (± {_half(each.half_widths[0])})" for each in run.stopped.looks])
+    said = [f"{name}: looked for ± {100 * run.stopped.wanted:g} pp after {looks} replications"]
+    found = run.loss_estimated
+    if found.controls and found.adjusted is not None:
+        said.append(
+            f"{name}: losses and costs are adjusted for the failures drawn (control variate, correlation "
+            f"{found.adjusted.correlation:.2f}): standard error {100 * found.adjusted.se:.2g} pp; the plain mean of "
+            f"the ledger is {with_error(found.plain)} %, standard error {100 * (found.plain.se or 0):.2g} pp"
+        )
+    else:
+        said.append(f"{name}: no count of failures has a known mean that could help; plain means are shown")
+    return said
+
+
+def _half(half_width: float | None) -> str:
+    return MISSING if half_width is None else f"{100 * half_width:.2g} pp"
+
+
+def with_error(found: Summary | Paired | None, scale: float = 100.0) -> str:
+    """Write a mean and its interval, in per cent unless another scale is given."""
+    if found is None:
+        return MISSING
+    return plus_minus(found.mean * scale, None if found.half_width is None else found.half_width * scale)
+
+
+# --- tables -------------------------------------------------------------------------------------------------------
+
+
+def spread_rows(runs: Sequence[RunResult], row: MakeRow) -> list[Row]:
+    """Return the spread of single runs, and the intervals of its quantiles, which need a least number of runs."""
+    rows = [row("  one run, P5 to P95, %", _spread)]
+    if any(run.loss.se is not None for run in runs):
+        rows += [row(f"    95 % interval of {name.upper()}, %", partial(_interval, name)) for name in QUANTILES]
+    return rows
+
+
+def _spread(run: RunResult) -> str:
+    if run.loss.se is None:
+        return MISSING
+    return f"{per_cent(run.loss.p5)} to {per_cent(run.loss.p95)}"
+
+
+def _interval(name: str, run: RunResult) -> str:
+    found = getattr(run.loss, f"{name}_ci95")
+    if found is None:
+        return f"n below {least(QUANTILES[name]) * run.loss_estimated.shared}"
+    return f"{per_cent(found[0])} to {per_cent(found[1])}"
+
+
+def range_tables(runs: Sequence[RunResult]) -> list[Table]:
+    """Return what is not known beside the spread of single runs."""
+    rows = []
+    money = any(run.tco for run in runs)
+    for run in runs:
+        if (ends := run.mtbf_range) is not None:
+            cells: tuple[str, ...] = (
+                "; ".join(f"{usd(low)} to {usd(high)}" for _, low, high in ends.hazards),
+                f"{per_cent(ends.loss_at_lowest)} to {per_cent(ends.loss_at_highest)}",
+                per_cent(ends.moves),
+            )
+            if money:
+                low, high = ends.usd_per_useful_gpu_hour_at_lowest, ends.usd_per_useful_gpu_hour_at_highest
+                cells = (*cells, f"{number(low, 2)} to {number(high, 2)}")
+            rows.append(Row(printable(run.scenario.name, 16), cells))
+    columns = ("MTBF, h", "loss there, %", "moves it by, pp", *(("USD per useful GPU-h there",) if money else ()))
+    return [Table("What is not known: the MTBF (simulated)", columns, tuple(rows))] if rows else []
