@@ -40,6 +40,17 @@ def simulate_many(scenario: Scenario, numbers: Sequence[int]) -> Ledgers:
     return Ledgers.joined(parts).verified(scenario.capacity_gpu_ms)
 
 
+def compile_ahead() -> None:
+    """Compile the loop now, or load it, so that no run has to wait for it; nothing if numba is missing."""
+    hazard = {"component": "gpu", "mtbf": "1 h", "blast": 1}
+    jobs = [{"name": "a", "gpus": 4, "recovery": {"kind": "stateless"}}]
+    cluster = {"topology": "hgx-h100", "gpus": 8}
+    document = {"name": "least", "horizon": "1 s", "cluster": cluster, "jobs": jobs, "hazards": [hazard]}
+    scenario = Scenario.model_validate(document)
+    if not objections(scenario):
+        simulate_many(scenario, [0])
+
+
 def block_size(prepared: Plan) -> int:
     """Return how many replications are worked at a time."""
     expected = sum(
