@@ -6,7 +6,7 @@ two engines, two worker counts or two batch sizes give identical accounts. Goodp
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -126,6 +126,10 @@ class Ledgers:
             order = np.argsort(numbers, kind="stable")
             numbers, columns = numbers[order], [column[order] for column in columns]
         return cls(parts[0].owners, numbers, *columns)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Cross processes through the constructor, so that columns stay read-only."""
+        return type(self), (self.owners, *self.columns())
 
     def __len__(self) -> int:
         """Return the number of replications."""

@@ -370,7 +370,7 @@ def _content(topology: "Topology", kind: str, expand: bool) -> bytes:
 
 def _write(file: Path, content: bytes) -> None:
     """Write all of a file or nothing."""
-    from dcsim.montecarlo.store import StoreError, write_whole
+    from dcsim.montecarlo.parts import StoreError, write_whole
 
     try:
         if os.path.lexists(file) and not file.is_file():  # a device or a folder is not to be replaced

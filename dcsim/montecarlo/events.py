@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dcsim.ledger import Accounts
-from dcsim.montecarlo.store import StoreError, on_disk, write_whole
+from dcsim.montecarlo.parts import StoreError, on_disk, write_whole
 from dcsim.scenario import Scenario, sha256
 
 if TYPE_CHECKING:

@@ -13,24 +13,21 @@ import socket
 import tempfile
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from functools import lru_cache
 from importlib.util import find_spec
-from itertools import islice
 from pathlib import Path
 from threading import current_thread, main_thread
 from typing import Any
 
 import dcsim
 from dcsim.ledger import Ledgers
-from dcsim.montecarlo.replicate import _cores as cores
-from dcsim.montecarlo.replicate import _named as named
-from dcsim.montecarlo.worker import MOST_TRIES, WorkerDied
-from dcsim.montecarlo.worker import _portable as portable
+from dcsim.montecarlo.engines import simulate_many
+from dcsim.montecarlo.local import cores, named
+from dcsim.montecarlo.tasks import Task, Tasks, in_flight
+from dcsim.montecarlo.worker import DIED_TOO_OFTEN, MOST_TRIES, WorkerDied, portable
 from dcsim.scenario import Scenario
 
-Task = tuple[int, int, int]
-"""Which of the scenarios, its first replication, and how many."""
-DIED_TOO_OFTEN = f"{MOST_TRIES} worker processes ended without an answer (killed, or out of memory)"
 STORE_BYTES = 256 * 2**20
 """Object store of a Ray of this machine: scenarios and answers in flight are a few MiB; source: assumed."""
 CONNECT_S = 10.0
@@ -94,8 +91,18 @@ def cluster(workers: int | None = None) -> Iterator[int]:
             shutil.rmtree(folder, ignore_errors=True)
 
 
+@dataclass(eq=False)
+class _Asked:
+    """A task that is under way: where its answer will be, what it is then, and how often it was handed out."""
+
+    task: Task
+    reference: Any
+    tries: int = 1
+    answer: Any = None
+
+
 def answers(
-    scenarios: Sequence[Scenario], tasks: Iterator[Task], workers: int, engines: Sequence[str]
+    scenarios: Sequence[Scenario], tasks: Tasks, workers: int, engines: Sequence[str]
 ) -> Generator[tuple[Task, Ledgers], None, None]:
     """Yield every task with its ledgers as it finishes; closing the generator takes back what is under way."""
     with cluster(workers):
@@ -111,39 +118,44 @@ def answers(
             ray.exceptions.OutOfMemoryError,
             ray.exceptions.ObjectLostError,
         )
-        asked: dict[Any, tuple[Task, int]] = {}
+        pending: dict[Any, _Asked] = {}
 
-        def ask(task: Task, tries: int) -> None:
-            index, *which = task
-            asked[remote.remote([jobs[index]], *which)] = (task, tries)
+        def hand_out(task: Task) -> Any:
+            return remote.remote([jobs[task.scenario]], task.numbers)
+
+        def ask(task: Task) -> _Asked:
+            asked = _Asked(task, hand_out(task))
+            pending[asked.reference] = asked
+            return asked
+
+        def first_of(_: Sequence[_Asked]) -> _Asked:
+            while True:
+                (done, *_rest), _waiting = ray.wait(list(pending), num_returns=1)
+                asked = pending.pop(done)
+                try:
+                    asked.answer = ray.get(done)
+                except died:
+                    with named(scenarios, asked.task):
+                        if asked.tries == MOST_TRIES:
+                            raise WorkerDied(DIED_TOO_OFTEN) from None
+                    asked.reference, asked.tries = hand_out(asked.task), asked.tries + 1
+                    pending[asked.reference] = asked
+                    continue
+                return asked
 
         try:
-            for task in islice(tasks, 2 * workers):  # no more, so that little that is finished waits to be kept
-                ask(task, 1)
-            while asked:
-                (done, *_), _ = ray.wait(list(asked), num_returns=1)
-                task, tries = asked.pop(done)
-                try:
-                    answer = ray.get(done)
-                except died:
-                    with named(scenarios, task[:2]):
-                        if tries == MOST_TRIES:
-                            raise WorkerDied(DIED_TOO_OFTEN) from None
-                    ask(task, tries + 1)
-                    continue
-                if isinstance(answer, tuple):
-                    raise ClusterError(_MISFIT.format(*answer, dcsim.__version__))
-                found: Ledgers | Exception = pickle.loads(answer)
+            for task, asked in in_flight(tasks, 2 * workers, ask, first_of):
+                if isinstance(asked.answer, tuple):
+                    raise ClusterError(_MISFIT.format(*asked.answer, dcsim.__version__))
+                found: Ledgers | Exception = pickle.loads(asked.answer)
                 if isinstance(found, Exception):
-                    with named(scenarios, task[:2]):
+                    with named(scenarios, task):
                         raise found
-                for following in islice(tasks, 1):
-                    ask(following, 1)
                 yield task, found
         finally:
-            for pending in asked:
+            for reference in pending:
                 with suppress(ray.exceptions.RayError):  # a cluster that is lost has nothing to take back
-                    ray.cancel(pending, force=True)
+                    ray.cancel(reference, force=True)
 
 
 # --- the worker's side --------------------------------------------------------------------------------------------
@@ -152,7 +164,7 @@ def answers(
 def _task(version: str, home: str) -> Callable[..., bytes | tuple[str, str]]:
     """Return what a worker runs; local to this function it travels whole, so it can tell that dcsim is missing."""
 
-    def replications(job: list[Any], *which: int) -> bytes | tuple[str, str]:
+    def replications(job: list[Any], numbers: range) -> bytes | tuple[str, str]:
         import platform
         import sys
 
@@ -166,26 +178,19 @@ def _task(version: str, home: str) -> Callable[..., bytes | tuple[str, str]]:
             return f"dcsim {there}", platform.node()
         from dcsim.montecarlo.on_ray import serve
 
-        return serve(job[0], *which)
+        return serve(job[0], numbers)
 
     return replications
 
 
-def serve(job: Any, *which: int) -> bytes:
+def serve(job: Any, numbers: range) -> bytes:
     """Answer one task: the ledgers, or what was raised, pickled. ``job``: a reference to (scenario, engine)."""
     try:
         scenario, engine = _job(job)
-        answer: Any = simulate(scenario, engine, *which)
+        answer: Any = simulate_many(engine, scenario, numbers)
     except Exception as error:
         answer = portable(error)
     return pickle.dumps(answer, protocol=pickle.HIGHEST_PROTOCOL)
-
-
-def simulate(scenario: Scenario, engine: str, first: int, count: int) -> Ledgers:
-    """Simulate some replications of one scenario."""
-    from dcsim.engine import simulate
-
-    return Ledgers.of(simulate(scenario, number) for number in range(first, first + count))
 
 
 @lru_cache(maxsize=256)

@@ -1,19 +1,28 @@
 """Many replications on all cores, the same whatever the number of workers."""
 
-import os
-from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
-from itertools import islice
+from functools import partial
+from heapq import merge
 from pathlib import Path
 
-from dcsim.ledger import Accounts
+import numpy as np
+from numpy.typing import NDArray
+
+from dcsim.ledger import STATE, Ledgers
+from dcsim.montecarlo.engines import Engine, Simulate, choose_all, task_size
+from dcsim.montecarlo.gathering import Gathering
+from dcsim.montecarlo.local import answers, cores
 from dcsim.montecarlo.sample import Sample
 from dcsim.montecarlo.statistics import summarise
 from dcsim.montecarlo.store import RunStore
-from dcsim.montecarlo.worker import Crew, Simulate, Task, default_simulate
+from dcsim.montecarlo.tasks import WHOLE, Executor, Shard, Task, cut
 from dcsim.scenario import Scenario
+
+Run = tuple[Scenario, RunStore | None]
+More = Callable[[list[Sample]], Sequence[int]]
+EXECUTORS = ("local", "ray")
 
 
 @dataclass(frozen=True)
@@ -57,18 +66,30 @@ class _Group:
     """Runs that differ only in what a simulation does not read: one replication serves them all."""
 
     scenario: Scenario
+    engine: Engine
+    gathered: Gathering
     wanted: int = 0
-    stores: dict[Path, tuple[RunStore, int]] = field(default_factory=dict)
-    accounts: dict[int, Accounts] = field(default_factory=dict)
+    stores: dict[Path, RunStore] = field(default_factory=dict)
     losses: list[float] = field(default_factory=list)
 
-    def add(self, accounts: Accounts) -> None:
-        """Take a finished replication, and keep it in the folders that lack it."""
-        for store, count in self.stores.values():
-            if accounts.replication < count and accounts.replication not in store.finished:
-                store.write(accounts)
-        self.accounts[accounts.replication] = accounts
-        self.losses.append(Sample.of(self.scenario, [accounts]).mean_loss)
+    def want(self, replications: int) -> None:
+        """Go on to more replications."""
+        self.wanted = max(self.wanted, replications)
+        self.gathered.reserve(self.wanted)
+
+    @property
+    def missing(self) -> NDArray[np.int64]:
+        """Numbers of the replications that are wanted and not finished."""
+        return self.gathered.missing(self.wanted)
+
+    def add(self, ledgers: Ledgers) -> None:
+        """Take finished replications, and keep them in the folders that lack them."""
+        for store in self.stores.values():
+            store.write(ledgers)
+        found = self.gathered.add(ledgers)
+        if found is not None:
+            capacity = self.scenario.capacity_gpu_ms
+            self.losses += ((capacity - found.gpu_ms[:, :, STATE["useful"]].sum(axis=1)) / capacity).tolist()
 
 
 def replicate(
@@ -80,76 +101,145 @@ def replicate(
     resume: bool = False,
     progress: Progress | None = None,
     simulate: Simulate | None = None,
+    chunk: int | None = None,
 ) -> Sample:
     """Return replications 0 … n − 1 of one scenario; see ``replicate_many``."""
-    runs = [(scenario, store)]
-    (sample,) = replicate_many(runs, replications, workers=workers, resume=resume, progress=progress, simulate=simulate)
+    (sample,) = replicate_many(
+        [(scenario, store)],
+        replications,
+        workers=workers,
+        resume=resume,
+        progress=progress,
+        simulate=simulate,
+        chunk=chunk,
+    )
     return sample
 
 
 def replicate_many(
-    runs: Sequence[tuple[Scenario, RunStore | None]],
+    runs: Sequence[Run],
     replications: int | Sequence[int],
     *,
     workers: int | None = None,
     resume: bool = False,
     progress: Progress | None = None,
+    engines: Sequence[Engine] | None = None,
+    executor: str = "local",
+    shard: Shard = WHOLE,
+    known: Sequence[Sample | None] = (),
+    more: More | None = None,
     simulate: Simulate | None = None,
+    chunk: int | None = None,
 ) -> list[Sample]:
     """Return replications 0 … n − 1 of every run, in the order of the runs; n may be one for all, or one a run.
 
     All runs share ``workers`` processes (default: the cores this process may use; 1: no process but this one) and
     advance together. Runs that differ only in name, description, accounting or money share their replications. Each
-    replication depends on (scenario, its number) alone, so the samples are the same whatever the workers, and with
-    ``resume`` the same as without. ``simulate`` takes the place of the engine; workers import it from its module.
+    replication depends on (scenario, its number) alone, so the samples are the same whatever the workers, the
+    ``engines`` (one a run, default: batch wherever it is exact), the ``executor`` ("local" or "ray") and the ``chunk``
+    (replications that a worker is asked for at a time, default: by engine), and with ``resume`` the same as without.
 
-    Every finished replication is in its run's store at once and stays there whatever follows. Raises Interrupted on
-    Ctrl-C, StoreError, WorkerDied if one replication costs three workers their lives, and whatever a simulation raises,
-    with a note that says which replication it was.
+    ``shard``: only that part of every run. ``known``: what is finished of each run already. ``more``: called with the
+    samples whenever all that was wanted is there, it returns how many each run wants altogether; no more than it has:
+    the end. ``simulate`` takes the place of the engines; workers import it from its module.
+
+    Every finished task is in its run's store at once and stays there whatever follows. Raises Interrupted on Ctrl-C,
+    StoreError, WorkerDied if one task costs three workers their lives, and whatever a simulation raises, with a note
+    that says which replications it was asked for.
     """
     counts = [replications] * len(runs) if isinstance(replications, int) else list(replications)
-    if min(counts, default=1) < 1 or (workers is not None and workers < 1):
+    if min(counts, default=shard.number) < shard.number or (workers is not None and workers < 1):
         raise ValueError("needs at least one replication and one worker")
-    by_physics: dict[Scenario, _Group] = {}
-    members = []
-    for (scenario, store), wanted in zip(runs, counts, strict=True):
-        group = by_physics.setdefault(_physics(scenario), _Group(scenario))
-        group.wanted = max(group.wanted, wanted)
-        members.append(group)
-        if store is not None:
-            group.stores.setdefault(store.folder, (store, wanted))
-    groups = list(by_physics.values())
+    if engines is None:
+        engines = choose_all([scenario for scenario, _ in runs], "simpy" if simulate else "auto")
+    crowd = _Crowd(runs, counts, engines, shard)
     try:
         with ExitStack() as stack:
-            for group in groups:
-                for store, wanted in group.stores.values():
-                    store.open(wanted, resume)
-                    stack.callback(store.close)
-                stored = [store.finished for store, _ in group.stores.values()]
-                for number, accounts in sorted({n: a for found in stored for n, a in found.items()}.items()):
-                    if number < group.wanted:
-                        group.add(accounts)
-            known = [frozenset(group.accounts) for group in groups]
-            tasks = (
-                (index, number)
-                for number in range(max(counts, default=0))
-                for index, group in enumerate(groups)
-                if number < group.wanted and number not in known[index]
-            )
-            total = sum(group.wanted - len(group.accounts) for group in groups)
-            scenarios = [group.scenario for group in groups]
-            answers = _answers(scenarios, tasks, min(workers or _cores(), total), simulate)
-            stack.enter_context(closing(answers))
-            for done, ((index, _), accounts) in enumerate(answers, 1):
-                group = groups[index]
-                group.add(accounts)
-                if progress is not None:
-                    progress(done, total, Running(group.scenario.name, group.losses))
+            execute, most = _executor(executor, workers, stack, simulate)  # it may refuse; nothing is touched then
+            crowd.begin(stack, resume, known)
+            scenarios = [group.scenario for group in crowd.groups]
+            names = [group.engine.name for group in crowd.groups]
+            few = most if more else min(most, crowd.left)
+            found = execute(scenarios, crowd.tasks(most, chunk, more), few, names)
+            stack.enter_context(closing(found))
+            for task, ledgers in found:
+                crowd.take(task, ledgers, progress)
     except KeyboardInterrupt:
-        samples = tuple(_samples(runs, counts, members))
+        samples = tuple(crowd.samples())
         finished = sum(len(sample) for sample in samples if sample is not None)
-        raise Interrupted(finished, sum(counts), samples) from None
-    return [sample for sample in _samples(runs, counts, members) if sample is not None]
+        raise Interrupted(finished, sum(len(shard.numbers(count)) for count in counts), samples) from None
+    return [sample for sample in crowd.samples() if sample is not None]
+
+
+class _Crowd:
+    """All runs of one call: what each wants, what is finished of it, and what is still to be asked."""
+
+    def __init__(self, runs: Sequence[Run], counts: list[int], engines: Sequence[Engine], shard: Shard) -> None:
+        self.runs, self.counts, self.shard = runs, counts, shard
+        self.members: list[_Group] = []
+        by_physics: dict[Scenario, _Group] = {}
+        for (scenario, store), engine, wanted in zip(runs, engines, counts, strict=True):
+            group = by_physics.setdefault(_physics(scenario), _Group(scenario, engine, Gathering(shard)))
+            group.want(wanted)
+            self.members.append(group)
+            if store is not None:
+                group.stores.setdefault(store.folder, store)
+        self.groups = list(by_physics.values())
+        self.done = self.total = 0
+
+    @property
+    def left(self) -> int:
+        """How many replications of what is wanted are not finished."""
+        return sum(len(group.missing) for group in self.groups)
+
+    def begin(self, stack: ExitStack, resume: bool, known: Sequence[Sample | None]) -> None:
+        """Open the stores until the stack is closed, and take what is finished already."""
+        kept: list[tuple[_Group, Ledgers]] = []
+        opened = set()
+        for (_, store), group, wanted in zip(self.runs, self.members, self.counts, strict=True):
+            if store is not None and store.folder not in opened:
+                opened.add(store.folder)
+                kept += [(group, each) for each in store.open(wanted, resume, group.engine)]
+                stack.callback(store.close)
+        kept += [(group, each.ledgers) for group, each in zip(self.members, known, strict=False) if each is not None]
+        for group, ledgers in kept:
+            group.add(ledgers)
+
+    def tasks(self, workers: int, chunk: int | None, more: More | None) -> Iterator[Task | None]:
+        """Yield what is missing, all groups side by side, then, once it is there, what more is wanted."""
+        while True:
+            left = self.left
+            self.total = self.done + left
+            cuts = [
+                cut(index, group.missing, self.shard.of, chunk or task_size(group.engine.name, left, workers))
+                for index, group in enumerate(self.groups)
+            ]
+            yield from merge(*cuts, key=lambda task: (task.first, task.scenario))
+            if more is None:
+                return
+            yield None
+            wanted = more([sample for sample in self.samples() if sample is not None])
+            if all(now <= before for now, before in zip(wanted, self.counts, strict=True)):
+                return
+            for index, ((_, store), group) in enumerate(zip(self.runs, self.members, strict=True)):
+                self.counts[index] = max(self.counts[index], wanted[index])
+                group.want(self.counts[index])
+                if store is not None:
+                    group.stores[store.folder].want(self.counts[index])
+
+    def take(self, task: Task, ledgers: Ledgers, progress: Progress | None) -> None:
+        """Take the answer to a task."""
+        group = self.groups[task.scenario]
+        group.add(ledgers)
+        self.done += task.count
+        if progress is not None:
+            progress(self.done, self.total, Running(group.scenario.name, group.losses))
+
+    def samples(self) -> Iterator[Sample | None]:
+        """Yield what is finished of each run."""
+        for (scenario, _), wanted, group in zip(self.runs, self.counts, self.members, strict=True):
+            ledgers = group.gathered.ledgers(wanted)
+            yield None if ledgers is None else Sample(scenario, ledgers)
 
 
 def _physics(scenario: Scenario) -> Scenario:
@@ -158,57 +248,10 @@ def _physics(scenario: Scenario) -> Scenario:
     return scenario.model_copy(update=ignored)
 
 
-def _samples(
-    runs: Sequence[tuple[Scenario, RunStore | None]], counts: Sequence[int], members: Sequence[_Group]
-) -> Iterator[Sample | None]:
-    for (scenario, _), wanted, group in zip(runs, counts, members, strict=True):
-        accounts = [each for number, each in group.accounts.items() if number < wanted]
-        yield Sample.of(scenario, accounts) if accounts else None
+def _executor(name: str, workers: int | None, stack: ExitStack, simulate: Simulate | None) -> tuple[Executor, int]:
+    """Return what answers tasks, and with how many workers; Ray is imported only where it is asked for."""
+    if name == "ray":
+        from dcsim.montecarlo import on_ray
 
-
-def _cores() -> int:
-    """Return how many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-@contextmanager
-def _named(scenarios: Sequence[Scenario], task: Task) -> Iterator[None]:
-    """Note on what a simulation raises which replication it was."""
-    try:
-        yield
-    except Exception as error:
-        error.add_note(f"in replication {task[1]} of {scenarios[task[0]].name!r}")
-        raise
-
-
-def _answers(
-    scenarios: Sequence[Scenario], tasks: Iterator[Task], workers: int, simulate: Simulate | None
-) -> Generator[tuple[Task, Accounts], None, None]:
-    """Yield every task with its accounts as it finishes; closing the generator ends the workers at once."""
-    if workers < 2:
-        here = simulate or default_simulate()
-        for task in tasks:
-            with _named(scenarios, task):
-                accounts = here(scenarios[task[0]], task[1])
-            yield task, accounts
-        return
-    crew = Crew(scenarios, simulate)
-    threads = ThreadPoolExecutor(workers)  # each waits for one worker process
-    try:
-        asked: dict[Future[Accounts], Task] = {}
-        # asked of no more at a time, so that little that is finished waits to be kept
-        for task in islice(tasks, 2 * workers):
-            asked[threads.submit(crew.ask, task)] = task
-        while asked:
-            for future in wait(asked, return_when=FIRST_COMPLETED).done:
-                task = asked.pop(future)
-                with _named(scenarios, task):
-                    accounts = future.result()
-                for following in islice(tasks, 1):
-                    asked[threads.submit(crew.ask, following)] = following
-                yield task, accounts
-    finally:
-        threads.shutdown(wait=False, cancel_futures=True)
-        crew.stop()
-        threads.shutdown()
-        crew.close()
+        return on_ray.answers, stack.enter_context(on_ray.cluster(workers))
+    return partial(answers, simulate=simulate), workers or cores()

@@ -6,31 +6,28 @@ import platform
 import re
 import shutil
 import unicodedata
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from functools import cached_property
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dcsim import __version__
-from dcsim.ledger import Accounts, Ledgers
-from dcsim.montecarlo.table import SCHEMA, arrow_schema, arrow_table, from_arrow
-from dcsim.scenario import Scenario, plan, sha256, to_toml
+from dcsim.ledger import Ledgers
+from dcsim.montecarlo.engines import SIMPY, Engine
+from dcsim.montecarlo.parts import DamagedError, Parts, StoreError, is_leftover, on_disk, write_whole
+from dcsim.montecarlo.table import SCHEMA
+from dcsim.montecarlo.tasks import WHOLE, Shard
+from dcsim.scenario import Scenario, to_toml
 
 MANIFEST, SCENARIO, REPLICATIONS, ALL = "manifest.json", "scenario.toml", "replications", "all.parquet"
 REPLACED = (SCENARIO, REPLICATIONS, "events", "report.*")
 """What a new run in the same folder removes; anything else in there is not ours to touch."""
 MOST_SLUG = 40
-
-
-class StoreError(Exception):
-    """A run folder cannot be used: ``StoreError(path, problem)``."""
-
-    def __str__(self) -> str:
-        return "{}: {}".format(*self.args)
+SMALL, ENOUGH = 64, 256
+"""Parts of fewer replications than the first are put together when they hold as many as the second (assumed)."""
 
 
 def slug(name: str) -> str:
@@ -42,34 +39,49 @@ def slug(name: str) -> str:
 class RunStore:
     """``root/<slug>-<sha8>-<seed>/``: scenario.toml, manifest.json and replications/*.parquet of one scenario.
 
-    Each finished replication is a file of its own until ``close`` puts all that are finished into
+    Every finished task is a file of its own until ``close`` puts all that are finished into
     ``replications/all.parquet``, by replication, then owner. Its bytes depend on the scenario and on which of its
-    replications are finished, on nothing else. All files appear whole or not at all. ``engine`` and ``command`` are for
-    the manifest; a command without what changes no result (workers, resume, folder) keeps the manifest the same, too.
+    replications are finished, on nothing else. All files appear whole or not at all. ``command`` is for the manifest;
+    one without what changes no result (workers, resume, folder) keeps the manifest the same, too. A ``shard`` of a run
+    has a folder of its own, ``….shard-1-of-8``.
 
     Every method raises StoreError where the folder cannot be used.
     """
 
-    def __init__(self, root: Path, scenario: Scenario, *, engine: str = "simpy", command: Sequence[str] = ()) -> None:
-        self.scenario, self.engine, self.command = scenario, engine, tuple(command)
-        self.sha256 = sha256(scenario)
-        self.folder = Path(root) / f"{slug(scenario.name)}-{self.sha256[:8]}-{scenario.seed}"
+    def __init__(self, root: Path, scenario: Scenario, *, shard: Shard = WHOLE, command: Sequence[str] = ()) -> None:
+        self.scenario, self.shard, self.command = scenario, shard, tuple(command)
+        self.parts = Parts(scenario)
+        self.engine = SIMPY
+        name = f"{slug(scenario.name)}-{self.sha256[:8]}-{scenario.seed}"
+        self.folder = Path(root) / (name if shard == WHOLE else f"{name}.shard-{shard.number}-of-{shard.of}")
         self.notices: list[str] = []
         """What the user should hear: files that were found damaged."""
-        self.finished: dict[int, Accounts] = {}
-        """What is on disk, by number of the replication."""
-        self._parts: list[Path] = []
+        self._have = np.zeros(0, dtype=np.bool_)
+        self._files: list[Path] = []
+        self._small: list[tuple[Path, Ledgers]] = []
         self._wanted = 0
         self._lock: int | None = None
 
-    def open(self, replications: int, resume: bool = False) -> None:
-        """Take the folder for a run of ``replications``.
+    @property
+    def sha256(self) -> str:
+        """Hash of the scenario."""
+        return self.parts.sha256
+
+    @property
+    def finished(self) -> NDArray[np.int64]:
+        """Numbers of the replications that are on disk, ascending."""
+        return np.flatnonzero(self._have)
+
+    def open(self, replications: int, resume: bool = False, engine: Engine = SIMPY) -> list[Ledgers]:
+        """Take the folder for a run of ``replications`` (with a shard: of all shards) and return what is kept there.
 
         With ``resume`` all that is ``finished`` there stays, even more than is wanted; a damaged file is removed with a
         notice. Without, an earlier run of dcsim is replaced, never read. Raises StoreError if anything but a run is
         there, with ``resume`` also if it is a run of anything else.
         """
-        self._wanted, self.finished, self._parts = replications, {}, []
+        self._wanted, self._files, self._small, self.engine = replications, [], [], engine
+        self._have = np.zeros(0, dtype=np.bool_)
+        kept: list[Ledgers] = []
         with on_disk(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
             self._take()
@@ -77,7 +89,7 @@ class RunStore:
             found = self._manifest()
             if resume and found is not None:
                 self._same(found)
-                self._read()
+                kept = self._read()
             else:
                 self._clear()
             self._write_manifest()
@@ -87,25 +99,91 @@ class RunStore:
         except BaseException:
             self._release()
             raise
+        return kept
 
-    def write(self, accounts: Accounts) -> None:
-        """Keep one finished replication."""
-        part = self.folder / REPLICATIONS / f"part-{accounts.replication:08d}.parquet"
-        self._write_table(part, [accounts])
-        self._parts.append(part)
-        self.finished[accounts.replication] = accounts
+    def want(self, replications: int) -> None:
+        """Go on to more replications than it was opened for."""
+        self._wanted = replications
+        self._write_manifest()
+
+    def write(self, ledgers: Ledgers) -> None:
+        """Keep finished replications, but for those that are kept already and, of a shard, those of others."""
+        numbers = ledgers.replications
+        self._grow(int(numbers[-1]) + 1)
+        new = ~self._have[numbers] & (numbers % self.shard.of == self.shard.number - 1) & (numbers < self._wanted)
+        if not new.any():
+            return
+        ledgers = ledgers if new.all() else ledgers.chosen(new)
+        path = self._write_part(ledgers)
+        self._have[ledgers.replications] = True
+        if len(ledgers) < SMALL:
+            self._small.append((path, ledgers))
+            if sum(len(each) for _, each in self._small) >= ENOUGH:
+                self._put_small_together()
 
     def close(self) -> None:
         """Leave the folder; if all that was wanted is finished, as one file."""
         try:
-            if self.finished and self.finished.keys() >= set(range(self._wanted)):
-                self._write_table(self.folder / REPLICATIONS / ALL, list(self.finished.values()))
-                for part in self._parts:
-                    with on_disk(part):
-                        part.unlink(missing_ok=True)
+            wanted = self.shard.numbers(self._wanted)
+            complete = len(wanted) <= len(self._have) and self._have[np.array(wanted, dtype=np.int64)].all()
+            if self._files and complete:
+                together = self.folder / REPLICATIONS / ALL
+                try:
+                    self.parts.put_together(together, [*together.parent.glob(ALL), *self._files])
+                except DamagedError as damage:
+                    raise StoreError(together.parent, f"changed while the run went on: {damage}") from damage
+                self._remove(self._files)
             self._write_manifest()
         finally:
             self._release()
+
+    def _grow(self, numbers: int) -> None:
+        if numbers > len(self._have):
+            self._have = np.concatenate([self._have, np.zeros(max(numbers, 1024), dtype=np.bool_)])
+
+    # --- parts ----------------------------------------------------------------------------------------------------
+
+    def _write_part(self, ledgers: Ledgers) -> Path:
+        path = self.folder / REPLICATIONS / f"part-{ledgers.replications[0]:08d}-{len(ledgers)}.parquet"
+        self.parts.write(path, iter([ledgers]))
+        self._files.append(path)
+        return path
+
+    def _put_small_together(self) -> None:
+        """Write many small parts as one, then remove them: a folder of 100,000 files is slow everywhere."""
+        paths = [path for path, _ in self._small]
+        self._write_part(Ledgers.joined([ledgers for _, ledgers in self._small]))
+        self._small.clear()
+        self._remove(paths)
+
+    def _remove(self, paths: Sequence[Path]) -> None:
+        for path in paths:
+            with on_disk(path):
+                path.unlink(missing_ok=True)
+        gone = set(paths)
+        self._files = [path for path in self._files if path not in gone]
+
+    def _read(self) -> list[Ledgers]:
+        """Read what is finished, and remove what cannot be believed or was never finished."""
+        folder = self.folder / REPLICATIONS
+        kept: list[Ledgers] = []
+        with on_disk(folder):
+            for path in [*folder.glob(ALL), *sorted(folder.glob("part-*.parquet"))]:
+                try:
+                    found = self.parts.read(path)
+                except DamagedError as damage:
+                    self.notices.append(f"{path}: {damage}; removed, its replications are run again")
+                    path.unlink()
+                    continue
+                kept += found
+                if path.name != ALL:
+                    self._files.append(path)
+            for path in [path for path in folder.iterdir() if is_leftover(path)]:
+                path.unlink()
+        for ledgers in kept:
+            self._grow(int(ledgers.replications[-1]) + 1)
+            self._have[ledgers.replications] = True
+        return kept
 
     # --- who owns the folder --------------------------------------------------------------------------------------
 
@@ -131,7 +209,7 @@ class RunStore:
         """Return the manifest of the run that is there, None for a folder with nothing in it."""
         path = self.folder / MANIFEST
         with on_disk(self.folder):
-            if not path.exists() and all(_is_leftover(child) for child in self.folder.iterdir()):
+            if not path.exists() and all(is_leftover(child) for child in self.folder.iterdir()):
                 return None
         try:
             with on_disk(path):
@@ -143,8 +221,8 @@ class RunStore:
         return found
 
     def _same(self, found: dict[str, Any]) -> None:
-        """Raise StoreError unless the run that is there is of this scenario, engine and version."""
-        for key, wanted in self._identity().items():
+        """Raise StoreError unless the run that is there is of this scenario, version and shard, by whatever engine."""
+        for key, wanted in ({"shard": None} | self._identity()).items():
             if found.get(key) != wanted:
                 problem = f"holds a run with {key} {found.get(key)!r}, not {wanted!r}; start anew without resume"
                 raise StoreError(self.folder, problem)
@@ -154,16 +232,17 @@ class RunStore:
             "program": "dcsim",
             "schema": SCHEMA,
             "dcsim": __version__,
-            "engine": self.engine,
             "scenario_sha256": self.sha256,
             "seed": self.scenario.seed,
+            **({} if self.shard == WHOLE else {"shard": list(self.shard)}),
         }
 
     def _write_manifest(self) -> None:
         """Write what the run is: no clock and no machine in it, so that a resumed run leaves the same bytes."""
         content = {
             **self._identity(),
-            "replications": {"wanted": self._wanted, "finished": len(self.finished)},
+            **self.engine.to_json(),
+            "replications": {"wanted": self._wanted, "finished": int(self._have.sum())},
             "python": platform.python_version(),
             "numpy": np.__version__,
             "simpy": version("simpy"),
@@ -180,82 +259,3 @@ class RunStore:
                         shutil.rmtree(path)
                     else:
                         path.unlink()
-
-    # --- parquet --------------------------------------------------------------------------------------------------
-
-    @cached_property
-    def _owners(self) -> tuple[str, ...]:
-        return plan(self.scenario).owners
-
-    def _write_table(self, path: Path, accounts: list[Accounts]) -> None:
-        import pyarrow as pa
-        from pyarrow import parquet
-
-        sink = pa.BufferOutputStream()
-        table = arrow_table(Ledgers.of(accounts), arrow_schema(self.sha256, self.scenario.seed))
-        parquet.write_table(table, sink, compression="zstd", write_page_checksum=True)
-        write_whole(path, sink.getvalue())
-
-    def _read(self) -> None:
-        """Read what is finished, and remove what cannot be believed or was never finished."""
-        folder = self.folder / REPLICATIONS
-        with on_disk(folder):
-            self._parts = sorted(folder.glob("part-*.parquet"))
-            for path in [*folder.glob(ALL), *self._parts]:
-                try:
-                    self.finished.update({one.replication: one for one in self._accounts(path.read_bytes())})
-                except _Damaged as damage:
-                    self.notices.append(f"{path}: {damage}; removed, its replications are run again")
-                    path.unlink()
-            for path in [path for path in folder.iterdir() if _is_leftover(path)]:
-                path.unlink()
-
-    def _accounts(self, content: bytes) -> list[Accounts]:
-        import pyarrow as pa
-        from pyarrow import parquet
-
-        expected = arrow_schema(self.sha256, self.scenario.seed)
-        try:
-            table = parquet.ParquetFile(pa.BufferReader(content), page_checksum_verification=True).read()
-        except Exception as error:  # damaged bytes take a decoder anywhere
-            raise _Damaged("not a whole parquet file") from error
-        if not table.schema.equals(expected) or table.schema.metadata != expected.metadata:
-            raise _Damaged("not of this scenario")
-        try:
-            found = from_arrow(table, self._owners, self.scenario.capacity_gpu_ms)
-            return [found.account(index) for index in range(len(found))]
-        except Exception as error:
-            raise _Damaged(str(error)) from error
-
-
-class _Damaged(Exception):
-    """A file's content cannot be believed."""
-
-
-def _is_leftover(path: Path) -> bool:
-    """Whether a path is what a write that was killed leaves behind."""
-    return path.name.startswith(".") and path.name.endswith(".tmp")
-
-
-def write_whole(path: Path, content: Any) -> None:
-    """Write bytes so that whoever looks, now or after a crash, sees all of them or the file as it was."""
-    beside = path.with_name(f".{path.name}.tmp")
-    with on_disk(path):
-        try:
-            with beside.open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(beside, path)
-        except BaseException:
-            beside.unlink(missing_ok=True)
-            raise
-
-
-@contextmanager
-def on_disk(path: Path) -> Iterator[None]:
-    """Turn what the operating system refuses into a StoreError that names the path."""
-    try:
-        yield
-    except OSError as error:
-        raise StoreError(path, error.strerror or str(error)) from error

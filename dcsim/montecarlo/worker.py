@@ -1,8 +1,8 @@
-"""A process that simulates one replication after the other for another process.
+"""A process that simulates one task after the other for another process.
 
 A plain child with two pipes instead of ``multiprocessing``: it never imports the caller's main module again (a script
 without a ``__main__`` guard works), it lies outside the terminal's process group (Ctrl-C reaches the parent alone), the
-death of one worker costs one replication and not the pool, and it ends with its parent, however that ends.
+death of one worker costs one task and not the pool, and it ends with its parent, however that ends.
 """
 
 import os
@@ -10,18 +10,16 @@ import pickle
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from queue import SimpleQueue
 from threading import Thread
 from typing import Any
 
-from dcsim.ledger import Accounts
+from dcsim.ledger import Ledgers
+from dcsim.montecarlo.engines import Simulate, simulate_many
+from dcsim.montecarlo.tasks import Task
 from dcsim.scenario import Scenario
-
-Simulate = Callable[[Scenario, int], Accounts]
-Task = tuple[int, int]
-"""Which of the scenarios, and the number of the replication."""
 
 _START = """
 import pickle, sys
@@ -30,7 +28,8 @@ from dcsim.montecarlo.worker import serve
 serve()
 """
 MOST_TRIES = 3
-"""How many workers one replication may cost before the run fails."""
+"""How many workers one task may cost before the run fails."""
+DIED_TOO_OFTEN = f"{MOST_TRIES} worker processes ended without an answer (killed, or out of memory)"
 
 _ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 """Each worker has one core: numpy's own threads would only cost memory."""
@@ -53,8 +52,8 @@ class Worker:
         )
         self._job = job
 
-    def ask(self, task: Task) -> Accounts:
-        """Have one replication simulated.
+    def ask(self, task: Task) -> Ledgers:
+        """Have one task simulated.
 
         Raises WorkerDied if the process ends first, else what the simulation raised.
         """
@@ -65,7 +64,7 @@ class Worker:
             requests.write(self._job + pickle.dumps(task))
             self._job = b""
             requests.flush()
-            answer: Accounts | Exception = pickle.load(answers)
+            answer: Ledgers | Exception = pickle.load(answers)
         except (OSError, EOFError, pickle.UnpicklingError) as error:
             raise WorkerDied("a worker process ended without an answer") from error
         if isinstance(answer, Exception):
@@ -89,26 +88,26 @@ class Worker:
 class Crew:
     """Workers for as many threads as ask: each is started when it is first needed and replaced when it dies."""
 
-    def __init__(self, scenarios: Sequence[Scenario], simulate: Simulate | None) -> None:
-        self._job = pickle.dumps(sys.path) + pickle.dumps((tuple(scenarios), simulate))
+    def __init__(self, scenarios: Sequence[Scenario], engines: Sequence[str], simulate: Simulate | None) -> None:
+        self._job = pickle.dumps(sys.path) + pickle.dumps((tuple(scenarios), tuple(engines), simulate))
         self._all: list[Worker] = []
         self._idle: list[Worker] = []
         self._stopped = False
 
-    def ask(self, task: Task) -> Accounts:
-        """Have one replication simulated, by another worker if the first dies.
+    def ask(self, task: Task) -> Ledgers:
+        """Have one task simulated, by another worker if the first dies.
 
-        Raises WorkerDied if three do, for then it is the replication that kills them; else what the simulation raised.
+        Raises WorkerDied if three do, for then it is the task that kills them; else what the simulation raised.
         """
         for _ in range(MOST_TRIES):
             worker = self._free_worker()
             try:
-                accounts = worker.ask(task)
+                ledgers = worker.ask(task)
             except WorkerDied:
                 continue
             self._idle.append(worker)
-            return accounts
-        raise WorkerDied(f"{MOST_TRIES} worker processes ended without an answer (killed, or out of memory)")
+            return ledgers
+        raise WorkerDied(DIED_TOO_OFTEN)
 
     def _free_worker(self) -> Worker:
         with suppress(IndexError):  # another thread may take the last one
@@ -136,28 +135,22 @@ def serve() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with os.fdopen(os.dup(1), "wb") as answers:
         os.dup2(2, 1)  # whatever prints must not get between the answers
-        scenarios, simulate = pickle.load(sys.stdin.buffer)
+        scenarios, engines, simulate = pickle.load(sys.stdin.buffer)
         tasks: SimpleQueue[Task] = SimpleQueue()
         Thread(target=_receive, args=(tasks,), daemon=True).start()
         while True:
-            scenario, replication = tasks.get()
+            task = tasks.get()
             try:
-                answer: Any = (simulate or default_simulate())(scenarios[scenario], replication)
+                scenario, engine = scenarios[task.scenario], engines[task.scenario]
+                answer: Any = simulate_many(engine, scenario, task.numbers, simulate)
             except Exception as error:
-                answer = _portable(error)
+                answer = portable(error)
             pickle.dump(answer, answers, protocol=pickle.HIGHEST_PROTOCOL)
             answers.flush()
 
 
-def default_simulate() -> Simulate:
-    """Return the engine; imported where it runs, so a parent with workers never loads it."""
-    from dcsim.engine import simulate
-
-    return simulate
-
-
 def _receive(tasks: "SimpleQueue[Task]") -> None:
-    """Queue what the parent asks; end the process with the parent, even in the middle of a replication."""
+    """Queue what the parent asks; end the process with the parent, even in the middle of a task."""
     try:
         while True:
             tasks.put(pickle.load(sys.stdin.buffer))
@@ -165,7 +158,7 @@ def _receive(tasks: "SimpleQueue[Task]") -> None:
         signal.raise_signal(signal.SIGKILL)
 
 
-def _portable(error: Exception) -> Exception:
+def portable(error: Exception) -> Exception:
     """Return the error if it survives the pipe, else one that says the same."""
     try:
         pickle.loads(pickle.dumps(error))

@@ -15,6 +15,7 @@ import dcsim as package
 from dcsim import load
 from dcsim.engine import simulate
 from dcsim.montecarlo import WorkerDied, on_ray
+from dcsim.montecarlo.tasks import Task
 
 pytest.importorskip("ray", reason="the ray extra is not installed")
 pytestmark = pytest.mark.xdist_group("ray")  # one worker, one Ray
@@ -56,7 +57,7 @@ class Wrong:
 
 def answers(scenario, tasks):
     """Replications of one scenario, one a task, by two workers."""
-    return on_ray.answers([scenario], ((0, number, 1) for number in tasks), 2, ["simpy"])
+    return on_ray.answers([scenario], (Task(0, number, 1) for number in tasks), 2, ["simpy"])
 
 
 def processes(holds):
@@ -101,8 +102,9 @@ def test_a_killed_worker_costs_nothing(ray):
         continue
     os.kill(victim, signal.SIGKILL)
     found |= dict(running)
-    assert sorted(found) == [(0, number, 1) for number in range(12)]
-    for (_, number, _), ledgers in found.items():
+    assert {task.first for task in found} == set(range(12))
+    for task, ledgers in found.items():
+        number = task.first
         accounts, expected = ledgers.account(0), simulate(scenario, number)
         assert len(ledgers) == 1
         assert (accounts.replication, accounts.failures, accounts.drawn) == (number, expected.failures, expected.drawn)
@@ -149,7 +151,7 @@ def test_workers_without_dcsim_are_told(tmp_path):
     from ray import cloudpickle
 
     (tmp_path / "task").write_bytes(cloudpickle.dumps(on_ray._task("1.0", "/nowhere")))
-    code = "import pickle, sys; sys.modules['dcsim'] = None; print(pickle.load(open('task', 'rb'))([], 0, 1)[0])"
+    code = "import pickle, sys; sys.modules['dcsim'] = None; print(pickle.load(open('task', 'rb'))([], range(1))[0])"
     there = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert there.stdout == "no dcsim\n"
 

@@ -9,9 +9,9 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dcsim.ledger import STATES
+from dcsim.ledger import STATES, Ledgers
 from dcsim.montecarlo import RunStore, Sample, paired, probability_below, replicate, slug, summarise
-from dcsim.montecarlo.store import _Damaged
+from dcsim.montecarlo.parts import DamagedError
 from tests.unit.montecarlo_fakes import fake, small
 
 finite = st.floats(-1e9, 1e9).map(lambda value: round(value, 6))  # below that, squares of differences vanish
@@ -63,9 +63,8 @@ def test_any_halves_of_a_run_make_the_same_whole(first, second):
         for numbers in (first, second):
             store = RunStore(root / "parts", scenario)
             store.open(6, resume=True)
-            for number in numbers - store.finished.keys():
-                if number < 6:
-                    store.write(fake(scenario, number))
+            for number in numbers:
+                store.write(Ledgers.of([fake(scenario, number)]))
             store.close()
         store = RunStore(root / "parts", scenario)
         replicate(scenario, 6, workers=1, store=store, resume=True, simulate=fake)
@@ -74,6 +73,8 @@ def test_any_halves_of_a_run_make_the_same_whole(first, second):
         assert len(list((store.folder / "replications").iterdir())) == 1
 
 
+FOLDER = TemporaryDirectory()
+SPOILT = Path(FOLDER.name) / "spoilt.parquet"
 with TemporaryDirectory() as folder:
     STORE = RunStore(Path(folder), small())
     replicate(small(), 2, workers=1, store=STORE, simulate=fake)
@@ -86,17 +87,18 @@ def test_a_changed_byte_is_never_believed(position, change):
     """A file with any one byte changed is refused, or still holds the same accounts."""
     spoilt = bytearray(CONTENT)
     spoilt[position] ^= change
+    SPOILT.write_bytes(spoilt)
     try:
-        found = STORE._accounts(bytes(spoilt))
-    except _Damaged:
+        (found,) = STORE.parts.read(SPOILT)
+    except DamagedError:
         return
-    assert [one.replication for one in found] == [0, 1]
-    for one in found:
+    assert found.replications.tolist() == [0, 1]
+    for one in map(found.account, range(2)):
         truth = fake(small(), one.replication)
         assert np.array_equal(one.gpu_ms, truth.gpu_ms)
         assert np.array_equal(one.overhead_gpu_ms, truth.overhead_gpu_ms)
         assert np.array_equal(one.strikes, truth.strikes)
-        assert (one.owners, one.failures) == (truth.owners, truth.failures)
+        assert (one.owners, one.failures, one.drawn) == (truth.owners, truth.failures, truth.drawn)
 
 
 @given(st.lists(finite, min_size=2, max_size=30))

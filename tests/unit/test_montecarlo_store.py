@@ -10,6 +10,7 @@ import time
 import numpy as np
 import pytest
 
+from dcsim.ledger import Ledgers
 from dcsim.montecarlo import RunStore, Sample, StoreError, replicate
 from dcsim.montecarlo.store import MANIFEST
 from tests.unit.montecarlo_fakes import fake, small
@@ -32,7 +33,7 @@ def half_done(root, n, numbers):
     store = RunStore(root, small())
     store.open(n)
     for number in numbers:
-        store.write(fake(small(), number))
+        store.write(Ledgers.of([fake(small(), number)]))
     store._release()  # as the end of a process does
     return store
 
@@ -65,7 +66,7 @@ def test_each_replication_is_on_disk_once_it_is_finished(tmp_path):
     """Before the end every finished replication is a whole file of its own, and no other file is left."""
     store = half_done(tmp_path, 4, [2, 0])
     folder = store.folder / "replications"
-    assert sorted(path.name for path in folder.iterdir()) == ["part-00000000.parquet", "part-00000002.parquet"]
+    assert sorted(path.name for path in folder.iterdir()) == ["part-00000000-1.parquet", "part-00000002-1.parquet"]
 
 
 def test_a_resumed_run_leaves_the_same_bytes(tmp_path):
@@ -112,7 +113,7 @@ def test_without_resume_an_earlier_run_is_replaced(tmp_path):
     (store.folder / "events").mkdir()
     (store.folder / "events/part.parquet").write_text("old")
     (store.folder / "notes.md").write_text("mine")
-    (store.folder / "replications/part-00000001.parquet").write_text("old")
+    (store.folder / "replications/part-00000001-1.parquet").write_text("old")
     run(tmp_path, 2)
     whole, _ = run(tmp_path / "other", 2)
     assert files(store.folder) == files(whole.folder) | {"notes.md": b"mine"}
@@ -145,10 +146,10 @@ def test_an_empty_folder_is_used(tmp_path):
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("scenario_sha256", "0" * 64), ("seed", 4), ("engine", "other"), ("dcsim", "0.0.1"), ("schema", 2)],
+    [("scenario_sha256", "0" * 64), ("seed", 4), ("shard", [1, 8]), ("dcsim", "0.0.1"), ("schema", 2)],
 )
 def test_a_run_of_anything_else_is_not_resumed(tmp_path, key, value):
-    """Another scenario, seed, engine, version or schema in the folder is never mixed with this one."""
+    """Another scenario, seed, shard, version or schema in the folder is never mixed with this one."""
     store, _ = run(tmp_path, 2)
     manifest = json.loads((store.folder / MANIFEST).read_text())
     (store.folder / MANIFEST).write_text(json.dumps(manifest | {key: value}))
@@ -160,6 +161,8 @@ def test_a_run_of_anything_else_is_not_resumed(tmp_path, key, value):
 
 def spoil(kind, part, tmp_path):
     """Damage a file of replications."""
+    from pyarrow import parquet
+
     content = part.read_bytes()
     if kind == "truncated":
         part.write_bytes(content[:-100])
@@ -167,18 +170,16 @@ def spoil(kind, part, tmp_path):
         part.write_bytes(b"")
     elif kind == "other bytes":
         part.write_bytes(b"PAR1" + bytes(1000) + b"PAR1")
-    elif kind == "one bit":  # in the first column's page: the footer, which holds the names, comes last
-        part.write_bytes(content[:40] + bytes([content[40] ^ 1]) + content[41:])
+    elif kind == "one bit":  # the last one of the first column's page
+        column = parquet.read_metadata(part).row_group(0).column(0)
+        last = column.data_page_offset + column.total_compressed_size - 1
+        part.write_bytes(content[:last] + bytes([content[last] ^ 1]) + content[last + 1 :])
     elif kind == "other scenario":
         other, _ = run(tmp_path / "foreign", 1, scenario=small(seed=4))
         part.write_bytes((other.folder / "replications/all.parquet").read_bytes())
     elif kind == "half the owners":
-        from pyarrow import parquet
-
         parquet.write_table(parquet.read_table(part).slice(0, 2), part)
     elif kind == "does not conserve":
-        from pyarrow import parquet
-
         table = parquet.read_table(part)
         index = table.column_names.index("idle_gpu_ms")
         more = [value + 1 for value in table["idle_gpu_ms"].to_pylist()]
@@ -197,7 +198,7 @@ def test_a_damaged_file_is_run_again_with_a_notice(tmp_path, kind, finished):
         store, _ = run(tmp_path / "damaged", 3)
         part = store.folder / "replications/all.parquet"
     else:
-        part = half_done(tmp_path / "damaged", 3, [0, 1]).folder / "replications/part-00000001.parquet"
+        part = half_done(tmp_path / "damaged", 3, [0, 1]).folder / "replications/part-00000001-1.parquet"
     spoil(kind, part, tmp_path)
     store, _ = run(tmp_path / "damaged", 3, resume=True)
     (notice,) = store.notices
@@ -240,6 +241,7 @@ def test_a_place_that_cannot_be_written_is_one_clear_error(tmp_path):
 FULL = """
 import resource, signal, sys
 from pathlib import Path
+from dcsim.ledger import Ledgers
 from dcsim.montecarlo import RunStore, StoreError, replicate
 from tests.unit.montecarlo_fakes import fake, small
 
@@ -275,7 +277,7 @@ def test_a_full_disk_stops_the_run_and_keeps_what_is_finished(tmp_path):
     assert "File too large" in said
     assert len(said.splitlines()) == 1
     store = RunStore(tmp_path, small())
-    assert sorted(path.name[-12:] for path in store.folder.rglob("part-*")) == ["0000.parquet", "0001.parquet"]
+    assert sorted(path.name[-14:] for path in store.folder.rglob("part-*")) == ["0000-1.parquet", "0001-1.parquet"]
     assert not list(store.folder.rglob("*.tmp"))
     store, _ = run(tmp_path, 5, resume=True)
     assert store.notices == []
@@ -285,6 +287,7 @@ def test_a_full_disk_stops_the_run_and_keeps_what_is_finished(tmp_path):
 KILLED = """
 import sys
 from pathlib import Path
+from dcsim.ledger import Ledgers
 from dcsim.montecarlo import RunStore, replicate
 from tests.unit.montecarlo_fakes import slow, small
 
@@ -301,11 +304,11 @@ def test_kill_9_in_the_middle_loses_nothing_that_is_finished(tmp_path):
         process.kill()
     store = RunStore(tmp_path / "killed", small())
     kept = len(list(store.folder.rglob("part-*.parquet")))
-    store.open(60, resume=True)
+    ledgers = store.open(60, resume=True)
     assert store.notices == []
     assert len(store.finished) == kept >= 5
-    accounts = list(store.finished.values())
-    assert same(Sample.of(small(), accounts), Sample.of(small(), [fake(small(), number) for number in store.finished]))
+    found = Sample(small(), Ledgers.joined(ledgers))
+    assert same(found, Sample.of(small(), [fake(small(), number) for number in store.finished.tolist()]))
     store.close()
     store, _ = run(tmp_path / "killed", 60, resume=True)
     assert files(store.folder) == files(run(tmp_path / "whole", 60)[0].folder)
