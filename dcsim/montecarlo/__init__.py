@@ -1,8 +1,10 @@
 """Monte Carlo: many replications, what they say together, and the folder that keeps them."""
 
 from dcsim.montecarlo.control import Adjusted, adjusted
+from dcsim.montecarlo.engines import Engine, EngineError, choose, choose_all
 from dcsim.montecarlo.estimated import Estimated, deviations, difference, in_a_row
 from dcsim.montecarlo.events import read_events, write_events
+from dcsim.montecarlo.parts import StoreError
 from dcsim.montecarlo.replicate import Interrupted, Progress, Running, replicate, replicate_many
 from dcsim.montecarlo.sample import Sample
 from dcsim.montecarlo.statistics import (
@@ -16,11 +18,15 @@ from dcsim.montecarlo.statistics import (
     variance_of,
 )
 from dcsim.montecarlo.stopping import Look, Stopped, doubtful, precision_of
-from dcsim.montecarlo.store import RunStore, StoreError, slug
+from dcsim.montecarlo.store import RunStore, slug
+from dcsim.montecarlo.tasks import WHOLE, Shard
 from dcsim.montecarlo.worker import WorkerDied
 
 __all__ = [
+    "WHOLE",
     "Adjusted",
+    "Engine",
+    "EngineError",
     "Estimated",
     "Interrupted",
     "Look",
@@ -29,12 +35,15 @@ __all__ = [
     "RunStore",
     "Running",
     "Sample",
+    "Shard",
     "Stopped",
     "StoreError",
     "Summary",
     "Variance",
     "WorkerDied",
     "adjusted",
+    "choose",
+    "choose_all",
     "deviations",
     "difference",
     "doubtful",
