@@ -61,12 +61,14 @@ class Parts:
                     table = arrow_table(block, self.schema)
                     writer.write_table(table, row_group_size=table.num_rows)
 
-    def put_together(self, path: Path, files: Sequence[Path]) -> None:
+    def put_together(self, path: Path, files: Sequence[Path], below: int | None = None) -> None:
         """Write one file with the replications of all of ``files``, ``path`` itself may be among them.
 
-        A replication that is in several of them, which are the same then, is written once. Raises DamagedError.
+        A replication that is in several of them, which are the same then, is written once. ``below``: only those of
+        lower numbers. Raises DamagedError.
         """
-        self.write(path, in_order([group for file in files for group in self._groups(file)]))
+        groups = [group for file in files for group in self._groups(file) if below is None or group[0] < below]
+        self.write(path, in_order(groups, below))
 
     # --- reading --------------------------------------------------------------------------------------------------
 
@@ -103,12 +105,17 @@ Group = tuple[int, Callable[[], Ledgers]]
 """A row group: its lowest replication, and what reads it."""
 
 
-def in_order(groups: Sequence[Group]) -> Iterator[Ledgers]:
-    """Yield the replications of row groups, ascending, each once, by ``GROUP``; only what overlaps is held."""
+def in_order(groups: Sequence[Group], below: int | None = None) -> Iterator[Ledgers]:
+    """Yield the replications of row groups, ascending, each once, by ``GROUP``; only what overlaps is held.
+
+    ``below``: only replications of lower numbers; every group has one.
+    """
     waiting = sorted(groups, key=lambda group: group[0])
     held: Ledgers | None = None
     for index, (_, load) in enumerate(waiting):
         found = load()
+        if below is not None and found.replications[-1] >= below:
+            found = found.chosen(found.replications < below)
         if held is not None:
             new = ~np.isin(found.replications, held.replications)
             held = Ledgers.joined([held, found.chosen(new)]) if new.any() else held

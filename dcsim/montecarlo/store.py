@@ -7,6 +7,7 @@ import re
 import shutil
 import unicodedata
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,8 @@ class RunStore:
         self.scenario, self.shard, self.command = scenario, shard, tuple(command)
         self.parts = Parts(scenario)
         self.engine = SIMPY
+        self.versions = {"python": platform.python_version(), "numpy": np.__version__, "simpy": version("simpy")}
+        """What the manifest says was at work."""
         name = f"{slug(scenario.name)}-{self.sha256[:8]}-{scenario.seed}"
         self.folder = Path(root) / (name if shard == WHOLE else f"{name}.shard-{shard.number}-of-{shard.of}")
         self.notices: list[str] = []
@@ -136,6 +139,36 @@ class RunStore:
             self._write_manifest()
         finally:
             self._release()
+
+    def merged(self, files: Sequence[Path], replications: int) -> Path:
+        """Take the folder for a run whose replications 0 … n − 1 are in ``files``, finished, and return it.
+
+        An earlier run is replaced once the new one is written. Raises as ``open``, and DamagedError.
+        """
+        new = not self.folder.exists()
+        together = self.folder / f".{ALL}.merged.tmp"
+        with on_disk(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._take()
+        try:
+            self._manifest()
+            self.parts.put_together(together, files, below=replications)
+            self._wanted, self._have = replications, np.ones(replications, dtype=np.bool_)
+            self._clear()
+            with on_disk(self.folder):
+                (self.folder / REPLICATIONS).mkdir()
+                os.replace(together, self.folder / REPLICATIONS / ALL)
+            write_whole(self.folder / SCENARIO, to_toml(self.scenario).encode())
+            self._write_manifest()
+        except BaseException:
+            with suppress(OSError):
+                together.unlink(missing_ok=True)
+                if new:
+                    self.folder.rmdir()  # there is nothing in it
+            raise
+        finally:
+            self._release()
+        return self.folder
 
     def _grow(self, numbers: int) -> None:
         if numbers > len(self._have):
@@ -243,9 +276,7 @@ class RunStore:
             **self._identity(),
             **self.engine.to_json(),
             "replications": {"wanted": self._wanted, "finished": int(self._have.sum())},
-            "python": platform.python_version(),
-            "numpy": np.__version__,
-            "simpy": version("simpy"),
+            **self.versions,
             "command": list(self.command),
         }
         write_whole(self.folder / MANIFEST, (json.dumps(content, indent=2) + "\n").encode())

@@ -1,0 +1,247 @@
+"""Shards put together: the bytes of an undivided run, or a line for each that makes none."""
+
+import json
+import shutil
+
+import pytest
+
+from dcsim.ledger import Ledgers
+from dcsim.montecarlo import RunStore, Shard, StoreError, replicate, replicate_many
+from dcsim.montecarlo.merge import MergeError, merge
+from tests.unit.montecarlo_fakes import fake, small
+
+N = 11
+
+
+def files(folder):
+    """Every file of a folder with its bytes."""
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def shard(root, text, n=N, scenario=None, chunk=None):
+    """Run one shard, and return its folder."""
+    scenario = scenario or small()
+    part = Shard.read(text)
+    store = RunStore(root, scenario, shard=part, command=["dcsim", "run"])
+    replicate_many([(scenario, store)], n, workers=1, shard=part, simulate=fake, chunk=chunk)
+    return store.folder
+
+
+def whole(root, n=N, scenario=None):
+    """Run all on one machine, and return its folder."""
+    store = RunStore(root, scenario or small(), command=["dcsim", "run"])
+    replicate(scenario or small(), n, workers=1, store=store, simulate=fake)
+    return store.folder
+
+
+def refused(*given, output=None):
+    """The lines that a merge ends with."""
+    with pytest.raises(MergeError) as caught:
+        merge(given, output)
+    return list(caught.value.problems)
+
+
+@pytest.mark.parametrize("of", [1, 2, 3, 11])
+def test_merged_shards_are_the_undivided_run(tmp_path, of):
+    """However many shards, run with whatever chunks, given in whatever order: the same three files, byte by byte."""
+    if of == 1:  # one shard of one is the run itself
+        assert files(shard(tmp_path / "a", "1/1")) == files(whole(tmp_path / "b"))
+        return
+    parts = [shard(tmp_path / f"machine {k}", f"{k}/{of}", chunk=k) for k in range(of, 0, -1)]
+    (merged,) = merge(parts, tmp_path / "merged")
+    clean = whole(tmp_path / "clean")
+    assert merged.folder.name == clean.name
+    assert (merged.replications, merged.shards, merged.scenario) == (N, of, small())
+    assert files(merged.folder) == files(clean)
+    assert sorted(files(clean)) == ["manifest.json", "replications/all.parquet", "scenario.toml"]
+
+
+def test_a_folder_of_shards_of_several_runs(tmp_path):
+    """A folder that holds the shards of two runs gives both, beside their shards, which stay."""
+    for scenario in (small(), small(seed=4)):
+        for text in ("1/2", "2/2"):
+            shard(tmp_path, text, scenario=scenario)
+    before = {path.name for path in tmp_path.iterdir()}
+    merged = merge([tmp_path])
+    assert [each.scenario.seed for each in merged] == [3, 4]
+    assert {path.name for path in tmp_path.iterdir()} == before | {each.folder.name for each in merged}
+    for each in merged:
+        assert files(each.folder) == files(whole(tmp_path / "clean", scenario=each.scenario))
+    again = merge([tmp_path])
+    assert [each.folder for each in again] == [each.folder for each in merged]
+
+
+def test_an_earlier_run_is_replaced_and_what_is_not_ours_stays(tmp_path):
+    """A whole run in the same place gives way; notes beside it do not."""
+    (old := whole(tmp_path, n=3)).joinpath("notes.md").write_text("mine")
+    merge([shard(tmp_path, f"{k}/2") for k in (1, 2)])
+    assert files(old) == files(whole(tmp_path / "clean")) | {"notes.md": b"mine"}
+
+
+def test_more_than_wanted_is_left_out(tmp_path):
+    """Shards that hold more than their run wanted, from an earlier one, give the run that was wanted."""
+    for k in (1, 2):
+        part = Shard(k, 2)
+        shard(tmp_path, f"{k}/2", n=20)
+        store = RunStore(tmp_path, small(), shard=part, command=["dcsim", "run"])
+        replicate_many([(small(), store)], N, workers=1, shard=part, simulate=fake, resume=True)
+    (merged,) = merge([tmp_path])
+    assert files(merged.folder) == files(whole(tmp_path / "clean"))
+
+
+def test_missing_shards_are_named(tmp_path):
+    """Each that is missing is one line, and nothing is written."""
+    folder = shard(tmp_path, "2/4")
+    name = folder.name.partition(".shard")[0]
+    assert refused(tmp_path) == [f"{name}: shard {k}/4 is missing" for k in (1, 3, 4)]
+    assert list(tmp_path.iterdir()) == [folder]
+
+
+def test_a_shard_that_is_there_twice_is_named(tmp_path):
+    """Two copies of one shard are refused by name, both of them."""
+    one, other = shard(tmp_path / "a", "1/2"), shard(tmp_path / "b", "2/2")
+    copy = shutil.copytree(one, tmp_path / "c" / one.name)
+    assert refused(one, other, copy) == [f"{copy}: shard 1/2 twice; the other is {one}"]
+
+
+@pytest.mark.parametrize(
+    ("how", "told"),
+    [
+        ({"n": 12}, "12 replications, not 11"),
+        ({"text": "2/3"}, "one of 3 shards, not of 2"),
+    ],
+)
+def test_a_shard_of_another_run_is_named(tmp_path, how, told):
+    """Shards of runs of another length, or cut otherwise, do not go together."""
+    one = shard(tmp_path / "a", "1/2")
+    other = shard(tmp_path / "b", **({"text": "2/2"} | how))
+    found = refused(one, other)
+    assert found[0] == f"{other}: of another run than {one}: {told}"
+    assert not (tmp_path / "a" / one.name.partition(".shard")[0]).exists()
+
+
+def test_a_foreign_seed_under_the_same_name_is_told(tmp_path):
+    """A shard of another seed in a folder that was renamed is of another run."""
+    one, other = shard(tmp_path / "a", "1/2"), shard(tmp_path / "b", "2/2", scenario=small(seed=4))
+    renamed = other.rename(other.with_name(one.name.replace("1-of-2", "2-of-2")))
+    assert any(
+        line.startswith(f"{renamed}: of another run than {one}: scenario_sha256") for line in refused(one, renamed)
+    )
+
+
+def damage(folder, how):
+    """Damage a shard."""
+    together, manifest = folder / "replications/all.parquet", folder / "manifest.json"
+    found = json.loads(manifest.read_text())
+    match how:
+        case "truncated":
+            together.write_bytes(together.read_bytes()[:-100])
+        case "no replications":
+            together.unlink()
+        case "another shard's":
+            together.write_bytes((shard(folder.parent / "x", "1/2") / "replications/all.parquet").read_bytes())
+        case "another scenario's":
+            other = shard(folder.parent / "x", "2/2", scenario=small(seed=4))
+            together.write_bytes((other / "replications/all.parquet").read_bytes())
+        case "scenario":
+            (folder / "scenario.toml").write_text(
+                (folder / "scenario.toml").read_text().replace("gpus = 64", "gpus = 72")
+            )
+        case "no manifest":
+            manifest.unlink()
+        case "half a manifest":
+            manifest.write_text("{")
+        case "another program's manifest":
+            manifest.write_text(json.dumps(found | {"program": "other"}))
+        case "unfinished":
+            manifest.write_text(json.dumps(found | {"replications": {"wanted": N, "finished": 4}}))
+        case "another version":
+            manifest.write_text(json.dumps(found | {"dcsim": "0.0.1"}))
+        case "whole":
+            del found["shard"]
+            manifest.write_text(json.dumps(found))
+
+
+@pytest.mark.parametrize(
+    ("how", "path", "told"),
+    [
+        ("truncated", "/replications/all.parquet", "not a whole parquet file; run this shard again"),
+        ("no replications", "/replications/all.parquet", "No such file"),
+        ("another shard's", "/replications/all.parquet", "not the replications of shard 2/2"),
+        ("another scenario's", "/replications/all.parquet", "not of this scenario"),
+        ("scenario", "/scenario.toml", "damaged"),
+        ("no manifest", "/manifest.json", "No such file"),
+        ("half a manifest", "/manifest.json", "damaged"),
+        ("another program's manifest", "/manifest.json", "damaged"),
+        ("unfinished", "", "not finished: 4 of 5 replications; run it again with --resume"),
+        ("another version", "", "of dcsim 0.0.1, not "),
+        ("whole", "", "is a whole run, not a shard of one"),
+    ],
+)
+def test_a_damaged_shard_is_named_and_nothing_is_written(tmp_path, how, path, told):
+    """Whatever is wrong with a shard, it is told in one line that begins with its path, and no run appears."""
+    one, other = shard(tmp_path / "a", "1/2"), shard(tmp_path / "b", "2/2")
+    damage(other, how)
+    found = refused(one, other, output=tmp_path / "merged")
+    assert found[0].startswith(f"{other}{path}: {told}")
+    assert not any("\n" in line for line in found)
+    assert not (tmp_path / "merged").exists()
+
+
+def test_what_is_no_shard_is_named(tmp_path):
+    """A folder without shards, one that is not there, a renamed shard."""
+    (tmp_path / "empty").mkdir()
+    renamed = (one := shard(tmp_path / "a", "1/2")).rename(one.with_name("renamed"))
+    assert refused(tmp_path / "empty", tmp_path / "gone", renamed) == [
+        f"{tmp_path}/empty: neither a shard of a run nor a folder that holds one",
+        f"{tmp_path}/gone: no such folder",
+        f"{renamed}: is shard 1/2 of a run, but its folder is not called so; rename it back",
+    ]
+
+
+def test_versions_of_all_machines_are_in_the_manifest(tmp_path):
+    """Where machines differ in Python or engine, the merged manifest names both."""
+    folders = [shard(tmp_path, f"{k}/2") for k in (1, 2)]
+    path = folders[1] / "manifest.json"
+    changed = json.loads(path.read_text()) | {"python": "9.9.9", "engine": "batch"}
+    del changed["engine_why"]
+    path.write_text(json.dumps(changed))
+    (merged,) = merge(folders)
+    manifest = json.loads((merged.folder / "manifest.json").read_text())
+    assert (manifest["engine"], manifest["engine_why"]) == ("batch, simpy", ["asked for"])
+    assert manifest["python"].endswith(", 9.9.9")
+
+
+def test_a_place_that_is_no_run_is_left_alone(tmp_path):
+    """A folder of that name that dcsim did not write is neither replaced nor touched."""
+    folders = [shard(tmp_path, f"{k}/2") for k in (1, 2)]
+    taken = tmp_path / folders[0].name.partition(".shard")[0]
+    taken.mkdir()
+    (taken / "precious").write_text("mine")
+    with pytest.raises(StoreError, match="not a run of dcsim and not empty"):
+        merge(folders)
+    assert files(taken) == {"precious": b"mine"}
+
+
+def test_a_killed_shard_goes_on(tmp_path):
+    """A shard that was killed is resumed, with what it had, and then merges."""
+    one, part = shard(tmp_path, "1/2"), Shard(2, 2)
+    store = RunStore(tmp_path, small(), shard=part, command=["dcsim", "run"])
+    store.open(N)
+    store.write(Ledgers.of([fake(small(), 3)]))
+    store._release()  # as the end of a process does
+    assert (
+        "not finished: 1 of 5" in refused(one, store.folder)[0]
+        or "not finished: 0 of 5" in refused(one, store.folder)[0]
+    )
+    asked = []
+
+    def counted(scenario, replication):
+        asked.append(replication)
+        return fake(scenario, replication)
+
+    again = RunStore(tmp_path, small(), shard=part, command=["dcsim", "run"])
+    replicate_many([(small(), again)], N, workers=1, shard=part, simulate=counted, resume=True)
+    assert asked == [1, 5, 7, 9]
+    (merged,) = merge([tmp_path])
+    assert files(merged.folder) == files(whole(tmp_path / "clean"))
