@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dcsim.cli import say
-from dcsim.cli.options import FILES, KEPT, SIMULATION, Asked, ProgressLine, example, options, print_result
+from dcsim.cli.options import FILES, KEPT, PRECISION, SIMULATION, Asked, ProgressLine, example, options, print_result
 
 if TYPE_CHECKING:
     from dcsim.report.page import Page
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
         "dcsim compare mine.toml theirs.toml -n 32 --json",
     ),
 )
-@options(FILES, *SIMULATION, *KEPT)
+@options(FILES, *SIMULATION, PRECISION, *KEPT)
 def compare_command(**given: Any) -> None:
     """Simulate two or more scenarios on the same failures: which is cheaper, by how much, how surely, and why.
 

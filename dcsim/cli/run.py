@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dcsim.cli import FAILED, say
-from dcsim.cli.options import FILES, KEPT, SIMULATION, Asked, ProgressLine, example, options, print_result
+from dcsim.cli.options import FILES, KEPT, PRECISION, SIMULATION, Asked, ProgressLine, example, options, print_result
 
 if TYPE_CHECKING:
     from dcsim.report.page import Page
@@ -31,6 +31,7 @@ def _finite(_: click.Context, __: click.Parameter, bound: float | None) -> float
 @options(
     FILES,
     *SIMULATION,
+    PRECISION,
     *KEPT,
     click.option(
         "--fail-under",

@@ -15,7 +15,7 @@ from dcsim.decide.folds import FOLDS, Folder
 from dcsim.decide.ladder import rungs_of, simplified
 from dcsim.decide.outcome import REPLICATIONS
 from dcsim.montecarlo import Progress, Sample, replicate_many
-from dcsim.scenario import Scenario, plan, sha256
+from dcsim.scenario import Scenario, certain, plan, sha256
 
 ROUNDING = 1e-12
 """Folds whose losses differ by less are equal: their sums are floats."""
@@ -71,15 +71,18 @@ def explain(
 ) -> Bridge:
     """Simulate every rung of one scenario and return the bridge; its last rung is the loss of a ``run`` as long.
 
+    Uncertain values are at their points, as in the formula.
+
     Raises Interrupted on Ctrl-C, WorkerDied, and whatever a simulation raises.
     """
-    wanted = [(each, None) for _, _, each in rungs_of(scenario)]
+    wanted = [(each, None) for _, _, each in rungs_of(certain(scenario))]
     samples = replicate_many(wanted, replications, workers=workers, progress=progress)
     return bridge_of(scenario, samples)
 
 
 def bridge_of(scenario: Scenario, samples: Sequence[Sample]) -> Bridge:
-    """Return the bridge of a scenario whose rungs (``rungs_of``) have been simulated."""
+    """Return the bridge of a scenario whose rungs (``rungs_of``) have been simulated, at its point values."""
+    given, scenario = scenario, certain(scenario)
     final = samples[-1]
     folder = Folder.of(plan(simplified(scenario)))
     losses = [folder.losses(int(replication)) for replication in final.replications]
@@ -91,7 +94,7 @@ def bridge_of(scenario: Scenario, samples: Sequence[Sample]) -> Bridge:
             levels.append((*_fold_words(name, scenario), loss))
     for (name, text, _), sample in zip(rungs_of(scenario), samples, strict=True):
         levels.append((name, text, sample.mean_loss))
-    return Bridge(scenario, len(final.replications), _steps(scenario, levels))
+    return Bridge(given, len(final.replications), _steps(scenario, levels))
 
 
 def _steps(scenario: Scenario, levels: Sequence[tuple[str, str, float]]) -> tuple[Step, ...]:

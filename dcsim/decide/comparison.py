@@ -15,7 +15,7 @@ from dcsim.decide.outcome import How, run_many
 from dcsim.decide.result import RunResult, runs_json
 from dcsim.economics import attribution
 from dcsim.montecarlo import Estimated, Paired, difference, probability_below
-from dcsim.scenario import Scenario
+from dcsim.scenario import Scenario, certain
 
 
 @dataclass(frozen=True)
@@ -122,10 +122,13 @@ def compare(
     common = scenarios[0].seed if seed is None else seed
     notes = _cautions(scenarios, common)
     seeded = [each.model_copy(update={"seed": common}) for each in scenarios]
-    rungs = [[rung for _, _, rung in rungs_of(each)] if bridges else [] for each in seeded]
+    rungs = [[rung for _, _, rung in rungs_of(certain(each))] if bridges else [] for each in seeded]
     results, samples = run_many(seeded, [rung for each in rungs for rung in each], **how)
     left = iter(samples)
     found = [bridge_of(each, [next(left) for _ in its]) for each, its in zip(seeded, rungs, strict=True) if its]
+    short = [each for each in found if each.replications < len(results[0].sample)]
+    if short:
+        notes += (f"why they differ is told over the first {short[0].replications} replications",)
     pairs = tuple(Pair(a, b) for a, b in combinations(results, 2))
     return Comparison(results, pairs, tuple(found), notes)
 

@@ -76,6 +76,7 @@ class Estimate:
         return {
             "name": self.scenario.name,
             "scenario_sha256": sha256(self.scenario),
+            "uncertain": [each.key for each in self.scenario.uncertain],
             "accounting": accounting,
             "goodput": goodput,
             "tco": tco,

@@ -12,7 +12,17 @@ from numpy.typing import NDArray
 from dcsim.decide.bills import all_in_usd, mean_bill, prices_vary, totals_usd
 from dcsim.decide.energy import Energy
 from dcsim.decide.estimate import SCHEMA, Bill, Estimate, bill, mtbf_ranges_h, relative
-from dcsim.montecarlo import Estimated, Paired, Sample, Stopped, Summary, deviations, in_a_row, summarise
+from dcsim.montecarlo import (
+    Estimated,
+    Paired,
+    Sample,
+    Stopped,
+    Summary,
+    deviations,
+    estimated_loss,
+    in_a_row,
+    summarise,
+)
 from dcsim.montecarlo.quantiles import QUANTILES
 from dcsim.scenario import PER_SAMPLE, Scenario, sha256
 
@@ -96,7 +106,7 @@ class RunResult:
     @cached_property
     def loss_estimated(self) -> Estimated:
         """1 - useful / (N * H), idle included, by both estimators."""
-        return self._estimated(self.sample.loss, self.sample.mean_loss)
+        return estimated_loss(self.sample, self.control, self.stopped is not None)
 
     @property
     def loss(self) -> Summary:

@@ -2,7 +2,7 @@
 
 from dcsim.montecarlo.control import Adjusted, adjusted
 from dcsim.montecarlo.engines import Engine, EngineError, choose, choose_all
-from dcsim.montecarlo.estimated import Estimated, deviations, difference, in_a_row
+from dcsim.montecarlo.estimated import Estimated, deviations, difference, estimated_loss, in_a_row
 from dcsim.montecarlo.events import read_events, write_events
 from dcsim.montecarlo.parts import StoreError
 from dcsim.montecarlo.replicate import Interrupted, Progress, Running, replicate, replicate_many
@@ -47,6 +47,7 @@ __all__ = [
     "deviations",
     "difference",
     "doubtful",
+    "estimated_loss",
     "in_a_row",
     "paired",
     "precision_of",

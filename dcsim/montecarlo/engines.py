@@ -1,11 +1,12 @@
 """Which engine simulates a scenario, and why. Each is imported where it runs: with ``batch``, SimPy never is."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any, Literal
 
 from dcsim.ledger import Accounts, Ledgers
-from dcsim.scenario import Scenario, sampled
+from dcsim.scenario import PER_SAMPLE, Scenario, extremes, sampled
 
 Simulate = Callable[[Scenario, int], Accounts]
 Wanted = Literal["auto", "simpy", "batch"]
@@ -71,9 +72,14 @@ def choose_all(scenarios: Sequence[Scenario], wanted: Wanted = "auto") -> list[E
 def _batch_objections(scenario: Scenario) -> tuple[str, ...]:
     from dcsim.batch import objections
 
-    if scenario.uncertain:
-        return ("[[uncertain]]: every other replication is another scenario",)
-    return objections(scenario)
+    return tuple(dict.fromkeys(each for one in extremes(scenario) for each in objections(one)))
+
+
+def _by_sample(scenario: Scenario, numbers: Sequence[int]) -> Iterator[tuple[Scenario, list[int]]]:
+    """Yield each sample of the inputs with the replications that share it, ascending."""
+    for _, group in groupby(numbers, key=lambda number: number // PER_SAMPLE):
+        its = list(group)
+        yield sampled(scenario, its[0]), its
 
 
 def task_size(engine: str, replications: int, workers: int) -> int:
@@ -86,7 +92,9 @@ def simulate_many(engine: str, scenario: Scenario, numbers: Sequence[int], simul
     if simulate is None and engine == BATCH.name:
         from dcsim import batch
 
-        return batch.simulate_many(scenario, numbers)  # nothing of it is uncertain, or batch would object
+        if not scenario.uncertain:
+            return batch.simulate_many(scenario, numbers)
+        return Ledgers.joined([batch.simulate_many(one, its) for one, its in _by_sample(scenario, numbers)])
     if simulate is None:
         from dcsim.engine import simulate as by_simpy
 

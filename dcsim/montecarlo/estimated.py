@@ -88,6 +88,12 @@ class Estimated:
         return doubtful(unit_means(self.values, self.shared))
 
 
+def estimated_loss(sample: Sample, control: NDArray[np.float64] | None, controls: bool) -> Estimated:
+    """Return 1 − useful / (N * H) of a sample, idle included, by both estimators; ``control``: its ``deviations``."""
+    shared = in_a_row(sample.scenario)
+    return Estimated.of(sample.loss, sample.mean_loss, control, shared=shared, controls=controls)
+
+
 def difference(b: Estimated, a: Estimated, control: NDArray[np.float64] | None) -> Paired:
     """Return b − a by replication; ``control``: what both means are adjusted for, None where their controls differ."""
     shared = max(a.shared, b.shared)

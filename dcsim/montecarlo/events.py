@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from dcsim.ledger import Accounts
 from dcsim.montecarlo.parts import StoreError, on_disk, write_whole
-from dcsim.scenario import Scenario, sha256
+from dcsim.scenario import Scenario, sampled, sha256
 
 if TYPE_CHECKING:
     from dcsim.engine import EventLog
@@ -26,7 +26,7 @@ def write_events(folder: Path, scenario: Scenario, replication: int) -> Accounts
     from dcsim.engine import EventLog, simulate
 
     log = EventLog()
-    accounts = simulate(scenario, replication, log)
+    accounts = simulate(sampled(scenario, replication), replication, log)
     sink = pa.BufferOutputStream()
     parquet.write_table(event_table(log, scenario, replication), sink, compression="zstd", write_page_checksum=True)
     path = events_path(folder, replication)

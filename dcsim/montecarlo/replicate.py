@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from heapq import merge
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -244,7 +245,9 @@ class _Crowd:
 
 def _physics(scenario: Scenario) -> Scenario:
     """Return the scenario without what no simulation reads."""
-    ignored = {"name": "-", "description": "", "accounting": type(scenario.accounting)(), "tco": None}
+    ignored: dict[str, Any] = {"name": "-", "description": "", "accounting": type(scenario.accounting)(), "tco": None}
+    if scenario.uncertain:
+        ignored["uncertain"] = tuple(each for each in scenario.uncertain if not each.money)
     return scenario.model_copy(update=ignored)
 
 

@@ -23,6 +23,15 @@ COCHRAN = 25
 (Cochran 1977, Sampling Techniques, 2.15: n > 25 G1²)."""
 
 
+class PrecisionError(ValueError):
+    """What was asked for as a precision is none, or cannot be kept: ``PrecisionError(why)``, one line."""
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """The line, as of other wrong inputs."""
+        return (str(self),)
+
+
 @dataclass(frozen=True)
 class Look:
     """The half widths of the intervals of all scenarios, in their order, after this many replications of each."""
@@ -45,20 +54,20 @@ class Stopped:
 
 
 def precision_of(text: str | float) -> float:
-    """Read a half width such as "0.05 pp" as a fraction, 0.0005. Raises ValueError, in one line, for anything else."""
+    """Read a half width such as "0.05 pp" as a fraction, 0.0005. Raises PrecisionError for anything else."""
     try:
         return parse(text, POINTS) / 100
     except PydanticCustomError as error:
-        raise ValueError(f"precision: {error.message()}") from None
+        raise PrecisionError(f"precision: {error.message()}") from None
 
 
 def schedule(most: int = MOST, first: int = FIRST_LOOK) -> Iterator[int]:
     """Yield the numbers of replications at which to look: ``first``, doubled up to ``most``, and ``most`` itself.
 
-    Raises ValueError for a ``most`` below the first look.
+    Raises PrecisionError for a ``most`` below the first look.
     """
     if most < first:
-        raise ValueError(f"precision: the first look is after {first} replications; at most {most} are allowed")
+        raise PrecisionError(f"precision: the first look is after {first} replications; at most {most} are allowed")
     looked = first
     while looked < most:
         yield looked

@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 
 from dcsim.decide.estimate import Bill, Estimate, job_size, relative
 from dcsim.decide.theory import Theory
-from dcsim.report.page import MISSING, Page, Row, Table, number, per_cent, printable, usd
+from dcsim.report.page import MISSING, Page, Row, Table, and_list, number, per_cent, printable, usd
+from dcsim.scenario import Scenario
 
 LINES = {
     "gpu": "GPU rent",
@@ -22,13 +23,27 @@ PRICES = {"deck": "rent x (1 + loss)", "physical": "rent / (1 - loss)", "all_in"
 
 def estimate_page(estimates: Sequence[Estimate], notes: Sequence[str] = ()) -> Page:
     """Return the resiliency and the TCO table of several scenarios."""
-    return Page(parts=formula_tables(estimates), notes=tuple(notes))
+    return Page(parts=formula_tables(estimates), notes=(*notes, *point_notes([each.scenario for each in estimates])))
 
 
 def formula_tables(estimates: Sequence[Estimate]) -> tuple[Table, ...]:
     """Return the deck's tables, the one on money only where there is any, and exact theory between them."""
     money = [tco_table(estimates)] if any(each.tco for each in estimates) else []
     return (resiliency_table(estimates), theory_table(estimates), *money)
+
+
+def point_notes(scenarios: Sequence[Scenario]) -> list[str]:
+    """Say which keys have a distribution, of which formulas and the bridge read the point value alone."""
+    return [
+        f"{printable(each.name)}: formulas take the point values of what is uncertain: {keys_of(each)}"
+        for each in scenarios
+        if each.uncertain
+    ]
+
+
+def keys_of(scenario: Scenario) -> str:
+    """Name the uncertain keys of a scenario."""
+    return and_list([printable(each.key, 60) for each in scenario.uncertain])
 
 
 def names_of(estimates: Sequence[Estimate]) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from dcsim.decide import Bill, Bridge, Comparison, Pair, RunResult
 from dcsim.decide.estimate import relative
 from dcsim.decide.result import price_all_in
 from dcsim.ledger import CAUSES, STATES
-from dcsim.report.formula import formula_tables, term_of
+from dcsim.report.formula import formula_tables, point_notes, term_of
 from dcsim.report.page import MISSING, Page, Passage, Row, Table, and_list, number, per_cent, printable, usd
 from dcsim.report.spread import inputs, luck, range_tables, spread_rows, statistical_notes, with_error
 from dcsim.units import DURATION, write
@@ -62,7 +62,11 @@ def explain_page(bridge: Bridge, notes: Sequence[str] = ()) -> Page:
         f"the simulation {per_cent(last.loss)} %."
     )
     seeds = f"{bridge.replications:,} replications of seed {bridge.scenario.seed}, the same failures at every step"
-    return Page(answer=(answer,), parts=(bridge_table(bridge), steps_passage(bridge)), notes=(*notes, seeds))
+    return Page(
+        answer=(answer,),
+        parts=(bridge_table(bridge), steps_passage(bridge)),
+        notes=(*notes, *point_notes([bridge.scenario]), seeds),
+    )
 
 
 # --- sentences ----------------------------------------------------------------------------------------------------

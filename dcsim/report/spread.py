@@ -7,6 +7,7 @@ from math import sqrt
 from dcsim.decide import RunResult
 from dcsim.montecarlo import Paired, Summary
 from dcsim.montecarlo.quantiles import QUANTILES, least
+from dcsim.report.formula import keys_of, point_notes
 from dcsim.report.page import MISSING, Row, Table, and_list, number, per_cent, plus_minus, printable, usd
 
 MakeRow = Callable[[str, Callable[[RunResult], str]], Row]
@@ -60,11 +61,8 @@ def statistical_notes(runs: Sequence[RunResult]) -> list[str]:
         said += [f"{name}: {warning}" for warning in run.warnings]
         said += _precision(run, name)
         if run.scenario.uncertain:
-            keys = and_list([printable(each.key, 60) for each in run.scenario.uncertain])
-            said.append(f"{name}: drawn once for two replications each, so errors are those of pairs: {keys}")
-    if any(run.mtbf_range and run.scenario.uncertain for run in runs):
-        said.append("the ends of the MTBF are simulated at the point values of what is uncertain")
-    return said
+            said.append(f"{name}: drawn once for every two replications, which count once: {keys_of(run.scenario)}")
+    return said + point_notes([run.scenario for run in runs])
 
 
 def _precision(run: RunResult, name: str) -> list[str]:

@@ -4,7 +4,7 @@ from dcsim.scenario.errors import Problem, ScenarioError
 from dcsim.scenario.files import load, sha256, to_toml
 from dcsim.scenario.model import Cluster, Job, Maintenance, Scenario
 from dcsim.scenario.plan import Gang, Plan, plan
-from dcsim.scenario.sampled import certain, sampled
+from dcsim.scenario.sampled import certain, extremes, sampled
 from dcsim.scenario.schema import json_schema
 from dcsim.scenario.uncertain import PER_SAMPLE, Uncertain
 from dcsim.scenario.unused import unused_keys
@@ -21,6 +21,7 @@ __all__ = [
     "ScenarioError",
     "Uncertain",
     "certain",
+    "extremes",
     "json_schema",
     "load",
     "plan",
