@@ -83,7 +83,7 @@ def _precision(run: RunResult, name: str) -> list[str]:
 
 
 def _half(half_width: float | None) -> str:
-    return MISSING if half_width is None else f"{100 * half_width:.2g} pp"
+    return MISSING if half_width is None else f"{100 * half_width:.3g} pp"
 
 
 def with_error(found: Summary | Paired | None, scale: float = 100.0) -> str:
