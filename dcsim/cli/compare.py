@@ -11,6 +11,13 @@ if TYPE_CHECKING:
     from dcsim.report.page import Page
 
 
+def _no_shard(context: click.Context, _: click.Parameter, text: str | None) -> None:
+    """Say how offers are compared whose replications several machines simulate."""
+    if text is not None:
+        how = "dcsim run --shard with one --seed for all, dcsim merge, then dcsim compare --resume with that --seed"
+        raise click.UsageError(f"compare needs all replications; {how}", context)
+
+
 @click.command(
     "compare",
     epilog=example(
@@ -18,7 +25,7 @@ if TYPE_CHECKING:
         "dcsim compare mine.toml theirs.toml -n 32 --json",
     ),
 )
-@options(FILES, *SIMULATION, PRECISION, *KEPT)
+@options(FILES, *SIMULATION, PRECISION, *KEPT, click.option("--shard", hidden=True, callback=_no_shard))
 def compare_command(**given: Any) -> None:
     """Simulate two or more scenarios on the same failures: which is cheaper, by how much, how surely, and why.
 

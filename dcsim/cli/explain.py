@@ -26,7 +26,14 @@ def explain_command(**given: Any) -> None:
 
     with ProgressLine() as progress:
         how = asked.how("explain", progress)
-        found = explain(scenario, replications=how["replications"], workers=how["workers"], progress=progress)
+        found = explain(
+            scenario,
+            replications=how["replications"],
+            workers=how["workers"],
+            progress=progress,
+            engine=how["engine"],
+            executor=how["executor"],
+        )
 
     def page() -> "Page":
         from dcsim.report.simulated import explain_page

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from rich.progress import Progress as Bar
     from rich.progress import TaskID
 
-    from dcsim.decide.outcome import How
-    from dcsim.montecarlo import Running
+    from dcsim.decide.outcome import Executor, How
+    from dcsim.montecarlo import Running, Shard, WantedEngine
     from dcsim.report.page import Page
     from dcsim.scenario import Problem, Scenario
 
@@ -40,10 +40,12 @@ SEED = click.option(
 JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
 
 
-def _writable(_: click.Context, __: click.Parameter, folder: Path) -> Path:
+def writable(_: click.Context, __: click.Parameter, folder: Path | None) -> Path | None:
     """Refuse a folder that nothing could be written to, before any work is done; leave nothing behind."""
     from tempfile import TemporaryFile
 
+    if folder is None:
+        return None
     nearest = folder
     try:
         while not os.path.lexists(nearest) and nearest != nearest.parent:
@@ -64,10 +66,15 @@ SIMULATION = (
         help="Replications (default: 100); 1 gives no interval. With --precision: the most.",
     ),
     click.option("--workers", type=click.IntRange(1, 4096), metavar="N", help="Processes (default: one per core)."),
+    click.option(
+        "--executor", type=click.Choice(["local", "ray"]), default="local",
+        help="Where they run: on this machine, or as tasks of the Ray cluster at RAY_ADDRESS.",
+    ),
     SEED,
     SET,
     click.option(
-        "--engine", type=click.Choice(["auto", "simpy"]), default="auto", help="What simulates (default: auto)."
+        "--engine", type=click.Choice(["auto", "simpy", "batch"]), default="auto",
+        help="What simulates (default: auto, batch wherever it is exact).",
     ),
     JSON,
 )  # fmt: skip
@@ -78,7 +85,7 @@ PRECISION = click.option(
 KEPT = (
     click.option("--resume", is_flag=True, help="Go on with the replications that the output folder holds."),
     click.option(
-        "-o", "--output", type=click.Path(path_type=Path), default=Path("outputs"), callback=_writable,
+        "-o", "--output", type=click.Path(path_type=Path), default=Path("outputs"), callback=writable,
         metavar="DIR", help="Where replications are kept (default: outputs).",
     ),
 )  # fmt: skip
@@ -219,13 +226,15 @@ class Asked:
     files: tuple[str, ...]
     replications: int | None
     workers: int | None
+    executor: "Executor"
     seed: int | None
     overrides: tuple[str, ...]
-    engine: str
+    engine: "WantedEngine"
     as_json: bool
     output: Path | None = None
     resume: bool = False
     precision: str | None = None
+    shard: "Shard | None" = None
 
     @cached_property
     def scenarios(self) -> "list[Scenario]":
@@ -244,11 +253,15 @@ class Asked:
         changed = [part for override in self.overrides for part in ("--set", override)]
         how: How = {
             "workers": self.workers,
+            "engine": self.engine,
+            "executor": self.executor,
             "output": self.output,
             "resume": self.resume,
             "progress": progress,
             "command": ("dcsim", verb, *self.files, *changed),
         }
+        if self.shard is not None:
+            how["shard"] = self.shard
         if self.precision is not None:
             how["precision"] = self.precision
         if self.precision is None or self.replications is not None:

@@ -14,7 +14,7 @@ from dcsim.decide.estimate import SCHEMA, bill, estimate, mode_of
 from dcsim.decide.folds import FOLDS, Folder
 from dcsim.decide.ladder import rungs_of, simplified
 from dcsim.decide.outcome import REPLICATIONS
-from dcsim.montecarlo import Progress, Sample, replicate_many
+from dcsim.montecarlo import Progress, Sample, WantedEngine, choose_all, replicate_many
 from dcsim.scenario import Scenario, certain, plan, sha256
 
 ROUNDING = 1e-12
@@ -68,15 +68,22 @@ def explain(
     replications: int = REPLICATIONS,
     workers: int | None = None,
     progress: Progress | None = None,
+    engine: WantedEngine = "auto",
+    executor: str = "local",
 ) -> Bridge:
     """Simulate every rung of one scenario and return the bridge; its last rung is the loss of a ``run`` as long.
 
     Uncertain values are at their points, as in the formula.
 
-    Raises Interrupted on Ctrl-C, WorkerDied, and whatever a simulation raises.
+    Raises EngineError for an engine that cannot simulate a rung, Interrupted on Ctrl-C, WorkerDied, and whatever a
+    simulation raises.
     """
-    wanted = [(each, None) for _, _, each in rungs_of(certain(scenario))]
-    samples = replicate_many(wanted, replications, workers=workers, progress=progress)
+    rungs = [each for _, _, each in rungs_of(certain(scenario))]
+    engines = choose_all(rungs, engine)
+    wanted = [(each, None) for each in rungs]
+    samples = replicate_many(
+        wanted, replications, workers=workers, progress=progress, engines=engines, executor=executor
+    )
     return bridge_of(scenario, samples)
 
 

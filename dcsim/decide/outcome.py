@@ -2,11 +2,23 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TypedDict, Unpack
+from typing import Literal, TypedDict, Unpack
 
 from dcsim.decide.estimate import at_mtbf, estimate, mtbf_ranges_h
 from dcsim.decide.result import MtbfRange, RunResult
-from dcsim.montecarlo import Progress, RunStore, Sample, Stopped, replicate_many, write_events
+from dcsim.montecarlo import (
+    WHOLE,
+    EngineError,
+    Progress,
+    RunStore,
+    Sample,
+    Shard,
+    Stopped,
+    WantedEngine,
+    choose_all,
+    replicate_many,
+    write_events,
+)
 from dcsim.montecarlo.looking import Looking
 from dcsim.scenario import PER_SAMPLE, Scenario, certain
 
@@ -16,15 +28,21 @@ MOST_AT_RANGE_ENDS = 32
 """Replications at each end of a range of MTBF: the effect is far larger than its error (assumed)."""
 
 
+Executor = Literal["local", "ray"]
+
+
 class How(TypedDict, total=False):
     """How to simulate; every key may be left out.
 
     ``replications`` 0 to n - 1 are simulated by ``workers`` processes (default: the cores at hand). With ``output``
     each is kept, as it finishes, in a folder of its scenario under it, and ``resume`` reads what is there; ``command``
     is noted beside it. ``progress`` is called after each. ``events``: of how many replications, from 0 on, the event
-    log is kept there too. ``precision``: "0.05 pp" goes on until the 95 % interval of every scenario's loss is as
-    narrow as that to either side, with looks after 64, 128, 256, … replications; ``replications`` are then the most.
-    Where inputs are uncertain, replications come in pairs: an odd number is raised by one.
+    log is kept there too. ``engine``: "auto" (batch wherever it is exact), "simpy" or "batch". ``executor``: "local" or
+    "ray". ``shard``: only that part of the replications, in a folder of its own.
+
+    ``precision``: "0.05 pp" goes on until the 95 % interval of every scenario's loss is as narrow as that to either
+    side, with looks after 64, 128, 256, … replications; ``replications`` are then the most. Where inputs are uncertain,
+    replications come in pairs: an odd number is raised by one.
     """
 
     replications: int
@@ -35,13 +53,16 @@ class How(TypedDict, total=False):
     progress: Progress | None
     command: Sequence[str]
     events: int
+    engine: WantedEngine
+    executor: Executor
+    shard: Shard
 
 
 def run(scenario: Scenario, **how: Unpack[How]) -> RunResult:
     """Simulate one scenario.
 
-    Raises StoreError for a folder that cannot be used, ValueError for a precision that is none, or that allows fewer
-    replications than the first look has, Interrupted on Ctrl-C.
+    Raises StoreError for a folder that cannot be used, EngineError for an engine that cannot simulate it, ValueError
+    for a precision that is none, or that allows fewer replications than the first look has, Interrupted on Ctrl-C.
     """
     results, _ = run_many([scenario], **how)
     return results[0]
@@ -63,18 +84,31 @@ def run_many(
     if any(each.uncertain for each in scenarios):
         replications += replications % PER_SAMPLE
     workers, progress = how.get("workers"), how.get("progress")
-    command = how.get("command", ())
-    stores = [None if output is None else RunStore(Path(output), each, command=command) for each in scenarios]
-    ends = [_range_ends(each) for each in scenarios]
+    command, shard, wanted = how.get("command", ()), how.get("shard", WHOLE), how.get("engine", "auto")
+    events = how.get("events", 0)
+    if events and wanted == "batch":
+        raise EngineError(["--engine batch keeps no event log; leave out --events, or take --engine auto"])
+    stores = [
+        None if output is None else RunStore(Path(output), each, shard=shard, command=command) for each in scenarios
+    ]
+    ends = [_range_ends(each) if shard == WHOLE else () for each in scenarios]
     at_ends = [(end, None) for pair in ends for end in pair]
     runs = [*zip(scenarios, stores, strict=True), *((each, None) for each in besides), *at_ends]
     counts = [replications] * len(runs)
     for index, (end, _) in enumerate(at_ends, len(runs) - len(at_ends)):
         if end not in scenarios:  # an end that is the scenario itself shares its replications: all of them
             counts[index] = min(replications, MOST_AT_RANGE_ENDS)
-    resume = how.get("resume", False)
+    engines = choose_all([each for each, _ in runs], wanted)
     samples = replicate_many(
-        runs, counts, workers=workers, resume=resume, progress=progress, more=None if looking is None else looking.more
+        runs,
+        counts,
+        workers=workers,
+        resume=how.get("resume", False),
+        progress=progress,
+        engines=engines,
+        executor=how.get("executor", "local"),
+        shard=shard,
+        more=None if looking is None else looking.more,
     )
     stopped: Sequence[Stopped | None] = [None] * len(scenarios) if looking is None else looking.stopped
     found = iter(samples[len(runs) - len(at_ends) :])
@@ -83,12 +117,14 @@ def run_many(
         for each, pair in zip(scenarios, ends, strict=True)
     ]
     results = []
-    for scenario, sample, mtbf, store, stop in zip(scenarios, samples, ranges, stores, stopped, strict=False):
+    for scenario, sample, mtbf, store, stop, engine in zip(
+        scenarios, samples, ranges, stores, stopped, engines, strict=False
+    ):
         folder, notices = (store.folder, tuple(store.notices)) if store else (None, ())
         if folder is not None:
-            for number in range(min(how.get("events", 0), len(sample))):
+            for number in sample.replications[sample.replications < events].tolist():
                 write_events(folder, scenario, number)
-        results.append(RunResult(sample, estimate(scenario), mtbf, folder, notices, stop))
+        results.append(RunResult(sample, estimate(scenario), mtbf, folder, notices, stop, engine))
     return tuple(results), samples[len(scenarios) : len(runs) - len(at_ends)]
 
 

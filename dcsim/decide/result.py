@@ -13,6 +13,8 @@ from dcsim.decide.bills import all_in_usd, mean_bill, prices_vary, totals_usd
 from dcsim.decide.energy import Energy
 from dcsim.decide.estimate import SCHEMA, Bill, Estimate, bill, mtbf_ranges_h, relative
 from dcsim.montecarlo import (
+    SIMPY,
+    Engine,
     Estimated,
     Paired,
     Sample,
@@ -26,7 +28,6 @@ from dcsim.montecarlo import (
 from dcsim.montecarlo.quantiles import QUANTILES
 from dcsim.scenario import PER_SAMPLE, Scenario, sha256
 
-ENGINE = "simpy"
 NOT_DONE = dict.fromkeys(("mean", "se", "ci95", *QUANTILES, *(f"{name}_ci95" for name in QUANTILES)))
 
 
@@ -75,6 +76,7 @@ class RunResult:
     ``folder`` holds the replications, None if they were not kept; ``notices`` say what was found damaged in it.
     ``stopped``: how a run with a precision ended; losses and costs are then about the mean that is adjusted for the
     failures drawn (``montecarlo.control``), else about the plain mean, which agrees with the ledger to the digit.
+    ``engine``: what simulated it, and why.
     """
 
     sample: Sample
@@ -83,6 +85,7 @@ class RunResult:
     folder: Path | None = None
     notices: tuple[str, ...] = ()
     stopped: Stopped | None = None
+    engine: Engine = SIMPY
 
     @property
     def scenario(self) -> Scenario:
@@ -233,7 +236,7 @@ class RunResult:
             "name": self.scenario.name,
             "scenario_sha256": sha256(self.scenario),
             "seed": self.scenario.seed,
-            "engine": ENGINE,
+            **self.engine.to_json(),
             "replications": len(self.sample),
             "precision": None if self.stopped is None else _precision(self.stopped),
             "uncertain": [each.key for each in self.scenario.uncertain],

@@ -1,7 +1,7 @@
 """Monte Carlo: many replications, what they say together, and the folder that keeps them."""
 
 from dcsim.montecarlo.control import Adjusted, adjusted
-from dcsim.montecarlo.engines import Engine, EngineError, choose, choose_all
+from dcsim.montecarlo.engines import SIMPY, Engine, EngineError, WantedEngine, choose, choose_all
 from dcsim.montecarlo.estimated import Estimated, deviations, difference, estimated_loss, in_a_row
 from dcsim.montecarlo.events import read_events, write_events
 from dcsim.montecarlo.parts import StoreError
@@ -23,6 +23,7 @@ from dcsim.montecarlo.tasks import WHOLE, Shard
 from dcsim.montecarlo.worker import WorkerDied
 
 __all__ = [
+    "SIMPY",
     "WHOLE",
     "Adjusted",
     "Engine",
@@ -40,6 +41,7 @@ __all__ = [
     "StoreError",
     "Summary",
     "Variance",
+    "WantedEngine",
     "WorkerDied",
     "adjusted",
     "choose",

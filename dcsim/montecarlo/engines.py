@@ -9,7 +9,7 @@ from dcsim.ledger import Accounts, Ledgers
 from dcsim.scenario import PER_SAMPLE, Scenario, extremes, sampled
 
 Simulate = Callable[[Scenario, int], Accounts]
-Wanted = Literal["auto", "simpy", "batch"]
+WantedEngine = Literal["auto", "simpy", "batch"]
 ASKED_FOR = "asked for"
 BATCH_SIZE = 256
 """Replications of a task for the batch engine (assumed); SimPy gets one, so that each is kept as it finishes."""
@@ -42,7 +42,7 @@ class EngineError(Exception):
         return "\n".join(self.problems)
 
 
-def choose(scenario: Scenario, wanted: Wanted = "auto") -> Engine:
+def choose(scenario: Scenario, wanted: WantedEngine = "auto") -> Engine:
     """Return the engine for a scenario: with "auto" batch wherever it is exact.
 
     Raises EngineError if batch is wanted where it is not.
@@ -55,7 +55,7 @@ def choose(scenario: Scenario, wanted: Wanted = "auto") -> Engine:
     return Engine("simpy", objections) if objections else BATCH
 
 
-def choose_all(scenarios: Sequence[Scenario], wanted: Wanted = "auto") -> list[Engine]:
+def choose_all(scenarios: Sequence[Scenario], wanted: WantedEngine = "auto") -> list[Engine]:
     """Return the engine of each scenario; raises EngineError with the objections to all of them."""
     found: list[Engine] = []
     problems: list[str] = []

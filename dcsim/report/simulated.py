@@ -123,6 +123,7 @@ def _provenance(runs: Sequence[RunResult]) -> list[str]:
         f"replications: {len(runs[0].sample):,} of {horizons} (1 mo = 720 h), "
         f"seed {and_list([str(seed) for seed in seeds])}; {errors}"
     ]
+    said += _engines(runs)
     terms = [
         run.scenario.tco.term for run in runs if run.scenario.tco and run.scenario.tco.term != run.scenario.horizon
     ]
@@ -136,6 +137,19 @@ def _provenance(runs: Sequence[RunResult]) -> list[str]:
     said += statistical_notes(runs)
     kept = dict.fromkeys(str(run.folder) for run in runs if run.folder)
     return said + [f"written: {folder}/" for folder in kept]
+
+
+def _engines(runs: Sequence[RunResult]) -> list[str]:
+    """Say what simulated the runs and, of SimPy, why it was not batch, which gives the same integers."""
+    by_engine: dict[str, list[str]] = {}
+    for run in runs:
+        first, *others = run.engine.why or ("",)
+        more = f" and {len(others)} more" if others else ""
+        told = f"SimPy ({printable(first, 200)}{more})" if run.engine.why else run.engine.name
+        by_engine.setdefault(told, []).append(printable(run.scenario.name))
+    if len(by_engine) == 1:
+        return [f"engine: {told}" for told in by_engine]
+    return [f"engine: {told} for {and_list(list(dict.fromkeys(names)))}" for told, names in by_engine.items()]
 
 
 # --- tables -------------------------------------------------------------------------------------------------------
