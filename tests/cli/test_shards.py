@@ -1,10 +1,18 @@
 """dcsim run --shard and dcsim merge: several machines, the bytes of one."""
 
 import json
+import os
+import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+
+from tests.cli.conftest import SMALL
+
+ROOT = Path(__file__).parents[2]
 
 
 def files(folder):
@@ -100,3 +108,46 @@ def test_compare_takes_no_shard(dcsim):
     assert (done.exit_code, done.stderr.count("\n")) == (2, 1)
     assert "dcsim run --shard" in done.stderr
     assert "dcsim merge" in done.stderr
+
+
+SCRIPTS = re.findall(r"^```bash\n(.*?)^```$", (ROOT / "README.md").read_text("utf-8"), re.MULTILINE | re.DOTALL)
+(ARRAY,) = (script for script in SCRIPTS if script.startswith("#!/bin/bash\n#SBATCH"))
+(THEN,) = (script for script in SCRIPTS if "sbatch --dependency=afterok" in script)
+SLURM = """#!/bin/bash
+while [[ $1 == --* && $1 != --wrap ]]; do shift; done
+if [[ $1 == --wrap ]]; then bash -c "$2"; exit; fi
+export SLURM_ARRAY_TASK_COUNT=3 SLURM_CPUS_PER_TASK=1
+for SLURM_ARRAY_TASK_ID in 2 0 1; do SLURM_ARRAY_TASK_ID=$SLURM_ARRAY_TASK_ID bash "$1" >&2 || exit; done
+echo 42
+"""
+
+
+def test_the_slurm_jobs_of_readme_give_the_undivided_run(tmp_path):
+    """README's array and the job that depends on it, played by a Slurm of three lines, leave the bytes of one run."""
+    (tools := tmp_path / "bin").mkdir()
+    for name, text in (
+        ("sbatch", SLURM),
+        ("srun", '#!/bin/bash\nexec "$@"\n'),
+        ("dcsim", f'#!/bin/bash\nexec "{sys.executable}" -P -m dcsim "$@"\n'),
+    ):
+        (tools / name).write_text(text)
+        (tools / name).chmod(0o755)
+    (tmp_path / "shards.sh").write_text(ARRAY.replace("-n 100000", "-n 10"))
+    (tmp_path / "mine.toml").write_text(SMALL)
+    environment = os.environ | {"PATH": f"{tools}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": str(ROOT)}
+
+    def bash(script):
+        found = subprocess.run(
+            ["bash", "-euc", script], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+        )
+        assert found.returncode == 0, found.stderr
+        return found.stdout
+
+    told = bash(THEN.replace("-n 100000", "-n 10"))
+    assert "10 replications of 3 shards" in told
+    assert "replications: 10 of" in told
+    bash("dcsim run mine.toml -n 10 --seed 1 -o clean")
+    (clean,) = (tmp_path / "clean").iterdir()
+    merged = files(tmp_path / "outputs" / clean.name)
+    undivided = files(clean)
+    assert merged == undivided
