@@ -6,13 +6,14 @@ from itertools import groupby
 from typing import Any, Literal
 
 from dcsim.ledger import Accounts, Ledgers
-from dcsim.scenario import PER_SAMPLE, Scenario, extremes, sampled
+from dcsim.scenario import PER_SAMPLE, Scenario, certain, extremes, plan, sampled
 
 Simulate = Callable[[Scenario, int], Accounts]
 WantedEngine = Literal["auto", "simpy", "batch"]
 ASKED_FOR = "asked for"
-BATCH_SIZE = 256
-"""Replications of a task for the batch engine (assumed); SimPy gets one, so that each is kept as it finishes."""
+BATCH_SIZE, BLOCKS = 256, 16
+"""Most replications of a task for the batch engine, and most of its blocks (assumed); SimPy gets one replication, so
+that each is kept as it finishes."""
 
 
 @dataclass(frozen=True)
@@ -82,9 +83,18 @@ def _by_sample(scenario: Scenario, numbers: Sequence[int]) -> Iterator[tuple[Sce
         yield sampled(scenario, its[0]), its
 
 
-def task_size(engine: str, replications: int, workers: int) -> int:
-    """Return how many replications a task has: for batch as many as leave two tasks for every worker."""
-    return 1 if engine == SIMPY.name else max(1, min(BATCH_SIZE, -(-replications // (2 * workers))))
+def task_size(engine: str, scenario: Scenario, replications: int, workers: int) -> int:
+    """Return how many replications a task has: for batch as many as leave two tasks for every worker.
+
+    Neither are they more than a few blocks, of which the batch engine works one at a time: what a kill may cost is a
+    second or so of work.
+    """
+    if engine == SIMPY.name:
+        return 1
+    from dcsim.batch import block_size
+
+    most = min(BATCH_SIZE, BLOCKS * block_size(plan(certain(scenario))))
+    return max(1, min(most, -(-replications // (2 * workers))))
 
 
 def simulate_many(engine: str, scenario: Scenario, numbers: Sequence[int], simulate: Simulate | None = None) -> Ledgers:

@@ -212,7 +212,12 @@ class _Crowd:
             left = self.left
             self.total = self.done + left
             cuts = [
-                cut(index, group.missing, self.shard.of, chunk or task_size(group.engine.name, left, workers))
+                cut(
+                    index,
+                    group.missing,
+                    self.shard.of,
+                    chunk or task_size(group.engine.name, group.scenario, left, workers),
+                )
                 for index, group in enumerate(self.groups)
             ]
             yield from merge(*cuts, key=lambda task: (task.first, task.scenario))

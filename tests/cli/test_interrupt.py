@@ -63,14 +63,38 @@ def test_ctrl_c_keeps_what_is_finished(tmp_path, workers, engine):
         _, err = process.communicate()
     assert process.returncode == 130
     assert "Traceback" not in err
-    numbers = [
-        number
-        for part in kept.rglob("part-*.parquet")
-        for number in parquet.read_table(part, columns=["replication"])["replication"].to_pylist()
-    ]
+    numbers = numbers_in(kept)
     assert len(set(numbers)) >= 3
     assert not list(kept.rglob("*.tmp"))
 
+    goes_on(file, kept, clean, workers, numbers)
+
+
+@pytest.mark.parametrize("engine", ["simpy", "batch"])
+def test_kill_9_loses_nothing_that_is_finished(tmp_path, engine):
+    """After kill -9 a run goes on from what is on disk, and leaves the bytes of an undisturbed one."""
+    file, kept, clean = tmp_path / "it.toml", tmp_path / "kept", tmp_path / "clean"
+    file.write_text(SCENARIO)
+    with start("run", file, "-n", 10**6, "--engine", engine, "--workers", 2, "-o", kept) as process:
+        while len(list(kept.rglob("part-*.parquet"))) < 3:
+            assert process.poll() is None, process.stderr.read()
+            time.sleep(0.01)
+        process.kill()
+        process.communicate()
+    goes_on(file, kept, clean, 2, numbers_in(kept))
+
+
+def numbers_in(folder):
+    """The replications that are on disk."""
+    return [
+        number
+        for part in folder.rglob("part-*.parquet")
+        for number in parquet.read_table(part, columns=["replication"])["replication"].to_pylist()
+    ]
+
+
+def goes_on(file, kept, clean, workers, numbers):
+    """Resume a run beyond what it kept, and compare it with an undisturbed one."""
     more = max(numbers) + 3  # two workers finish out of order: beyond the highest number kept, not beyond their count
     resumed = answer("run", file, "-n", more, "--workers", workers, "-o", kept, "--resume", "--json")
     assert resumed == answer("run", file, "-n", more, "-o", clean, "--json")

@@ -6,12 +6,14 @@ from itertools import islice
 import numpy as np
 import pytest
 
+from dcsim.batch import block_size
 from dcsim.ledger import Ledgers
 from dcsim.montecarlo import RunStore, Sample, Shard, replicate, replicate_many
-from dcsim.montecarlo.engines import task_size
+from dcsim.montecarlo.engines import BLOCKS, task_size
 from dcsim.montecarlo.gathering import Gathering
 from dcsim.montecarlo.parts import GROUP, in_order
 from dcsim.montecarlo.tasks import Task, cut, in_flight
+from dcsim.scenario import plan
 from tests.unit.montecarlo_fakes import fails, fake, small
 
 
@@ -45,9 +47,11 @@ def test_what_is_missing_is_cut_at_gaps_and_sizes():
 
 
 def test_every_worker_has_work():
-    """SimPy gets one replication at a time; batch as many as leave two tasks for every worker, up to 256."""
-    assert task_size("simpy", 10_000, 2) == 1
-    assert [task_size("batch", each, 2) for each in (1, 8, 100, 10**6)] == [1, 2, 25, 256]
+    """SimPy gets one replication at a time; batch as many as leave two tasks a worker, up to some blocks."""
+    assert task_size("simpy", small(), 10_000, 2) == 1
+    assert [task_size("batch", small(), each, 2) for each in (1, 8, 100, 10**6)] == [1, 2, 25, 256]
+    busy = small(hazards=[{"component": "gpu", "mtbf": "3 h", "blast": 8}])
+    assert task_size("batch", busy, 10**6, 2) == BLOCKS * block_size(plan(busy)) < 256
 
 
 def test_no_more_are_asked_than_may_be_in_flight():
