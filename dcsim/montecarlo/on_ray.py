@@ -11,6 +11,7 @@ import shutil
 import signal
 import socket
 import tempfile
+import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -32,6 +33,8 @@ STORE_BYTES = 256 * 2**20
 """Object store of a Ray of this machine: scenarios and answers in flight are a few MiB; source: assumed."""
 CONNECT_S = 10.0
 """How long a cluster's machine may take to accept a connection [s] (Ray itself waits for minutes); source: assumed."""
+GOES = 50
+"""How often a folder is tried to be removed, 0.1 s apart; source: assumed."""
 _MISFIT = (
     "Ray's workers on {1} have {0}, but this is dcsim {2}: install the same version on every machine of the cluster"
 )
@@ -88,7 +91,7 @@ def cluster(workers: int | None = None) -> Iterator[int]:
         ray.shutdown()
         _on_sigterm(before)
         if folder is not None:
-            shutil.rmtree(folder, ignore_errors=True)
+            _remove(folder)
 
 
 @dataclass(eq=False)
@@ -261,6 +264,15 @@ def _on_sigterm(handler: Any) -> None:
     """Set what SIGTERM does; only the main thread can, and only to what Python knows."""
     if handler is not None and current_thread() is main_thread():
         signal.signal(signal.SIGTERM, handler)
+
+
+def _remove(folder: Path) -> None:
+    """Delete the folder of a Ray that has been shut down: the last of its processes may still be writing there."""
+    for _ in range(GOES):
+        shutil.rmtree(folder, ignore_errors=True)
+        if not folder.exists():
+            return
+        time.sleep(0.1)
 
 
 def _cpus() -> int:

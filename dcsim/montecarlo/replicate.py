@@ -258,6 +258,8 @@ def _physics(scenario: Scenario) -> Scenario:
 
 def _executor(name: str, workers: int | None, stack: ExitStack, simulate: Simulate | None) -> tuple[Executor, int]:
     """Return what answers tasks, and with how many workers; Ray is imported only where it is asked for."""
+    if name not in EXECUTORS:
+        raise ValueError(f"executor: found {name!r}; allowed: {', '.join(EXECUTORS)}")
     if name == "ray":
         from dcsim.montecarlo import on_ray
 

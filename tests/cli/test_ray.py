@@ -1,15 +1,19 @@
 """--executor ray: the same integers as by this machine's own workers, whatever dies, and nothing left behind."""
 
+import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
 import time
 from itertools import count
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+import yaml
 
 import dcsim as package
 from dcsim import load
@@ -92,6 +96,37 @@ def halted(process):
     return None
 
 
+def files(root):
+    """What runs have kept in a folder."""
+    return {path.relative_to(root).as_posix(): path.read_bytes() for path in Path(root).rglob("*") if path.is_file()}
+
+
+def start(folder, *arguments, **environment):
+    """Start dcsim as a terminal does, in a process group of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-P", "-m", "dcsim", *map(str, arguments)],
+        cwd=folder, env=os.environ | {"PYTHONPATH": str(ROOT)} | environment, text=True, process_group=0,
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+
+
+def test_ray_and_local_workers_write_the_same_bytes(ray, dcsim):
+    """A run on Ray prints the same and keeps byte for byte the same files as one by this machine's own workers."""
+    local = dcsim("run", "small.toml", "other.toml", "-n", 5, "--workers", 2, "-o", "local", "--json")
+    there = dcsim("run", "small.toml", "other.toml", "-n", 5, "-o", "there", "--json", "--executor", "ray")
+    assert (local.exit_code, there.exit_code, there.stderr) == (0, 0, "")
+    assert there.stdout.replace("there/", "local/") == local.stdout
+    assert files("there") == files("local")
+    assert sum(name.endswith("all.parquet") for name in files("there")) == 2
+
+
+@pytest.mark.parametrize("verb", ["compare", "explain"])
+def test_every_verb_that_simulates_may_use_ray(ray, dcsim, verb):
+    """`compare` and `explain` say the same whoever simulates."""
+    given = (verb, "small.toml", *["other.toml"][: verb == "compare"], "-n", 2, "--json")
+    assert dcsim(*given, "--executor", "ray").stdout == dcsim(*given).stdout != ""
+
+
 def test_a_killed_worker_costs_nothing(ray):
     """A task whose worker is killed in the middle of it is handed out again and gives the same accounts."""
     scenario = load("pretrain-5184/gold")
@@ -102,12 +137,15 @@ def test_a_killed_worker_costs_nothing(ray):
         continue
     os.kill(victim, signal.SIGKILL)
     found |= dict(running)
-    assert {task.first for task in found} == set(range(12))
+    assert sorted(task.first for task in found) == list(range(12))
     for task, ledgers in found.items():
-        number = task.first
-        accounts, expected = ledgers.account(0), simulate(scenario, number)
-        assert len(ledgers) == 1
-        assert (accounts.replication, accounts.failures, accounts.drawn) == (number, expected.failures, expected.drawn)
+        accounts, expected = ledgers.account(0), simulate(scenario, task.first)
+        assert ledgers.replications.tolist() == list(task.numbers)
+        assert (accounts.replication, accounts.failures, accounts.drawn) == (
+            task.first,
+            expected.failures,
+            expected.drawn,
+        )
         assert (accounts.gpu_ms == expected.gpu_ms).all()
 
 
@@ -165,3 +203,70 @@ def test_no_usage_statistics(ray):
         return os.environ["RAY_USAGE_STATS_ENABLED"], usage_stats_enabled()
 
     assert ray.get(ray.remote(seen).remote()) == ("0", False)
+
+
+def test_without_ray_one_line_says_what_to_install(dcsim, monkeypatch):
+    """Without the extra, --executor ray exits with 2 and one line, before it touches what is kept."""
+    assert dcsim("run", "small.toml", "-n", 2).exit_code == 0
+    kept = files("outputs")
+    monkeypatch.setattr(on_ray, "find_spec", lambda name: None)
+    refused = dcsim("run", "small.toml", "-n", 3, "--executor", "ray")
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert refused.stderr == "--executor ray needs the ray extra: pip install 'dcsim[ray]'\n"
+    assert files("outputs") == kept
+
+
+def test_an_existing_cluster_is_used_and_left_running(ray, tmp_path):
+    """With RAY_ADDRESS a run uses that cluster: no process of its own stays, and none of the cluster's ends."""
+    before = processes("raylet")
+    address = ray.get_runtime_context().gcs_address
+    with start(
+        tmp_path, "run", "pretrain-5184/gold", "-n", 4, "--executor", "ray", "--json", RAY_ADDRESS=address
+    ) as run:
+        out, err = run.communicate()
+    assert (run.returncode, err) == (0, "")
+    assert json.loads(out)["scenarios"][0]["replications"] == 4
+    assert processes("raylet") == before
+    assert ray.get(ray.put(1)) == 1
+
+
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_ends_its_ray(tmp_path, sign):
+    """Ctrl-C and SIGTERM keep what is finished, exit with 130, and leave no processes or files of the run's Ray."""
+    with TemporaryDirectory(dir="/tmp", prefix="ray") as short:
+        given = ("run", "pretrain-5184/gold", "--engine", "simpy", "-n", 100_000, "--executor", "ray", "--workers", 2)
+        with start(tmp_path, *given, TMPDIR=short, RAY_ADDRESS="") as run:
+            try:
+                until(lambda: list(tmp_path.rglob("part-*.parquet")) or run.poll() is not None)
+                assert processes(f"{short}/dcsim-")
+            finally:
+                (os.killpg if sign == signal.SIGINT else os.kill)(run.pid, sign)  # a terminal tells the whole group
+            out, err = run.communicate()
+        assert (run.returncode, out) == (130, "")
+        assert re.fullmatch(r"interrupted: \d+ finished replications are kept in outputs/, and --resume .*\n", err)
+        until(lambda: not processes(f"{short}/dcsim-"))
+        assert list(Path(short).iterdir()) == []
+
+
+def test_the_job_of_the_readme_runs(ray, dcsim, tmp_path):
+    """README's KubeRay job is valid: its command runs, every container is one image and sends no usage statistics."""
+    blocks = re.findall(r"^```yaml\n(.*?)^```$", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+    (job,) = [job for block in blocks if (job := yaml.safe_load(block))["kind"] == "RayJob"]
+    cluster = job["spec"]["rayClusterSpec"]
+    pods = [group["template"]["spec"] for group in (cluster["headGroupSpec"], *cluster["workerGroupSpecs"])]
+    containers = [container for pod in pods for container in pod["containers"]]
+    assert len({container["image"] for container in containers}) == 1
+    for container in containers:
+        assert {"name": "RAY_USAGE_STATS_ENABLED", "value": "0"} in container["env"]
+        assert container["resources"]["requests"] == container["resources"]["limits"]
+    mounts = {mount["mountPath"]: mount["name"] for mount in containers[0]["volumeMounts"]}
+    assert sorted(mounts.values()) == sorted(volume["name"] for volume in pods[0]["volumes"])
+    for path in mounts:
+        (tmp_path / path.strip("/")).mkdir()
+    scenarios, outputs = (str(tmp_path / path.strip("/")) for path in mounts)
+    (Path(scenarios) / "mine.toml").write_text((tmp_path / "small.toml").read_text())
+    words = shlex.split(job["spec"]["entrypoint"])
+    assert words[0] == "dcsim"
+    done = dcsim(*(re.sub("^/", f"{tmp_path}/", word) for word in words[1:]), "-n", 3)
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert any(name.endswith("all.parquet") for name in files(outputs))

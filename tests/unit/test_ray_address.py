@@ -4,7 +4,8 @@ import socket
 
 import pytest
 
-from dcsim.montecarlo import on_ray
+from dcsim import load
+from dcsim.montecarlo import on_ray, replicate_many
 
 pytest.importorskip("ray", reason="the ray extra is not installed")
 
@@ -36,3 +37,9 @@ def test_auto_finds_nothing_here(monkeypatch, tmp_path):
     """RAY_ADDRESS=auto looks for a cluster of this machine; without one Ray's own word is passed on."""
     monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))  # where `ray start` would have noted it
     assert "Could not find any running Ray instance" in refused("auto", monkeypatch)
+
+
+def test_an_unknown_executor_is_refused():
+    """A misspelt executor is an error, not this machine's own workers."""
+    with pytest.raises(ValueError, match=r"^executor: found 'rya'; allowed: local, ray$"):
+        replicate_many([(load("pretrain-5184/gold"), None)], 1, executor="rya")
