@@ -230,13 +230,11 @@ def _start(workers: int, folder: Path) -> None:
 
 def _reach(address: str) -> None:
     """Raise ClusterError at once if nothing listens there."""
-    if address == "auto":  # Ray looks for a cluster of this machine, and says so if there is none
-        return
     host, _, port = address.rpartition(":")
     if not host or not port.isdigit() or "/" in host:
         raise ClusterError(
-            f"RAY_ADDRESS={address} is not HOST:PORT, the address of a Ray cluster (ray:// is not for dcsim: "
-            "start it on a machine of the cluster, or by `ray job submit`)"
+            f"RAY_ADDRESS={address} is not HOST:PORT, the address of a Ray cluster ("
+            "ray:// and auto are not for dcsim: start it on a machine of the cluster, or by `ray job submit`)"
         )
     try:
         socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_S).close()

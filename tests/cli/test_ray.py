@@ -7,7 +7,9 @@ import shlex
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+from contextlib import ExitStack
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -29,16 +31,24 @@ LIMIT_S = 60
 
 
 @pytest.fixture(scope="module")
-def ray():
-    """A Ray of this machine that the tests share, as a caller's own: runs use it and leave it open."""
-    with pytest.MonkeyPatch.context() as patched:
-        patched.delenv("RAY_ADDRESS", raising=False)
-        patched.setenv("PYTHONPATH", str(ROOT))
-        with on_ray.cluster(2) as workers:
-            assert workers == 2
-            import ray
+def home():
+    """The folder under which the Ray that the tests share keeps its own: its processes are known by it."""
+    with TemporaryDirectory(dir="/tmp", prefix="ray") as short:
+        yield short
 
-            yield ray
+
+@pytest.fixture(scope="module")
+def ray(home):
+    """A Ray of this machine that the tests share, as a caller's own: runs use it and leave it open."""
+    with ExitStack() as stack:
+        with pytest.MonkeyPatch.context() as patched:  # until it has started
+            patched.delenv("RAY_ADDRESS", raising=False)
+            patched.setenv("PYTHONPATH", str(ROOT))
+            patched.setattr(tempfile, "tempdir", home)
+            assert stack.enter_context(on_ray.cluster(2)) == 2
+        import ray
+
+        yield ray
 
 
 class Deadly:
@@ -64,17 +74,28 @@ def answers(scenario, tasks):
     return on_ray.answers([scenario], (Task(0, number, 1) for number in tasks), 2, ["simpy"])
 
 
-def processes(holds):
-    """The running processes whose command line holds these words, and the state of each."""
+def processes(*words, parents=None):
+    """The running processes with all these words in their command line, as number -> (state, parent)."""
     found = {}
     for folder in Path("/proc").glob("[0-9]*"):
         try:
-            state = (folder / "stat").read_text().rpartition(")")[2].split()[0]
-            if state not in "ZX" and holds.encode() in (folder / "cmdline").read_bytes():
-                found[int(folder.name)] = state
+            state, parent = (folder / "stat").read_text().rpartition(")")[2].split()[:2]
+            command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
         except OSError:  # it has just ended
             continue
+        if state not in "ZX" and all(word in command for word in words) and (parents is None or int(parent) in parents):
+            found[int(folder.name)] = (state, int(parent))
     return found
+
+
+def daemons(home):
+    """The two processes that are a Ray: another test run on this machine has its own."""
+    return {name: set(processes(f"/{name} ", home)) for name in ("raylet", "gcs_server")}
+
+
+def workers(home, word="ray::"):
+    """The state of the workers of a Ray, or of those that are in the middle of a task."""
+    return {each: state for each, (state, _) in processes(word, parents=daemons(home)["raylet"]).items()}
 
 
 def until(condition):
@@ -86,11 +107,11 @@ def until(condition):
     return found
 
 
-def halted(process):
+def halted(process, home):
     """Stop a worker and return it if it stands still in the middle of a task; else let it go on."""
     os.kill(process, signal.SIGSTOP)
-    until(lambda: processes("ray::").get(process) == "T")
-    if process in processes(WORKING):
+    until(lambda: workers(home).get(process) == "T")
+    if process in workers(home, WORKING):
         return process
     os.kill(process, signal.SIGCONT)
     return None
@@ -127,13 +148,13 @@ def test_every_verb_that_simulates_may_use_ray(ray, dcsim, verb):
     assert dcsim(*given, "--executor", "ray").stdout == dcsim(*given).stdout != ""
 
 
-def test_a_killed_worker_costs_nothing(ray):
+def test_a_killed_worker_costs_nothing(ray, home):
     """A task whose worker is killed in the middle of it is handed out again and gives the same accounts."""
     scenario = load("pretrain-5184/gold")
     running = answers(scenario, range(12))
     found = dict([next(running)])
 
-    while not (victim := halted(next(iter(until(lambda: processes(WORKING)))))):
+    while not (victim := halted(next(iter(until(lambda: workers(home, WORKING)))), home)):
         continue
     os.kill(victim, signal.SIGKILL)
     found |= dict(running)
@@ -164,7 +185,7 @@ def test_an_error_comes_through(ray):
     assert raised.value.__notes__ == ["in replication 5 of 'wrong'"]
 
 
-def test_few_tasks_are_under_way_at_a_time(ray):
+def test_few_tasks_are_under_way_at_a_time(ray, home):
     """Of endless tasks two a worker are taken, one more for each answer; what is under way ends with the generator."""
     numbers = count()
     running = answers(load("pretrain-5184/gold"), numbers)
@@ -172,7 +193,7 @@ def test_few_tasks_are_under_way_at_a_time(ray):
     next(running)
     assert next(numbers) == 2 * 2 + 2
     running.close()
-    until(lambda: not processes(WORKING))
+    until(lambda: not workers(home, WORKING))
 
 
 def test_another_version_is_refused(ray, monkeypatch):
@@ -216,9 +237,10 @@ def test_without_ray_one_line_says_what_to_install(dcsim, monkeypatch):
     assert files("outputs") == kept
 
 
-def test_an_existing_cluster_is_used_and_left_running(ray, tmp_path):
+def test_an_existing_cluster_is_used_and_left_running(ray, home, tmp_path):
     """With RAY_ADDRESS a run uses that cluster: no process of its own stays, and none of the cluster's ends."""
-    before = processes("raylet")
+    before = daemons(home)
+    assert [len(each) for each in before.values()] == [1, 1]
     address = ray.get_runtime_context().gcs_address
     with start(
         tmp_path, "run", "pretrain-5184/gold", "-n", 4, "--executor", "ray", "--json", RAY_ADDRESS=address
@@ -226,7 +248,7 @@ def test_an_existing_cluster_is_used_and_left_running(ray, tmp_path):
         out, err = run.communicate()
     assert (run.returncode, err) == (0, "")
     assert json.loads(out)["scenarios"][0]["replications"] == 4
-    assert processes("raylet") == before
+    assert daemons(home) == before
     assert ray.get(ray.put(1)) == 1
 
 

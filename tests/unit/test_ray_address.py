@@ -18,7 +18,7 @@ def refused(address, monkeypatch):
     return str(found.value)
 
 
-@pytest.mark.parametrize("address", ["nonsense", "ray://127.0.0.1:10001", "127.0.0.1:", ":6379", "127.0.0.1:x"])
+@pytest.mark.parametrize("address", ["nonsense", "auto", "ray://127.0.0.1:10001", "127.0.0.1:", ":6379", "127.0.0.1:x"])
 def test_only_host_and_port_are_an_address(address, monkeypatch):
     """What is not HOST:PORT is refused and quoted."""
     assert refused(address, monkeypatch).startswith(f"RAY_ADDRESS={address} is not HOST:PORT, ")
@@ -31,12 +31,6 @@ def test_where_nothing_listens_there_is_no_cluster(monkeypatch):
         address = "{}:{}".format(*bound.getsockname())
         assert refused(address, monkeypatch).startswith(f"no Ray cluster at RAY_ADDRESS={address}: ")
     assert refused("127.0.0.1:70000", monkeypatch).startswith("no Ray cluster at RAY_ADDRESS=127.0.0.1:70000: ")
-
-
-def test_auto_finds_nothing_here(monkeypatch, tmp_path):
-    """RAY_ADDRESS=auto looks for a cluster of this machine; without one Ray's own word is passed on."""
-    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))  # where `ray start` would have noted it
-    assert "Could not find any running Ray instance" in refused("auto", monkeypatch)
 
 
 def test_an_unknown_executor_is_refused():
