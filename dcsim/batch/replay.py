@@ -50,7 +50,7 @@ def replay(layout: Layout, strikes: Strikes, rows: int) -> tuple[Ints, Ints, Int
     single = np.repeat(layout.one[None, :], rows, axis=0)
     columns = strikes.bounds, strikes.time, strikes.repair, strikes.hazard, strikes.mark, layout.plan.slot_bounds
     at_start = layout.gangs, layout.pools, layout.places
-    struck = np.empty((count, STRUCK_COLUMNS), dtype=np.int64)
+    struck = np.empty((int(np.diff(strikes.bounds).max()), STRUCK_COLUMNS), dtype=np.int64)
     tables = [*columns, *at_start, layout.legal, layout.hazards, booked, single]
     tables += [*(np.empty_like(each) for each in at_start), struck]
     tables.append(np.array([0, -1], dtype=np.int64))
@@ -70,9 +70,9 @@ def _roomier(array: Ints) -> Ints:
 
 @compiled
 def _replay(
-    bounds: Ints, time: Ints, repair: Ints, hazard: Ints, mark: Ints, slots: Ints, all_gangs: Ints, all_pools: Ints,
-    all_places: Ints, legal: Ints, hazards: Ints, all_booked: Ints, single: Ints, gangs: Ints, pools: Ints,
-    places: Ints, struck: Ints, where: Ints, due: Ints, ended: Ints,
+    bounds: Ints, all_times: Ints, all_repairs: Ints, all_hazards: Ints, all_marks: Ints, slots: Ints,
+    all_gangs: Ints, all_pools: Ints, all_places: Ints, legal: Ints, hazards: Ints, all_booked: Ints, single: Ints,
+    gangs: Ints, pools: Ints, places: Ints, struck: Ints, where: Ints, due: Ints, ended: Ints,
 ) -> bool:  # fmt: skip
     """Work through the rows; see ``replay``. Strikes of a row are [bounds[row], bounds[row + 1]).
 
@@ -83,14 +83,17 @@ def _replay(
     most = 2 * count + 8  # more stretches than one event can end
     for row in range(where[0], len(bounds) - 1):
         one, booked = single[row], all_booked[row]
-        strike, last, end = where[1], bounds[row + 1], 4 * one[HORIZON]
+        low, high = bounds[row], bounds[row + 1]
+        time, repair, hazard = all_times[low:high], all_repairs[low:high], all_hazards[low:high]
+        mark = all_marks[low:high]
+        strike, last, end = where[1], high - low, 4 * one[HORIZON]
         if strike < 0:
             refill(gangs, all_gangs)
             refill(pools, all_pools)
             refill(places, all_places)
             one[IN_ROW] = row
             one[STRETCHES] = single[row - 1, STRETCHES] if row else 0
-            strike = bounds[row]
+            strike = 0
         while True:
             if one[DUE] + 4 > due.shape[1] or one[STRETCHES] + most > ended.shape[1]:
                 where[0], where[1] = row, strike
