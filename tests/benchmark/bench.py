@@ -152,8 +152,8 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="three rounds, for a first look")
     parser.add_argument("--json", action="store_true", help="print one JSON document and nothing else")
     options = parser.parse_args()
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {max(cores)})
     rounds = 3 if options.quick else max(1, options.rounds)
     seconds = measure(rounds)
     ratios = {
@@ -162,7 +162,7 @@ def main() -> None:
     }
     costs = {name: spread(values) for name, values in seconds.items()}
     plants = plant.measure()
-    scales = scale.measure(costs["straightforward"]["median"], costs["batch"]["median"], rounds)
+    scales = scale.measure(costs["straightforward"]["median"], costs["batch"]["median"], rounds, cores)
     if options.json:
         document = {"schema": 1, "machine": machine(), "rounds": rounds, "seconds": costs, "ratios": ratios}
         document |= {"plant": plants, "scale": scales}

@@ -96,15 +96,19 @@ def sizes() -> list[dict[str, Any]]:
     return found
 
 
-def workers(replications: int = 4096) -> dict[int, float]:
+def workers(cores: set[int], replications: int = 2048) -> dict[int, float]:
     """Return wall seconds of a run in 1, 2 … worker processes, with everything that a run does but its files."""
-    from dcsim.montecarlo import replicate
+    from dcsim.montecarlo import replicate_many
+    from dcsim.montecarlo.engines import BATCH
 
     scenario, found = load(HEADLINE), {}
-    for count in range(1, len(os.sched_getaffinity(0)) + 1):
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cores)
+    for count in range(1, len(cores) + 1):
         begin = time.perf_counter()
-        replicate(scenario, replications, workers=count)
+        replicate_many([(scenario, None)], replications, workers=count, engines=[BATCH])
         found[count] = time.perf_counter() - begin
+    os.sched_setaffinity(0, before)
     return found
 
 
@@ -132,11 +136,12 @@ def interval(plain_seconds: float, batch_seconds: float, replications: int = 204
     }
 
 
-def measure(plain_seconds: float, batch_seconds: float, rounds: int) -> dict[str, Any]:
+def measure(plain_seconds: float, batch_seconds: float, rounds: int, cores: set[int]) -> dict[str, Any]:
     """Return all of it; the costs of a headline replication come from ``bench``."""
     return {
         "tenfold_seconds": failure_rate(max(1, min(3, rounds // 3))),
         "replication_seconds": replications(),
+        "workers_wall_seconds": workers(cores),
         "sizes": sizes(),
         "interval": interval(plain_seconds, batch_seconds),
     }
@@ -147,11 +152,13 @@ def lines(found: dict[str, Any]) -> list[str]:
     rate, width = found["tenfold_seconds"], found["interval"]
     times = rate["straightforward"] / rate["batch"]
     by_count = (f"{count}: {1e3 * seconds:.2f}" for count, seconds in found["replication_seconds"].items())
+    by_workers = (f"{count}: {seconds:.1f}" for count, seconds in found["workers_wall_seconds"].items())
     said = [
         f"ten times the failures: straightforward {rate['straightforward']:,.2f} s, "
         f"SimPy engine {rate['engine']:.2f} s, batch {1e3 * rate['batch']:.1f} ms: "
         f"{times:,.0f} times   asked: 20 or more",
         f"batch, ms a replication by how many at a time: {', '.join(by_count)}",
+        f"2,048 replications, wall s by worker processes, their start and loading included: {', '.join(by_workers)}",
     ]
     said += [
         f"36 months of {each['gpus']:,} GPUs (blast: {each['blast']}): {each['failures']:,} failures, "
