@@ -30,7 +30,7 @@ def run_page(runs: Sequence[RunResult], notes: Sequence[str] = ()) -> Page:
     return Page(
         answer=(*(_loss_sentence(run) for run in runs), *inputs(runs)),
         parts=(answer_table(runs), simulated_table(runs), *range_tables(runs)),
-        notes=(*notes, *_provenance(runs)),
+        notes=(*notes, *provenance(runs)),
     )
 
 
@@ -39,7 +39,7 @@ def comparison_page(comparison: Comparison, notes: Sequence[str] = ()) -> Page:
     runs = comparison.runs
     priced = [pair for pair in comparison.pairs if pair.total_usd_difference]
     return Page(
-        answer=(_verdict(runs), *luck(runs)),
+        answer=(verdict(runs), *luck(runs)),
         parts=(
             answer_table(runs),
             *formula_tables([run.estimate for run in runs]),
@@ -49,7 +49,7 @@ def comparison_page(comparison: Comparison, notes: Sequence[str] = ()) -> Page:
             *(reasons(bridge) for bridge in comparison.bridges),
             *range_tables(runs),
         ),
-        notes=(*comparison.notes, *notes, *_provenance(runs)),
+        notes=(*comparison.notes, *notes, *provenance(runs)),
     )
 
 
@@ -79,7 +79,7 @@ def _loss_sentence(run: RunResult) -> str:
     return f"{name} loses {loss} % of its GPU-hours in the simulation, {formula} % by the published formula."
 
 
-def _verdict(runs: Sequence[RunResult]) -> str:
+def verdict(runs: Sequence[RunResult]) -> str:
     """Say which offer is cheapest per useful GPU-hour, by how much, and how sure that is."""
     priced = sorted((price, index) for index, run in enumerate(runs) if (price := price_all_in(run.tco)) is not None)
     if len(priced) < len(runs):
@@ -113,7 +113,8 @@ def _least_loss(runs: Sequence[RunResult]) -> str:
     return f"Least lost: {_loss_sentence(best)} (No prices per useful GPU-hour: {why}.)"
 
 
-def _provenance(runs: Sequence[RunResult]) -> list[str]:
+def provenance(runs: Sequence[RunResult]) -> list[str]:
+    """Say what was simulated, by what and how often, what to know of its statistics, and where it is kept."""
     seeds = sorted({run.scenario.seed for run in runs})
     errors = "± is the 95 % interval of a mean, P5 to P95 the spread of single runs"
     if len(runs[0].sample) == 1:
