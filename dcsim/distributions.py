@@ -20,7 +20,9 @@ Times = NDArray[np.int64]
 class Fixed(BaseModel):
     """Always the same time."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", json_schema_extra={"examples": [{"kind": "fixed", "time": "2 h"}]}
+    )
     kind: Literal["fixed"] = "fixed"
     time: Duration = Field(description="the time itself")
 
@@ -75,6 +77,7 @@ class Lognormal(_Mean):
 class Weibull(_Mean):
     """Weibull times with the given arithmetic mean; shape below 1 has a long tail, above 1 a narrow body."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"kind": "weibull", "mean": "6 h", "shape": 0.7}]})
     kind: Literal["weibull"]
     shape: Number = Field(ge=0.1, le=100, description="Weibull shape k")
 
@@ -87,7 +90,11 @@ class Weibull(_Mean):
 class Empirical(BaseModel):
     """Times drawn with equal chance from a list of observed ones."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        json_schema_extra={"examples": [{"kind": "empirical", "values": ["20 min", "1 h", "3 d"]}]},
+    )
     kind: Literal["empirical"]
     values: tuple[Duration, ...] = Field(min_length=1, max_length=100_000, description="observed times")
 

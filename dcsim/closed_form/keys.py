@@ -14,6 +14,8 @@ class AccountingKeys(BaseModel):
         None, description="leave out: tolerant for strategies without rollback, else hot if there are spares, else cold"
     )
     identify: Identify = Field(
-        "max", description="identify-and-rollback term: sum (article), max (calculator), rollback (deck's Silver)"
+        "max",
+        description="identify-and-rollback term: sum (the article's), max (what the calculator's figures follow), "
+        "rollback (the deck's Silver column) (default max: public (ClusterMAX calculator))",
     )
     job_size: Whole | None = Field(None, ge=1, description="GPUs charged per failure; leave out: squared job sizes / N")

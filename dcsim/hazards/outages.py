@@ -30,7 +30,11 @@ class OutageError(Exception):
 class OutageColumns(BaseModel):
     """What the columns of a file of outages are called. Given at all, only what it names is read."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        json_schema_extra={"examples": [{"start": "Prob Started", "repair_min": "Down Time", "component": "nodenumz"}]},
+    )
     start: str | None = Field(
         None, min_length=1, description="when it began: 2005-06-21T10:54 (ISO 8601) or 6/21/2005 10:54"
     )

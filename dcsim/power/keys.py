@@ -25,6 +25,9 @@ class Table(BaseModel):
 class SiteKeys(Table):
     """Where the power comes from."""
 
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"feeds": 2, "feed": "40 MW", "generators": 5, "generator": "10 MW"}]}
+    )
     feeds: Any0 = Field(0, description="utility feeds of the site (default 0: assumed)")
     feed: PositivePower | None = Field(None, description="what one utility feed gives")
     generators: Any0 = Field(

@@ -16,13 +16,17 @@ from dcsim.wording import did_you_mean, shown
 
 @dataclass(frozen=True)
 class Preset:
-    """A strategy's kind and some of its keys, as a scenario file would have them, with where each value is from."""
+    """A strategy's kind and some of its keys, as a scenario file would have them, with where each value is from.
+
+    ``inner``: of a key that is a list of tables, where each value of each table is from.
+    """
 
     name: str
     about: str
     kind: str
     keys: Mapping[str, Any]
     sources: Mapping[str, str]
+    inner: Mapping[str, list[Mapping[str, str]]]
 
 
 @cache
@@ -34,7 +38,8 @@ def presets() -> dict[str, Preset]:
     for name, table in tables.items():
         keys = {key: each["value"] for key, each in table["keys"].items()}
         sources = {key: each["source"] for key, each in table["keys"].items()}
-        found[name] = Preset(name, table["about"], table["kind"], keys, sources)
+        inner = {key: each["sources"] for key, each in table["keys"].items() if "sources" in each}
+        found[name] = Preset(name, table["about"], table["kind"], keys, sources, inner)
     return found
 
 

@@ -12,9 +12,21 @@ Ms = Any
 
 
 class Tier(BaseModel):
-    """One place that checkpoints are written to; durations in ms."""
+    """One place that checkpoints are written to.
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    Durations in ms.
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {"name": "peer memory", "every": "5 min", "drain": "30 s", "restore": "1 min", "survives": 8},
+                {"name": "storage", "every": "30 min", "drain": "5 min", "restore": "454 s"},
+            ]
+        },
+    )
     name: str = Field("", max_length=200, description="what the tier is called, for readers only")
     every: PositiveDuration = Field(description="computing time between copies; a multiple of the next faster tier's")
     write: Duration = Field(0, description="time a write blocks the gang (default 0 s: assumed)")

@@ -73,7 +73,7 @@ class StorageUse(BaseModel):
 
 
 class Job(BaseModel):
-    """``count`` gangs of ``gpus`` GPUs each that run to the horizon, or until their work is done."""
+    """Gangs of GPUs that run to the horizon, or until their work is done."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     name: str = Field(min_length=1, max_length=200, description="what the job is called, unlike any other")

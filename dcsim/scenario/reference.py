@@ -5,8 +5,8 @@ asks every key for it.
 """
 
 import re
-from collections.abc import Callable, Container, Iterator
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Container, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, get_args
 
 from dcsim import units
@@ -14,7 +14,7 @@ from dcsim.distributions import Distribution
 from dcsim.hazards import LIFETIMES
 from dcsim.recovery import STRATEGIES, Recovery, presets
 from dcsim.registry import kind_of
-from dcsim.scenario.schema import Node, tidy_schema
+from dcsim.scenario.schema import Node, json_schema, tidy_schema
 from dcsim.scenario.uncertain import VALUES
 from dcsim.shipped import shipped_files
 from dcsim.topology import resolve
@@ -65,11 +65,12 @@ class Key:
 
 @dataclass(frozen=True)
 class KeyTable:
-    """The keys of one table of a scenario file; ``title``: how it is written there."""
+    """The keys of one table of a scenario file; ``title``: how it is written there; ``example``: the model's own."""
 
     title: str
     about: str
     keys: tuple[Key, ...]
+    example: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -83,20 +84,34 @@ class Reference:
     def units(self) -> dict[str, list[str]]:
         """What may stand behind the numbers of the quantities in these tables, by the name of their type."""
         types = "\n".join(key.type for table in self.tables for key in table.keys)
-        return {
-            name: list(dimension.units)
-            for name, dimension in _QUANTITIES.items()
-            if re.search(rf"(?<![\w/]){name}s?(?![\w/])", types)
-        }
+        return {name: list(dimension.units) for name, dimension in quantities(types).items()}
 
     def to_json(self) -> dict[str, Any]:
         """Return the topic as plain data."""
         return {"topic": self.topic, "units": self.units, "tables": [asdict(table) for table in self.tables]}
 
 
+def quantities(types: str | None = None) -> dict[str, units.Dimension]:
+    """Return the quantities that are named in the types of keys, or all of them, by name."""
+    return {
+        name: dimension
+        for name, dimension in _QUANTITIES.items()
+        if types is None or re.search(rf"(?<![\w/]){name}s?(?![\w/])", types)
+    }
+
+
 def reference(topic: str) -> Reference:
     """Return the tables of one of ``TOPICS``; KeyError for anything else."""
-    return Reference(topic, tuple(_TOPICS[topic](tidy_schema())))
+    return Reference(topic, tuple(_TOPICS[topic](_whole_schema())))
+
+
+def _whole_schema() -> Node:
+    """Return the models' keys and what only files know: ``extends``, a topology's ``base``, an MTBF of optics."""
+    models, files = tidy_schema(), json_schema()
+    inner = {
+        name: {**node, "properties": {**files["$defs"][name]["properties"]}} for name, node in models["$defs"].items()
+    }
+    return {**models, "properties": files["properties"], "$defs": inner}
 
 
 # --- topics -----------------------------------------------------------------------------------------------------------
@@ -142,14 +157,29 @@ def _topologies(schema: Node) -> Iterator[KeyTable]:
 
 
 def _presets(schema: Node) -> Iterator[KeyTable]:
+    """The values of each preset; a list of tables is told table by table."""
     for name, preset in presets().items():
-        kind = STRATEGIES[preset.kind].__name__
-        known = {key.name: key for key in _keys(schema["$defs"][kind])}
-        keys = [
-            replace(known[key], default=str(value), source=preset.sources[key], required=False)
-            for key, value in preset.keys.items()
-        ]
-        yield KeyTable(f'preset = "{name}"', f"{preset.about} Kind: {preset.kind}.", tuple(keys))
+        node = schema["$defs"][STRATEGIES[preset.kind].__name__]
+        title, known, inner = f'preset = "{name}"', {key.name: key for key in _keys(node)}, []
+        values = {}
+        for key, value in preset.keys.items():
+            values[key] = value
+            if isinstance(value, list):
+                values[key] = f"{len(value)} tables"
+                ((model, _),) = _inside(node["properties"][key])
+                parts = {part.name: part for part in _keys(schema["$defs"][model])}
+                for number, (entry, sources) in enumerate(zip(value, preset.inner[key], strict=True), start=1):
+                    about = f"Table {number} of {len(value)} in its list of {key}."
+                    inner.append(KeyTable(f"{title}, {key} {number}", about, _given(parts, entry, sources)))
+        yield KeyTable(title, f"{preset.about} Kind: {preset.kind}.", _given(known, values, preset.sources))
+        yield from inner
+
+
+def _given(known: Mapping[str, Key], values: Mapping[str, Any], sources: Mapping[str, str]) -> tuple[Key, ...]:
+    """Return keys with values, and where these are from, in the place of their defaults."""
+    return tuple(
+        replace(known[key], default=str(value), source=sources[key], required=False) for key, value in values.items()
+    )
 
 
 def _others(schema: Node) -> Iterator[KeyTable]:
@@ -193,7 +223,8 @@ def _tables(
 
     reach(name, path, title or _title(path, listed))
     for titles, node in found.values():
-        yield KeyTable(", ".join(dict.fromkeys(titles)), _about(node), tuple(_keys(node)))
+        example: Node = next(iter(node.get("examples", ())), {})
+        yield KeyTable(", ".join(dict.fromkeys(titles)), _about(node), tuple(_keys(node)), example)
 
 
 def _title(path: str, listed: bool) -> str:
@@ -226,7 +257,7 @@ def _keys(node: Node) -> Iterator[Key]:
     keys = [name for name in node["properties"] if name != "kind"]
     for name in sorted(keys, key=lambda name: name not in required):
         value = node["properties"][name]
-        default, source, meaning = _explained(value.get("description", ""))
+        default, source, meaning = explained(value.get("description", ""))
         given = value.get("default")
         if isinstance(given, bool):
             default = str(given).lower()
@@ -235,7 +266,7 @@ def _keys(node: Node) -> Iterator[Key]:
         yield Key(name, _type(value), default, source, meaning, name in required)
 
 
-def _explained(description: str) -> tuple[str, str, str]:
+def explained(description: str) -> tuple[str, str, str]:
     """Split a description into the default as it is told, its source and the meaning."""
     for pattern in (_DEFAULT, _DERIVED, _SOURCED):
         if match := pattern.search(description):
@@ -256,12 +287,18 @@ def _type(node: Node) -> str:
         return " | ".join(node["enum"])
     kind = node["type"]
     if kind == "array" and "prefixItems" in node:
-        return f"list of {len(node['prefixItems'])} {_type(node['prefixItems'][0])}s"
+        return f"list of {len(node['prefixItems'])} {_plural(_type(node['prefixItems'][0]))}"
     if kind == "array":
-        return f"list of {_type(node['items'])}s"
+        return f"list of {_plural(_type(node['items']))}"
     if kind in ("integer", "number"):
         return ("whole number" if kind == "integer" else "number") + _bounds(node)
     return {"string": "text", "boolean": "true | false", "object": "table of text"}[str(kind)]
+
+
+def _plural(kind: str) -> str:
+    """Return a type in the plural: a number's bounds stand behind it."""
+    word, bounds = re.fullmatch(r"(.*?)( >=? .*)?", kind).groups("")  # type: ignore[union-attr]
+    return f"{word}s{bounds}"
 
 
 def _bounds(node: Node) -> str:

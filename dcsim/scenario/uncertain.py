@@ -80,6 +80,7 @@ class _Value(BaseModel):
 class UncertainLognormal(_Value):
     """A value whose logarithm is normal: known up to a factor."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"kind": "lognormal", "mean": "30000 h", "sigma": 0.35}]})
     kind: Literal["lognormal"]
     mean: Amount = Field(description="arithmetic mean of the value")
     sigma: Number = Field(gt=0, le=3, description="standard deviation of the logarithm; 0.35: within a factor of 2")
@@ -119,6 +120,9 @@ class UncertainUniform(_Value):
 class UncertainTriangular(_Value):
     """A value between two that is likeliest at a third."""
 
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"kind": "triangular", "low": "10 min", "mode": "15 min", "high": "1 h"}]}
+    )
     kind: Literal["triangular"]
     low: Amount = Field(description="least value")
     mode: Amount = Field(description="likeliest value")
@@ -141,6 +145,7 @@ class UncertainTriangular(_Value):
 class UncertainChoice(_Value):
     """One of several values, all equally likely; one that is given twice is twice as likely."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"kind": "choice", "values": [1, 2, 2, 4]}]})
     kind: Literal["choice"]
     values: tuple[Amount, ...] = Field(min_length=1, max_length=1000, description="what it may be")
 

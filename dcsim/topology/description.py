@@ -84,6 +84,9 @@ class NVLink(_Table):
 class NamedOptics(Optics):
     """A kind of optics of a topology's own."""
 
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"name": "linear", "reach": "500 m", "power": "6 W", "mtbf": "1.263e6 h"}]}
+    )
     name: str = Field(description="name of the kind", pattern=r"^[a-z0-9][a-z0-9-]{0,40}$")
 
 

@@ -18,7 +18,7 @@ TABLES = [(topic, table) for topic in TOPICS for table in reference(topic).table
 KEYS = [(topic, table, key) for topic, table in TABLES for key in table.keys]
 TYPE = re.compile(
     r"(list of (2 )?)?(duration|share|work|size|USD(/GiB|/kWh)?(/mo)?|text|table( of text)?|strategy|lifetime"
-    r"|distribution|(whole )?number( >=? -?[\d,.e+]+)?(, <= [\d,.e+]+)?|[a-z][a-z-]*)s?"
+    r"|distribution|(whole )?numbers?( >=? -?[\d,.e+]+)?(, <= [\d,.e+]+)?|[a-z][a-z-]*)s?"
 )
 
 
@@ -123,8 +123,8 @@ def test_every_key_says_what_it_takes_and_means(topic, table):
 )
 def test_every_default_has_a_source(topic, table, key):
     """A value that a scenario gets without asking is from the deck, the primer, a public source, or assumed."""
-    if (table.title, key.name) in {("[[hazards]]", "name"), ("[accounting]", "identify")}:
-        return  # a name is no figure; the words of `identify` name the source of each of its values
+    if (table.title, key.name) == ("[[hazards]]", "name"):
+        return  # a name is no figure
     assert SOURCE.match(key.source), key.source
 
 
@@ -173,9 +173,32 @@ def test_a_preset_lists_its_values_with_their_sources():
     for name, preset in presets().items():
         table = tables[f'preset = "{name}"']
         assert {key.name: (key.default, key.source) for key in table.keys} == {
-            key: (str(value), preset.sources[key]) for key, value in preset.keys.items()
+            key: (f"{len(value)} tables" if isinstance(value, list) else str(value), preset.sources[key])
+            for key, value in preset.keys.items()
         }
         assert f"Kind: {preset.kind}." in table.about
+
+
+def test_a_list_of_tables_in_a_preset_is_listed_table_by_table():
+    """No value is printed as Python has it; each value of each tier has a source of its own."""
+    tables = {table.title: table for table in reference("presets").tables}
+    tiers, sources = presets()["tiered-memory"].keys["tiers"], presets()["tiered-memory"].inner["tiers"]
+    assert [set(tier) for tier in tiers] == [set(told) for told in sources]
+    for number, (tier, told) in enumerate(zip(tiers, sources, strict=True), start=1):
+        keys = tables[f'preset = "tiered-memory", tiers {number}'].keys
+        assert {key.name: (key.default, key.source) for key in keys} == {
+            key: (str(value), told[key]) for key, value in tier.items()
+        }
+        assert all(SOURCE.match(key.source) for key in keys)
+    assert not any("[" in key.default or "{" in key.default for table in tables.values() for key in table.keys)
+
+
+def test_what_only_files_know_is_listed():
+    """``extends``, the base of a topology and an MTBF of optics are no fields of a model, but keys of a file."""
+    keys = {(table.title, key.name): key for _, table, key in KEYS}
+    assert keys["Top level", "extends"].type == "text"
+    assert keys["A topology file of your own", "base"].type == "text"
+    assert keys["[[hazards]]", "mtbf"].type == "duration | lifetime | optics"
 
 
 # --- how it looks
