@@ -1,0 +1,46 @@
+"""Screenshots of reports for people to look at: desktop and phone, light and dark, the first screen and the whole page.
+
+PYTHONPATH=. .venv/bin/python tests/browser/look.py outputs/*/report.html -o /tmp/looks
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from tests.browser import chromium
+
+PHONE_PIXELS = 2  # of a screen per CSS pixel, as phones have
+PRINTED = "desktop-light"
+
+
+def shoot(files: list[Path], folder: Path) -> list[Path]:
+    """Write <name>-<look>-first.png, -whole.png and <name>.pdf of every file. Return what was written."""
+    path = chromium.executable()
+    if path is None:
+        sys.exit(chromium.INSTALL)
+    folder.mkdir(parents=True, exist_ok=True)
+    written = []
+    with chromium.started(path) as browser:
+        for look_name, look in chromium.LOOKS.items():
+            with chromium.window(browser, look, zoom=PHONE_PIXELS if look.mobile else 1) as window:
+                for file in files:
+                    name = folder / (file.parent.resolve().name if file.stem == "report" else file.stem)
+                    page = window.open(file)
+                    for extent in ("first", "whole"):
+                        written.append(Path(f"{name}-{look_name}-{extent}.png"))
+                        page.screenshot(path=written[-1], full_page=extent == "whole")
+                    if look_name == PRINTED:
+                        written.append(Path(f"{name}.pdf"))
+                        page.pdf(path=written[-1], format="A4", prefer_css_page_size=True)
+                    for incident in window.incidents:
+                        print(f"{file}, {look_name}: {incident}", file=sys.stderr)
+    return written
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="a report, or any page of one file")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="folder for the pictures")
+    given = parser.parse_args()
+    for picture in shoot(given.files, given.output):
+        print(picture)
