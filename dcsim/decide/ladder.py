@@ -12,6 +12,7 @@ from dcsim.scenario.intervals import settled
 from dcsim.scenario.plan import blast_of
 
 FABRIC = frozenset({"nvlink-switch", "access-link", "leaf", "leaf-uplink", "spine", "spine-uplink", "core"})
+BOTH = "both detection and rollback are paid, not the longer of the two"
 POWER = frozenset({"psu", "shelf", "busway", "feed", "site-feed", "generator", "cdu"})
 
 
@@ -31,7 +32,8 @@ def ladder(scenario: Scenario) -> tuple[Rung, ...]:
     if mode == "tolerant":
         rungs.append(Rung("restore", "a job that rolls back loads its state", _restore_of_rollback))
     else:
-        rungs.append(Rung("detection", "the job hangs until the failure is identified", _undetected))
+        hangs = "the job hangs until the failure is identified"
+        rungs.append(Rung("detection", BOTH if scenario.accounting.identify == "max" else hangs, _undetected))
         rungs.append(Rung("failover", f"swapping hardware in takes time in {mode} mode too", _jobs(failover=0)))
     if mode != "cold":
         rungs.append(Rung("finite spares", _spares_text(scenario), _hazards(repair=0, requalify=0)))
@@ -82,13 +84,17 @@ def rungs_of(scenario: Scenario) -> list[tuple[str, str, Scenario]]:
     """Return (name, text, scenario to simulate) from the barest simulation to the scenario itself."""
     rungs = ladder(scenario)
     rolls_back = any(job.recovery.rolls_back for job in scenario.jobs)
-    bare = "a strike during recovery begins it again, and what is out already cannot be struck"
+    bare, fixed = (
+        "a strike during recovery begins it again, and what is out already cannot be struck",
+        settled(scenario),
+    )
     if rolls_back:
-        bare = "work is lost back to the last checkpoint as it fell; " + bare
+        back = BOTH if _charges_detection(fixed) else "work is lost back to the last checkpoint as it fell"
+        bare = f"{back}; {bare}"
     if (mode_of(scenario) == "tolerant") is rolls_back:
         bare = f"jobs recover by their own strategies, not in the formula's {mode_of(scenario)} mode; " + bare
     found: list[tuple[str, str, Scenario]] = []
-    changed, fixed = scenario, settled(scenario)  # a rule for the interval must not follow what is taken back
+    changed = scenario  # a rule for the interval must not follow what is taken back
     for rung in reversed(rungs):
         found.append((rung.name, rung.text, changed))
         changed = rung.undo(fixed if changed is scenario else changed).model_copy(
@@ -102,7 +108,9 @@ def _spares_text(scenario: Scenario) -> str:
     free = scenario.cluster.gpus - scenario.gpus_in_jobs
     blasts = [hazard.blast for hazard in scenario.hazards if isinstance(hazard.blast, int)]
     short = f", less than one blast of {max(blasts):,}" if blasts and max(blasts) > free > 0 else ""
-    return f"free GPUs: {free:,}{short}; jobs wait, or take hardware from jobs of lower priority"
+    ranks = len({job.priority for job in scenario.jobs}) > 1
+    instead = ", or take hardware from jobs of lower priority" if ranks else " for a repair"
+    return f"free GPUs: {free:,}{short}; jobs wait{instead}"
 
 
 # --- how each is taken back -------------------------------------------------------------------------------------------
@@ -134,14 +142,25 @@ def _restore_of_rollback(scenario: Scenario) -> Scenario:
 
 def _undetected(scenario: Scenario) -> Scenario:
     """Take detection back where the identify variant does not charge it."""
-    variant = scenario.accounting.identify
-    rollback = (plan(scenario).gangs[0].recovery.checkpoint_every or 0) / 2
+    variant, rollback = scenario.accounting.identify, _mean_rollback_ms(scenario)
 
     def change(hazard: Hazard) -> dict[str, Any]:
         charged = variant == "sum" or (variant == "max" and hazard.mean_detect_ms >= rollback)
         return {} if charged else {"detect": 0}
 
     return _with_hazards(scenario, change)
+
+
+def _mean_rollback_ms(scenario: Scenario) -> float:
+    """Half an interval between checkpoints of the first job [ms], as the formula charges it."""
+    return (plan(scenario).gangs[0].recovery.checkpoint_every or 0) / 2
+
+
+def _charges_detection(scenario: Scenario) -> bool:
+    """Whether the formula charges detection in the place of the rollback, the longer of the two."""
+    if scenario.accounting.identify != "max" or mode_of(scenario) == "tolerant":
+        return False
+    return any(hazard.mean_detect_ms >= _mean_rollback_ms(scenario) for hazard in scenario.hazards)
 
 
 def _uncrewed(scenario: Scenario) -> Scenario:

@@ -24,6 +24,8 @@ class Theory:
     ``mtbf_h`` is None if nothing stops it, ``goodput_loss`` where there is no closed form. The intervals are None
     where none is best: nothing is rolled back, writes cost no time, or several tiers. ``ettr_first_order`` is Kokolis'
     formula (summed over tiers and depths of rollback), None where it does not hold or nothing is rolled back.
+    ``repair_wait_h`` is no part of the others: what a job with ``spare = "cold"`` waits for besides, the mean repair
+    of what strikes it (no queue for crews); None for a job that takes other hardware.
     """
 
     mtbf_h: float | None
@@ -34,6 +36,7 @@ class Theory:
     young_h: float | None
     daly_h: float | None
     optimal_h: float | None
+    repair_wait_h: float | None
 
 
 def theory(scenario: Scenario) -> Theory:
@@ -84,7 +87,15 @@ def theory(scenario: Scenario) -> Theory:
         young_h=known and young_interval(*known),
         daly_h=known and daly_interval(*known),
         optimal_h=known and optimal_interval(*known),
+        repair_wait_h=_repair_h(layout) if recovery.spare == "cold" else None,
     )
+
+
+def _repair_h(layout: Plan) -> float | None:
+    """Return the mean repair of what strikes the first gang [h]; None if nothing does."""
+    rates = [(rate, hazard.mean_repair_ms / MS_PER_H) for hazard, rate, _ in strikes_on(layout)]
+    total = sum(rate for rate, _ in rates)
+    return sum(rate * repair for rate, repair in rates) / total if total else None
 
 
 def _strikes(layout: Plan, recovery: Recovery) -> list[Strikes]:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from dcsim.decide.estimate import Bill, Estimate, job_size, relative
 from dcsim.decide.theory import Theory
-from dcsim.report.page import MISSING, Page, Row, Table, and_list, number, per_cent, printable, usd
+from dcsim.report.page import MISSING, Page, Passage, Row, Table, and_list, loss, number, per_cent, printable, usd
 from dcsim.scenario import Scenario
 
 LINES = {
@@ -18,12 +18,21 @@ LINES = {
     "setup": "set-up over the term",
     "debugging": "debugging",
 }
+_COLD = '{names}: spare = "cold", so the job waits for the repair of what failed: in the simulation, not in this loss.'
 PRICES = {"deck": "rent x (1 + loss)", "physical": "rent / (1 - loss)", "all_in": "all in"}
 
 
 def estimate_page(estimates: Sequence[Estimate], notes: Sequence[str] = ()) -> Page:
     """Return the resiliency and the TCO table of several scenarios."""
-    return Page(parts=formula_tables(estimates), notes=(*notes, *point_notes([each.scenario for each in estimates])))
+    scenarios = [each.scenario for each in estimates]
+    parts: tuple[Table | Passage, ...] = (*described(scenarios), *formula_tables(estimates))
+    return Page(parts=parts, notes=(*notes, *point_notes(scenarios)))
+
+
+def described(scenarios: Sequence[Scenario]) -> tuple[Passage, ...]:
+    """Return what the scenarios say they are, for tiers of many cases are called alike; nothing where none says it."""
+    items = [(printable(each.name), printable(each.description, 200)) for each in scenarios if each.description.strip()]
+    return (Passage("Scenarios", tuple(items)),) if items else ()
 
 
 def formula_tables(estimates: Sequence[Estimate]) -> tuple[Table, ...]:
@@ -65,8 +74,8 @@ def resiliency_table(estimates: Sequence[Estimate]) -> Table:
         ("recovery mode", lambda e: e.mode),
         ("identify term", lambda e: "detect" if e.mode == "tolerant" else e.scenario.accounting.identify),
         ("GPUs charged per failure", lambda e: usd(job_size(e.scenario))),
-        ("downtime loss, %", lambda e: per_cent(e.accounting.downtime_loss)),
-        ("idle spares, %", lambda e: per_cent(e.accounting.idle_spare_loss)),
+        ("downtime loss, %", lambda e: loss(e.accounting.downtime_loss)),
+        ("idle spares, %", lambda e: loss(e.accounting.idle_spare_loss)),
         ("performance overhead, %", lambda e: per_cent(e.accounting.performance_overhead)),
     )
     return Table(
@@ -74,7 +83,7 @@ def resiliency_table(estimates: Sequence[Estimate]) -> Table:
         columns=names_of(estimates),
         rows=(
             *(_row(estimates, label, cell) for label, cell in rows),
-            _row(estimates, "goodput loss, %", lambda e: per_cent(e.accounting.goodput_loss), strong=True),
+            _row(estimates, "goodput loss, %", lambda e: loss(e.accounting.goodput_loss), strong=True),
         ),
         notes=tuple(note for each in estimates for note in _doubts(each)),
     )
@@ -95,8 +104,7 @@ def _doubts(each: Estimate) -> list[str]:
 def theory_table(estimates: Sequence[Estimate]) -> Table:
     """Return what exact theory says about the first job, and the intervals at which it should write checkpoints."""
 
-    def share(value: float | None) -> str:
-        return MISSING if value is None else per_cent(value)
+    waits = [each for each in estimates if each.theory.repair_wait_h]
 
     def minutes(value: float | None) -> str:
         return MISSING if value is None else number(60 * value, 2)
@@ -104,10 +112,11 @@ def theory_table(estimates: Sequence[Estimate]) -> Table:
     every: list[tuple[str, Callable[[Theory], str]]] = [
         ("MTBF of one gang, h", lambda t: number(t.mtbf_h, 4)),
         ("stall after a strike, min", lambda t: minutes(t.stall_h)),
-        ("lost by one gang, %", lambda t: per_cent(t.goodput_loss)),
+        *([("  and the wait for its repair, min", lambda t: minutes(t.repair_wait_h))] if waits else []),
+        (f"lost by one gang{' without that wait' if waits else ''}, %", lambda t: loss(t.goodput_loss)),
     ]
     if any(each.theory.ettr_first_order is not None for each in estimates):
-        every.append(("ETTR, first order (Kokolis), %", lambda t: share(t.ettr_first_order)))
+        every.append(("ETTR, first order (Kokolis), %", lambda t: per_cent(t.ettr_first_order)))
     if any(each.theory.optimal_h for each in estimates):
         every += [
             ("checkpoint interval as given, min", lambda t: minutes(t.interval_h)),
@@ -120,9 +129,10 @@ def theory_table(estimates: Sequence[Estimate]) -> Table:
         return _row(estimates, label, lambda each: cell(each.theory))
 
     return Table(
-        title="First job by renewal theory (never short of hardware)",
+        title=f"First job by renewal theory ({'a repair costs no wait' if waits else 'never short of hardware'})",
         columns=names_of(estimates),
         rows=tuple(row(label, cell) for label, cell in every),
+        notes=(_COLD.format(names=and_list(list(names_of(waits)))),) if waits else (),
     )
 
 

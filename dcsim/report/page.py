@@ -49,6 +49,27 @@ def per_cent(fraction: float | None, digits: int = 2) -> str:
     return number(None if fraction is None else 100 * fraction, digits)
 
 
+def loss(fraction: float | None) -> str:
+    """Write a loss in per cent, without the sign: two decimals, more where two significant digits need them."""
+    return per_cent(fraction, loss_digits(fraction))
+
+
+def loss_digits(fraction: float | None) -> int:
+    """Return how many decimals a loss in per cent needs for two significant digits: 2 to 5."""
+    value, digits = abs(100 * (fraction or 0.0)), 2
+    while 0 < value < 10 ** (1 - digits) and digits < 5:
+        digits += 1
+    return digits
+
+
+def span(low: float | None, high: float | None, least: int = 2, most: int = 5) -> str:
+    """Write from where to where, with the decimals that tell the ends apart; one number where none do."""
+    for digits in range(least, most + 1):
+        if (first := number(low, digits)) != (last := number(high, digits)):
+            return f"{first} to {last}"
+    return number(low, least)
+
+
 def number(value: float | None, digits: int) -> str:
     """Write a number with thousands separated; what rounds to zero has no sign."""
     return MISSING if value is None else f"{value:z,.{digits}f}"

@@ -7,9 +7,23 @@ from dcsim.decide import Bill, Bridge, Comparison, Pair, RunResult
 from dcsim.decide.estimate import relative
 from dcsim.decide.result import price_all_in
 from dcsim.ledger import CAUSES, STATES
-from dcsim.report.formula import formula_tables, point_notes, term_of
-from dcsim.report.page import MISSING, Page, Passage, Row, Table, and_list, number, per_cent, printable, usd
-from dcsim.report.spread import inputs, luck, range_tables, spread_rows, statistical_notes, with_error
+from dcsim.report.formula import described, formula_tables, point_notes, term_of
+from dcsim.report.jobs import energy_rows, job_rows, out_of_service, replicas_sentence, serves
+from dcsim.report.page import (
+    MISSING,
+    Page,
+    Passage,
+    Row,
+    Table,
+    and_list,
+    loss,
+    loss_digits,
+    number,
+    per_cent,
+    printable,
+    usd,
+)
+from dcsim.report.spread import inputs, luck, price, range_tables, spread_rows, statistical_notes, with_error
 from dcsim.units import DURATION, write
 
 GROUPS = {
@@ -23,13 +37,21 @@ GROUPS = {
 }
 LEAST_STEP_PP = 0.05
 """The short form of a bridge names the steps from here on [percentage points]; source: assumed."""
+SAME = 0.01
+"""Prices that differ by no more than this share are called the same: no price list is surer; source: assumed."""
+EQUAL_LOSSES = 5e-5
+"""Losses that differ by less are printed alike, so what differs between two offers is their prices alone."""
+SMALL = 0.05
+"""States that take less than this share of the loss in every run are one row together; source: assumed."""
+SMALL_AT_ALL = 1e-3
+"""A state that takes this share of all GPU-hours has a row of its own, however large the loss; source: assumed."""
 
 
 def run_page(runs: Sequence[RunResult], notes: Sequence[str] = ()) -> Page:
     """Return what simulations of one or more scenarios say."""
     return Page(
         answer=(*(_loss_sentence(run) for run in runs), *inputs(runs)),
-        parts=(answer_table(runs), simulated_table(runs), *range_tables(runs)),
+        parts=(answer_table(runs), *_described(runs), simulated_table(runs), *range_tables(runs)),
         notes=(*notes, *provenance(runs)),
     )
 
@@ -42,6 +64,7 @@ def comparison_page(comparison: Comparison, notes: Sequence[str] = ()) -> Page:
         answer=(verdict(runs), *luck(runs)),
         parts=(
             answer_table(runs),
+            *_described(runs),
             *formula_tables([run.estimate for run in runs]),
             simulated_table(runs),
             pair_table(comparison.pairs),
@@ -58,13 +81,12 @@ def explain_page(bridge: Bridge, notes: Sequence[str] = ()) -> Page:
     first, last = bridge.steps[0], bridge.steps[-1]
     name = printable(bridge.scenario.name)
     answer = (
-        f"{name}: the formula says {per_cent(first.loss)} % of all GPU-hours are lost, "
-        f"the simulation {per_cent(last.loss)} %."
+        f"{name}: the formula says {loss(first.loss)} % of all GPU-hours are lost, the simulation {loss(last.loss)} %."
     )
     seeds = f"{bridge.replications:,} replications of seed {bridge.scenario.seed}, the same failures at every step"
     return Page(
         answer=(answer,),
-        parts=(bridge_table(bridge), steps_passage(bridge)),
+        parts=(*described([bridge.scenario]), bridge_table(bridge), steps_passage(bridge)),
         notes=(*notes, *point_notes([bridge.scenario]), seeds),
     )
 
@@ -72,37 +94,62 @@ def explain_page(bridge: Bridge, notes: Sequence[str] = ()) -> Page:
 # --- sentences ----------------------------------------------------------------------------------------------------
 
 
+def _described(runs: Sequence[RunResult]) -> tuple[Passage, ...]:
+    return described([run.scenario for run in runs])
+
+
 def _loss_sentence(run: RunResult) -> str:
-    loss = with_error(run.loss)
-    formula = per_cent(run.estimate.accounting.goodput_loss)
-    name = printable(run.scenario.name)
-    return f"{name} loses {loss} % of its GPU-hours in the simulation, {formula} % by the published formula."
+    formula = loss(run.estimate.accounting.goodput_loss)
+    lost = f"{printable(run.scenario.name)} loses {with_error(run.loss)} % of its GPU-hours in the simulation"
+    out = f" A replica is out of service {out_of_service(run)}." if serves([run]) else ""
+    return f"{lost}, {formula} % by the published formula.{out}"
 
 
 def verdict(runs: Sequence[RunResult]) -> str:
-    """Say which offer is cheapest per useful GPU-hour, by how much, and how sure that is."""
+    """Say which offer is cheapest per useful GPU-hour, by how much, and how sure that is.
+
+    Prices within 1 % are the same, whatever the luck. Offers that lose alike differ by price lists, which no run can
+    make surer; only where losses differ does a share of the runs say anything.
+    """
     priced = sorted((price, index) for index, run in enumerate(runs) if (price := price_all_in(run.tco)) is not None)
     if len(priced) < len(runs):
         return _least_loss(runs)
     (least, best), *others = priced
-    name = printable(runs[best].scenario.name)
-    less, same = [], []
+    name, hour = printable(runs[best].scenario.name), "USD per useful GPU-hour all in"
+    less, tied, same = [], [], [(name, number(least, 2))]
     for price, other in others:
         pair, theirs = Pair(runs[best], runs[other]), printable(runs[other].scenario.name)
         gap = pair.useful_hour_difference
-        if gap is None or gap.half_width is None or gap.mean > gap.half_width:
-            sure = number((pair.probability_cheaper_hour or 0) * len(runs[best].sample), 0)
-            less.append(
-                f"{number(price - least, 2)} USD ({per_cent((price - least) / price, 1)} %) less than {theirs} "
-                f"in {sure} of {len(runs[best].sample):,} runs"
-            )
+        half = None if gap is None else gap.half_width
+        if price - least + (half or 0.0) <= SAME * price:
+            same.append((theirs, number(price, 2)))
+        elif half is not None and price - least <= half:
+            tied.append(f"{theirs} ({with_error(gap, 1)} USD more)")
         else:
-            same.append(f"{theirs} ({with_error(gap, 1)} USD more)")
-    if not less:
-        what = f"{name} at {number(least, 2)} USD per useful GPU-hour all in cannot be told apart from "
-        return f"{what}{and_list(same)} at {len(runs[best].sample):,} replications."
-    tied = f" Not told apart from it: {and_list(same)}." if same else ""
-    return f"{name} is cheapest: {number(least, 2)} USD per useful GPU-hour all in, {and_list(less)}.{tied}"
+            gap_usd = f"{number(price - least, 2)} USD ({per_cent((price - least) / price, 1)} %)"
+            less.append(f"{gap_usd} less than {theirs} {_surely(pair)}")
+    if len(same) > 1:
+        names, prices = zip(*same, strict=True)
+        said = f"{and_list(names)} cost the same within {per_cent(SAME, 0)} %: {and_list(prices)} {hour}."
+        said += f" {name} costs {and_list(less)}." if less else ""
+    elif less:
+        said = f"{name} is cheapest: {number(least, 2)} {hour}, {and_list(less)}."
+    else:
+        told = f"cannot be told apart from {and_list(tied)} at {len(runs[best].sample):,} replications."
+        said, tied = f"{name} at {number(least, 2)} {hour} {told}", []
+    said += f" Not told apart from it: {and_list(tied)}." if tied else ""
+    return f"{said} {replicas_sentence([runs[index] for _, index in priced])}" if serves(runs) else said
+
+
+def _surely(pair: Pair) -> str:
+    """Say how sure it is that the first of two offers costs less for a useful hour."""
+    apart = pair.loss_difference
+    if abs(apart.mean) + (apart.half_width or 0.0) < EQUAL_LOSSES:
+        return "by its price alone"
+    runs = len(pair.a.sample)
+    if runs == 1:
+        return "in the one run simulated"
+    return f"in {int((pair.probability_cheaper_hour or 0) * runs + 1e-9):,} of {runs:,} runs"  # a tie is no win
 
 
 def _least_loss(runs: Sequence[RunResult]) -> str:
@@ -165,12 +212,12 @@ def answer_table(runs: Sequence[RunResult]) -> Table:
         columns += [f"{term} USD, formula", f"{term} USD, simulated", "USD per useful GPU-h"]
     rows = []
     for run in runs:
-        cells = [per_cent(run.estimate.accounting.goodput_loss), with_error(run.loss)]
+        cells = [loss(run.estimate.accounting.goodput_loss), with_error(run.loss)]
         if money:
             cells += [
                 usd(run.estimate.tco.total_usd if run.estimate.tco else None),
                 usd(run.tco.total_usd if run.tco else None),
-                with_error(run.useful_hour_usd, 1),
+                price(run.useful_hour_usd),
             ]
         rows.append(Row(printable(run.scenario.name, 16), tuple(cells), strong=True))
     return Table("Formula and simulation", tuple(columns), tuple(rows))
@@ -185,30 +232,35 @@ def simulated_table(runs: Sequence[RunResult]) -> Table:
     def money(label: str, cell: Callable[[RunResult, Bill], str], strong: bool = False) -> Row:
         return row(label, lambda run: cell(run, run.tco) if run.tco else MISSING, strong)
 
-    def state(name: str) -> Callable[[RunResult], str]:
-        return lambda run: per_cent(run.ledger[name] / run.sample.gpu_hours_total)
+    digits = max(loss_digits(run.loss.mean) for run in runs)
+
+    def state(*names: str) -> Callable[[RunResult], str]:
+        return lambda run: per_cent(sum(map(partial(_share, run), names)), digits)
 
     def quantile(name: str) -> Callable[[RunResult, Bill], str]:
         return lambda run, _: usd(getattr(run.total_usd, name) if many else None)
 
     def cause(name: str) -> Callable[[RunResult], str]:
-        return lambda run: per_cent(run.sample.overhead_by_cause[name] / run.sample.gpu_hours_total)
+        return lambda run: per_cent(run.sample.overhead_by_cause[name] / run.sample.gpu_hours_total, digits)
 
     first, many = runs[0].tco, len(runs[0].sample) > 1
     causes = [name for name in CAUSES if any(run.sample.overhead_by_cause[name] for run in runs)]
     causes = [] if causes == ["strategy"] else causes
-    seen = [name for name in STATES if any(run.ledger[name] for run in runs)]
+    seen, small = _states(runs)
+    asked = row("loss of what jobs asked for, %", lambda r: loss(r.job_loss.mean if r.job_loss else None))
+    filled = asked.cells == tuple(loss(run.loss.mean) for run in runs)  # jobs fill the cluster: one figure, one row
     rows = [
         row("goodput loss, %", lambda r: with_error(r.loss), strong=True),
         *spread_rows(runs, row),
-        row("loss of what jobs asked for, %", lambda r: per_cent(r.job_loss.mean if r.job_loss else None)),
-        *_job_rows(runs, row),
+        *([] if filled else [asked]),
+        *job_rows(runs, row),
         row("failures per month", lambda r: number(r.failures_per_month.mean, 2)),
         row("strikes on jobs per month", lambda r: number(r.interruptions_per_month.mean, 2)),
         *(row(f"{name}, % of GPU-hours", state(name)) for name in seen),
+        *([row("other states, % of GPU-hours", state(*small))] if small else []),
         *(row(f"  overhead by {name}, %", cause(name)) for name in causes),
     ]
-    rows += _energy_rows(runs, row)
+    rows += energy_rows(runs, row)
     if first or any(run.tco for run in runs):
         term = term_of([run.estimate for run in runs])
         rows += [
@@ -220,56 +272,25 @@ def simulated_table(runs: Sequence[RunResult]) -> Table:
                 if len(runs) > 1
                 else []
             ),
-            money("all in, USD per useful GPU-h", lambda r, bill: with_error(r.useful_hour_usd, 1), strong=True),
+            money("all in, USD per useful GPU-h", lambda r, bill: price(r.useful_hour_usd, most=4), strong=True),
         ]
-    return Table("Simulated", tuple(printable(run.scenario.name) for run in runs), tuple(rows))
+    notes = ["wait: healthy GPUs of a job that waits for others of its GPUs."] if "wait" in seen else []
+    notes += [f"other states: {and_list(small)}."] if small else []
+    if filled and serves(runs):
+        notes.append("goodput loss: replicas fill the cluster, so it is the share of the time that one is out.")
+    return Table("Simulated", tuple(printable(run.scenario.name) for run in runs), tuple(rows), notes=tuple(notes))
 
 
-def _energy_rows(runs: Sequence[RunResult], row: Callable[[str, Callable[[RunResult], str]], Row]) -> list[Row]:
-    """Return what is drawn and what it costs, where any scenario pays for energy beside the rent."""
-    if not any(run.energy and run.energy.usd is not None for run in runs):
-        return []
-    return [
-        row("energy over the horizon, MWh", lambda r: number(r.energy.total_kwh / 1e3 if r.energy else None, 0)),
-        row("  beside the rent, USD", lambda r: usd(r.energy.usd if r.energy else None)),
-    ]
+def _share(run: RunResult, state: str) -> float:
+    return run.ledger[state] / run.sample.gpu_hours_total
 
 
-def _job_rows(runs: Sequence[RunResult], row: Callable[[str, Callable[[RunResult], str]], Row]) -> list[Row]:
-    """Return the loss of each job where there are several, and when those that have work were done."""
-    jobs = list(dict.fromkeys(job.name for run in runs for job in run.scenario.jobs))
-    many = {job.name for run in runs for job in run.scenario.jobs if job.count > 1}
-    rows = []
-    for job in jobs if len(jobs) > 1 or many else []:
-        per = ", per replica" if job in many else ""
-        rows.append(row(f"  {printable(job, 16)}{per}, %", partial(_job_loss, job)))
-    for job in dict.fromkeys(name for run in runs for name in run.finishes_h):
-        rows.append(row(f"{printable(job, 16)} done after, h", partial(_finish, job)))
-        rows.append(row("  one run, P5 to P95, h", partial(_finish_spread, job)))
-        if any(run.finishes_h[job].share < 1 for run in runs if job in run.finishes_h):
-            rows.append(row("  done within the horizon, % of runs", partial(_finish_share, job)))
-    return rows
-
-
-def _job_loss(job: str, run: RunResult) -> str:
-    return per_cent(run.job_losses.get(job))
-
-
-def _finish(job: str, run: RunResult) -> str:
-    found = run.finishes_h.get(job)
-    return MISSING if found is None or found.hours is None else with_error(found.hours, 1)
-
-
-def _finish_spread(job: str, run: RunResult) -> str:
-    found = run.finishes_h.get(job)
-    if found is None or found.hours is None or found.hours.se is None:
-        return MISSING
-    return f"{number(found.hours.p5, 0)} to {number(found.hours.p95, 0)}"
-
-
-def _finish_share(job: str, run: RunResult) -> str:
-    found = run.finishes_h.get(job)
-    return MISSING if found is None else per_cent(found.share, 1)
+def _states(runs: Sequence[RunResult]) -> tuple[list[str], list[str]]:
+    """Return the states that take a row each, and those too small for one, which take one together."""
+    seen = [name for name in STATES if any(run.ledger[name] for run in runs)]
+    small = [name for name in seen if all(_share(run, name) < min(SMALL * run.loss.mean, SMALL_AT_ALL) for run in runs)]
+    small = small if len(small) > 1 else []
+    return [name for name in seen if name not in small], small
 
 
 def pair_table(pairs: Sequence[Pair]) -> Table:
@@ -280,7 +301,7 @@ def pair_table(pairs: Sequence[Pair]) -> Table:
         rows.append(
             Row(
                 f"{printable(pair.b.scenario.name, 16)} less {printable(pair.a.scenario.name, 16)}",
-                (with_error(loss), with_error(cost, 1e-6), per_cent(pair.probability_cheaper, 1)),
+                (with_error(loss), price(cost, 1e-6, most=3), per_cent(pair.probability_cheaper, 1)),
             )
         )
     columns = ("loss, pp", "term, million USD", "costs more, % of runs")
@@ -304,11 +325,12 @@ def gap_table(pairs: Sequence[Pair], runs: Sequence[RunResult]) -> Table:
 
 def bridge_table(bridge: Bridge) -> Table:
     """Return the steps from the formula's loss to the simulation's."""
+    digits = loss_digits(bridge.steps[-1].loss)
     rows = [
-        Row(step.name, (per_cent(step.loss), f"{step.delta_pp:+z.2f}", _signed(step.delta_usd)))
+        Row(step.name, (per_cent(step.loss, digits), f"{step.delta_pp:+z.{digits}f}", _signed(step.delta_usd)))
         for step in bridge.steps
     ]
-    rows.append(Row("simulated", (per_cent(bridge.steps[-1].loss), "", ""), strong=True))
+    rows.append(Row("simulated", (per_cent(bridge.steps[-1].loss, digits), "", ""), strong=True))
     return Table(
         f"Why formula and simulation differ: {printable(bridge.scenario.name)}",
         ("loss %", "step, pp", "step, USD"),
@@ -323,14 +345,13 @@ def _signed(value: float | None) -> str:
 def reasons(bridge: Bridge) -> Passage:
     """Return the short form of the bridge: the steps that matter, in plain words."""
     first, last = bridge.steps[0].loss, bridge.steps[-1].loss
-    title = (
-        f"Why they differ: {printable(bridge.scenario.name)}, {per_cent(first)} % by formula, "
-        f"{per_cent(last)} % simulated"
-    )
+    title = f"Why they differ: {printable(bridge.scenario.name)}, {loss(first)} % by formula, {loss(last)} % simulated"
+    if abs(last - first) < LEAST_STEP_PP / 100:
+        return Passage(title, ((f"within {LEAST_STEP_PP} pp", "formula and simulation agree"),))
     steps = [step for step in bridge.steps if abs(step.delta_pp) >= LEAST_STEP_PP]
     wide = max((len(f"{step.delta_pp:+.2f}") for step in steps), default=0)
     items = tuple((f"{step.delta_pp:+{wide}.2f} pp", step.text) for step in steps)
-    return Passage(title, items or (("", f"no step is worth {LEAST_STEP_PP} pp"),))
+    return Passage(title, items or (("", f"no step is worth {LEAST_STEP_PP} pp by itself"),))
 
 
 def steps_passage(bridge: Bridge) -> Passage:

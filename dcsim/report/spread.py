@@ -2,13 +2,25 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from math import sqrt
+from math import ceil, sqrt
 
 from dcsim.decide import RunResult
 from dcsim.montecarlo import Paired, Summary
 from dcsim.montecarlo.quantiles import QUANTILES, least
 from dcsim.report.formula import keys_of, point_notes
-from dcsim.report.page import MISSING, Row, Table, and_list, number, per_cent, plus_minus, printable, usd
+from dcsim.report.page import (
+    MISSING,
+    Row,
+    Table,
+    and_list,
+    loss,
+    loss_digits,
+    number,
+    plus_minus,
+    printable,
+    span,
+    usd,
+)
 
 MakeRow = Callable[[str, Callable[[RunResult], str]], Row]
 
@@ -24,8 +36,8 @@ def luck(runs: Sequence[RunResult]) -> list[str]:
     moved = max(abs(each.moves) for each in ranges)
     spread = max(run.loss.p95 - run.loss.p5 for run in runs)
     cause = "luck and inputs" if drawn else "luck alone"
-    differ = f"Runs differ by {cause}: P5 to P95 of the loss spans at most {per_cent(spread)} pp. " if spread else ""
-    unknown = f"MTBF anywhere in the range that the scenarios give moves the loss by up to {per_cent(moved)} pp"
+    differ = f"Runs differ by {cause}: P5 to P95 of the loss spans at most {loss(spread)} pp. " if spread else ""
+    unknown = f"MTBF anywhere in the range that the scenarios give moves the loss by up to {loss(moved)} pp"
     return [differ + unknown + _prices_at_highest(runs), *drawn]
 
 
@@ -47,8 +59,8 @@ def inputs(runs: Sequence[RunResult]) -> list[str]:
         if run.loss_estimated.shared > 1 and variance is not None:
             chance, unknown = sqrt(variance.luck), sqrt(variance.inputs)
             found.append(
-                f"{printable(run.scenario.name)}: of the spread of single runs {per_cent(chance)} pp is luck and "
-                f"{per_cent(unknown)} pp is what nobody knows of the inputs (standard deviations)."
+                f"{printable(run.scenario.name)}: of the spread of single runs {loss(chance)} pp is luck and "
+                f"{loss(unknown)} pp is what nobody knows of the inputs (standard deviations)."
             )
     return found
 
@@ -93,28 +105,48 @@ def with_error(found: Summary | Paired | None, scale: float = 100.0) -> str:
     return plus_minus(found.mean * scale, None if found.half_width is None else found.half_width * scale)
 
 
+def price(found: Summary | Paired | None, scale: float = 1.0, most: int = 2) -> str:
+    """Write an amount and its interval with at most so many decimals; an interval below the last one is rounded up."""
+    if found is None or found.half_width is None:
+        return MISSING if found is None else number(found.mean * scale, 2)
+    mean, half, digits = found.mean * scale, found.half_width * scale, 2
+    while half and digits < most and half < 10**-digits:
+        digits += 1
+    if 0 < half < 10**-digits:
+        half = ceil((half + abs(mean - round(mean, digits))) * 10**digits) / 10**digits
+    return f"{number(mean, digits)} ± {number(half, digits)}"
+
+
 # --- tables -------------------------------------------------------------------------------------------------------
 
 
 def spread_rows(runs: Sequence[RunResult], row: MakeRow) -> list[Row]:
     """Return the spread of single runs, and the intervals of its quantiles, which need a least number of runs."""
     rows = [row("  one run, P5 to P95, %", _spread)]
-    if any(run.loss.se is not None for run in runs):
-        rows += [row(f"    95 % interval of {name.upper()}, %", partial(_interval, name)) for name in QUANTILES]
-    return rows
+    if all(run.loss.se is None for run in runs):
+        return rows
+    if all(run.loss.p5_ci95 is None and run.loss.p95_ci95 is None for run in runs):
+        shown = {"p5": "both", "p50": "P50"}  # P5 and P95 need as many runs
+    else:
+        shown = {name: name.upper() for name in QUANTILES}
+    return rows + [row(f"    95 % interval of {told}, %", partial(_interval, name)) for name, told in shown.items()]
 
 
 def _spread(run: RunResult) -> str:
     if run.loss.se is None:
         return MISSING
-    return f"{per_cent(run.loss.p5)} to {per_cent(run.loss.p95)}"
+    return _percents(run.loss.p5, run.loss.p95)
 
 
 def _interval(name: str, run: RunResult) -> str:
     found = getattr(run.loss, f"{name}_ci95")
     if found is None:
         return f"n below {least(QUANTILES[name]) * run.loss_estimated.shared}"
-    return f"{per_cent(found[0])} to {per_cent(found[1])}"
+    return _percents(*found)
+
+
+def _percents(low: float, high: float) -> str:
+    return span(100 * low, 100 * high, max(loss_digits(low), loss_digits(high)))
 
 
 def range_tables(runs: Sequence[RunResult]) -> list[Table]:
@@ -125,12 +157,12 @@ def range_tables(runs: Sequence[RunResult]) -> list[Table]:
         if (ends := run.mtbf_range) is not None:
             cells: tuple[str, ...] = (
                 "; ".join(f"{usd(low)} to {usd(high)}" for _, low, high in ends.hazards),
-                f"{per_cent(ends.loss_at_lowest)} to {per_cent(ends.loss_at_highest)}",
-                per_cent(ends.moves),
+                _percents(ends.loss_at_lowest, ends.loss_at_highest),
+                loss(ends.moves),
             )
             if money:
                 low, high = ends.usd_per_useful_gpu_hour_at_lowest, ends.usd_per_useful_gpu_hour_at_highest
-                cells = (*cells, f"{number(low, 2)} to {number(high, 2)}")
+                cells = (*cells, span(low, high, most=2))
             rows.append(Row(printable(run.scenario.name, 16), cells))
     columns = ("MTBF, h", "loss there, %", "moves it by, pp", *(("USD per useful GPU-h there",) if money else ()))
     return [Table("What is not known: the MTBF (simulated)", columns, tuple(rows))] if rows else []

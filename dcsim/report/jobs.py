@@ -1,0 +1,84 @@
+"""Rows about jobs: what each loses, when its work is done, what replicas are worth, and the energy of all of them."""
+
+from collections.abc import Sequence
+from functools import partial
+
+from dcsim.decide import RunResult
+from dcsim.recovery.stateless import Stateless
+from dcsim.report.page import MISSING, Row, and_list, loss, number, per_cent, printable, usd
+from dcsim.report.spread import MakeRow, with_error
+
+HOURS_PER_YEAR = 8_760
+
+# --- replicas -----------------------------------------------------------------------------------------------------
+
+
+def serves(runs: Sequence[RunResult]) -> bool:
+    """Whether all jobs are replicas: stateless, so that what counts is how long one of them is out of service."""
+    return all(isinstance(job.recovery, Stateless) for run in runs for job in run.scenario.jobs)
+
+
+def out_of_service(run: RunResult) -> str:
+    """Say how long a replica is out of service in the mean: of the time, and in hours of a year."""
+    lost = 0.0 if run.job_loss is None else run.job_loss.mean
+    return f"{loss(lost)} % of the time ({HOURS_PER_YEAR * lost:.2g} h a year)"
+
+
+def replicas_sentence(runs: Sequence[RunResult]) -> str:
+    """Say how long a replica is out of service with each offer; offers that are alike are named together."""
+    alike: dict[str, list[str]] = {}
+    for run in runs:
+        alike.setdefault(out_of_service(run), []).append(printable(run.scenario.name))
+    told = [f"{share} at {and_list(names)}" for share, names in alike.items()]
+    return f"A replica is out of service {', '.join(told)}."
+
+
+# --- rows ---------------------------------------------------------------------------------------------------------
+
+
+def energy_rows(runs: Sequence[RunResult], row: MakeRow) -> list[Row]:
+    """Return what is drawn and what it costs, where any scenario pays for energy beside the rent."""
+    if not any(run.energy and run.energy.usd is not None for run in runs):
+        return []
+    return [
+        row("energy over the horizon, MWh", lambda r: number(r.energy.total_kwh / 1e3 if r.energy else None, 0)),
+        row("  beside the rent, USD", lambda r: usd(r.energy.usd if r.energy else None)),
+    ]
+
+
+def job_rows(runs: Sequence[RunResult], row: MakeRow) -> list[Row]:
+    """Return the loss of each job where there are several, and when those that have work were done."""
+    jobs = list(dict.fromkeys(job.name for run in runs for job in run.scenario.jobs))
+    many = {job.name for run in runs for job in run.scenario.jobs if job.count > 1}
+    rows = []
+    told = len(jobs) > 1 or any(_job_loss(jobs[0], run) != loss(run.loss.mean) for run in runs)
+    for job in jobs if told and (len(jobs) > 1 or many) else []:
+        per = ", per replica" if job in many else ""
+        rows.append(row(f"  {printable(job, 16)}{per}, %", partial(_job_loss, job)))
+    for job in dict.fromkeys(name for run in runs for name in run.finishes_h):
+        rows.append(row(f"{printable(job, 16)} done after, h", partial(_finish, job)))
+        rows.append(row("  one run, P5 to P95, h", partial(_finish_spread, job)))
+        if any(run.finishes_h[job].share < 1 for run in runs if job in run.finishes_h):
+            rows.append(row("  done within the horizon, % of runs", partial(_finish_share, job)))
+    return rows
+
+
+def _job_loss(job: str, run: RunResult) -> str:
+    return loss(run.job_losses.get(job))
+
+
+def _finish(job: str, run: RunResult) -> str:
+    found = run.finishes_h.get(job)
+    return MISSING if found is None or found.hours is None else with_error(found.hours, 1)
+
+
+def _finish_spread(job: str, run: RunResult) -> str:
+    found = run.finishes_h.get(job)
+    if found is None or found.hours is None or found.hours.se is None:
+        return MISSING
+    return f"{number(found.hours.p5, 0)} to {number(found.hours.p95, 0)}"
+
+
+def _finish_share(job: str, run: RunResult) -> str:
+    found = run.finishes_h.get(job)
+    return MISSING if found is None else per_cent(found.share, 1)

@@ -1,0 +1,191 @@
+"""What the first lines of a report claim, and no more: sameness, prices, luck, replicas, digits and names."""
+
+import pytest
+
+from dcsim.decide import compare, estimate, run
+from dcsim.decide.bridge import Bridge, Step
+from dcsim.decide.ladder import BOTH, rungs_of
+from dcsim.montecarlo import Summary, summarise
+from dcsim.report.formula import described, theory_table
+from dcsim.report.jobs import serves
+from dcsim.report.page import loss, span
+from dcsim.report.simulated import answer_table, reasons, run_page, simulated_table, verdict
+from dcsim.report.spread import price
+from dcsim.scenario import load
+from tests.unit.results import lost
+
+GOLD = load("pretrain-5184/gold", name="Gold")
+DEAR = load("pretrain-5184/gold", name="Dear", **{"tco.gpu_hour": "5 USD"})
+OTHER = load("pretrain-5184/gold", name="Other")
+REPLICAS = load("inference-512/silver")
+RESEARCH = load("rl-2048/silver")
+BRIEF = {"replications": 4, "workers": 1}
+
+
+def test_the_cheaper_one_where_luck_decides():
+    """Losses that differ: how much less, in per cent of the other's price, and in how many of the runs."""
+    told = verdict([lost(OTHER, 0.3, 0.31, 0.1), lost(GOLD, 0.1, 0.11, 0.12)])
+    assert told.startswith("Gold at 4.")
+    assert "cannot be told apart from Other (" in told
+    told = verdict([lost(OTHER, 0.3, 0.31, 0.32), lost(GOLD, 0.1, 0.11, 0.12)])
+    assert told == (
+        "Gold is cheapest: 4.53 USD per useful GPU-hour all in, 1.31 USD (22.5 %) less than Other in 3 of 3 runs."
+    )
+
+
+def test_a_tie_is_no_win():
+    """A run in which both cost the same is not counted for the cheaper one."""
+    told = verdict([lost(GOLD, *[0.10, 0.11] * 10), lost(OTHER, *[0.30, 0.32] * 9, 0.31, 0.11)])
+    assert "less than Other in 19 of 20 runs." in told
+
+
+def test_what_price_lists_decide_is_not_told_as_luck():
+    """Equal losses: the gap is the price alone, and no share of the runs makes it surer."""
+    told = verdict([lost(DEAR, 0.1, 0.11), lost(GOLD, 0.1, 0.11)])
+    assert told.endswith("less than Dear by its price alone.")
+    assert " runs" not in told
+
+
+def test_prices_within_one_per_cent_are_the_same():
+    """A gap below 1 % is no ranking, however certain; what is dearer is told from the cheapest."""
+    told = verdict([lost(GOLD, 0.1, 0.101), lost(OTHER, 0.102, 0.103), lost(DEAR, 0.1, 0.101)])
+    assert told == (
+        "Gold and Other cost the same within 1 %: 4.48 and 4.49 USD per useful GPU-hour all in. "
+        "Gold costs 1.11 USD (19.9 %) less than Dear by its price alone."
+    )
+    assert "cannot be told apart" in verdict([lost(GOLD, 0.1, 0.2), lost(OTHER, 0.2, 0.101)])  # the interval is wider
+
+
+def test_one_run_is_no_certainty():
+    """One replication is not "1 of 1 runs"."""
+    assert verdict([lost(GOLD, 0.1), lost(OTHER, 0.3)]).endswith("less than Other in the one run simulated.")
+
+
+def test_replicas_are_told_in_hours_out_of_service():
+    """Where every job is stateless the report says how long a replica is out: 0.48 % is 42 hours a year."""
+    found = lost(REPLICAS, 0.0047, 0.0049)
+    out = "A replica is out of service 0.48 % of the time (42 h a year)"
+    assert verdict([found, found]).endswith(f"{out} at Silver-tier and Silver-tier.")
+    assert run_page([found]).answer[0].endswith(f"{out}.")
+    assert serves([found])
+    assert not serves([lost(GOLD, 0.1)])
+    assert "out of service" not in run_page([lost(GOLD, 0.1)]).answer[0]
+
+
+@pytest.mark.parametrize(
+    ("fraction", "expected"),
+    [(0.0521, "5.21"), (0.00048, "0.048"), (0.000161, "0.016"), (1.6e-7, "0.00002"), (0.0, "0.00"), (None, "-")],
+)
+def test_a_loss_has_two_significant_digits(fraction, expected):
+    """Two decimals, and as many more as two significant digits take, up to five."""
+    assert loss(fraction) == expected
+
+
+def test_ends_are_told_apart():
+    """A span has the decimals that tell its ends apart; ends that none does are one number."""
+    assert span(0.01587, 0.01634, least=3) == "0.0159 to 0.0163"
+    assert span(5.11, 5.33) == "5.11 to 5.33"
+    assert span(1.981, 1.984, most=2) == "1.98"
+    assert span(2.0, 2.0) == "2.00"
+
+
+def test_a_price_is_no_finer_than_a_cent():
+    """The headline's interval is never narrower than the run's, and never finer than its last decimal."""
+    fine = Summary(4.2545, 0.0003, (4.2539, 4.2551), 4.2, 4.25, 4.3)
+    assert (price(fine), price(fine, most=4)) == ("4.25 ± 0.01", "4.2545 ± 0.0006")
+    wide = summarise([4.0, 4.5, 5.0])
+    assert price(wide) == f"4.50 ± {wide.half_width:.2f}"
+    assert price(fine.without_error()) == "4.25"
+    cells = answer_table([lost(GOLD, 0.1, 0.1001)]).rows[0].cells
+    assert cells[-1] == "4.48 ± 0.01"  # (14,929,920 + 122,778) USD / (3,732,480 GPU-h * 0.9)
+
+
+def test_formula_and_simulation_that_agree_have_no_reasons():
+    """Steps that cancel are left to `explain`: where the ends agree within 0.05 pp, one line says so."""
+    steps = [("formula", 0.0048, 0.0), ("spares", 0.0005, -0.43), ("waits", 0.0047, 0.42)]
+    bridge = Bridge(GOLD, 2, tuple(Step(name, f"{name}!", level, pp, None) for name, level, pp in steps))
+    assert reasons(bridge).items == (("within 0.05 pp", "formula and simulation agree"),)
+    apart = Bridge(GOLD, 2, (*bridge.steps, Step("more", "more!", 0.0147, 1.0, None)))
+    assert [text for _, text in reasons(apart).items] == ["spares!", "waits!", "more!"]
+
+
+def test_one_effect_has_one_name():
+    """The formula charges the longer of detection and rollback, the simulation both, whichever was the longer."""
+    slow = {name: text for name, text, _ in rungs_of(RESEARCH)}
+    quick = {name: text for name, text, _ in rungs_of(load("rl-2048/gold"))}
+    assert slow["recovery as it falls"].startswith(f"{BOTH}; a strike during recovery")
+    assert quick["detection"] == BOTH
+    assert quick["recovery as it falls"].startswith("work is lost back to the last checkpoint")
+    deck = {name: text for name, text, _ in rungs_of(load("pretrain-5184/silver"))}  # identify = "rollback"
+    assert deck["detection"] == "the job hangs until the failure is identified"
+    assert deck["recovery as it falls"].startswith("work is lost back to the last checkpoint")
+
+
+def test_jobs_of_one_priority_take_nothing_from_one_another():
+    """Only where priorities differ does a job take hardware from others."""
+    texts = {name: text for name, text, _ in rungs_of(REPLICAS)}
+    assert texts["finite spares"] == "free GPUs: 0; jobs wait for a repair"
+    texts = {name: text for name, text, _ in rungs_of(load("pretrain-5184/silver"))}
+    assert texts["finite spares"] == "free GPUs: 0; jobs wait, or take hardware from jobs of lower priority"
+
+
+def test_theory_says_what_it_leaves_out_of_a_cold_spare():
+    """The wait for the repair stands in a row of its own, and the loss says that it is without."""
+    table = theory_table([estimate(GOLD), estimate(REPLICAS)])
+    rows = {row.label.strip(): row.cells for row in table.rows}
+    assert table.title == "First job by renewal theory (a repair costs no wait)"
+    assert rows["and the wait for its repair, min"] == ("-", "480.00")
+    assert "lost by one gang without that wait, %" in rows
+    assert table.notes[0].startswith('Silver-tier: spare = "cold", so the job waits')
+    plain = theory_table([estimate(GOLD)])
+    assert plain.title == "First job by renewal theory (never short of hardware)"
+    assert (plain.notes, len(plain.rows)) == ((), 3)
+
+
+def test_the_description_stands_under_the_answer():
+    """Tiers of several cases are called alike: what they are is said, where the scenario says it."""
+    ((name, text),) = described([GOLD, GOLD.model_copy(update={"description": ""})])[0].items
+    assert (name, text) == ("Gold", "4,096-GPU pre-training with live migration on 5,184 GB300, 32 spares")
+    assert described([GOLD.model_copy(update={"description": " "})]) == ()
+    assert run_page([lost(GOLD, 0.1)]).parts[1].title == "Scenarios"
+
+
+def test_states_that_take_next_to_nothing_are_one_row():
+    """Shares of states sum to 100 %, small ones in one row that a note names; a state of 0.1 % stands alone."""
+    table = simulated_table([run(load("rl-2048/gold"), **BRIEF)])
+    shares = {row.label: float(row.cells[0]) for row in table.rows if row.label.endswith("% of GPU-hours")}
+    assert sum(shares.values()) == pytest.approx(100, abs=0.05)
+    assert "other states, % of GPU-hours" in shares
+    assert not {"idle, % of GPU-hours", "repair, % of GPU-hours"} & shares.keys()
+    assert table.notes == (
+        "wait: healthy GPUs of a job that waits for others of its GPUs.",
+        "other states: repair and idle.",
+    )
+
+
+def test_one_figure_is_one_row():
+    """Where jobs fill the cluster, what they lose is what the cluster loses; where they do not, both are shown."""
+    full = lost(REPLICAS, 0.004, 0.006)
+    part = run(load("inference-512/silver", horizon="6 mo", **{"cluster.gpus": 1024}), **BRIEF)
+    assert not [
+        row.label for row in simulated_table([full]).rows if "jobs asked" in row.label or "replica" in row.label
+    ]
+    labels = [row.label for row in simulated_table([part]).rows]
+    assert "loss of what jobs asked for, %" in labels
+    assert "  replica, per replica, %" in labels
+
+
+def test_intervals_of_quantiles_that_no_run_has_are_one_row():
+    """P5 and P95 need 72 runs: below, one row says so for both."""
+    labels = [row.label.strip() for row in simulated_table([lost(GOLD, 0.1, 0.2, 0.3)]).rows]
+    assert "95 % interval of both, %" in labels
+    assert "95 % interval of P5, %" not in labels
+    labels = [row.label.strip() for row in simulated_table([lost(GOLD, *[0.1, 0.2] * 50)]).rows]
+    assert {"95 % interval of P5, %", "95 % interval of P95, %"} <= set(labels)
+
+
+def test_what_is_the_same_is_said_of_a_comparison_too():
+    """The published finding of the inference case: two tiers cost the same, and no run is counted for it."""
+    names = [load(f"inference-512/{tier}", horizon="6 mo") for tier in ("gold", "silver")]
+    told = verdict(compare(names, bridges=False, **BRIEF).runs)
+    assert told.startswith("Gold-tier and Silver-tier cost the same within 1 %: 1.98 and 1.99 USD")
