@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
+from pathlib import Path
 from typing import Any, Unpack
 
 import numpy as np
@@ -11,10 +12,10 @@ from numpy.typing import NDArray
 
 from dcsim.decide.bridge import Bridge, bridge_of
 from dcsim.decide.ladder import rungs_of
-from dcsim.decide.outcome import How, run_many
+from dcsim.decide.outcome import How, reopen, run_many
 from dcsim.decide.result import RunResult, runs_json
 from dcsim.economics import attribution
-from dcsim.montecarlo import Estimated, Paired, difference, probability_below
+from dcsim.montecarlo import Estimated, Paired, Sample, StoreError, difference, probability_below
 from dcsim.scenario import Scenario, certain
 
 
@@ -122,15 +123,37 @@ def compare(
     common = scenarios[0].seed if seed is None else seed
     notes = _cautions(scenarios, common)
     seeded = [each.model_copy(update={"seed": common}) for each in scenarios]
-    rungs = [[rung for _, _, rung in rungs_of(certain(each))] if bridges else [] for each in seeded]
-    results, samples = run_many(seeded, [rung for each in rungs for rung in each], **how)
-    left = iter(samples)
-    found = [bridge_of(each, [next(left) for _ in its]) for each, its in zip(seeded, rungs, strict=True) if its]
+    results, samples = run_many(seeded, all_rungs(seeded) if bridges else [], **how)
+    return _compared(results, samples, notes)
+
+
+def recompare(folders: Sequence[Path], workers: int | None = None) -> Comparison:
+    """Compare runs that were kept in folders, of one seed each: what ``compare`` returned when it made them.
+
+    Raises as ``outcome.reopen``, StoreError also for runs of several seeds.
+    """
+    results, samples = reopen(folders, all_rungs, workers)
+    seeds = [each.scenario.seed for each in results]
+    if len(set(seeds)) > 1:
+        raise StoreError(folders[0], f"has not the seed of the others: {', '.join(map(str, seeds))}")
+    return _compared(results, samples, _cautions([each.scenario for each in results], seeds[0]))
+
+
+def all_rungs(scenarios: Sequence[Scenario]) -> list[Scenario]:
+    """Return the steps from each scenario's formula to its simulation, to be simulated."""
+    return [rung for each in scenarios for _, _, rung in rungs_of(certain(each))]
+
+
+def _compared(results: Sequence[RunResult], samples: Sequence[Sample], notes: tuple[str, ...]) -> Comparison:
+    left, found = iter(samples), []
+    if samples:
+        for result in results:
+            found.append(bridge_of(result.scenario, [next(left) for _ in all_rungs([result.scenario])]))
     short = [each for each in found if each.replications < len(results[0].sample)]
     if short:
         notes += (f"why they differ is told over the first {short[0].replications} replications",)
     pairs = tuple(Pair(a, b) for a, b in combinations(results, 2))
-    return Comparison(results, pairs, tuple(found), notes)
+    return Comparison(tuple(results), pairs, tuple(found), notes)
 
 
 def _cautions(scenarios: Sequence[Scenario], seed: int) -> tuple[str, ...]:

@@ -1,8 +1,8 @@
 """Simulate scenarios: how many replications of what, and what comes of them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Literal, TypedDict, Unpack
+from typing import Any, Literal, TypedDict, Unpack
 
 from dcsim.decide.estimate import at_mtbf, estimate, mtbf_ranges_h
 from dcsim.decide.result import MtbfRange, RunResult
@@ -14,11 +14,13 @@ from dcsim.montecarlo import (
     Sample,
     Shard,
     Stopped,
+    StoreError,
     WantedEngine,
     choose_all,
     replicate_many,
     write_events,
 )
+from dcsim.montecarlo.kept import Manifest, read_sample
 from dcsim.montecarlo.looking import Looking
 from dcsim.scenario import PER_SAMPLE, Scenario, certain
 
@@ -42,7 +44,8 @@ class How(TypedDict, total=False):
 
     ``precision``: "0.05 pp" goes on until the 95 % interval of every scenario's loss is as narrow as that to either
     side, with looks after 64, 128, 256, … replications; ``replications`` are then the most. Where inputs are uncertain,
-    replications come in pairs: an odd number is raised by one.
+    replications come in pairs: an odd number is raised by one. ``origins``: where the values of each scenario are from,
+    to be kept with it (``scenario.origins``).
     """
 
     replications: int
@@ -56,6 +59,7 @@ class How(TypedDict, total=False):
     engine: WantedEngine
     executor: Executor
     shard: Shard
+    origins: Sequence[Mapping[str, str]]
 
 
 def run(scenario: Scenario, **how: Unpack[How]) -> RunResult:
@@ -88,16 +92,16 @@ def run_many(
     events = how.get("events", 0)
     if events and wanted == "batch":
         raise EngineError(["--engine batch keeps no event log; leave out --events, or take --engine auto"])
+    origins = how.get("origins") or [{}] * len(scenarios)
+    about: dict[str, Any] = {"shard": shard, "command": command, "precision": precision}
     stores = [
-        None if output is None else RunStore(Path(output), each, shard=shard, command=command) for each in scenarios
+        None if output is None else RunStore(Path(output), each, origins=its, **about)
+        for each, its in zip(scenarios, origins, strict=True)
     ]
     ends = [_range_ends(each) if shard == WHOLE else () for each in scenarios]
-    at_ends = [(end, None) for pair in ends for end in pair]
-    runs = [*zip(scenarios, stores, strict=True), *((each, None) for each in besides), *at_ends]
-    counts = [replications] * len(runs)
-    for index, (end, _) in enumerate(at_ends, len(runs) - len(at_ends)):
-        if end not in scenarios:  # an end that is the scenario itself shares its replications: all of them
-            counts[index] = min(replications, MOST_AT_RANGE_ENDS)
+    further = _further(scenarios, besides, ends, replications)
+    runs = [*zip(scenarios, stores, strict=True), *((each, None) for each, _ in further)]
+    counts = [replications] * len(scenarios) + [count for _, count in further]
     engines = choose_all([each for each, _ in runs], wanted)
     samples = replicate_many(
         runs,
@@ -111,11 +115,7 @@ def run_many(
         more=None if looking is None else looking.more,
     )
     stopped: Sequence[Stopped | None] = [None] * len(scenarios) if looking is None else looking.stopped
-    found = iter(samples[len(runs) - len(at_ends) :])
-    ranges = [
-        MtbfRange.of(each, *(next(found) for _ in pair)) if pair else None
-        for each, pair in zip(scenarios, ends, strict=True)
-    ]
+    beside, ranges = _split(scenarios, besides, ends, samples)
     results = []
     for scenario, sample, mtbf, store, stop, engine in zip(
         scenarios, samples, ranges, stores, stopped, engines, strict=False
@@ -125,7 +125,76 @@ def run_many(
             for number in sample.replications[sample.replications < events].tolist():
                 write_events(folder, scenario, number)
         results.append(RunResult(sample, estimate(scenario), mtbf, folder, notices, stop, engine))
-    return tuple(results), samples[len(scenarios) : len(runs) - len(at_ends)]
+    return tuple(results), beside
+
+
+def reopen(
+    folders: Sequence[Path], besides: Callable[[Sequence[Scenario]], Sequence[Scenario]], workers: int | None = None
+) -> tuple[tuple[RunResult, ...], list[Sample]]:
+    """Return runs as they were, from their folders, and the samples of what ``besides`` names of their scenarios.
+
+    What was not kept is simulated again, so everything is what ``run_many`` returned then. Raises StoreError for a
+    folder that cannot be believed, and whatever a simulation raises.
+    """
+    manifests, samples = [Manifest.read(folder) for folder in folders], [read_sample(folder) for folder in folders]
+    scenarios = [sample.scenario for sample in samples]
+    if len({len(sample) for sample in samples}) > 1:
+        counts = ", ".join(f"{folder.name} {len(sample)}" for folder, sample in zip(folders, samples, strict=True))
+        raise StoreError(folders[0], f"has not as many finished replications as the others: {counts}")
+    ends, added = [_range_ends(each) for each in scenarios], besides(scenarios)
+    further = _further(scenarios, added, ends, len(samples[0]))
+    runs = [(each, None) for each in (*scenarios, *(each for each, _ in further))]
+    every = [len(samples[0])] * len(samples) + [count for _, count in further]
+    played = replicate_many(runs, every, workers=workers, known=[*samples, *[None] * len(further)])
+    beside, ranges = _split(scenarios, added, ends, played)
+    looked = _looked_again(samples, manifests)
+    return tuple(
+        RunResult(sample, estimate(scenario), mtbf, folder, (), stop, manifest.engine)
+        for sample, scenario, mtbf, folder, stop, manifest in zip(
+            samples, scenarios, ranges, folders, looked, manifests, strict=True
+        )
+    ), beside
+
+
+def _further(
+    scenarios: Sequence[Scenario],
+    besides: Sequence[Scenario],
+    ends: Sequence[tuple[Scenario, ...]],
+    replications: int,
+) -> list[tuple[Scenario, int]]:
+    """Return what is simulated beside the scenarios, and how often; the ends of ranges of MTBF come last."""
+    found = [(each, replications) for each in besides]
+    for end in (end for pair in ends for end in pair):
+        # an end that is the scenario itself shares its replications: all of them
+        found.append((end, replications if end in scenarios else min(replications, MOST_AT_RANGE_ENDS)))
+    return found
+
+
+def _split(
+    scenarios: Sequence[Scenario],
+    besides: Sequence[Scenario],
+    ends: Sequence[tuple[Scenario, ...]],
+    samples: Sequence[Sample],
+) -> tuple[list[Sample], list[MtbfRange | None]]:
+    """Return the samples of what was simulated beside the scenarios, and the ranges of MTBF."""
+    first = len(scenarios) + len(besides)
+    at_ends = iter(samples[first:])
+    ranges = [
+        MtbfRange.of(each, *(next(at_ends) for _ in pair)) if pair else None
+        for each, pair in zip(scenarios, ends, strict=True)
+    ]
+    return list(samples[len(scenarios) : first]), ranges
+
+
+def _looked_again(samples: Sequence[Sample], manifests: Sequence[Manifest]) -> Sequence[Stopped | None]:
+    """Return how runs with a precision ended: the looks at what was finished then."""
+    precision = manifests[0].precision
+    if precision is None or any(each.precision != precision for each in manifests):
+        return [None] * len(samples)
+    looking = Looking([sample.scenario for sample in samples], precision, len(samples[0]))
+    for looked in looking.schedule:
+        looking.more([Sample(each.scenario, each.ledgers.chosen(slice(looked))) for each in samples])
+    return looking.stopped
 
 
 def _range_ends(scenario: Scenario) -> tuple[Scenario, ...]:

@@ -216,7 +216,7 @@ def _written(shards: Sequence[_Found], scenario: Scenario, output: Path | None) 
     manifests = [each.manifest for each in shards]
     first = manifests[0]
     root = shards[0].folder.resolve().parent if output is None else output
-    store = RunStore(root, scenario, command=first["command"])
+    store = RunStore(root, scenario, command=first["command"], origins=first.get("origins"))
     whys = list(dict.fromkeys(why for each in manifests for why in each.get("engine_why", ())))
     store.engine = Engine(_both(manifests, "engine"), tuple(whys))
     store.versions = {key: _both(manifests, key) for key in VERSIONS}

@@ -6,7 +6,7 @@ import platform
 import re
 import shutil
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
@@ -43,14 +43,25 @@ class RunStore:
     Every finished task is a file of its own until ``close`` puts all that are finished into
     ``replications/all.parquet``, by replication, then owner. Its bytes depend on the scenario and on which of its
     replications are finished, on nothing else. All files appear whole or not at all. ``command`` is for the manifest;
-    one without what changes no result (workers, resume, folder) keeps the manifest the same, too. A ``shard`` of a run
-    has a folder of its own, ``….shard-1-of-8``.
+    one without what changes no result (workers, resume, folder) keeps the manifest the same, too. So are ``precision``,
+    what was asked for, and ``origins``, where each value of the scenario is from. A ``shard`` of a run has a folder of
+    its own, ``….shard-1-of-8``.
 
     Every method raises StoreError where the folder cannot be used.
     """
 
-    def __init__(self, root: Path, scenario: Scenario, *, shard: Shard = WHOLE, command: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        root: Path,
+        scenario: Scenario,
+        *,
+        shard: Shard = WHOLE,
+        command: Sequence[str] = (),
+        precision: str | None = None,
+        origins: Mapping[str, str] | None = None,
+    ) -> None:
         self.scenario, self.shard, self.command = scenario, shard, tuple(command)
+        self.precision, self.origins = precision, dict(origins or {})
         self.parts = Parts(scenario)
         self.engine = SIMPY
         self.versions = {"python": platform.python_version(), "numpy": np.__version__, "simpy": version("simpy")}
@@ -278,6 +289,8 @@ class RunStore:
             "replications": {"wanted": self._wanted, "finished": int(self._have.sum())},
             **self.versions,
             "command": list(self.command),
+            "precision": self.precision,
+            "origins": self.origins,
         }
         write_whole(self.folder / MANIFEST, (json.dumps(content, indent=2) + "\n").encode())
 

@@ -47,12 +47,12 @@ def to_toml(scenario: Scenario) -> str:
     """
     import tomli_w
 
-    return tomli_w.dumps(_plain(scenario))
+    return tomli_w.dumps(plain(scenario))
 
 
 def sha256(scenario: Scenario) -> str:
     """Return the hex digest of the resolved scenario, name and seed included: one for all files of equal value."""
-    text = json.dumps(_plain(scenario), sort_keys=True, separators=(",", ":"))
+    text = json.dumps(plain(scenario), sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -117,6 +117,7 @@ def _located(path: KeyPath, why: str, data: Any, layers: Sequence[Layer], change
     return Problem(layer.file, line_of(layer, held), dotted(path, data), why)
 
 
-def _plain(scenario: Scenario) -> dict[str, Any]:
+def plain(scenario: Scenario) -> dict[str, Any]:
+    """Return a scenario as plain data, as a file holds it."""
     certain = None if scenario.uncertain else {"uncertain"}  # as it was before there were uncertain values
     return scenario.model_dump(mode="json", exclude_none=True, exclude=certain)

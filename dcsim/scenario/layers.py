@@ -48,6 +48,7 @@ class Layer:
     folder: Path
     data: dict[str, Any]
     lines: Mapping[KeyPath, int]
+    text: str = ""
 
 
 def find(source: str | Path) -> Path:
@@ -149,7 +150,7 @@ def _read(path: Path, file: str) -> Layer:
     try:
         text = read_text(path)
         lines = key_lines(text)
-        return Layer(file, Path(os.path.realpath(path)).parent, tomllib.loads(text), lines)
+        return Layer(file, Path(os.path.realpath(path)).parent, tomllib.loads(text), lines, text)
     except NoTextError as error:
         why, line = error.why, error.line
     except TooDeepError as error:
@@ -182,6 +183,22 @@ def _near_file(path: Path) -> str:
 
 def _error(file: str, line: int | None, why: str, path: str = "") -> ScenarioError:
     return ScenarioError([Problem(file, line, path, why)])
+
+
+def remarks(text: str) -> dict[int, str]:
+    """Return the comments that stand behind something, by the line that they are on."""
+    found: dict[int, str] = {}
+    line, alone = 1, True
+    for token in _TOKEN.finditer(text):
+        mark = token.group()
+        if token.lastgroup == "blank" and mark[0] == "#" and not alone:
+            found[line] = mark.strip("# \t")
+        if mark == "\n":
+            alone = True
+        elif token.lastgroup != "blank":
+            alone = False
+        line += mark.count("\n")
+    return found
 
 
 def key_lines(text: str) -> dict[KeyPath, int]:

@@ -1,0 +1,90 @@
+"""All that a report is made of: runs, what sets them apart, why formulas differ from them, how losses come about."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from dcsim.decide.bridge import Bridge, bridge_of
+from dcsim.decide.comparison import Comparison, Pair, all_rungs
+from dcsim.decide.outcome import reopen
+from dcsim.decide.played import Played, Span
+from dcsim.decide.result import RunResult
+from dcsim.montecarlo import choose_all, replicate_many
+from dcsim.montecarlo.kept import Manifest
+from dcsim.scenario import Scenario
+
+BINS = 120
+"""Stretches that a month is shown in: 6 h each."""
+MOST_BATCH, MOST_SIMPY = 64, 8
+"""Replications over which a single run's steps from the formula are told, by the slowest engine among them; source:
+assumed, so that a report costs seconds: steps are taken on common failures and settle quickly."""
+
+
+@dataclass(frozen=True)
+class Story:
+    """How the losses of one run come about: two months, and what each hazard cost in the replication of median loss."""
+
+    typical: Span
+    worst: Span
+    costs_gpu_h: dict[str, dict[str, float]]
+    replication: int
+    loss: float
+
+
+@dataclass(frozen=True)
+class Dossier:
+    """What is known of one run, or of several that were compared: ``pairs`` and ``notes`` are empty then."""
+
+    runs: tuple[RunResult, ...]
+    pairs: tuple[Pair, ...]
+    bridges: tuple[Bridge, ...]
+    stories: tuple[Story, ...]
+    manifests: tuple[Manifest, ...]
+    notes: tuple[str, ...] = ()
+
+
+def dossier(run: RunResult, workers: int | None = None) -> Dossier:
+    """Add to a kept run what a report of it needs; raises StoreError for its folder, and what a simulation raises."""
+    rungs = all_rungs([run.scenario])
+    count = told_over(run.scenario, len(run.sample))
+    samples = replicate_many([(rung, None) for rung in rungs], count, workers=workers)
+    bridge = bridge_of(run.scenario, samples)
+    return Dossier((run,), (), (bridge,), (story(run),), _manifests([run]))
+
+
+def dossier_of_all(comparison: Comparison) -> Dossier:
+    """Add to a comparison of kept runs what a report of it needs; raises as ``dossier``."""
+    runs = comparison.runs
+    stories = tuple(story(run) for run in runs)
+    return Dossier(runs, comparison.pairs, comparison.bridges, stories, _manifests(runs), comparison.notes)
+
+
+def reopened(folder: Path, workers: int | None = None) -> Dossier:
+    """Return the dossier of a run in its folder, the same as when it ended; raises as ``outcome.reopen``."""
+    ((run,), _) = reopen([folder], lambda _: (), workers)
+    return dossier(run, workers)
+
+
+def story(run: RunResult) -> Story:
+    """Play the replications of median and of highest loss again, with their logs."""
+    typical, worst = Played.typical(run.sample), Played.worst(run.sample)
+    accounts = list(run.sample.replications).index(typical.replication)
+    return Story(
+        typical.typical_month(BINS),
+        worst.worst_month(BINS),
+        typical.costs_gpu_h,
+        typical.replication,
+        float(run.sample.loss[accounts]),
+    )
+
+
+def told_over(scenario: Scenario, replications: int) -> int:
+    """Return over how many replications the steps from the formula are told, so that they cost less than the run."""
+    rungs = all_rungs([scenario])
+    if all(engine.name == "batch" for engine in choose_all(rungs, "auto")):
+        return min(replications, MOST_BATCH)
+    return min(replications, MOST_SIMPY, max(1, replications // len(rungs)))
+
+
+def _manifests(runs: Sequence[RunResult]) -> tuple[Manifest, ...]:
+    return tuple(Manifest.read(run.folder) for run in runs if run.folder is not None)
