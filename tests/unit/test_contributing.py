@@ -1,7 +1,5 @@
-"""The exercises in CONTRIBUTING.md: one file makes a strategy or a lifetime. And what the pages point at is there."""
+"""The exercises in CONTRIBUTING.md: one file makes a strategy or a lifetime."""
 
-import ast
-import fnmatch
 import os
 import re
 import shutil
@@ -86,34 +84,3 @@ def test_a_strike_costs_one_snapshot(copy):
         assert strikes > 2  # 8,760 h at a mean life of 1,000 h
         assert lost == strikes * 8 * 120_000
         assert failover == strikes * 8 * 60_000
-
-
-# --- pages ------------------------------------------------------------------------------------------------------------
-
-MODEL = (ROOT / "MODEL.md").read_text(encoding="utf-8")
-FILES = {path.relative_to(ROOT).as_posix() for path in (ROOT / "tests").rglob("*.py")}
-
-
-def test_files_that_model_md_names_exist():
-    """Every test file and module that MODEL.md names by its path is there; patterns match some."""
-    named = set(re.findall(r"tests/[\w/*]+(?:\.py|/)", MODEL)) | set(re.findall(r"(?<![\w/])(test_\w+\.py)", MODEL))
-    assert len(named) > 15
-    for name in named:
-        assert [file for file in FILES if fnmatch.fnmatch(file, f"*{name}" + "*" * name.endswith("/"))], name
-    modules = set(re.findall(r"`dcsim/([\w/]+\.(?:py|toml))`", MODEL)) | set(re.findall(r"\(`(\w+\.py)`\)", MODEL))
-    there = [path.relative_to(ROOT).as_posix() for path in (ROOT / "dcsim").rglob("*.*")]
-    assert [name for name in modules if not any(path.endswith(f"/{name}") for path in there)] == []
-
-
-def test_tests_that_model_md_names_exist():
-    """Every test that MODEL.md names, or names the beginning of, is a test."""
-    functions = {
-        node.name
-        for file in FILES
-        for node in ast.walk(ast.parse((ROOT / file).read_text(encoding="utf-8")))
-        if isinstance(node, ast.FunctionDef)
-    }
-    named = set(re.findall(r"(?<![\w/])(test_\w+\*?)(?!\w*\.py)", MODEL)) - {"test_"}
-    named = {name for name in named if f"{name}.py" not in MODEL and not name.startswith("test_engine")}
-    assert len(named) > 40
-    assert [name for name in sorted(named) if not fnmatch.filter(functions, name)] == []
