@@ -160,6 +160,14 @@
     const worst = Math.min(...grounds.map((ground) => contrast(over(ink, ground, faded * (figure ? Number(paint.fillOpacity) : 1)), ground)));
     if (worst < 4.5) say("contrast", `${round(worst)} between ${figure ? paint.fill : paint.color} and its background`, node);
   }
+  for (const [figure, drawn] of shapes) { // lines may be pale, but are drawn to be seen
+    for (const line of drawn) {
+      const { fill, stroke, strokeOpacity, opacity } = style(line);
+      if (fill !== "none" || !/^(rgb|color|ok|l)/.test(stroke)) continue;
+      const ground = background(figure);
+      if (contrast(over(colour(stroke), ground, Number(strokeOpacity) * Number(opacity)), ground) < 1.2) say("invisible", `a line of ${stroke}`, line);
+    }
+  }
 
   // Document: what a screen reader, a keyboard and a search go by.
   if (!document.documentElement.lang) say("document", "no language");

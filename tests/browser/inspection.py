@@ -1,10 +1,16 @@
-"""What is asked of an open page: how it is laid out, what a screen reader hears, where the keyboard gets to."""
+"""What is asked of an open page: how it is laid out, what a screen reader hears, where the keyboard gets to.
+
+PYTHONPATH=. .venv/bin/python tests/browser/inspection.py outputs/*/report.html     prints every fault
+"""
 
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import CDPSession, Page
+
+from tests.browser import chromium
 
 AUDIT = (Path(__file__).parent / "audit.js").read_text(encoding="utf-8")
 PAPER_WIDTH = 643  # CSS px between the margins of 2 cm of an A4 sheet
@@ -91,6 +97,12 @@ def faults_of_focus(page: Page) -> list[str]:
     return faults
 
 
+def all_faults(window: chromium.Window) -> list[str]:
+    """Return everything that is wrong with the page in a window, and what it did that it should not."""
+    page = window.page
+    return [*faults(page), *faults_heard(page), *faults_on_paper(page), *faults_of_focus(page), *window.incidents]
+
+
 def first_screen(page: Page) -> str:
     """Return the text that is seen whole before anyone scrolls."""
     text: str = page.evaluate(
@@ -106,3 +118,14 @@ def first_screen(page: Page) -> str:
         }"""
     )
     return " ".join(text.split())
+
+
+if __name__ == "__main__":
+    path = chromium.executable() or sys.exit(chromium.INSTALL)
+    with chromium.started(path) as browser:
+        for name, look in chromium.LOOKS.items():
+            with chromium.window(browser, look) as window:
+                for file in sys.argv[1:]:
+                    window.open(Path(file))
+                    for fault in all_faults(window):
+                        print(f"{file}, {name}: {fault}")
