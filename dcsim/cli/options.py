@@ -202,9 +202,14 @@ class ProgressLine:
         """Show ``done`` of ``total`` replications and the 95 % interval of the scenario that advanced last."""
         if self.bar is None or self.task is None:
             return
+        from dcsim.decide.ladder import BEFORE
+        from dcsim.report.page import printable
+
         now = time.monotonic()
-        if now - self.error_at > ERROR_EVERY_S and running.half_width is not None:
-            self.error, self.error_at = f"{running.name[:40]} ± {100 * running.half_width:.3f} pp", now
+        if now - self.error_at > ERROR_EVERY_S and BEFORE not in running.name:  # of a step of a bridge nobody asks
+            half_width, self.error_at = running.half_width, now
+            if half_width is not None:
+                self.error = f"{printable(running.name, 24)} ± {100 * half_width:.2g} pp"
         self.bar.update(self.task, completed=done, total=total, description=self.error)
 
 

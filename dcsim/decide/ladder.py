@@ -12,6 +12,8 @@ from dcsim.scenario.intervals import settled
 from dcsim.scenario.plan import blast_of
 
 FABRIC = frozenset({"nvlink-switch", "access-link", "leaf", "leaf-uplink", "spine", "spine-uplink", "core"})
+BEFORE = ", before "
+"""Between the scenario's name and the rung's in the name of what is simulated for a rung."""
 BOTH = "both detection and rollback are paid, not the longer of the two"
 POWER = frozenset({"psu", "shelf", "busway", "feed", "site-feed", "generator", "cdu"})
 
@@ -98,7 +100,7 @@ def rungs_of(scenario: Scenario) -> list[tuple[str, str, Scenario]]:
     for rung in reversed(rungs):
         found.append((rung.name, rung.text, changed))
         changed = rung.undo(fixed if changed is scenario else changed).model_copy(
-            update={"name": f"{scenario.name}, before {rung.name}"}
+            update={"name": f"{scenario.name}{BEFORE}{rung.name}"}
         )
     found.append(("recovery as it falls", bare, changed))
     return found[::-1]

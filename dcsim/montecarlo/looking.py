@@ -3,8 +3,11 @@
 from collections.abc import Sequence
 from itertools import pairwise
 
+import numpy as np
+
 from dcsim.montecarlo.estimated import deviations, estimated_loss, in_a_row
 from dcsim.montecarlo.sample import Sample
+from dcsim.montecarlo.statistics import summarise
 from dcsim.montecarlo.stopping import FIRST_LOOK, MOST, Look, Stopped, narrow, precision_of, schedule
 from dcsim.scenario import Scenario
 
@@ -50,3 +53,16 @@ class Looking:
 
 def _half_width(sample: Sample) -> float | None:
     return estimated_loss(sample, deviations(sample), controls=True).shown.half_width
+
+
+def half_width_so_far(sample: Sample) -> float | None:
+    """Return half of the loss's 95 % interval in the middle of a run with a precision, whatever is finished of it.
+
+    As a look has it; where inputs are uncertain without the control, which would cost more than it tells, and over the
+    replications whose pair is finished too. None while there are fewer than two.
+    """
+    shared = in_a_row(sample.scenario)
+    if shared == 1:
+        return _half_width(sample)
+    _, inverse, counts = np.unique(sample.replications // shared, return_inverse=True, return_counts=True)
+    return summarise(sample.loss[counts[inverse] == shared], shared=shared).half_width

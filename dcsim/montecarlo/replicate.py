@@ -15,6 +15,7 @@ from dcsim.ledger import STATE, Ledgers
 from dcsim.montecarlo.engines import Engine, Simulate, choose_all, task_size
 from dcsim.montecarlo.gathering import Gathering
 from dcsim.montecarlo.local import answers, cores
+from dcsim.montecarlo.looking import half_width_so_far
 from dcsim.montecarlo.sample import Sample
 from dcsim.montecarlo.statistics import summarise
 from dcsim.montecarlo.store import RunStore
@@ -28,15 +29,22 @@ EXECUTORS = ("local", "ray")
 
 @dataclass(frozen=True)
 class Running:
-    """How far one scenario is: its name and the losses of its finished replications, a list that goes on growing."""
+    """How far one scenario is: its name and the losses of its finished replications, a list that goes on growing.
+
+    ``finished``: returns them as a sample, where the run ends at a precision.
+    """
 
     name: str
     losses: Sequence[float]
+    finished: Callable[[], Sample | None] | None = None
 
     @property
     def half_width(self) -> float | None:
-        """Half of the loss's 95 % interval so far; None before the second replication."""
-        return summarise(self.losses).half_width
+        """Half of the loss's 95 % interval so far, that of the next look if there is one; None before the second."""
+        if self.finished is None:
+            return summarise(self.losses).half_width
+        sample = self.finished()
+        return None if sample is None or len(sample) < 2 else half_width_so_far(sample)
 
 
 Progress = Callable[[int, int, Running], None]
@@ -77,6 +85,11 @@ class _Group:
         """Go on to more replications."""
         self.wanted = max(self.wanted, replications)
         self.gathered.reserve(self.wanted)
+
+    def finished(self) -> Sample | None:
+        """Return the finished replications of what is wanted so far, None if there are none."""
+        ledgers = self.gathered.ledgers(self.wanted)
+        return None if ledgers is None else Sample(self.scenario, ledgers)
 
     @property
     def missing(self) -> NDArray[np.int64]:
@@ -153,7 +166,7 @@ def replicate_many(
         raise ValueError("needs at least one replication and one worker")
     if engines is None:
         engines = choose_all([scenario for scenario, _ in runs], "simpy" if simulate else "auto")
-    crowd = _Crowd(runs, counts, engines, shard)
+    crowd = _Crowd(runs, counts, engines, shard, looks=more is not None)
     try:
         with ExitStack() as stack:
             execute, most = _executor(executor, workers, stack, simulate)  # it may refuse; nothing is touched then
@@ -175,8 +188,10 @@ def replicate_many(
 class _Crowd:
     """All runs of one call: what each wants, what is finished of it, and what is still to be asked."""
 
-    def __init__(self, runs: Sequence[Run], counts: list[int], engines: Sequence[Engine], shard: Shard) -> None:
-        self.runs, self.counts, self.shard = runs, counts, shard
+    def __init__(
+        self, runs: Sequence[Run], counts: list[int], engines: Sequence[Engine], shard: Shard, looks: bool
+    ) -> None:
+        self.runs, self.counts, self.shard, self.looks = runs, counts, shard, looks
         self.members: list[_Group] = []
         by_physics: dict[Scenario, _Group] = {}
         for (scenario, store), engine, wanted in zip(runs, engines, counts, strict=True):
@@ -239,7 +254,11 @@ class _Crowd:
         group.add(ledgers)
         self.done += task.count
         if progress is not None:
-            progress(self.done, self.total, Running(group.scenario.name, group.losses))
+            progress(
+                self.done,
+                self.total,
+                Running(group.scenario.name, group.losses, group.finished if self.looks else None),
+            )
 
     def samples(self) -> Iterator[Sample | None]:
         """Yield what is finished of each run."""

@@ -4,7 +4,8 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, TextIO
 
-from dcsim.report.terminal import GAP, WIDEST_TEXT, console_on
+from dcsim.report.alignment import GAP
+from dcsim.report.terminal import WIDEST_TEXT, console_on
 from dcsim.scenario.reference import Key, KeyTable, Reference
 
 if TYPE_CHECKING:

@@ -1,37 +1,52 @@
-"""Pages as text: styled on a terminal, plain lines of at most 80 columns when piped."""
+"""Pages as text: rich's tables on a terminal; piped, plain lines of at most 80 columns without colour or boxes."""
 
 import os
 import textwrap
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, TextIO
 
+from dcsim.report.alignment import GAP, headings_of, label_width, pieces, wide
 from dcsim.report.page import Page, Passage, Table
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table as RichTable
 
 PIPED_WIDTH = 80
 WIDEST_TEXT = 100
-NARROWEST_HEADING, WIDEST_HEADING = 9, 16
-GAP = "  "
+NARROWEST_TEXT = 32
 
 
 def show(page: Page, stream: TextIO) -> None:
-    """Write a page. A table that is too wide continues below with its labels repeated; no cell is cut or wrapped."""
+    """Write a page. A table that is too wide continues below with its labels repeated; no cell is cut or wrapped.
+
+    On a terminal the answer of a page that is longer than the screen stands once more at its end, where a reader is.
+    """
     console = console_on(stream)
-    for sentence in page.answer:
-        _paragraph(console, sentence, "bold")
+    with console.capture() as captured:
+        _write(page, console, boxed=stream.isatty())
+    text = captured.get()
+    stream.write(text)
+    if stream.isatty() and page.answer and text.count("\n") > console.height:
+        console.print()
+        _answer(page, console)
+
+
+def _write(page: Page, console: "Console", boxed: bool) -> None:
+    _answer(page, console)
     for number, part in enumerate(page.parts):
         if page.answer or number:
             console.print()
         _paragraph(console, part.title, "bold cyan")
         if isinstance(part, Passage):
-            label = _wide([name for name, _ in part.items])
+            label = wide([name for name, _ in part.items])
             for name, sentence in part.items:
                 _paragraph(console, f"{name:<{label}}{GAP}{sentence}", "", hang=" " * (label + len(GAP)))
             continue
-        for piece in _pieces(part, console.width):
+        for piece in pieces(part, console.width):
+            if boxed and _width(piece) <= console.width:  # rich would cut the cells of a wider one
+                console.print(_rich_table(piece), soft_wrap=False)
+                continue
             for line, style in _lines(piece):
                 console.print(line, style=style)
         for sentence in part.notes:
@@ -40,6 +55,11 @@ def show(page: Page, stream: TextIO) -> None:
         console.print()
     for note in page.notes:
         _paragraph(console, f"- {note}", "", hang="  ")
+
+
+def _answer(page: Page, console: "Console") -> None:
+    for sentence in page.answer:
+        _paragraph(console, sentence, "bold")
 
 
 def console_on(stream: TextIO) -> "Console":
@@ -54,58 +74,40 @@ def console_on(stream: TextIO) -> "Console":
 
 
 def _paragraph(console: "Console", text: str, style: str, hang: str = "") -> None:
-    width = max(min(console.width, WIDEST_TEXT), 2 * WIDEST_HEADING)
+    width = max(min(console.width, WIDEST_TEXT), NARROWEST_TEXT)
     for line in textwrap.wrap(text, width, subsequent_indent=hang, break_on_hyphens=False):
         console.print(line, style=style)
 
 
-def _heading(name: str, wide: int) -> list[str]:
-    """Wrap a heading to its column, which it may widen a little rather than break words."""
-    longest = max(map(len, name.split()), default=0)
-    return textwrap.wrap(name, max(wide, min(longest, WIDEST_HEADING), NARROWEST_HEADING)) or [""]
+# --- tables -------------------------------------------------------------------------------------------------------
 
 
-def _wide(texts: Sequence[str]) -> int:
-    """Columns that the widest text takes on a screen."""
-    from rich.cells import cell_len
-
-    return max(map(cell_len, texts), default=0)
+def _width(table: Table) -> int:
+    return label_width(table) + sum(len(GAP) + width for width, _ in headings_of(table))
 
 
-def _columns_of(table: Table) -> list[tuple[int, list[str]]]:
-    """Width and heading of each column."""
-    found = []
-    for column, name in enumerate(table.columns):
-        cells = _wide([row.cells[column] for row in table.rows])
-        heading = _heading(name, cells)
-        found.append((max(cells, _wide(heading)), heading))
-    return found
+def _rich_table(table: Table) -> "RichTable":
+    """Return a table that fits as rich draws it: a rule under the headings, what it is about in bold."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table as RichTable
+    from rich.text import Text
 
-
-def _label_width(table: Table) -> int:
-    return _wide([table.corner, *(row.label for row in table.rows)])
-
-
-def _pieces(table: Table, width: int) -> Iterator[Table]:
-    """Cut a table into tables that fit the width, at least one column each."""
-    first, used = 0, _label_width(table)
-    for column, (wide, _) in enumerate(_columns_of(table)):
-        if used + len(GAP) + wide > width and column > first:
-            yield _cut(table, first, column)
-            first, used = column, _label_width(table)
-        used += len(GAP) + wide
-    yield _cut(table, first, len(table.columns))
-
-
-def _cut(table: Table, first: int, end: int) -> Table:
-    rows = tuple(replace(row, cells=row.cells[first:end]) for row in table.rows)
-    return replace(table, columns=table.columns[first:end], rows=rows)
+    padding = (0, len(GAP) - 1, 0, 0)  # and a blank between columns, which the box gives
+    grid = RichTable(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=padding, header_style="dim")
+    grid.add_column(Text(table.corner), no_wrap=True, min_width=label_width(table))
+    widths = [width for width, _ in headings_of(table)]
+    for width, heading in headings_of(table):
+        grid.add_column(Text("\n".join(_right(line, width) for line in heading)), no_wrap=True, min_width=width)
+    for row in table.rows:  # aligned already: justified to the right, rich would take the blanks behind numbers away
+        cells = map(_right, row.cells, widths)
+        grid.add_row(Text(row.label), *map(Text, cells), style="bold" if row.strong else "")
+    return grid
 
 
 def _lines(table: Table) -> Iterator[tuple[str, str]]:
     """Lay out the lines of a table that fits, each with its style."""
-    label = _label_width(table)
-    widths, headings = zip(*_columns_of(table), strict=True)
+    label = label_width(table)
+    widths, headings = zip(*headings_of(table), strict=True)
     deep = max(map(len, headings), default=0)
     padded = [[""] * (deep - len(heading)) + heading for heading in headings]
     for depth in range(deep):
@@ -115,8 +117,11 @@ def _lines(table: Table) -> Iterator[tuple[str, str]]:
         yield _line(row.label, row.cells, label, widths), "bold" if row.strong else ""
 
 
-def _line(label: str, cells: Sequence[str], label_width: int, widths: Sequence[int]) -> str:
+def _line(label: str, cells: Sequence[str], label_wide: int, widths: Sequence[int]) -> str:
     from rich.cells import set_cell_size
 
-    right = [" " * (width - _wide([cell])) + cell for cell, width in zip(cells, widths, strict=True)]
-    return GAP.join([set_cell_size(label, label_width), *right]).rstrip()
+    return GAP.join([set_cell_size(label, label_wide), *map(_right, cells, widths)]).rstrip()
+
+
+def _right(cell: str, width: int) -> str:
+    return " " * (width - wide([cell])) + cell
