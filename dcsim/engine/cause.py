@@ -31,6 +31,7 @@ class Case:
         "detect",
         "fixed",
         "gpus",
+        "number",
         "owners",
         "parts",
         "rank",
@@ -43,6 +44,7 @@ class Case:
         self.cause, self.component = cause, component  # -1: a slot
         self.detect, self.wrong, self.times, self.fixed = outcome
         self.at = now
+        self.number = -1  # among the failures that count
         self.rank = 0  # of the slot
         self.parts: list[Part] = []
         self.gpus = 0

@@ -15,6 +15,15 @@ class Effects(Repairs):
 
     # --- onset ----------------------------------------------------------------------------------------------------
 
+    def new_case(self, cause: Cause, component: int, now: int, number: int) -> Case:
+        """Count a failure; ``component``: -1 if it marks a slot; ``number``: of the draw, as in ``fail_component``."""
+        case = Case(cause, component, cause.outcome(number), now)
+        case.number = self.failures
+        self.failures += 1
+        if self.log is not None:
+            self.log.add("failure", "", -1, "", 0, now, now, 0, **self.about(case))
+        return case
+
     def fail_component(self, cause: Cause, component: int, now: int, number: int) -> None:
         """A component fails; ``number``: of the draw, -1 if it was not known beforehand."""
         places = self.places
@@ -31,8 +40,7 @@ class Effects(Repairs):
         if cause.running and (gang is None or gang.run_at(now) < 0):
             return
         if cause.effect == "interrupt":
-            case = Case(cause, component, cause.outcome(number), now)
-            self.failures += 1
+            case = self.new_case(cause, component, now, number)
             self.strike_atoms(case, self.target(cause, component, first), now, case.detect)
         elif cause.effect == "kill":
             self.kill(cause, component, self.killed(cause, component, first), now, number)
@@ -40,8 +48,7 @@ class Effects(Repairs):
             if gang is not None:
                 self.corrupt(cause, component, gang, 0, now, number)
         else:
-            case = Case(cause, component, cause.outcome(number), now)
-            self.failures += 1
+            case = self.new_case(cause, component, now, number)
             cause.fail(component, now)
             cause.slow[component] = case
             self.refresh_speeds(now)
@@ -53,10 +60,10 @@ class Effects(Repairs):
             return
         assert self.plant is not None
         assert self.places is not None
-        case = Case(cause, component, cause.outcome(number), now)
-        self.failures += 1
+        case = self.new_case(cause, component, now, number)
         cause.fail(component, now)
         change = self.plant.lose(cause.hazard.component, component, cause.keeps)
+        self.note_part("out", cause.hazard.component, component, now, cause.name, cause.keeps, case.number)
         atoms = self.standing(change.down)
         if len(atoms):
             case.owners = self.places.owner[atoms].copy()
@@ -78,16 +85,14 @@ class Effects(Repairs):
             elif cause.effect == "corrupt":
                 self.corrupt(cause, -1, gang, rank, now, number)
             else:
-                case = Case(cause, -1, cause.outcome(number), now)
-                self.failures += 1
+                case = self.new_case(cause, -1, now, number)
                 self.strike_ranks(case, gang, rank, now, case.detect)
             return
         if gang is not None:
             rank = self.surplus_rank(gang, rank)
         if rank < self.free and cause.effect == "interrupt" and not cause.running:
             first = rank - rank % cause.blast
-            case = Case(cause, -1, cause.outcome(number), now)
-            self.failures += 1
+            case = self.new_case(cause, -1, now, number)
             case.gpus = min(cause.blast, self.free - first)
             case.parts = [(None, case.gpus)]
             atoms = self.places.ranks(-1, first, case.gpus) if self.places is not None else None
@@ -134,8 +139,9 @@ class Effects(Repairs):
             else:
                 clean = gang.clean.pop(case, None)
                 self.hit(gang, gpus, now, clean)
-                self.event("strike", gang, now, gpus, case.cause.name, case.component)
+            self.event("strike", gang, now, gpus, case)
         if atoms is not None and self.places is not None:
+            self.note_struck(case, atoms, now)
             self.places.take_out(atoms)
             self.left(atoms, now)
         for gang, _ in case.parts:
@@ -146,6 +152,14 @@ class Effects(Repairs):
         else:
             self.push(now + detect, self.identify_case, case, IDENTIFY)
 
+    def note_struck(self, case: Case, atoms: Atoms, now: int) -> None:
+        """Log what is struck: members, until they are identified; free GPUs are in repair from now on, as booked."""
+        if self.log is None or self.places is None:
+            return
+        owners = self.places.owner[atoms]
+        for state, which in (("detect", owners >= 0), ("repair", owners < 0)):
+            self.note_places(atoms[which], owners[which], now, state, why=case.cause.name, failure=case.number)
+
     def identify_case(self, now: int, case: Case) -> None:
         """The struck group leaves for repair; after its last identification a gang takes replacements."""
         for gang, gpus in case.parts:
@@ -154,7 +168,7 @@ class Effects(Repairs):
                 gang.since = now
                 gang.pending -= gpus
                 gang.open -= 1
-                self.event("identify", gang, now, gpus, case.cause.name, case.component)
+                self.event("identify", gang, now, gpus, case)
             else:
                 self.unfound.remove(case)
         if not self.blame_another(case, now):
@@ -232,8 +246,7 @@ class Effects(Repairs):
         """The software dies, the hardware stays."""
         if not gangs:
             return
-        case = Case(cause, component, cause.outcome(number), now)
-        self.failures += 1
+        case = self.new_case(cause, component, now, number)
         case.parts = [(gang, 0) for gang in gangs]
         if cause.clock:
             cause.clock.fail(component, now)
@@ -263,14 +276,13 @@ class Effects(Repairs):
 
     def corrupt(self, cause: Cause, component: int, gang: FullGang, rank: int, now: int, number: int) -> None:
         """From now on what the gang computes is wrong, and nobody knows."""
-        case = Case(cause, component, cause.outcome(number), now)
-        self.failures += 1
+        case = self.new_case(cause, component, now, number)
         case.rank = rank
         case.parts = [(gang, 0)]
         gang.clean[case] = gang.durable_at(now)
         if cause.clock:
             cause.fail(component, now)
-        self.event("corrupt", gang, now, 0, cause.name, component)
+        self.event("corrupt", gang, now, 0, case)
         self.push(now + case.detect, self.find_corrupt, case, IDENTIFY)
 
     def find_corrupt(self, now: int, case: Case) -> None:

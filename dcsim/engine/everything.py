@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dcsim.engine.places import OUT
 from dcsim.engine.planned import Planned
 from dcsim.engine.timeline import PLANNED, STRIKE, TICKS
 
@@ -30,6 +31,7 @@ class Everything(Planned):
         for gang in self.gangs:
             self.plan_finish(gang)
         self.begin_plant()
+        self.note_beginning()
         self.settle_agenda(self.end)
 
     def next_tick(self) -> int:
@@ -121,7 +123,21 @@ class Everything(Planned):
             self.book_stay(window, self.horizon)
         for absence in self.absent:
             self.book_absence(absence, slice(None), self.horizon)
+        if self.log is not None:
+            self.note_queues()
+            if self.gateways is not None:
+                self.gateways.close(self.horizon)
         super().close_gangs()
+
+    def note_beginning(self) -> None:
+        """Log where everything lies at t = 0."""
+        if self.log is None or self.places is None:
+            return
+        owner = self.places.owner
+        serving = np.flatnonzero(owner != OUT)
+        self.note_places(serving, owner[serving], 0)
+        for absence in self.absent:
+            self.note_places(absence.atoms, absence.owners, 0, absence.state)
 
     def known_failures(self) -> Iterator[Known]:
         """Yield the failures that are known beforehand, ordered by time, hazard, draw number."""

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from dcsim.engine.gateways import Transfer
 
 PPB = 10**9
+SHRUNK = "shrunk"
+"""Why members of a gang are not part of its shape, in the log."""
 NEVER = 2**62
 Speed = tuple[int, int, int]
 """Parts per billion of full speed that stragglers leave, then power too, then the fabric too: never rising."""
@@ -104,11 +106,11 @@ class FullGang(GangState):
 
     # --- bookings -------------------------------------------------------------------------------------------------
 
-    def put(self, state: str, gpus: int, start: int, end: int) -> None:
-        """Book ``gpus`` GPUs from ``start`` to ``end``; nothing if that is no time."""
+    def put(self, state: str, gpus: int, start: int, end: int, **further: Any) -> None:
+        """Book ``gpus`` GPUs from ``start`` to ``end``; nothing if that is no time. ``further``: for the log only."""
         if end > start and gpus:
             self.booked[STATE[state]] += gpus * (end - start)
-            self.note(state, gpus, start, end)
+            self.note(state, gpus, start, end, **further)
 
     def note(self, state: str, gpus: int, start: int, end: int, what: str = "phase", **further: Any) -> None:
         """Log time that is booked."""
@@ -142,23 +144,26 @@ class FullGang(GangState):
         late = self.late(now)
         run = now - running - late
         blocked = self.recovery.blocked(run)
-        self.put("checkpoint", self.active, now - blocked - late, now)
+        writing = self.active * (blocked + late)
+        if writing:
+            self.booked[STATE["checkpoint"]] += writing
+            self.note("checkpoint", self.active, running, now, gpu_ms=writing)
         start, self.computed = self.kept, run - blocked
         for (low, speed), (high, _) in pairwise([*self.speeds, (self.computed, FULL)]):
             if high > low:
-                self._push(high - low, speed, now)
+                self._push(high - low, speed)
+                self.note("running", self.active, running, now, gpu_ms=(high - low) * self.active, speed=speed[-1])
         for tier, safe in enumerate(self.recovery.durable(run)):
             if safe:
                 self.durable[tier] = start + safe
 
-    def _push(self, ms: int, speed: Speed, now: int) -> None:
+    def _push(self, ms: int, speed: Speed) -> None:
         if self.pieces and self.pieces[-1][1:] == (self.active, speed):
             self.pieces[-1] = (self.pieces[-1][0] + ms, self.active, speed)
         else:
             self.pieces.append((ms, self.active, speed))
         self.kept += ms
         self._weigh(ms * self.active, speed)
-        self.note("running", self.active, now - ms, now, speed=speed[-1])
 
     def _weigh(self, gpu_ms: int, speed: Speed) -> None:
         for part, keeps in enumerate(speed):
@@ -187,12 +192,12 @@ class FullGang(GangState):
             swapped = self.since + self.failover
             running = swapped + self.restore
             low = self.surplus_from
-            self.put("failover", surplus, low, min(now, swapped))
-            self.put("restore", surplus, max(low, swapped), min(now, running))
+            self.put("failover", surplus, low, min(now, swapped), why=SHRUNK)
+            self.put("restore", surplus, max(low, swapped), min(now, running), why=SHRUNK)
             begin = max(low, running)
             if now > begin:
                 self.shrunk_gpu_ms += surplus * (now - begin)
-                self.note("overhead", surplus, begin, now)
+                self.note("overhead", surplus, begin, now, why=SHRUNK)
         self.surplus_from = now
 
     # --- strikes --------------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 
 from dcsim.engine.full import PPB, FullGang
 from dcsim.engine.gang import WHOLE
+from dcsim.engine.log import EventLog
 from dcsim.engine.timeline import FINISHED, Handler
 from dcsim.scenario import Plan
 
@@ -61,8 +62,9 @@ class Gateways:
         push: Callable[[int, Handler, object, int], None],
         changed: Callable[[FullGang, int], None],
         stretch: Callable[[FullGang], float],
+        log: EventLog | None = None,
     ) -> None:
-        self.push, self.changed, self.stretch = push, changed, stretch
+        self.push, self.changed, self.stretch, self.log = push, changed, stretch, log
         self.never = 2 * plan.scenario.horizon + 1
         storage = plan.topology.description.storage
         assert storage is not None
@@ -86,7 +88,9 @@ class Gateways:
     def stops(self, gang: FullGang, now: int) -> None:
         """A gang moves nothing any more."""
         self.turns[gang.index] += 1
-        if self.active.pop(gang.index, None) is not None:
+        stopped = self.active.pop(gang.index, None)
+        if stopped is not None:
+            self.note(stopped, now)
             self.share(now)
 
     def set_capacity(self, left: float, now: int) -> None:
@@ -138,6 +142,7 @@ class Gateways:
             pace = min(PPB, round(rate / transfer.limit * PPB))
             if pace == transfer.pace:
                 continue
+            self.note(transfer, now)
             transfer.advance(now)
             transfer.pace = pace
             gang, end = transfer.gang, transfer.end(self.never)
@@ -152,6 +157,7 @@ class Gateways:
         if self.active.get(gang.index) is not transfer or transfer.end(self.never) != end:
             return  # planned at another pace
         del self.active[gang.index]
+        self.note(transfer, now)
         gang.transfer = None
         if transfer.write:
             gang.writes += 1
@@ -159,3 +165,16 @@ class Gateways:
         self._plan_write(gang)
         self.share(now)
         self.changed(gang, now)
+
+    def close(self, now: int) -> None:
+        """Log what the horizon cuts."""
+        for index in sorted(self.active):
+            self.note(self.active[index], now)
+
+    def note(self, transfer: Transfer, now: int) -> None:
+        """Log a transfer since its pace last changed."""
+        if self.log is not None and now > transfer.at:
+            gang, what = transfer.gang, "write" if transfer.write else "load"
+            self.log.add(
+                what, gang.owner, gang.index, "", gang.active, transfer.at, now, 0, transfer.pace, kind="gateway"
+            )  # fmt: skip

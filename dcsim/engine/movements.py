@@ -1,6 +1,7 @@
 """GPUs change hands: who owns which place, what that does to clocks and speeds, and when a gang starts or ends."""
 
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from dcsim.engine.crews import Crews
 from dcsim.engine.full import PPB, FullGang
 from dcsim.engine.gang import DETECT, DONE, WAIT, WHOLE
 from dcsim.engine.log import EventLog
-from dcsim.engine.places import FREE, Atoms, Places
+from dcsim.engine.places import FREE, OUT, Atoms, Places
 from dcsim.engine.simulation import Simulation
 from dcsim.engine.timeline import FINISHED
 from dcsim.ledger import REST, SPARES
@@ -77,6 +78,9 @@ class Movements(Simulation[FullGang]):
     def moved(self, atoms: Atoms | None, now: int) -> None:
         """Atoms have changed hands or are back in service."""
         if atoms is not None:
+            if self.log is not None and self.places is not None:
+                serving = atoms[self.places.owner[atoms] != OUT]
+                self.note_places(serving, self.places.owner[serving], now)
             for clock in self.clocks:
                 clock.refresh(clock.components_of(atoms), now)
             self.end_relapses(atoms, now)
@@ -246,12 +250,43 @@ class Movements(Simulation[FullGang]):
 
     # --- log ------------------------------------------------------------------------------------------------------
 
-    def event(self, what: str, gang: FullGang, now: int, gpus: int, why: str = "", where: int = -1) -> None:
-        """Log something that happens to a gang."""
+    def event(self, what: str, gang: FullGang | None, now: int, gpus: int, case: Case | None = None) -> None:
+        """Log something that happens to a gang (None: to free GPUs), and what it follows from."""
         if self.log is not None:
-            self.log.add(what, gang.owner, gang.index, "", gpus, now, now, 0, why=why, where=where)
+            owner, index = (REST, -1) if gang is None else (gang.owner, gang.index)
+            about = {} if case is None else self.about(case)
+            self.log.add(what, owner, index, "", gpus, now, now, 0, **about)
 
-    def rest(self, state: str, gpus: int, start: int, end: int) -> None:
+    def about(self, case: Case) -> dict[str, Any]:
+        """Return what the log says of a failure."""
+        cause = case.cause
+        return {"why": cause.name, "where": case.component, "kind": cause.hazard.component, "failure": case.number}
+
+    def note_places(self, atoms: Atoms, owners: Atoms, now: int, state: str = "", **further: Any) -> None:
+        """Log whose these atoms are from now on, or in which state they are out and whose they were."""
+        if self.log is None or self.places is None or not len(atoms):
+            return
+        size = self.places.atom
+        cuts = np.flatnonzero((np.diff(atoms) != 1) | (np.diff(owners) != 0)) + 1
+        for low, high in pairwise([0, *cuts.tolist(), len(atoms)]):  # a row for neighbours of one owner
+            gang = int(owners[low])
+            owner = self.gangs[gang].owner if gang >= 0 else REST
+            where, gpus = int(atoms[low]) * size, (high - low) * size
+            self.log.add(
+                "place", owner, max(gang, -1), state, gpus, now, now, 0, where=where, kind="gpu", **further
+            )  # fmt: skip
+
+    def note_part(
+        self, what: str, kind: str, index: int, now: int, why: str, keeps: float = 0.0, failure: int = -1
+    ) -> None:
+        """Log that a part of the plant is out, and what share of it is left, or that it is back."""
+        if self.log is not None:
+            speed = round(keeps * PPB)
+            self.log.add(
+                what, "", -1, "", 0, now, now, 0, speed, why=why, where=index, kind=kind, failure=failure
+            )  # fmt: skip
+
+    def rest(self, state: str, gpus: int, start: int, end: int, **further: Any) -> None:
         """Book time of GPUs that were free when they left service."""
         if state == "repair":
             self.free_repair_gpu_ms += gpus * (end - start)
@@ -260,4 +295,4 @@ class Movements(Simulation[FullGang]):
         else:
             self.free_maintenance_gpu_ms += gpus * (end - start)
         if self.log is not None and end > start:
-            self.log.add("phase", REST, -1, state, gpus, start, end)
+            self.log.add("phase", REST, -1, state, gpus, start, end, **further)

@@ -1,5 +1,7 @@
 """Planned maintenance: gangs are drained, so that nothing is lost, then components leave service for a while."""
 
+from typing import Any
+
 from dcsim.engine.cause import Part
 from dcsim.engine.effects import Effects
 from dcsim.engine.full import FullGang
@@ -50,7 +52,7 @@ class Planned(Effects):
                 gang.stop(now)
                 self.unqueue(gang)
                 gang.phase = DRAIN
-                self.event("drain", gang, now, gang.up, window.planned.name, component)
+                self.note_drain(gang, now, window)
                 self.gang_clocks(gang, now)
             gang.draining.add(window)
             window.gangs.append(gang)
@@ -72,6 +74,7 @@ class Planned(Effects):
         if served:
             assert self.plant is not None
             change = self.plant.lose(window.planned.component, window.component)
+            self.note_part("out", window.planned.component, window.component, now, window.planned.name)
             atoms = self.standing(change.down)
         else:
             atoms = places.in_service(places.span(window.planned.component, window.component))
@@ -95,8 +98,10 @@ class Planned(Effects):
         if len(atoms):
             owners = window.owners = places.owner[atoms].copy()
             places.take_out(atoms)
+            self.note_places(atoms, owners, now, "maintenance", why=window.planned.name)
             if served:
-                self.absent.append(Absence(atoms, owners, now, now, "maintenance", awaited=False))
+                why = window.planned.name
+                self.absent.append(Absence(atoms, owners, now, now, "maintenance", awaited=False, why=why))
             else:
                 self.stays.append(window)
             self.left(atoms, now, struck=False)
@@ -117,13 +122,15 @@ class Planned(Effects):
         if window.planned.component in SERVED:
             assert self.plant is not None
             change = self.plant.restore(window.planned.component, window.component)
+            self.note_part("back", window.planned.component, window.component, now, window.planned.name)
             self.given_back(change, now)
             return
         assert window.atoms is not None
         assert window.owners is not None
         self.stays.remove(window)
         self.book_stay(window, now)
-        served = self.absent_if_unserved(window.atoms, window.owners, now, "maintenance", awaited=False)
+        why = window.planned.name
+        served = self.absent_if_unserved(window.atoms, window.owners, now, "maintenance", awaited=False, why=why)
         atoms = window.atoms[served]
         self.places.give_back(atoms)
         self.change_free(len(atoms) * self.places.atom, now)
@@ -133,8 +140,20 @@ class Planned(Effects):
 
     def book_stay(self, window: Window, now: int) -> None:
         """Book the time that a component was out, to the gangs that it was taken from."""
+        about = {} if self.log is None else self.about_window(window)
         for gang, gpus in window.parts:
             if gang is None:
-                self.rest("maintenance", gpus, window.since, now)
+                self.rest("maintenance", gpus, window.since, now, **about)
             else:
-                gang.put("maintenance", gpus, window.since, now)
+                gang.put("maintenance", gpus, window.since, now, **about)
+
+    # --- log ------------------------------------------------------------------------------------------------------
+
+    def about_window(self, window: Window) -> dict[str, Any]:
+        """Return what the log says of a window."""
+        return {"why": window.planned.name, "where": window.component, "kind": window.planned.component}
+
+    def note_drain(self, gang: FullGang, now: int, window: Window) -> None:
+        """Log that a gang stops for a window."""
+        if self.log is not None:
+            self.log.add("drain", gang.owner, gang.index, "", gang.up, now, now, 0, **self.about_window(window))

@@ -21,16 +21,17 @@ from dcsim.scenario import Plan
 class Absence:
     """GPUs that are in order, but without power or network: they are back when the plant serves them again.
 
-    ``owners``: whose they were; ``awaited``: whether a gang counts on them. Times in ms: ``since`` of gangs' members,
-    ``free_since`` of free ones.
+    ``owners``: whose they were; ``awaited``: whether a gang counts on them; ``why``: for the log. Times in ms:
+    ``since`` of gangs' members, ``free_since`` of free ones.
     """
 
-    __slots__ = ("atoms", "awaited", "free_since", "owners", "since", "state")
+    __slots__ = ("atoms", "awaited", "free_since", "owners", "since", "state", "why")
 
     def __init__(
-        self, atoms: Atoms, owners: Atoms, since: int, free_since: int, state: str = "repair", awaited: bool = True
-    ) -> None:
-        self.atoms, self.owners, self.state, self.awaited = atoms, owners, state, awaited
+        self, atoms: Atoms, owners: Atoms, since: int, free_since: int, state: str = "repair", awaited: bool = True,
+        why: str = "",
+    ) -> None:  # fmt: skip
+        self.atoms, self.owners, self.state, self.awaited, self.why = atoms, owners, state, awaited, why
         self.since, self.free_since = since, free_since
 
 
@@ -54,7 +55,7 @@ class Plant(Movements):
         if plan.topology.description.fabric and any(job.comm for job in plan.scenario.jobs):
             self.traffic = Traffic(plan, self.places, self.plant)
         if plan.topology.description.storage and any(job.storage for job in plan.scenario.jobs):
-            self.gateways = Gateways(plan, self.push, self.storage_changed, self.stretched)
+            self.gateways = Gateways(plan, self.push, self.storage_changed, self.stretched, log)
         self._begin_dark()
 
     # --- energisation ---------------------------------------------------------------------------------------------
@@ -96,6 +97,8 @@ class Plant(Movements):
         if self.plant is None:
             return
         for number, date in enumerate(self.dates):
+            if date > 0:
+                self.note_phase("out", number, 0)
             if 0 < date < self.horizon:
                 self.push(date, self.energise, number, BACK)
         for gang in self.late:
@@ -121,7 +124,12 @@ class Plant(Movements):
             return
         if not racks[1]:
             self._switch(racks, True)
+        self.note_phase("back", number, now)
         self.given_back(None, now)
+
+    def note_phase(self, what: str, number: int, now: int) -> None:
+        """Log that a phase of energisation has no power, or has it from now on."""
+        self.note_part(what, "phase", number, now, self.plan.scenario.energisation[number].name)
 
     def given_back(self, change: Change | None, now: int) -> None:
         """Something of the plant is back: so is what it serves, and the phases that it was too weak for."""
@@ -157,11 +165,11 @@ class Plant(Movements):
         unserved: NDArray[np.bool_] = self.plant.down[atoms // self.per_node]
         return unserved
 
-    def absent_if_unserved(self, atoms: Atoms, owners: Atoms, now: int, state: str, awaited: bool) -> Any:
+    def absent_if_unserved(self, atoms: Atoms, owners: Atoms, now: int, state: str, awaited: bool, why: str) -> Any:
         """Keep what the plant does not serve, though it could be back; return which may be back, bool (atoms,)."""
         unserved = self.unserved(atoms)
         if unserved.any():
-            self.absent.append(Absence(atoms[unserved], owners[unserved], now, now, state, awaited))
+            self.absent.append(Absence(atoms[unserved], owners[unserved], now, now, state, awaited, why))
         return ~unserved
 
     def come_up(self, now: int) -> None:
@@ -189,9 +197,9 @@ class Plant(Movements):
         """Book the time that GPUs were absent, to the gangs that they were taken from."""
         for gang, gpus in self.parts_of(absence.owners[which]):
             if gang is None:
-                self.rest(absence.state, gpus, absence.free_since, now)
+                self.rest(absence.state, gpus, absence.free_since, now, why=absence.why)
                 continue
-            gang.put(absence.state, gpus, absence.since, now)
+            gang.put(absence.state, gpus, absence.since, now, why=absence.why)
             if absence.awaited:
                 gang.out -= gpus
 

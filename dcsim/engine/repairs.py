@@ -6,17 +6,19 @@ from dcsim.engine.cause import Case, Part
 from dcsim.engine.places import FREE, Atoms
 from dcsim.engine.plant import Absence, Plant
 from dcsim.engine.timeline import ADMIT, REPAIRED
+from dcsim.ledger import REST
 
 
 class Repair:
     """A group on its way through the stages of a repair. ``mends``: it holds the component that failed."""
 
-    __slots__ = ("atoms", "case", "gpus", "mends", "parts", "since", "stage")
+    __slots__ = ("asked", "atoms", "case", "gpus", "mends", "parts", "since", "stage")
 
     def __init__(self, case: Case, parts: list[Part], atoms: Atoms | None, mends: bool, since: int) -> None:
         self.case, self.parts, self.atoms, self.mends, self.since = case, parts, atoms, mends, since
         self.gpus = sum(gpus for _, gpus in parts)
         self.stage = -1
+        self.asked = since  # when it asked for the crew of its stage
 
 
 class Repairs(Plant):
@@ -29,9 +31,13 @@ class Repairs(Plant):
         """
         if case.cause.serves:
             if parts:
-                self.absent.append(Absence(case.atoms, case.owners, now, case.at))
+                self.absent.append(Absence(case.atoms, case.owners, now, case.at, why=case.cause.name))
+                self.note_places(case.atoms, case.owners, now, "repair", why=case.cause.name, failure=case.number)
                 self.come_up(now)  # what is served again already
             parts, atoms = [], None
+        if self.log is not None and atoms is not None:
+            owners = self.owners_in(case, parts, atoms)
+            self.note_places(atoms, owners, now, "repair", why=case.cause.name, failure=case.number)
         if case.retired and mends and self.places is not None and atoms is not None:
             low, high = self.places.span(case.cause.hazard.component, case.component)
             own = (atoms >= low) & (atoms < high)
@@ -41,6 +47,7 @@ class Repairs(Plant):
             self.away.append(retired)
             if lemons.replace is not None:
                 self.push(now + lemons.replace, self.come_back, retired, REPAIRED)
+                self.note_repair("replace", retired, now, now + lemons.replace)
             else:  # nobody waits for what never comes
                 self.not_awaited(retired)
             if own.all():
@@ -56,10 +63,13 @@ class Repairs(Plant):
         case = repair.case
         if repair.stage < len(case.times):
             task = case.times[repair.stage], self.end_stage, repair
+            repair.asked = now
             if case.cause.crews[repair.stage].admit(task):
                 self.push(now + task[0], self.end_stage, repair, REPAIRED)
+                self.note_repair("work", repair, now, now + task[0])
         elif case.cause.hazard.requalify:
             self.push(now + case.cause.hazard.requalify, self.come_back, repair, REPAIRED)
+            self.note_repair("test", repair, now, now + case.cause.hazard.requalify)
         else:
             self.come_back(now, repair)
 
@@ -68,6 +78,8 @@ class Repairs(Plant):
         task = repair.case.cause.crews[repair.stage].release()
         if task is not None:
             self.push(now + task[0], task[1], task[2], REPAIRED)
+            self.note_repair("queue", task[2], task[2].asked, now)
+            self.note_repair("work", task[2], now, now + task[0])
         self.next_stage(now, repair)
 
     def come_back(self, now: int, repair: Repair) -> None:
@@ -96,15 +108,19 @@ class Repairs(Plant):
         assert atoms is not None
         if not repair.parts:
             return
-        gang = repair.parts[0][0]
-        if len(repair.parts) == 1:
-            owners = np.full(len(atoms), FREE if gang is None else gang.index, dtype=np.int64)
-        else:
-            owners = case.owners[np.searchsorted(case.atoms, atoms)]
-        served = self.absent_if_unserved(atoms, owners, now, "repair", awaited=True)
+        owners = self.owners_in(case, repair.parts, atoms)
+        served = self.absent_if_unserved(atoms, owners, now, "repair", awaited=True, why=case.cause.name)
         if not served.all():
             repair.atoms, repair.parts = atoms[served], self.parts_of(owners[served])
             repair.gpus = sum(gpus for _, gpus in repair.parts)
+
+    def owners_in(self, case: Case, parts: list[Part], atoms: Atoms) -> Atoms:
+        """Return whose each of these atoms was when it was struck."""
+        if len(parts) == 1:
+            gang = parts[0][0]
+            return np.full(len(atoms), FREE if gang is None else gang.index, dtype=np.int64)
+        owners: Atoms = case.owners[np.searchsorted(case.atoms, atoms)]
+        return owners
 
     def clear(self, case: Case, now: int) -> None:
         """A failure is over without a repair of its own: as if it were fixed, unless another repair still has it."""
@@ -130,6 +146,7 @@ class Repairs(Plant):
             if cause.serves:
                 assert self.plant is not None
                 change = self.plant.restore(cause.hazard.component, component, cause.keeps)
+                self.note_part("back", cause.hazard.component, component, now, cause.name, cause.keeps, case.number)
                 self.given_back(change, now)
             cause.mend(component, now, case.fixed or case.retired)
             if case.retired:
@@ -156,8 +173,34 @@ class Repairs(Plant):
 
     def book_repair(self, repair: Repair, now: int) -> None:
         """Book the time that a group was away, to the gangs that it was struck in."""
+        about = {} if self.log is None else self.about(repair.case)
         for gang, gpus in repair.parts:
             if gang is not None:
-                gang.put("repair", gpus, repair.since, now)
+                gang.put("repair", gpus, repair.since, now, **about)
             else:
-                self.rest("repair", gpus, repair.case.at, now)
+                self.rest("repair", gpus, repair.case.at, now, **about)
+
+    # --- log ------------------------------------------------------------------------------------------------------
+
+    def note_repair(self, what: str, repair: Repair, start: int, end: int) -> None:
+        """Log a part of a repair, up to the horizon."""
+        end = min(end, self.horizon)
+        if self.log is None or end <= start:
+            return
+        case, crews = repair.case, ""
+        if what in ("queue", "work"):
+            stages = case.cause.hazard.stages
+            several = f", stage {repair.stage + 1}" if len(stages) > 1 else ""
+            crews = stages[repair.stage].name or case.cause.name + several
+        gang = repair.parts[0][0] if len(repair.parts) == 1 else None
+        owner = gang.owner if gang else REST if len(repair.parts) == 1 else ""
+        index = gang.index if gang else -1
+        about = self.about(case)
+        self.log.add(what, owner, index, "", repair.gpus, start, end, 0, crews=crews, **about)
+
+    def note_queues(self) -> None:
+        """Log the repairs that still wait for a crew at the horizon."""
+        every = {id(crews): crews for cause in self.causes for crews in cause.crews}
+        for crews in every.values():
+            for _, _, repair in crews.queue:
+                self.note_repair("queue", repair, repair.asked, self.horizon)

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from dcsim.engine import EventLog
 
 EVENTS = "events"
-VERSION = 1
-"""Version of the columns."""
+VERSION = 2
+"""Version of the columns. 2: with places, repairs, transfers and the plant; rows of a stretch span all of it."""
 
 
 def write_events(folder: Path, scenario: Scenario, replication: int) -> Accounts:
