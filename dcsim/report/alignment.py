@@ -2,7 +2,7 @@
 
 import re
 import textwrap
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 
 from dcsim.report.page import Row, Table
@@ -10,22 +10,32 @@ from dcsim.report.page import Row, Table
 NARROWEST_HEADING, WIDEST_HEADING = 9, 16
 GAP = "  "
 """Between two columns."""
-_NUMBER = re.compile(r"([+-]?[\d,]*\d)((?:\.\d+)?(?: (?:±|to) .*)?)")
-"""What stands before the decimal point of a cell's first number, and what stands behind it."""
+_NUMBER = re.compile(r"((?:[A-Za-z]+ )?[+-]?[\d,]*\d)(\.\d+)?( .*)?")
+"""A cell that begins with a number, perhaps after a word: what stands before the point, the decimals, and what follows:
+an error, an upper end, a unit."""
 
 
 def pieces(table: Table, width: int) -> list[Table]:
     """Cut a table into tables that fit the width, at least one column each, with their decimal points aligned.
 
-    Those of a column stand under each other where that takes no further piece; else those of a column's rows of one
-    unit, which the labels carry ("goodput loss, %"); else all cells end where their column ends.
+    Those of a column stand under each other where that takes no further piece. Else, where labels carry units
+    ("goodput loss, %"), those of a column's rows of one unit do; where they do not, those of as many columns as fit.
     """
     plain = list(_cut(table, width))
-    for unit in (lambda _: "", _unit):
-        found = list(_cut(_aligned(table, unit), width))
-        if len(found) <= len(plain):
-            return found
-    return plain
+    everywhere = range(len(table.columns))
+
+    def fits(found: Table) -> bool:
+        return len(list(_cut(found, width))) <= len(plain)
+
+    if fits(found := _aligned(table, everywhere, lambda _: "")):
+        return list(_cut(found, width))
+    if any(", " in row.label for row in table.rows):
+        found = _aligned(table, everywhere, _unit)
+        return list(_cut(found, width)) if fits(found) else plain
+    for column in everywhere:
+        if fits(found := _aligned(table, [column], lambda _: "")):
+            table = found
+    return list(_cut(table, width))
 
 
 def headings_of(table: Table) -> list[tuple[int, list[str]]]:
@@ -80,20 +90,30 @@ def _unit(row: Row) -> str:
     return "%" if unit.startswith("%") else unit
 
 
-def _aligned(table: Table, unit: Callable[[Row], str]) -> Table:
-    """Put blanks behind numbers, so that in a column the decimal points of rows of one unit stand under each other."""
+def _aligned(table: Table, columns: Collection[int], unit: Callable[[Row], str]) -> Table:
+    """Put blanks into cells of some columns, so that in each the decimal points of rows of one unit, and the errors or
+    units behind the decimals, stand under each other."""
+    matches = {
+        (number, column): match
+        for number, row in enumerate(table.rows)
+        for column, cell in enumerate(row.cells)
+        if column in columns and (match := _NUMBER.fullmatch(cell))
+    }
+    decimals: dict[tuple[int, str], int] = {}
     behind: dict[tuple[int, str], int] = {}
-    for row in table.rows:
-        for column, cell in enumerate(row.cells):
-            if match := _NUMBER.fullmatch(cell):
-                key = column, unit(row)
-                behind[key] = max(behind.get(key, 0), len(match[2]))
+    for (number, column), match in matches.items():
+        key = column, unit(table.rows[number])
+        decimals[key] = max(decimals.get(key, 0), len(match[2] or ""))
+        behind[key] = max(behind.get(key, 0), wide([match[3] or ""]))
 
-    def padded(row: Row) -> Row:
+    def padded(number: int, row: Row) -> Row:
         cells = []
         for column, cell in enumerate(row.cells):
-            match = _NUMBER.fullmatch(cell)
-            cells.append(cell + " " * (behind[column, unit(row)] - len(match[2])) if match else cell)
+            if match := matches.get((number, column)):
+                key = column, unit(row)
+                after = match[3] or ""
+                cell = match[1] + (match[2] or "").ljust(decimals[key]) + after + " " * (behind[key] - wide([after]))
+            cells.append(cell)
         return replace(row, cells=tuple(cells))
 
-    return replace(table, rows=tuple(map(padded, table.rows)))
+    return replace(table, rows=tuple(padded(number, row) for number, row in enumerate(table.rows)))

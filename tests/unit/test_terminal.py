@@ -91,6 +91,17 @@ def test_where_that_is_too_wide_points_are_aligned_by_unit():
     assert table.rows[0].cells[1] == "n below 72"
 
 
+def test_units_behind_numbers_are_aligned_where_there_is_room():
+    """A column of powers has its points and its units under each other; one that would take a piece more stays."""
+    rows = (Row("rack", ("takes 142 kW", "9 per row")), Row("shelf", ("gives 33.5 kW", "72 per pod")))
+    table = Table("Parts", ("each", "per parent"), rows)
+    assert [row.cells for row in pieces(table, 80)[0].rows] == [
+        ("takes 142   kW", "9 per row"),
+        ("gives 33.5 kW", "72 per pod"),
+    ]
+    assert [row.cells[0] for row in pieces(table, 5 + 2 + 13 + 2 + 10)[0].rows] == ["takes 142 kW", "gives 33.5 kW"]
+
+
 def test_alignment_never_costs_a_piece_of_a_table():
     """A table is in no more pieces than it would be with its cells flush right, and loses no cell."""
     for width in range(10, 140):
@@ -99,7 +110,8 @@ def test_alignment_never_costs_a_piece_of_a_table():
         flush = 1 if width >= 27 + 2 + 15 + 2 + 13 else 2
         assert len(found) <= flush
         assert [
-            tuple(cell.rstrip() for piece in found for cell in piece.rows[row].cells) for row in range(len(cells))
+            tuple(" ".join(cell.split()) for piece in found for cell in piece.rows[row].cells)
+            for row in range(len(cells))
         ] == cells
 
 
@@ -118,7 +130,7 @@ def test_no_cell_is_cut_however_narrow_the_terminal(monkeypatch):
     monkeypatch.setenv("COLUMNS", "12")
     text = shown(Page(parts=(MIXED,)), Screen())
     assert "…" not in text
-    assert all(cell in text for row in MIXED.rows for cell in row.cells)
+    assert all(cell in " ".join(text.split()) for row in MIXED.rows for cell in row.cells)
 
 
 def test_a_long_report_ends_with_its_answer():
