@@ -1,4 +1,4 @@
-"""The exercises in CONTRIBUTING.md: one file makes a strategy or a lifetime."""
+"""CONTRIBUTING.md: its exercises are done in a copy of the package, and the functions and files that it names exist."""
 
 import os
 import re
@@ -9,24 +9,44 @@ from pathlib import Path
 
 import pytest
 
+from tests.unit.named import exists
+
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 BLOCKS = dict(re.findall(r"^```(?:python|toml)\n# (\S+)\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE))
 """Path, as the first line of a code block names it -> the rest of the block."""
+CHANGES = [
+    (path, hunk)
+    for block in re.findall(r"^```diff\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
+    for path, text in re.findall(r"^# (\S+)\n(.*?)(?=^# |\Z)", block, re.DOTALL | re.MULTILINE)
+    for hunk in text.split("@@\n")
+]
+"""Path, and lines that stay (space), go (-) and come (+) there."""
 STRATEGY, LIFETIME = "dcsim/recovery/snapshot_replay.py", "dcsim/hazards/lifetimes/loglogistic.py"
 PLAYED = """
+import sys
 from dcsim.engine import simulate
 from dcsim.ledger import STATE
 from dcsim.scenario import load
 for replication in range(4):
-    accounts = simulate(load("exercise.toml"), replication)
-    print(accounts.strikes[0], accounts.gpu_ms[0, STATE["lost"]], accounts.gpu_ms[0, STATE["failover"]])
+    accounts = simulate(load(sys.argv[1]), replication)
+    print(accounts.failures, accounts.strikes[0], *(accounts.gpu_ms[:, STATE[each]].sum() for each in sys.argv[2:]))
 """
+HOUR = 3_600_000
+
+
+def changed(text, hunk):
+    """Apply one hunk: the lines that stay and go stand there once, in this order."""
+    lines = [(line[:1] or " ", line[1:]) for line in hunk.splitlines()]
+    old = "".join(f"{line}\n" for sign, line in lines if sign != "+")
+    new = "".join(f"{line}\n" for sign, line in lines if sign != "-")
+    assert text.count(old) == 1, old
+    return text.replace(old, new)
 
 
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory):
-    """Copy the package, its topologies and contract tests, and add the page's files."""
+    """Copy the package, its topologies and contract tests; add the page's files and make its changes."""
     root = tmp_path_factory.mktemp("exercise")
     for folder in ("dcsim", "topologies"):
         shutil.copytree(ROOT / folder, root / folder, ignore=shutil.ignore_patterns("__pycache__"))
@@ -37,10 +57,16 @@ def copy(tmp_path_factory):
         shutil.copy(ROOT / file, root / file)
     for path, text in BLOCKS.items():
         (root / path).write_text(text, encoding="utf-8")
+    for path, hunk in CHANGES:
+        (root / path).write_text(changed((root / path).read_text(encoding="utf-8"), hunk), encoding="utf-8")
     return root
 
 
-CONTRACTS = {"test_recovery_contract": "snapshot-replay", "test_lifetime_contract": "loglogistic"}
+CONTRACTS = {
+    "test_recovery_contract": "snapshot-replay",
+    "test_lifetime_contract": "loglogistic",
+    "test_part_contract": "manifold",
+}
 
 
 def python(root, *arguments):
@@ -53,10 +79,18 @@ def python(root, *arguments):
     return done.stdout
 
 
-def test_the_page_has_three_files():
-    """A strategy, a lifetime, and a scenario with both; none of them exists in the package yet."""
-    assert set(BLOCKS) == {STRATEGY, LIFETIME, "exercise.toml"}
+def played(root, *arguments):
+    """Failures, strikes and GPU-ms of states of the first job, for four replications."""
+    rows = [tuple(map(int, row.split())) for row in python(root, "-c", PLAYED, *arguments).splitlines()]
+    assert len(rows) == 4
+    return rows
+
+
+def test_the_page_has_its_files():
+    """A strategy, a lifetime, a topology with a new part, and two scenarios; none of them exists yet."""
+    assert set(BLOCKS) == {STRATEGY, LIFETIME, "exercise.toml", "topologies/leaky.toml", "exercise-plant.toml"}
     assert not any((ROOT / path).exists() for path in BLOCKS)
+    assert len({path for path, _ in CHANGES}) == 7
 
 
 @pytest.mark.parametrize("contract", CONTRACTS)
@@ -64,23 +98,70 @@ def test_contract(copy, contract):
     """The contract tests run on the new kind without naming it, and it keeps the contract."""
     wanted = ("-m", "pytest", "-q", "-p", "no:cacheprovider", f"tests/unit/{contract}.py", "-k", CONTRACTS[contract])
     passed, deselected = re.search(r"(\d+) passed, (\d+) deselected", python(copy, *wanted)).groups()
-    assert int(passed) >= 9
+    assert int(passed) >= (5 if contract == "test_part_contract" else 9)
     assert int(deselected) > int(passed)  # the other kinds
 
 
-def test_the_program_knows_both(copy):
-    """A scenario with both is valid, the schema offers them, and the list shows their keys."""
-    assert python(copy, "-m", "dcsim", "check", "exercise.toml") == "exercise.toml: ok\n"
+def test_the_program_knows_them(copy):
+    """Scenarios with them are valid, and the schema offers them."""
+    for file in ("exercise.toml", "exercise-plant.toml"):
+        assert python(copy, "-m", "dcsim", "check", file) == f"{file}: ok\n"
     schema = python(copy, "-m", "dcsim", "schema")
-    assert '"snapshot-replay"' in schema
-    assert '"loglogistic"' in schema
+    for kind in ("snapshot-replay", "loglogistic", "manifold"):
+        assert f'"{kind}"' in schema
 
 
 def test_a_strike_costs_one_snapshot(copy):
     """Each strike finds the gang of 8 running for long: 8 GPUs x 2 min lost, 8 x 1 min of failover, at once whole."""
-    rows = [tuple(map(int, row.split())) for row in python(copy, "-c", PLAYED).splitlines()]
-    assert len(rows) == 4
-    for strikes, lost, failover in rows:
+    for _, strikes, lost, failover in played(copy, "exercise.toml", "lost", "failover"):
         assert strikes > 2  # 8,760 h at a mean life of 1,000 h
         assert lost == strikes * 8 * 120_000
         assert failover == strikes * 8 * 60_000
+
+
+def test_a_leak_takes_a_rack_out(copy):
+    """4 manifolds x 8,760 h / 4,000 h = 8.8 leaks a year, each a rack of 72 for 4 h; on 3 of 4 racks, the job hangs."""
+    rows = played(copy, "exercise-plant.toml", "repair", "detect")
+    assert abs(sum(failures for failures, *_ in rows) - 4 * 8.76) < 3 * (4 * 8.76) ** 0.5
+    for failures, strikes, repair, detect in rows:
+        assert 0 < strikes <= failures
+        assert detect == strikes * 216 * HOUR // 6
+        idle = failures - strikes  # a rack that is struck while free is in repair from the strike on, not 10 min later
+        assert repair == 72 * (failures * 4 * HOUR + idle * HOUR // 6)
+    shown = python(copy, "-m", "dcsim", "topology", "show", "leaky", "--gpus", "288", "--fail", "rack/2/manifold/0")
+    assert "72 GPUs in 18 nodes down" in shown
+
+
+# --- what the page names ----------------------------------------------------------------------------------------------
+
+TEXT = re.sub(r"^```.*?^```$", "", PAGE, flags=re.DOTALL | re.MULTILINE)
+
+
+def test_files_that_the_page_names_exist():
+    """Paths in the text are files, folders or patterns that match some; the exercises' own are blocks of the page."""
+    named = set(re.findall(r"`((?:dcsim|tests|scripts|scenarios|topologies)/[\w/.*-]*)`", TEXT))
+    named |= {f"dcsim/{room}" for room in re.findall(r"`(\w+/|\w+\.py)`(?= `|[^|\n]*\|)", TEXT)}
+    assert len(named) > 25
+    assert [name for name in sorted(named) if name not in BLOCKS and not list(ROOT.glob(name.rstrip("/")))] == []
+
+
+def test_functions_that_the_page_names_exist():
+    """What stands in a column of functions, or as `module.name` in the text, can be imported."""
+    walk = re.findall(r"^\|.*\| ([^|]*) \|$", TEXT.partition("| functions |")[2].partition("\n\n")[0], re.MULTILINE)
+    named = [name for cell in walk[1:] for name in re.findall(r"`([^`]*)`", cell)]
+    assert len(named) > 45
+    assert [name for name in named if not exists(name, ())] == []
+
+
+def test_the_walk_leads_down_and_up_again():
+    """Its first function is a verb's, its last one shows the report; on the way it meets plan, engine and ledger."""
+    rooms = re.findall(r"^\| (\w+) \|", TEXT.partition("| functions |")[2].partition("\n\n")[0], re.MULTILINE)
+    assert rooms[0] == "verb"
+    assert [room for room in rooms if room in ("files", "plan", "replication", "ledger", "figures", "view")] == [
+        "files",
+        "plan",
+        "replication",
+        "ledger",
+        "figures",
+        "view",
+    ]
