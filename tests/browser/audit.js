@@ -50,8 +50,9 @@
   if (innerWidth !== width) say("overflow", `the window is ${innerWidth} px wide, not ${width}: no viewport for phones?`);
   if (root.scrollWidth > width) {
     say("overflow", `the page is ${root.scrollWidth} px wide in a window of ${width}`);
+    const isBeyond = (element) => element.getBoundingClientRect().right > width + 1;
     for (const element of all("body *")) {
-      if (element.getBoundingClientRect().right > width + 1) say("overflow", "reaches beyond the window", element);
+      if (isBeyond(element) && !isBeyond(element.parentElement)) say("overflow", "reaches beyond the window", element);
     }
   }
   const clips = (element) => /hidden|clip/.test(style(element).overflowX + style(element).overflowY);
@@ -64,12 +65,13 @@
       if (each === document.body || each === document.documentElement || each.closest("svg")) continue;
       if (clips(each) && !boxes.every((box) => isWithin(box, each.getBoundingClientRect(), 1.5))) say("clipped", "text is cut off", node);
     }
-    if (![...ancestors(element)].some(scrolls)) {
+    if (root.scrollWidth <= width && ![...ancestors(element)].some(scrolls)) {
       for (const box of boxes) if (box.left < -1 || box.right > width + 1) say("clipped", "text leaves the window", node);
     }
   }
   for (const element of all("body *").filter(scrolls)) {
     if (paper) say("paper", "paper does not scroll", element);
+    else if (width > 1000) say("wide", `${element.scrollWidth - element.clientWidth} px out of sight on a desk's screen`, element);
     else if (element.tabIndex < 0 || !element.getAttribute("role") || !(element.getAttribute("aria-label") || element.getAttribute("aria-labelledby")))
       say("keyboard", "scrolls, but has no tabindex, role and label: keyboards cannot reach what is out of sight", element);
   }
@@ -91,7 +93,7 @@
   for (const { node, element, figure } of texts) {
     const matrix = figure ? element.getScreenCTM() : null;
     const size = parseFloat(style(element).fontSize) * (matrix ? Math.hypot(matrix.a, matrix.b) : 1);
-    if (size < (figure ? 8.95 : 11.95)) say("small", `letters of ${round(size)} px`, node);
+    if (size < (figure ? 8.95 : paper ? 10.6 : 11.95)) say("small", `letters of ${round(size)} px`, node);
   }
 
   // Contrast: WCAG 2.2, 1.4.3 (AA), without its exception for large text.
@@ -153,6 +155,7 @@
     });
   };
   for (const { node, element, figure } of texts) {
+    if (/^[\s\p{So}]+$/u.test(node.data)) continue; // squares of a legend are no letters
     const paint = style(element);
     const faded = [...ancestors(element)].reduce((share, each) => share * Number(style(each).opacity), 1);
     const ink = colour(figure ? paint.fill : paint.color);
@@ -174,7 +177,8 @@
   if (!document.title.trim()) say("document", "no title");
   if (document.characterSet !== "UTF-8") say("document", `characters are ${document.characterSet}`);
   if (all("main").length !== 1) say("document", `${all("main").length} main parts`);
-  if (document.querySelector("script, iframe, object, embed, link, base, form")) say("document", "more than text and pictures", document.querySelector("script, iframe, object, embed, link, base, form"));
+  for (const element of all("script, iframe, object, embed, base, form, link:not([href^='data:'])"))
+    say("document", "more than text and pictures", element);
   for (const element of all("*")) {
     for (const { name, value } of element.attributes) {
       if (/^on/i.test(name) || /^\s*javascript:/i.test(value)) say("document", `a script in ${name}`, element);

@@ -1,4 +1,4 @@
-"""Screenshots of reports for people to look at: desktop and phone, light and dark, the first screen and the whole page.
+"""Screenshots of reports for people to look at: every screen and colour, the first screen, then all of it in pieces.
 
 PYTHONPATH=. .venv/bin/python tests/browser/look.py outputs/*/report.html -o /tmp/looks
 """
@@ -11,10 +11,12 @@ from tests.browser import chromium
 
 PHONE_PIXELS = 2  # of a screen per CSS pixel, as phones have
 PRINTED = "desktop-light"
+PIECE = 1_500
+"""Height of the pieces that a whole page is cut into [CSS px]: what is higher is shrunk where it is looked at."""
 
 
 def shoot(files: list[Path], folder: Path) -> list[Path]:
-    """Write <name>-<look>-first.png, -whole.png and <name>.pdf of every file. Return what was written."""
+    """Write <name>-<look>-first.png, -whole-NN.png and <name>.pdf of every file. Return what was written."""
     path = chromium.executable()
     if path is None:
         sys.exit(chromium.INSTALL)
@@ -26,9 +28,13 @@ def shoot(files: list[Path], folder: Path) -> list[Path]:
                 for file in files:
                     name = folder / (file.parent.resolve().name if file.stem == "report" else file.stem)
                     page = window.open(file)
-                    for extent in ("first", "whole"):
-                        written.append(Path(f"{name}-{look_name}-{extent}.png"))
-                        page.screenshot(path=written[-1], full_page=extent == "whole")
+                    written.append(Path(f"{name}-{look_name}-first.png"))
+                    page.screenshot(path=written[-1])
+                    height = page.evaluate("document.documentElement.scrollHeight")
+                    for piece, top in enumerate(range(0, height, PIECE)):
+                        written.append(Path(f"{name}-{look_name}-whole-{piece:02}.png"))
+                        clip = {"x": 0, "y": top, "width": look.width, "height": min(PIECE, height - top)}
+                        page.screenshot(path=written[-1], full_page=True, clip=clip)
                     if look_name == PRINTED:
                         written.append(Path(f"{name}.pdf"))
                         page.pdf(path=written[-1], format="A4", prefer_css_page_size=True)

@@ -21,6 +21,7 @@ PLANTED = {
         "",
         "keyboard",
     ),
+    "table cut off": ("desktop-light", ".wide { overflow-x", ".wide { width: 200px; overflow-x", "wide"),
     "no viewport": (
         "phone-light",
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
