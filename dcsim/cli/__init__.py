@@ -18,6 +18,7 @@ import dcsim
 VERBS = {
     "compare": ("compare", "Simulate offers on the same failures: which is cheaper, and why."),
     "run": ("run", "Simulate scenarios: goodput, ledger and cost, with intervals."),
+    "report": ("report", "A run as one page to forward: HTML, Markdown, CSV; or a trace."),
     "merge": ("merge", "Put the shards of a run on several machines together."),
     "estimate": ("estimate", "Closed forms and TCO, side by side, instantly."),
     "explain": ("explain", "The steps from the published formula to the simulation."),

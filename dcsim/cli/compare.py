@@ -39,7 +39,7 @@ def compare_command(**given: Any) -> None:
     from dcsim.decide import compare
 
     with ProgressLine(asked.output, len(scenarios)) as progress:
-        found = compare(scenarios, bridges=not asked.as_json, **asked.how("compare", progress))
+        found = compare(scenarios, bridges=asked.report or not asked.as_json, **asked.how("compare", progress))
     for note in (notice for each in found.runs for notice in each.notices):
         say(f"note: {note}")
 
@@ -49,3 +49,7 @@ def compare_command(**given: Any) -> None:
         return comparison_page(found, asked.notes)
 
     print_result(found.to_json, page, asked.as_json)
+    if asked.report:
+        from dcsim.cli.report import write_comparison
+
+        write_comparison(found, asked)

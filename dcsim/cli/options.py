@@ -88,6 +88,10 @@ KEPT = (
         "-o", "--output", type=click.Path(path_type=Path), default=Path("outputs"), callback=writable,
         metavar="DIR", help="Where replications are kept (default: outputs).",
     ),
+    click.option(
+        "--no-report", "report", is_flag=True, flag_value=False, default=True,
+        help="Write no report.html into the folder of the run.",
+    ),
 )  # fmt: skip
 
 
@@ -240,6 +244,7 @@ class Asked:
     resume: bool = False
     precision: str | None = None
     shard: "Shard | None" = None
+    report: bool = True
 
     @cached_property
     def scenarios(self) -> "list[Scenario]":
@@ -250,6 +255,16 @@ class Asked:
     def notes(self) -> list[str]:
         """What the report says about the scenarios."""
         return unused_notes(self.scenarios)
+
+    @property
+    def origins(self) -> list[dict[str, str]]:
+        """Where the values of each scenario are from."""
+        from dcsim.scenario.origins import origins
+
+        seeded = {} if self.seed is None else {"seed": "--seed"}
+        return [
+            origins(each, file, self.overrides) | seeded for each, file in zip(self.scenarios, self.files, strict=True)
+        ]
 
     def how(self, verb: str, progress: ProgressLine) -> "How":
         """Return the keywords that ``dcsim.decide`` takes; the command is noted without what changes no result."""
@@ -264,6 +279,7 @@ class Asked:
             "resume": self.resume,
             "progress": progress,
             "command": ("dcsim", verb, *self.files, *changed),
+            "origins": self.origins,
         }
         if self.shard is not None:
             how["shard"] = self.shard

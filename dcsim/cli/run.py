@@ -100,6 +100,10 @@ def run_command(fail_under: float | None, events: int, **given: Any) -> None:
         return run_page(runs, asked.notes)
 
     print_result(lambda: runs_json(runs), page, asked.as_json)
+    if asked.report:
+        from dcsim.cli.report import write_runs
+
+        write_runs(runs, asked)
     goodputs = [(each.scenario.name, 100 * (1 - each.loss.mean)) for each in runs]
     missed = [(name, goodput) for name, goodput in goodputs if fail_under is not None and goodput < fail_under]
     for name, goodput in missed:

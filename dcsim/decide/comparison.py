@@ -123,6 +123,11 @@ def compare(
     common = scenarios[0].seed if seed is None else seed
     notes = _cautions(scenarios, common)
     seeded = [each.model_copy(update={"seed": common}) for each in scenarios]
+    if "origins" in how:
+        how["origins"] = [
+            its if each.seed == common else {**its, "seed": "of the first scenario: the same failures strike all"}
+            for its, each in zip(how["origins"], scenarios, strict=True)
+        ]
     results, samples = run_many(seeded, all_rungs(seeded) if bridges else [], **how)
     return _compared(results, samples, notes)
 

@@ -23,6 +23,7 @@ from dcsim.montecarlo import (
 from dcsim.montecarlo.kept import Manifest, read_sample
 from dcsim.montecarlo.looking import Looking
 from dcsim.scenario import PER_SAMPLE, Scenario, certain
+from dcsim.scenario.origins import origins
 
 REPLICATIONS = 100
 """Default number of replications: three tiers and their bridges take 47 s of CPU, 25 s on two cores (measured)."""
@@ -92,11 +93,11 @@ def run_many(
     events = how.get("events", 0)
     if events and wanted == "batch":
         raise EngineError(["--engine batch keeps no event log; leave out --events, or take --engine auto"])
-    origins = how.get("origins") or [{}] * len(scenarios)
+    given = how.get("origins") or [origins(each) for each in scenarios]
     about: dict[str, Any] = {"shard": shard, "command": command, "precision": precision}
     stores = [
         None if output is None else RunStore(Path(output), each, origins=its, **about)
-        for each, its in zip(scenarios, origins, strict=True)
+        for each, its in zip(scenarios, given, strict=True)
     ]
     ends = [_range_ends(each) if shard == WHOLE else () for each in scenarios]
     further = _further(scenarios, besides, ends, replications)

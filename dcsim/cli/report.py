@@ -1,0 +1,123 @@
+"""`dcsim report`: a run, or a comparison, as one page to forward; and what `run` and `compare` write by default."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from dcsim.cli.options import Asked, ProgressLine, example, writable
+
+if TYPE_CHECKING:
+    from dcsim.decide import Comparison, RunResult
+    from dcsim.decide.dossier import Dossier
+    from dcsim.report.document import Document
+
+FILES = {"html": "report.html", "markdown": "report.md", "csv": "report.csv", "trace": "trace.json"}
+"""Name of the file of each format, in the folder of the run or of the comparison."""
+
+
+@click.command(
+    "report",
+    epilog=example(
+        "dcsim report outputs/gold-tier-0fb2f8a1-1",
+        "dcsim report outputs/compare-gold-tier-silver-tier-5d2c9a3e --format markdown -o -",
+        "dcsim report outputs/gold-tier-0fb2f8a1-1 outputs/silver-tier-77aa01c2-1",
+    ),
+)
+@click.argument("given", metavar="RUN…", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--format", "kind", type=click.Choice(list(FILES)), default="html", help="What to write (default: html).")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+    help="Where to write it, - for stdout (default: report.html and so on, in the folder of the run).",
+)  # fmt: skip
+@click.option("--workers", type=click.IntRange(1, 4096), metavar="N", help="Processes (default: one per core).")
+def report_command(given: Sequence[Path], kind: str, output: Path | None, workers: int | None) -> None:
+    """Write the report of a run from its folder, of a comparison from its own, or of several runs of one seed.
+
+    Nothing in a run is changed. What a report needs and a run does not keep is simulated again, to the same figures.
+    """
+    from dcsim.montecarlo.group import members, write_group
+
+    if output is not None and str(output) != "-":
+        writable(click.get_current_context(), click.get_current_context().command.params[2], output.absolute().parent)
+    folders = [each for folder in given for each in (members(folder) or [folder])]
+    folders = list(dict.fromkeys(folder.resolve() for folder in folders))
+    with ProgressLine():
+        made = _opened(folders, workers)
+        text = _rendered(kind, made)
+    if str(output) == "-":
+        click.echo(text, nl=False)
+        return
+    if output is None:
+        alone = len(given) == 1
+        output = (given[0] if alone else write_group(folders, made.manifests[0].command)) / FILES[kind]
+    _write(output, text)
+    click.echo(str(output))
+
+
+def _opened(folders: Sequence[Path], workers: int | None) -> "Dossier":
+    from dcsim.decide.comparison import recompare
+    from dcsim.decide.dossier import dossier_of_all, reopened
+
+    if len(folders) == 1:
+        return reopened(folders[0], workers)
+    return dossier_of_all(recompare(folders, workers))
+
+
+def _rendered(kind: str, made: "Dossier") -> str:
+    from dcsim.report.whole import document
+
+    return _renderer(kind)(document(made))
+
+
+def _renderer(kind: str) -> "Callable[[Document], str]":
+    if kind == "markdown":
+        from dcsim.report.markdown import markdown
+
+        return markdown
+    if kind == "csv":
+        from dcsim.report.sheet import sheet
+
+        return sheet
+    from dcsim.report.html import html
+
+    return html
+
+
+def _write(path: Path, text: str) -> None:
+    from dcsim.montecarlo.parts import write_whole
+
+    write_whole(path, text.encode())
+
+
+# --- at the end of a run ------------------------------------------------------------------------------------------
+
+
+def write_runs(runs: "Sequence[RunResult]", asked: Asked) -> None:
+    """Write the report of each run into its folder, and say so unless JSON was asked for."""
+    from dcsim.decide.dossier import dossier
+
+    for run in runs:
+        assert run.folder is not None
+        with ProgressLine():
+            text = _rendered("html", dossier(run, asked.workers))
+        _tell(run.folder / FILES["html"], text, asked)
+
+
+def write_comparison(found: "Comparison", asked: Asked) -> None:
+    """Write the report of a comparison into a folder of its own beside the runs, and say so as ``write_runs``."""
+    from dcsim.decide.dossier import dossier_of_all
+    from dcsim.montecarlo.group import write_group
+
+    folders = [run.folder for run in found.runs if run.folder is not None]
+    with ProgressLine():
+        made = dossier_of_all(found)
+        text = _rendered("html", made)
+    _tell(write_group(folders, made.manifests[0].command) / FILES["html"], text, asked)
+
+
+def _tell(path: Path, text: str, asked: Asked) -> None:
+    _write(path, text)
+    if not asked.as_json:
+        click.echo(f"report: {path}")

@@ -1,0 +1,117 @@
+"""A report as values: what it answers, what that rests on, and the pictures, each with the table behind it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dcsim.report.page import Passage, Table
+
+
+@dataclass(frozen=True)
+class Bars:
+    """Horizontal bars from zero, one for each label, with the interval of each value, or None for it."""
+
+    labels: tuple[str, ...]
+    values: tuple[float, ...]
+    intervals: tuple[tuple[float, float] | None, ...]
+    unit: str
+    digits: int = 2
+
+
+@dataclass(frozen=True)
+class Stacks:
+    """Horizontal bars of pieces side by side: ``series`` are (name, one value for each label)."""
+
+    labels: tuple[str, ...]
+    series: tuple[tuple[str, tuple[float, ...]], ...]
+    unit: str
+
+
+@dataclass(frozen=True)
+class Waterfall:
+    """Steps that lead from one level to another: (name, size of the step); the first is the level it begins at."""
+
+    steps: tuple[tuple[str, float], ...]
+    first: str
+    last: str
+    unit: str
+
+
+@dataclass(frozen=True)
+class Histograms:
+    """How often which value came, a strip for each label: its counts in equal bins, and marks such as (P5, value)."""
+
+    labels: tuple[str, ...]
+    counts: tuple[tuple[int, ...], ...]
+    edges: tuple[tuple[float, ...], ...]
+    marks: tuple[tuple[tuple[str, float], ...], ...]
+    unit: str
+    digits: int = 2
+
+
+@dataclass(frozen=True)
+class Areas:
+    """Series that sum to a whole, stacked over time: ``panels`` are (title, edges of the bins, (name, values) each)."""
+
+    panels: tuple[tuple[str, tuple[float, ...], tuple[tuple[str, tuple[float, ...]], ...]], ...]
+    x_unit: str
+    unit: str
+
+
+Chart = Bars | Stacks | Waterfall | Histograms | Areas
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A chart, the finding in a sentence (what a screen reader reads instead), and the table behind it."""
+
+    title: str
+    says: str
+    chart: Chart
+    table: Table
+
+
+Part = Table | Passage | Picture
+
+
+@dataclass(frozen=True)
+class Section:
+    """``key``: the anchor; ``says``: sentences before the parts; ``more``: parts that a reader may leave folded."""
+
+    key: str
+    title: str
+    says: tuple[str, ...] = ()
+    parts: tuple[Part, ...] = ()
+    more: tuple[Part, ...] = ()
+
+
+@dataclass(frozen=True)
+class Card:
+    """One figure that a reader looks for first: what it is of, the figure, its unit, and what else matters.
+
+    ``best``: why this one is marked, "cheapest"; empty: it is not.
+    """
+
+    label: str
+    figure: str
+    unit: str
+    notes: tuple[str, ...] = ()
+    best: str = ""
+
+
+@dataclass(frozen=True)
+class Document:
+    """A whole report. ``answer``: its first sentences; ``made``: how to make it again."""
+
+    title: str
+    about: tuple[str, ...]
+    answer: tuple[str, ...]
+    cards: tuple[Card, ...]
+    first: tuple[Part, ...]
+    sections: tuple[Section, ...]
+    made: Passage
+
+    @property
+    def all_sections(self) -> Sequence[Section]:
+        """Every section, what the first screen shows and how it was made included."""
+        opening = Section("answer", "The answer", self.answer, self.first)
+        return (opening, *self.sections, Section("made", self.made.title, (), (self.made,)))

@@ -1,0 +1,37 @@
+"""A document as one HTML file: no script, no network, nothing beside it."""
+
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+from dcsim.report.charts import svg
+from dcsim.report.document import Document, Picture
+from dcsim.report.page import Passage, Table
+
+if TYPE_CHECKING:
+    from jinja2 import Template
+
+TEMPLATES = "templates"
+
+
+def html(document: Document) -> str:
+    """Return the page: every text in it escaped, every picture with its finding and its table."""
+    return _template().render(document=document)
+
+
+@cache
+def _template() -> "Template":
+    from jinja2 import DictLoader, Environment, StrictUndefined
+    from markupsafe import Markup
+
+    folder = files("dcsim.report") / TEMPLATES
+    texts = {name: (folder / name).read_text(encoding="utf-8") for name in ("report.html", "report.css")}
+    environment = Environment(
+        loader=DictLoader(texts), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.globals["style"] = Markup(texts["report.css"])  # ours, not a reader's
+    environment.globals["svg"] = lambda picture: Markup(svg(picture))  # escapes its texts itself
+    environment.tests["table"] = lambda part: isinstance(part, Table)
+    environment.tests["passage"] = lambda part: isinstance(part, Passage)
+    environment.tests["picture"] = lambda part: isinstance(part, Picture)
+    return environment.get_template("report.html")

@@ -1,0 +1,143 @@
+"""What a report rests on: every input with its unit and source, the method and its limits, how to make it again."""
+
+import shlex
+from collections.abc import Sequence
+
+from dcsim.decide import RunResult
+from dcsim.decide.dossier import Dossier
+from dcsim.montecarlo.kept import Manifest
+from dcsim.report.document import Section
+from dcsim.report.page import MISSING, Passage, Row, Table, and_list, printable
+from dcsim.report.sections import names
+from dcsim.report.simulated import provenance
+from dcsim.scenario import sha256
+from dcsim.scenario.origins import DEFAULT, values
+
+UNITS = {
+    "gpus": "GPUs",
+    "spares": "GPUs",
+    "in_rack_spares": "GPUs",
+    "blast": "GPUs",
+    "job_size": "GPUs",
+    "restore_gpus": "GPUs",
+    "group": "GPUs",
+    "survives": "GPUs",
+    "count": "gangs",
+    "racks": "racks",
+    "crews": "crews",
+    "engineer_months": "months",
+}
+"""Units of the keys that are plain numbers; all others carry theirs in the value, or have none."""
+NOT_SHOWN = ("name", "description")
+LONGEST_VALUE, LONGEST_SOURCE = 80, 160
+METHOD = (
+    (
+        "What is simulated",
+        "Every failure of every component over the whole horizon: it strikes a job or free hardware, is detected, "
+        "spares are swapped in, state is restored, work since the last checkpoint is lost, hardware is repaired and "
+        "returns. Jobs of higher priority take hardware from lower ones. A replication is one such history; its random "
+        "numbers depend on the seed, the replication and the hazard alone, so two offers meet the same failures.",
+    ),
+    (
+        "What is counted",
+        "Every GPU is in exactly one of 13 states at every instant; that is checked in whole GPU-milliseconds in every "
+        "replication. Goodput loss is one less useful GPU-hours by all GPU-hours, spare and idle ones included.",
+    ),
+    (
+        "Intervals",
+        "± is the half width of the 95 % interval of a mean over replications; P5 and P95 bound nine single runs in "
+        "ten. Both speak of luck, not of whether the inputs are right.",
+    ),
+    (
+        "Money",
+        "The renter's bill of ClusterMAX: rent, storage, network, support, set-up, debugging. The all-in price divides "
+        "the bill without its goodput line by the useful GPU-hours, so a loss is paid once.",
+    ),
+    (
+        "Limits",
+        "Jobs run at a constant speed and never change; the mix of jobs is fixed; hardware fails as the hazards say, "
+        "independently unless the scenario says otherwise. Nothing is said of a cluster's queue, of people, or of "
+        "contracts. MTBF and prices are inputs: a report is as good as they are.",
+    ),
+)
+
+
+def inputs_section(dossier: Dossier) -> Section:
+    """Return every value of the scenarios with where it is from; what nobody gave stands apart."""
+    given: list[Row] = []
+    defaults: list[Row] = []
+    columns = [{each.key: each.text for each in values(run.scenario)} for run in dossier.runs]
+    keys = list(dict.fromkeys(key for column in columns for key in column))
+    for key in keys:
+        if key in NOT_SHOWN:
+            continue
+        cells = [_value(key, column.get(key)) for column in columns]
+        sources = [manifest.origins.get(key, "") for manifest in dossier.manifests]
+        row = Row(key, (*cells, _sources(sources)), strong=len(set(cells)) > 1)
+        known = [source for source in sources if source]
+        (defaults if known and all(source.startswith(DEFAULT) for source in known) else given).append(row)
+    heads = (*names(dossier.runs), "source")
+    bold = " Rows in bold differ between the scenarios." if len(dossier.runs) > 1 else ""
+    return Section(
+        "inputs",
+        "Inputs",
+        (
+            "Keys are written as --set takes them. Sources are the comments in the scenario's file: deck is the "
+            "published calculation, public something anybody can look up, assumed nobody's measurement." + bold,
+        ),
+        (Table("Given", heads, tuple(given), corner="key"),),
+        (Table("Defaults", heads, tuple(defaults), corner="key"),) if defaults else (),
+    )
+
+
+def _value(key: str, text: str | None) -> str:
+    if text is None:
+        return MISSING
+    last = key.rpartition(".")[2]
+    shown = text.replace(",", "") if last == "seed" else text
+    unit = UNITS.get(last, "").removesuffix("s" if shown == "1" else "")
+    return printable(f"{shown} {unit}".strip(), LONGEST_VALUE)
+
+
+def _sources(sources: Sequence[str]) -> str:
+    return "; ".join(dict.fromkeys(printable(source, LONGEST_SOURCE) for source in sources if source)) or MISSING
+
+
+def method_section(dossier: Dossier) -> Section:
+    """Return how the figures came about, in plain words, and what a reader should know of these runs."""
+    notes = (*dossier.notes, *provenance(dossier.runs))
+    return Section(
+        "method",
+        "Method and limits",
+        (),
+        (Passage("How the figures came about", METHOD), Passage("Of these runs", tuple(("", note) for note in notes))),
+    )
+
+
+def made(dossier: Dossier) -> Passage:
+    """Return how to make the report again: command, seed, versions and the scenarios' hashes."""
+    manifest, runs = dossier.manifests[0], dossier.runs
+    items = [("command", command(dossier))]
+    items.append(("seed", and_list([str(seed) for seed in dict.fromkeys(run.scenario.seed for run in runs)])))
+    items.append(("dcsim", manifest.version))
+    items.append(("with", ", ".join(f"{name} {version}" for name, version in manifest.versions.items())))
+    items += [(f"sha256 of {name}", sha256(run.scenario)) for name, run in zip(names(runs), runs, strict=True)]
+    return Passage("How to make this again", tuple(items))
+
+
+def command(dossier: Dossier) -> str:
+    """Return the command that makes the same figures, on any number of cores."""
+    manifest, runs = dossier.manifests[0], dossier.runs
+    words = [printable(word, 200) for word in _asked(manifest, runs)]
+    return shlex.join([*words, "--seed", str(runs[0].scenario.seed), *_how_many(manifest)])
+
+
+def _asked(manifest: Manifest, runs: Sequence[RunResult]) -> Sequence[str]:
+    verb = "run" if len(runs) == 1 else "compare"
+    if manifest.command[:2] == ("dcsim", verb):
+        return manifest.command
+    return ("dcsim", verb, *(f"{run.folder.name}/scenario.toml" for run in runs if run.folder is not None))
+
+
+def _how_many(manifest: Manifest) -> list[str]:
+    return ["-n", str(manifest.wanted)] if manifest.precision is None else ["--precision", manifest.precision]

@@ -1,0 +1,59 @@
+"""A document as Markdown: the same sentences and tables, without the pictures."""
+
+import re
+from collections.abc import Iterator
+
+from dcsim.report.document import Document, Part, Picture
+from dcsim.report.page import Passage, Table
+
+SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~&$])")
+
+
+def markdown(document: Document) -> str:
+    """Return the report as Markdown text; nothing in a name or label is taken as markup."""
+    lines = [f"# {_plain(document.title)}", ""]
+    lines += [f"**{_plain(document.answer[0])}**", ""]
+    for sentence in (*document.answer[1:], *document.about):
+        lines += [_plain(sentence), ""]
+    for section in document.all_sections:
+        lines += [f"## {_plain(section.title)}", ""]
+        for sentence in section.says if section.key != "answer" else ():
+            lines += [_plain(sentence), ""]
+        for part in (*section.parts, *section.more):
+            lines += _lines(part)
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _lines(part: Part) -> Iterator[str]:
+    if isinstance(part, Picture):
+        yield f"### {_plain(part.title)}"
+        yield from ("", _plain(part.says), "")
+        yield from _grid(part.table)
+    elif isinstance(part, Table):
+        yield from (f"### {_plain(part.title)}", "")
+        yield from _grid(part)
+    elif isinstance(part, Passage):
+        yield from (f"### {_plain(part.title)}", "")
+        for name, text in part.items:
+            yield f"- {f'**{_plain(name)}**: ' if name else ''}{_plain(text)}"
+        yield ""
+
+
+def _grid(table: Table) -> Iterator[str]:
+    yield _row([table.corner, *table.columns])
+    yield _row(["---", *["---:"] * len(table.columns)], plain=False)
+    for row in table.rows:
+        cells = [_plain(cell.strip()) for cell in (row.label, *row.cells)]
+        yield _row([f"**{cell}**" if row.strong and cell else cell for cell in cells], plain=False)
+    yield ""
+    for note in table.notes:
+        yield from (_plain(note), "")
+
+
+def _row(cells: list[str], plain: bool = True) -> str:
+    return f"| {' | '.join(map(_plain, cells) if plain else cells)} |"
+
+
+def _plain(text: str) -> str:
+    """Return text that Markdown shows as it is, on one line."""
+    return SPECIAL.sub(r"\\\1", " ".join(text.split()))

@@ -1,0 +1,76 @@
+"""Who held the GPUs over time: a typical month and the worst one, as pictures."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from dcsim.decide.dossier import Story
+from dcsim.decide.played import HELD, Span
+from dcsim.report.document import Areas, Picture, Section
+from dcsim.report.page import Row, Table, number, per_cent
+from dcsim.units import MS_PER_H
+
+MOST_PICTURES = 6
+"""Runs whose months are shown; source: assumed, a report is to fit into a mail."""
+LEAST = 0.0005
+"""A state is shown from this share of the GPUs on, in the mean of a month; source: assumed."""
+
+
+def months(stories: Sequence[Story], names: Sequence[str]) -> Section:
+    """Return a picture for each run: GPUs by state through its typical and through its worst month."""
+    pictured = list(zip(names, stories, strict=True))[:MOST_PICTURES]
+    left_out = "" if len(pictured) == len(names) else f" Only the first {MOST_PICTURES} are shown."
+    return Section(
+        "months",
+        "A typical month, and the worst",
+        (
+            "GPUs by what held them. Running are the GPUs of jobs that run, whatever comes of their work later; the "
+            "other states are those of the ledger. The typical month is the one of median loss in the replication of "
+            "median loss, the worst month that of the highest loss in the replication of the highest loss; a month is "
+            "720 h." + left_out,
+        ),
+        tuple(_picture(name, story) for name, story in pictured),
+    )
+
+
+def _picture(name: str, story: Story) -> Picture:
+    spans = (story.typical, story.worst)
+    gpus = sum(float(values[0]) for values in story.typical.gpus.values())
+    seen = [
+        state
+        for state in HELD
+        if any(float(span.gpus[state].mean()) >= LEAST * gpus for span in spans) or state == HELD[0]
+    ]
+    rest = [state for state in HELD if state not in seen and any(span.gpus[state].any() for span in spans)]
+    panels = tuple(_panel(title, span, seen, rest) for title, span in zip(("Typical", "Worst"), spans, strict=True))
+    rows = []
+    for state in seen:
+        cells = []
+        for span in spans:
+            values = span.gpus[state]
+            cells += [number(float(values.mean()), 0), number(float(values.min()), 0), number(float(values.max()), 0)]
+        rows.append(Row(state, tuple(cells)))
+    columns = tuple(
+        f"{which} month, {what}" for which in ("typical", "worst") for what in ("mean", "lowest", "highest")
+    )
+    table = Table(f"{name}: GPUs by state", columns, tuple(rows), corner="GPUs, means of 6 h")
+    low = [float(np.min(span.gpus[HELD[0]])) for span in spans]
+    says = (
+        f"{name}: in the typical month {per_cent(story.typical.loss)} % is lost and never fewer than "
+        f"{number(low[0], 0)} of {number(gpus, 0)} GPUs run, in the mean of 6 h; in the worst month "
+        f"{per_cent(story.worst.loss)} % is lost, and at its worst {number(low[1], 0)} GPUs run."
+    )
+    return Picture(table.title, says, Areas(panels, "day of the month", "GPUs"), table)
+
+
+def _panel(
+    title: str, span: Span, seen: Sequence[str], rest: Sequence[str]
+) -> tuple[str, tuple[float, ...], tuple[tuple[str, tuple[float, ...]], ...]]:
+    bins = len(span.gpus[HELD[0]])
+    edges = np.linspace(0, (span.end - span.begin) / MS_PER_H / 24, bins + 1)
+    series = [(state, tuple(np.round(span.gpus[state], 1).tolist())) for state in seen]
+    if rest:
+        others = sum((span.gpus[state] for state in rest), np.zeros(bins))
+        series.append(("others", tuple(np.round(others, 1).tolist())))
+    told = f"{title}: month {span.number} of replication {span.replication}, {per_cent(span.loss)} % lost"
+    return told, tuple(edges.tolist()), tuple(series)

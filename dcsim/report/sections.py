@@ -1,0 +1,352 @@
+"""What a report shows of runs: tables, pictures and the sentences that say what there is to see in them."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dcsim.decide import Bill, Bridge, RunResult
+from dcsim.decide.comparison import Pair
+from dcsim.decide.dossier import Dossier
+from dcsim.decide.result import price_all_in
+from dcsim.ledger import STATES
+from dcsim.report.document import Bars, Histograms, Part, Picture, Section, Stacks, Waterfall
+from dcsim.report.formula import LINES, PRICES, term_of, theory_table
+from dcsim.report.page import MISSING, Passage, Row, Table, and_list, number, per_cent, printable, usd
+from dcsim.report.simulated import (
+    GROUPS,
+    answer_table,
+    bridge_table,
+    gap_table,
+    pair_table,
+    simulated_table,
+    steps_passage,
+)
+from dcsim.report.spread import range_tables, with_error
+
+SHORT = 24
+"""Letters of a name in a picture; source: assumed, what fits a phone."""
+MOST_BINS = 40
+AWAY = ("checkpoint", "lost", "detect", "failover", "restore", "wait", "repair", "maintenance", "unpowered")
+"""States that a formula's downtime stands for."""
+
+Cell = Callable[[RunResult], str]
+
+
+def names(runs: Sequence[RunResult], longest: int = 40) -> tuple[str, ...]:
+    """Return what the runs are called; those of one name are numbered."""
+    called = [printable(run.scenario.name, longest) for run in runs]
+    return tuple(f"{name} ({index})" if called.count(name) > 1 else name for index, name in enumerate(called, 1))
+
+
+# --- the answer ---------------------------------------------------------------------------------------------------
+
+
+def first_picture(runs: Sequence[RunResult]) -> Picture:
+    """Return what the answer rests on: prices of a useful GPU-hour, or losses where there are no prices."""
+    labels = names(runs, SHORT)
+    prices = [price_all_in(run.tco) for run in runs]
+    if None in prices:
+        found = [(100 * run.loss.mean, run.loss.half_width and 100 * run.loss.half_width) for run in runs]
+        title, unit, what = "Goodput loss, simulated", "%", "of all GPU-hours lost"
+    else:
+        found = [
+            (price, run.useful_hour_usd.half_width if run.useful_hour_usd else None)
+            for run, price in zip(runs, prices, strict=True)
+            if price is not None
+        ]
+        title, unit, what = "A useful GPU-hour, all in", "USD", "USD per useful GPU-hour"
+    intervals = tuple(None if half is None else (mean - half, mean + half) for mean, half in found)
+    told = [f"{label} {number(mean, 2)}" for label, (mean, _) in zip(labels, found, strict=True)]
+    says = f"{title}: {and_list(told)} {what}."
+    chart = Bars(labels, tuple(mean for mean, _ in found), intervals, unit)
+    return Picture(title, says, chart, answer_table(runs))
+
+
+# --- formula beside simulation ------------------------------------------------------------------------------------
+
+
+def beside(runs: Sequence[RunResult]) -> Section:
+    """Return the published tables with a simulated column beside each of the formula's."""
+    tables: list[Part] = [_resiliency(runs)]
+    if any(run.tco for run in runs):
+        tables.append(_money(runs))
+    return Section(
+        "tables",
+        "The published tables, and what the simulation says",
+        (
+            "The formula's columns are ClusterMAX accounting; the simulated ones are means over all replications, with "
+            "the 95 % interval where there is one.",
+        ),
+        tuple(tables),
+        (theory_table([run.estimate for run in runs]), simulated_table(runs)),
+    )
+
+
+def _columns(runs: Sequence[RunResult]) -> tuple[str, ...]:
+    return tuple(f"{name}, {kind}" for name in names(runs, SHORT) for kind in ("formula", "simulated"))
+
+
+def _row(runs: Sequence[RunResult], label: str, formula: Cell, simulated: Cell, strong: bool = False) -> Row:
+    return Row(label, tuple(cell(run) for run in runs for cell in (formula, simulated)), strong)
+
+
+def _share(run: RunResult, states: Sequence[str]) -> str:
+    return per_cent(sum(run.ledger[state] for state in states) / run.sample.gpu_hours_total)
+
+
+def _resiliency(runs: Sequence[RunResult]) -> Table:
+    def both(cell: Cell) -> tuple[Cell, Cell]:
+        return cell, cell
+
+    rows = (
+        _row(runs, "GPUs", *both(lambda run: usd(run.scenario.cluster.gpus))),
+        _row(runs, "spares, GPUs", *both(lambda run: usd(run.scenario.cluster.spares))),
+        _row(
+            runs,
+            "failures per month",
+            lambda run: number(run.estimate.accounting.interruptions_per_month, 2),
+            lambda run: with_error(run.failures_per_month, 1),
+        ),
+        _row(
+            runs,
+            "strikes on jobs per month",
+            lambda run: MISSING,
+            lambda run: with_error(run.interruptions_per_month, 1),
+        ),
+        _row(
+            runs,
+            "downtime, rollback, repair, %",
+            lambda run: per_cent(run.estimate.accounting.downtime_loss),
+            lambda run: _share(run, AWAY),
+        ),
+        _row(
+            runs,
+            "spare and idle GPUs, %",
+            lambda run: per_cent(run.estimate.accounting.idle_spare_loss),
+            lambda run: _share(run, ("spare", "idle")),
+        ),
+        _row(
+            runs,
+            "performance overhead, %",
+            lambda run: per_cent(run.estimate.accounting.performance_overhead),
+            lambda run: _share(run, ("overhead",)),
+        ),
+        _row(
+            runs,
+            "goodput loss, %",
+            lambda run: per_cent(run.estimate.accounting.goodput_loss),
+            lambda run: with_error(run.loss),
+            strong=True,
+        ),
+    )
+    return Table("Resiliency", _columns(runs), rows)
+
+
+def _money(runs: Sequence[RunResult]) -> Table:
+    def of(bill: Bill | None, cell: Callable[[Bill], str]) -> str:
+        return MISSING if bill is None else cell(bill)
+
+    def line(label: str, cell: Callable[[Bill], str], strong: bool = False) -> Row:
+        return _row(runs, label, lambda run: of(run.estimate.tco, cell), lambda run: of(run.tco, cell), strong)
+
+    first = runs[0]
+
+    def against(run: RunResult, its: Bill | None, other: Bill | None) -> str:
+        return MISSING if its is None or other is None else number(its.total_usd / other.total_usd, 2)
+
+    def half(run: RunResult) -> str:
+        return usd(run.total_usd.half_width if run.total_usd else None)
+
+    def monthly(name: str) -> Callable[[Bill], str]:
+        return lambda bill: usd(bill.lines[name])
+
+    def price(name: str) -> Callable[[Bill], str]:
+        return lambda bill: number(bill.usd_per_useful_gpu_hour[name], 4)
+
+    term = term_of([run.estimate for run in runs])
+    rows = [line(f"{label}, USD/mo", monthly(name)) for name, label in LINES.items()]
+    rows.append(line("month, USD", lambda bill: usd(bill.monthly_usd), strong=True))
+    rows.append(line(f"{term}, USD", lambda bill: usd(bill.total_usd), strong=True))
+    rows.append(_row(runs, "  its 95 % interval, ± USD", lambda run: MISSING, half))
+    if len(runs) > 1:
+        rows.append(
+            _row(
+                runs,
+                "relative to the first",
+                lambda run: against(run, run.estimate.tco, first.estimate.tco),
+                lambda run: against(run, run.tco, first.tco),
+            )
+        )
+    rows += [line(f"{label}, USD/GPU-h", price(name)) for name, label in PRICES.items()]
+    return Table("Cost", _columns(runs), tuple(rows), notes=("all in = (month - goodput loss) / useful GPU-hours.",))
+
+
+# --- why they differ ----------------------------------------------------------------------------------------------
+
+
+def why(bridges: Sequence[Bridge]) -> Section:
+    """Return the waterfalls from each formula to its simulation."""
+    pictures: list[Part] = []
+    meanings: list[tuple[str, str]] = []
+    for bridge in bridges:
+        steps = [step for step in bridge.steps[1:] if abs(step.delta_pp) >= 0.005]
+        first, last = bridge.steps[0].loss, bridge.steps[-1].loss
+        largest = max(steps, key=lambda step: abs(step.delta_pp), default=None)
+        name = printable(bridge.scenario.name)
+        says = f"{name}: {per_cent(first)} % by the formula, {per_cent(last)} % simulated"
+        says += f"; the largest step is {largest.delta_pp:+.2f} pp: {largest.text}." if largest else "; they agree."
+        shown = (("", 100 * first), *((step.name, step.delta_pp) for step in steps))
+        chart = Waterfall(shown, "formula", "simulated", "%")
+        pictures.append(Picture(bridge_table(bridge).title, says, chart, bridge_table(bridge)))
+        meanings += steps_passage(bridge).items
+    told = min((bridge.replications for bridge in bridges), default=0)
+    return Section(
+        "why",
+        "Why formula and simulation differ",
+        (
+            "One assumption of the formula at a time is replaced by what the simulation does, on the same failures: "
+            f"each step is worth so many percentage points of all GPU-hours. Told over {told:,} replications.",
+        ),
+        tuple(pictures),
+        (Passage("What each step puts in", tuple(dict.fromkeys(meanings))),),
+    )
+
+
+# --- the gap ------------------------------------------------------------------------------------------------------
+
+
+def gap(pairs: Sequence[Pair], runs: Sequence[RunResult]) -> Section:
+    """Return where the difference in cost to the first offer comes from, by line of its bill."""
+    priced = [pair for pair in pairs if pair.attribution]
+    against = [pair for pair in priced if pair.a is priced[0].a]
+    parts: tuple[Part, ...] = (pair_table(pairs),)
+    says: list[str] = []
+    if against:
+        groups = [name for name in GROUPS if any(pair.attribution and pair.attribution[name] for pair in against)]
+        series = tuple(
+            (GROUPS[name], tuple((pair.attribution or {})[name] / 1e6 for pair in against)) for name in groups
+        )
+        labels = names([pair.b for pair in against], SHORT)
+        first = printable(against[0].a.scenario.name)
+        for label, pair in zip(labels, against, strict=True):
+            shares = pair.attribution or {}
+            whole = sum(shares.values())
+            most = max(shares, key=lambda name: abs(shares[name]))
+            of = f", {100 * shares[most] / whole:.1f} % of the gap" if whole else ""
+            says.append(
+                f"{label} costs {number(whole / 1e6, 1)} million USD more than {first} over the "
+                f"{term_of([run.estimate for run in runs])}; most of it is {GROUPS[most]}: "
+                f"{number(shares[most] / 1e6, 1)} million USD{of}."
+            )
+        table = gap_table(priced, runs)
+        picture = Picture(table.title, " ".join(says), Stacks(labels, series, "million USD"), table)
+        parts = (picture, *parts)
+    return Section("gap", "Where the gap comes from", (), parts)
+
+
+# --- where the hours go -------------------------------------------------------------------------------------------
+
+
+def where(dossier: Dossier) -> Section:
+    """Return the losses by state, and by hazard and phase in the typical replication."""
+    runs = dossier.runs
+    shares = {
+        state: tuple(100 * run.ledger[state] / run.sample.gpu_hours_total for run in runs) for state in STATES[1:]
+    }
+    seen = [state for state in STATES[1:] if any(share >= 0.005 for share in shares[state])]
+    labels = names(runs, SHORT)
+    told = []
+    for index, label in enumerate(labels):
+        ranked = sorted(seen, key=lambda state: -shares[state][index])[:2]
+        most = and_list([f"{state} ({shares[state][index]:.2f} %)" for state in ranked])
+        told.append(f"{label} loses {per_cent(runs[index].loss.mean)} % of its GPU-hours, most of it to {most}.")
+    rows = [Row(state, tuple(number(share, 2) for share in shares[state])) for state in STATES[1:]]
+    rows.append(Row("goodput loss", tuple(with_error(run.loss) for run in runs), strong=True))
+    table = Table("Losses by state, % of all GPU-hours", names(runs), tuple(rows), corner="state")
+    chart = Stacks(labels, tuple((state, shares[state]) for state in seen), "% lost")
+    picture = Picture(table.title, " ".join(told), chart, table)
+    return Section("where", "Where the GPU-hours go", (), (picture, *(_costs(dossier, i) for i in range(len(runs)))))
+
+
+def _costs(dossier: Dossier, index: int) -> Table:
+    """Return what each hazard cost, by phase, in the replication of median loss."""
+    run, story = dossier.runs[index], dossier.stories[index]
+    hours = run.sample.gpu_hours_total
+    phases = [
+        phase
+        for phase in ("lost", "detect", "failover", "restore", "wait", "repair")
+        if any(costs[phase] for costs in story.costs_gpu_h.values())
+    ]
+    ranked = sorted(story.costs_gpu_h.items(), key=lambda each: -sum(each[1].values()))
+    rows = [
+        Row(
+            printable(hazard),
+            (
+                *(number(100 * costs[phase] / hours, 3) for phase in phases),
+                number(100 * sum(costs.values()) / hours, 3),
+            ),
+        )
+        for hazard, costs in ranked
+    ]
+    name = names(dossier.runs)[index]
+    note = (
+        f"Replication {story.replication}, the one of median loss ({per_cent(story.loss)} %). A stall belongs to the "
+        "failure that struck its gang; a gang whose hardware was taken has no failure of its own."
+    )
+    return Table(
+        f"{name}: losses by hazard and phase, % of all GPU-hours",
+        (*phases, "together"),
+        tuple(rows),
+        corner="hazard",
+        notes=(note,),
+    )
+
+
+# --- how sure -----------------------------------------------------------------------------------------------------
+
+
+def sure(runs: Sequence[RunResult]) -> Section:
+    """Return the distributions over single runs, and what is not known."""
+    parts: list[Part] = []
+    if len(runs[0].sample) > 1:
+        parts.append(_spread("Goodput loss of single runs", runs, [100 * run.sample.loss for run in runs], "%", 2))
+        priced = [run for run in runs if run.total_estimated is not None]
+        if priced:
+            totals = [run.total_estimated.values / 1e6 for run in priced if run.total_estimated is not None]
+            term = term_of([run.estimate for run in priced])
+            parts.append(_spread(f"Cost of {term} in single runs", priced, totals, "million USD", 1))
+    else:
+        return Section("sure", "How sure that is", ("One replication has no spread and no interval.",))
+    says = "Bars count replications; nine single runs in ten lie between P5 and P95. What is not known weighs more."
+    ranges = range_tables(runs)
+    return Section("sure", "How sure that is", (says if ranges else says.partition(" What")[0],), (*parts, *ranges))
+
+
+def _spread(
+    title: str, runs: Sequence[RunResult], samples: Sequence[NDArray[np.float64]], unit: str, digits: int
+) -> Picture:
+    labels, counts, edges, marks, rows = names(runs, SHORT), [], [], [], []
+    for values in samples:
+        bins = int(min(MOST_BINS, max(8, np.sqrt(len(values)) * 2)))
+        low, high = float(values.min()), float(values.max())
+        if high - low < 1e-9 * max(1.0, abs(high)):
+            low, high = low - 0.5, high + 0.5
+        count, edge = np.histogram(values, bins=bins, range=(low, high))
+        p5, p50, p95 = (float(each) for each in np.quantile(values, (0.05, 0.5, 0.95)))
+        counts.append(tuple(int(each) for each in count))
+        edges.append(tuple(float(each) for each in edge))
+        marks.append((("P5", p5), ("P50", p50), ("P95", p95)))
+        rows.append([float(values.mean()), p5, p50, p95, float(values.min()), float(values.max())])
+    columns = ("mean", "P5", "P50", "P95", "lowest", "highest")
+    table = Table(
+        f"{title}, {unit}",
+        columns,
+        tuple(Row(name, tuple(number(each, digits) for each in row)) for name, row in zip(labels, rows, strict=True)),
+    )
+    told = [
+        f"{label} between {number(row[1], digits)} and {number(row[3], digits)}"
+        for label, row in zip(labels, rows, strict=True)
+    ]
+    says = f"{title}: nine runs in ten lie {and_list(told)} {unit}."
+    return Picture(title, says, Histograms(labels, tuple(counts), tuple(edges), tuple(marks), unit, digits), table)
