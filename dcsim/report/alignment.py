@@ -104,15 +104,19 @@ def _aligned(table: Table, columns: Collection[int], unit: Callable[[Row], str])
     for (number, column), match in matches.items():
         key = column, unit(table.rows[number])
         decimals[key] = max(decimals.get(key, 0), len(match[2] or ""))
-        behind[key] = max(behind.get(key, 0), wide([match[3] or ""]))
+    tails = {}
+    for (number, column), match in matches.items():
+        key, after = (column, unit(table.rows[number])), match[3] or ""
+        point = match[2] or ""
+        tails[number, column] = (point if after.startswith(" to ") else point.ljust(decimals[key])) + after
+        behind[key] = max(behind.get(key, 0), wide([tails[number, column]]))
 
     def padded(number: int, row: Row) -> Row:
         cells = []
         for column, cell in enumerate(row.cells):
             if match := matches.get((number, column)):
-                key = column, unit(row)
-                after = match[3] or ""
-                cell = match[1] + (match[2] or "").ljust(decimals[key]) + after + " " * (behind[key] - wide([after]))
+                tail = tails[number, column]
+                cell = match[1] + tail + " " * (behind[column, unit(row)] - wide([tail]))
             cells.append(cell)
         return replace(row, cells=tuple(cells))
 
