@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-WIDTH, ROW, EDGE, HEAD = 520.0, 46.0, 8.0, 30.0
-"""Points: the width of a chart, the height of a bar with its label, margins, and room for a legend's line."""
+WIDTH, ROW, EDGE, LETTER = 420.0, 46.0, 8.0, 7.4
+"""Points: the width of a chart, the height of a bar with its label, margins, the width of a letter (an upper bound)."""
 FONT = "DejaVu Sans"
 INK, FAINT, GRID, PAPER = "#101010", "#606060", "#d0d0d0", "#fefefe"
 """Stand-ins: the page puts its own colours in their place, light or dark."""
@@ -125,12 +125,18 @@ def _axes(figure: "Figure", low: float, top: float, height: float) -> "Axes":
     return axes
 
 
+def _room(texts: Sequence[str]) -> float:
+    """Return how many times as long as the longest bar the axis must be, so that texts behind the bars are whole."""
+    wide = WIDTH - 2 * EDGE
+    return wide / (wide - EDGE - LETTER * max(map(len, texts)))
+
+
 def _bars(chart: Bars) -> "Figure":
     height = ROW * len(chart.labels) + EDGE
     figure = _figure(height)
     axes = _axes(figure, height, 0, height)
     most = max([*chart.values, *(each[1] for each in chart.intervals if each), 1e-12])
-    axes.set_xlim(0, 1.32 * most)
+    axes.set_xlim(0, most * _room([f"{number(value, chart.digits)} {chart.unit}" for value in chart.values]))
     axes.set_ylim(len(chart.labels), 0)
     axes.set_xticks([])
     least = min(chart.values)
@@ -178,7 +184,7 @@ def _colours(names: Sequence[str]) -> list[str]:
 def _stacks(chart: Stacks) -> "Figure":
     names = [name for name, _ in chart.series]
     top = _lines_of_legend(names)
-    height = top + ROW * len(chart.labels) + HEAD
+    height = top + ROW * len(chart.labels) + EDGE
     figure = _figure(height)
     colours = _colours(names)
     _legend(figure, height, names, colours)
@@ -187,7 +193,8 @@ def _stacks(chart: Stacks) -> "Figure":
     lowest = [sum(min(0.0, values[row]) for _, values in chart.series) for row in range(len(chart.labels))]
     highest = [sum(max(0.0, values[row]) for _, values in chart.series) for row in range(len(chart.labels))]
     low, high = min(0.0, *lowest), max([*highest, 1e-12])
-    axes.set_xlim(low, high + (0.06 + 0.019 * len(chart.unit) + 0.12) * (high - low))
+    told = [f"{number(total, 2 if abs(total) < 1000 else 0)} {chart.unit}" for total in totals]
+    axes.set_xlim(low, low + _room(told) * (high - low))
     axes.set_ylim(len(chart.labels), 0)
     for row, label in enumerate(chart.labels):
         up = down = 0.0
@@ -196,8 +203,7 @@ def _stacks(chart: Stacks) -> "Figure":
             axes.barh(row + 0.68, value, 0.42, left=up if value >= 0 else down, color=colour)
             up, down = (up + value, down) if value >= 0 else (up, down + value)
         axes.text(low, row + 0.3, label, color=INK, va="center", ha="left")
-        told = number(totals[row], 2 if abs(totals[row]) < 1000 else 0)
-        axes.text(up + 0.01 * (high - low), row + 0.68, f"{told} {chart.unit}", color=INK, va="center", ha="left")
+        axes.text(up + 0.015 * (high - low), row + 0.68, told[row], color=INK, va="center", ha="left")
     axes.set_xticks([])
     return figure
 
@@ -212,7 +218,7 @@ def _waterfall(chart: Waterfall) -> "Figure":
     for _, step in chart.steps[1:]:
         levels.append(levels[-1] + step)
     low, high = min(0.0, *levels), max(levels)
-    axes.set_xlim(low, high + 0.3 * (high - low))
+    axes.set_xlim(low, low + _room([f"+00.00 {chart.step_unit}"]) * (high - low))
     axes.set_ylim(rows, 0)
     axes.set_xticks([])
     room = 0.012 * (high - low)
@@ -225,54 +231,55 @@ def _waterfall(chart: Waterfall) -> "Figure":
     unit = chart.unit
     bar(0, 0, levels[0], ORDER[0], chart.first, f"{levels[0]:.2f} {unit}", "bold")
     for row, (name, step) in enumerate(chart.steps[1:], 1):
-        bar(row, levels[row - 1], step, UP if step > 0 else DOWN, name, f"{step:+z.2f}")
+        bar(row, levels[row - 1], step, UP if step > 0 else DOWN, name, f"{step:+z.2f} {chart.step_unit}")
     bar(rows - 1, 0, levels[-1], ORDER[0], chart.last, f"{levels[-1]:.2f} {unit}", "bold")
     return figure
 
 
 def _histograms(chart: Histograms) -> "Figure":
-    strip, gap = 92.0, 64.0
+    strip, gap = 84.0, 76.0
     height = (strip + gap) * len(chart.labels) + EDGE
     figure = _figure(height)
     for index, (label, counts, edges, marks) in enumerate(
         zip(chart.labels, chart.counts, chart.edges, chart.marks, strict=True)
     ):
-        top = index * (strip + gap) + 40
+        top = index * (strip + gap) + 46
         axes = _axes(figure, height, top, strip)
-        figure.text(EDGE / WIDTH, 1 - (top - 28) / height, label, color=INK, va="center", ha="left", weight="bold")
+        told = ", ".join(f"{name} {number(value, chart.digits)}" for name, value in marks)
+        figure.text(EDGE / WIDTH, 1 - (top - 34) / height, label, color=INK, va="center", ha="left", weight="bold")
+        figure.text(EDGE / WIDTH, 1 - (top - 14) / height, f"{told} {chart.unit}", color=INK, va="center", ha="left")
         widths = [high - low for low, high in pairwise(edges)]
         axes.bar(edges[:-1], counts, widths, align="edge", color=ORDER[0], edgecolor=PAPER, lw=0.5)
         axes.set_ylim(0, 1.05 * max(counts))
-        room = 0.15 * (edges[-1] - edges[0])
+        room = 0.2 * (edges[-1] - edges[0])
         axes.set_xlim(edges[0] - room, edges[-1] + room)
-        for name, value in marks:
+        for _, value in marks:
             axes.axvline(value, color=INK, lw=1.2, ls=(0, (3, 2)))
-            axes.text(value, 1.06 * max(counts), name, color=INK, va="bottom", ha="center", size=11)
         axes.spines["bottom"].set_visible(True)
         axes.spines["bottom"].set_color(FAINT)
-        ticks = [value for _, value in marks]
-        axes.set_xticks([edges[0], edges[-1]] if not ticks else [ticks[0], ticks[-1]])
-        axes.set_xticklabels([f"{number(tick, chart.digits)} {chart.unit}" for tick in axes.get_xticks()])
+        axes.set_xticks([edges[0], edges[-1]])
+        axes.set_xticklabels([f"{number(tick, chart.digits)} {chart.unit}" for tick in (edges[0], edges[-1])])
     return figure
 
 
 def _areas(chart: Areas) -> "Figure":
     names = [name for name, _ in chart.panels[0][2]]
     top = _lines_of_legend(names)
-    panel, gap = 150.0, 66.0
+    panel, gap = 130.0, 74.0
+    most = max(sum(values) for _, _, series in chart.panels for values in zip(*(v for _, v in series), strict=True))
     height = top + (panel + gap) * len(chart.panels)
     figure = _figure(height)
     colours = _colours(names)
     _legend(figure, height, names, colours)
     for index, (title, edges, series) in enumerate(chart.panels):
-        at = top + index * (panel + gap) + 28
+        at = top + index * (panel + gap) + 34
         axes = figure.add_axes((54 / WIDTH, 1 - (at + panel) / height, 1 - 66 / WIDTH, panel / height))
-        figure.text(EDGE / WIDTH, 1 - (at - 16) / height, title, color=INK, va="center", ha="left", weight="bold")
+        figure.text(EDGE / WIDTH, 1 - (at - 20) / height, title, color=INK, va="center", ha="left", weight="bold")
         x = [each for edge in pairwise(edges) for each in edge]
         stacked = [[value for value in values for _ in range(2)] for _, values in series]
         axes.stackplot(x, *stacked, colors=colours, linewidth=0)
         axes.set_xlim(edges[0], edges[-1])
-        axes.set_ylim(0, max(sum(values) for values in zip(*stacked, strict=True)))
+        axes.set_ylim(0, 1.05 * max(most, 1.0))
         axes.tick_params(colors=FAINT, labelsize=11, length=3)
         axes.yaxis.set_major_locator(_at_most(4))
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
@@ -282,6 +289,7 @@ def _areas(chart: Areas) -> "Figure":
         for side in ("left", "bottom"):
             axes.spines[side].set_color(FAINT)
         axes.set_xlabel(chart.x_unit, color=FAINT, size=11)
+        figure.text(EDGE / WIDTH, 1 - (at - 1) / height, chart.unit, color=FAINT, va="center", ha="left", size=11)
     return figure
 
 

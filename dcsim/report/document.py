@@ -34,6 +34,7 @@ class Waterfall:
     first: str
     last: str
     unit: str
+    step_unit: str
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class Histograms:
 
 @dataclass(frozen=True)
 class Areas:
-    """Series that sum to a whole, stacked over time: ``panels`` are (title, edges of the bins, (name, values) each)."""
+    """Series stacked over time, on one scale: ``panels`` are (title, edges of the bins, (name, values) each)."""
 
     panels: tuple[tuple[str, tuple[float, ...], tuple[tuple[str, tuple[float, ...]], ...]], ...]
     x_unit: str

@@ -1,5 +1,6 @@
 """A document as one HTML file: no script, no network, nothing beside it."""
 
+import re
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ from dcsim.report.page import Passage, Table
 
 if TYPE_CHECKING:
     from jinja2 import Template
+    from markupsafe import Markup
 
 TEMPLATES = "templates"
 
@@ -17,6 +19,18 @@ TEMPLATES = "templates"
 def html(document: Document) -> str:
     """Return the page: every text in it escaped, every picture with its finding and its table."""
     return _template().render(document=document)
+
+
+def _whole(text: str) -> str:
+    """Keep numbers and their units on one line."""
+    return re.sub(r"(?<=\d) (?=[%$±]|pp\b|USD\b|million\b|GPUs?\b|h\b)|(?<=[±+]) (?=\d)", "\u00a0", text)
+
+
+def _key(text: str) -> "Markup":
+    """Let a dotted key break behind its dots and underscores only."""
+    from markupsafe import Markup, escape
+
+    return Markup(re.sub(r"([._])", r"\1<wbr>", str(escape(text))))
 
 
 @cache
@@ -31,6 +45,8 @@ def _template() -> "Template":
     )
     environment.globals["style"] = Markup(texts["report.css"])  # ours, not a reader's
     environment.globals["svg"] = lambda picture: Markup(svg(picture))  # escapes its texts itself
+    environment.filters["whole"] = _whole
+    environment.filters["key"] = _key
     environment.tests["table"] = lambda part: isinstance(part, Table)
     environment.tests["passage"] = lambda part: isinstance(part, Passage)
     environment.tests["picture"] = lambda part: isinstance(part, Picture)

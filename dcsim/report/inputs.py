@@ -1,5 +1,6 @@
 """What a report rests on: every input with its unit and source, the method and its limits, how to make it again."""
 
+import re
 import shlex
 from collections.abc import Sequence
 
@@ -29,6 +30,7 @@ UNITS = {
 }
 """Units of the keys that are plain numbers; all others carry theirs in the value, or have none."""
 NOT_SHOWN = ("name", "description")
+LONG = re.compile(r"(?<![\d.,])\d{5,}")
 LONGEST_VALUE, LONGEST_SOURCE = 80, 160
 METHOD = (
     (
@@ -69,13 +71,14 @@ def inputs_section(dossier: Dossier) -> Section:
     columns = [{each.key: each.text for each in values(run.scenario)} for run in dossier.runs]
     keys = list(dict.fromkeys(key for column in columns for key in column))
     for key in keys:
-        if key in NOT_SHOWN:
+        if key.rpartition(".")[2] in NOT_SHOWN:
             continue
         cells = [_value(key, column.get(key)) for column in columns]
         sources = [manifest.origins.get(key, "") for manifest in dossier.manifests]
         row = Row(key, (*cells, _sources(sources)), strong=len(set(cells)) > 1)
         known = [source for source in sources if source]
         (defaults if known and all(source.startswith(DEFAULT) for source in known) else given).append(row)
+    given.sort(key=lambda row: not row.strong)
     heads = (*names(dossier.runs), "source")
     bold = " Rows in bold differ between the scenarios." if len(dossier.runs) > 1 else ""
     return Section(
@@ -94,9 +97,13 @@ def _value(key: str, text: str | None) -> str:
     if text is None:
         return MISSING
     last = key.rpartition(".")[2]
-    shown = text.replace(",", "") if last == "seed" else text
+    shown = text.replace(",", "") if last == "seed" else LONG.sub(_grouped, text)
     unit = UNITS.get(last, "").removesuffix("s" if shown == "1" else "")
     return printable(f"{shown} {unit}".strip(), LONGEST_VALUE)
+
+
+def _grouped(found: "re.Match[str]") -> str:
+    return f"{int(found[0]):,}"
 
 
 def _sources(sources: Sequence[str]) -> str:

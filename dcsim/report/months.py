@@ -24,10 +24,9 @@ def months(stories: Sequence[Story], names: Sequence[str]) -> Section:
         "months",
         "A typical month, and the worst",
         (
-            "GPUs by what held them. Running are the GPUs of jobs that run, whatever comes of their work later; the "
-            "other states are those of the ledger. The typical month is the one of median loss in the replication of "
-            "median loss, the worst month that of the highest loss in the replication of the highest loss; a month is "
-            "720 h." + left_out,
+            "GPUs by what held them; those that run, whatever comes of their work later, are left out of the pictures. "
+            "The typical month is the one of median loss in the replication of median loss, the worst month that of "
+            "the highest loss in the replication of the highest loss; both on one scale. A month is 720 h." + left_out,
         ),
         tuple(_picture(name, story) for name, story in pictured),
     )
@@ -39,10 +38,10 @@ def _picture(name: str, story: Story) -> Picture:
     seen = [
         state
         for state in HELD
-        if any(float(span.gpus[state].mean()) >= LEAST * gpus for span in spans) or state == HELD[0]
+        if state == HELD[0] or any(float(span.gpus[state].mean()) >= LEAST * gpus for span in spans)
     ]
     rest = [state for state in HELD if state not in seen and any(span.gpus[state].any() for span in spans)]
-    panels = tuple(_panel(title, span, seen, rest) for title, span in zip(("Typical", "Worst"), spans, strict=True))
+    panels = tuple(_panel(title, span, seen[1:], rest) for title, span in zip(("Typical", "Worst"), spans, strict=True))
     rows = []
     for state in seen:
         cells = []
@@ -60,7 +59,7 @@ def _picture(name: str, story: Story) -> Picture:
         f"{number(low[0], 0)} of {number(gpus, 0)} GPUs run, in the mean of 6 h; in the worst month "
         f"{per_cent(story.worst.loss)} % is lost, and at its worst {number(low[1], 0)} GPUs run."
     )
-    return Picture(table.title, says, Areas(panels, "day of the month", "GPUs"), table)
+    return Picture(f"{name}: GPUs that do not run", says, Areas(panels, "day of the month", "GPUs"), table)
 
 
 def _panel(

@@ -46,9 +46,18 @@ def first_picture(runs: Sequence[RunResult]) -> Picture:
     """Return what the answer rests on: prices of a useful GPU-hour, or losses where there are no prices."""
     labels = names(runs, SHORT)
     prices = [price_all_in(run.tco) for run in runs]
-    if None in prices:
-        found = [(100 * run.loss.mean, run.loss.half_width and 100 * run.loss.half_width) for run in runs]
-        title, unit, what = "Goodput loss, simulated", "%", "of all GPU-hours lost"
+    found: list[tuple[float, float | None]]
+    if len(runs) == 1:
+        labels = ("by the formula", "simulated")
+        half = runs[0].loss.half_width
+        losses = (100 * runs[0].estimate.accounting.goodput_loss, 100 * runs[0].loss.mean)
+        found = [(losses[0], None), (losses[1], None if half is None else 100 * half)]
+        title, unit, what = "Goodput loss", "%", "% of all GPU-hours"
+    elif None in prices:
+        found = [
+            (100 * run.loss.mean, None if run.loss.half_width is None else 100 * run.loss.half_width) for run in runs
+        ]
+        title, unit, what = "Goodput loss, simulated", "%", "% of all GPU-hours"
     else:
         found = [
             (price, run.useful_hour_usd.half_width if run.useful_hour_usd else None)
@@ -197,7 +206,7 @@ def why(bridges: Sequence[Bridge]) -> Section:
         says = f"{name}: {per_cent(first)} % by the formula, {per_cent(last)} % simulated"
         says += f"; the largest step is {largest.delta_pp:+.2f} pp: {largest.text}." if largest else "; they agree."
         shown = (("", 100 * first), *((step.name, step.delta_pp) for step in steps))
-        chart = Waterfall(shown, "formula", "simulated", "%")
+        chart = Waterfall(shown, "formula", "simulated", "%", "pp")
         pictures.append(Picture(bridge_table(bridge).title, says, chart, bridge_table(bridge)))
         meanings += steps_passage(bridge).items
     told = min((bridge.replications for bridge in bridges), default=0)
@@ -208,8 +217,7 @@ def why(bridges: Sequence[Bridge]) -> Section:
             "One assumption of the formula at a time is replaced by what the simulation does, on the same failures: "
             f"each step is worth so many percentage points of all GPU-hours. Told over {told:,} replications.",
         ),
-        tuple(pictures),
-        (Passage("What each step puts in", tuple(dict.fromkeys(meanings))),),
+        (*pictures, Passage("What each step puts in", tuple(dict.fromkeys(meanings)))),
     )
 
 
@@ -236,7 +244,7 @@ def gap(pairs: Sequence[Pair], runs: Sequence[RunResult]) -> Section:
             of = f", {100 * shares[most] / whole:.1f} % of the gap" if whole else ""
             says.append(
                 f"{label} costs {number(whole / 1e6, 1)} million USD more than {first} over the "
-                f"{term_of([run.estimate for run in runs])}; most of it is {GROUPS[most]}: "
+                f"{term_of([run.estimate for run in runs])}; the largest part is {GROUPS[most]}: "
                 f"{number(shares[most] / 1e6, 1)} million USD{of}."
             )
         table = gap_table(priced, runs)
@@ -318,9 +326,11 @@ def sure(runs: Sequence[RunResult]) -> Section:
             parts.append(_spread(f"Cost of {term} in single runs", priced, totals, "million USD", 1))
     else:
         return Section("sure", "How sure that is", ("One replication has no spread and no interval.",))
-    says = "Bars count replications; nine single runs in ten lie between P5 and P95. What is not known weighs more."
+    says = ["Bars count replications; nine single runs in ten lie between P5 and P95; scales differ."]
     ranges = range_tables(runs)
-    return Section("sure", "How sure that is", (says if ranges else says.partition(" What")[0],), (*parts, *ranges))
+    if ranges:
+        says.append("What is not known of the MTBF is no matter of luck: it stands in the last table.")
+    return Section("sure", "How sure that is", tuple(says), (*parts, *ranges))
 
 
 def _spread(

@@ -14,7 +14,7 @@ from dcsim.report.months import months
 from dcsim.report.page import and_list, number, per_cent, printable
 from dcsim.report.sections import beside, first_picture, gap, names, sure, where, why
 from dcsim.report.simulated import comparison_page, run_page
-from dcsim.report.spread import with_error
+from dcsim.report.spread import luck, with_error
 
 LONGEST_TITLE, LONGEST_ABOUT = 120, 300
 
@@ -54,7 +54,7 @@ def _about(runs: Sequence[RunResult]) -> tuple[str, ...]:
 def _answer(given: Dossier) -> tuple[str, ...]:
     if len(given.runs) > 1:
         return comparison_page(Comparison(given.runs, given.pairs, given.bridges, given.notes)).answer
-    return run_page(given.runs).answer
+    return (run_page(given.runs).answer[0], *luck(given.runs))
 
 
 def _cards(runs: Sequence[RunResult]) -> tuple[Card, ...]:
@@ -66,9 +66,14 @@ def _cards(runs: Sequence[RunResult]) -> tuple[Card, ...]:
         lost = f"{with_error(run.loss)} % of GPU-hours lost"
         if run.tco is None or price is None or len(known) < len(runs):
             best = "least lost" if len(runs) > 1 and run.loss.mean == min(each.loss.mean for each in runs) else ""
-            cards.append(Card(name, per_cent(run.loss.mean), "% of GPU-hours lost", (f"95 % interval: {lost}",), best))
+            notes: tuple[str, ...] = (
+                (lost,) if run.tco is None else (lost, f"{number(run.tco.total_usd / 1e6, 1)} million USD")
+            )
+            cards.append(Card(name, per_cent(run.loss.mean), "% of GPU-hours lost", notes, best))
             continue
         money = f"{number(run.tco.total_usd / 1e6, 1)} million USD in {term_of([run.estimate])}"
         best = "cheapest" if len(runs) > 1 and price == min(known) else ""
-        cards.append(Card(name, number(price, 2), "USD per useful GPU-hour", (lost, money), best))
+        more = f"+{number(price - min(known), 2)} USD, +{per_cent(price / min(known) - 1, 1)} %"
+        notes = (lost, money) if price == min(known) else (more, lost, money)
+        cards.append(Card(name, number(price, 2), "USD per useful GPU-hour", notes, best))
     return tuple(cards)
