@@ -23,6 +23,7 @@ CHANGES = [
 ]
 """Path, and lines that stay (space), go (-) and come (+) there."""
 STRATEGY, LIFETIME = "dcsim/recovery/snapshot_replay.py", "dcsim/hazards/lifetimes/loglogistic.py"
+SECTION, PLANT = "dcsim/report/spares.py", {"topologies/leaky.toml", "exercise-plant.toml"}
 PLAYED = """
 import sys
 from dcsim.engine import simulate
@@ -31,6 +32,15 @@ from dcsim.scenario import load
 for replication in range(4):
     accounts = simulate(load(sys.argv[1]), replication)
     print(accounts.failures, accounts.strikes[0], *(accounts.gpu_ms[:, STATE[each]].sum() for each in sys.argv[2:]))
+"""
+RENDERED = """
+from dcsim.decide import run
+from dcsim.decide.dossier import dossier
+from dcsim.report import html, markdown, sheet, whole
+from dcsim.scenario import load
+kept = run(load("exercise.toml"), replications=2, workers=1, engine="simpy", output="kept")
+made = whole.document(dossier(kept, 1))
+print(html.html(made), markdown.markdown(made), sheet.sheet(made), sep=chr(12))
 """
 HOUR = 3_600_000
 
@@ -49,7 +59,7 @@ def copy(tmp_path_factory):
     """Copy the package, its topologies and contract tests; add the page's files and make its changes."""
     root = tmp_path_factory.mktemp("exercise")
     for folder in ("dcsim", "topologies"):
-        shutil.copytree(ROOT / folder, root / folder, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(ROOT / folder, root / folder)  # with what is compiled
     (root / "scenarios").mkdir()
     (root / "tests" / "unit").mkdir(parents=True)
     tests = ("conftest.py", *(f"unit/{name}.py" for name in ("strategies", *CONTRACTS)))
@@ -87,10 +97,10 @@ def played(root, *arguments):
 
 
 def test_the_page_has_its_files():
-    """A strategy, a lifetime, a topology with a new part, and two scenarios; none of them exists yet."""
-    assert set(BLOCKS) == {STRATEGY, LIFETIME, "exercise.toml", "topologies/leaky.toml", "exercise-plant.toml"}
+    """A strategy, a lifetime, a topology with a new part, a section, and two scenarios; none of them exists yet."""
+    assert set(BLOCKS) == {STRATEGY, LIFETIME, SECTION, "exercise.toml", *PLANT}
     assert not any((ROOT / path).exists() for path in BLOCKS)
-    assert len({path for path, _ in CHANGES}) == 7
+    assert len({path for path, _ in CHANGES}) == 8
 
 
 @pytest.mark.parametrize("contract", CONTRACTS)
@@ -130,6 +140,17 @@ def test_a_leak_takes_a_rack_out(copy):
         assert repair == 72 * (failures * 4 * HOUR + idle * HOUR // 6)
     shown = python(copy, "-m", "dcsim", "topology", "show", "leaky", "--gpus", "288", "--fail", "rack/2/manifold/0")
     assert "72 GPUs in 18 nodes down" in shown
+
+
+def test_every_medium_shows_the_section(copy):
+    """56 spares, of which hardly any is ever out: in HTML, in Markdown and in CSV."""
+    page, text, sheet = python(copy, "-c", RENDERED).split("\f")
+    assert "How many spares stand idle" in page
+    assert re.search(r"55\.\d\d spares of .{0,9}Exercise.{0,9} stand idle in the mean", page)
+    assert "## How many spares stand idle" in text
+    assert re.search(
+        r'^How many spares stand idle,Spares,"idle in the mean, GPUs",Exercise,55\.\d\d,', sheet, re.MULTILINE
+    )
 
 
 # --- what the page names ----------------------------------------------------------------------------------------------
