@@ -139,10 +139,11 @@ def _bars(chart: Bars) -> "Figure":
     axes.set_xlim(0, most * _room([f"{number(value, chart.digits)} {chart.unit}" for value in chart.values]))
     axes.set_ylim(len(chart.labels), 0)
     axes.set_xticks([])
-    least = min(chart.values)
     for row, (label, value, interval) in enumerate(zip(chart.labels, chart.values, chart.intervals, strict=True)):
-        axes.barh(row + 0.68, value, 0.42, color=ORDER[0] if value == least else COLOURS["idle"])
-        axes.text(0, row + 0.3, label, color=INK, va="center", ha="left", weight="bold" if value == least else "normal")
+        axes.barh(row + 0.68, value, 0.42, color=ORDER[0] if row == chart.marked else COLOURS["idle"])
+        axes.text(
+            0, row + 0.3, label, color=INK, va="center", ha="left", weight="bold" if row == chart.marked else "normal"
+        )
         told = number(value, chart.digits)
         reach = value
         if interval is not None:

@@ -8,12 +8,16 @@ from dcsim.report.page import Passage, Table
 
 @dataclass(frozen=True)
 class Bars:
-    """Horizontal bars from zero, one for each label, with the interval of each value, or None for it."""
+    """Horizontal bars from zero, one for each label, with the interval of each value, or None for it.
+
+    ``marked``: the bar that the finding is about.
+    """
 
     labels: tuple[str, ...]
     values: tuple[float, ...]
     intervals: tuple[tuple[float, float] | None, ...]
     unit: str
+    marked: int
     digits: int = 2
 
 

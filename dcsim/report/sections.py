@@ -68,7 +68,8 @@ def first_picture(runs: Sequence[RunResult]) -> Picture:
     intervals = tuple(None if half is None else (mean - half, mean + half) for mean, half in found)
     told = [f"{label} {number(mean, 2)}" for label, (mean, _) in zip(labels, found, strict=True)]
     says = f"{title}: {and_list(told)} {what}."
-    chart = Bars(labels, tuple(mean for mean, _ in found), intervals, unit)
+    means = tuple(mean for mean, _ in found)
+    chart = Bars(labels, means, intervals, unit, marked=1 if len(runs) == 1 else means.index(min(means)))
     return Picture(title, says, chart, answer_table(runs))
 
 
