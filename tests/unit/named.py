@@ -39,18 +39,32 @@ def has(owner, names):
     return True
 
 
-def exists(name, paths):
-    """Whether a name in a column of functions can be imported; ``paths``: files and folders in the headings above."""
+def found(name, paths=()):
+    """The module, class or function that a name stands for, or None; ``paths``: files and folders it may be in."""
     parts = name.split(".")
     for end in range(len(parts) - 1, 0, -1):
         tail = "." + ".".join(parts[:end])
         for module in modules():
             if module.endswith(tail) and has(importlib.import_module(module), parts[end:]):
-                return True
+                return reached(importlib.import_module(module), parts[end:])
     if len(parts) > 1 and parts[0] in classes():
-        return has(importlib.import_module(classes()[parts[0]]), parts)
+        module = importlib.import_module(classes()[parts[0]])
+        return reached(module, parts) if has(module, parts) else None
     inside = ["." + path.removesuffix(".py").strip("/").replace("/", ".") for path in paths]
     near = [
         each for each in modules() if any(f".{each}".endswith(path) or f"{path}." in f".{each}." for path in inside)
     ]
-    return len(parts) == 1 and any(has(importlib.import_module(module), parts) for module in near)
+    held = [module for module in map(importlib.import_module, near) if len(parts) == 1 and has(module, parts)]
+    return reached(held[0], parts) if held else None
+
+
+def reached(owner, names):
+    """An attribute of an attribute, …; a field of a class, which need not be an attribute, is its name."""
+    for name in names:
+        owner = getattr(owner, name, name)
+    return owner
+
+
+def exists(name, paths):
+    """Whether a name in a column of functions can be imported; ``paths``: files and folders in the headings above."""
+    return found(name, paths) is not None

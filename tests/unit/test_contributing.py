@@ -1,5 +1,6 @@
 """CONTRIBUTING.md: its exercises are done in a copy of the package, and the functions and files that it names exist."""
 
+import json
 import os
 import re
 import shutil
@@ -158,6 +159,10 @@ def test_every_medium_shows_the_section(copy):
 TEXT = re.sub(r"^```.*?^```$", "", PAGE, flags=re.DOTALL | re.MULTILINE)
 
 
+WALK = re.findall(r"^\|.*\| ([^|]*) \|$", TEXT.partition("| functions |")[2].partition("\n\n")[0], re.MULTILINE)[1:]
+"""The column of functions, step by step."""
+
+
 def test_files_that_the_page_names_exist():
     """Paths in the text are files, folders or patterns that match some; the exercises' own are blocks of the page."""
     named = set(re.findall(r"`((?:dcsim|tests|scripts|scenarios|topologies)/[\w/.*-]*)`", TEXT))
@@ -168,21 +173,56 @@ def test_files_that_the_page_names_exist():
 
 def test_functions_that_the_page_names_exist():
     """What stands in a column of functions, or as `module.name` in the text, can be imported."""
-    walk = re.findall(r"^\|.*\| ([^|]*) \|$", TEXT.partition("| functions |")[2].partition("\n\n")[0], re.MULTILINE)
-    named = [name for cell in walk[1:] for name in re.findall(r"`([^`]*)`", cell)]
+    named = [name for cell in WALK for name in re.findall(r"`([^`]*)`", cell)]
     assert len(named) > 45
     assert [name for name in named if not exists(name, ())] == []
 
 
-def test_the_walk_leads_down_and_up_again():
-    """Its first function is a verb's, its last one shows the report; on the way it meets plan, engine and ledger."""
-    rooms = re.findall(r"^\| (\w+) \|", TEXT.partition("| functions |")[2].partition("\n\n")[0], re.MULTILINE)
-    assert rooms[0] == "verb"
-    assert [room for room in rooms if room in ("files", "plan", "replication", "ledger", "figures", "view")] == [
-        "files",
-        "plan",
-        "replication",
-        "ledger",
-        "figures",
-        "view",
-    ]
+WALKED = """
+import json, sys
+import dcsim.cli
+from tests.unit.named import found
+names, seen = json.loads(sys.argv.pop(1)), []
+codes = {}
+for name in names:
+    thing = found(name)
+    thing = getattr(thing, "callback", thing)  # of a verb
+    thing = thing.__init__ if isinstance(thing, type) else getattr(thing, "func", thing)  # of a cached property
+    codes[getattr(thing, "__wrapped__", thing).__code__] = name
+def noted(frame, event, _):
+    name = codes.get(frame.f_code) if event == "call" else None
+    if name and name not in seen:
+        seen.append(name)
+sys.setprofile(noted)
+try:
+    dcsim.cli.main()
+finally:
+    sys.setprofile(None)
+    print(json.dumps(seen), file=sys.stderr)
+"""
+ELSEWHERE = {
+    "cli.Verbs", "countable.needs_more", "batch.simulate_many", "replay.replay",
+    "tasks.in_flight", "worker.serve", "on_ray.answers", "markdown.markdown", "sheet.sheet",
+}  # fmt: skip
+"""Of the walk, what SimPy in a single process does not come by, and what makes other files."""
+
+
+def test_a_comparison_goes_that_way(tmp_path):
+    """Every function of the walk is called, and the first calls of its steps come in the order of the page."""
+    text = re.sub(r'kind = "snapshot.*\n.*\n', 'kind = "fault-tolerant"\n', BLOCKS["exercise.toml"])
+    text = text.replace('"loglogistic"', '"weibull"') + '[tco]\ngpu_hour = "2 USD"\n'
+    for name in ("A", "B"):
+        (tmp_path / f"{name}.toml").write_text(text.replace("Exercise", name), encoding="utf-8")
+    steps = [re.findall(r"`([^`]*)`", cell) for cell in WALK]
+    names = [name for step in steps for name in step if name not in ELSEWHERE]
+    command = ["compare", "A.toml", "B.toml", "-n", "2", "--engine", "simpy", "--workers", "1", "--set", "seed=3"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-c", WALKED, json.dumps(names), *command],
+        cwd=tmp_path, env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    seen = json.loads(done.stderr.splitlines()[-1])
+    assert set(names) - set(seen) == set()
+    firsts = [min(seen.index(name) for name in step if name in seen) for step in steps if set(step) & set(seen)]
+    assert firsts == sorted(firsts)
