@@ -128,6 +128,8 @@ def test_units_are_those_that_are_read():
         assert units.parse(example, dimensions[example]) > 0
         for unit in re.findall(r"`(.*?)`", row[1]):
             assert units.parse(f"1 {unit}", dimensions[example]) > 0
+    slurm = re.search(r'as Slurm does, `"(.*?)"`', PAGE)[1]
+    assert units.parse(slurm, units.DURATION) == ((24 + 12) * 60 + 30) * 60_000
 
 
 # --- links and examples -----------------------------------------------------------------------------------------------
