@@ -158,8 +158,8 @@ class Played:
     def costs_gpu_h(self) -> dict[str, dict[str, float]]:
         """GPU-hours by hazard and phase (``PHASES``).
 
-        A stall belongs to the failure that struck its gang since it last ran; repair to the failure that was identified
-        as it began. What neither explains stands under ``NOBODY``.
+        A stall belongs to the failure that began it, the first that struck its gang since that last ran; repair to the
+        failure that was identified as it began. What neither explains stands under ``NOBODY``.
         """
         found: dict[str, dict[str, float]] = {}
         strikes, identified = self._rows("strike"), self._rows("identify")
@@ -176,7 +176,7 @@ class Played:
         return found
 
     def _causes(self, rows: NDArray[np.intp], events: NDArray[np.intp], runs: NDArray[np.intp] | None) -> NDArray[Any]:
-        """Return the hazard behind each row: of the last event of its gang, if the gang has not run since.
+        """Return the hazard behind each row: of the first event of its gang since that last ran.
 
         ``runs`` None: only an event of the same instant counts.
         """
@@ -188,16 +188,15 @@ class Played:
             if not len(own):
                 continue
             begun = self._start[rows[its]]
-            last = np.searchsorted(self._start[own], begun, side="right") - 1
-            when = np.where(last >= 0, self._start[own][last], -1)
             if runs is None:
                 since = begun
             else:
                 ends = np.sort(self._end[runs[self._gang[runs] == gang]])
                 before = np.searchsorted(ends, begun, side="right") - 1
                 since = np.where(before >= 0, ends[before] if len(ends) else 0, 0)
-            struck = (last >= 0) & (when >= since)
-            causes[its[struck]] = self._text["why"][own][last[struck]]
+            first = np.searchsorted(self._start[own], since, side="left")
+            struck = first < np.searchsorted(self._start[own], begun, side="right")
+            causes[its[struck]] = self._text["why"][own][first[struck]]
         return causes
 
 

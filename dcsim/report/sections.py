@@ -301,7 +301,7 @@ def _costs(dossier: Dossier, index: int) -> Table:
     name = names(dossier.runs)[index]
     note = (
         f"Replication {story.replication}, the one of median loss ({per_cent(story.loss)} %). A stall belongs to the "
-        "failure that struck its gang; a gang whose hardware was taken has no failure of its own."
+        "failure that began it; a gang whose hardware was taken has no failure of its own."
     )
     return Table(
         f"{name}: losses by hazard and phase, % of all GPU-hours",
