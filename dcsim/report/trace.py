@@ -89,14 +89,24 @@ def bounds_of(
 def _first_that_fits(log: "EventLog", planned: Plan, end: int, nodes: Nodes | None) -> tuple[int, int]:
     """Return how much of the horizon can be shown by itself [ms], one of STEPS, and its events."""
     steps = [step for step in STEPS if step < end] or [end]
-    pilot = bisect_right(steps, max(end // 64, steps[0])) - 1
-    events = _count(log, planned, (0, steps[pilot]), nodes, MOST_BY_ITSELF)
-    at = bisect_right(steps, steps[pilot] * MOST_BY_ITSELF // events) - 1 if events <= MOST_BY_ITSELF else pilot - 1
-    for step in reversed(steps[1 : at + 1]):
-        events = _count(log, planned, (0, step), nodes, MOST_BY_ITSELF)
-        if events <= MOST_BY_ITSELF:
-            return step, events
-    return steps[0], _count(log, planned, (0, steps[0]), nodes, MOST)
+
+    def count(at: int) -> int:
+        return _count(log, planned, (0, steps[at]), nodes, MOST_BY_ITSELF)
+
+    at = bisect_right(steps, max(end // 64, steps[0])) - 1
+    events = count(at)
+    if events <= MOST_BY_ITSELF:  # what a small part has says how long a part may be, about
+        guess = bisect_right(steps, steps[at] * MOST_BY_ITSELF // events) - 1
+        if guess > at and (found := count(guess)) <= MOST_BY_ITSELF:
+            at, events = guess, found
+        elif guess > at:
+            steps = steps[:guess]
+        while at + 1 < len(steps) and (found := count(at + 1)) <= MOST_BY_ITSELF:
+            at, events = at + 1, found
+        return steps[at], events
+    while at and events > MOST_BY_ITSELF:
+        at, events = at - 1, count(at - 1)
+    return steps[at], _count(log, planned, (0, steps[at]), nodes, MOST)
 
 
 def trace_json(

@@ -101,7 +101,7 @@ class Canvas:
     # --- one event ------------------------------------------------------------------------------------------------
 
     def _seen(self, piece: Piece) -> bool:
-        return piece[0] < self.high and piece[1] > self.low
+        return self.low < piece[1] > piece[0] < self.high  # what takes no time is left out
 
     def _slice(self, group: int, piece: Piece) -> Event:
         start, end = max(piece[0], self.low), min(piece[1], self.high)
