@@ -15,6 +15,13 @@
   const all = (selector) => [...document.querySelectorAll(selector)];
   const round = (number) => Math.round(number * 10) / 10;
   const style = (element) => getComputedStyle(element);
+  const once = (ask) => { // answers are kept: nothing changes while this runs
+    const known = new Map();
+    return (element) => {
+      if (!known.has(element)) known.set(element, ask(element));
+      return known.get(element);
+    };
+  };
   const ancestors = function* (element) {
     for (let each = element; each; each = each.parentElement) yield each;
   };
@@ -22,12 +29,9 @@
   // Text as it is seen: every text node with the boxes of its lines.
   const isSeen = (element) =>
     element.checkVisibility({ opacityProperty: true, visibilityProperty: true, contentVisibilityAuto: true });
-  const isForScreenReaders = (element) => {
-    for (const each of ancestors(element)) {
-      if (each.clientWidth <= 1 && each.clientHeight <= 1 && style(each).overflow === "hidden") return true;
-    }
-    return false;
-  };
+  const isForScreenReaders = once((element) =>
+    (element.clientWidth <= 1 && element.clientHeight <= 1 && style(element).overflow === "hidden") ||
+    (element.parentElement !== null && isForScreenReaders(element.parentElement)));
   const texts = [];
   const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   while (walker.nextNode()) {
@@ -55,8 +59,8 @@
       if (isBeyond(element) && !isBeyond(element.parentElement)) say("overflow", "reaches beyond the window", element);
     }
   }
-  const clips = (element) => /hidden|clip/.test(style(element).overflowX + style(element).overflowY);
-  const scrolls = (element) => /auto|scroll/.test(style(element).overflowX) && element.scrollWidth > element.clientWidth + 1;
+  const clips = once((element) => /hidden|clip/.test(style(element).overflowX + style(element).overflowY));
+  const scrolls = once((element) => /auto|scroll/.test(style(element).overflowX) && element.scrollWidth > element.clientWidth + 1);
   for (const { node, element, boxes, figure } of texts) {
     const cell = element.closest("td, th, caption");
     if (cell && !boxes.every((box) => isWithin(box, cell.getBoundingClientRect(), 1.5))) say("clipped", "text leaves its cell", node);
@@ -66,7 +70,10 @@
       if (clips(each) && !boxes.every((box) => isWithin(box, each.getBoundingClientRect(), 1.5))) say("clipped", "text is cut off", node);
     }
     if (root.scrollWidth <= width && ![...ancestors(element)].some(scrolls)) {
-      for (const box of boxes) if (box.left < -1 || box.right > width + 1) say("clipped", "text leaves the window", node);
+      for (const box of boxes) {
+        const isAside = element.matches("a") && box.right < 0; // a link that comes into sight with the focus
+        if (!isAside && (box.left < -1 || box.right > width + 1)) say("clipped", "text leaves the window", node);
+      }
     }
   }
   for (const element of all("body *").filter(scrolls)) {
@@ -131,12 +138,10 @@
     probe.remove();
     return found.slice(0, 3);
   })();
-  const background = (element) => {
-    let found = canvas;
-    if (paper) return [255, 255, 255]; // backgrounds are not printed unless the reader asks for it
-    for (const each of [...ancestors(element)].reverse()) found = over(colour(style(each).backgroundColor), found);
-    return found;
-  };
+  const background = once((element) =>
+    paper ? [255, 255, 255] // backgrounds are not printed unless the reader asks for it
+      : over(colour(style(element).backgroundColor), element.parentElement ? background(element.parentElement) : canvas));
+  const opacity = once((element) => Number(style(element).opacity) * (element.parentElement ? opacity(element.parentElement) : 1));
   const shapes = new Map(all("svg").map((figure) => [figure, [...figure.querySelectorAll("path, rect, circle, ellipse, polygon")]
     .filter((shape) => !shape.closest("defs, clipPath, pattern, mask, symbol") && isSeen(shape))]));
   const behind = (element, figure) => { // the last shape drawn before the text, at its middle and ends
@@ -157,7 +162,7 @@
   for (const { node, element, figure } of texts) {
     if (/^[\s\p{So}]+$/u.test(node.data)) continue; // squares of a legend are no letters
     const paint = style(element);
-    const faded = [...ancestors(element)].reduce((share, each) => share * Number(style(each).opacity), 1);
+    const faded = opacity(element);
     const ink = colour(figure ? paint.fill : paint.color);
     const grounds = figure ? behind(element, figure.ownerSVGElement || figure) : [background(element)];
     const worst = Math.min(...grounds.map((ground) => contrast(over(ink, ground, faded * (figure ? Number(paint.fillOpacity) : 1)), ground)));
@@ -165,10 +170,10 @@
   }
   for (const [figure, drawn] of shapes) { // lines may be pale, but are drawn to be seen
     for (const line of drawn) {
-      const { fill, stroke, strokeOpacity, opacity } = style(line);
+      const { fill, stroke, strokeOpacity } = style(line);
       if (fill !== "none" || !/^(rgb|color|ok|l)/.test(stroke)) continue;
       const ground = background(figure);
-      if (contrast(over(colour(stroke), ground, Number(strokeOpacity) * Number(opacity)), ground) < 1.2) say("invisible", `a line of ${stroke}`, line);
+      if (contrast(over(colour(stroke), ground, Number(strokeOpacity) * opacity(line)), ground) < 1.2) say("invisible", `a line of ${stroke}`, line);
     }
   }
 

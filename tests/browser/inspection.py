@@ -92,6 +92,7 @@ def faults_of_focus(page: Page) -> list[str]:
         faults += [
             f"keyboard: {focus['what']} has the focus, not {key}" for key in ("outline", "seen") if not focus[key]
         ]
+    page.evaluate("document.activeElement.blur()")
     if reached != list(range(count)):
         faults.append(f"keyboard: {count} controls in order, Tab reaches {reached}")
     return faults
@@ -101,6 +102,15 @@ def all_faults(window: chromium.Window) -> list[str]:
     """Return everything that is wrong with the page in a window, and what it did that it should not."""
     page = window.page
     return [*faults(page), *faults_heard(page), *faults_on_paper(page), *faults_of_focus(page), *window.incidents]
+
+
+def faults_in_both_colours(page: Page) -> list[str]:
+    """Return what is wrong with a page in its window, for readers who prefer light and for those who prefer dark."""
+    found = []
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        found += [f"{scheme}: {fault}" for fault in faults(page)]
+    return found
 
 
 def first_screen(page: Page) -> str:

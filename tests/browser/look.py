@@ -11,6 +11,7 @@ from tests.browser import chromium
 
 PHONE_PIXELS = 2  # of a screen per CSS pixel, as phones have
 PRINTED = "desktop-light"
+MARGINS = dict.fromkeys(("top", "right", "bottom", "left"), "2cm")
 PIECE = 1_500
 """Height of the pieces that a whole page is cut into [CSS px]: what is higher is shrunk where it is looked at."""
 
@@ -37,7 +38,7 @@ def shoot(files: list[Path], folder: Path) -> list[Path]:
                         page.screenshot(path=written[-1], full_page=True, clip=clip)
                     if look_name == PRINTED:
                         written.append(Path(f"{name}.pdf"))
-                        page.pdf(path=written[-1], format="A4", prefer_css_page_size=True)
+                        page.pdf(path=written[-1], format="A4", margin=MARGINS)
                     for incident in window.incidents:
                         print(f"{file}, {look_name}: {incident}", file=sys.stderr)
     return written
