@@ -1,4 +1,4 @@
-"""README's console blocks: every command is run and prints what README shows."""
+"""README's tour: every command is run, in its order, and prints what README shows; its pictures are there and small."""
 
 import os
 import re
@@ -12,9 +12,13 @@ import pytest
 
 from dcsim import estimate, load
 
+pytestmark = pytest.mark.xdist_group("readme")  # one worker plays the tour once
+
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"^```console\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+PLAYED = re.findall(r"^```(console|sh)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)[1:]
+"""(language, text) of what a reader types, after the first block, whose commands other blocks and tests run."""
+SHOWN = [number for number, (language, _) in enumerate(PLAYED) if language == "console"]
 COMMAND = re.compile(r"^\$ (.+)$", re.MULTILINE)
 ANY_LINES = "…"
 
@@ -44,35 +48,81 @@ def test_the_two_commands_come_first() -> None:
     assert all(os.access(ROOT / line[0], os.X_OK) for line in lines)
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder as a reader of README has it: the shipped scenarios, and an outputs folder to fill."""
-    folder = tmp_path_factory.mktemp("readme")
-    shutil.copytree(ROOT / "scenarios", folder / "scenarios")
-    return folder
+class Tour:
+    """A reader's folder with the shipped scenarios, in which blocks are played in README's order, each once."""
 
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.done = folder, 0
+        self.printed: dict[tuple[int, str], list[str]] = {}
+        shutil.copytree(ROOT / "scenarios", folder / "scenarios")
 
-@pytest.mark.parametrize("number", range(len(BLOCKS)))
-def test_console_block(number: int, folder: Path) -> None:
-    """Each command exits as a reader expects and prints the lines that README shows, to the last digit."""
-    for command, shown in commands(BLOCKS[number]):
+    def play(self, last: int) -> None:
+        """Play all blocks up to one: later ones need what earlier ones wrote."""
+        while self.done <= last:
+            language, text = PLAYED[self.done]
+            if language == "sh":
+                subprocess.run(["bash", "-euc", text], cwd=self.folder, check=True)
+            else:
+                for command, _ in commands(text):
+                    self.printed[self.done, command] = self.run(command)
+            self.done += 1
+
+    def run(self, command: str) -> list[str]:
+        """Run one command line as a shell would, and return the lines of both its streams."""
         words = shlex.split(command, comments=True)
         assert words[0] == "scripts/dcsim", "the other commands set machines up and are tested elsewhere"
         arguments = [
-            str(path.relative_to(folder)) if "*" in word else word
+            str(path.relative_to(self.folder)) if "*" in word else word
             for word in words[1:]
-            for path in (sorted(folder.glob(word)) if "*" in word else [folder])
+            for path in (sorted(self.folder.glob(word)) if "*" in word else [self.folder])
         ]
         done = subprocess.run(
             [sys.executable, "-m", "dcsim", *arguments],
-            cwd=folder,
+            cwd=self.folder,
             env=os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": "80", "NO_COLOR": "1"},
             capture_output=True,
             text=True,
             check=False,
         )
-        printed = (done.stdout + done.stderr).splitlines()
+        return (done.stdout + done.stderr).splitlines()
+
+
+@pytest.fixture(scope="module")
+def tour(tmp_path_factory: pytest.TempPathFactory) -> Tour:
+    """Give a tour that has not begun."""
+    return Tour(tmp_path_factory.mktemp("readme"))
+
+
+@pytest.mark.parametrize("number", SHOWN)
+def test_console_block(number: int, tour: Tour) -> None:
+    """Each command exits as a reader expects and prints the lines that README shows, to the last digit."""
+    tour.play(number)
+    for command, shown in commands(PLAYED[number][1]):
+        printed = tour.printed[number, command]
         assert matches(shown, printed), f"$ {command}\n" + "\n".join(printed)
+
+
+def test_every_picture_is_there_small_and_described() -> None:
+    """Each picture is made by scripts/pictures, takes at most 150 kB and has a sentence for who cannot see it."""
+    made = (ROOT / "scripts" / "pictures.py").read_text(encoding="utf-8")
+    found = re.findall(r"!\[(.*?)\]\((.*?)\)", README)
+    assert len(found) == 3
+    for text, name in found:
+        assert len(text) > 60
+        assert Path(name).parent == Path("docs")
+        assert Path(name).name in made
+        assert (ROOT / name).stat().st_size <= 150_000
+    assert {path.name for path in (ROOT / "docs").iterdir()} == {Path(name).name for _, name in found}
+
+
+def test_every_link_leads_somewhere() -> None:
+    """Files and headings that README links to are there."""
+    headings = {
+        re.sub(r"[^\w\- ]", "", line.lower()).replace(" ", "-")
+        for line in re.findall(r"^#+ (.*)$", README, re.MULTILINE)
+    }
+    for target in re.findall(r"\]\((?!https?:)(.*?)\)", README):
+        assert target[1:] in headings if target.startswith("#") else (ROOT / target).is_file(), target
 
 
 def test_the_scenarios_shown_load(tmp_path: Path) -> None:
