@@ -1,11 +1,12 @@
 """`dcsim report`: a run, or a comparison, as one page to forward; and what `run` and `compare` write by default."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from dcsim.cli import say
 from dcsim.cli.options import Asked, ProgressLine, example, writable
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ FILES = {"html": "report.html", "markdown": "report.md", "csv": "report.csv", "t
         "dcsim report outputs/gold-tier-0fb2f8a1-1",
         "dcsim report outputs/compare-gold-tier-silver-tier-5d2c9a3e --format markdown -o -",
         "dcsim report outputs/gold-tier-0fb2f8a1-1 outputs/silver-tier-77aa01c2-1",
+        'dcsim report outputs/gold-tier-0fb2f8a1-1 --format trace --window "10 d:12 d"',
     ),
 )
 @click.argument("given", metavar="RUN…", nargs=-1, required=True, type=click.Path(path_type=Path))
@@ -32,7 +34,21 @@ FILES = {"html": "report.html", "markdown": "report.md", "csv": "report.csv", "t
     help="Where to write it, - for stdout (default: report.html and so on, in the folder of the run).",
 )  # fmt: skip
 @click.option("--workers", type=click.IntRange(1, 4096), metavar="N", help="Processes (default: one per core).")
-def report_command(given: Sequence[Path], kind: str, output: Path | None, workers: int | None) -> None:
+@click.option(
+    "--replication", type=click.IntRange(0, 2**63 - 1), metavar="N",
+    help="Of a trace: which replication (default: the one of median loss).",
+)  # fmt: skip
+@click.option("--window", metavar="FROM:TO", help='Of a trace: which time, such as "10 d:12 d" (default: what fits).')
+@click.option("--nodes", metavar="PARTS", help="Of a trace: which GPUs, such as rack/3,rack/7-9 (default: all).")
+def report_command(
+    given: Sequence[Path],
+    kind: str,
+    output: Path | None,
+    workers: int | None,
+    replication: int | None,
+    window: str | None,
+    nodes: str | None,
+) -> None:
     """Write the report of a run from its folder, of a comparison from its own, or of several runs of one seed.
 
     Nothing in a run is changed. What a report needs and a run does not keep is simulated again, to the same figures.
@@ -43,17 +59,45 @@ def report_command(given: Sequence[Path], kind: str, output: Path | None, worker
         writable(click.get_current_context(), click.get_current_context().command.params[2], output.absolute().parent)
     folders = [each for folder in given for each in (members(folder) or [folder])]
     folders = list(dict.fromkeys(folder.resolve() for folder in folders))
-    with ProgressLine():
-        made = _opened(folders, workers)
-        text = _rendered(kind, made)
+    context = click.get_current_context()
+    if kind == "trace":
+        if len(folders) > 1:
+            raise click.UsageError("A trace is of one run: name its folder.", context)
+        with ProgressLine():
+            text = _trace(folders[0], replication, window, nodes)
+    elif (replication, window, nodes) != (None, None, None):
+        raise click.UsageError("--replication, --window and --nodes are for --format trace.", context)
+    else:
+        with ProgressLine():
+            made = _opened(folders, workers)
+            text = iter([_rendered(kind, made)])
     if str(output) == "-":
-        click.echo(text, nl=False)
+        for piece in text:
+            click.echo(piece, nl=False)
         return
     if output is None:
-        alone = len(given) == 1
-        output = (given[0] if alone else write_group(folders, made.manifests[0].command)) / FILES[kind]
+        output = (given[0] if len(given) == 1 else write_group(folders, made.manifests[0].command)) / FILES[kind]
     _write(output, text)
     click.echo(str(output))
+
+
+def _trace(folder: Path, replication: int | None, window: str | None, nodes: str | None) -> Iterator[str]:
+    """Return one replication's trace, piece by piece; say on stderr what it leaves out."""
+    from dcsim.decide.played import Played
+    from dcsim.montecarlo.kept import read_sample
+    from dcsim.report.trace import bounds_of, nodes_of, trace_json, window_of
+    from dcsim.topology import build
+
+    sample = read_sample(folder)
+    scenario = sample.scenario
+    chosen = nodes_of(nodes, build(scenario.cluster.topology, scenario.cluster.gpus)) if nodes is not None else None
+    time = window_of(window, scenario.horizon) if window is not None else None
+    played = Played.typical(sample) if replication is None else Played(scenario, replication)
+    found = bounds_of(played.log, scenario, played.replication, time, chosen)
+    say(f"note: replication {played.replication}, {found.events:,} events; open it in ui.perfetto.dev")
+    for note in found.notes:
+        say(f"note: {note}")
+    return trace_json(played.log, scenario, played.replication, found.window, chosen)
 
 
 def _opened(folders: Sequence[Path], workers: int | None) -> "Dossier":
@@ -85,10 +129,12 @@ def _renderer(kind: str) -> "Callable[[Document], str]":
     return html
 
 
-def _write(path: Path, text: str) -> None:
-    from dcsim.montecarlo.parts import write_whole
+def _write(path: Path, text: Iterable[str]) -> None:
+    from dcsim.montecarlo.parts import whole
 
-    write_whole(path, text.encode())
+    with whole(path) as file:
+        for piece in text:
+            file.write(piece.encode())
 
 
 # --- at the end of a run ------------------------------------------------------------------------------------------
@@ -118,6 +164,6 @@ def write_comparison(found: "Comparison", asked: Asked) -> None:
 
 
 def _tell(path: Path, text: str, asked: Asked) -> None:
-    _write(path, text)
+    _write(path, [text])
     if not asked.as_json:
         click.echo(f"report: {path}")

@@ -179,11 +179,14 @@ def _split(
 ) -> tuple[list[Sample], list[MtbfRange | None]]:
     """Return the samples of what was simulated beside the scenarios, and the ranges of MTBF."""
     first = len(scenarios) + len(besides)
-    at_ends = iter(samples[first:])
-    ranges = [
-        MtbfRange.of(each, *(next(at_ends) for _ in pair)) if pair else None
-        for each, pair in zip(scenarios, ends, strict=True)
-    ]
+    found = iter(samples[first:])
+    ranges: list[MtbfRange | None] = []
+    for scenario, pair in zip(scenarios, ends, strict=True):
+        low_high = [next(found) for _ in pair]
+        for index, end in enumerate(pair):
+            if end in scenarios:  # with a precision it has gone on since
+                low_high[index] = samples[scenarios.index(end)]
+        ranges.append(MtbfRange.of(scenario, *low_high) if pair else None)
     return list(samples[len(scenarios) : first]), ranges
 
 

@@ -51,9 +51,9 @@ class Played:
 
     def __init__(self, scenario: Scenario, replication: int) -> None:
         self.scenario, self.replication = sampled(scenario, replication), replication
-        log = EventLog()
-        self.accounts = simulate(self.scenario, replication, log)
-        self._columns = log.columns()
+        self.log = EventLog()
+        self.accounts = simulate(self.scenario, replication, self.log)
+        self._columns = self.log.columns()
 
     @classmethod
     def typical(cls, sample: Sample) -> "Played":
