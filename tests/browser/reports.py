@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 MARKUP = "<script>alert(1)</script>"
 TURNED = "\u202etxet denrut\u202c \u2067right\u2069 zero\u200bwidth\ufeff"
-QUOTES = """ "'`>&amp;&#39;</title></style></svg>--> {{ 7 * 7 }} {% raw %} %s \\ """
+QUOTES = """ "'`>&amp;&#39;</title></style></svg>--> {{ 7 * 7 }} {% raw %} %s $\\frac{$ \\ """
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +68,8 @@ WRITTEN = {
     "long's & <b>.toml": hostile("x" * 10_000),
     "free.toml": {key: value for key, value in hostile("Without prices").items() if key != "tco"},
     "many.toml": many(),
+    "alike.toml": hostile("训练集群 🚀 مرحبا"),
+    "again.toml": hostile("训练集群 🚀 مرحبا", cluster={"topology": "gb300-nvl72", "gpus": 144, "spares": 0}),
 }
 COMMANDS = {
     "tiers": ["compare", "pretrain-5184/gold", "pretrain-5184/hyperscaler", "pretrain-5184/silver", "-n", "16"],
@@ -76,6 +78,7 @@ COMMANDS = {
     "plant": ["run", "plant/feed-capped", "-n", "2"],
     "free": ["run", "free.toml", "-n", "8"],
     "many": ["run", "many.toml", "-n", "4"],
+    "alike": ["compare", "alike.toml", "again.toml", "-n", "8"],
     "hostile": ["compare", "hostile.toml", "long's & <b>.toml", "-n", "16"],
 }
 
@@ -89,7 +92,7 @@ def make(name: str, folder: Path) -> Report:
         (folder / file).write_bytes(tomli_w.dumps(scenario).encode())
     with contextlib.chdir(folder):
         done = CliRunner().invoke(app, [*COMMANDS[name], "--workers", "1"])
-    assert done.exit_code == 0, done.output
+    assert done.exit_code == 0, done.stderr
     reports = list(folder.rglob("report.html"))
     assert reports, sorted(folder.rglob("*"))
     return Report(max(reports, key=lambda file: file.stat().st_size), done.stdout)
