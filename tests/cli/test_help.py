@@ -50,7 +50,7 @@ def test_help_has_examples_that_parse(dcsim, path):
             context = click.Context(command, info_name=name, parent=context)
         assert not isinstance(command, click.Group), f"{words} ends before a verb"
         options = {option for each in command.params for option in (*each.opts, *each.secondary_opts)}
-        assert {word for word in rest if word.startswith("-")} <= options | {"-h", "--help"}
+        assert {word for word in rest if word.startswith("-") and word != "-"} <= options | {"-h", "--help"}
         arguments = [each for each in command.params if isinstance(each, click.Argument) and each.required]
         assert len([word for word in rest if not word.startswith("-")]) >= len(arguments)
 
