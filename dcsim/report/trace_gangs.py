@@ -78,7 +78,7 @@ def phases(story: Story, index: int) -> Iterator[tuple[Row, list[Row], tuple[str
             stretch.append(row)
             ran = True
         else:
-            yield row, [], tuple(struck) if row.phase in SAYS_WHY else ()
+            yield row, [], tuple(struck) if row.phase in SAYS_WHY and not ran else ()
     if stretch:
         yield stretch[0], stretch, ()
 
@@ -130,7 +130,7 @@ def laid_out(
     while at < end and at < window[1]:
         due = end - at
         if writing:
-            due = min(due, writing[0].every - computed % writing[0].every)
+            due = min(due, writing[0].every)  # of the fastest; the others are multiples of it
         computed += due
         while due:
             if not left:

@@ -1,6 +1,6 @@
 """Traces of random replications: slices hold the ledger, counters N GPUs; a window is cut out of the whole, exactly."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,7 +10,7 @@ from dcsim.ledger import CAUSES, STATE, Accounts
 from dcsim.report.trace import nodes_of, trace_json
 from dcsim.scenario import Scenario, plan
 from tests.property.test_event_log_places import SCENARIOS, logged, rows
-from tests.unit.trace_format import Trace
+from tests.unit.trace_format import Event, Trace, cut
 
 Found = tuple[Scenario, EventLog, Accounts]
 
@@ -57,18 +57,31 @@ def test_slices_hold_the_ledger_and_counters_all_gpus(scenario: Scenario | None)
     assert held == (scenario.capacity_gpu_ms if placed else 0)
 
 
-def cut(trace: Trace, low: int, high: int) -> Counter[str]:
-    """What of a trace lies within a window [ms]; lanes are not told apart, their number depends on what is shown."""
-    found: Counter[str] = Counter()
-    for event in trace.of("X"):
-        start, end = max(event["ts"], 1000 * low), min(event["ts"] + event["dur"], 1000 * high)
-        if end > start:
-            track = "".join(letter for letter in trace.track(event) if not letter.isdigit())
-            found[f"{event['pid']} {track} {start} {end} {event['name']} {event['args']}"] += 1
-    for event in trace.of("i"):
-        if 1000 * low <= event["ts"] < 1000 * high:
-            found[f"{trace.track(event)} {event['ts']} {event['name']} {event['args']}"] += 1
-    return found
+@settings(max_examples=100, deadline=None)
+@given(SCENARIOS)
+def test_slices_say_what_struck(scenario: Scenario | None) -> None:
+    """What a gang does after strikes names them, all since it last ran; slices of a rack differ from the one before."""
+    found = found_in(scenario)
+    if found is None:
+        return
+    trace = whole(*found[:2])
+    tracks: dict[int, list[Event]] = defaultdict(list)
+    for event in (*trace.of("i", "Jobs"), *trace.of("X", "Jobs")):
+        tracks[event["tid"]].append(event)
+    for events in tracks.values():
+        struck: set[str] = set()
+        for event in sorted(events, key=lambda event: (event["ts"] + event.get("dur", 0), event["ph"])):
+            if event["name"] == "strike":
+                struck.add(event["args"]["why"])
+            elif event["name"] in ("running", "checkpoint"):
+                struck = set()
+            elif event["name"] in ("detect", "failover", "restore", "wait") and "away" not in trace.track(event):
+                assert set(event["args"].get("why", "").split(", ")) - {""} == struck
+    last: dict[int, Event] = {}
+    for event in trace.of("X", "Racks"):
+        before = last.get(event["tid"])
+        assert before is None or (before["name"], before["args"]) != (event["name"], event["args"])
+        last[event["tid"]] = event
 
 
 @settings(max_examples=150, deadline=None)
@@ -123,5 +136,7 @@ def test_chosen_racks_are_all_that_is_shown(scenario: Scenario | None, first: in
     on_them = " ".join(key for event in chosen.of("X", "Racks") for key in event["args"])
     gangs = {chosen.track(event).partition(": away")[0] for event in chosen.of("X", "Jobs")}
     assert all(gang in on_them for gang in gangs)
+    held = {key.removesuffix(", GPUs") for event in chosen.of("X", "Racks") for key in event["args"]}
+    assert {name for name in held if ", of " not in name} <= gangs | {"free", "GPUs"}
     failures = {event["args"]["failure"] for event in chosen.of("i", "Failures")}
     assert {event["args"]["failure"] for event in chosen.of("X", "Repair crews")} <= failures

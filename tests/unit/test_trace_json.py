@@ -14,7 +14,7 @@ from dcsim.report.trace import TraceError, bounds_of, nodes_of, trace_json, wind
 from dcsim.report.trace_gangs import laid_out
 from dcsim.report.trace_story import Row, Writes
 from dcsim.scenario import Scenario, load, plan, sha256
-from tests.unit.trace_format import Trace
+from tests.unit.trace_format import Trace, cut
 
 H = 3_600_000
 DAY = 24 * H
@@ -174,6 +174,15 @@ def test_storage_and_power_are_on_tracks() -> None:
             blocked[event["name"][:5], trace.track(event)] += event["dur"]
     for gang in range(4):
         assert blocked["check", f"train {gang}"] == blocked["write", f"train {gang}"] > 0
+
+
+def test_a_window_in_the_middle_shows_writes_where_they_were() -> None:
+    """Slices of any window are those of the whole trace, though the gateways made earlier writes longer."""
+    log = log_of(storage())
+    everything = Trace(trace_json(log, storage(), 0))
+    for first in range(10, 230, 11):
+        window = Trace(trace_json(log, storage(), 0, (first * H, first * H + 7 * H)))
+        assert cut(window, 0, 240 * H) == cut(everything, first * H, first * H + 7 * H)
 
 
 def test_racks_without_power_yet_are_shown_as_such() -> None:
