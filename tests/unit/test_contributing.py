@@ -202,7 +202,7 @@ finally:
 """
 ELSEWHERE = {
     "cli.Verbs", "countable.needs_more", "batch.simulate_many", "replay.replay",
-    "tasks.in_flight", "worker.serve", "on_ray.answers", "markdown.markdown", "sheet.sheet",
+    "tasks.in_flight", "worker.serve", "on_ray.answers", "markdown.markdown", "sheet.sheet", "trace.trace_json",
 }  # fmt: skip
 """Of the walk, what SimPy in a single process does not come by, and what makes other files."""
 
