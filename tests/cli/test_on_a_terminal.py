@@ -19,7 +19,7 @@ QUICK = ("-n", "4", "--workers", "1", "--no-report")
 
 
 def on_terminal(arguments, columns, folder, **streams):
-    """Run dcsim with stderr, and stdout unless it is given, on a terminal of 24 lines; return (exit code, what it got)."""
+    """Run dcsim with stderr, and stdout unless it is given, on a terminal of 24 lines. Return (exit code, text)."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     hidden = {"COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"}
