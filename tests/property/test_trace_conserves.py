@@ -139,4 +139,13 @@ def test_chosen_racks_are_all_that_is_shown(scenario: Scenario | None, first: in
     held = {key.removesuffix(", GPUs") for event in chosen.of("X", "Racks") for key in event["args"]}
     assert {name for name in held if ", of " not in name} <= gangs | {"free", "GPUs"}
     failures = {event["args"]["failure"] for event in chosen.of("i", "Failures")}
+    ((start, end),) = nodes.spans
+    reaching = {
+        row["failure"] for row in rows(log, "place") if row["where"] < end and row["where"] + row["gpus"] > start
+    }
+    for row in rows(log, "failure"):
+        if row["where"] >= 0:
+            first_gpu, end_gpu = topology.span(row["kind"], row["where"])
+            reaching |= {row["failure"]} if first_gpu < end and end_gpu > start else set()
+    assert failures == reaching - {-1}
     assert {event["args"]["failure"] for event in chosen.of("X", "Repair crews")} <= failures
