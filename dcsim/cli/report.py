@@ -22,7 +22,7 @@ FILES = {"html": "report.html", "markdown": "report.md", "csv": "report.csv", "t
     "report",
     epilog=example(
         "dcsim report outputs/gold-tier-0fb2f8a1-1",
-        "dcsim report outputs/compare-gold-tier-silver-tier-5d2c9a3e --format markdown -o -",
+        "dcsim report outputs/compare-gold-tier-silver-tier-5d2c9a3e --format markdown",
         "dcsim report outputs/gold-tier-0fb2f8a1-1 outputs/silver-tier-77aa01c2-1",
         'dcsim report outputs/gold-tier-0fb2f8a1-1 --format trace --window "10 d:12 d"',
     ),
@@ -147,7 +147,7 @@ def write_runs(runs: "Sequence[RunResult]", asked: Asked) -> None:
     for run in runs:
         assert run.folder is not None
         with ProgressLine():
-            text = _rendered("html", dossier(run, asked.workers))
+            text = _rendered("html", dossier(run, asked.workers, played=asked.engine != "batch"))
         _tell(run.folder / FILES["html"], text, asked)
 
 
@@ -158,7 +158,7 @@ def write_comparison(found: "Comparison", asked: Asked) -> None:
 
     folders = [run.folder for run in found.runs if run.folder is not None]
     with ProgressLine():
-        made = dossier_of_all(found)
+        made = dossier_of_all(found, played=asked.engine != "batch")
         text = _rendered("html", made)
     _tell(write_group(folders, made.manifests[0].command) / FILES["html"], text, asked)
 

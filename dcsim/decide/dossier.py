@@ -33,7 +33,10 @@ class Story:
 
 @dataclass(frozen=True)
 class Dossier:
-    """What is known of one run, or of several that were compared: ``pairs`` and ``notes`` are empty then."""
+    """What is known of one run, whose ``pairs`` and ``notes`` are empty, or of several that were compared.
+
+    ``stories``: one a run; empty if nothing was to be played again.
+    """
 
     runs: tuple[RunResult, ...]
     pairs: tuple[Pair, ...]
@@ -43,19 +46,22 @@ class Dossier:
     notes: tuple[str, ...] = ()
 
 
-def dossier(run: RunResult, workers: int | None = None) -> Dossier:
-    """Add to a kept run what a report of it needs; raises StoreError for its folder, and what a simulation raises."""
+def dossier(run: RunResult, workers: int | None = None, played: bool = True) -> Dossier:
+    """Add to a kept run what a report of it needs; raises StoreError for its folder, and what a simulation raises.
+
+    ``played``: play replications again with a log, which SimPy alone keeps; without, nothing imports it.
+    """
     rungs = all_rungs([run.scenario])
     count = told_over(run.scenario, len(run.sample))
     samples = replicate_many([(rung, None) for rung in rungs], count, workers=workers)
     bridge = bridge_of(run.scenario, samples)
-    return Dossier((run,), (), (bridge,), (story(run),), _manifests([run]))
+    return Dossier((run,), (), (bridge,), (story(run),) if played else (), _manifests([run]))
 
 
-def dossier_of_all(comparison: Comparison) -> Dossier:
+def dossier_of_all(comparison: Comparison, played: bool = True) -> Dossier:
     """Add to a comparison of kept runs what a report of it needs; raises as ``dossier``."""
     runs = comparison.runs
-    stories = tuple(story(run) for run in runs)
+    stories = tuple(story(run) for run in runs) if played else ()
     return Dossier(runs, comparison.pairs, comparison.bridges, stories, _manifests(runs), comparison.notes)
 
 

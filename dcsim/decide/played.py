@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dcsim.engine import EventLog, simulate
 from dcsim.ledger import STATES
 from dcsim.montecarlo import Sample
 from dcsim.scenario import Scenario, plan, sampled
@@ -50,6 +49,8 @@ class Played:
     """One replication of a scenario and its log."""
 
     def __init__(self, scenario: Scenario, replication: int) -> None:
+        from dcsim.engine import EventLog, simulate  # SimPy: a run of the batch engine does without it
+
         self.scenario, self.replication = sampled(scenario, replication), replication
         self.log = EventLog()
         self.accounts = simulate(self.scenario, replication, self.log)

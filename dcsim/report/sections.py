@@ -275,7 +275,8 @@ def where(dossier: Dossier) -> Section:
     table = Table("Losses by state, % of all GPU-hours", names(runs), tuple(rows), corner="state")
     chart = Stacks(labels, tuple((state, shares[state]) for state in seen), "% lost")
     picture = Picture(table.title, " ".join(told), chart, table)
-    return Section("where", "Where the GPU-hours go", (), (picture, *(_costs(dossier, i) for i in range(len(runs)))))
+    costs = (_costs(dossier, index) for index in range(len(dossier.stories)))
+    return Section("where", "Where the GPU-hours go", (), (picture, *costs))
 
 
 def _costs(dossier: Dossier, index: int) -> Table:
