@@ -51,15 +51,15 @@ def hostile(name: str, **changes: Any) -> dict[str, Any]:
 
 
 def many() -> dict[str, Any]:
-    """A scenario with a few hundred jobs and causes, as a real cluster has them."""
+    """A scenario with as many jobs and causes as a real cluster has."""
     recovery = {"kind": "checkpoint-restart", "checkpoint_every": "1 h"}
     hazard = {"component": "gpu", "mtbf": "400000 h", "blast": 8, "repair": "1 h"}
     return {
         "name": "Many jobs and causes",
         "horizon": "30 d",
-        "cluster": {"topology": "hgx-h100", "gpus": 4096},
-        "jobs": [{"name": f"job of team {number}", "gpus": 8, "recovery": recovery} for number in range(400)],
-        "hazards": [{**hazard, "name": f"cause {number}"} for number in range(100)],
+        "cluster": {"topology": "hgx-h100", "gpus": 2048},
+        "jobs": [{"name": f"job of team {number}", "gpus": 8, "recovery": recovery} for number in range(200)],
+        "hazards": [{**hazard, "name": f"cause {number}"} for number in range(50)],
     }
 
 
