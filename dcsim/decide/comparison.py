@@ -16,7 +16,12 @@ from dcsim.decide.outcome import How, reopen, run_many
 from dcsim.decide.result import RunResult, runs_json
 from dcsim.economics import attribution
 from dcsim.montecarlo import Estimated, Paired, Sample, StoreError, difference, probability_below
+from dcsim.montecarlo.kept import Manifest
 from dcsim.scenario import Scenario, certain
+from dcsim.scenario.origins import origins
+
+COMMON_SEED = "of the first scenario, so that the same failures strike all"
+"""Origin of a seed that took the place of the scenario's own."""
 
 
 @dataclass(frozen=True)
@@ -123,11 +128,10 @@ def compare(
     common = scenarios[0].seed if seed is None else seed
     notes = _cautions(scenarios, common)
     seeded = [each.model_copy(update={"seed": common}) for each in scenarios]
-    if "origins" in how:
-        how["origins"] = [
-            its if each.seed == common else {**its, "seed": "of the first scenario: the same failures strike all"}
-            for its, each in zip(how["origins"], scenarios, strict=True)
-        ]
+    how["origins"] = [
+        its if each.seed == common else {**its, "seed": COMMON_SEED}
+        for its, each in zip(how.get("origins") or map(origins, scenarios), scenarios, strict=True)
+    ]
     results, samples = run_many(seeded, all_rungs(seeded) if bridges else [], **how)
     return _compared(results, samples, notes)
 
@@ -141,7 +145,10 @@ def recompare(folders: Sequence[Path], workers: int | None = None) -> Comparison
     seeds = [each.scenario.seed for each in results]
     if len(set(seeds)) > 1:
         raise StoreError(folders[0], f"has not the seed of the others: {', '.join(map(str, seeds))}")
-    return _compared(results, samples, _cautions([each.scenario for each in results], seeds[0]))
+    notes = _cautions([each.scenario for each in results], seeds[0])
+    if any(Manifest.read(folder).origins.get("seed") == COMMON_SEED for folder in folders):
+        notes = (_common(seeds[0]), *notes)
+    return _compared(results, samples, notes)
 
 
 def all_rungs(scenarios: Sequence[Scenario]) -> list[Scenario]:
@@ -161,11 +168,15 @@ def _compared(results: Sequence[RunResult], samples: Sequence[Sample], notes: tu
     return Comparison(tuple(results), pairs, tuple(found), notes)
 
 
+def _common(seed: int) -> str:
+    return f"all scenarios are simulated with seed {seed}, so that the same failures strike all of them"
+
+
 def _cautions(scenarios: Sequence[Scenario], seed: int) -> tuple[str, ...]:
     """Say what a reader of the comparison must know about its pairs."""
     notes = []
     if any(each.seed != seed for each in scenarios):
-        notes.append(f"all scenarios are simulated with seed {seed}, so that the same failures strike all of them")
+        notes.append(_common(seed))
     if len({frozenset(hazard.key for hazard in each.hazards) for each in scenarios}) > 1:
         notes.append("hazards of different names have failures of their own: those pairs share none of them")
     for what, values in (

@@ -29,6 +29,7 @@ UNITS = {
     "engineer_months": "months",
 }
 """Units of the keys that are plain numbers; all others carry theirs in the value, or have none."""
+SEED = "--seed"
 NOT_SHOWN = ("name", "description")
 LONG = re.compile(r"(?<![\d.,])\d{5,}")
 LONGEST_VALUE, LONGEST_SOURCE = 80, 160
@@ -138,7 +139,9 @@ def command(dossier: Dossier) -> str:
     """Return the command that makes the same figures, on any number of cores."""
     manifest, runs = dossier.manifests[0], dossier.runs
     words = [printable(word, 200) for word in _asked(manifest, runs)]
-    return shlex.join([*words, "--seed", str(runs[0].scenario.seed), *_how_many(manifest)])
+    if manifest.origins.get("seed") == SEED:
+        words += [SEED, str(runs[0].scenario.seed)]
+    return shlex.join([*words, *_how_many(manifest)])
 
 
 def _asked(manifest: Manifest, runs: Sequence[RunResult]) -> Sequence[str]:

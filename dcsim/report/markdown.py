@@ -28,6 +28,8 @@ def _lines(part: Part) -> Iterator[str]:
     if isinstance(part, Picture):
         yield f"### {_plain(part.title)}"
         yield from ("", _plain(part.says), "")
+        if part.table.title != part.title:
+            yield from (f"{_plain(part.table.title)}:", "")
         yield from _grid(part.table)
     elif isinstance(part, Table):
         yield from (f"### {_plain(part.title)}", "")
