@@ -56,7 +56,7 @@ def bounds_of(
 ) -> Bounds:
     """Say what ``trace_json`` will show; without a window the whole horizon, or the first part of it that fits.
 
-    Raises TraceError if the choice shows nothing, or too much.
+    Raises TraceError if that is too much, or if nodes are chosen where no GPU has a place.
     """
     planned = plan(sampled(scenario, replication))
     notes: tuple[str, ...] = ()
