@@ -112,7 +112,10 @@ def new_command(file: Path, source: str) -> None:
     # A name of its own: two columns of one name cannot be told apart in a comparison.
     name = json.dumps(printable_stem(file), ensure_ascii=False)
     own, *bases = extended(shipped[source])
-    content = re.sub(r"^name = .*$", lambda _: f"name = {name}", own.read_text("utf-8"), count=1, flags=re.M)
+    # And no words about a cluster that it soon is not any more.
+    named = f'name = {name}\ndescription = "started from {source}"'
+    content = re.sub(r"^description = .*\n", "", own.read_text("utf-8"), count=1, flags=re.M)
+    content = re.sub(r"^name = .*$", lambda _: named, content, count=1, flags=re.M)
     copies = {file.parent / base.name: base.read_text("utf-8") for base in bases}
     try:
         if file in copies:

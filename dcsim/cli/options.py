@@ -164,11 +164,12 @@ def print_result(document: Callable[[], dict[str, Any]], page: "Callable[[], Pag
 class ProgressLine:
     """How far a simulation is, on stderr: only on a terminal, and only once it has taken two seconds.
 
-    ``kept``: where finished replications of the first ``files`` runs stay if Ctrl-C ends it.
+    ``kept``: where finished replications of the first ``files`` runs stay if Ctrl-C ends it. ``doing``: what is said
+    until there is an interval.
     """
 
-    def __init__(self, kept: Path | None = None, files: int = 0) -> None:
-        self.kept, self.files = kept, files
+    def __init__(self, kept: Path | None = None, files: int = 0, doing: str = "simulating") -> None:
+        self.kept, self.files, self.doing = kept, files, doing
         self.wanted = sys.stderr.isatty()
         self.bar: Bar | None = None
         self.task: TaskID | None = None
@@ -184,7 +185,7 @@ class ProgressLine:
     def begin(self) -> None:
         """Show a bar that does not know its length yet."""
         bar = _bar()
-        self.task = bar.add_task("", total=None)
+        self.task = bar.add_task(self.doing, total=None)
         bar.start()
         self.bar = bar
 
@@ -214,7 +215,7 @@ class ProgressLine:
             half_width, self.error_at = running.half_width, now
             if half_width is not None:
                 self.error = f"{printable(running.name, 24)} ± {100 * half_width:.2g} pp"
-        self.bar.update(self.task, completed=done, total=total, description=self.error)
+        self.bar.update(self.task, completed=done, total=total, description=self.error or self.doing)
 
 
 def _bar() -> "Bar":

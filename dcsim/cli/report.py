@@ -57,9 +57,12 @@ def report_command(
 
     if output is not None and str(output) != "-":
         writable(click.get_current_context(), click.get_current_context().command.params[2], output.absolute().parent)
-    folders = [each for folder in given for each in (members(folder) or [folder])]
-    folders = list(dict.fromkeys(folder.resolve() for folder in folders))
     context = click.get_current_context()
+    groups = [members(folder) for folder in given]
+    if len(given) > 1 and any(groups):
+        raise click.UsageError("Name one comparison, or the folders of runs.", context)
+    folders = [each for folder, group in zip(given, groups, strict=True) for each in (group or [folder])]
+    folders = list(dict.fromkeys(folder.resolve() for folder in folders))
     if kind == "trace":
         if len(folders) > 1:
             raise click.UsageError("A trace is of one run: name its folder.", context)

@@ -10,6 +10,8 @@ from dcsim.report.page import Row, Table
 NARROWEST_HEADING, WIDEST_HEADING = 9, 16
 GAP = "  "
 """Between two columns."""
+TOGETHER = (" to ", " ± ")
+"""What is not drawn away from the number before it, as a unit is."""
 _NUMBER = re.compile(r"((?:[A-Za-z]+ )?[+-]?[\d,]*\d)(\.\d+)?( .*)?")
 """A cell that begins with a number, perhaps after a word: what stands before the point, the decimals, and what follows:
 an error, an upper end, a unit."""
@@ -91,8 +93,8 @@ def _unit(row: Row) -> str:
 
 
 def _aligned(table: Table, columns: Collection[int], unit: Callable[[Row], str]) -> Table:
-    """Put blanks into cells of some columns, so that in each the decimal points of rows of one unit, and the errors or
-    units behind the decimals, stand under each other."""
+    """Put blanks into cells of some columns, so that in each the decimal points of rows of one unit, and units behind
+    the decimals, stand under each other."""
     matches = {
         (number, column): match
         for number, row in enumerate(table.rows)
@@ -108,7 +110,7 @@ def _aligned(table: Table, columns: Collection[int], unit: Callable[[Row], str])
     for (number, column), match in matches.items():
         key, after = (column, unit(table.rows[number])), match[3] or ""
         point = match[2] or ""
-        tails[number, column] = (point if after.startswith(" to ") else point.ljust(decimals[key])) + after
+        tails[number, column] = (point if after.startswith(TOGETHER) else point.ljust(decimals[key])) + after
         behind[key] = max(behind.get(key, 0), wide([tails[number, column]]))
 
     def padded(number: int, row: Row) -> Row:

@@ -6,12 +6,13 @@ curves: a reader can search them, and a file stays small.
 
 import io
 import re
+import warnings
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import escape, quoteattr
 
-from dcsim.report.document import Areas, Bars, Chart, Histograms, Picture, Stacks, Waterfall
+from dcsim.report.document import WORDS, Areas, Bars, Chart, Histograms, Picture, Stacks, Waterfall
 from dcsim.report.page import number
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ COLOURS = {
     "unpowered": "#5b5b66",
     "others": FAINT,
 }
+COLOURS |= {WORDS[state]: COLOURS[state] for state in WORDS}
 """Colours of the states; source: assumed, neighbours differ in lightness; names stand beside them."""
 ORDER = ("#2a78b5", "#e08a1e", "#4e9f6d", "#c8452f", "#7a5195", "#76b7b2", "#edc948", "#8c5a3c", "#7f8c8d")
 """Colours of whatever is no state, in turn."""
@@ -59,7 +61,9 @@ def svg(picture: Picture) -> str:
         "font.size": 12.0,
         "text.parse_math": False,  # a name may hold dollars
     }
-    with matplotlib.rc_context(settings):
+    with matplotlib.rc_context(settings), warnings.catch_warnings():
+        # Letters that its own font lacks are text in the file; the reader's fonts have them.
+        warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
         none: dict[str, Any] = dict.fromkeys(("Date", "Creator", "Format", "Type"))
         drawn = _DRAWN[type(picture.chart)](picture.chart)
         drawn.savefig(out, format="svg", metadata=none, transparent=True)

@@ -5,6 +5,23 @@ from dataclasses import dataclass
 
 from dcsim.report.page import Passage, Table
 
+WORDS = {
+    "running": "running",
+    "overhead": "slower running",
+    "checkpoint": "checkpoint writes",
+    "lost": "work done again",
+    "detect": "waiting for detection",
+    "failover": "failover",
+    "restore": "restore",
+    "wait": "waiting for hardware",
+    "repair": "repair",
+    "maintenance": "maintenance",
+    "spare": "idle spares",
+    "idle": "other idle GPUs",
+    "unpowered": "no power yet",
+}
+"""The states of the ledger in words that need no explanation."""
+
 
 @dataclass(frozen=True)
 class Bars:

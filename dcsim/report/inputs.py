@@ -32,7 +32,8 @@ UNITS = {
 SEED = "--seed"
 NOT_SHOWN = ("name", "description")
 LONG = re.compile(r"(?<![\d.,])\d{5,}")
-LONGEST_VALUE, LONGEST_SOURCE = 80, 160
+LONGEST_VALUE, LONGEST_SOURCE, MOST_ROWS = 80, 160, 250
+"""Letters and rows; source: assumed, so that a report of a large file fits into a mail."""
 METHOD = (
     (
         "What is simulated",
@@ -76,7 +77,7 @@ def inputs_section(dossier: Dossier) -> Section:
             continue
         cells = [_value(key, column.get(key)) for column in columns]
         sources = [manifest.origins.get(key, "") for manifest in dossier.manifests]
-        row = Row(key, (*cells, _sources(sources)), strong=len(set(cells)) > 1)
+        row = Row(printable(key, LONGEST_VALUE), (*cells, _sources(sources)), strong=len(set(cells)) > 1)
         known = [source for source in sources if source]
         (defaults if known and all(source.startswith(DEFAULT) for source in known) else given).append(row)
     given.sort(key=lambda row: not row.strong)
@@ -89,9 +90,15 @@ def inputs_section(dossier: Dossier) -> Section:
             "Keys are written as --set takes them. Sources are the comments in the scenario's file: deck is the "
             "published calculation, public something anybody can look up, assumed nobody's measurement." + bold,
         ),
-        (Table("Given", heads, tuple(given), corner="key"),),
-        (Table("Defaults", heads, tuple(defaults), corner="key"),) if defaults else (),
+        (_table("Given", heads, given),),
+        (_table("Defaults", heads, defaults),) if defaults else (),
     )
+
+
+def _table(title: str, heads: tuple[str, ...], rows: Sequence[Row]) -> Table:
+    left = len(rows) - MOST_ROWS
+    notes = (f"{left:,} further values stand in scenario.toml, in the folder of the run.",) if left > 0 else ()
+    return Table(title, heads, tuple(rows[:MOST_ROWS]), corner="key", notes=notes)
 
 
 def _value(key: str, text: str | None) -> str:

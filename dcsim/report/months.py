@@ -6,7 +6,7 @@ import numpy as np
 
 from dcsim.decide.dossier import Story
 from dcsim.decide.played import HELD, Span
-from dcsim.report.document import Areas, Picture, Section
+from dcsim.report.document import WORDS, Areas, Picture, Section
 from dcsim.report.page import Row, Table, number, per_cent
 from dcsim.units import MS_PER_H
 
@@ -48,16 +48,15 @@ def _picture(name: str, story: Story) -> Picture:
         for span in spans:
             values = span.gpus[state]
             cells += [number(float(values.mean()), 0), number(float(values.min()), 0), number(float(values.max()), 0)]
-        rows.append(Row(state, tuple(cells)))
+        rows.append(Row(WORDS[state], tuple(cells)))
     columns = tuple(
         f"{which} month, {what}" for which in ("typical", "worst") for what in ("mean", "lowest", "highest")
     )
     table = Table(f"{name}: GPUs by state", columns, tuple(rows), corner="GPUs, means of 6 h")
-    low = [float(np.min(span.gpus[HELD[0]])) for span in spans]
+    away = [gpus - float(np.mean(span.gpus[HELD[0]])) for span in spans]
     says = (
-        f"{name}: in the typical month {per_cent(story.typical.loss)} % is lost and never fewer than "
-        f"{number(low[0], 0)} of {number(gpus, 0)} GPUs run, in the mean of 6 h; in the worst month "
-        f"{per_cent(story.worst.loss)} % is lost, and at its worst {number(low[1], 0)} GPUs run."
+        f"{name}: a typical month loses {per_cent(story.typical.loss)} % and the worst {per_cent(story.worst.loss)} %; "
+        f"in their means {number(away[0], 0)} and {number(away[1], 0)} of {number(gpus, 0)} GPUs do not run."
     )
     return Picture(f"{name}: GPUs that do not run", says, Areas(panels, "day of the month", "GPUs"), table)
 
@@ -67,7 +66,7 @@ def _panel(
 ) -> tuple[str, tuple[float, ...], tuple[tuple[str, tuple[float, ...]], ...]]:
     bins = len(span.gpus[HELD[0]])
     edges = np.linspace(0, (span.end - span.begin) / MS_PER_H / 24, bins + 1)
-    series = [(state, tuple(np.round(span.gpus[state], 1).tolist())) for state in seen]
+    series = [(WORDS[state], tuple(np.round(span.gpus[state], 1).tolist())) for state in seen]
     if rest:
         others = sum((span.gpus[state] for state in rest), np.zeros(bins))
         series.append(("others", tuple(np.round(others, 1).tolist())))

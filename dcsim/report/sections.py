@@ -1,6 +1,7 @@
 """What a report shows of runs: tables, pictures and the sentences that say what there is to see in them."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +11,7 @@ from dcsim.decide.comparison import Pair
 from dcsim.decide.dossier import Dossier
 from dcsim.decide.result import price_all_in
 from dcsim.ledger import STATES
-from dcsim.report.document import Bars, Histograms, Part, Picture, Section, Stacks, Waterfall
+from dcsim.report.document import WORDS, Bars, Histograms, Part, Picture, Section, Stacks, Waterfall
 from dcsim.report.formula import LINES, PRICES, term_of, theory_table
 from dcsim.report.page import MISSING, Passage, Row, Table, and_list, number, per_cent, printable, usd
 from dcsim.report.simulated import (
@@ -195,20 +196,20 @@ def _money(runs: Sequence[RunResult]) -> Table:
 # --- why they differ ----------------------------------------------------------------------------------------------
 
 
-def why(bridges: Sequence[Bridge]) -> Section:
+def why(bridges: Sequence[Bridge], called: Sequence[str]) -> Section:
     """Return the waterfalls from each formula to its simulation."""
     pictures: list[Part] = []
     meanings: list[tuple[str, str]] = []
-    for bridge in bridges:
+    for bridge, name in zip(bridges, called, strict=True):
         steps = [step for step in bridge.steps[1:] if abs(step.delta_pp) >= 0.005]
         first, last = bridge.steps[0].loss, bridge.steps[-1].loss
         largest = max(steps, key=lambda step: abs(step.delta_pp), default=None)
-        name = printable(bridge.scenario.name)
         says = f"{name}: {per_cent(first)} % by the formula, {per_cent(last)} % simulated"
         says += f"; the largest step is {largest.delta_pp:+.2f} pp: {largest.text}." if largest else "; they agree."
         shown = (("", 100 * first), *((step.name, step.delta_pp) for step in steps))
         chart = Waterfall(shown, "formula", "simulated", "%", "pp")
-        pictures.append(Picture(bridge_table(bridge).title, says, chart, bridge_table(bridge)))
+        table = replace(bridge_table(bridge), title=f"Why formula and simulation differ: {name}")
+        pictures.append(Picture(table.title, says, chart, table))
         meanings += steps_passage(bridge).items
     told = min((bridge.replications for bridge in bridges), default=0)
     return Section(
@@ -268,12 +269,12 @@ def where(dossier: Dossier) -> Section:
     told = []
     for index, label in enumerate(labels):
         ranked = sorted(seen, key=lambda state: -shares[state][index])[:2]
-        most = and_list([f"{state} ({shares[state][index]:.2f} %)" for state in ranked])
+        most = and_list([f"{WORDS[state]} ({shares[state][index]:.2f} %)" for state in ranked])
         told.append(f"{label} loses {per_cent(runs[index].loss.mean)} % of its GPU-hours, most of it to {most}.")
-    rows = [Row(state, tuple(number(share, 2) for share in shares[state])) for state in STATES[1:]]
+    rows = [Row(WORDS[state], tuple(number(share, 2) for share in shares[state])) for state in STATES[1:]]
     rows.append(Row("goodput loss", tuple(with_error(run.loss) for run in runs), strong=True))
     table = Table("Losses by state, % of all GPU-hours", names(runs), tuple(rows), corner="state")
-    chart = Stacks(labels, tuple((state, shares[state]) for state in seen), "% lost")
+    chart = Stacks(labels, tuple((WORDS[state], shares[state]) for state in seen), "% lost")
     picture = Picture(table.title, " ".join(told), chart, table)
     costs = (_costs(dossier, index) for index in range(len(dossier.stories)))
     return Section("where", "Where the GPU-hours go", (), (picture, *costs))
@@ -306,7 +307,7 @@ def _costs(dossier: Dossier, index: int) -> Table:
     )
     return Table(
         f"{name}: losses by hazard and phase, % of all GPU-hours",
-        (*phases, "together"),
+        (*(WORDS[phase] for phase in phases), "together"),
         tuple(rows),
         corner="hazard",
         notes=(note,),

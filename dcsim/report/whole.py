@@ -13,7 +13,7 @@ from dcsim.report.inputs import inputs_section, made, method_section
 from dcsim.report.months import months
 from dcsim.report.page import and_list, number, per_cent, printable
 from dcsim.report.sections import beside, first_picture, gap, names, sure, where, why
-from dcsim.report.simulated import comparison_page, run_page
+from dcsim.report.simulated import SAME, comparison_page, run_page
 from dcsim.report.spread import luck, with_error
 
 LONGEST_TITLE, LONGEST_ABOUT = 120, 300
@@ -23,7 +23,7 @@ def document(given: Dossier) -> Document:
     """Return the whole report of a run, or of runs that were compared; where their folders are is no part of it."""
     shown = replace(given, runs=tuple(replace(run, folder=None) for run in given.runs))
     runs = shown.runs
-    sections: list[Section] = [beside(runs), why(shown.bridges)]
+    sections: list[Section] = [beside(runs), why(shown.bridges, names(runs))]
     if len(runs) > 1:
         sections.append(gap(shown.pairs, runs))
     sections += [where(shown), sure(runs)]
@@ -46,7 +46,8 @@ def _about(runs: Sequence[RunResult]) -> tuple[str, ...]:
     gpus = and_list(list(dict.fromkeys(f"{run.scenario.cluster.gpus:,} GPUs" for run in runs)))
     topologies = and_list(list(dict.fromkeys(printable(run.scenario.cluster.topology.name) for run in runs)))
     over = f" over {term_of([run.estimate for run in runs])}" if any(run.tco for run in runs) else ""
-    lines = [f"{gpus} of {topologies}{over}."]
+    many = f"{len(runs[0].sample):,} replications" if len(runs[0].sample) > 1 else "one replication, so no interval"
+    lines = [f"{gpus} of {topologies}{over}; {many}."]
     for name, run in zip(names(runs), runs, strict=True):
         if run.scenario.description:
             lines.append(f"{name}: {printable(run.scenario.description, LONGEST_ABOUT)}")
@@ -74,7 +75,9 @@ def _cards(runs: Sequence[RunResult]) -> tuple[Card, ...]:
             cards.append(Card(name, per_cent(run.loss.mean), "% of GPU-hours lost", notes, best))
             continue
         money = f"{number(run.tco.total_usd / 1e6, 1)} million USD in {term_of([run.estimate])}"
-        best = "cheapest" if len(runs) > 1 and price == min(known) else ""
+        tied = sum(each - min(known) <= SAME * each for each in known) > 1
+        alike = price - min(known) <= SAME * price
+        best = "" if len(runs) == 1 or not alike else "the same" if tied else "cheapest"
         more = f"+{number(price - min(known), 2)} USD, +{per_cent(price / min(known) - 1, 1)} %"
         notes = (lost, money) if price == min(known) else (more, lost, money)
         cards.append(Card(name, number(price, 2), "USD per useful GPU-hour", notes, best))

@@ -80,9 +80,9 @@ def test_a_comparison_of_kept_runs_is_the_comparison(dcsim):
 
 
 def test_hostile_names_are_shown_as_they_are(dcsim):
-    """A name that wants to be a script, a template, a formula or ten thousand letters is text, and is cut."""
+    """A name that wants to be a script, a template, a formula or nine thousand letters is text, and is cut."""
     text = SMALL.replace('"Small"', json.dumps(HOSTILE)).replace('"train"', json.dumps('<img src=x onerror="1">|`*'))
-    Path("small.toml").write_text(f"description = {json.dumps(HOSTILE + 'A' * 10_000)}\n{text}")
+    Path("small.toml").write_text(f"description = {json.dumps(HOSTILE + 'A' * 9_000)}\n{text}")
     assert dcsim("run", "small.toml", "-n", 2, "--workers", 1).exit_code == 0
     text = report_of().read_text()
     page = Page(text)

@@ -225,8 +225,8 @@ def test_new_copies_a_shipped_scenario(dcsim, tmp_path, name):
     assert dcsim("new", "mine.toml", "--from", name).exit_code == 0
     mine = (tmp_path / "mine.toml").read_text().splitlines()
     theirs = shipped_files("scenarios")[name].read_text().splitlines()
-    assert [line for line in mine if line not in theirs] == ['name = "mine"']
-    assert len(mine) == len(theirs)
+    assert [line for line in mine if line not in theirs] == ['name = "mine"', f'description = "started from {name}"']
+    assert [line for line in theirs if line not in mine and not line.startswith(("name = ", "description = "))] == []
     done = dcsim("check", "mine.toml")
     assert done.exit_code == 0
     assert done.stdout.startswith("mine.toml: ok\n")
@@ -242,7 +242,9 @@ def test_new_copies_what_a_scenario_extends(dcsim, tmp_path, monkeypatch):
     monkeypatch.setattr("dcsim.shipped.shipped_files", lambda _: shipped)
     told = dcsim("new", "mine.toml", "--from", "leaf").stdout
     assert told.startswith("mine.toml: a copy of leaf with mid.toml and base.toml, which it extends.")
-    assert (tmp_path / "mine.toml").read_text() == 'extends = "mid.toml"\nname = "mine"\n'
+    assert (
+        tmp_path / "mine.toml"
+    ).read_text() == 'extends = "mid.toml"\nname = "mine"\ndescription = "started from leaf"\n'
     for base in ("mid.toml", "base.toml"):
         assert (tmp_path / base).read_bytes() == (tmp_path / "shipped" / base).read_bytes()
     assert dcsim("check", "mine.toml").stdout == "mine.toml: ok\n"

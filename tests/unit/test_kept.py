@@ -26,7 +26,8 @@ def tiers(*names: str) -> list[Scenario]:
 def test_a_run_is_read_back_as_it_was(tmp_path) -> None:
     """Sample, engine, range of MTBF and the whole document are those of the run."""
     (scenario,) = tiers("gold")
-    ran = run(scenario, replications=20, output=tmp_path, workers=1, command=("dcsim", "run"), origins=[{"seed": "ours"}])
+    about = {"command": ("dcsim", "run"), "origins": [{"seed": "ours"}]}
+    ran = run(scenario, replications=20, output=tmp_path, workers=1, **about)
     ((again,), _) = reopen([ran.folder], lambda _: (), workers=1)
     assert again.to_json() == ran.to_json()
     manifest = Manifest.read(ran.folder)
