@@ -76,7 +76,6 @@ def test_they_do_on_paper_and_on_a_screen(stream):
     """The lines that are written have their points in the same columns."""
     lines = [line for line in shown(Page(parts=(LOSSES,)), stream()).splitlines() if line.startswith(("a ", "b "))]
     assert len({line.index(".") for line in lines}) == 1
-    assert len({line.rindex("±") - line.rindex(".", 0, line.rindex("±")) > 0 for line in lines}) == 1
     first, second = (line.index(".", line.index("±") + 6) for line in lines)
     assert first == second
 
@@ -160,7 +159,7 @@ def test_progress_tells_the_interval_of_what_was_asked_for():
     line = ProgressLine()
     line.bar, line.task = Bar(), 0
     line(1, 9, Running("Gold, before finite spares", [0.1, 0.2]))
-    assert line.bar.told == ""
+    assert line.bar.told == "simulating"
     line(2, 9, Running("Gold", [0.1, 0.1]))
     assert line.bar.told == "Gold ± 0 pp"
     line.error_at = 0.0
