@@ -99,10 +99,11 @@ def _described(runs: Sequence[RunResult]) -> tuple[Passage, ...]:
 
 
 def _loss_sentence(run: RunResult) -> str:
-    formula = loss(run.estimate.accounting.goodput_loss)
-    lost = f"{printable(run.scenario.name)} loses {with_error(run.loss)} % of its GPU-hours in the simulation"
-    out = f" A replica is out of service {out_of_service(run)}." if serves([run]) else ""
-    return f"{lost}, {formula} % by the published formula.{out}"
+    name, formula = printable(run.scenario.name), loss(run.estimate.accounting.goodput_loss)
+    lost = f"{with_error(run.loss)} % of its GPU-hours in the simulation, {formula} % by the published formula."
+    if serves([run]):
+        return f"{name}: a replica is out of service {out_of_service(run)}. The cluster loses {lost}"
+    return f"{name} loses {lost}"
 
 
 def verdict(runs: Sequence[RunResult]) -> str:

@@ -64,9 +64,9 @@ def test_one_run_is_no_certainty():
 def test_replicas_are_told_in_hours_out_of_service():
     """Where every job is stateless the report says how long a replica is out: 0.48 % is 42 hours a year."""
     found = lost(REPLICAS, 0.0047, 0.0049)
-    out = "A replica is out of service 0.48 % of the time (42 h a year)"
-    assert verdict([found, found]).endswith(f"{out} at Silver-tier and Silver-tier.")
-    assert run_page([found]).answer[0].endswith(f"{out}.")
+    out = "replica is out of service 0.48 % of the time (42 h a year)"
+    assert verdict([found, found]).endswith(f"A {out} at Silver-tier and Silver-tier.")
+    assert run_page([found]).answer[0].startswith(f"Silver-tier: a {out}. The cluster loses 0.48 ± ")
     assert serves([found])
     assert not serves([lost(GOLD, 0.1)])
     assert "out of service" not in run_page([lost(GOLD, 0.1)]).answer[0]
