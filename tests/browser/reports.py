@@ -72,7 +72,7 @@ WRITTEN = {
     "again.toml": hostile("训练集群 🚀 مرحبا", cluster={"topology": "gb300-nvl72", "gpus": 144, "spares": 0}),
 }
 COMMANDS = {
-    "tiers": ["compare", "pretrain-5184/gold", "pretrain-5184/hyperscaler", "pretrain-5184/silver", "-n", "16"],
+    "tiers": ["compare", "pretrain-5184/gold", "pretrain-5184/hyperscaler", "pretrain-5184/silver", "-n", "8"],
     "once": ["run", "pretrain-5184/silver", "-n", "1"],
     "unknown": ["run", "unknowns/mtbf-unknown", "-n", "72"],
     "plant": ["run", "plant/feed-capped", "-n", "2"],
