@@ -95,7 +95,7 @@ def _trace(folder: Path, replication: int | None, window: str | None, nodes: str
     scenario = sample.scenario
     chosen = nodes_of(nodes, build(scenario.cluster.topology, scenario.cluster.gpus)) if nodes is not None else None
     time = window_of(window, scenario.horizon) if window is not None else None
-    played = Played.typical(sample) if replication is None else Played(scenario, replication)
+    played = Played.typical(sample, places=True) if replication is None else Played(scenario, replication, places=True)
     found = bounds_of(played.log, scenario, played.replication, time, chosen)
     say(f"note: replication {played.replication}, {found.events:,} events; open it in ui.perfetto.dev")
     for note in found.notes:

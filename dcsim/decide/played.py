@@ -46,21 +46,21 @@ class Span:
 
 
 class Played:
-    """One replication of a scenario and its log."""
+    """One replication of a scenario and its log, with ``places`` also of who holds which GPUs (for traces)."""
 
-    def __init__(self, scenario: Scenario, replication: int) -> None:
+    def __init__(self, scenario: Scenario, replication: int, places: bool = False) -> None:
         from dcsim.engine import EventLog, simulate  # SimPy: a run of the batch engine does without it
 
         self.scenario, self.replication = sampled(scenario, replication), replication
-        self.log = EventLog()
+        self.log = EventLog(places)
         self.accounts = simulate(self.scenario, replication, self.log)
         self._columns = self.log.columns()
 
     @classmethod
-    def typical(cls, sample: Sample) -> "Played":
+    def typical(cls, sample: Sample, places: bool = False) -> "Played":
         """Play the replication of median loss; of an even number, the better of the two in the middle."""
         order = np.argsort(sample.loss, kind="stable")
-        return cls(sample.scenario, int(sample.replications[order[(len(order) - 1) // 2]]))
+        return cls(sample.scenario, int(sample.replications[order[(len(order) - 1) // 2]]), places)
 
     @classmethod
     def worst(cls, sample: Sample) -> "Played":

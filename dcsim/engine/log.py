@@ -52,7 +52,9 @@ class EventLog:
 
     SCHEMA = SCHEMA
 
-    def __init__(self) -> None:
+    def __init__(self, places: bool = True) -> None:
+        self.places = places
+        """Whether who holds which GPUs is kept: a third of the rows where components have places."""
         self._columns: dict[str, list[Any]] = {name: [] for name, *_ in SCHEMA}
         self._appends = [column.append for column in self._columns.values()]
 

@@ -264,7 +264,7 @@ class Movements(Simulation[FullGang]):
 
     def note_places(self, atoms: Atoms, owners: Atoms, now: int, state: str = "", **further: Any) -> None:
         """Log whose these atoms are from now on, or in which state they are out and whose they were."""
-        if self.log is None or self.places is None or not len(atoms):
+        if self.log is None or not self.log.places or self.places is None or not len(atoms):
             return
         size = self.places.atom
         cuts = np.flatnonzero((np.diff(atoms) != 1) | (np.diff(owners) != 0)) + 1

@@ -16,6 +16,7 @@ from dcsim.report.formula import LINES, PRICES, term_of, theory_table
 from dcsim.report.page import MISSING, Passage, Row, Table, and_list, number, per_cent, printable, usd
 from dcsim.report.simulated import (
     GROUPS,
+    SAME,
     answer_table,
     bridge_table,
     gap_table,
@@ -70,8 +71,16 @@ def first_picture(runs: Sequence[RunResult]) -> Picture:
     told = [f"{label} {number(mean, 2)}" for label, (mean, _) in zip(labels, found, strict=True)]
     says = f"{title}: {and_list(told)} {what}."
     means = tuple(mean for mean, _ in found)
-    chart = Bars(labels, means, intervals, unit, marked=1 if len(runs) == 1 else means.index(min(means)))
+    chart = Bars(labels, means, intervals, unit, marked=_marked(runs, means))
     return Picture(title, says, chart, answer_table(runs))
+
+
+def _marked(runs: Sequence[RunResult], means: Sequence[float]) -> int:
+    """Return the best bar; none of several that are the same; of one run what was simulated."""
+    if len(runs) == 1:
+        return 1
+    least = min(means)
+    return -1 if sum(mean - least <= SAME * mean for mean in means) > 1 else means.index(least)
 
 
 # --- formula beside simulation ------------------------------------------------------------------------------------

@@ -66,12 +66,13 @@ def _cards(runs: Sequence[RunResult]) -> tuple[Card, ...]:
     known = [price for price in prices if price is not None]
     cards = []
     for name, run, price in zip(names(runs), runs, prices, strict=True):
-        lost = f"{with_error(run.loss)} % of GPU-hours lost"
+        notes: tuple[str, ...]
+        lost = f"{with_error(run.loss)} %"
         if run.tco is None or price is None or len(known) < len(runs):
             best = "least lost" if len(runs) > 1 and run.loss.mean == min(each.loss.mean for each in runs) else ""
-            notes: tuple[str, ...] = (
-                (lost,) if run.tco is None else (lost, f"{number(run.tco.total_usd / 1e6, 1)} million USD")
-            )
+            notes = ("one run, no interval" if run.loss.half_width is None else f"95 % interval: {lost}",)
+            if run.tco is not None:
+                notes += (f"{number(run.tco.total_usd / 1e6, 1)} million USD in {term_of([run.estimate])}",)
             cards.append(Card(name, per_cent(run.loss.mean), "% of GPU-hours lost", notes, best))
             continue
         money = f"{number(run.tco.total_usd / 1e6, 1)} million USD in {term_of([run.estimate])}"
@@ -79,6 +80,7 @@ def _cards(runs: Sequence[RunResult]) -> tuple[Card, ...]:
         alike = price - min(known) <= SAME * price
         best = "" if len(runs) == 1 or not alike else "the same" if tied else "cheapest"
         more = f"+{number(price - min(known), 2)} USD, +{per_cent(price / min(known) - 1, 1)} %"
-        notes = (lost, money) if price == min(known) else (more, lost, money)
+        told = (f"{lost} of GPU-hours lost", money)
+        notes = told if price == min(known) else (more, *told)
         cards.append(Card(name, number(price, 2), "USD per useful GPU-hour", notes, best))
     return tuple(cards)
