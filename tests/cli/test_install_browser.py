@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -104,3 +105,15 @@ def test_ci_asks_for_the_browser() -> None:
         'exec bash "$(dirname -- "${BASH_SOURCE[0]}")/../scripts/test" --install-browser "$@"'
     ]
     assert os.access(ROOT / ".ci/run", os.R_OK)
+
+
+@pytest.mark.parametrize(("wanted", "ends"), [("", "4 skipped"), ("required", "4 errors")])
+def test_without_a_browser(machine: Path, wanted: str, ends: str) -> None:
+    """Tests in a browser skip and say how to get one; where one was asked for they fail: no skip goes unseen."""
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/browser", "-k", "sound_page"],
+        cwd=ROOT, env={"PATH": str(machine), "DCSIM_BROWSER": wanted}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert "no Chromium here: scripts/test --install-browser" in done.stdout
+    assert ends in done.stdout.splitlines()[-1]
+    assert done.returncode == (1 if wanted else 0)
