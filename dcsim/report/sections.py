@@ -208,7 +208,7 @@ def _money(runs: Sequence[RunResult]) -> Table:
 def why(bridges: Sequence[Bridge], called: Sequence[str]) -> Section:
     """Return the waterfalls from each formula to its simulation."""
     pictures: list[Part] = []
-    meanings: list[tuple[str, str]] = []
+    meanings: list[tuple[str, str, str]] = []
     for bridge, name in zip(bridges, called, strict=True):
         steps = [step for step in bridge.steps[1:] if abs(step.delta_pp) >= 0.005]
         first, last = bridge.steps[0].loss, bridge.steps[-1].loss
@@ -219,7 +219,7 @@ def why(bridges: Sequence[Bridge], called: Sequence[str]) -> Section:
         chart = Waterfall(shown, "formula", "simulated", "%", "pp")
         table = replace(bridge_table(bridge), title=f"Why formula and simulation differ: {name}")
         pictures.append(Picture(table.title, says, chart, table))
-        meanings += steps_passage(bridge).items
+        meanings += ((step, text, name) for step, text in steps_passage(bridge).items)
     told = min((bridge.replications for bridge in bridges), default=0)
     return Section(
         "why",
@@ -228,7 +228,19 @@ def why(bridges: Sequence[Bridge], called: Sequence[str]) -> Section:
             "One assumption of the formula at a time is replaced by what the simulation does, on the same failures: "
             f"each step is worth so many percentage points of all GPU-hours. Told over {told:,} replications.",
         ),
-        (*pictures, Passage("What each step puts in", tuple(dict.fromkeys(meanings)))),
+        (*pictures, Passage("What each step puts in", _meanings(meanings))),
+    )
+
+
+def _meanings(found: Sequence[tuple[str, str, str]]) -> tuple[tuple[str, str], ...]:
+    """Return each step with its meaning once; one that means something else at another run names the runs."""
+    by_step: dict[str, dict[str, list[str]]] = {}
+    for step, text, name in found:
+        by_step.setdefault(step, {}).setdefault(text, []).append(name)
+    return tuple(
+        (step if len(texts) == 1 else f"{step} ({and_list(called)})", text)
+        for step, texts in by_step.items()
+        for text, called in texts.items()
     )
 
 
