@@ -49,11 +49,11 @@ class Stacks:
 
 @dataclass(frozen=True)
 class Waterfall:
-    """Steps that lead from one level to another: (name, size of the step); the first is the level it begins at."""
+    """Steps that lead from one level to another, (name, size of the step) each; levels are (name, value)."""
 
+    first: tuple[str, float]
     steps: tuple[tuple[str, float], ...]
-    first: str
-    last: str
+    last: tuple[str, float]
     unit: str
     step_unit: str
 

@@ -215,8 +215,8 @@ def why(bridges: Sequence[Bridge], called: Sequence[str]) -> Section:
         largest = max(steps, key=lambda step: abs(step.delta_pp), default=None)
         says = f"{name}: {per_cent(first)} % by the formula, {per_cent(last)} % simulated"
         says += f"; the largest step is {largest.delta_pp:+.2f} pp: {largest.text}." if largest else "; they agree."
-        shown = (("", 100 * first), *((step.name, step.delta_pp) for step in steps))
-        chart = Waterfall(shown, "formula", "simulated", "%", "pp")
+        shown = tuple((step.name, step.delta_pp) for step in steps)
+        chart = Waterfall(("formula", 100 * first), shown, ("simulated", 100 * last), "%", "pp")
         table = replace(bridge_table(bridge), title=f"Why formula and simulation differ: {name}")
         pictures.append(Picture(table.title, says, chart, table))
         meanings += ((step, text, name) for step, text in steps_passage(bridge).items)

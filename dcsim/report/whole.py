@@ -23,7 +23,9 @@ def document(given: Dossier) -> Document:
     """Return the whole report of a run, or of runs that were compared; where their folders are is no part of it."""
     shown = replace(given, runs=tuple(replace(run, folder=None) for run in given.runs))
     runs = shown.runs
-    sections: list[Section] = [beside(runs), why(shown.bridges, names(runs))]
+    sections: list[Section] = [beside(runs)]
+    if shown.bridges:
+        sections.append(why(shown.bridges, names(runs)))
     if len(runs) > 1:
         sections.append(gap(shown.pairs, runs))
     sections += [where(shown), sure(runs)]
