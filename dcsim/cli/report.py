@@ -66,12 +66,12 @@ def report_command(
     if kind == "trace":
         if len(folders) > 1:
             raise click.UsageError("A trace is of one run: name its folder.", context)
-        with ProgressLine():
+        with ProgressLine(doing="writing the report"):
             text = _trace(folders[0], replication, window, nodes)
     elif (replication, window, nodes) != (None, None, None):
         raise click.UsageError("--replication, --window and --nodes are for --format trace.", context)
     else:
-        with ProgressLine():
+        with ProgressLine(doing="writing the report"):
             made = _opened(folders, workers)
             text = iter([_rendered(kind, made)])
     if str(output) == "-":
@@ -149,7 +149,7 @@ def write_runs(runs: "Sequence[RunResult]", asked: Asked) -> None:
 
     for run in runs:
         assert run.folder is not None
-        with ProgressLine():
+        with ProgressLine(doing="writing the report"):
             text = _rendered("html", dossier(run, asked.workers, played=asked.engine != "batch"))
         _tell(run.folder / FILES["html"], text, asked)
 
@@ -160,7 +160,7 @@ def write_comparison(found: "Comparison", asked: Asked) -> None:
     from dcsim.montecarlo.group import write_group
 
     folders = [run.folder for run in found.runs if run.folder is not None]
-    with ProgressLine():
+    with ProgressLine(doing="writing the report"):
         made = dossier_of_all(found, played=asked.engine != "batch")
         text = _rendered("html", made)
     _tell(write_group(folders, made.manifests[0].command) / FILES["html"], text, asked)

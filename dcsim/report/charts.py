@@ -223,7 +223,7 @@ def _waterfall(chart: Waterfall) -> "Figure":
     for _, step in chart.steps:
         levels.append(levels[-1] + step)
     low, high = min(0.0, *levels), max(*levels, chart.last[1], 1e-12)
-    axes.set_xlim(low, low + _room([f"+00.00 {chart.step_unit}"]) * (high - low))
+    axes.set_xlim(low, low + _room([f"+00.{'0' * chart.digits} {chart.step_unit}"]) * (high - low))
     axes.set_ylim(rows, 0)
     axes.set_xticks([])
     room = 0.012 * (high - low)
@@ -234,10 +234,10 @@ def _waterfall(chart: Waterfall) -> "Figure":
         axes.text(max(start, start + size) + room, row + 0.72, told, color=INK, va="center", ha="left", weight=weight)
 
     unit = chart.unit
-    bar(0, 0, levels[0], ORDER[0], chart.first[0], f"{levels[0]:.2f} {unit}", "bold")
+    bar(0, 0, levels[0], ORDER[0], chart.first[0], f"{levels[0]:.{chart.digits}f} {unit}", "bold")
     for row, (name, step) in enumerate(chart.steps, 1):
-        bar(row, levels[row - 1], step, UP if step > 0 else DOWN, name, f"{step:+z.2f} {chart.step_unit}")
-    bar(rows - 1, 0, chart.last[1], ORDER[0], chart.last[0], f"{chart.last[1]:.2f} {unit}", "bold")
+        bar(row, levels[row - 1], step, UP if step > 0 else DOWN, name, f"{step:+z.{chart.digits}f} {chart.step_unit}")
+    bar(rows - 1, 0, chart.last[1], ORDER[0], chart.last[0], f"{chart.last[1]:.{chart.digits}f} {unit}", "bold")
     return figure
 
 

@@ -56,6 +56,7 @@ class Waterfall:
     last: tuple[str, float]
     unit: str
     step_unit: str
+    digits: int
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import numpy as np
 from dcsim.decide.dossier import Story
 from dcsim.decide.played import HELD, Span
 from dcsim.report.document import WORDS, Areas, Picture, Section
-from dcsim.report.page import Row, Table, number, per_cent
+from dcsim.report.page import Row, Table, loss, number
 from dcsim.units import MS_PER_H
 
 MOST_PICTURES = 6
@@ -55,7 +55,7 @@ def _picture(name: str, story: Story) -> Picture:
     table = Table(f"{name}: GPUs by state", columns, tuple(rows), corner="GPUs, means of 6 h")
     away = [gpus - float(np.mean(span.gpus[HELD[0]])) for span in spans]
     says = (
-        f"{name}: a typical month loses {per_cent(story.typical.loss)} % and the worst {per_cent(story.worst.loss)} %; "
+        f"{name}: a typical month loses {loss(story.typical.loss)} % and the worst {loss(story.worst.loss)} %; "
         f"in their means {number(away[0], 0)} and {number(away[1], 0)} of {number(gpus, 0)} GPUs do not run."
     )
     return Picture(f"{name}: GPUs that do not run", says, Areas(panels, "day of the month", "GPUs"), table)
@@ -70,5 +70,5 @@ def _panel(
     if rest:
         others = sum((span.gpus[state] for state in rest), np.zeros(bins))
         series.append(("others", tuple(np.round(others, 1).tolist())))
-    told = f"{title}: month {span.number} of replication {span.replication}, {per_cent(span.loss)} % lost"
+    told = f"{title}: month {span.number} of replication {span.replication}, {loss(span.loss)} % lost"
     return told, tuple(edges.tolist()), tuple(series)

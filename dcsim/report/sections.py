@@ -3,19 +3,29 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-import numpy as np
-from numpy.typing import NDArray
-
 from dcsim.decide import Bill, Bridge, RunResult
 from dcsim.decide.comparison import Pair
 from dcsim.decide.dossier import Dossier
 from dcsim.decide.result import price_all_in
 from dcsim.ledger import STATES
-from dcsim.report.document import WORDS, Bars, Histograms, Part, Picture, Section, Stacks, Waterfall
+from dcsim.report.document import WORDS, Bars, Part, Picture, Section, Stacks, Waterfall
 from dcsim.report.formula import LINES, PRICES, term_of, theory_table
-from dcsim.report.page import MISSING, Passage, Row, Table, and_list, number, per_cent, printable, usd
+from dcsim.report.page import (
+    MISSING,
+    Passage,
+    Row,
+    Table,
+    and_list,
+    loss,
+    loss_digits,
+    number,
+    per_cent,
+    printable,
+    usd,
+)
 from dcsim.report.simulated import (
     GROUPS,
+    LEAST_STEP_PP,
     SAME,
     answer_table,
     bridge_table,
@@ -24,11 +34,10 @@ from dcsim.report.simulated import (
     simulated_table,
     steps_passage,
 )
-from dcsim.report.spread import range_tables, with_error
+from dcsim.report.spread import with_error
 
 SHORT = 24
 """Letters of a name in a picture; source: assumed, what fits a phone."""
-MOST_BINS = 40
 AWAY = ("checkpoint", "lost", "detect", "failover", "restore", "wait", "repair", "maintenance", "unpowered")
 """States that a formula's downtime stands for."""
 
@@ -210,13 +219,17 @@ def why(bridges: Sequence[Bridge], called: Sequence[str]) -> Section:
     pictures: list[Part] = []
     meanings: list[tuple[str, str, str]] = []
     for bridge, name in zip(bridges, called, strict=True):
-        steps = [step for step in bridge.steps[1:] if abs(step.delta_pp) >= 0.005]
         first, last = bridge.steps[0].loss, bridge.steps[-1].loss
+        digits = max(loss_digits(first), loss_digits(last))
+        steps = [step for step in bridge.steps[1:] if abs(step.delta_pp) >= 0.5 * 10**-digits]
         largest = max(steps, key=lambda step: abs(step.delta_pp), default=None)
-        says = f"{name}: {per_cent(first)} % by the formula, {per_cent(last)} % simulated"
-        says += f"; the largest step is {largest.delta_pp:+.2f} pp: {largest.text}." if largest else "; they agree."
+        says = f"{name}: {loss(first)} % by the formula, {loss(last)} % simulated"
+        if largest is None or 100 * abs(last - first) < LEAST_STEP_PP:
+            says += "; they agree."
+        else:
+            says += f"; the largest step is {largest.delta_pp:+.2f} pp: {largest.text}."
         shown = tuple((step.name, step.delta_pp) for step in steps)
-        chart = Waterfall(("formula", 100 * first), shown, ("simulated", 100 * last), "%", "pp")
+        chart = Waterfall(("formula", 100 * first), shown, ("simulated", 100 * last), "%", "pp", digits)
         table = replace(bridge_table(bridge), title=f"Why formula and simulation differ: {name}")
         pictures.append(Picture(table.title, says, chart, table))
         meanings += ((step, text, name) for step, text in steps_passage(bridge).items)
@@ -291,7 +304,7 @@ def where(dossier: Dossier) -> Section:
     for index, label in enumerate(labels):
         ranked = sorted(seen, key=lambda state: -shares[state][index])[:2]
         most = and_list([f"{WORDS[state]} ({shares[state][index]:.2f} %)" for state in ranked])
-        told.append(f"{label} loses {per_cent(runs[index].loss.mean)} % of its GPU-hours, most of it to {most}.")
+        told.append(f"{label} loses {loss(runs[index].loss.mean)} % of its GPU-hours, most of it to {most}.")
     rows = [Row(WORDS[state], tuple(number(share, 2) for share in shares[state])) for state in STATES[1:]]
     rows.append(Row("goodput loss", tuple(with_error(run.loss) for run in runs), strong=True))
     table = Table("Losses by state, % of all GPU-hours", names(runs), tuple(rows), corner="state")
@@ -323,7 +336,7 @@ def _costs(dossier: Dossier, index: int) -> Table:
     ]
     name = names(dossier.runs)[index]
     note = (
-        f"Replication {story.replication}, the one of median loss ({per_cent(story.loss)} %). A stall belongs to the "
+        f"Replication {story.replication}, the one of median loss ({loss(story.loss)} %). A stall belongs to the "
         "failure that began it; a gang whose hardware was taken has no failure of its own."
     )
     return Table(
@@ -333,54 +346,3 @@ def _costs(dossier: Dossier, index: int) -> Table:
         corner="hazard",
         notes=(note,),
     )
-
-
-# --- how sure -----------------------------------------------------------------------------------------------------
-
-
-def sure(runs: Sequence[RunResult]) -> Section:
-    """Return the distributions over single runs, and what is not known."""
-    parts: list[Part] = []
-    if len(runs[0].sample) > 1:
-        parts.append(_spread("Goodput loss of single runs", runs, [100 * run.sample.loss for run in runs], "%", 2))
-        priced = [run for run in runs if run.total_estimated is not None]
-        if priced:
-            totals = [run.total_estimated.values / 1e6 for run in priced if run.total_estimated is not None]
-            term = term_of([run.estimate for run in priced])
-            parts.append(_spread(f"Cost of {term} in single runs", priced, totals, "million USD", 1))
-    else:
-        return Section("sure", "How sure that is", ("One replication has no spread and no interval.",))
-    says = ["Bars count replications; nine single runs in ten lie between P5 and P95; scales differ."]
-    ranges = range_tables(runs)
-    if ranges:
-        says.append("What is not known of the MTBF is no matter of luck: it stands in the last table.")
-    return Section("sure", "How sure that is", tuple(says), (*parts, *ranges))
-
-
-def _spread(
-    title: str, runs: Sequence[RunResult], samples: Sequence[NDArray[np.float64]], unit: str, digits: int
-) -> Picture:
-    labels, counts, edges, marks, rows = names(runs, SHORT), [], [], [], []
-    for values in samples:
-        bins = int(min(MOST_BINS, max(8, np.sqrt(len(values)) * 2)))
-        low, high = float(values.min()), float(values.max())
-        if high - low < 1e-9 * max(1.0, abs(high)):
-            low, high = low - 0.5, high + 0.5
-        count, edge = np.histogram(values, bins=bins, range=(low, high))
-        p5, p50, p95 = (float(each) for each in np.quantile(values, (0.05, 0.5, 0.95)))
-        counts.append(tuple(int(each) for each in count))
-        edges.append(tuple(float(each) for each in edge))
-        marks.append((("P5", p5), ("P50", p50), ("P95", p95)))
-        rows.append([float(values.mean()), p5, p50, p95, float(values.min()), float(values.max())])
-    columns = ("mean", "P5", "P50", "P95", "lowest", "highest")
-    table = Table(
-        f"{title}, {unit}",
-        columns,
-        tuple(Row(name, tuple(number(each, digits) for each in row)) for name, row in zip(labels, rows, strict=True)),
-    )
-    told = [
-        f"{label} between {number(row[1], digits)} and {number(row[3], digits)}"
-        for label, row in zip(labels, rows, strict=True)
-    ]
-    says = f"{title}: nine runs in ten lie {and_list(told)} {unit}."
-    return Picture(title, says, Histograms(labels, tuple(counts), tuple(edges), tuple(marks), unit, digits), table)

@@ -11,8 +11,9 @@ from dcsim.report.document import Card, Document, Section
 from dcsim.report.formula import term_of
 from dcsim.report.inputs import inputs_section, made, method_section
 from dcsim.report.months import months
-from dcsim.report.page import and_list, number, per_cent, printable
-from dcsim.report.sections import beside, first_picture, gap, names, sure, where, why
+from dcsim.report.page import and_list, loss, number, printable
+from dcsim.report.scatter import sure
+from dcsim.report.sections import beside, first_picture, gap, names, where, why
 from dcsim.report.simulated import SAME, comparison_page, run_page
 from dcsim.report.spread import luck, with_error
 
@@ -75,13 +76,13 @@ def _cards(runs: Sequence[RunResult]) -> tuple[Card, ...]:
             notes = ("one run, no interval" if run.loss.half_width is None else f"95 % interval: {lost}",)
             if run.tco is not None:
                 notes += (f"{number(run.tco.total_usd / 1e6, 1)} million USD in {term_of([run.estimate])}",)
-            cards.append(Card(name, per_cent(run.loss.mean), "% of GPU-hours lost", notes, best))
+            cards.append(Card(name, loss(run.loss.mean), "% of GPU-hours lost", notes, best))
             continue
         money = f"{number(run.tco.total_usd / 1e6, 1)} million USD in {term_of([run.estimate])}"
         tied = sum(each - min(known) <= SAME * each for each in known) > 1
         alike = price - min(known) <= SAME * price
         best = "" if len(runs) == 1 or not alike else "the same" if tied else "cheapest"
-        more = f"+{number(price - min(known), 2)} USD, +{per_cent(price / min(known) - 1, 1)} %"
+        more = f"+{number(price - min(known), 2)} USD"
         told = (f"{lost} of GPU-hours lost", money)
         notes = told if price == min(known) else (more, *told)
         cards.append(Card(name, number(price, 2), "USD per useful GPU-hour", notes, best))

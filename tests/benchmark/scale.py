@@ -1,4 +1,4 @@
-"""How the batch engine scales: failure rate, GPUs, replications, workers, memory, and what an interval costs.
+"""How the batch engine scales: failure rate, GPUs, replications, workers, memory; what an interval and a report cost.
 
 `scripts/bench` prints it below the table of the headline workload; see ``bench``.
 """
@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -112,6 +113,18 @@ def workers(cores: set[int], replications: int = 2048) -> dict[int, float]:
     return found
 
 
+def report(replications: int = 1000) -> dict[str, float]:
+    """Return wall seconds of ``dcsim run`` of the deck's dearest tier, with its report and without."""
+    found = {}
+    for name, further in (("without", ["--no-report"]), ("with", [])):
+        with TemporaryDirectory() as folder:
+            verb = ["run", "pretrain-5184/silver", "-n", str(replications), "-o", folder, "--json", *further]
+            begin = time.perf_counter()
+            subprocess.run([sys.executable, "-m", "dcsim", *verb], stdout=subprocess.DEVNULL, check=True)
+            found[name] = time.perf_counter() - begin
+    return found
+
+
 def interval(plain_seconds: float, batch_seconds: float, replications: int = 2048) -> dict[str, float]:
     """Return what an interval of the loss costs by plain averaging of the straightforward model, and here.
 
@@ -143,6 +156,7 @@ def measure(plain_seconds: float, batch_seconds: float, rounds: int, cores: set[
         "replication_seconds": replications(),
         "workers_wall_seconds": workers(cores),
         "sizes": sizes(),
+        "report_wall_seconds": report(),
         "interval": interval(plain_seconds, batch_seconds),
     }
 
@@ -165,6 +179,11 @@ def lines(found: dict[str, Any]) -> list[str]:
         f"{each['seconds']:.2f} s with compiling or loading, {each['peak_mib']:,.0f} MiB at most"
         for each in found["sizes"]
     ]
+    wall = found["report_wall_seconds"]
+    said.append(
+        f"1,000 replications of Silver: {wall['without']:.1f} s without a report, {wall['with']:.1f} s with one"
+        "   asked: at most 5 s more"
+    )
     said.append(
         f"an interval of ± {WIDTH_PP} pp: {width['plain_cpu_s']:,.0f} s of CPU by plain averaging of the "
         f"straightforward model, {width['batch_cpu_s']:.2f} s here: {width['ratio']:,.0f} times "

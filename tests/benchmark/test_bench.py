@@ -25,6 +25,7 @@ def test_bench_prints_one_document_of_costs_and_ratios() -> None:
     large = document["scale"]["sizes"]
     assert [(each["gpus"], each["blast"]) for each in large][2:] == [(999_936, "tray"), (999_936, 72)]
     assert all(each["peak_mib"] < 2048 and each["failures"] > 0 for each in large)
+    assert min(document["scale"]["report_wall_seconds"].values()) > 0
     width = document["scale"]["interval"]
     assert width["ratio"] == pytest.approx(width["variance_ratio"] * width["cost_ratio"])
     assert width["variance_ratio"] > 1
