@@ -184,6 +184,21 @@ def test_a_trace_is_written_and_bounded(dcsim):
         assert told in done.stderr
 
 
+def test_reports_of_large_runs_stay_small(dcsim):
+    """100,800 GPUs whose failures take trays, and a file of 300 jobs and 60 hazards."""
+    text = SMALL.replace("gpus = 144", "gpus = 100800").replace("spares = 8", "spares = 720").replace("blast = 4\n", "")
+    Path("large.toml").write_text(text.replace("gpus = 128", "gpus = 98000").replace('"1000 h"', '"50000 h"'))
+    job = '[[jobs]]\nname = "job {}"\ngpus = 4\nrecovery = {{ kind = "fault-tolerant", failover = "5 min" }}\n'
+    hazard = '[[hazards]]\nname = "hazard {}"\ncomponent = "gpu"\nmtbf = "90000 h"\nblast = 4\nrepair = "1 h"\n'
+    parts = [job.format(number) for number in range(300)] + [hazard.format(number) for number in range(60)]
+    head = 'name = "Many"\nhorizon = "5 d"\n[cluster]\ntopology = "gb300-nvl72"\ngpus = 1224\n'
+    Path("many.toml").write_text(head + "".join(parts))
+    assert dcsim("run", "large.toml", "many.toml", "-n", 2, "--workers", 1).exit_code == 0
+    reports = list(Path("outputs").glob("*/report.html"))
+    assert len(reports) == 2
+    assert all(report.stat().st_size < MOST_BYTES for report in reports)
+
+
 def test_wrong_uses_are_one_line(dcsim):
     """Each with exit 1 or 2, nothing on stdout and nothing written."""
     dcsim("run", "small.toml", "-n", 2, "--workers", 1, "--no-report")
