@@ -26,7 +26,6 @@ from dcsim.report.page import (
 from dcsim.report.simulated import (
     GROUPS,
     LEAST_STEP_PP,
-    SAME,
     answer_table,
     bridge_table,
     gap_table,
@@ -34,7 +33,7 @@ from dcsim.report.simulated import (
     simulated_table,
     steps_passage,
 )
-from dcsim.report.spread import with_error
+from dcsim.report.spread import SAME, with_error
 
 SHORT = 24
 """Letters of a name in a picture; source: assumed, what fits a phone."""

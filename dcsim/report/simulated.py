@@ -23,7 +23,16 @@ from dcsim.report.page import (
     printable,
     usd,
 )
-from dcsim.report.spread import inputs, luck, price, range_tables, spread_rows, statistical_notes, with_error
+from dcsim.report.spread import (
+    SAME,
+    inputs,
+    luck,
+    price,
+    range_tables,
+    spread_rows,
+    statistical_notes,
+    with_error,
+)
 from dcsim.units import DURATION, write
 
 GROUPS = {
@@ -37,8 +46,6 @@ GROUPS = {
 }
 LEAST_STEP_PP = 0.05
 """The short form of a bridge names the steps from here on [percentage points]; source: assumed."""
-SAME = 0.01
-"""Prices that differ by no more than this share are called the same: no price list is surer; source: assumed."""
 EQUAL_LOSSES = 5e-5
 """Losses that differ by less are printed alike, so what differs between two offers is their prices alone."""
 SMALL = 0.05

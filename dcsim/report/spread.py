@@ -22,6 +22,8 @@ from dcsim.report.page import (
     usd,
 )
 
+SAME = 0.01
+"""Prices that differ by no more than this share are called the same: no price list is surer; source: assumed."""
 MakeRow = Callable[[str, Callable[[RunResult], str]], Row]
 
 # --- sentences ----------------------------------------------------------------------------------------------------
@@ -35,20 +37,32 @@ def luck(runs: Sequence[RunResult]) -> list[str]:
         return drawn
     moved = max(abs(each.moves) for each in ranges)
     spread = max(run.loss.p95 - run.loss.p5 for run in runs)
-    cause = "luck and inputs" if drawn else "luck alone"
-    differ = f"Runs differ by {cause}: P5 to P95 of the loss spans at most {loss(spread)} pp. " if spread else ""
-    unknown = f"MTBF anywhere in the range that the scenarios give moves the loss by up to {loss(moved)} pp"
+    cause = "Luck and inputs move" if drawn else "Luck alone moves"
+    differ = f"{cause} the loss of nine runs in ten by at most {loss(spread)} pp. " if spread else ""
+    unknown = f"The MTBF, anywhere in the range that the scenarios give, moves it by up to {loss(moved)} pp"
     return [differ + unknown + _prices_at_highest(runs), *drawn]
 
 
 def _prices_at_highest(runs: Sequence[RunResult]) -> str:
-    """Say what the offers cost, the cheapest first, where every MTBF is at the upper end of its range."""
-    prices = [run.mtbf_range.usd_per_useful_gpu_hour_at_highest if run.mtbf_range else None for run in runs]
-    if len(runs) < 2 or None in prices:
+    """Say what the offers cost, the cheapest first, where every MTBF is at the upper end of its range, and who leads.
+
+    Nobody leads by less than ``SAME``; one that leads there stays the cheapest if it is also at the lower ends.
+    """
+    ends = [run.mtbf_range for run in runs]
+    highest = [end.usd_per_useful_gpu_hour_at_highest if end else None for end in ends]
+    lowest = [end.usd_per_useful_gpu_hour_at_lowest if end else None for end in ends]
+    if len(runs) < 2 or None in highest:
         return "."
-    ranked = sorted((price, printable(run.scenario.name)) for price, run in zip(prices, runs, strict=True) if price)
-    told = and_list([f"{name} {number(price, 2)}" for price, name in ranked])
-    return f"; at its highest a useful GPU-hour costs {told} USD."
+    ranked = sorted((price, index) for index, price in enumerate(highest) if price is not None)
+    names = [printable(run.scenario.name) for run in runs]
+    told = and_list([f"{names[index]} {number(price, 2)}" for price, index in ranked])
+    (least, best), (second, _), *_ = ranked
+    leads = ""
+    if second - least > SAME * second and None not in lowest:
+        below = [price for price in lowest if price is not None]
+        stays = below[best] == min(below)
+        leads = f": {names[best]} {'stays' if stays else 'is then the'} cheapest"
+    return f"; at its highest a useful GPU-hour costs {told} USD{leads}."
 
 
 def inputs(runs: Sequence[RunResult]) -> list[str]:

@@ -14,8 +14,8 @@ from dcsim.report.months import months
 from dcsim.report.page import and_list, loss, number, printable
 from dcsim.report.scatter import sure
 from dcsim.report.sections import beside, first_picture, gap, names, where, why
-from dcsim.report.simulated import SAME, comparison_page, run_page
-from dcsim.report.spread import luck, with_error
+from dcsim.report.simulated import comparison_page, run_page
+from dcsim.report.spread import SAME, luck, with_error
 
 LONGEST_TITLE, LONGEST_ABOUT = 120, 300
 

@@ -121,7 +121,7 @@ def test_what_is_not_known_is_told_from_luck(dcsim):
     assert "Small: of the spread of single runs" in text
     assert "pp is what nobody knows of the inputs (standard deviations)." in text
     assert "formulas take the point values of what is uncertain: hazards.gpu.mtbf" in text
-    assert "Runs differ by luck and inputs" in " ".join(
+    assert "Luck and inputs move" in " ".join(
         dcsim("compare", "unknown.toml", "small.toml", "-n", 8, *ONE).stdout.split()
     )
 
