@@ -147,10 +147,11 @@ def write_runs(runs: "Sequence[RunResult]", asked: Asked) -> None:
     """Write the report of each run into its folder, and say so unless JSON was asked for."""
     from dcsim.decide.dossier import dossier
 
+    workers = asked.workers if asked.executor == "local" else None  # this machine's, not a cluster's
     for run in runs:
         assert run.folder is not None
         with ProgressLine(doing="writing the report"):
-            text = _rendered("html", dossier(run, asked.workers, played=asked.engine != "batch"))
+            text = _rendered("html", dossier(run, workers, played=asked.engine != "batch"))
         _tell(run.folder / FILES["html"], text, asked)
 
 

@@ -160,15 +160,14 @@ class Played:
         """GPU-hours by hazard and phase (``PHASES``).
 
         A stall belongs to the failure that began it, the first that struck its gang since that last ran; repair to the
-        failure that was identified as it began. What neither explains stands under ``NOBODY``.
+        failure that the log names. What neither explains stands under ``NOBODY``.
         """
         found: dict[str, dict[str, float]] = {}
-        strikes, identified = self._rows("strike"), self._rows("identify")
-        runs = self._rows("phase", RUNNING)
+        strikes, runs = self._rows("strike"), self._rows("phase", RUNNING)
         for phase in PHASES:
             rows = self._rows("rollback" if phase == "lost" else "phase", phase)
             if phase == "repair":
-                causes = self._causes(rows, identified, None)
+                causes = np.where(self._text["why"][rows] == "", NOBODY, self._text["why"][rows])
             else:
                 causes = self._causes(rows, strikes, None if phase == "lost" else runs)
             for cause in dict.fromkeys(causes.tolist()):

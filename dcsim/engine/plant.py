@@ -1,5 +1,6 @@
 """The plant in the engine: who leaves service with it, who comes back, and how fast the others run."""
 
+from abc import abstractmethod
 from typing import Any
 
 import numpy as np
@@ -276,6 +277,6 @@ class Plant(Movements):
         if gang.faulty:
             self.plan_relapse(gang)
 
+    @abstractmethod
     def plan_relapse(self, gang: FullGang) -> None:
         """Faulty members strike as soon as their gang computes."""
-        raise NotImplementedError

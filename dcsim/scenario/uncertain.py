@@ -1,5 +1,6 @@
 """Values of a scenario that nobody knows: a distribution in the place of a number, drawn once per replication pair."""
 
+from abc import ABC, abstractmethod
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_args
 
@@ -39,20 +40,20 @@ else:
 """A number, or text with any unit of the table; the key that it is for says which."""
 
 
-class _Value(BaseModel):
+class _Value(BaseModel, ABC):
     """A distribution of one value, drawn by its quantiles, so that equal chances u give equal ranks."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     kind: str
 
     @property
+    @abstractmethod
     def amounts(self) -> tuple[str | float, ...]:
         """What is given, in ascending order where there is one."""
-        raise NotImplementedError
 
+    @abstractmethod
     def quantile(self, u: float) -> float:
         """Return the value [canonical unit] below which a share u, 0 to 1, of the draws lies."""
-        raise NotImplementedError
 
     def at(self, u: float) -> str | float:
         """Return a quantile as a scenario file would give it."""
