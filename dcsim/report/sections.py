@@ -196,7 +196,7 @@ def _money(runs: Sequence[RunResult]) -> Table:
     rows = [line(f"{label}, USD/mo", monthly(name)) for name, label in LINES.items()]
     rows.append(line("month, USD", lambda bill: usd(bill.monthly_usd), strong=True))
     rows.append(line(f"{term}, USD", lambda bill: usd(bill.total_usd), strong=True))
-    rows.append(_row(runs, "  its 95 % interval, ± USD", lambda run: MISSING, half))
+    rows.append(_row(runs, f"  95 % interval of {term}, ± USD", lambda run: MISSING, half))
     if len(runs) > 1:
         rows.append(
             _row(
