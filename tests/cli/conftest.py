@@ -33,7 +33,10 @@ hot_storage = { size = "1 TiB", price = "0.1 USD/GiB/mo" }
 
 @pytest.fixture
 def dcsim(tmp_path, monkeypatch):
-    """Give a function that runs one command line in an empty folder that holds small.toml and other.toml."""
+    """Give a function that runs one command line in an empty folder that holds small.toml and other.toml.
+
+    Reports are for the tests about them: they cost more than the runs.
+    """
     from dcsim.cli import app
 
     (tmp_path / "small.toml").write_text(SMALL)
@@ -42,7 +45,8 @@ def dcsim(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("COLUMNS", raising=False)
 
-    def call(*arguments):
-        return CliRunner().invoke(app, list(map(str, arguments)))
+    def call(*arguments, report=False):
+        further = ["--no-report"] if arguments[:1] in (("run",), ("compare",)) and not report else []
+        return CliRunner().invoke(app, [*map(str, arguments), *further])
 
     return call

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+from functools import partial
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -13,6 +14,12 @@ from tests.cli.conftest import SMALL
 
 MOST_BYTES = 500_000
 HOSTILE = '<script>alert("1")</script> & \u202eevil\u200b {{ 7 * 7 }} $x^2$ '
+
+
+@pytest.fixture
+def dcsim(dcsim):
+    """Run a command line as a user does: with its report."""
+    return partial(dcsim, report=True)
 
 
 class Page(HTMLParser):

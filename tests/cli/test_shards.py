@@ -31,7 +31,7 @@ def test_merged_shards_are_the_undivided_run(dcsim, engine):
         assert done.stdout.startswith(f"Small: shard {number}/4: {share} of 9 replications in machine-{number}/small-")
     merged = dcsim("merge", *(f"machine-{number}" for number in (3, 1, 4, 2)), "-o", "merged")
     assert (merged.exit_code, merged.stderr) == (0, "")
-    assert dcsim(*common, "-o", "clean", "--no-report").exit_code == 0
+    assert dcsim(*common, "-o", "clean").exit_code == 0
     assert files(Path("merged")) == files(Path("clean"))
     (run,) = Path("merged").iterdir()
     assert merged.stdout == f"{run}/: 9 replications of 4 shards\n"
