@@ -31,6 +31,8 @@ from dcsim.scenario import Scenario
 
 STORE_BYTES = 256 * 2**20
 """Object store of a Ray of this machine: scenarios and answers in flight are a few MiB; source: assumed."""
+PATIENCE_S = 5.0
+"""How long what is under way may take to end by itself when a run is interrupted [s]; source: assumed."""
 CONNECT_S = 10.0
 """How long a cluster's machine may take to accept a connection [s] (Ray itself waits for minutes); source: assumed."""
 GOES = 50
@@ -156,8 +158,13 @@ def answers(
                         raise found
                 yield task, found
         finally:
-            for reference in pending:
-                with suppress(ray.exceptions.RayError):  # a cluster that is lost has nothing to take back
+            with suppress(ray.exceptions.RayError):  # a cluster that is lost has nothing to take back
+                # Ray 2.60 aborts this process if a task is taken back while its answer is on its way ("Check failed" in
+                # its task manager, about one interrupted run in ten): most tasks end by themselves before that.
+                _, running = (
+                    ray.wait(list(pending), num_returns=len(pending), timeout=PATIENCE_S) if pending else ((), ())
+                )
+                for reference in running:
                     ray.cancel(reference, force=True)
 
 

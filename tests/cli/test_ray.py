@@ -259,12 +259,12 @@ def test_an_interrupted_run_ends_its_ray(tmp_path, sign):
         given = ("run", "pretrain-5184/gold", "--engine", "simpy", "-n", 100_000, "--executor", "ray", "--workers", 2)
         with start(tmp_path, *given, TMPDIR=short, RAY_ADDRESS="") as run:
             try:
-                until(lambda: list(tmp_path.rglob("part-*.parquet")) or run.poll() is not None)
+                until(lambda: len([*tmp_path.rglob("part-*.parquet")]) > 1 or run.poll() is not None)
                 assert processes(f"{short}/dcsim-")
             finally:
                 (os.killpg if sign == signal.SIGINT else os.kill)(run.pid, sign)  # a terminal tells the whole group
             out, err = run.communicate()
-        assert (run.returncode, out) == (130, "")
+        assert (run.returncode, out) == (130, ""), err
         assert re.fullmatch(r"interrupted: \d+ finished replications are kept in outputs/, and --resume .*\n", err)
         until(lambda: not processes(f"{short}/dcsim-"))
         assert list(Path(short).iterdir()) == []
