@@ -87,7 +87,7 @@ def test_luck_is_that_of_all_scenarios():
     wild = lost(other, 0.1, 0.5)
     found = compare([GOLD, other], bridges=False, replications=1, workers=1)
     page = comparison_page(type(found)((calm, wild), (), (), ()))
-    assert "P5 to P95 of the loss spans at most 36.00 pp." in page.answer[1]  # 90 % of 0.1 … 0.5
+    assert "moves the loss of nine runs in ten by at most 36.00 pp." in page.answer[1]  # 90 % of 0.1 … 0.5
 
 
 def test_the_price_of_a_useful_hour_has_its_interval():
