@@ -163,7 +163,7 @@ def _resiliency(runs: Sequence[RunResult]) -> Table:
         _row(
             runs,
             "goodput loss, %",
-            lambda run: per_cent(run.estimate.accounting.goodput_loss),
+            lambda run: loss(run.estimate.accounting.goodput_loss),
             lambda run: with_error(run.loss),
             strong=True,
         ),
@@ -277,8 +277,9 @@ def gap(pairs: Sequence[Pair], runs: Sequence[RunResult]) -> Section:
             whole = sum(shares.values())
             most = max(shares, key=lambda name: abs(shares[name]))
             of = f", {100 * shares[most] / whole:.1f} % of the gap" if whole else ""
+            dearer = "less" if whole < 0 else "more"
             says.append(
-                f"{label} costs {number(whole / 1e6, 1)} million USD more than {first} over the "
+                f"{label} costs {number(abs(whole) / 1e6, 1)} million USD {dearer} than {first} over the "
                 f"{term_of([run.estimate for run in runs])}; the largest part is {GROUPS[most]}: "
                 f"{number(shares[most] / 1e6, 1)} million USD{of}."
             )
