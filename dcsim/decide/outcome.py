@@ -14,7 +14,6 @@ from dcsim.montecarlo import (
     Sample,
     Shard,
     Stopped,
-    StoreError,
     WantedEngine,
     choose_all,
     replicate_many,
@@ -134,14 +133,14 @@ def reopen(
 ) -> tuple[tuple[RunResult, ...], list[Sample]]:
     """Return runs as they were, from their folders, and the samples of what ``besides`` names of their scenarios.
 
-    What was not kept is simulated again, so everything is what ``run_many`` returned then. Raises StoreError for a
-    folder that cannot be believed, and whatever a simulation raises.
+    What was not kept is simulated again, so everything is what ``run_many`` returned then. Where some have more
+    replications than others, only as many as all of them have. Raises StoreError for a folder that cannot be believed,
+    and whatever a simulation raises.
     """
     manifests, samples = [Manifest.read(folder) for folder in folders], [read_sample(folder) for folder in folders]
     scenarios = [sample.scenario for sample in samples]
-    if len({len(sample) for sample in samples}) > 1:
-        counts = ", ".join(f"{folder.name} {len(sample)}" for folder, sample in zip(folders, samples, strict=True))
-        raise StoreError(folders[0], f"has not as many finished replications as the others: {counts}")
+    least = min(len(sample) for sample in samples)  # of one that was run again since, what the others have
+    samples = [Sample(sample.scenario, sample.ledgers.chosen(slice(least))) for sample in samples]
     ends, added = [_range_ends(each) for each in scenarios], besides(scenarios)
     further = _further(scenarios, added, ends, len(samples[0]))
     runs = [(each, None) for each in (*scenarios, *(each for each, _ in further))]
