@@ -18,6 +18,13 @@ FILES = {"html": "report.html", "markdown": "report.md", "csv": "report.csv", "t
 """Name of the file of each format, in the folder of the run or of the comparison."""
 
 
+def _file(context: click.Context, parameter: click.Parameter, path: Path | None) -> Path | None:
+    """Refuse a file that could not be written, before any work is done; - is stdout."""
+    if path is not None and str(path) != "-":
+        writable(context, parameter, path.absolute().parent)
+    return path
+
+
 @click.command(
     "report",
     epilog=example(
@@ -30,7 +37,7 @@ FILES = {"html": "report.html", "markdown": "report.md", "csv": "report.csv", "t
 @click.argument("given", metavar="RUN…", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--format", "kind", type=click.Choice(list(FILES)), default="html", help="What to write (default: html).")
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+    "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", callback=_file,
     help="Where to write it, - for stdout (default: report.html and so on, in the folder of the run).",
 )  # fmt: skip
 @click.option("--workers", type=click.IntRange(1, 4096), metavar="N", help="Processes (default: one per core).")
@@ -55,14 +62,14 @@ def report_command(
     """
     from dcsim.montecarlo.group import members, write_group
 
-    if output is not None and str(output) != "-":
-        writable(click.get_current_context(), click.get_current_context().command.params[2], output.absolute().parent)
     context = click.get_current_context()
     groups = [members(folder) for folder in given]
     if len(given) > 1 and any(groups):
         raise click.UsageError("Name one comparison, or the folders of runs.", context)
     folders = [each for folder, group in zip(given, groups, strict=True) for each in (group or [folder])]
     folders = list(dict.fromkeys(folder.resolve() for folder in folders))
+    if output is None and len({folder.parent for folder in folders}) > 1:
+        raise click.UsageError("These runs do not lie in one folder: say with -o where their report goes.", context)
     if kind == "trace":
         if len(folders) > 1:
             raise click.UsageError("A trace is of one run: name its folder.", context)
@@ -133,8 +140,10 @@ def _renderer(kind: str) -> "Callable[[Document], str]":
 
 
 def _write(path: Path, text: Iterable[str]) -> None:
-    from dcsim.montecarlo.parts import whole
+    from dcsim.montecarlo.parts import on_disk, whole
 
+    with on_disk(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
     with whole(path) as file:
         for piece in text:
             file.write(piece.encode())

@@ -83,7 +83,6 @@ def _for_a_page(text: str, says: str) -> str:
         body = body.replace(stand_in, theme)
     body = re.sub(r"(\d) 'DejaVu Sans'[^;\"]*", r"\1 var(--font)", body)
     body = re.sub(r"font-family: [^;\"]*", "font-family: var(--font)", body)
-    body = re.sub(r"(px|\d) *(?:\"DejaVu Sans\"|DejaVu Sans)", r"\1 var(--font)", body)
     assert box is not None
     return f'<svg role="img" aria-label={quoteattr(says)} viewBox="{box[1]}"><title>{escape(says)}</title>{body}</svg>'
 
@@ -157,28 +156,29 @@ def _bars(chart: Bars) -> "Figure":
     return figure
 
 
-def _legend(figure: "Figure", height: float, names: Sequence[str], colours: Sequence[str]) -> float:
-    """Write names beside squares of their colours, as many to a line as fit; return the height that took."""
+def _spots(names: Sequence[str]) -> list[tuple[float, int]]:
+    """Return where each name of a legend begins, from the left [points] and in which line: as many to one as fit."""
     wide, line, left = WIDTH - 2 * EDGE, 0, 0.0
-    for name, colour in zip(names, colours, strict=True):
-        takes = 22 + 7.2 * len(name)
+    found = []
+    for name in names:
+        takes = 22 + LETTER * len(name)
         if left and left + takes > wide:
             line, left = line + 1, 0.0
+        found.append((left, line))
+        left += takes
+    return found
+
+
+def _legend_height(names: Sequence[str]) -> float:
+    return 20.0 * (_spots(names)[-1][1] + 1) + EDGE
+
+
+def _legend(figure: "Figure", height: float, names: Sequence[str], colours: Sequence[str]) -> None:
+    """Write names beside squares of their colours."""
+    for name, colour, (left, line) in zip(names, colours, _spots(names), strict=True):
         x, y = (EDGE + left) / WIDTH, 1 - (EDGE + 8 + 20 * line) / height
         figure.text(x, y, "■", color=colour, va="center", ha="left", size=13)
         figure.text(x + 15 / WIDTH, y, name, color=INK, va="center", ha="left", size=11)
-        left += takes
-    return 20.0 * (line + 1) + EDGE
-
-
-def _lines_of_legend(names: Sequence[str]) -> float:
-    wide, line, left = WIDTH - 2 * EDGE, 0, 0.0
-    for name in names:
-        takes = 22 + 7.2 * len(name)
-        if left and left + takes > wide:
-            line, left = line + 1, 0.0
-        left += takes
-    return 20.0 * (line + 1) + EDGE
 
 
 def _colours(names: Sequence[str]) -> list[str]:
@@ -188,7 +188,7 @@ def _colours(names: Sequence[str]) -> list[str]:
 
 def _stacks(chart: Stacks) -> "Figure":
     names = [name for name, _ in chart.series]
-    top = _lines_of_legend(names)
+    top = _legend_height(names)
     height = top + ROW * len(chart.labels) + EDGE
     figure = _figure(height)
     colours = _colours(names)
@@ -269,7 +269,7 @@ def _histograms(chart: Histograms) -> "Figure":
 
 def _areas(chart: Areas) -> "Figure":
     names = [name for name, _ in chart.panels[0][2]]
-    top = _lines_of_legend(names)
+    top = _legend_height(names)
     panel, gap = 130.0, 74.0
     most = max(sum(values) for _, _, series in chart.panels for values in zip(*(v for _, v in series), strict=True))
     height = top + (panel + gap) * len(chart.panels)
