@@ -186,6 +186,8 @@ def test_a_trace_is_written_and_bounded(dcsim):
     part = dcsim("report", folder, "--format", "trace", "--window", "1 d:2 d", "-o", "-", "--replication", 2).stdout
     assert 0 < len(json.loads(part)["traceEvents"]) < len(whole["traceEvents"])
     assert json.loads(part)["otherData"]["replication"] == 2
+    dcsim("run", "small.toml", "-n", 3, "--workers", 1, "--no-report")
+    assert not (folder / "trace.json").exists(), "of a run that was replaced"
     for wrong, told in (("2 d:1 d", "window: begins at"), ("soon", "window: found")):
         done = dcsim("report", folder, "--format", "trace", "--window", wrong)
         assert (done.exit_code, done.stdout) == (2, "")

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 
 from dcsim import load
+from dcsim.decide import run
 from dcsim.decide.played import HELD, NOBODY, PHASES, Played
 from dcsim.ledger import STATE
 from dcsim.units import MS_PER_H
@@ -61,6 +62,20 @@ def test_laws_on_scenarios_with_everything(scenario) -> None:
 def test_laws_on_shipped_scenarios(name) -> None:
     """On shipped scenarios, of whole months and with a plant."""
     check_laws(Played(load(name), 0))
+
+
+def test_typical_is_the_median_and_worst_the_worst() -> None:
+    """Of replications by their loss, and of the months of one; of an even number the better of the middle two."""
+    scenario = load("pretrain-5184/silver", set=["horizon=6 mo"])
+    sample = run(scenario, replications=6, workers=1).sample
+    ranked = [int(sample.replications[index]) for index in np.argsort(sample.loss)]
+    typical, worst = Played.typical(sample), Played.worst(sample)
+    assert (typical.replication, worst.replication) == (ranked[2], ranked[-1])
+    months = sorted(typical.monthly_loss.tolist())
+    assert len(set(months)) == 6
+    assert typical.typical_month(10).loss == months[2]
+    assert typical.worst_month(10).loss == months[-1]
+    assert typical.monthly_loss[typical.worst_month(10).number - 1] == months[-1]
 
 
 def test_causes_are_told_apart() -> None:

@@ -60,6 +60,14 @@ def test_a_value_has_the_comment_of_the_line_that_gave_it(child) -> None:
     assert found["jobs.train.count"] == f"{DEFAULT}: assumed"
 
 
+def test_a_line_without_a_comment_has_that_of_the_same_words(child) -> None:
+    """As in files that extend one another: the same statement, said with its source once."""
+    child.write_text(CHILD + '[[hazards]]\ncomponent = "gpu"\nmtbf = "1000 h"\nblast = 4\nrepair = "1 h"\n')
+    found = origins(load(child), child)
+    assert found["hazards.gpu.repair"] == "assumed"
+    assert found["hazards.gpu.mtbf"] == "child.toml, line 9"
+
+
 def test_an_override_is_named(child) -> None:
     """What --set gave is from there, whether the file had it or not."""
     changes = ["cluster.gpus=288", "hazards.gpu.requalify=10 min"]
