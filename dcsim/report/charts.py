@@ -170,7 +170,7 @@ def _spots(names: Sequence[str]) -> list[tuple[float, int]]:
 
 
 def _legend_height(names: Sequence[str]) -> float:
-    return 20.0 * (_spots(names)[-1][1] + 1) + EDGE
+    return 20.0 * (max((line for _, line in _spots(names)), default=0) + 1) + EDGE
 
 
 def _legend(figure: "Figure", height: float, names: Sequence[str], colours: Sequence[str]) -> None:
@@ -271,7 +271,8 @@ def _areas(chart: Areas) -> "Figure":
     names = [name for name, _ in chart.panels[0][2]]
     top = _legend_height(names)
     panel, gap = 130.0, 74.0
-    most = max(sum(values) for _, _, series in chart.panels for values in zip(*(v for _, v in series), strict=True))
+    sums = [sum(bins) for _, _, series in chart.panels for bins in zip(*(values for _, values in series), strict=True)]
+    most = max(sums, default=0.0)
     height = top + (panel + gap) * len(chart.panels)
     figure = _figure(height)
     colours = _colours(names)
@@ -282,7 +283,8 @@ def _areas(chart: Areas) -> "Figure":
         figure.text(EDGE / WIDTH, 1 - (at - 20) / height, title, color=INK, va="center", ha="left", weight="bold")
         x = [each for edge in pairwise(edges) for each in edge]
         stacked = [[value for value in values for _ in range(2)] for _, values in series]
-        axes.stackplot(x, *stacked, colors=colours, linewidth=0)
+        if stacked:
+            axes.stackplot(x, *stacked, colors=colours, linewidth=0)
         axes.set_xlim(edges[0], edges[-1])
         axes.set_ylim(0, 1.05 * max(most, 1.0))
         axes.tick_params(colors=FAINT, labelsize=11, length=3)

@@ -66,6 +66,12 @@ def test_every_state_has_words_of_its_own() -> None:
     assert set(WORDS) | set(WORDS.values()) <= set(COLOURS)
 
 
+def test_nothing_to_stack_is_a_picture_too() -> None:
+    """Offers that cost the same have a gap of no parts; nothing lost, or every GPU running, has no states."""
+    assert "0.00 million USD" in drawn(Stacks(("Twin",), (), "million USD"))
+    assert "Typical" in drawn(Areas((("Typical", (0.0, 10.0), ()),), "day", "GPUs"))
+
+
 def test_two_pictures_of_a_page_share_no_ids() -> None:
     """What one refers to is never in the other."""
     first, second = (set(re.findall(r' id="([^"]+)"', drawn(CHARTS["areas"], title))) for title in ("One", "Two"))
