@@ -14,6 +14,7 @@ from dcsim.closed_form.accounting import (
 )
 from dcsim.closed_form.elastic import elastic_goodput
 from dcsim.closed_form.renewal import (
+    completion,
     daly_interval,
     ettr_kokolis,
     lost_work,
@@ -42,6 +43,7 @@ __all__ = [
     "Strikes",
     "account",
     "charge",
+    "completion",
     "daly_interval",
     "down_probabilities",
     "downtime_loss",

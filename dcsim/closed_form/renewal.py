@@ -11,6 +11,7 @@ A. Kokolis et al., arXiv:2410.21680v2. The derivations are in MODEL.md.
 """
 
 import math
+from collections.abc import Sequence
 
 LARGEST_EXPONENT = 700.0  # e^709 is the largest double
 ETTR_VALID_BELOW = 0.3
@@ -102,6 +103,28 @@ def makespan(
     """Mean time for ``work`` under checkpoint-restart, work / goodput (Daly 2006); inf at goodput 0."""
     goodput = restart_goodput(rate, interval, write, stall, safe_stall=safe_stall)
     return work / goodput if goodput else math.inf
+
+
+def completion(work: float, interval: float, write: float, stalls: Sequence[tuple[float, float]]) -> float:
+    """Mean time until ``work`` is done, exactly, for a gang that every failure rolls back to its last checkpoint.
+
+    ``work``: time of computing that it takes; no checkpoint is written after its last piece. ``stalls``: for each class
+    of failures its rate and the time from the failure until work goes on; a failure in that time begins it anew. With
+    λ the sum of the rates, s the time of a piece with its write, q the mean of e^(−λ stall) over failures, a piece
+    takes (e^(λ s) − 1) / (λ q) and the pieces add up; without writes and stalls n whole pieces take
+    n (e^(λ τ) − 1) / λ (Daly 2006, section 3, for one class). inf where that exceeds the largest float.
+    """
+    pieces = max(0, math.ceil(work / interval - 1e-12) - 1)
+    last = work - pieces * interval
+    rate = math.fsum(each for each, _ in stalls)
+    if not rate:
+        return work + pieces * write
+    again = math.fsum(each / rate * math.exp(-rate * stall) for each, stall in stalls)
+    try:
+        before = pieces * math.expm1(rate * (interval + write)) if pieces else 0.0
+        return (before + math.expm1(rate * last)) / (rate * again)
+    except (OverflowError, ZeroDivisionError):
+        return math.inf
 
 
 def ettr_kokolis(rate: float, restart: float, interval: float, write: float) -> float | None:

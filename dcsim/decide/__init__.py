@@ -1,14 +1,16 @@
 """Answers: what the formulas say, what the simulation says, why they differ, and which offer is cheaper."""
 
 from dcsim.decide.bridge import Bridge, Step, explain
-from dcsim.decide.comparison import Comparison, Pair, compare
-from dcsim.decide.estimate import Bill, Estimate, estimate, estimates_json
+from dcsim.decide.comparison import Comparison, compare
+from dcsim.decide.documents import runs_json
+from dcsim.decide.estimate import Estimate, estimate, estimates_json
 from dcsim.decide.outcome import REPLICATIONS, run, run_many
-from dcsim.decide.result import MtbfRange, RunResult, runs_json
+from dcsim.decide.pair import Pair
+from dcsim.decide.result import MtbfRange, RunResult
+from dcsim.decide.verdict import Verdict, verdict
 
 __all__ = [
     "REPLICATIONS",
-    "Bill",
     "Bridge",
     "Comparison",
     "Estimate",
@@ -16,6 +18,7 @@ __all__ = [
     "Pair",
     "RunResult",
     "Step",
+    "Verdict",
     "compare",
     "estimate",
     "estimates_json",
@@ -23,4 +26,5 @@ __all__ = [
     "run",
     "run_many",
     "runs_json",
+    "verdict",
 ]

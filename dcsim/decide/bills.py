@@ -1,81 +1,101 @@
-"""Money replication by replication: what a term cost in each of them, at the prices that it drew."""
+"""Money run by run: what the GPUs were rented for and did, and what that cost at the prices that the run drew."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dcsim.decide.estimate import Bill, bill
-from dcsim.economics import Tco, lines, total, useful_hour_prices
+from dcsim.economics import LINES, Bill, CostLine, Tco, Use, paid, with_lost_work
 from dcsim.montecarlo import Sample
 from dcsim.scenario import PER_SAMPLE, Scenario, sampled
-from dcsim.units import HOURS_PER_MONTH
+from dcsim.units import HOURS_PER_MONTH, MS_PER_H, MS_PER_MONTH
 
 Values = NDArray[np.float64]
 
 
 def prices_vary(scenario: Scenario) -> bool:
-    """Whether replications have prices of their own."""
+    """Whether runs have prices of their own."""
     return any(each.money for each in scenario.uncertain)
 
 
-def totals_usd(sample: Sample) -> Values | None:
-    """Return the cost of the term [USD] of each replication, float64 (n,); None without [tco]."""
-    gpus = sample.scenario.cluster.gpus
-    return _each(sample, lambda tco, loss: total(tco, gpus, loss))
+def ends_when_done(scenario: Scenario) -> bool:
+    """Whether the rent stops when the last job is done."""
+    until = scenario.tco.until if scenario.tco else None
+    return scenario.ends and until != "term"
 
 
-def all_in_usd(sample: Sample) -> Values | None:
-    """Return the all-in price of a useful GPU-hour [USD] of each replication.
+def least_months(scenario: Scenario) -> float:
+    """Return the months of rent that are paid even if the last job is done before: none, or the term that runs on."""
+    return 0.0 if scenario.tco is None or ends_when_done(scenario) else scenario.tco.months
 
-    None without [tco], or if one of them has no useful hour.
+
+def use_each(sample: Sample) -> Use[Values]:
+    """Return what each run's GPUs were rented for and did, arrays float64 (n,).
+
+    Where every job has work: until the last job is done, or the term if the contract runs on (``[tco] until``) and is
+    longer; no hour after the last job is lost. Else over the term, at the loss of the horizon.
     """
-    gpus = sample.scenario.cluster.gpus
-    if not (sample.loss < 1).all():
+    scenario, tco = sample.scenario, sample.scenario.tco
+    gpus = scenario.cluster.gpus
+    if not scenario.ends:
+        months = tco.months if tco else scenario.horizon / MS_PER_MONTH
+        return Use.at(gpus, np.full(len(sample), months), sample.loss)
+    useful = np.array(sample.useful_gpu_ms, dtype=np.float64) / MS_PER_H
+    lasted = sample.answer_ms / MS_PER_MONTH
+    return Use(np.maximum(lasted, least_months(scenario)), useful, gpus * HOURS_PER_MONTH * lasted - useful)
+
+
+@dataclass(frozen=True, eq=False)
+class Money:
+    """What every run of a scenario cost [USD], float64 (n,), and what it did [GPU-hours]."""
+
+    paid: Values
+    with_lost_work: Values
+    useful_gpu_hours: Values
+
+    @classmethod
+    def of(cls, sample: Sample) -> "Money | None":
+        """Price every run of a sample; None without [tco]."""
+        if sample.scenario.tco is None:
+            return None
+        gpus, use = sample.scenario.cluster.gpus, use_each(sample)
+        return cls(
+            _each(sample, use, lambda tco, its: paid(tco, gpus, its)),
+            _each(sample, use, lambda tco, its: with_lost_work(tco, gpus, its)),
+            use.useful_gpu_hours,
+        )
+
+
+def mean_bill(sample: Sample) -> Bill | None:
+    """Return the mean of the bills of all runs, each at its own prices; None without [tco].
+
+    Its prices of a useful hour are ratios of means: mean cost by mean useful hours.
+    """
+    if sample.scenario.tco is None:
         return None
-    return _each(sample, lambda tco, loss: useful_hour_prices(tco, gpus, loss)["all_in"])
+    gpus, use = sample.scenario.cluster.gpus, use_each(sample)
+    months, useful, lost = (float(each.mean()) for each in (use.months, use.useful_gpu_hours, use.lost_gpu_hours))
+
+    def mean_of(line: CostLine) -> float:
+        return float(_each(sample, use, lambda tco, its: line.usd(tco, gpus, its)).mean())
+
+    lines = {line.name: mean_of(line) for line in LINES}
+    asked = useful + lost
+    return Bill(months, lost / asked if asked else 0.0, lines, gpus * HOURS_PER_MONTH * months, useful)
 
 
-def mean_bill(sample: Sample, loss: float) -> Bill | None:
-    """Return the renter's table at a mean loss; where prices vary, the mean of the tables of all replications.
-
-    Its prices of a useful hour are then ratios of means, mean cost per mean useful hour, and ``loss`` is not read.
-    """
+def _each(sample: Sample, use: Use[Values], price: Callable[[Tco, Use[Values]], Values]) -> Values:
+    """Apply a price to the uses of all runs, pair by pair where their prices differ."""
     scenario = sample.scenario
-    if scenario.tco is None or not prices_vary(scenario):
-        return bill(scenario, loss)
-    gpus, months, loss = scenario.cluster.gpus, scenario.tco.months, sample.mean_loss
-    rows = {}
-    for name in lines(scenario.tco, gpus, loss):
-
-        def line(tco: Tco, each: Values, name: str = name) -> Values:
-            return lines(tco, gpus, each)[name]
-
-        found = _each(sample, line)
-        assert found is not None
-        rows[name] = float(found.mean())
-    month = sum(rows.values())
-    hours = gpus * HOURS_PER_MONTH
-    prices = {
-        "deck": (rows["gpu"] + rows["goodput"]) / hours,
-        "physical": rows["gpu"] / hours / (1 - loss) if loss < 1 else None,
-        "all_in": (month - rows["goodput"]) / hours / (1 - loss) if loss < 1 else None,
-    }
-    return Bill(loss, rows, month, month * months, prices)
-
-
-def _each(sample: Sample, price: Callable[[Tco, Values], Values | None]) -> Values | None:
-    """Apply a price to the losses of all replications, pair by pair where their prices differ."""
-    scenario, losses = sample.scenario, sample.loss
-    if scenario.tco is None:
-        return None
+    assert scenario.tco is not None
     if not prices_vary(scenario):
-        return price(scenario.tco, losses)
-    found = np.empty(len(losses))
+        return price(scenario.tco, use)
+    found = np.empty(len(sample))
     draws = sample.replications // PER_SAMPLE
     for draw in np.unique(draws).tolist():
         its = draws == draw
         tco = sampled(scenario, draw * PER_SAMPLE).tco
         assert tco is not None
-        found[its] = price(tco, losses[its])
+        found[its] = price(tco, Use(use.months[its], use.useful_gpu_hours[its], use.lost_gpu_hours[its]))
     return found

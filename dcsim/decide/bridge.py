@@ -109,7 +109,7 @@ def _steps(scenario: Scenario, levels: Sequence[tuple[str, str, float]]) -> tupl
     for name, text, loss in levels:
         before = steps[-1].loss if steps else loss
         now, then = bill(scenario, loss), bill(scenario, before)
-        usd = now.total_usd - then.total_usd if now and then else None
+        usd = now.with_lost_work_usd - then.with_lost_work_usd if now and then else None
         steps.append(Step(name, text, loss, 100 * (loss - before), usd))
     return tuple(steps)
 

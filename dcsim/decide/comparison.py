@@ -1,101 +1,26 @@
 """Offers side by side on the same failures: which is cheaper, by how much, and where the gap comes from."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
 from pathlib import Path
 from typing import Any, Unpack
 
-import numpy as np
-from numpy.typing import NDArray
-
 from dcsim.decide.bridge import Bridge, bridge_of
+from dcsim.decide.documents import runs_json
 from dcsim.decide.ladder import rungs_of
 from dcsim.decide.outcome import How, reopen, run_many
-from dcsim.decide.result import RunResult, runs_json
-from dcsim.economics import attribution
-from dcsim.montecarlo import Estimated, Paired, Sample, StoreError, difference, probability_below
+from dcsim.decide.pair import Pair
+from dcsim.decide.result import RunResult
+from dcsim.decide.verdict import Verdict, verdict
+from dcsim.montecarlo import Sample, StoreError
 from dcsim.montecarlo.kept import Manifest
 from dcsim.scenario import Scenario, certain
 from dcsim.scenario.origins import origins
 
 COMMON_SEED = "of the first scenario, so that the same failures strike all"
 """Origin of a seed that took the place of the scenario's own."""
-
-
-@dataclass(frozen=True)
-class Pair:
-    """Two runs on the same failures. Differences are ``b`` minus ``a``; those in money are None without [tco]."""
-
-    a: RunResult
-    b: RunResult
-
-    @cached_property
-    def _control(self) -> NDArray[np.float64] | None:
-        """What the means of both are adjusted for; None unless the same failures were drawn for both."""
-        a, b = self.a.control, self.b.control
-        return a if a is not None and b is not None and np.array_equal(a, b) else None
-
-    def _difference(self, b: Estimated | None, a: Estimated | None) -> Paired | None:
-        return None if a is None or b is None else difference(b, a, self._control)
-
-    @cached_property
-    def loss_difference(self) -> Paired:
-        """Goodput loss of b less that of a."""
-        return difference(self.b.loss_estimated, self.a.loss_estimated, self._control)
-
-    @cached_property
-    def total_usd_difference(self) -> Paired | None:
-        """Cost of the term of b less that of a [USD]."""
-        return self._difference(self.b.total_estimated, self.a.total_estimated)
-
-    @cached_property
-    def probability_cheaper(self) -> float | None:
-        """Share of the replications in which a costs less over its term than b; a tie counts half."""
-        a, b = self.a.total_estimated, self.b.total_estimated
-        return None if a is None or b is None else probability_below(a.values, b.values)
-
-    @cached_property
-    def probability_cheaper_hour(self) -> float | None:
-        """Share of the replications in which a useful GPU-hour, all in, costs less with a than with b."""
-        a, b = self.a.useful_hour_estimated, self.b.useful_hour_estimated
-        return None if a is None or b is None else probability_below(a.values, b.values)
-
-    @cached_property
-    def useful_hour_difference(self) -> Paired | None:
-        """All-in price of a useful GPU-hour of b less that of a [USD]."""
-        return self._difference(self.b.useful_hour_estimated, self.a.useful_hour_estimated)
-
-    @cached_property
-    def attribution(self) -> Mapping[str, float] | None:
-        """Gap of the mean costs [USD over the term] by group of lines; the parts sum to it."""
-        if not (self.a.tco and self.b.tco and self.a.scenario.tco and self.b.scenario.tco):
-            return None
-        terms = [
-            {name: usd * tco.months for name, usd in its.lines.items()}
-            for its, tco in ((self.a.tco, self.a.scenario.tco), (self.b.tco, self.b.scenario.tco))
-        ]
-        return attribution(*terms)
-
-    def entry(self) -> dict[str, Any]:
-        """Return this pair's part of the document."""
-        return {
-            "a": self.a.scenario.name,
-            "b": self.b.scenario.name,
-            "loss_difference": _difference(self.loss_difference),
-            "total_usd_difference": _difference(self.total_usd_difference),
-            "usd_per_useful_gpu_hour_difference": _difference(self.useful_hour_difference),
-            "probability_cheaper": self.probability_cheaper,
-            "probability_cheaper_per_useful_gpu_hour": self.probability_cheaper_hour,
-            "attribution": self.attribution and dict(self.attribution),
-        }
-
-
-def _difference(found: Paired | None) -> dict[str, Any] | None:
-    if found is None:
-        return None
-    return {"mean": found.mean, "se": found.se, "ci95": found.ci95 and list(found.ci95)}
 
 
 @dataclass(frozen=True)
@@ -107,9 +32,15 @@ class Comparison:
     bridges: tuple[Bridge, ...]
     notes: tuple[str, ...]
 
+    @cached_property
+    def verdict(self) -> Verdict | None:
+        """Which offer is cheapest for a useful GPU-hour; None where there is no price to compare."""
+        return verdict(self.runs)
+
     def to_json(self) -> dict[str, Any]:
         """Return the document that ``dcsim compare --json`` prints."""
         return runs_json(self.runs) | {
+            "verdict": None if self.verdict is None else self.verdict.to_json(),
             "comparisons": [pair.entry() for pair in self.pairs],
             "notes": list(self.notes),
         }
@@ -152,14 +83,19 @@ def recompare(folders: Sequence[Path], workers: int | None = None) -> Comparison
 
 
 def all_rungs(scenarios: Sequence[Scenario]) -> list[Scenario]:
-    """Return the steps from each scenario's formula to its simulation, to be simulated."""
-    return [rung for each in scenarios for _, _, rung in rungs_of(certain(each))]
+    """Return the steps from each scenario's formula to its simulation, to be simulated.
+
+    None of a scenario in which every job ends: the formula knows none that does, so there is nothing to step from.
+    """
+    return [rung for each in scenarios if not each.ends for _, _, rung in rungs_of(certain(each))]
 
 
 def _compared(results: Sequence[RunResult], samples: Sequence[Sample], notes: tuple[str, ...]) -> Comparison:
     left, found = iter(samples), []
     if samples:
         for result in results:
+            if result.scenario.ends:
+                continue
             found.append(bridge_of(result.scenario, [next(left) for _ in all_rungs([result.scenario])]))
     short = [each for each in found if each.replications < len(results[0].sample)]
     if short:

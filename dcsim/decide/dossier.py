@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dcsim.decide.bridge import Bridge, bridge_of
-from dcsim.decide.comparison import Comparison, Pair, all_rungs
+from dcsim.decide.comparison import Comparison, all_rungs
 from dcsim.decide.outcome import reopen
+from dcsim.decide.pair import Pair
 from dcsim.decide.played import Played, Span
 from dcsim.decide.result import RunResult
 from dcsim.montecarlo import choose_all, replicate_many
@@ -51,11 +52,12 @@ def dossier(run: RunResult, workers: int | None = None, played: bool = True) -> 
 
     ``played``: play replications again with a log, which SimPy alone keeps; without, nothing imports it.
     """
-    rungs = all_rungs([run.scenario])
-    count = told_over(run.scenario, len(run.sample))
-    samples = replicate_many([(rung, None) for rung in rungs], count, workers=workers)
-    bridge = bridge_of(run.scenario, samples)
-    return Dossier((run,), (), (bridge,), (story(run),) if played else (), _manifests([run]))
+    bridges: tuple[Bridge, ...] = ()
+    if rungs := all_rungs([run.scenario]):
+        count = told_over(rungs, len(run.sample))
+        samples = replicate_many([(rung, None) for rung in rungs], count, workers=workers)
+        bridges = (bridge_of(run.scenario, samples),)
+    return Dossier((run,), (), bridges, (story(run),) if played else (), _manifests([run]))
 
 
 def dossier_of_all(comparison: Comparison, played: bool = True) -> Dossier:
@@ -84,9 +86,8 @@ def story(run: RunResult) -> Story:
     )
 
 
-def told_over(scenario: Scenario, replications: int) -> int:
+def told_over(rungs: Sequence[Scenario], replications: int) -> int:
     """Return over how many replications the steps from the formula are told, so that they cost less than the run."""
-    rungs = all_rungs([scenario])
     if all(engine.name == "batch" for engine in choose_all(rungs, "auto")):
         return min(replications, MOST_BATCH)
     return min(replications, MOST_SIMPY, max(1, replications // len(rungs)))

@@ -1,7 +1,8 @@
 """What the closed forms say about one scenario: the published tables, instantly."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from math import isfinite
 from typing import Any, Literal
 
 from dcsim.closed_form import (
@@ -13,43 +14,38 @@ from dcsim.closed_form import (
     charge,
     mean_job_size,
 )
+from dcsim.decide.bills import least_months
 from dcsim.decide.theory import Theory, theory
-from dcsim.economics import lines, monthly, total, useful_hour_prices
+from dcsim.economics import Bill, Use
+from dcsim.economics import bill as bill_of
 from dcsim.hazards import Hazard
 from dcsim.scenario import Scenario, sha256
 from dcsim.scenario.intervals import settled
 from dcsim.scenario.plan import blast_of
 from dcsim.topology import Topology, build
-from dcsim.units import MS_PER_H
+from dcsim.units import HOURS_PER_MONTH, MS_PER_H
 
 SCHEMA = 1
 """Version of the JSON documents."""
 
 
 @dataclass(frozen=True)
-class Bill:
-    """What a scenario costs at one loss: ``lines`` [USD/month], the month, the term and three prices [USD]."""
-
-    loss: float
-    lines: Mapping[str, float]
-    monthly_usd: float
-    total_usd: float
-    usd_per_useful_gpu_hour: Mapping[str, float | None]
-
-
-@dataclass(frozen=True)
 class Estimate:
-    """The closed forms of one scenario; losses are fractions of all GPU-hours. ``tco`` is None without [tco]."""
+    """The closed forms of one scenario; losses are fractions of all GPU-hours. ``tco`` is None without [tco].
+
+    ``until_done``: the bill until the only gang has done its work, by exact theory; None where there is none.
+    """
 
     scenario: Scenario
     mode: Mode
     accounting: Accounting
     theory: Theory
     tco: Bill | None
+    until_done: Bill | None = None
 
     def __str__(self) -> str:
         """Return the loss and the cost in a line."""
-        cost = "" if self.tco is None else f", {self.tco.total_usd:,.0f} USD over the term"
+        cost = "" if self.tco is None else f", {self.tco.paid_usd:,.0f} USD paid over {self.tco.months:g} months"
         return f"{self.scenario.name}: {100 * self.accounting.goodput_loss:.2f} % of GPU-hours lost by formula{cost}"
 
     def to_json(self) -> dict[str, Any]:
@@ -61,16 +57,14 @@ class Estimate:
         goodput = asdict(self.accounting) | {
             "goodput_loss": self.accounting.goodput_loss,
             "renewal_goodput_loss": self.theory.goodput_loss,
-            "theory": asdict(self.theory),
+            "theory": _finite(asdict(self.theory)),
         }
         tco = None
         if self.tco is not None:
-            tco = {
-                "lines": dict(self.tco.lines),
-                "monthly_usd": self.tco.monthly_usd,
-                "total_usd": self.tco.total_usd,
-                "relative": relative(self.tco, first.tco),
-                "usd_per_useful_gpu_hour": dict(self.tco.usd_per_useful_gpu_hour),
+            tco = money_json(self.tco, first.tco) | {
+                "total_usd": self.tco.with_lost_work_usd,
+                "paid_usd": self.tco.paid_usd,
+                "with_lost_work_usd": self.tco.with_lost_work_usd,
             }
         accounting = {"mode": self.mode, "identify": self.scenario.accounting.identify}
         return {
@@ -80,19 +74,44 @@ class Estimate:
             "accounting": accounting,
             "goodput": goodput,
             "tco": tco,
+            "until_done": None if self.until_done is None else self._until_done(self.until_done),
         }
+
+    def _until_done(self, its: Bill) -> dict[str, Any]:
+        return {
+            "hours": self.theory.done_h,
+            "paid_usd": its.paid_usd,
+            "useful_gpu_hours": its.useful_gpu_hours,
+            "usd_per_useful_gpu_hour": its.usd_per_useful_gpu_hour,
+        }
+
+
+def _finite(values: dict[str, Any]) -> dict[str, Any]:
+    """Return values as JSON has them: None for what is infinite."""
+    return {key: None if isinstance(value, float) and not isfinite(value) else value for key, value in values.items()}
 
 
 def estimate(scenario: Scenario) -> Estimate:
     """Apply accounting, renewal theory and the renter's table to one scenario; nothing is simulated."""
-    accounting = account_scenario(scenario)
+    accounting, exact = account_scenario(scenario), theory(scenario)
     return Estimate(
         scenario=scenario,
         mode=mode_of(scenario),
         accounting=accounting,
-        theory=theory(scenario),
+        theory=exact,
         tco=bill(scenario, accounting.goodput_loss),
+        until_done=_until_done(scenario, exact),
     )
+
+
+def _until_done(scenario: Scenario, exact: Theory) -> Bill | None:
+    """Return the bill until the work of the only gang is done, as ``bills.use_each`` has it for every run."""
+    tco, hours, gpus = scenario.tco, exact.done_h, scenario.cluster.gpus
+    if tco is None or hours is None or not isfinite(hours):
+        return None
+    useful = (scenario.jobs[0].work or 0) / MS_PER_H
+    months = max(hours / HOURS_PER_MONTH, least_months(scenario))
+    return bill_of(tco, gpus, Use(months, useful, gpus * hours - useful))
 
 
 def estimates_json(estimates: Sequence[Estimate]) -> dict[str, Any]:
@@ -101,18 +120,28 @@ def estimates_json(estimates: Sequence[Estimate]) -> dict[str, Any]:
 
 
 def relative(bill: Bill | None, first: Bill | None) -> float | None:
-    """Return the cost of the term against the first scenario's, or None where either has none."""
-    return bill.total_usd / first.total_usd if bill and first else None
+    """Return the cost by the published method against the first scenario's, or None where either has none."""
+    return bill.with_lost_work_usd / first.with_lost_work_usd if bill and first else None
+
+
+def money_json(its: Bill, first: Bill | None) -> dict[str, Any]:
+    """Return what documents say of a bill beside its totals: ``lines`` and ``monthly_usd`` in USD/month."""
+    return {
+        "lines": its.monthly,
+        "monthly_usd": its.with_lost_work_usd / its.months,
+        "months": its.months,
+        "relative": relative(its, first),
+        "useful_gpu_hours": its.useful_gpu_hours,
+        "usd_per_useful_gpu_hour": its.usd_per_useful_gpu_hour,
+    }
 
 
 def bill(scenario: Scenario, loss: float) -> Bill | None:
-    """Return the renter's table at a goodput loss, or None without [tco]."""
-    tco, gpus = scenario.tco, scenario.cluster.gpus
-    if tco is None:
+    """Return the bill of the whole term at a goodput loss, or None without [tco]."""
+    if scenario.tco is None:
         return None
-    rows = lines(tco, gpus, loss)
-    month, term = monthly(tco, gpus, loss), total(tco, gpus, loss)
-    return Bill(loss, rows, month, term, useful_hour_prices(tco, gpus, loss))
+    gpus = scenario.cluster.gpus
+    return bill_of(scenario.tco, gpus, Use.at(gpus, scenario.tco.months, loss))
 
 
 def mode_of(scenario: Scenario) -> Mode:

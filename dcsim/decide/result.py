@@ -1,7 +1,7 @@
 """What one simulated scenario says: goodput, money and energy with their errors, as values and as JSON."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -9,14 +9,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dcsim.decide.bills import all_in_usd, mean_bill, prices_vary, totals_usd
+from dcsim.decide.bills import Money, ends_when_done, mean_bill, prices_vary, use_each
+from dcsim.decide.documents import runs_json
 from dcsim.decide.energy import Energy
-from dcsim.decide.estimate import SCHEMA, Bill, Estimate, bill, mtbf_ranges_h, relative
+from dcsim.decide.estimate import Estimate, bill, mtbf_ranges_h
+from dcsim.economics import Bill, Use
+from dcsim.economics import bill as bill_of
 from dcsim.montecarlo import (
     SIMPY,
     Engine,
     Estimated,
-    Paired,
     Sample,
     Stopped,
     Summary,
@@ -25,17 +27,19 @@ from dcsim.montecarlo import (
     in_a_row,
     summarise,
 )
-from dcsim.montecarlo.quantiles import QUANTILES
-from dcsim.scenario import PER_SAMPLE, Scenario, sha256
+from dcsim.scenario import PER_SAMPLE, Scenario
+from dcsim.units import MS_PER_H
 
-NOT_DONE = dict.fromkeys(("mean", "se", "ci95", *QUANTILES, *(f"{name}_ci95" for name in QUANTILES)))
+JOB_STATES = frozenset(("useful", "overhead", "checkpoint", "lost", "detect", "failover", "restore", "wait"))
+"""States of the GPUs that a job holds: all of their time is before the job's end."""
 
 
 @dataclass(frozen=True)
 class MtbfRange:
-    """What the ranges of MTBF [h] that a scenario gives do to its simulated loss, on common failures.
+    """What the ranges of MTBF [h] that a scenario gives do to its simulated loss, from the same random numbers.
 
-    ``hazards``: (name, lowest, highest) of every hazard with a range; all of them move together.
+    ``hazards``: (name, lowest, highest) of every hazard with a range; all of them move together. ``loss``: of all
+    GPU-hours of the horizon; ``lost``: as ``RunResult.lost``.
     """
 
     hazards: tuple[tuple[str, float, float], ...]
@@ -44,18 +48,21 @@ class MtbfRange:
     usd_per_useful_gpu_hour_at_lowest: float | None
     usd_per_useful_gpu_hour_at_highest: float | None
     replications: int
+    lost_at_lowest: float
+    lost_at_highest: float
 
     @classmethod
     def of(cls, scenario: Scenario, lowest: Sample, highest: Sample) -> "MtbfRange":
         """Return the range of a scenario that was simulated at both of its ends."""
-        low, high = lowest.mean_loss, highest.mean_loss
-        prices = price_all_in(bill(scenario, low)), price_all_in(bill(scenario, high))
-        return cls(mtbf_ranges_h(scenario), low, high, *prices, replications=min(len(lowest), len(highest)))
+        prices = price_all_in(mean_bill(lowest)), price_all_in(mean_bill(highest))
+        lost = (_shares(each, each.lost_gpu_ms) for each in (lowest, highest))
+        count = min(len(lowest), len(highest))
+        return cls(mtbf_ranges_h(scenario), lowest.mean_loss, highest.mean_loss, *prices, count, *lost)
 
     @property
     def moves(self) -> float:
-        """Loss at the lowest MTBF less that at the highest."""
-        return self.loss_at_lowest - self.loss_at_highest
+        """Lost share at the lowest MTBF less that at the highest."""
+        return self.lost_at_lowest - self.lost_at_highest
 
 
 @dataclass(frozen=True)
@@ -117,6 +124,51 @@ class RunResult:
         return self.loss_estimated.shown
 
     @cached_property
+    def lost_estimated(self) -> Estimated:
+        """The lost share of all GPU-hours that the answer is about, by both estimators.
+
+        It leaves out GPUs that no job asked for. Where every job has work it is about the time until the last one is
+        done, as a ratio of means. Where jobs and spares take all GPUs over the whole horizon it is ``loss_estimated``.
+        """
+        sample = self.sample
+        if not sample.scenario.ends and not any(sample.unasked_gpu_ms):
+            return self.loss_estimated
+        over, lost = (np.array(each, dtype=np.float64) for each in (sample.capacity_gpu_ms, sample.lost_gpu_ms))
+        found = self._ratio(lost, over, self.control)
+        assert found is not None  # a capacity is above zero
+        return found
+
+    @property
+    def lost(self) -> Summary:
+        """The lost share of all GPU-hours that the answer is about; see ``lost_estimated``."""
+        return self.lost_estimated.shown
+
+    @cached_property
+    def unasked(self) -> float:
+        """Share of the GPU-hours that the answer is about that no job asked for, spares left out, in the mean."""
+        return _shares(self.sample, self.sample.unasked_gpu_ms)
+
+    @cached_property
+    def shares(self) -> dict[str, float]:
+        """Share of each state in the GPU-hours that the answer is about, in the mean; they sum to 1.
+
+        Until the last job is done, what is in no job counts as ``idle``: the ledger does not say when a spare is one.
+        """
+        hours = sum(self.sample.capacity_gpu_ms) / len(self.sample) / MS_PER_H
+        if not self.scenario.ends:
+            return {state: time / hours for state, time in self.ledger.items()}
+        shares = {state: time / hours if state in JOB_STATES else 0.0 for state, time in self.ledger.items()}
+        return shares | {"idle": max(0.0, 1 - sum(shares.values()))}
+
+    @cached_property
+    def done(self) -> "Finish | None":
+        """When the last job was done; None unless every job has work."""
+        if not self.scenario.ends:
+            return None
+        done = self.sample.done
+        return self._finish(self.sample.answer_ms[done] / MS_PER_H)
+
+    @cached_property
     def job_loss_estimated(self) -> Estimated | None:
         """1 - useful / (GPU-hours that jobs asked for), by both estimators; None if they asked for none."""
         losses, mean = self.sample.job_loss, self.sample.mean_job_loss
@@ -156,17 +208,39 @@ class RunResult:
         found = {}
         for job in self.scenario.jobs:
             if job.work is not None:
-                hours, shared = self.sample.finish_h(job.name), in_a_row(self.scenario)
-                summary = summarise(hours, float(hours.mean()), shared=shared) if len(hours) else None
-                if summary is not None and shared > 1 and len(hours) < len(self.sample):
-                    summary = summary.without_error()  # which of them are pairs is lost
-                found[job.name] = Finish(len(hours) / len(self.sample), summary)
+                found[job.name] = self._finish(self.sample.finish_h(job.name))
         return found
+
+    def _finish(self, hours: NDArray[np.float64]) -> "Finish":
+        shared = in_a_row(self.scenario)
+        summary = summarise(hours, float(hours.mean()), shared=shared) if len(hours) else None
+        if summary is not None and shared > 1 and len(hours) < len(self.sample):
+            summary = summary.without_error()  # which of them are pairs is lost
+        return Finish(len(hours) / len(self.sample), summary)
+
+    # --- money ----------------------------------------------------------------------------------------------------
 
     @cached_property
     def tco(self) -> Bill | None:
-        """The renter's table at the mean loss, or the mean of all tables where prices vary; None without [tco]."""
-        return mean_bill(self.sample, self.loss.mean)
+        """The bill of the mean use, or the mean of all bills where prices vary; None without [tco]."""
+        scenario = self.scenario
+        if scenario.tco is None or prices_vary(scenario):
+            return mean_bill(self.sample)
+        if not scenario.ends:
+            return bill(scenario, self.loss.mean)
+        use = use_each(self.sample)
+        means = (self._each(values).shown.mean for values in (use.months, use.useful_gpu_hours, use.lost_gpu_hours))
+        return bill_of(scenario.tco, scenario.cluster.gpus, Use(*means))
+
+    @property
+    def stops_when_done(self) -> bool:
+        """Whether the rent stops when the last job is done, not at the end of the term."""
+        return ends_when_done(self.scenario)
+
+    @cached_property
+    def money(self) -> Money | None:
+        """What every run cost and did; None without [tco]."""
+        return Money.of(self.sample)
 
     @cached_property
     def energy(self) -> Energy | None:
@@ -175,32 +249,54 @@ class RunResult:
 
     @cached_property
     def total_estimated(self) -> Estimated | None:
-        """Cost of the term [USD], by both estimators; the plain mean is the cost at the plain mean loss."""
-        plain = mean_bill(self.sample, self.sample.mean_loss)
-        return None if plain is None else self._money_estimated(totals_usd(self.sample), plain.total_usd)
+        """What is paid and lost work at the rent [USD], the published method, by both estimators."""
+        return None if self.money is None else self._each(self.money.with_lost_work)
+
+    @cached_property
+    def paid_estimated(self) -> Estimated | None:
+        """What is invoiced [USD], by both estimators."""
+        return None if self.money is None else self._each(self.money.paid)
 
     @cached_property
     def useful_hour_estimated(self) -> Estimated | None:
-        """All-in price of a useful GPU-hour [USD]; None without [tco], or if nothing was useful in a replication."""
-        plain = price_all_in(mean_bill(self.sample, self.sample.mean_loss))
-        return None if plain is None else self._money_estimated(all_in_usd(self.sample), plain)
+        """Paid per useful GPU-hour [USD], mean by mean; None without [tco], or if nothing was useful in any run."""
+        return None if self.money is None else self._ratio(self.money.paid, self.money.useful_gpu_hours, self._luck)
 
-    def _money_estimated(self, values: NDArray[np.float64] | None, mean: float) -> Estimated | None:
-        """Prices that vary are no part of what the control explains: their mean stays plain."""
-        if values is None or not prices_vary(self.scenario):
-            return None if values is None else self._estimated(values, mean)
-        return Estimated.of(values, mean, None, shared=PER_SAMPLE)
+    @property
+    def _luck(self) -> NDArray[np.float64] | None:
+        """The control of what money depends on: none where prices vary, which it does not explain."""
+        return None if prices_vary(self.scenario) else self.control
+
+    @property
+    def _shared(self) -> int:
+        return PER_SAMPLE if prices_vary(self.scenario) else in_a_row(self.scenario)
+
+    def _each(self, values: NDArray[np.float64]) -> Estimated:
+        mean = summarise(values).mean
+        return Estimated.of(values, mean, self._luck, shared=self._shared, controls=self.stopped is not None)
+
+    def _ratio(
+        self, above: NDArray[np.float64], below: NDArray[np.float64], control: NDArray[np.float64] | None
+    ) -> Estimated | None:
+        return Estimated.ratio(above, below, control, shared=self._shared, controls=self.stopped is not None)
 
     @property
     def total_usd(self) -> Summary | None:
-        """Cost of the term [USD]; its mean is the cost at the mean loss."""
+        """What is paid and lost work at the rent [USD], the published method."""
         if self.total_estimated is None or self.tco is None:
             return None
-        return self.total_estimated.shown.moved(self.tco.total_usd)
+        return self.total_estimated.shown.moved(self.tco.with_lost_work_usd)
+
+    @property
+    def paid_usd(self) -> Summary | None:
+        """What is invoiced [USD]: over the term, or until the last job is done."""
+        if self.paid_estimated is None or self.tco is None:
+            return None
+        return self.paid_estimated.shown.moved(self.tco.paid_usd)
 
     @property
     def useful_hour_usd(self) -> Summary | None:
-        """All-in price of a useful GPU-hour [USD]; its mean is the price at the mean loss."""
+        """Paid per useful GPU-hour [USD]; its mean is mean paid by mean useful hours."""
         price = price_all_in(self.tco)
         if self.useful_hour_estimated is None or price is None:
             return None
@@ -222,58 +318,13 @@ class RunResult:
 
     def __str__(self) -> str:
         """Return the loss and the cost in a line."""
-        error = "" if self.loss.half_width is None else f" ± {100 * self.loss.half_width:.2f}"
-        cost = "" if self.tco is None else f", {self.tco.total_usd:,.0f} USD over the term"
-        return f"{self.scenario.name}: {100 * self.loss.mean:.2f}{error} % of GPU-hours lost{cost}"
+        error = "" if self.lost.half_width is None else f" ± {100 * self.lost.half_width:.2f}"
+        cost = "" if self.tco is None else f", {self.tco.paid_usd:,.0f} USD paid"
+        return f"{self.scenario.name}: {100 * self.lost.mean:.2f}{error} % of GPU-hours lost{cost}"
 
     def to_json(self) -> dict[str, Any]:
         """Return the document that ``dcsim run --json`` prints."""
         return runs_json([self])
-
-    def entry(self, first: "RunResult") -> dict[str, Any]:
-        """Return this scenario's part of a document whose first scenario is ``first``."""
-        return {
-            "name": self.scenario.name,
-            "scenario_sha256": sha256(self.scenario),
-            "seed": self.scenario.seed,
-            **self.engine.to_json(),
-            "replications": len(self.sample),
-            "precision": None if self.stopped is None else _precision(self.stopped),
-            "uncertain": [each.key for each in self.scenario.uncertain],
-            "warnings": list(self.warnings),
-            "gpu_hours_total": self.sample.gpu_hours_total,
-            "ledger": self.ledger,
-            "overhead_by_cause": self.sample.overhead_by_cause,
-            "goodput": {
-                "loss": _estimated(self.loss_estimated),
-                "job_loss": _estimated(self.job_loss_estimated),
-                "ettr": self.ettr,
-                "job_loss_by_job": self.job_losses,
-                "interruptions_per_month": _mean(self.interruptions_per_month),
-                "failures_per_month": _mean(self.failures_per_month),
-            },
-            "finish_h": {
-                name: {"finished_share": each.share, **(_summary(each.hours) or NOT_DONE)}
-                for name, each in self.finishes_h.items()
-            },
-            "estimate": self.estimate.entry(first.estimate),
-            "tco": self._money(first),
-            "energy": None if self.energy is None else self.energy.to_json(),
-            "mtbf_range": None if self.mtbf_range is None else asdict(self.mtbf_range),
-            "folder": None if self.folder is None else str(self.folder),
-        }
-
-    def _money(self, first: "RunResult") -> dict[str, Any] | None:
-        if self.tco is None:
-            return None
-        return {
-            "total_usd": _summary(self.total_usd),
-            "lines": dict(self.tco.lines),
-            "monthly_usd": self.tco.monthly_usd,
-            "relative": relative(self.tco, first.tco),
-            "usd_per_useful_gpu_hour": dict(self.tco.usd_per_useful_gpu_hour),
-            "all_in_usd_per_useful_gpu_hour": _summary(self.useful_hour_usd),
-        }
 
 
 def price_all_in(found: Bill | None) -> float | None:
@@ -281,47 +332,6 @@ def price_all_in(found: Bill | None) -> float | None:
     return None if found is None else found.usd_per_useful_gpu_hour["all_in"]
 
 
-def runs_json(runs: Sequence[RunResult]) -> dict[str, Any]:
-    """Return one document for several runs; ``relative`` is against the first."""
-    return {"schema": SCHEMA, "scenarios": [each.entry(runs[0]) for each in runs]}
-
-
-def _mean(summary: Summary | Paired) -> dict[str, Any]:
-    return {"mean": summary.mean, "se": summary.se, "ci95": summary.ci95 and list(summary.ci95)}
-
-
-def _summary(summary: Summary | None) -> dict[str, Any] | None:
-    if summary is None:
-        return None
-    intervals = {f"{name}_ci95": getattr(summary, f"{name}_ci95") for name in QUANTILES}
-    return (
-        _mean(summary)
-        | {name: getattr(summary, name) for name in QUANTILES}
-        | {name: found and list(found) for name, found in intervals.items()}
-    )
-
-
-def _estimated(found: Estimated | None) -> dict[str, Any] | None:
-    """Return what is shown, then both estimators."""
-    if found is None:
-        return None
-    better = found.adjusted
-    controlled = None
-    if better is not None:
-        controlled = {
-            "mean": better.mean,
-            "se": better.se,
-            "ci95": list(better.ci95),
-            "correlation": better.correlation,
-        }
-    return (_summary(found.shown) or {}) | {
-        "estimator": found.estimator,
-        "plain": _mean(found.plain),
-        "controlled": controlled,
-        "variance": found.variance and asdict(found.variance),
-    }
-
-
-def _precision(stopped: Stopped) -> dict[str, Any]:
-    looks = [{"replications": look.replications, "half_width": look.half_widths[0]} for look in stopped.looks]
-    return {"half_width": stopped.wanted, "reached": stopped.reached, "looks": looks}
+def _shares(sample: Sample, gpu_ms: Sequence[int]) -> float:
+    """Return the mean share of a time [GPU-ms] of each run in what the answers are about."""
+    return sum(gpu_ms) / sum(sample.capacity_gpu_ms)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from dcsim.closed_form import (
     Copies,
     Strikes,
+    completion,
     daly_interval,
     optimal_interval,
     rollback_first_order,
@@ -25,7 +26,8 @@ class Theory:
     where none is best: nothing is rolled back, writes cost no time, or several tiers. ``ettr_first_order`` is Kokolis'
     formula (summed over tiers and depths of rollback), None where it does not hold or nothing is rolled back.
     ``repair_wait_h`` is no part of the others: what a job with ``spare = "cold"`` waits for besides, the mean repair
-    of what strikes it (no queue for crews); None for a job that takes other hardware.
+    of what strikes it (no queue for crews); None for a job that takes other hardware. ``done_h``: when the work of the
+    only gang is done in the mean (``completion``); None where it has none, or there is no closed form.
     """
 
     mtbf_h: float | None
@@ -37,6 +39,7 @@ class Theory:
     daly_h: float | None
     optimal_h: float | None
     repair_wait_h: float | None
+    done_h: float | None
 
 
 def theory(scenario: Scenario) -> Theory:
@@ -88,7 +91,21 @@ def theory(scenario: Scenario) -> Theory:
         daly_h=known and daly_interval(*known),
         optimal_h=known and optimal_interval(*known),
         repair_wait_h=_repair_h(layout) if recovery.spare == "cold" else None,
+        done_h=_done_h(layout, strikes, tiers, failover),
     )
+
+
+def _done_h(layout: Plan, strikes: list[Strikes], tiers: list[Copies], failover: float) -> float | None:
+    """Return when the work of the only gang is done [h], in the mean, where every failure rolls it back."""
+    gang, recovery = layout.gangs[0], layout.gangs[0].recovery
+    simple = len(layout.gangs) == 1 and len(tiers) == 1 and not tiers[0].drain and not recovery.bad_checkpoint
+    certain = recovery.restore_success == 1 and not any(each.wrong for each in strikes)
+    back = all(each.level == 0 for each in strikes)
+    if gang.work is None or not (simple and certain and back):
+        return None
+    hours = gang.work / MS_PER_H / gang.gpus / (1 - recovery.steady_overhead)
+    stalls = [(each.rate, each.detect + failover + tiers[0].restore) for each in strikes]
+    return gang.submit / MS_PER_H + completion(hours, tiers[0].every, tiers[0].write, stalls)
 
 
 def _repair_h(layout: Plan) -> float | None:

@@ -1,31 +1,33 @@
-"""Money: what a renter pays, month by month and per useful GPU-hour."""
+"""Money: what a renter pays, what is lost, and what a useful GPU-hour costs."""
 
-from dcsim.economics.renter import (
+from dcsim.economics.bill import (
     GROUPS,
-    Onboarding,
-    Storage,
-    Tco,
+    LINES,
+    Bill,
+    CostLine,
+    Use,
+    amounts,
     attribution,
-    gpu_monthly,
-    lines,
-    monthly,
-    setup_usd,
-    term_lines,
-    total,
-    useful_hour_prices,
+    bill,
+    paid,
+    with_lost_work,
 )
+from dcsim.economics.renter import Onboarding, Storage, Tco, gpu_monthly, setup_usd
 
 __all__ = [
     "GROUPS",
+    "LINES",
+    "Bill",
+    "CostLine",
     "Onboarding",
     "Storage",
     "Tco",
+    "Use",
+    "amounts",
     "attribution",
+    "bill",
     "gpu_monthly",
-    "lines",
-    "monthly",
+    "paid",
     "setup_usd",
-    "term_lines",
-    "total",
-    "useful_hour_prices",
+    "with_lost_work",
 ]

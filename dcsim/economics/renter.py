@@ -1,14 +1,9 @@
-"""What a renter pays: the ClusterMAX TCO table.
+"""What a renter signs: the [tco] table, and the two amounts that follow from it alone.
 
 Source: deck (SemiAnalysis, "From Fab to Token", April 2026). Money in USD, a month is 720 h, sizes in GiB.
-``loss`` is a fraction of all GPU-hours: a float, or one value per replication as a float64 array of any
-shape, and every result then has that shape.
 """
 
-from collections.abc import Mapping
-from functools import reduce
-from operator import add
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, Tag
 
@@ -26,12 +21,6 @@ from dcsim.units import (
     PricePerKwh,
     SizeGiB,
 )
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-Loss = TypeVar("Loss", float, "NDArray[np.float64]")
 
 
 class Storage(BaseModel):
@@ -100,26 +89,19 @@ class Tco(BaseModel):
 
     energy: PricePerKwh | None = Field(
         default=None,
-        description="price of energy, if it is paid beside the rent (colocation); told beside the total, not in it; "
-        "leave out: the rent includes it",
+        description="price of energy, if it is paid beside the rent (colocation); shown beside what is paid, not in "
+        "it; leave out: the rent includes it",
+    )
+    until: Literal["done", "term"] | None = Field(
+        default=None,
+        description="how long the rent runs: 'done', until the last job has finished its work; 'term', for the whole "
+        "term, or until the last job is done if that is later; leave out: 'done' if every job has work, else 'term'",
     )
 
     @property
     def months(self) -> float:
         """The term in months of 720 h."""
         return self.term / MS_PER_MONTH
-
-
-GROUPS: Mapping[str, tuple[str, ...]] = {
-    "gpu": ("gpu",),
-    "storage": ("hot_storage", "cold_storage"),
-    "network_cpu": ("network", "cpu"),
-    "support": ("support",),
-    "goodput": ("goodput",),
-    "setup": ("setup",),
-    "debugging": ("debugging",),
-}
-"""Lines that a gap attribution puts together; every line is in exactly one group."""
 
 
 def gpu_monthly(tco: Tco, gpus: int) -> float:
@@ -133,76 +115,3 @@ def setup_usd(tco: Tco, gpus: int) -> float:
     if not isinstance(setup, Onboarding):
         return setup
     return setup.idle / MS_PER_MONTH * gpu_monthly(tco, gpus) + setup.engineer_months * setup.engineer_month
-
-
-def lines(tco: Tco, gpus: int, loss: Loss) -> dict[str, Loss]:
-    """Every row of the table [USD/month], in its order.
-
-    support = rate * (gpu + storage + network + cpu); goodput = loss * gpu; setup = one-time / months.
-    """
-    gpu = gpu_monthly(tco, gpus)
-    hot, cold = tco.hot_storage.monthly_usd, tco.cold_storage.monthly_usd
-    support = tco.support * (gpu + hot + cold + tco.network + tco.cpu)
-    shape = 0.0 * loss  # gives the rows that do not depend on the loss its shape too
-    return {
-        "gpu": gpu + shape,
-        "hot_storage": hot + shape,
-        "cold_storage": cold + shape,
-        "network": tco.network + shape,
-        "cpu": tco.cpu + shape,
-        "support": support + shape,
-        "goodput": loss * gpu,
-        "setup": setup_usd(tco, gpus) / tco.months + shape,
-        "debugging": tco.debugging + shape,
-    }
-
-
-def monthly(tco: Tco, gpus: int, loss: Loss) -> Loss:
-    """Cost of a month [USD]: the sum of all lines.
-
-    Added one by one: from Python 3.12 on the built-in sum rounds floats otherwise than arrays.
-    """
-    return reduce(add, lines(tco, gpus, loss).values())
-
-
-def term_lines(tco: Tco, gpus: int, loss: Loss) -> dict[str, Loss]:
-    """Every line over the term [USD] = line * months of the term."""
-    return {name: usd * tco.months for name, usd in lines(tco, gpus, loss).items()}
-
-
-def total(tco: Tco, gpus: int, loss: Loss) -> Loss:
-    """Cost over the term [USD] = cost of a month * months of the term."""
-    return monthly(tco, gpus, loss) * tco.months
-
-
-def attribution(a: Mapping[str, Loss], b: Mapping[str, Loss]) -> dict[str, Loss]:
-    """Split the gap between two offers, b minus a [USD], by ``GROUPS``; the parts sum to the gap.
-
-    ``a`` and ``b`` are ``term_lines``; ``gpu`` is 0 between offers of one price, size and term.
-    """
-    zero = 0.0 * a["gpu"]
-    return {group: sum((b[line] - a[line] for line in rows), zero) for group, rows in GROUPS.items()}
-
-
-def useful_hour_prices(tco: Tco, gpus: int, loss: Loss) -> dict[str, Loss | None]:
-    """Three prices of a useful GPU-hour [USD], p the rent and g the loss.
-
-    ``deck`` = p(1 + g), the published convention; ``physical`` = p/(1 - g), rent per hour that is useful;
-    ``all_in`` = (month - goodput line)/(N * 720 * (1 - g)): the goodput line is left out because dividing
-    by 1 - g already charges it. A loss of 1 or more leaves no useful hour: the last two are then None, or
-    NaN inside an array.
-    """
-    paid = monthly(tco, gpus, loss) - loss * gpu_monthly(tco, gpus)
-    return {
-        "deck": tco.gpu_hour * (1 + loss),
-        "physical": _per_useful(tco.gpu_hour + 0.0 * loss, loss),
-        "all_in": _per_useful(paid / (gpus * HOURS_PER_MONTH), loss),
-    }
-
-
-def _per_useful(usd: Loss, loss: Loss) -> Loss | None:
-    if isinstance(loss, float | int):
-        return usd / (1 - loss) if loss < 1 else None
-    import numpy as np
-
-    return usd / np.where(loss < 1, 1 - loss, np.nan)

@@ -1,6 +1,7 @@
 """A figure of a sample with its error: as the plain mean, and adjusted for the failures that the sample drew."""
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -41,6 +42,8 @@ class Estimated:
     """One number per replication, float64 (n,), as its plain mean and, where a control helps, as an adjusted one.
 
     ``shared``: replications in a row that share their inputs. ``controls``: whether the adjusted mean is the one shown.
+    ``linear``: what errors and differences are taken of, float64 (n,): the values themselves, or those of a ratio of
+    means made linear (``ratio``), while ``values`` are then the ratios of single replications.
     """
 
     values: NDArray[np.float64]
@@ -48,6 +51,7 @@ class Estimated:
     adjusted: Adjusted | None
     shared: int
     controls: bool
+    linear: NDArray[np.float64]
 
     @classmethod
     def of(
@@ -63,7 +67,34 @@ class Estimated:
         better = None
         if control is not None:
             better = adjusted(unit_means(values, shared), unit_means(control, shared), mean)
-        return cls(values, summarise(values, mean, shared=shared), better, shared, controls and better is not None)
+        plain = summarise(values, mean, shared=shared)
+        return cls(values, plain, better, shared, controls and better is not None, values)
+
+    @classmethod
+    def ratio(
+        cls,
+        numerators: NDArray[np.float64],
+        denominators: NDArray[np.float64],
+        control: NDArray[np.float64] | None,
+        *,
+        shared: int = 1,
+        controls: bool = False,
+    ) -> "Estimated | None":
+        """Estimate R = mean of a / mean of b, shapes (n,); None where the mean of b is not above zero.
+
+        Its error is that of the linear values R + (a - R b) / mean of b, whose mean is R (delta method; Cochran 1977,
+        Sampling Techniques, 6.4). A mean of the single ratios would be another figure, and one b near zero would decide
+        it. Quantiles are those of the single ratios, infinite where b is zero.
+        """
+        below = _mean(denominators)
+        if below <= 0:
+            return None
+        found = _mean(numerators) / below
+        linear = found + (numerators - found * denominators) / below
+        each = np.full(len(numerators), np.inf)
+        np.divide(numerators, denominators, out=each, where=denominators > 0)
+        made = cls.of(linear, found, control, shared=shared, controls=controls)
+        return replace(made, values=each, plain=made.plain.with_quantiles_of(each, shared))
 
     @property
     def shown(self) -> Summary:
@@ -78,14 +109,14 @@ class Estimated:
     @property
     def variance(self) -> Variance | None:
         """The variance of single replications, split into luck and inputs."""
-        return variance_of(self.values, self.shared)
+        return variance_of(self.linear, self.shared)
 
     @property
     def doubt(self) -> str | None:
         """Why the interval that is shown is in doubt, None if it is not."""
         if self.controls and self.adjusted is not None:
             return doubtful(self.adjusted.residuals)
-        return doubtful(unit_means(self.values, self.shared))
+        return doubtful(unit_means(self.linear, self.shared))
 
 
 def estimated_loss(sample: Sample, control: NDArray[np.float64] | None, controls: bool) -> Estimated:
@@ -98,4 +129,9 @@ def difference(b: Estimated, a: Estimated, control: NDArray[np.float64] | None) 
     """Return b − a by replication; ``control``: what both means are adjusted for, None where their controls differ."""
     shared = max(a.shared, b.shared)
     adjusts = control if a.controls and b.controls else None
-    return paired(b.values, a.values, b.plain.mean - a.plain.mean, shared=shared, deviations=adjusts)
+    return paired(b.linear, a.linear, b.plain.mean - a.plain.mean, shared=shared, deviations=adjusts)
+
+
+def _mean(values: NDArray[np.float64]) -> float:
+    """Return the mean; that of equal values is exactly their value."""
+    return float(values[0]) if (values == values[0]).all() else math.fsum(values) / len(values)

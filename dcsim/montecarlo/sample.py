@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from dcsim.ledger import CAUSES, STATE, STATES, Accounts, Ledgers
 from dcsim.montecarlo.table import arrow_schema, arrow_table
 from dcsim.scenario import Scenario, sha256
+from dcsim.scenario.plan import lay_out
 from dcsim.units import MS_PER_H, MS_PER_MONTH
 
 
@@ -107,7 +108,57 @@ class Sample:
     @property
     def _lost(self) -> list[int]:
         capacity = self.scenario.capacity_gpu_ms
-        return [capacity - useful for useful in self._per_replication(self.gpu_ms)[STATE["useful"]]]
+        return [capacity - useful for useful in self.useful_gpu_ms]
+
+    @property
+    def useful_gpu_ms(self) -> list[int]:
+        """Useful time [GPU-ms] of each replication."""
+        return self._per_replication(self.gpu_ms)[STATE["useful"]]
+
+    # --- the time that an answer is about ---------------------------------------------------------------------------
+
+    @property
+    def done(self) -> NDArray[np.bool_]:
+        """Whether every job finished its work, bool (n,); false where a job has no work to finish."""
+        rows = self.ledgers.last_finish_ms[:, : len(self.scenario.jobs)]
+        return np.asarray((rows >= 0).all(axis=1) & self.scenario.ends)
+
+    @property
+    def answer_ms(self) -> NDArray[np.int64]:
+        """The time [ms] that each replication's answer is about, int64 (n,).
+
+        Until the last job is done where every job has work and all of them finished, else the horizon.
+        """
+        last = self.ledgers.last_finish_ms[:, : len(self.scenario.jobs)].max(axis=1)
+        return np.where(self.done, last, self.scenario.horizon)
+
+    @property
+    def capacity_gpu_ms(self) -> list[int]:
+        """GPU-time [GPU-ms] of the whole cluster in ``answer_ms``, of each replication."""
+        return [self.scenario.cluster.gpus * time for time in self.answer_ms.tolist()]
+
+    @property
+    def unasked_gpu_ms(self) -> list[int]:
+        """Time [GPU-ms] in ``answer_ms`` of GPUs that no job asked for and that are no spares, of each replication.
+
+        Until the last job is done: N * T less what jobs asked for and less the spares. Over a horizon also at most the
+        ledger's ``idle``, because some of those GPUs stand in for others or are in repair.
+        """
+        spares = lay_out(self.scenario).spares
+        _, asked = self._useful_and_asked()
+        left = [
+            max(0, capacity - wanted - spares * time)
+            for capacity, wanted, time in zip(self.capacity_gpu_ms, asked, self.answer_ms.tolist(), strict=True)
+        ]
+        if self.scenario.ends:
+            return left
+        return [min(each) for each in zip(left, self._per_replication(self.gpu_ms)[STATE["idle"]], strict=True)]
+
+    @property
+    def lost_gpu_ms(self) -> list[int]:
+        """Time [GPU-ms] in ``answer_ms`` that was neither useful nor unasked, of each replication."""
+        each = zip(self.capacity_gpu_ms, self.useful_gpu_ms, self.unasked_gpu_ms, strict=True)
+        return [capacity - useful - unasked for capacity, useful, unasked in each]
 
     def _row(self, name: str) -> int:
         names = [job.name for job in self.scenario.jobs]

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -43,6 +44,10 @@ class Summary:
         interval = self.ci95 and (self.ci95[0] + off, self.ci95[1] + off)
         return replace(self, mean=mean, ci95=interval)
 
+    def with_quantiles_of(self, values: NDArray[np.float64], shared: int) -> "Summary":
+        """Return the summary with the quantiles of other values, shape (n,); infinite ones are allowed."""
+        return replace(self, **_quantiles(values, shared))
+
     def without_error(self) -> "Summary":
         """Return mean and quantiles alone, where nothing is known of how far they are off."""
         return Summary(self.mean, None, None, self.p5, self.p50, self.p95)
@@ -82,10 +87,20 @@ def summarise(values: ArrayLike, mean: float | None = None, *, shared: int = 1) 
     sample = _finite(values)
     exact = _plain_mean(sample) if mean is None else mean
     centre, se, ci95 = _centre(unit_means(sample, shared), exact)
-    p5, p50, p95 = np.quantile(sample, list(QUANTILES.values()), method="linear").tolist()
+    return Summary(centre, se, ci95, **_quantiles(sample, shared))
+
+
+def _quantiles(sample: NDArray[np.float64], shared: int) -> dict[str, Any]:
+    """Quantiles of a sample, which may hold infinite values, and their intervals, by the names that Summary gives them.
+
+    Between a finite value and an infinite one there is only the infinite one.
+    """
+    stands_in = np.finfo(np.float64).max / 4  # arithmetic with infinite values would give no number
+    found = np.quantile(np.minimum(sample, stands_in), list(QUANTILES.values()), method="linear")
+    found = np.where(found > np.max(sample, where=np.isfinite(sample), initial=-np.inf), np.inf, found)
     ordered = np.sort(sample[::shared])
     intervals = {f"{name}_ci95": interval(ordered, q) for name, q in QUANTILES.items()}
-    return Summary(centre, se, ci95, p5, p50, p95, **intervals)
+    return dict(zip(QUANTILES, found.tolist(), strict=True)) | intervals
 
 
 def unit_means(sample: NDArray[np.float64], shared: int) -> NDArray[np.float64]:
@@ -138,8 +153,13 @@ def paired(
 
 
 def probability_below(a: ArrayLike, b: ArrayLike) -> float:
-    """Share of pairs, shapes (n,), in which a is below b; a tie counts half, so that P(a < b) + P(b < a) = 1."""
-    left, right = _pairs(a, b)
+    """Share of pairs, shapes (n,), in which a is below b; a tie counts half, so that P(a < b) + P(b < a) = 1.
+
+    Values may be infinite.
+    """
+    left, right = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
+    if left.shape != right.shape or not left.size:
+        raise ValueError(f"{left.size} and {right.size} values do not make pairs")
     return float(np.mean((left < right) + 0.5 * (left == right)))
 
 

@@ -1,32 +1,67 @@
 """The published tables: what the closed forms say, scenarios side by side."""
 
 from collections.abc import Callable, Sequence
+from math import isfinite
 
-from dcsim.decide.estimate import Bill, Estimate, job_size, relative
+from dcsim.decide.estimate import Estimate, job_size, relative
 from dcsim.decide.theory import Theory
-from dcsim.report.page import MISSING, Page, Passage, Row, Table, and_list, loss, number, per_cent, printable, usd
+from dcsim.economics import LINES, Bill, CostLine
+from dcsim.report.page import (
+    MISSING,
+    Page,
+    Passage,
+    Row,
+    Table,
+    and_list,
+    dollars,
+    loss,
+    number,
+    per_cent,
+    price_digits,
+    printable,
+    scale_of,
+    usd,
+)
 from dcsim.scenario import Scenario
 
-LINES = {
-    "gpu": "GPU rent",
-    "hot_storage": "hot storage",
-    "cold_storage": "cold storage",
-    "network": "network",
-    "cpu": "CPU nodes",
-    "support": "support",
-    "goodput": "goodput loss",
-    "setup": "set-up over the term",
-    "debugging": "debugging",
-}
 _COLD = '{names}: spare = "cold", so the job waits for the repair of what failed: in the simulation, not in this loss.'
-PRICES = {"deck": "rent x (1 + loss)", "physical": "rent / (1 - loss)", "all_in": "all in"}
+PRICES = {"deck": "rent x (1 + loss)", "physical": "rent / (1 - loss)", "all_in": "paid per useful GPU-h"}
+METHOD = (
+    "Paid is what is invoiced. The published method adds lost work at the rent, which nobody invoices.",
+    "Paid per useful GPU-h = paid / useful GPU-hours.",
+)
+"""What a reader must know of the two sums before repeating one of them."""
+PUBLISHED = "published method, with lost work"
+"""What the sum of a bill with goodput loss * rent is called wherever it stands."""
+FEW_USD = 10_000
+"""Amounts below are written with their cents [USD]; source: assumed."""
 
 
 def estimate_page(estimates: Sequence[Estimate], notes: Sequence[str] = ()) -> Page:
     """Return the resiliency and the TCO table of several scenarios."""
     scenarios = [each.scenario for each in estimates]
     parts: tuple[Table | Passage, ...] = (*described(scenarios), *formula_tables(estimates))
-    return Page(parts=parts, notes=(*notes, *point_notes(scenarios)))
+    answer = tuple(said for each in estimates if (said := until_done_sentence(each)))
+    return Page(answer=answer, parts=parts, notes=(*notes, *point_notes(scenarios)))
+
+
+def until_done_sentence(each: Estimate) -> str:
+    """Say when the only gang's work is done by exact theory, and what is paid until then; empty: no closed form."""
+    hours, its, name = each.theory.done_h, each.until_done, printable(each.scenario.name)
+    if hours is None or not each.scenario.ends:
+        return ""
+    if not isfinite(hours):
+        return f"{name}: by exact theory the job is never done."
+    said = f"{name}: the job is done after {number(hours, 2)} h in the mean, by exact theory."
+    price = None if its is None else its.usd_per_useful_gpu_hour["all_in"]
+    if its is None or price is None:
+        return said
+    scale, unit = scale_of([its.paid_usd])
+    until = "until then" if each.scenario.tco and each.scenario.tco.until != "term" else "for the term"
+    digits = price_digits([price])
+    return (
+        f"{said} Paid {until}: {dollars(its.paid_usd, scale)} {unit}, {number(price, digits)} USD per useful GPU-hour."
+    )
 
 
 def described(scenarios: Sequence[Scenario]) -> tuple[Passage, ...]:
@@ -137,13 +172,10 @@ def theory_table(estimates: Sequence[Estimate]) -> Table:
 
 
 def tco_table(estimates: Sequence[Estimate]) -> Table:
-    """Return the deck's TCO table: every line of a month, the term and the prices of a useful hour."""
+    """Return the deck's TCO table: what is paid, lost work, both together, and the prices of a useful hour."""
 
     def money(label: str, cell: Callable[[Bill], str], strong: bool = False) -> Row:
         return _row(estimates, label, lambda e: cell(e.tco) if e.tco else MISSING, strong)
-
-    def line(name: str) -> Callable[[Bill], str]:
-        return lambda bill: usd(bill.lines[name])
 
     def price(name: str) -> Callable[[Bill], str]:
         return lambda bill: number(bill.usd_per_useful_gpu_hour[name], 4)
@@ -153,17 +185,43 @@ def tco_table(estimates: Sequence[Estimate]) -> Table:
         title="TCO by formula",
         columns=names_of(estimates),
         rows=(
-            *(money(f"{label}, USD/mo", line(name)) for name, label in LINES.items()),
-            money("month, USD", lambda bill: usd(bill.monthly_usd), strong=True),
-            money(f"{term_of(estimates)}, USD", lambda bill: usd(bill.total_usd), strong=True),
+            *bill_rows(money, f"over {term_of(estimates)}"),
             money("relative to the first", lambda bill: number(relative(bill, first), 2)),
-            *(money(f"{label}, USD/GPU-h", price(name)) for name, label in PRICES.items()),
+            *(money(f"{label}, USD", price(name), name == "all_in") for name, label in PRICES.items()),
         ),
-        notes=("all in = (month - goodput loss) / useful GPU-hours.",),
+        notes=METHOD,
     )
 
 
+MakeMoneyRow = Callable[[str, Callable[[Bill], str], bool], Row]
+
+
+def bill_rows(row: MakeMoneyRow, term: str) -> list[Row]:
+    """Return every line of a bill by the month, what is paid, and what the published method makes of it.
+
+    Lines that no offer is charged are left out.
+    """
+
+    def line(each: CostLine) -> list[Row]:
+        lost = " at the rent" if not each.paid else ""
+        found = row(f"{each.label}{lost}, USD/mo", lambda bill: usd(bill.monthly[each.name]), False)
+        return [found] if any(cell not in ("0", MISSING) for cell in found.cells) else []
+
+    return [
+        *(found for each in LINES if each.paid for found in line(each)),
+        row(f"paid {term}, USD", lambda bill: money_cell(bill.paid_usd), True),
+        *(found for each in LINES if not each.paid for found in line(each)),
+        row("month with lost work, USD", lambda bill: usd(bill.with_lost_work_usd / bill.months), False),
+        row(f"{PUBLISHED}, USD", lambda bill: money_cell(bill.with_lost_work_usd), False),
+    ]
+
+
+def money_cell(amount: float | None) -> str:
+    """Write whole dollars, or cents where there are few of them."""
+    return number(amount, 0 if amount is None or abs(amount) >= FEW_USD else 2)
+
+
 def term_of(estimates: Sequence[Estimate]) -> str:
-    """Return "36 months", or "term" where the scenarios' terms differ."""
+    """Return "36 months", or "the term" where the scenarios' terms differ."""
     months = {each.scenario.tco.months for each in estimates if each.scenario.tco}
-    return f"{months.pop():g} months" if len(months) == 1 else "term"
+    return f"{months.pop():g} months" if len(months) == 1 else "the term"

@@ -5,7 +5,7 @@ from functools import partial
 
 from dcsim.decide import RunResult
 from dcsim.recovery.stateless import Stateless
-from dcsim.report.page import MISSING, Row, and_list, loss, number, per_cent, printable, usd
+from dcsim.report.page import MISSING, Row, and_list, loss, number, per_cent, printable, span, usd
 from dcsim.report.spread import MakeRow, with_error
 
 HOURS_PER_YEAR = 8_760
@@ -76,7 +76,7 @@ def _finish_spread(job: str, run: RunResult) -> str:
     found = run.finishes_h.get(job)
     if found is None or found.hours is None or found.hours.se is None:
         return MISSING
-    return f"{number(found.hours.p5, 0)} to {number(found.hours.p95, 0)}"
+    return span(found.hours.p5, found.hours.p95, 2)  # as many decimals as the mean has
 
 
 def _finish_share(job: str, run: RunResult) -> str:

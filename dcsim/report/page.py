@@ -80,6 +80,32 @@ def usd(value: float | None) -> str:
     return number(value, 0)
 
 
+def scale_of(amounts: Sequence[float]) -> tuple[float, str]:
+    """Return what amounts of money are divided by, and the unit that they have then: USD, or million USD."""
+    return (1e6, "million USD") if max(map(abs, amounts), default=0.0) >= 1e6 else (1.0, "USD")
+
+
+def dollars(amount: float | None, scale: float, beside: float | None = None) -> str:
+    """Write an amount of money in the unit of ``scale_of``: with one decimal, or four digits below one thousand.
+
+    ``beside``: the amount that it is the error of, whose decimals it takes.
+    """
+    if amount is None:
+        return MISSING
+    size, digits = abs(amount if beside is None else beside) / scale, 1
+    while size and size < 10 ** (3 - digits) and digits < 5:
+        digits += 1
+    return number(amount / scale, digits if size < 1e4 else 0)
+
+
+def price_digits(prices: Sequence[float | None]) -> int:
+    """Return the decimals that give the least price three digits: 2 from one dollar on, up to 5 below."""
+    digits, least = 2, min((each for each in prices if each), default=1.0)
+    while least < 10 ** (2 - digits) and digits < 5:
+        digits += 1
+    return digits
+
+
 def plus_minus(mean: float | None, half_width: float | None) -> str:
     """Write a mean with the half-width of its 95 % interval, if it has one: two digits, or as many as that needs."""
     digits = 2

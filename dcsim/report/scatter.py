@@ -9,9 +9,9 @@ from dcsim.decide import RunResult
 from dcsim.montecarlo import Summary
 from dcsim.montecarlo.quantiles import QUANTILES
 from dcsim.report.document import Histograms, Part, Picture, Section
-from dcsim.report.formula import term_of
 from dcsim.report.page import MISSING, Row, Table, and_list, number, span
 from dcsim.report.sections import SHORT, names
+from dcsim.report.simulated import over_of
 from dcsim.report.spread import range_tables, with_error
 
 MOST_BINS = 40
@@ -20,19 +20,19 @@ MOST_BINS = 40
 def sure(runs: Sequence[RunResult]) -> Section:
     """Return the distributions over single runs, and what is not known."""
     if len(runs[0].sample) == 1:
-        return Section("sure", "How sure that is", ("One replication has no spread and no interval.",))
-    losses = [(run.loss, run.sample.loss) for run in runs]
-    parts: list[Part] = [_spread("Goodput loss of single runs", names(runs, SHORT), losses, 100.0, "%", 2)]
+        return Section("sure", "How sure that is", ("One run has no spread and no interval.",))
+    losses = [(run.lost, run.lost_estimated.values) for run in runs]
+    parts: list[Part] = [_spread("Lost GPU-hours of single runs", names(runs, SHORT), losses, 100.0, "%", 2)]
     priced = [run for run in runs if run.total_usd is not None and run.total_estimated is not None]
     if priced:
         totals = [(run.total_usd, run.total_estimated.values) for run in priced if run.total_estimated]
         costs = [(summary, values) for summary, values in totals if summary is not None]
-        title = f"Cost of {term_of([run.estimate for run in priced])} in single runs"
+        title = f"Published method: paid and lost work {over_of(priced)}, in single runs"
         parts.append(_spread(title, names(priced, SHORT), costs, 1e-6, "million USD", 1))
-    says = ["Bars count replications; nine single runs in ten lie between P5 and P95; scales differ."]
+    says = ["Bars count runs. Nine runs in ten lie between P5 and P95. Scales differ."]
     ranges = range_tables(runs)
     if ranges:
-        says.append("What is not known of the MTBF is no matter of luck: it stands in the last table.")
+        says.append("The last table shows how much the unknown failure rate matters.")
     return Section("sure", "How sure that is", tuple(says), (*parts, *ranges))
 
 

@@ -3,37 +3,40 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from dcsim.decide import Bill, Bridge, RunResult
-from dcsim.decide.comparison import Pair
+from dcsim.decide import Bridge, Pair, RunResult
 from dcsim.decide.dossier import Dossier
 from dcsim.decide.result import price_all_in
+from dcsim.decide.verdict import SAME
+from dcsim.economics import GROUPS, LINES, Bill
 from dcsim.ledger import STATES
+from dcsim.report.answer import answer_table
 from dcsim.report.document import WORDS, Bars, Part, Picture, Section, Stacks, Waterfall
-from dcsim.report.formula import LINES, PRICES, term_of, theory_table
+from dcsim.report.formula import METHOD, PRICES, bill_rows, theory_table
 from dcsim.report.page import (
     MISSING,
     Passage,
     Row,
     Table,
     and_list,
+    dollars,
     loss,
     loss_digits,
     number,
     per_cent,
     printable,
+    scale_of,
     usd,
 )
 from dcsim.report.simulated import (
-    GROUPS,
     LEAST_STEP_PP,
-    answer_table,
     bridge_table,
     gap_table,
+    over_of,
     pair_table,
     simulated_table,
     steps_passage,
 )
-from dcsim.report.spread import SAME, with_error
+from dcsim.report.spread import with_error
 
 SHORT = 24
 """Letters of a name in a picture; source: assumed, what fits a phone."""
@@ -59,22 +62,22 @@ def first_picture(runs: Sequence[RunResult]) -> Picture:
     found: list[tuple[float, float | None]]
     if len(runs) == 1:
         labels = ("by the formula", "simulated")
-        half = runs[0].loss.half_width
-        losses = (100 * runs[0].estimate.accounting.goodput_loss, 100 * runs[0].loss.mean)
+        half = runs[0].lost.half_width
+        losses = (100 * runs[0].estimate.accounting.goodput_loss, 100 * runs[0].lost.mean)
         found = [(losses[0], None), (losses[1], None if half is None else 100 * half)]
-        title, unit, what = "Goodput loss", "%", "% of all GPU-hours"
+        title, unit, what = "Lost GPU-hours", "%", "% of all GPU-hours"
     elif None in prices:
         found = [
-            (100 * run.loss.mean, None if run.loss.half_width is None else 100 * run.loss.half_width) for run in runs
+            (100 * run.lost.mean, None if run.lost.half_width is None else 100 * run.lost.half_width) for run in runs
         ]
-        title, unit, what = "Goodput loss, simulated", "%", "% of all GPU-hours"
+        title, unit, what = "Lost GPU-hours, simulated", "%", "% of all GPU-hours"
     else:
         found = [
             (price, run.useful_hour_usd.half_width if run.useful_hour_usd else None)
             for run, price in zip(runs, prices, strict=True)
             if price is not None
         ]
-        title, unit, what = "A useful GPU-hour, all in", "USD", "USD per useful GPU-hour"
+        title, unit, what = "Paid per useful GPU-hour", "USD", "USD per useful GPU-hour"
     intervals = tuple(None if half is None else (mean - half, mean + half) for mean, half in found)
     told = [f"{label} {number(mean, 2)}" for label, (mean, _) in zip(labels, found, strict=True)]
     says = f"{title}: {and_list(told)} {what}."
@@ -103,7 +106,7 @@ def beside(runs: Sequence[RunResult]) -> Section:
         "tables",
         "The published tables, and what the simulation says",
         (
-            "The formula's columns are ClusterMAX accounting; the simulated ones are means over all replications, with "
+            "The formula's columns are ClusterMAX accounting; the simulated ones are means over all runs, with "
             "the 95 % interval where there is one.",
         ),
         tuple(tables),
@@ -120,7 +123,7 @@ def _row(runs: Sequence[RunResult], label: str, formula: Cell, simulated: Cell, 
 
 
 def _share(run: RunResult, states: Sequence[str]) -> str:
-    return per_cent(sum(run.ledger[state] for state in states) / run.sample.gpu_hours_total)
+    return per_cent(sum(run.shares[state] for state in states))
 
 
 def _resiliency(runs: Sequence[RunResult]) -> Table:
@@ -138,7 +141,7 @@ def _resiliency(runs: Sequence[RunResult]) -> Table:
         ),
         _row(
             runs,
-            "strikes on jobs per month",
+            "interruptions of jobs per month",
             lambda run: MISSING,
             lambda run: with_error(run.interruptions_per_month, 1),
         ),
@@ -164,7 +167,7 @@ def _resiliency(runs: Sequence[RunResult]) -> Table:
             runs,
             "goodput loss, %",
             lambda run: loss(run.estimate.accounting.goodput_loss),
-            lambda run: with_error(run.loss),
+            lambda run: with_error(run.loss) if run.done is None else with_error(run.lost),
             strong=True,
         ),
     )
@@ -181,22 +184,16 @@ def _money(runs: Sequence[RunResult]) -> Table:
     first = runs[0]
 
     def against(run: RunResult, its: Bill | None, other: Bill | None) -> str:
-        return MISSING if its is None or other is None else number(its.total_usd / other.total_usd, 2)
+        return MISSING if its is None or other is None else number(its.with_lost_work_usd / other.with_lost_work_usd, 2)
 
     def half(run: RunResult) -> str:
         return usd(run.total_usd.half_width if run.total_usd else None)
 
-    def monthly(name: str) -> Callable[[Bill], str]:
-        return lambda bill: usd(bill.lines[name])
-
     def price(name: str) -> Callable[[Bill], str]:
         return lambda bill: number(bill.usd_per_useful_gpu_hour[name], 4)
 
-    term = term_of([run.estimate for run in runs])
-    rows = [line(f"{label}, USD/mo", monthly(name)) for name, label in LINES.items()]
-    rows.append(line("month, USD", lambda bill: usd(bill.monthly_usd), strong=True))
-    rows.append(line(f"{term}, USD", lambda bill: usd(bill.total_usd), strong=True))
-    rows.append(_row(runs, f"  95 % interval of {term}, ± USD", lambda run: MISSING, half))
+    rows = bill_rows(line, over_of(runs))
+    rows.append(_row(runs, "  95 % interval of that, ± USD", lambda run: MISSING, half))
     if len(runs) > 1:
         rows.append(
             _row(
@@ -206,8 +203,9 @@ def _money(runs: Sequence[RunResult]) -> Table:
                 lambda run: against(run, run.tco, first.tco),
             )
         )
-    rows += [line(f"{label}, USD/GPU-h", price(name)) for name, label in PRICES.items()]
-    return Table("Cost", _columns(runs), tuple(rows), notes=("all in = (month - goodput loss) / useful GPU-hours.",))
+    rows.append(line("useful GPU-hours", lambda bill: usd(bill.useful_gpu_hours)))
+    rows += [line(f"{label}, USD", price(name), name == "all_in") for name, label in PRICES.items()]
+    return Table("Cost", _columns(runs), tuple(rows), notes=METHOD)
 
 
 # --- why they differ ----------------------------------------------------------------------------------------------
@@ -237,8 +235,9 @@ def why(bridges: Sequence[Bridge], called: Sequence[str]) -> Section:
         "why",
         "Why formula and simulation differ",
         (
-            "One assumption of the formula at a time is replaced by what the simulation does, on the same failures: "
-            f"each step is worth so many percentage points of all GPU-hours. Told over {told:,} replications.",
+            "One assumption of the formula at a time is replaced by what the simulation does, from the same random "
+            "numbers. Each step is worth so many percentage points (pp) of all GPU-hours. "
+            f"These steps are of {told:,} runs.",
         ),
         (*pictures, Passage("What each step puts in", _meanings(meanings))),
     )
@@ -260,33 +259,43 @@ def _meanings(found: Sequence[tuple[str, str, str]]) -> tuple[tuple[str, str], .
 
 
 def gap(pairs: Sequence[Pair], runs: Sequence[RunResult]) -> Section:
-    """Return where the difference in cost to the first offer comes from, by line of its bill."""
+    """Return where the differences to the first offer come from, in what is paid and with lost work at the rent."""
     priced = [pair for pair in pairs if pair.attribution]
     against = [pair for pair in priced if pair.a is priced[0].a]
     parts: tuple[Part, ...] = (pair_table(pairs),)
-    says: list[str] = []
     if against:
         groups = [name for name in GROUPS if any(pair.attribution and pair.attribution[name] for pair in against)]
+        scale, unit = scale_of([pair.attribution[name] for pair in against if pair.attribution for name in groups])
         series = tuple(
-            (GROUPS[name], tuple((pair.attribution or {})[name] / 1e6 for pair in against)) for name in groups
+            (GROUPS[name], tuple((pair.attribution or {})[name] / scale for pair in against)) for name in groups
         )
         labels = names([pair.b for pair in against], SHORT)
-        first = printable(against[0].a.scenario.name)
-        for label, pair in zip(labels, against, strict=True):
-            shares = pair.attribution or {}
-            whole = sum(shares.values())
-            most = max(shares, key=lambda name: abs(shares[name]))
-            of = f", {100 * shares[most] / whole:.1f} % of the gap" if whole else ""
-            dearer = "less" if whole < 0 else "more"
-            says.append(
-                f"{label} costs {number(abs(whole) / 1e6, 1)} million USD {dearer} than {first} over the "
-                f"{term_of([run.estimate for run in runs])}; the largest part is {GROUPS[most]}: "
-                f"{number(shares[most] / 1e6, 1)} million USD{of}."
-            )
+        says = [_gap_sentence(label, pair, over_of(runs)) for label, pair in zip(labels, against, strict=True)]
         table = gap_table(priced, runs)
-        picture = Picture(table.title, " ".join(says), Stacks(labels, series, "million USD"), table)
+        picture = Picture(table.title, " ".join(says), Stacks(labels, series, unit), table)
         parts = (picture, *parts)
     return Section("gap", "Where the gap comes from", (), parts)
+
+
+def _gap_sentence(label: str, pair: Pair, over: str) -> str:
+    """Say how much more or less is paid, what most of that is, and what lost work at the rent adds."""
+    first = printable(pair.a.scenario.name)
+    shares = {key: usd for key, usd in (pair.attribution or {}).items() if usd}
+    paid = {line.group for line in LINES if line.paid}
+    lost = sum(usd for key, usd in shares.items() if key not in paid)
+    invoiced = {key: usd for key, usd in shares.items() if key in paid}
+    whole = sum(invoiced.values())
+    scale, unit = scale_of([whole, lost])
+    said = f"{label} is paid as much as {first} {over}"
+    if invoiced:
+        most = max(invoiced, key=lambda key: abs(invoiced[key]))
+        said = (
+            f"For {label} {dollars(abs(whole), scale)} {unit} {'less' if whole < 0 else 'more'} is paid than for "
+            f"{first} {over}; the largest part is {GROUPS[most]}, {dollars(invoiced[most], scale)} {unit}"
+        )
+    if lost:
+        said += f". Lost work at the rent is worth {dollars(abs(lost), scale)} {unit} {'less' if lost < 0 else 'more'}"
+    return f"{said}."
 
 
 # --- where the hours go -------------------------------------------------------------------------------------------
@@ -295,20 +304,20 @@ def gap(pairs: Sequence[Pair], runs: Sequence[RunResult]) -> Section:
 def where(dossier: Dossier) -> Section:
     """Return the losses by state, and by hazard and phase in the typical replication."""
     runs = dossier.runs
-    shares = {
-        state: tuple(100 * run.ledger[state] / run.sample.gpu_hours_total for run in runs) for state in STATES[1:]
-    }
+    shares = {state: tuple(100 * run.shares[state] for run in runs) for state in STATES[1:]}
     seen = [state for state in STATES[1:] if any(share >= 0.005 for share in shares[state])]
     labels = names(runs, SHORT)
     told = []
     for index, label in enumerate(labels):
         ranked = sorted(seen, key=lambda state: -shares[state][index])[:2]
         most = and_list([f"{WORDS[state]} ({shares[state][index]:.2f} %)" for state in ranked])
-        told.append(f"{label} loses {loss(runs[index].loss.mean)} % of its GPU-hours, most of it to {most}.")
+        told.append(
+            f"{label}: {loss(1 - runs[index].shares['useful'])} % of GPU-hours are not useful, most of it {most}."
+        )
     rows = [Row(WORDS[state], tuple(number(share, 2) for share in shares[state])) for state in STATES[1:]]
-    rows.append(Row("goodput loss", tuple(with_error(run.loss) for run in runs), strong=True))
-    table = Table("Losses by state, % of all GPU-hours", names(runs), tuple(rows), corner="state")
-    chart = Stacks(labels, tuple((WORDS[state], shares[state]) for state in seen), "% lost")
+    rows.append(Row("not useful", tuple(per_cent(1 - run.shares["useful"]) for run in runs), strong=True))
+    table = Table("GPU-hours that are not useful, by state, % of all", names(runs), tuple(rows), corner="state")
+    chart = Stacks(labels, tuple((WORDS[state], shares[state]) for state in seen), "% of GPU-hours")
     picture = Picture(table.title, " ".join(told), chart, table)
     costs = (_costs(dossier, index) for index in range(len(dossier.stories)))
     return Section("where", "Where the GPU-hours go", (), (picture, *costs))
@@ -336,8 +345,8 @@ def _costs(dossier: Dossier, index: int) -> Table:
     ]
     name = names(dossier.runs)[index]
     note = (
-        f"Replication {story.replication}, the one of median loss ({loss(story.loss)} %). A stall belongs to the "
-        "failure that began it; a gang whose hardware was taken has no failure of its own."
+        f"Run {story.replication}, the one of median loss ({loss(story.loss)} %). A stop belongs to the failure that "
+        "began it. A job whose GPUs were taken for another job has no failure of its own."
     )
     return Table(
         f"{name}: losses by hazard and phase, % of all GPU-hours",

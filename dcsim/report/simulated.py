@@ -1,14 +1,25 @@
 """What was simulated, beside what the formulas say."""
 
 from collections.abc import Callable, Sequence
-from functools import partial
 
-from dcsim.decide import Bill, Bridge, Comparison, Pair, RunResult
+from dcsim.decide import Bridge, Comparison, Pair, RunResult
 from dcsim.decide.estimate import relative
-from dcsim.decide.result import price_all_in
+from dcsim.economics import GROUPS, LINES, Bill
 from dcsim.ledger import CAUSES, STATES
-from dcsim.report.formula import described, formula_tables, point_notes, term_of
-from dcsim.report.jobs import energy_rows, job_rows, out_of_service, replicas_sentence, serves
+from dcsim.montecarlo import Summary
+from dcsim.report.answer import answer_table, comparison_sentences, run_sentences
+from dcsim.report.document import WORDS
+from dcsim.report.formula import (
+    METHOD,
+    PUBLISHED,
+    bill_rows,
+    described,
+    formula_tables,
+    money_cell,
+    point_notes,
+    term_of,
+)
+from dcsim.report.jobs import energy_rows, job_rows, serves
 from dcsim.report.page import (
     MISSING,
     Page,
@@ -16,15 +27,16 @@ from dcsim.report.page import (
     Row,
     Table,
     and_list,
+    dollars,
     loss,
     loss_digits,
     number,
     per_cent,
     printable,
+    scale_of,
     usd,
 )
 from dcsim.report.spread import (
-    SAME,
     inputs,
     luck,
     price,
@@ -35,19 +47,8 @@ from dcsim.report.spread import (
 )
 from dcsim.units import DURATION, write
 
-GROUPS = {
-    "gpu": "GPU rent",
-    "storage": "storage",
-    "network_cpu": "network and CPU nodes",
-    "support": "support",
-    "goodput": "goodput loss",
-    "setup": "set-up",
-    "debugging": "debugging",
-}
 LEAST_STEP_PP = 0.05
 """The short form of a bridge names the steps from here on [percentage points]; source: assumed."""
-EQUAL_LOSSES = 5e-5
-"""Losses that differ by less are printed alike, so what differs between two offers is their prices alone."""
 SMALL = 0.05
 """States that take less than this share of the loss in every run are one row together; source: assumed."""
 SMALL_AT_ALL = 1e-3
@@ -57,7 +58,7 @@ SMALL_AT_ALL = 1e-3
 def run_page(runs: Sequence[RunResult], notes: Sequence[str] = ()) -> Page:
     """Return what simulations of one or more scenarios say."""
     return Page(
-        answer=(*(_loss_sentence(run) for run in runs), *inputs(runs)),
+        answer=(*(said for run in runs for said in run_sentences(run)), *inputs(runs)),
         parts=(answer_table(runs), *_described(runs), simulated_table(runs), *range_tables(runs)),
         notes=(*notes, *provenance(runs)),
     )
@@ -68,7 +69,7 @@ def comparison_page(comparison: Comparison, notes: Sequence[str] = ()) -> Page:
     runs = comparison.runs
     priced = [pair for pair in comparison.pairs if pair.total_usd_difference]
     return Page(
-        answer=(verdict(runs), *luck(runs)),
+        answer=(*comparison_sentences(runs), *luck(runs)),
         parts=(
             answer_table(runs),
             *_described(runs),
@@ -90,7 +91,7 @@ def explain_page(bridge: Bridge, notes: Sequence[str] = ()) -> Page:
     answer = (
         f"{name}: the formula says {loss(first.loss)} % of all GPU-hours are lost, the simulation {loss(last.loss)} %."
     )
-    seeds = f"{bridge.replications:,} replications of seed {bridge.scenario.seed}, the same failures at every step"
+    seeds = f"{bridge.replications:,} runs of seed {bridge.scenario.seed}, the same random numbers at every step"
     return Page(
         answer=(answer,),
         parts=(*described([bridge.scenario]), bridge_table(bridge), steps_passage(bridge)),
@@ -98,95 +99,34 @@ def explain_page(bridge: Bridge, notes: Sequence[str] = ()) -> Page:
     )
 
 
-# --- sentences ----------------------------------------------------------------------------------------------------
+# --- what the figures rest on -------------------------------------------------------------------------------------
 
 
 def _described(runs: Sequence[RunResult]) -> tuple[Passage, ...]:
     return described([run.scenario for run in runs])
 
 
-def _loss_sentence(run: RunResult) -> str:
-    name, formula = printable(run.scenario.name), loss(run.estimate.accounting.goodput_loss)
-    lost = f"{with_error(run.loss)} % of its GPU-hours in the simulation, {formula} % by the published formula."
-    if serves([run]):
-        return f"{name}: a replica is out of service {out_of_service(run)}. The cluster loses {lost}"
-    return f"{name} loses {lost}"
-
-
-def verdict(runs: Sequence[RunResult]) -> str:
-    """Say which offer is cheapest per useful GPU-hour, by how much, and how sure that is.
-
-    Prices within 1 % are the same, whatever the luck. Offers that lose alike differ by price lists, which no run can
-    make surer; only where losses differ does a share of the runs say anything.
-    """
-    priced = sorted((price, index) for index, run in enumerate(runs) if (price := price_all_in(run.tco)) is not None)
-    if len(priced) < len(runs):
-        return _least_loss(runs)
-    (least, best), *others = priced
-    name, hour = printable(runs[best].scenario.name), "USD per useful GPU-hour all in"
-    less, tied, same = [], [], [(name, number(least, 2))]
-    for price, other in others:
-        pair, theirs = Pair(runs[best], runs[other]), printable(runs[other].scenario.name)
-        gap = pair.useful_hour_difference
-        half = None if gap is None else gap.half_width
-        if price - least + (half or 0.0) <= SAME * price:
-            same.append((theirs, number(price, 2)))
-        elif half is not None and price - least <= half:
-            tied.append(f"{theirs} ({with_error(gap, 1)} USD more)")
-        else:
-            gap_usd = f"{number(price - least, 2)} USD ({per_cent((price - least) / price, 1)} %)"
-            less.append(f"{gap_usd} less than {theirs} {_surely(pair)}")
-    if len(same) > 1:
-        names, prices = zip(*same, strict=True)
-        said = f"{and_list(names)} cost the same within {per_cent(SAME, 0)} %: {and_list(prices)} {hour}."
-        said += f" {name} costs {and_list(less)}." if less else ""
-    elif less:
-        said = f"{name} is cheapest: {number(least, 2)} {hour}, {and_list(less)}."
-    else:
-        told = f"cannot be told apart from {and_list(tied)} at {len(runs[best].sample):,} replications."
-        said, tied = f"{name} at {number(least, 2)} {hour} {told}", []
-    said += f" Not told apart from it: {and_list(tied)}." if tied else ""
-    return f"{said} {replicas_sentence([runs[index] for _, index in priced])}" if serves(runs) else said
-
-
-def _surely(pair: Pair) -> str:
-    """Say how sure it is that the first of two offers costs less for a useful hour."""
-    apart = pair.loss_difference
-    if abs(apart.mean) + (apart.half_width or 0.0) < EQUAL_LOSSES:
-        return "by its price alone"
-    runs = len(pair.a.sample)
-    if runs == 1:
-        return "in the one run simulated"
-    return f"in {int((pair.probability_cheaper_hour or 0) * runs + 1e-9):,} of {runs:,} runs"  # a tie is no win
-
-
-def _least_loss(runs: Sequence[RunResult]) -> str:
-    best = min(runs, key=lambda run: run.loss.mean)
-    why = "no GPU-hour of some scenario is useful"
-    if any(run.tco is None for run in runs):
-        why = "not every scenario has a [tco] table"
-    return f"Least lost: {_loss_sentence(best)} (No prices per useful GPU-hour: {why}.)"
-
-
 def provenance(runs: Sequence[RunResult]) -> list[str]:
     """Say what was simulated, by what and how often, what to know of its statistics, and where it is kept."""
     seeds = sorted({run.scenario.seed for run in runs})
-    errors = "± is the 95 % interval of a mean, P5 to P95 the spread of single runs"
+    errors = "± is the 95 % interval of a mean; nine runs in ten lie between P5 and P95"
     if len(runs[0].sample) == 1:
-        errors = "one gives no interval"
+        errors = "one run gives no interval"
     horizons = and_list(list(dict.fromkeys(write(run.scenario.horizon, DURATION) for run in runs)))
     said = [
-        f"replications: {len(runs[0].sample):,} of {horizons} (1 mo = 720 h), "
+        f"runs (replications): {len(runs[0].sample):,} of {horizons} (1 mo = 720 h), "
         f"seed {and_list([str(seed) for seed in seeds])}; {errors}"
     ]
     said += _engines(runs)
     terms = [
-        run.scenario.tco.term for run in runs if run.scenario.tco and run.scenario.tco.term != run.scenario.horizon
+        run.scenario.tco.term
+        for run in runs
+        if run.scenario.tco and run.scenario.tco.term != run.scenario.horizon and not run.scenario.ends
     ]
     if terms:
         said.append("horizon and [tco] term differ: money over the term is at the loss, and the spread, of one horizon")
     said += [
-        f"{printable(run.scenario.name)}: no failure struck in any replication, so its interval says nothing"
+        f"{printable(run.scenario.name)}: no failure struck in any run, so its interval says nothing"
         for run in runs
         if not run.sample.failures.any()
     ]
@@ -211,26 +151,6 @@ def _engines(runs: Sequence[RunResult]) -> list[str]:
 # --- tables -------------------------------------------------------------------------------------------------------
 
 
-def answer_table(runs: Sequence[RunResult]) -> Table:
-    """Return formula and simulation beside one another, a row for each scenario."""
-    money = any(run.tco for run in runs)
-    term = term_of([run.estimate for run in runs])
-    columns = ["loss %, formula", "loss %, simulated"]
-    if money:
-        columns += [f"{term} USD, formula", f"{term} USD, simulated", "USD per useful GPU-h"]
-    rows = []
-    for run in runs:
-        cells = [loss(run.estimate.accounting.goodput_loss), with_error(run.loss)]
-        if money:
-            cells += [
-                usd(run.estimate.tco.total_usd if run.estimate.tco else None),
-                usd(run.tco.total_usd if run.tco else None),
-                price(run.useful_hour_usd),
-            ]
-        rows.append(Row(printable(run.scenario.name, 16), tuple(cells), strong=True))
-    return Table("Formula and simulation", tuple(columns), tuple(rows))
-
-
 def simulated_table(runs: Sequence[RunResult]) -> Table:
     """Return where the simulated GPU-hours and the money went."""
 
@@ -240,13 +160,13 @@ def simulated_table(runs: Sequence[RunResult]) -> Table:
     def money(label: str, cell: Callable[[RunResult, Bill], str], strong: bool = False) -> Row:
         return row(label, lambda run: cell(run, run.tco) if run.tco else MISSING, strong)
 
-    digits = max(loss_digits(run.loss.mean) for run in runs)
+    digits = max(loss_digits(run.lost.mean) for run in runs)
 
     def state(*names: str) -> Callable[[RunResult], str]:
-        return lambda run: per_cent(sum(map(partial(_share, run), names)), digits)
+        return lambda run: per_cent(sum(run.shares[name] for name in names), digits)
 
-    def quantile(name: str) -> Callable[[RunResult, Bill], str]:
-        return lambda run, _: usd(getattr(run.total_usd, name) if many else None)
+    def quantile(name: str, of: Callable[[RunResult], Summary | None]) -> Callable[[RunResult, Bill], str]:
+        return lambda run, _: money_cell(getattr(of(run), name) if many else None)
 
     def cause(name: str) -> Callable[[RunResult], str]:
         return lambda run: per_cent(run.sample.overhead_by_cause[name] / run.sample.gpu_hours_total, digits)
@@ -256,76 +176,123 @@ def simulated_table(runs: Sequence[RunResult]) -> Table:
     causes = [] if causes == ["strategy"] else causes
     seen, small = _states(runs)
     asked = row("loss of what jobs asked for, %", lambda r: loss(r.job_loss.mean if r.job_loss else None))
-    filled = asked.cells == tuple(loss(run.loss.mean) for run in runs)  # jobs fill the cluster: one figure, one row
+    filled = asked.cells == tuple(loss(run.lost.mean) for run in runs)  # jobs fill the cluster: one figure, one row
+    over = "until the last job is done, %" if any(run.done for run in runs) else "%"
     rows = [
-        row("goodput loss, %", lambda r: with_error(r.loss), strong=True),
+        row(f"lost, {over}", lambda r: with_error(r.lost), strong=True),
         *spread_rows(runs, row),
+        *([row("no job asked for, %", lambda r: loss(r.unasked))] if any(run.unasked for run in runs) else []),
+        *([row("goodput loss (both), %", lambda r: with_error(r.loss))] if _both(runs) else []),
         *([] if filled else [asked]),
         *job_rows(runs, row),
         row("failures per month", lambda r: number(r.failures_per_month.mean, 2)),
-        row("strikes on jobs per month", lambda r: number(r.interruptions_per_month.mean, 2)),
-        *(row(f"{name}, % of GPU-hours", state(name)) for name in seen),
+        row("interruptions of jobs per month", lambda r: number(r.interruptions_per_month.mean, 2)),
+        *(row(f"{WORDS.get(name, name)}, % of GPU-hours", state(name)) for name in seen),
         *([row("other states, % of GPU-hours", state(*small))] if small else []),
         *(row(f"  overhead by {name}, %", cause(name)) for name in causes),
     ]
     rows += energy_rows(runs, row)
     if first or any(run.tco for run in runs):
-        term = term_of([run.estimate for run in runs])
+        over, compared = over_of(runs), len(runs) > 1
+
+        def of_run(quantile_name: str) -> Row:
+            return money(f"  {quantile_name.upper()} of one run, USD", quantile(quantile_name, lambda r: r.total_usd))
+
         rows += [
-            money("goodput loss, USD/mo", lambda r, bill: usd(bill.lines["goodput"])),
-            money(f"{term}, mean, USD", lambda r, bill: usd(bill.total_usd), strong=True),
-            *(money(f"  {name.upper()} of one run, USD", quantile(name)) for name in ("p5", "p50", "p95")),
-            *(
-                [money("relative to the first", lambda r, bill: number(relative(bill, first), 2))]
-                if len(runs) > 1
-                else []
-            ),
-            money("all in, USD per useful GPU-h", lambda r, bill: price(r.useful_hour_usd, most=4), strong=True),
+            *bill_rows(lambda label, cell, strong: money(label, lambda _, bill: cell(bill), strong), over),
+            *map(of_run, ("p5", "p50", "p95")),
+            *([money("relative to the first", lambda r, bill: number(relative(bill, first), 2))] if compared else []),
+            *_paid_spread(runs, money, quantile),
+            money("useful GPU-hours", lambda r, bill: usd(bill.useful_gpu_hours)),
+            money("paid per useful GPU-h, USD", lambda r, bill: price(r.useful_hour_usd, most=4), strong=True),
         ]
-    notes = ["wait: healthy GPUs of a job that waits for others of its GPUs."] if "wait" in seen else []
-    notes += [f"other states: {and_list(small)}."] if small else []
+    notes = [f"{WORDS['wait']}: healthy GPUs of a job that waits for others of its GPUs."] if "wait" in seen else []
+    notes += [METHOD[0]] if any(run.tco for run in runs) else []
+    notes += [f"other states: {and_list([WORDS.get(name, name) for name in small])}."] if small else []
     if filled and serves(runs):
-        notes.append("goodput loss: replicas fill the cluster, so it is the share of the time that one is out.")
+        notes.append("lost: replicas fill the cluster, so it is the share of the time that one is out.")
     return Table("Simulated", tuple(printable(run.scenario.name) for run in runs), tuple(rows), notes=tuple(notes))
 
 
-def _share(run: RunResult, state: str) -> float:
-    return run.ledger[state] / run.sample.gpu_hours_total
+def _both(runs: Sequence[RunResult]) -> bool:
+    """Whether the published figure, which counts GPUs that no job asked for as lost, is another one."""
+    return any(run.unasked for run in runs) and not any(run.done for run in runs)
+
+
+def over_of(runs: Sequence[RunResult]) -> str:
+    """Say what time the bills of simulated runs are about."""
+    until = {run.stops_when_done for run in runs if run.tco}
+    term = f"over {term_of([run.estimate for run in runs])}"
+    if until == {True}:
+        return "until done"
+    return f"{term} or until done" if len(until) > 1 else term
+
+
+def _paid_spread(
+    runs: Sequence[RunResult],
+    money: Callable[[str, Callable[[RunResult, Bill], str]], Row],
+    quantile: Callable[[str, Callable[[RunResult], Summary | None]], Callable[[RunResult, Bill], str]],
+) -> list[Row]:
+    """Return what single runs pay, where that differs from run to run."""
+    if not any(run.paid_usd and run.paid_usd.p95 > run.paid_usd.p5 for run in runs):
+        return []
+    return [money(f"  {q.upper()} of what one run pays, USD", quantile(q, lambda r: r.paid_usd)) for q in ("p5", "p95")]
 
 
 def _states(runs: Sequence[RunResult]) -> tuple[list[str], list[str]]:
     """Return the states that take a row each, and those too small for one, which take one together."""
-    seen = [name for name in STATES if any(run.ledger[name] for run in runs)]
-    small = [name for name in seen if all(_share(run, name) < min(SMALL * run.loss.mean, SMALL_AT_ALL) for run in runs)]
+    seen = [name for name in STATES if any(run.shares[name] for run in runs)]
+    small = [name for name in seen if all(run.shares[name] < min(SMALL * run.lost.mean, SMALL_AT_ALL) for run in runs)]
     small = small if len(small) > 1 else []
     return [name for name in seen if name not in small], small
 
 
 def pair_table(pairs: Sequence[Pair]) -> Table:
-    """Return the paired differences: the second less the first, on the same failures."""
+    """Return the differences run by run: the second less the first, from the same random numbers."""
+    found = [pair.paid_usd_difference for pair in pairs]
+    scale, unit = scale_of([each.mean for each in found if each])
     rows = []
     for pair in pairs:
-        loss, cost = pair.loss_difference, pair.total_usd_difference
+        paid = pair.paid_usd_difference
+        half = "" if not paid or not paid.half_width else f" ± {dollars(paid.half_width, scale, paid.mean)}"
         rows.append(
             Row(
                 f"{printable(pair.b.scenario.name, 16)} less {printable(pair.a.scenario.name, 16)}",
-                (with_error(loss), price(cost, 1e-6, most=3), per_cent(pair.probability_cheaper, 1)),
+                (
+                    price(pair.useful_hour_difference, most=4),
+                    per_cent(pair.probability_cheaper_hour, 1),
+                    MISSING if paid is None else f"{dollars(paid.mean, scale)}{half}",
+                    with_error(pair.lost_difference),
+                ),
             )
         )
-    columns = ("loss, pp", "term, million USD", "costs more, % of runs")
-    return Table("Differences, replication by replication", columns, tuple(rows))
+    columns = ("USD per useful GPU-h", "dearer per useful GPU-h, % of runs", f"paid, {unit}", "lost, points")
+    note = "Points: percentage points of all GPU-hours."
+    return Table("Differences, run by run", columns, tuple(rows), notes=(note,))
 
 
 def gap_table(pairs: Sequence[Pair], runs: Sequence[RunResult]) -> Table:
-    """Return what the gap of each scenario to the first is made of."""
+    """Return what the gaps of each scenario to the first are made of: in what is paid, and with lost work."""
     against = [pair for pair in pairs if pair.a is pairs[0].a]
     parts = [pair.attribution or {} for pair in against]
-    groups = [group for group in GROUPS if any(part.get(group) for part in parts)]
-    rows = [Row(f"{GROUPS[group]}, USD", tuple(usd(part[group]) for part in parts)) for group in groups]
-    rows.append(Row("gap, USD", tuple(usd(sum(part.values())) for part in parts), strong=True))
-    first, term = printable(against[0].a.scenario.name), term_of([run.estimate for run in runs])
+    paid = {line.group for line in LINES if line.paid}
+
+    def rows_of(groups: Sequence[str]) -> list[Row]:
+        shown = [group for group in groups if any(part.get(group) for part in parts)]
+        return [Row(f"{GROUPS[group]}, USD", tuple(money_cell(part[group]) for part in parts)) for group in shown]
+
+    def gap(label: str, groups: Sequence[str], strong: bool) -> Row:
+        return Row(label, tuple(money_cell(sum(part[group] for group in groups)) for part in parts), strong)
+
+    invoiced, others = [group for group in GROUPS if group in paid], [group for group in GROUPS if group not in paid]
+    rows = [
+        *rows_of(invoiced),
+        gap("gap in what is paid, USD", invoiced, True),
+        *rows_of(others),
+        gap(f"{PUBLISHED}, USD", list(GROUPS), False),
+    ]
     return Table(
-        f"Where the gap to {first} comes from ({term})",
+        f"Where the gap to {printable(against[0].a.scenario.name)} comes from ({over_of(runs)})",
         tuple(printable(pair.b.scenario.name) for pair in against),
         tuple(rows),
     )
@@ -353,9 +320,14 @@ def _signed(value: float | None) -> str:
 def reasons(bridge: Bridge) -> Passage:
     """Return the short form of the bridge: the steps that matter, in plain words."""
     first, last = bridge.steps[0].loss, bridge.steps[-1].loss
-    title = f"Why they differ: {printable(bridge.scenario.name)}, {loss(first)} % by formula, {loss(last)} % simulated"
+    free = any(step.name == "idle GPUs" for step in bridge.steps)
+    idle = ", GPUs that no job asked for counted as lost" if free else ""
+    title = (
+        f"Why formula and simulation differ: {printable(bridge.scenario.name)}, {loss(first)} % by formula, "
+        f"{loss(last)} % simulated{idle}"
+    )
     if abs(last - first) < LEAST_STEP_PP / 100:
-        return Passage(title, ((f"within {LEAST_STEP_PP} pp", "formula and simulation agree"),))
+        return Passage(title, ((f"within {LEAST_STEP_PP} points", "formula and simulation agree"),))
     steps = [step for step in bridge.steps if abs(step.delta_pp) >= LEAST_STEP_PP]
     wide = max((len(f"{step.delta_pp:+.2f}") for step in steps), default=0)
     items = tuple((f"{step.delta_pp:+{wide}.2f} pp", step.text) for step in steps)

@@ -1,10 +1,11 @@
-"""How far a simulated figure can be trusted: its interval, the spread of single runs, and what nobody knows."""
+"""How far a simulated figure can be trusted: its interval, the spread of single runs, and uncertain inputs."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
 from math import ceil, sqrt
 
 from dcsim.decide import RunResult
+from dcsim.decide.verdict import SAME
 from dcsim.montecarlo import Paired, Summary
 from dcsim.montecarlo.quantiles import QUANTILES, least
 from dcsim.report.formula import keys_of, point_notes
@@ -17,13 +18,12 @@ from dcsim.report.page import (
     loss_digits,
     number,
     plus_minus,
+    price_digits,
     printable,
     span,
     usd,
 )
 
-SAME = 0.01
-"""Prices that differ by no more than this share are called the same: no price list is surer; source: assumed."""
 MakeRow = Callable[[str, Callable[[RunResult], str]], Row]
 
 # --- sentences ----------------------------------------------------------------------------------------------------
@@ -36,10 +36,15 @@ def luck(runs: Sequence[RunResult]) -> list[str]:
     if not ranges:
         return drawn
     moved = max(abs(each.moves) for each in ranges)
-    spread = max(run.loss.p95 - run.loss.p5 for run in runs)
-    cause = "Luck and inputs move" if drawn else "Luck alone moves"
-    differ = f"{cause} the loss of nine runs in ten by at most {loss(spread)} pp. " if spread else ""
-    unknown = f"The MTBF, anywhere in the range that the scenarios give, moves it by up to {loss(moved)} pp"
+    spread = max(run.lost.p95 - run.lost.p5 for run in runs)
+    cause = "Chance and uncertain inputs move" if drawn else "Chance moves"
+    differ = (
+        f"{cause} the lost share by at most {loss(spread)} percentage points (nine runs in ten). " if spread else ""
+    )
+    unknown = (
+        "The mean time between failures (MTBF), anywhere in the range that the scenarios give, moves it by up to "
+        f"{loss(moved)} points"
+    )
     return [differ + unknown + _prices_at_highest(runs), *drawn]
 
 
@@ -62,19 +67,19 @@ def _prices_at_highest(runs: Sequence[RunResult]) -> str:
         below = [price for price in lowest if price is not None]
         stays = below[best] == min(below)
         leads = f": {names[best]} {'stays' if stays else 'is then the'} cheapest"
-    return f"; at its highest a useful GPU-hour costs {told} USD{leads}."
+    return f". At its highest a useful GPU-hour costs {told} USD{leads}."
 
 
 def inputs(runs: Sequence[RunResult]) -> list[str]:
-    """Say how much of the spread of single runs is luck and how much is what nobody knows, where inputs are drawn."""
+    """Say how much chance and how much uncertain inputs move the lost share of single runs, where inputs are drawn."""
     found = []
     for run in runs:
-        variance = run.loss_estimated.variance
-        if run.loss_estimated.shared > 1 and variance is not None:
+        variance = run.lost_estimated.variance
+        if run.lost_estimated.shared > 1 and variance is not None:
             chance, unknown = sqrt(variance.luck), sqrt(variance.inputs)
             found.append(
-                f"{printable(run.scenario.name)}: of the spread of single runs {loss(chance)} pp is luck and "
-                f"{loss(unknown)} pp is what nobody knows of the inputs (standard deviations)."
+                f"{printable(run.scenario.name)}: uncertain inputs move the lost share by ± {loss(unknown)} points, "
+                f"chance by ± {loss(chance)} (one standard deviation)."
             )
     return found
 
@@ -87,7 +92,7 @@ def statistical_notes(runs: Sequence[RunResult]) -> list[str]:
         said += [f"{name}: {warning}" for warning in run.warnings]
         said += _precision(run, name)
         if run.scenario.uncertain:
-            said.append(f"{name}: drawn once for every two replications, which count once: {keys_of(run.scenario)}")
+            said.append(f"{name}: drawn once for every two runs, which count as one: {keys_of(run.scenario)}")
     return said + point_notes([run.scenario for run in runs])
 
 
@@ -95,7 +100,7 @@ def _precision(run: RunResult, name: str) -> list[str]:
     if run.stopped is None:
         return []
     looks = and_list([f"{each.replications:,} (± {_half(each.half_widths[0])})" for each in run.stopped.looks])
-    said = [f"{name}: looked for ± {100 * run.stopped.wanted:g} pp after {looks} replications"]
+    said = [f"{name}: looked for ± {100 * run.stopped.wanted:g} pp after {looks} runs"]
     found = run.loss_estimated
     if found.controls and found.adjusted is not None:
         said.append(
@@ -121,9 +126,12 @@ def with_error(found: Summary | Paired | None, scale: float = 100.0) -> str:
 
 def price(found: Summary | Paired | None, scale: float = 1.0, most: int = 2) -> str:
     """Write an amount and its interval with at most so many decimals; an interval below the last one is rounded up."""
-    if found is None or found.half_width is None:
-        return MISSING if found is None else number(found.mean * scale, 2)
-    mean, half, digits = found.mean * scale, found.half_width * scale, 2
+    if found is None:
+        return MISSING
+    mean, digits = found.mean * scale, price_digits([abs(found.mean * scale)])
+    if found.half_width is None:
+        return number(mean, digits)
+    half = found.half_width * scale
     while half and digits < most and half < 10**-digits:
         digits += 1
     if 0 < half < 10**-digits:
@@ -137,9 +145,9 @@ def price(found: Summary | Paired | None, scale: float = 1.0, most: int = 2) -> 
 def spread_rows(runs: Sequence[RunResult], row: MakeRow) -> list[Row]:
     """Return the spread of single runs, and the intervals of its quantiles, which need a least number of runs."""
     rows = [row("  one run, P5 to P95, %", _spread)]
-    if all(run.loss.se is None for run in runs):
+    if all(run.lost.se is None for run in runs):
         return rows
-    if all(run.loss.p5_ci95 is None and run.loss.p95_ci95 is None for run in runs):
+    if all(run.lost.p5_ci95 is None and run.lost.p95_ci95 is None for run in runs):
         shown = {"p5": "both", "p50": "P50"}  # P5 and P95 need as many runs
     else:
         shown = {name: name.upper() for name in QUANTILES}
@@ -147,15 +155,15 @@ def spread_rows(runs: Sequence[RunResult], row: MakeRow) -> list[Row]:
 
 
 def _spread(run: RunResult) -> str:
-    if run.loss.se is None:
+    if run.lost.se is None:
         return MISSING
-    return _percents(run.loss.p5, run.loss.p95)
+    return _percents(run.lost.p5, run.lost.p95)
 
 
 def _interval(name: str, run: RunResult) -> str:
-    found = getattr(run.loss, f"{name}_ci95")
+    found = getattr(run.lost, f"{name}_ci95")
     if found is None:
-        return f"n below {least(QUANTILES[name]) * run.loss_estimated.shared}"
+        return f"below {least(QUANTILES[name]) * run.lost_estimated.shared} runs"
     return _percents(*found)
 
 
@@ -164,19 +172,21 @@ def _percents(low: float, high: float) -> str:
 
 
 def range_tables(runs: Sequence[RunResult]) -> list[Table]:
-    """Return what is not known beside the spread of single runs."""
+    """Return what a range of MTBF does to the answer."""
     rows = []
     money = any(run.tco for run in runs)
     for run in runs:
         if (ends := run.mtbf_range) is not None:
             cells: tuple[str, ...] = (
                 "; ".join(f"{usd(low)} to {usd(high)}" for _, low, high in ends.hazards),
-                _percents(ends.loss_at_lowest, ends.loss_at_highest),
+                _percents(ends.lost_at_lowest, ends.lost_at_highest),
                 loss(ends.moves),
             )
             if money:
                 low, high = ends.usd_per_useful_gpu_hour_at_lowest, ends.usd_per_useful_gpu_hour_at_highest
                 cells = (*cells, span(low, high, most=2))
             rows.append(Row(printable(run.scenario.name, 16), cells))
-    columns = ("MTBF, h", "loss there, %", "moves it by, pp", *(("USD per useful GPU-h there",) if money else ()))
-    return [Table("What is not known: the MTBF (simulated)", columns, tuple(rows))] if rows else []
+    columns = ("MTBF, h", "lost, %", "moves it by, points", *(("USD per useful GPU-h",) if money else ()))
+    title = "How much the unknown failure rate matters (simulated)"
+    note = "MTBF: mean time between failures. Points: percentage points of all GPU-hours."
+    return [Table(title, columns, tuple(rows), notes=(note,))] if rows else []

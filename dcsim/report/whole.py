@@ -3,19 +3,19 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from dcsim.decide import RunResult
-from dcsim.decide.comparison import Comparison
+from dcsim.decide import Comparison, RunResult, Verdict
+from dcsim.decide import verdict as judge
 from dcsim.decide.dossier import Dossier
-from dcsim.decide.result import price_all_in
+from dcsim.montecarlo import Summary
+from dcsim.report.answer import hours, paid
 from dcsim.report.document import Card, Document, Section
-from dcsim.report.formula import term_of
 from dcsim.report.inputs import inputs_section, made, method_section
 from dcsim.report.months import months
-from dcsim.report.page import and_list, loss, number, printable
+from dcsim.report.page import and_list, loss, number, price_digits, printable
 from dcsim.report.scatter import sure
 from dcsim.report.sections import beside, first_picture, gap, names, where, why
-from dcsim.report.simulated import comparison_page, run_page
-from dcsim.report.spread import SAME, luck, with_error
+from dcsim.report.simulated import comparison_page, over_of, run_page
+from dcsim.report.spread import luck, with_error
 
 LONGEST_TITLE, LONGEST_ABOUT = 120, 300
 
@@ -26,7 +26,7 @@ def document(given: Dossier) -> Document:
     runs = shown.runs
     sections: list[Section] = [beside(runs)]
     if shown.bridges:
-        sections.append(why(shown.bridges, names(runs)))
+        sections.append(why(shown.bridges, [each for each, run in zip(names(runs), runs, strict=True) if not run.done]))
     if len(runs) > 1:
         sections.append(gap(shown.pairs, runs))
     sections += [where(shown), sure(runs)]
@@ -48,8 +48,8 @@ def _about(runs: Sequence[RunResult]) -> tuple[str, ...]:
     """Return what is on offer: the scenarios' own descriptions, and the size of it all."""
     gpus = and_list(list(dict.fromkeys(f"{run.scenario.cluster.gpus:,} GPUs" for run in runs)))
     topologies = and_list(list(dict.fromkeys(printable(run.scenario.cluster.topology.name) for run in runs)))
-    over = f" over {term_of([run.estimate for run in runs])}" if any(run.tco for run in runs) else ""
-    many = f"{len(runs[0].sample):,} replications" if len(runs[0].sample) > 1 else "one replication, so no interval"
+    over = f", bills {over_of(runs)}" if any(run.tco for run in runs) else ""
+    many = f"{len(runs[0].sample):,} runs" if len(runs[0].sample) > 1 else "one run, so no interval"
     lines = [f"{gpus} of {topologies}{over}; {many}."]
     for name, run in zip(names(runs), runs, strict=True):
         if run.scenario.description:
@@ -60,30 +60,48 @@ def _about(runs: Sequence[RunResult]) -> tuple[str, ...]:
 def _answer(given: Dossier) -> tuple[str, ...]:
     if len(given.runs) > 1:
         return comparison_page(Comparison(given.runs, given.pairs, given.bridges, given.notes)).answer
-    return (run_page(given.runs).answer[0], *luck(given.runs))
+    return (*run_page(given.runs).answer, *luck(given.runs))
 
 
 def _cards(runs: Sequence[RunResult]) -> tuple[Card, ...]:
     """Return the figure of each offer that decides, the best one marked."""
-    prices = [price_all_in(run.tco) for run in runs]
-    known = [price for price in prices if price is not None]
+    found = judge(runs) if len(runs) > 1 else None
+    priced = all(run.useful_hour_usd for run in runs)
+    standing = {} if found is None else {each.index: each for each in found.others}
+    digits = price_digits([run.useful_hour_usd.mean if run.useful_hour_usd else None for run in runs])
     cards = []
-    for name, run, price in zip(names(runs), runs, prices, strict=True):
-        notes: tuple[str, ...]
-        lost = f"{with_error(run.loss)} %"
-        if run.tco is None or price is None or len(known) < len(runs):
-            best = "least lost" if len(runs) > 1 and run.loss.mean == min(each.loss.mean for each in runs) else ""
-            notes = ("one run, no interval" if run.loss.half_width is None else f"95 % interval: {lost}",)
-            if run.tco is not None:
-                notes += (f"{number(run.tco.total_usd / 1e6, 1)} million USD in {term_of([run.estimate])}",)
-            cards.append(Card(name, loss(run.loss.mean), "% of GPU-hours lost", notes, best))
+    for index, (name, run) in enumerate(zip(names(runs), runs, strict=True)):
+        lost = f"{with_error(run.lost)} % of GPU-hours lost"
+        notes = [f"no job asked for {loss(run.unasked)} % of GPU-hours"] if run.unasked else []
+        notes += [] if run.done is None else [f"done after {hours(run)}"]
+        notes += [] if run.tco is None else [f"paid {paid(run)} {over_of([run])}"]
+        if not priced or run.useful_hour_usd is None:
+            half = run.lost.half_width
+            interval = "one run, no interval" if half is None else f"95 % interval: {with_error(run.lost)} %"
+            best = "least lost" if found is None and len(runs) > 1 and run.lost == _least(runs) else ""
+            cards.append(Card(name, loss(run.lost.mean), "% of GPU-hours lost", (interval, *notes), best))
             continue
-        money = f"{number(run.tco.total_usd / 1e6, 1)} million USD in {term_of([run.estimate])}"
-        tied = sum(each - min(known) <= SAME * each for each in known) > 1
-        alike = price - min(known) <= SAME * price
-        best = "" if len(runs) == 1 or not alike else "the same" if tied else "cheapest"
-        more = f"+{number(price - min(known), 2)} USD"
-        told = (f"{lost} of GPU-hours lost", money)
-        notes = told if price == min(known) else (more, *told)
-        cards.append(Card(name, number(price, 2), "USD per useful GPU-hour", notes, best))
+        against = standing.get(index)
+        if against is not None and against.standing == "dearer" and found is not None:
+            least = runs[found.best].useful_hour_usd
+            notes = [f"{100 * (against.usd or 0.0) / least.mean:,.0f} % more" if least else "dearer", *notes]
+        price = number(run.useful_hour_usd.mean, digits)
+        cards.append(Card(name, price, "USD per useful GPU-hour", (*notes, lost), _mark(found, index)))
     return tuple(cards)
+
+
+def _least(runs: Sequence[RunResult]) -> Summary:
+    return min((run.lost for run in runs), key=lambda lost: lost.mean)
+
+
+def _mark(found: Verdict | None, index: int) -> str:
+    """Say in a word or two why this offer is marked; empty: it is not."""
+    if found is None:
+        return ""
+    if index == found.cheapest:
+        return "cheapest"
+    for standing, word in (("same", "the same"), ("tied", "no clear difference")):
+        group = {found.best} | {each.index for each in found.others if each.standing == standing}
+        if index in group and len(group) > 1:
+            return word
+    return ""

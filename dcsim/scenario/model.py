@@ -196,3 +196,8 @@ class Scenario(BaseModel):
     def gpus_in_jobs(self) -> int:
         """GPUs of all gangs of all jobs."""
         return sum(job.gpus * job.count for job in self.jobs)
+
+    @property
+    def ends(self) -> bool:
+        """Whether every job has work to finish, so that the answer is about the time until the last one is done."""
+        return all(job.work is not None for job in self.jobs)

@@ -33,6 +33,7 @@ def broken_rules(scenario: Scenario) -> Broken:
     yield from _jobs(scenario)
     yield from _names(scenario)
     yield from _crews(scenario)
+    yield from _rent(scenario)
     try:
         topology = build(scenario.cluster.topology, scenario.cluster.gpus)
     except TopologyError as error:
@@ -97,6 +98,13 @@ def _names(scenario: Scenario) -> Broken:
             why = f'found "{hazard.key}", the name of hazards.{taken[hazard.key]} too; names must be unique'
             yield ("hazards", index, "name"), why
         taken.setdefault(hazard.key, index)
+
+
+def _rent(scenario: Scenario) -> Broken:
+    """Refuse rent until the work is done where some job has none to finish."""
+    if scenario.tco is not None and scenario.tco.until == "done" and not scenario.ends:
+        endless = next(job.name for job in scenario.jobs if job.work is None)
+        yield ("tco", "until"), f'found "done"; allowed only where every job has work, and "{endless}" has none'
 
 
 def _crews(scenario: Scenario) -> Broken:

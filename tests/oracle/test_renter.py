@@ -3,7 +3,7 @@
 import pytest
 
 from dcsim.closed_form import HazardCharge, account, charge
-from dcsim.economics import Tco, attribution, lines, monthly, setup_usd, term_lines, total, useful_hour_prices
+from dcsim.economics import GROUPS, LINES, Tco, Use, attribution, bill, setup_usd
 
 GPUS, JOB, BLAST = 5184, 4096, 64
 GPU_MONTH = 5184 * 4 * 720
@@ -53,12 +53,13 @@ TIER = {
         debugging="128583 USD/mo",
     ),
 }
-TOTAL = {name: total(TIER[name], GPUS, LOSS[name]) for name in TIER}
+BILL = {name: bill(TIER[name], GPUS, Use.at(GPUS, 36.0, LOSS[name])) for name in TIER}
+TOTAL = {name: found.with_lost_work_usd for name, found in BILL.items()}
 
 
-def bill(name):
-    """Give a tier's lines over the term."""
-    return term_lines(TIER[name], GPUS, LOSS[name])
+def monthly(tco, gpus, loss):
+    """Give a month with lost work."""
+    return bill(tco, gpus, Use.at(gpus, 1.0, loss)).with_lost_work_usd - setup_usd(tco, gpus) * (1 - 1 / tco.months)
 
 
 @pytest.mark.parametrize(
@@ -92,12 +93,12 @@ def test_published_totals(name, per_month, over_term, relative):
 )
 def test_published_lines(name, line, published):
     """Each printed line of the deck comes out within $1 a month."""
-    assert lines(TIER[name], GPUS, LOSS[name])[line] == pytest.approx(published, abs=1)
+    assert BILL[name].monthly[line] == pytest.approx(published, abs=1)
 
 
 def test_line_order():
     """The lines come in the order of the deck's table."""
-    assert list(lines(TIER["gold"], GPUS, 0.0)) == [
+    assert list(BILL["gold"].monthly) == [
         "gpu",
         "hot_storage",
         "cold_storage",
@@ -119,7 +120,7 @@ def test_setup_from_its_inputs():
 @pytest.mark.parametrize(("name", "share"), [("hyperscaler", 0.394), ("silver", 0.920)])
 def test_goodput_share_of_the_gap(name, share):
     """Goodput is 39.4 % of the hyperscaler's gap to Gold and 92.0 % of Silver's; the parts sum to the gap."""
-    parts = attribution(bill("gold"), bill(name))
+    parts = attribution(BILL["gold"].lines, BILL[name].lines)
     gap = TOTAL[name] - TOTAL["gold"]
     assert parts["goodput"] / gap == pytest.approx(share, abs=0.0005)
     assert sum(parts.values()) == pytest.approx(gap, abs=0.005)
@@ -128,7 +129,7 @@ def test_goodput_share_of_the_gap(name, share):
 
 def test_attribution_of_silver_by_hand():
     """Silver's gap is storage (500 TiB x 0.02, 10 PiB x 0.005), one engineer-month, debugging and goodput."""
-    parts = attribution(bill("gold"), bill("silver"))
+    parts = attribution(BILL["gold"].lines, BILL["silver"].lines)
     assert parts["storage"] == pytest.approx((500 * 1024 * 0.02 + 10 * 1024**2 * 0.005) * 36, rel=1e-12)
     assert parts["setup"] == pytest.approx(33_333.33, rel=1e-12)
     assert parts["debugging"] == pytest.approx(128_583 * 36, rel=1e-12)
@@ -141,17 +142,17 @@ def test_attribution_of_silver_by_hand():
 )
 def test_prices_of_a_useful_hour(name, deck, all_in, ratio):
     """A useful GPU-hour costs p(1 + g) by the deck, p/(1 - g) in fact, 4.2968/4.8090/5.1640 all in."""
-    prices = useful_hour_prices(TIER[name], GPUS, LOSS[name])
+    prices = BILL[name].usd_per_useful_gpu_hour
     assert prices["deck"] == pytest.approx(deck, abs=5e-5)
     assert prices["physical"] == pytest.approx(4 / (1 - LOSS[name]), rel=1e-14)
     assert prices["all_in"] == pytest.approx(all_in, abs=5e-5)
-    gold = useful_hour_prices(TIER["gold"], GPUS, LOSS["gold"])["all_in"]
+    gold = BILL["gold"].usd_per_useful_gpu_hour["all_in"]
     assert prices["all_in"] / gold == pytest.approx(ratio, abs=0.005)
 
 
 def test_gold_physical_price():
     """Gold's physical price of a useful hour is $4.2618."""
-    assert useful_hour_prices(TIER["gold"], GPUS, LOSS["gold"])["physical"] == pytest.approx(4.2618, abs=5e-5)
+    assert BILL["gold"].usd_per_useful_gpu_hour["physical"] == pytest.approx(4.2618, abs=5e-5)
 
 
 @pytest.mark.parametrize(
@@ -192,3 +193,50 @@ def test_break_even_price_of_live_migration():
     assert without == pytest.approx(0.10987, abs=5e-6)
     assert 4 * (without - LOSS["gold"]) == pytest.approx(0.194, abs=0.0005)
     assert 4 * (1 - (1 - without) / (1 - LOSS["gold"])) == pytest.approx(0.206, abs=0.0005)
+
+
+# --- paid, lost, useful -----------------------------------------------------------------------------------------
+
+SIMULATED = {"gold": (541.9, 569.9, 4.2545), "hyperscaler": (578.2, 628.6, 4.7481), "silver": (548.8, 732.0, 6.1970)}
+
+
+@pytest.mark.parametrize(("name", "loss"), [("gold", 0.0520818), ("hyperscaler", 0.0937747), ("silver", 0.340910)])
+def test_paid_is_what_is_invoiced(name, loss):
+    """Paid leaves lost work out: 541.9, 578.2 and 548.8 million USD, by hand from the lines of the deck.
+
+    With lost work at the losses that were simulated: 569.9, 628.6 and 732.0; paid per useful hour as published.
+    """
+    tier = TIER[name]
+    storage = tier.hot_storage.size * tier.hot_storage.price + tier.cold_storage.size * tier.cold_storage.price
+    rent = 5184 * 4 * 720
+    support = tier.support * (rent + storage + tier.network + tier.cpu)
+    by_hand = 36 * (rent + storage + tier.network + tier.cpu + support + tier.debugging) + setup_usd(tier, GPUS)
+    found = bill(tier, GPUS, Use.at(GPUS, 36.0, loss))
+    paid, with_lost, hour = SIMULATED[name]
+    assert found.paid_usd == pytest.approx(by_hand, rel=1e-12)
+    assert found.paid_usd / 1e6 == pytest.approx(paid, abs=0.05)
+    assert found.with_lost_work_usd == pytest.approx(by_hand + loss * 36 * rent, rel=1e-12)
+    assert found.with_lost_work_usd / 1e6 == pytest.approx(with_lost, abs=0.05)
+    assert found.usd_per_useful_gpu_hour["all_in"] == found.paid_usd / found.useful_gpu_hours
+    assert found.usd_per_useful_gpu_hour["all_in"] == pytest.approx(hour, abs=2e-4)
+
+
+def test_every_line_is_charged_and_has_a_name_and_a_group():
+    """A line that is charged is in the bill, has a label and belongs to one part of a gap; only lost work is unpaid."""
+    found = BILL["hyperscaler"]
+    assert list(found.lines) == [line.name for line in LINES]
+    assert {line.group for line in LINES} == set(GROUPS)
+    assert all(line.label for line in LINES)
+    assert [line.name for line in LINES if not line.paid] == ["goodput"]
+    assert found.paid_usd == pytest.approx(sum(found.lines.values()) - found.lines["goodput"], rel=1e-15)
+
+
+def test_hours_after_the_end_are_paid_but_not_lost():
+    """A contract of 3 months, a job that is done after 1: rent runs on, lost work and useful hours do not."""
+    tco = Tco(term="3 mo", gpu_hour="2 USD", setup="500 USD")
+    found = bill(tco, 8, Use(3.0, 4_000.0, 8 * 720.0 - 4_000.0))
+    assert found.paid_usd == 8 * 720 * 3 * 2 + 500
+    assert found.lines["goodput"] == (8 * 720 - 4_000) * 2
+    assert found.loss == pytest.approx(1 - 4_000 / (8 * 720))
+    assert found.usd_per_useful_gpu_hour["all_in"] == found.paid_usd / 4_000
+    assert found.monthly["setup"] == pytest.approx(500 / 3)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from dcsim.economics import GROUPS, Tco, attribution, lines, monthly, term_lines, total, useful_hour_prices
+from dcsim.economics import GROUPS, LINES, Tco, Use, amounts, attribution, bill, paid, with_lost_work
 
 LOSSES = st.floats(0, 0.99)
 GPUS = st.integers(1, 10**6)
@@ -37,54 +37,69 @@ OFFERS = st.fixed_dictionaries(
 ).map(lambda keys: Tco(**keys))
 
 
+def of(tco, gpus, loss):
+    """Give the bill of a whole term at a loss."""
+    return bill(tco, gpus, Use.at(gpus, tco.months, loss))
+
+
 @given(a=OFFERS, b=OFFERS, gpus=GPUS, loss_a=LOSSES, loss_b=LOSSES)
 def test_attribution_sums_to_the_gap(a, b, gpus, loss_a, loss_b):
-    """Whatever two offers are compared, the parts sum to the gap to the cent (or 13 digits of it)."""
-    parts = attribution(term_lines(a, gpus, loss_a), term_lines(b, gpus, loss_b))
-    totals = total(a, gpus, loss_a), total(b, gpus, loss_b)
+    """Whatever two offers are compared, the parts sum to the gap to the cent (or 13 digits of it).
+
+    Without lost work they sum to the gap in what is paid.
+    """
+    one, other = of(a, gpus, loss_a), of(b, gpus, loss_b)
+    parts = attribution(one.lines, other.lines)
+    near = max(0.005, 1e-13 * (one.with_lost_work_usd + other.with_lost_work_usd))
     assert list(parts) == list(GROUPS)
-    assert math.fsum(parts.values()) == pytest.approx(totals[1] - totals[0], abs=max(0.005, 1e-13 * sum(totals)))
+    gap = other.with_lost_work_usd - one.with_lost_work_usd
+    assert math.fsum(parts.values()) == pytest.approx(gap, abs=near)
+    lost = parts.pop("goodput")
+    assert lost == other.lines["goodput"] - one.lines["goodput"]
+    assert math.fsum(parts.values()) == pytest.approx(other.paid_usd - one.paid_usd, abs=near)
 
 
-@given(tco=OFFERS, gpus=GPUS)
-def test_every_line_is_in_exactly_one_group(tco, gpus):
-    """The groups of an attribution partition the lines of the table."""
-    assert sorted(line for rows in GROUPS.values() for line in rows) == sorted(lines(tco, gpus, 0.0))
-
-
-@given(tco=OFFERS, gpus=GPUS, losses=st.lists(LOSSES, min_size=1, max_size=6))
-def test_arrays_give_what_scalars_give(tco, gpus, losses):
-    """One value per replication gives, element by element, exactly what the scalar formulas give."""
-    array = np.array(losses)
-    for name, usd in lines(tco, gpus, array).items():
-        assert usd.tolist() == [lines(tco, gpus, loss)[name] for loss in losses]
-    assert total(tco, gpus, array).tolist() == [total(tco, gpus, loss) for loss in losses]
-    for name, usd in useful_hour_prices(tco, gpus, array).items():
-        assert usd.tolist() == [useful_hour_prices(tco, gpus, loss)[name] for loss in losses]
+@given(tco=OFFERS, gpus=GPUS, losses=st.lists(LOSSES, min_size=1, max_size=6), months=st.floats(0.01, 60))
+def test_arrays_give_what_scalars_give(tco, gpus, losses, months):
+    """One value per run gives, element by element, exactly what the scalar formulas give."""
+    uses = [Use.at(gpus, months, loss) for loss in losses]
+    together = Use.at(gpus, np.full(len(losses), months), np.array(losses))
+    for name, usd in amounts(tco, gpus, together).items():
+        assert usd.tolist() == [amounts(tco, gpus, use)[name] for use in uses]
+    assert paid(tco, gpus, together).tolist() == [paid(tco, gpus, use) for use in uses]
+    assert with_lost_work(tco, gpus, together).tolist() == [with_lost_work(tco, gpus, use) for use in uses]
+    assert [paid(tco, gpus, use) for use in uses] == [bill(tco, gpus, use).paid_usd for use in uses]
 
 
 @given(tco=OFFERS, gpus=GPUS, a=LOSSES, b=LOSSES)
-def test_a_month_is_linear_in_the_loss(tco, gpus, a, b):
-    """The month at the mean of two losses is the mean of the two months: means may be taken at any point."""
-    between = (monthly(tco, gpus, a) + monthly(tco, gpus, b)) / 2
-    assert monthly(tco, gpus, (a + b) / 2) == pytest.approx(between, rel=1e-12)
+def test_a_bill_is_linear_in_the_loss(tco, gpus, a, b):
+    """The cost at the mean of two losses is the mean of the two costs: means may be taken at any point."""
+    between = (of(tco, gpus, a).with_lost_work_usd + of(tco, gpus, b).with_lost_work_usd) / 2
+    assert of(tco, gpus, (a + b) / 2).with_lost_work_usd == pytest.approx(between, rel=1e-12)
+
+
+@given(tco=OFFERS, gpus=GPUS, loss=LOSSES)
+def test_what_is_paid_does_not_depend_on_the_loss(tco, gpus, loss):
+    """Nobody's invoice grows because work was lost."""
+    assert of(tco, gpus, loss).paid_usd == of(tco, gpus, 0.0).paid_usd
+    assert sum(1 for line in LINES if not line.paid) == 1
 
 
 @given(tco=OFFERS, gpus=GPUS, loss=LOSSES)
 def test_prices_are_ordered(tco, gpus, loss):
     """Rent <= deck <= physical <= all-in: the deck's price is the first order of the physical one."""
-    prices = useful_hour_prices(tco, gpus, loss)
+    prices = of(tco, gpus, loss).usd_per_useful_gpu_hour
     ordered = [tco.gpu_hour, prices["deck"], prices["physical"], prices["all_in"]]
     assert all(low <= high * (1 + 1e-9) for low, high in pairwise(ordered))
 
 
 @given(tco=OFFERS, gpus=GPUS, loss=st.floats(1, 5))
 def test_nothing_useful_has_no_price(tco, gpus, loss):
-    """From a loss of 1 on a useful hour has no price: None, NaN in an array; the bill still adds up."""
-    assert useful_hour_prices(tco, gpus, loss)["physical"] is None
-    assert useful_hour_prices(tco, gpus, loss)["all_in"] is None
-    assert np.isnan(useful_hour_prices(tco, gpus, np.array([loss]))["all_in"]).all()
-    assert math.isfinite(total(tco, gpus, loss))
+    """From a loss of 1 on a useful hour has no price; the bill still adds up."""
+    found = of(tco, gpus, loss)
+    assert found.usd_per_useful_gpu_hour["physical"] is None
+    assert found.usd_per_useful_gpu_hour["all_in"] is None
+    assert math.isfinite(found.with_lost_work_usd)
 
 
 @given(tco=OFFERS)
@@ -94,7 +109,7 @@ def test_a_written_table_reads_back(tco):
 
 
 @given(
-    key=st.sampled_from([name for name in Tco.model_fields if "storage" not in name]),
+    key=st.sampled_from([name for name in Tco.model_fields if "storage" not in name and name != "until"]),
     number=st.floats(0, 1e6),
 )
 def test_a_bare_number_is_one_error(key, number):

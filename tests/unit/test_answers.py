@@ -2,14 +2,15 @@
 
 import pytest
 
-from dcsim.decide import compare, estimate, run
+from dcsim.decide import compare, estimate, run, verdict
 from dcsim.decide.bridge import Bridge, Step
 from dcsim.decide.ladder import BOTH, rungs_of
 from dcsim.montecarlo import Summary, summarise
+from dcsim.report.answer import answer_table, comparison_sentences, verdict_sentence
 from dcsim.report.formula import described, theory_table
 from dcsim.report.jobs import serves
 from dcsim.report.page import loss, span
-from dcsim.report.simulated import answer_table, reasons, run_page, simulated_table, verdict
+from dcsim.report.simulated import reasons, run_page, simulated_table
 from dcsim.report.spread import price
 from dcsim.scenario import load
 from tests.unit.results import lost
@@ -22,54 +23,79 @@ RESEARCH = load("rl-2048/silver")
 BRIEF = {"replications": 4, "workers": 1}
 
 
+def told_of(*runs):
+    """Give the verdict's sentence."""
+    return verdict_sentence(verdict(runs), runs)
+
+
 def test_the_cheaper_one_where_luck_decides():
-    """Losses that differ: how much less, in per cent of the other's price, and in how many of the runs."""
-    told = verdict([lost(OTHER, 0.3, 0.31, 0.1), lost(GOLD, 0.1, 0.11, 0.12)])
-    assert told.startswith("Gold at 4.")
-    assert "cannot be told apart from Other (" in told
-    told = verdict([lost(OTHER, 0.3, 0.31, 0.32), lost(GOLD, 0.1, 0.11, 0.12)])
-    assert told == (
-        "Gold is cheapest: 4.53 USD per useful GPU-hour all in, 1.31 USD (22.5 %) less than Other in 3 of 3 runs."
+    """Losses that differ: how much more the other costs, in per cent of the least price, and in how many runs."""
+    told = told_of(lost(OTHER, 0.3, 0.31, 0.1), lost(GOLD, 0.1, 0.11, 0.12))
+    assert told == "No clear difference in 3 runs: Gold 4.53 USD per useful GPU-hour, Other 5.28 USD."
+    told = told_of(lost(OTHER, 0.3, 0.31, 0.32), lost(GOLD, 0.1, 0.11, 0.12))
+    assert (
+        told == "Gold is cheapest: 4.53 USD per useful GPU-hour, against 5.84 USD at Other (29 % more), in all 3 runs."
     )
 
 
 def test_a_tie_is_no_win():
     """A run in which both cost the same is not counted for the cheaper one."""
-    told = verdict([lost(GOLD, *[0.10, 0.11] * 10), lost(OTHER, *[0.30, 0.32] * 9, 0.31, 0.11)])
-    assert "less than Other in 19 of 20 runs." in told
+    told = told_of(lost(GOLD, *[0.10, 0.11] * 10), lost(OTHER, *[0.30, 0.32] * 9, 0.31, 0.11))
+    assert told.endswith(", in 19 of 20 runs.")
 
 
 def test_what_price_lists_decide_is_not_told_as_luck():
     """Equal losses: the gap is the price alone, and no share of the runs makes it surer."""
-    told = verdict([lost(DEAR, 0.1, 0.11), lost(GOLD, 0.1, 0.11)])
-    assert told.endswith("less than Dear by its price alone.")
+    told = told_of(lost(DEAR, 0.1, 0.11), lost(GOLD, 0.1, 0.11))
+    assert told.endswith("at Dear (25 % more), by price alone.")
     assert " runs" not in told
 
 
 def test_prices_within_one_per_cent_are_the_same():
     """A gap below 1 % is no ranking, however certain; what is dearer is told from the cheapest."""
-    told = verdict([lost(GOLD, 0.1, 0.101), lost(OTHER, 0.102, 0.103), lost(DEAR, 0.1, 0.101)])
+    told = told_of(lost(GOLD, 0.1, 0.101), lost(OTHER, 0.102, 0.103), lost(DEAR, 0.1, 0.101))
     assert told == (
-        "Gold and Other cost the same within 1 %: 4.48 and 4.49 USD per useful GPU-hour all in. "
-        "Gold costs 1.11 USD (19.9 %) less than Dear by its price alone."
+        "Gold and Other cost the same within 1 %: 4.48 and 4.49 USD per useful GPU-hour. "
+        "Dearer: 5.60 USD at Dear (25 % more), by price alone."
     )
-    assert "cannot be told apart" in verdict([lost(GOLD, 0.1, 0.2), lost(OTHER, 0.2, 0.101)])  # the interval is wider
+    assert "No clear difference" in told_of(lost(GOLD, 0.1, 0.2), lost(OTHER, 0.2, 0.101))  # the interval is wider
 
 
 def test_one_run_is_no_certainty():
-    """One replication is not "1 of 1 runs"."""
-    assert verdict([lost(GOLD, 0.1), lost(OTHER, 0.3)]).endswith("less than Other in the one run simulated.")
+    """One run is not "1 of 1 runs"."""
+    assert told_of(lost(GOLD, 0.1), lost(OTHER, 0.3)).endswith("at Other (29 % more), in the one run simulated.")
 
 
 def test_replicas_are_told_in_hours_out_of_service():
     """Where every job is stateless the report says how long a replica is out: 0.48 % is 42 hours a year."""
     found = lost(REPLICAS, 0.0047, 0.0049)
     out = "replica is out of service 0.48 % of the time (42 h a year)"
-    assert verdict([found, found]).endswith(f"A {out} at Silver-tier and Silver-tier.")
+    assert comparison_sentences([found, found])[-1] == f"A {out} at Silver-tier and Silver-tier."
     assert run_page([found]).answer[0].startswith(f"Silver-tier: a {out}. The cluster loses 0.48 ± ")
     assert serves([found])
     assert not serves([lost(GOLD, 0.1)])
     assert "out of service" not in run_page([lost(GOLD, 0.1)]).answer[0]
+
+
+def test_the_first_screen_says_what_is_paid_and_not_what_is_lost():
+    """Silver pays 6.9 million more than Gold and 29.4 million less than the hyperscaler, whatever it loses."""
+    tiers = [load(f"pretrain-5184/{tier}") for tier in ("gold", "hyperscaler", "silver")]
+    runs = [lost(tier, share, share) for tier, share in zip(tiers, (0.0521, 0.0938, 0.3409), strict=True)]
+    sentences = comparison_sentences(runs)
+    assert sentences[1] == "Paid over 36 months: Gold-tier 541.9, Hyperscaler 578.2 and Silver-tier 548.8 million USD."
+    assert "732" not in " ".join(sentences)
+    assert [row.cells[1] for row in answer_table(runs).rows] == ["541.9", "578.2", "548.8"]
+
+
+def test_two_figures_of_one_screen_never_contradict_one_another():
+    """Prices have their decimals, gaps are per cent of the least price, so no difference is printed beside them."""
+    runs = [lost(GOLD, 0.0521, 0.0521), lost(OTHER, 0.1511, 0.1511)]  # 4.2545 and 4.7507: a gap of 0.4962
+    told = told_of(*runs)
+    assert "4.25 USD" in told
+    assert "4.75 USD" in told
+    assert "(12 % more)" in told
+    assert "0.50" not in told
+    assert "0.49" not in told
 
 
 @pytest.mark.parametrize(
@@ -97,14 +123,14 @@ def test_a_price_is_no_finer_than_a_cent():
     assert price(wide) == f"4.50 ± {wide.half_width:.2f}"
     assert price(fine.without_error()) == "4.25"
     cells = answer_table([lost(GOLD, 0.1, 0.1001)]).rows[0].cells
-    assert cells[-1] == "4.48 ± 0.01"  # (14,929,920 + 122,778) USD / (3,732,480 GPU-h * 0.9)
+    assert cells[0] == "4.48 ± 0.01"  # (14,929,920 + 122,778) USD / (3,732,480 GPU-h * 0.9)
 
 
 def test_formula_and_simulation_that_agree_have_no_reasons():
     """Steps that cancel are left to `explain`: where the ends agree within 0.05 pp, one line says so."""
     steps = [("formula", 0.0048, 0.0), ("spares", 0.0005, -0.43), ("waits", 0.0047, 0.42)]
     bridge = Bridge(GOLD, 2, tuple(Step(name, f"{name}!", level, pp, None) for name, level, pp in steps))
-    assert reasons(bridge).items == (("within 0.05 pp", "formula and simulation agree"),)
+    assert reasons(bridge).items == (("within 0.05 points", "formula and simulation agree"),)
     apart = Bridge(GOLD, 2, (*bridge.steps, Step("more", "more!", 0.0147, 1.0, None)))
     assert [text for _, text in reasons(apart).items] == ["spares!", "waits!", "more!"]
 
@@ -156,13 +182,13 @@ def test_states_that_take_next_to_nothing_are_one_row():
     shares = {row.label: float(row.cells[0]) for row in table.rows if row.label.endswith("% of GPU-hours")}
     assert sum(shares.values()) == pytest.approx(100, abs=0.05)
     assert "other states, % of GPU-hours" in shares
-    assert not {"idle, % of GPU-hours", "repair, % of GPU-hours"} & shares.keys()
-    assert table.notes == (
-        "wait: healthy GPUs of a job that waits for others of its GPUs.",
-        "other states: repair and idle.",
-    )
+    assert not {"other idle GPUs, % of GPU-hours", "repair, % of GPU-hours"} & shares.keys()
+    assert "waiting for hardware: healthy GPUs of a job that waits for others of its GPUs." in table.notes
+    assert "other states: repair and other idle GPUs." in table.notes
     silver = simulated_table([run(load("pretrain-5184/silver", horizon="3 mo"), **BRIEF)])
-    assert {"wait, % of GPU-hours", "repair, % of GPU-hours"} <= {row.label for row in silver.rows}  # below 5 % of 34 %
+    assert {"waiting for hardware, % of GPU-hours", "repair, % of GPU-hours"} <= {
+        row.label for row in silver.rows
+    }  # below 5 % of 34 %
 
 
 def test_one_figure_is_one_row():
@@ -189,5 +215,5 @@ def test_intervals_of_quantiles_that_no_run_has_are_one_row():
 def test_what_is_the_same_is_said_of_a_comparison_too():
     """The published finding of the inference case: two tiers cost the same, and no run is counted for it."""
     names = [load(f"inference-512/{tier}", horizon="6 mo") for tier in ("gold", "silver")]
-    told = verdict(compare(names, bridges=False, **BRIEF).runs)
+    told = told_of(*compare(names, bridges=False, **BRIEF).runs)
     assert told.startswith("Gold-tier and Silver-tier cost the same within 1 %: 1.98 and 1.99 USD")

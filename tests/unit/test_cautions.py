@@ -9,8 +9,9 @@ from dcsim.cli.options import ProgressLine
 from dcsim.decide import MtbfRange, compare, estimate, outcome, run
 from dcsim.decide.ladder import rungs_of
 from dcsim.montecarlo import Interrupted
+from dcsim.report.answer import answer_table
 from dcsim.report.formula import resiliency_table
-from dcsim.report.simulated import answer_table, comparison_page, run_page
+from dcsim.report.simulated import comparison_page, run_page
 from dcsim.scenario import load
 from tests.unit.results import lost
 
@@ -44,7 +45,7 @@ def test_runs_without_a_failure_are_noted():
     """No failure in any replication: an interval of zero width says nothing."""
     quiet = load("pretrain-5184/gold", **MONTH, **{"hazards.gpu.mtbf": "1e8 h", "hazards.gpu.mtbf_range": None})
     notes = run_page([run(quiet, **ONE)]).notes
-    assert "Gold-tier: no failure struck in any replication, so its interval says nothing" in notes
+    assert "Gold-tier: no failure struck in any run, so its interval says nothing" in notes
 
 
 def test_horizons_that_differ_are_noted():
@@ -81,19 +82,20 @@ def test_an_end_of_the_range_that_is_the_scenario_is_the_scenario(monkeypatch):
 
 def test_luck_is_that_of_all_scenarios():
     """The spread in the answer is the widest of all runs, also of those without a range of MTBF."""
-    ends = MtbfRange((("gpu", 1.0, 2.0),), 0.2, 0.1, 5.0, 4.0, 2)
+    ends = MtbfRange((("gpu", 1.0, 2.0),), 0.2, 0.1, 5.0, 4.0, 2, 0.2, 0.1)
     calm = lost(GOLD, 0.1, 0.1001, mtbf_range=ends)
     other = load("pretrain-5184/gold", name="wild")
     wild = lost(other, 0.1, 0.5)
     found = compare([GOLD, other], bridges=False, replications=1, workers=1)
     page = comparison_page(type(found)((calm, wild), (), (), ()))
-    assert "moves the loss of nine runs in ten by at most 36.00 pp." in page.answer[1]  # 90 % of 0.1 … 0.5
+    said = "moves the lost share by at most 36.00 percentage points (nine runs in ten)."  # 90 % of 0.1 … 0.5
+    assert any(said in sentence for sentence in page.answer)
 
 
 def test_the_price_of_a_useful_hour_has_its_interval():
     """The figure that decides carries an error as the loss does, and none with one replication."""
-    assert "±" in answer_table([lost(GOLD, 0.1, 0.2)]).rows[0].cells[-1]
-    assert "±" not in answer_table([lost(GOLD, 0.1)]).rows[0].cells[-1]
+    assert "±" in answer_table([lost(GOLD, 0.1, 0.2)]).rows[0].cells[0]
+    assert "±" not in answer_table([lost(GOLD, 0.1)]).rows[0].cells[0]
 
 
 def test_interrupted_counts_what_is_kept(capsys):

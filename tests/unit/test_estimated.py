@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from dcsim.decide.documents import run_entry
 from dcsim.engine import simulate
 from dcsim.montecarlo import Look, Sample, Stopped, deviations, difference, in_a_row
 from dcsim.scenario import load, plan, sampled
@@ -74,14 +75,14 @@ def test_the_plain_mean_is_shown_unless_a_precision_is_given():
     assert better.loss.mean == better.loss_estimated.adjusted.mean < run.loss.mean
     assert better.loss.se < run.loss.se
     assert (better.loss.p5, better.loss.p5_ci95) == (run.loss.p5, run.loss.p5_ci95)
-    assert better.tco.total_usd == better.total_usd.mean
+    assert better.tco.with_lost_work_usd == better.total_usd.mean
     assert better.total_estimated.adjusted.mean == pytest.approx(better.total_usd.mean, rel=1e-12)
     assert better.useful_hour_usd.mean == better.tco.usd_per_useful_gpu_hour["all_in"] < run.useful_hour_usd.mean
-    entry = better.entry(better)["goodput"]["loss"]
+    entry = run_entry(better, better)["goodput"]["loss"]
     assert entry["estimator"] == "control variate"
     assert (entry["mean"], entry["se"]) == (entry["controlled"]["mean"], entry["controlled"]["se"])
     assert (entry["plain"]["mean"], entry["plain"]["se"]) == (run.loss.mean, run.loss.se)
-    assert run.entry(run)["goodput"]["loss"]["controlled"] == entry["controlled"]
+    assert run_entry(run, run)["goodput"]["loss"]["controlled"] == entry["controlled"]
 
 
 def test_without_a_count_of_known_mean_the_plain_mean_stays():
@@ -89,7 +90,7 @@ def test_without_a_count_of_known_mean_the_plain_mean_stays():
     run = controlled(with_drawn(lost(gold(), 0.05, 0.06, 0.07, 0.05), [25, 26, 27, 24]))
     assert run.loss_estimated.estimator == "plain mean"
     assert run.loss.mean == run.sample.mean_loss
-    assert run.entry(run)["goodput"]["loss"]["controlled"] is None
+    assert run_entry(run, run)["goodput"]["loss"]["controlled"] is None
 
 
 def test_differences_are_adjusted_where_both_met_the_same_failures():
@@ -132,7 +133,7 @@ def test_warnings_say_what_is_doubtful():
     assert lost(gold(), *np.linspace(0.05, 0.06, 64)).warnings == ()
     missed = controlled(lost(gold(), *np.linspace(0.05, 0.06, 64)), Look(64, (0.02,)))
     assert missed.warnings == ("the loss is not within ± 1 pp after 64 replications, the most that were allowed",)
-    entry = missed.entry(missed)
+    entry = run_entry(missed, missed)
     assert entry["warnings"] == list(missed.warnings)
     looks = [{"replications": 64, "half_width": 0.02}]
     assert entry["precision"] == {"half_width": 0.01, "reached": False, "looks": looks}

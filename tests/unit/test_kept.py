@@ -7,7 +7,7 @@ import pytest
 
 from dcsim import load
 from dcsim.decide import compare, run
-from dcsim.decide.comparison import recompare
+from dcsim.decide.comparison import all_rungs, recompare
 from dcsim.decide.dossier import told_over
 from dcsim.decide.outcome import reopen
 from dcsim.montecarlo import RunStore, StoreError
@@ -137,8 +137,9 @@ def test_a_folder_of_something_else_is_not_taken(tmp_path) -> None:
 def test_a_report_costs_less_than_its_run() -> None:
     """The steps from the formula are told over few replications where they need SimPy."""
     (gold,) = tiers("gold")
-    assert told_over(gold, 1000) == 64
-    assert told_over(gold, 10) == 10
-    plant = load("plant/storm-narrow")
+    rungs = all_rungs([gold])
+    assert told_over(rungs, 1000) == 64
+    assert told_over(rungs, 10) == 10
+    plant = all_rungs([load("plant/storm-narrow")])
     assert told_over(plant, 4) == 1
     assert told_over(plant, 1000) == 8

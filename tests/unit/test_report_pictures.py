@@ -157,7 +157,8 @@ def test_cards_say_by_how_much() -> None:
     cheap, other = lost(gold, 0.1, 0.11), lost(dear, 0.1, 0.11)
     cards = document(dossier(cheap, other)).cards
     assert [card.best for card in cards] == ["cheapest", ""]
-    assert re.fullmatch(r"\+\d\.\d\d USD", cards[1].notes[0])
+    assert cards[0].notes[0] == "paid 541.9 million USD over 36 months"
+    assert re.fullmatch(r"\d\d % more", cards[1].notes[0])
     twin = lost(gold.model_copy(update={"name": "Twin"}), 0.1, 0.111)
     assert [card.best for card in document(dossier(cheap, twin)).cards] == ["the same", "the same"]
     free = [run.scenario.model_copy(update={"tco": None}) for run in (cheap, other)]

@@ -1,0 +1,176 @@
+"""The renter's bill: every cost line, once, and what is paid, lost and useful.
+
+Source of the lines: deck (SemiAnalysis, "From Fab to Token", April 2026). Money in USD, a month is 720 h.
+Amounts are floats, or float64 arrays with one value per run; every result then has that shape.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import reduce
+from operator import add
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from dcsim.economics.renter import Tco, gpu_monthly, setup_usd
+from dcsim.units import HOURS_PER_MONTH
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+Amount = TypeVar("Amount", float, "NDArray[np.float64]")
+
+
+@dataclass(frozen=True)
+class Use(Generic[Amount]):
+    """What a cluster is paid for and does: ``months`` of rent, and the useful and the lost GPU-hours in them.
+
+    Hours that are neither, after the last job is done, are paid while the contract runs on, but not lost.
+    """
+
+    months: Amount
+    useful_gpu_hours: Amount
+    lost_gpu_hours: Amount
+
+    @classmethod
+    def at(cls, gpus: int, months: Amount, loss: Amount) -> "Use[Amount]":
+        """Return the use of so many GPUs that lose this fraction of all GPU-hours."""
+        hours = gpus * HOURS_PER_MONTH * months
+        return cls(months + 0.0 * loss, hours * (1 - loss), hours * loss)
+
+
+def _nothing(tco: Tco, gpus: int) -> float:
+    return 0.0
+
+
+@dataclass(frozen=True)
+class CostLine:
+    """One line of the bill: ``monthly`` [USD/month] and ``once`` [USD] of a contract for so many GPUs.
+
+    ``name`` is its key in JSON, ``label`` what people read, ``group`` its part of a gap between two offers.
+    ``per_lost_hour`` [USD]: what a lost GPU-hour is charged; such a line is on nobody's invoice.
+    """
+
+    name: str
+    label: str
+    group: str
+    monthly: Callable[[Tco, int], float] = _nothing
+    once: Callable[[Tco, int], float] = _nothing
+    per_lost_hour: Callable[[Tco], float] | None = None
+
+    @property
+    def paid(self) -> bool:
+        """Whether somebody sends an invoice for it."""
+        return self.per_lost_hour is None
+
+    def usd(self, tco: Tco, gpus: int, use: Use[Amount]) -> Amount:
+        """Return its amount [USD] = monthly * months + once + price of a lost hour * lost hours."""
+        lost = 0.0 if self.per_lost_hour is None else self.per_lost_hour(tco)
+        return self.monthly(tco, gpus) * use.months + self.once(tco, gpus) + lost * use.lost_gpu_hours
+
+
+def _support(tco: Tco, gpus: int) -> float:
+    """Support [USD/month] = rate * (GPU + storage + network + CPU)."""
+    storage = tco.hot_storage.monthly_usd + tco.cold_storage.monthly_usd
+    return tco.support * (gpu_monthly(tco, gpus) + storage + tco.network + tco.cpu)
+
+
+LINES = (
+    CostLine("gpu", "GPU rent", "gpu", gpu_monthly),
+    CostLine("hot_storage", "hot storage", "storage", lambda tco, _: tco.hot_storage.monthly_usd),
+    CostLine("cold_storage", "cold storage", "storage", lambda tco, _: tco.cold_storage.monthly_usd),
+    CostLine("network", "network", "network_cpu", lambda tco, _: tco.network),
+    CostLine("cpu", "CPU nodes", "network_cpu", lambda tco, _: tco.cpu),
+    CostLine("support", "support", "support", _support),
+    CostLine("goodput", "lost work", "goodput", per_lost_hour=lambda tco: tco.gpu_hour),
+    CostLine("setup", "set-up", "setup", once=setup_usd),
+    CostLine("debugging", "debugging", "debugging", lambda tco, _: tco.debugging),
+)
+"""Every line of the table, in the deck's order; nothing else is charged."""
+GROUPS: Mapping[str, str] = {
+    "gpu": "GPU rent",
+    "storage": "storage",
+    "network_cpu": "network and CPU nodes",
+    "support": "support",
+    "goodput": "lost work",
+    "setup": "set-up",
+    "debugging": "debugging",
+}
+"""The parts of a gap between two offers: keys in JSON, and what people read. Every line is in exactly one."""
+
+
+@dataclass(frozen=True)
+class Bill:
+    """What a use costs: ``lines`` by name [USD over all ``months``], of so many GPU-hours rented and useful.
+
+    ``paid_usd`` is what is invoiced. ``with_lost_work_usd`` is the published method, which adds lost hours at the rent:
+    no invoice says it. ``loss``: the lost share of the hours that are useful or lost.
+    """
+
+    months: float
+    loss: float
+    lines: Mapping[str, float]
+    rented_gpu_hours: float
+    useful_gpu_hours: float
+
+    @property
+    def paid_usd(self) -> float:
+        """The sum of all lines that are invoiced."""
+        return reduce(add, (self.lines[line.name] for line in LINES if line.paid))
+
+    @property
+    def with_lost_work_usd(self) -> float:
+        """The sum of all lines: what is paid, and goodput loss * rent."""
+        return self.paid_usd + reduce(add, (self.lines[line.name] for line in LINES if not line.paid))
+
+    @property
+    def monthly(self) -> dict[str, float]:
+        """Every line by the month [USD/month]; what is paid once is spread over the months."""
+        return {name: usd / self.months for name, usd in self.lines.items()}
+
+    @property
+    def usd_per_useful_gpu_hour(self) -> dict[str, float | None]:
+        """Three prices of a useful GPU-hour [USD], p the rent and g the loss; None where nothing is useful.
+
+        ``deck`` = p(1 + g), the published convention; ``physical`` = p/(1 - g), rent / useful hours; ``all_in`` = paid
+        / useful hours. Lost work is no part of that: the division has charged every lost hour already.
+        """
+        rent, useful = self.lines["gpu"], self.useful_gpu_hours
+        return {
+            "deck": (rent + self.lines["goodput"]) / self.rented_gpu_hours,
+            "physical": rent / useful if useful > 0 else None,
+            "all_in": self.paid_usd / useful if useful > 0 else None,
+        }
+
+
+def amounts(tco: Tco, gpus: int, use: Use[Amount]) -> dict[str, Amount]:
+    """Return every line over the whole use [USD], by name."""
+    return {line.name: line.usd(tco, gpus, use) for line in LINES}
+
+
+def paid(tco: Tco, gpus: int, use: Use[Amount]) -> Amount:
+    """Return what is invoiced [USD].
+
+    Added one by one: from Python 3.12 on the built-in sum rounds floats otherwise than arrays.
+    """
+    return reduce(add, (line.usd(tco, gpus, use) for line in LINES if line.paid))
+
+
+def with_lost_work(tco: Tco, gpus: int, use: Use[Amount]) -> Amount:
+    """Return the published method's cost [USD]: what is paid, and goodput loss * rent."""
+    return paid(tco, gpus, use) + reduce(add, (line.usd(tco, gpus, use) for line in LINES if not line.paid))
+
+
+def bill(tco: Tco, gpus: int, use: Use[float]) -> Bill:
+    """Return the bill of a use."""
+    asked = use.useful_gpu_hours + use.lost_gpu_hours
+    loss = use.lost_gpu_hours / asked if asked else 0.0
+    rented = gpus * HOURS_PER_MONTH * use.months
+    return Bill(use.months, loss, amounts(tco, gpus, use), rented, use.useful_gpu_hours)
+
+
+def attribution(a: Mapping[str, float], b: Mapping[str, float]) -> dict[str, float]:
+    """Split the gap between two bills' ``lines``, b minus a [USD], by ``GROUPS``; the parts sum to the gap.
+
+    Without ``goodput`` they sum to the gap between what is paid.
+    """
+    return {key: reduce(add, (b[line.name] - a[line.name] for line in LINES if line.group == key)) for key in GROUPS}

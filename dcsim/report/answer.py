@@ -1,0 +1,253 @@
+"""The first screen: which offer, what is paid, what is lost, and what a reader must know before repeating it."""
+
+from collections.abc import Sequence
+
+from dcsim.decide import Pair, RunResult, Verdict
+from dcsim.decide import verdict as judge
+from dcsim.decide.verdict import SAME, Against
+from dcsim.economics import Bill
+from dcsim.report.formula import term_of
+from dcsim.report.jobs import out_of_service, replicas_sentence, serves
+from dcsim.report.page import (
+    MISSING,
+    Row,
+    Table,
+    and_list,
+    dollars,
+    loss,
+    number,
+    per_cent,
+    price_digits,
+    printable,
+    scale_of,
+)
+from dcsim.report.spread import price, with_error
+
+EQUAL_LOSSES = 5e-5
+"""Losses that differ by less are printed alike, so what differs between two offers is their prices alone."""
+SPARES = 0.2
+"""Idle spares that are this share of what is lost are named with it; source: assumed."""
+USEFUL = "A useful GPU-hour is an hour of one GPU whose work is kept."
+"""What a reader who knows money better than clusters needs first."""
+
+# --- one run ------------------------------------------------------------------------------------------------------
+
+
+def run_sentences(run: RunResult) -> list[str]:
+    """Say what one scenario loses and what is paid for it."""
+    return [loss_sentence(run), *filter(None, [paid_sentence([run])])]
+
+
+def loss_sentence(run: RunResult) -> str:
+    """Say how long it takes where jobs end, what is lost, what nobody asked for, and what the formula says of it."""
+    name = printable(run.scenario.name)
+    formula = f"{formula_loss(run)} % by the published formula"
+    idle = (
+        f", {per_cent(run.shares['spare'])} of them as idle spares,"
+        if run.shares["spare"] > SPARES * run.lost.mean
+        else ""
+    )
+    lost = f"{with_error(run.lost)} % of its GPU-hours"
+    if run.done is not None:
+        return f"{name}: {_done(run)}. {with_error(run.lost)} % of the GPU-hours until then are lost."
+    asked = f" No job asked for a further {loss(run.unasked)} %." if run.unasked else ""
+    if serves([run]):
+        told = f"{name}: a replica is out of service {out_of_service(run)}. The cluster loses {lost}"
+        return f"{told}{idle or ','} {formula}.{asked}"
+    return f"{name} loses {lost} in the simulation{idle or ','} {formula}.{asked}"
+
+
+def _done(run: RunResult) -> str:
+    """Say when the last job is done, and in how many of the runs it is."""
+    found, horizon = run.done, run.scenario.horizon / 3_600_000
+    assert found is not None
+    jobs = "the job is" if len(run.scenario.jobs) == 1 and run.scenario.jobs[0].count == 1 else "all jobs are"
+    if found.hours is None:
+        return f"{jobs} not done within the {number(horizon, 0)} h of the horizon in any run"
+    told = f"{jobs} done after {hours(run)}"
+    if found.share < 1:
+        told += f" in {per_cent(found.share, 1)} % of the runs, and not within {number(horizon, 0)} h in the others"
+    return told
+
+
+def hours(run: RunResult) -> str:
+    """Write when the last job is done [h]: mean and interval."""
+    found = run.done.hours if run.done else None
+    return MISSING if found is None else f"{with_error(found, 1)} h"
+
+
+def formula_loss(run: RunResult) -> str:
+    """Write the loss by the published formula in per cent, without the sign."""
+    return loss(run.estimate.accounting.goodput_loss)
+
+
+def paid_sentence(runs: Sequence[RunResult]) -> str:
+    """Say what is paid, over how long, and for one run also the price of a useful hour; empty without any [tco]."""
+    priced = [run for run in runs if run.tco is not None]
+    if not priced:
+        return ""
+    bills = [run.tco for run in priced if run.tco is not None]
+    until = {run.stops_when_done for run in priced}
+    over = "until the last job is done" if until == {True} else f"over {term_of([run.estimate for run in priced])}"
+    if len(until) > 1:
+        over = "over their terms, or until the last job is done"
+    scale, unit = scale_of([bill.paid_usd for bill in bills])
+    if len(runs) == 1:
+        hour = "" if runs[0].useful_hour_usd is None else f", {price(runs[0].useful_hour_usd)} USD per useful GPU-hour"
+        return f"Paid {over}: {paid(runs[0])}{hour}.{_energy(runs)}"
+    told = [
+        f"{printable(run.scenario.name)} {dollars(bill.paid_usd, scale)}"
+        for run, bill in zip(priced, bills, strict=True)
+    ]
+    return f"Paid {over}: {and_list(told)} {unit}.{_energy(priced)}"
+
+
+def paid(run: RunResult) -> str:
+    """Write what is paid, with its interval where it differs from run to run, and its unit."""
+    found = run.paid_usd
+    if found is None:
+        return MISSING
+    scale, unit = scale_of([found.mean])
+    half = "" if not found.half_width else f" ± {dollars(found.half_width, scale, found.mean)}"
+    return f"{dollars(found.mean, scale)}{half} {unit}"
+
+
+def _energy(runs: Sequence[RunResult]) -> str:
+    """Say what is paid for energy beside the rent, which the bill leaves out."""
+    beside = [run.energy.usd for run in runs if run.energy is not None and run.energy.usd is not None]
+    if not beside:
+        return ""
+    scale, unit = scale_of(beside)
+    return f" Energy is paid beside that: {and_list([dollars(usd, scale) for usd in beside])} {unit} over the horizon."
+
+
+# --- several offers -----------------------------------------------------------------------------------------------
+
+
+def comparison_sentences(runs: Sequence[RunResult]) -> list[str]:
+    """Say which offer is cheapest, and what is paid; or which loses least where there is no price."""
+    found = judge(runs)
+    if found is None:
+        return [_least_lost(runs), *filter(None, [paid_sentence(runs)])]
+    said = [verdict_sentence(found, runs)]
+    if any(run.done for run in runs):
+        said.append(_done_after(runs))
+    return [*said, paid_sentence(runs), *([replicas_sentence(runs)] if serves(runs) else [])]
+
+
+def _done_after(runs: Sequence[RunResult]) -> str:
+    if all(run.done is not None and run.done.share == 1 for run in runs):
+        return f"Done after {and_list([f'{hours(run)} ({printable(run.scenario.name)})' for run in runs])}."
+    told = [f"{printable(run.scenario.name)}: {_done(run)}." for run in runs if run.done is not None]
+    return " ".join(told)
+
+
+def verdict_sentence(found: Verdict, runs: Sequence[RunResult]) -> str:
+    """Say which offer is cheapest per useful GPU-hour, by how much, and how sure that is.
+
+    Offers that lose alike differ by price lists, which no run can make surer; only where losses differ does a share of
+    the runs say anything.
+    """
+    prices = [run.tco.usd_per_useful_gpu_hour["all_in"] if run.tco else None for run in runs]
+    least, name = prices[found.best], printable(runs[found.best].scenario.name)
+    digits = price_digits(prices)
+
+    def named(each: Against) -> str:
+        return printable(runs[each.index].scenario.name)
+
+    def at(index: int) -> str:
+        return f"{number(prices[index], digits)} USD"
+
+    hour = "per useful GPU-hour"
+    same, tied = found.having("same"), found.having("tied")
+    dearer = [f"{at(each.index)} at {named(each)} ({_more(each, least)})" for each in found.having("dearer")]
+    sure = _surely(found, runs)
+    if same:
+        names = and_list([name, *map(named, same)])
+        amounts = and_list([number(prices[found.best], digits), *(number(prices[e.index], digits) for e in same)])
+        said = f"{names} cost the same within {per_cent(SAME, 0)} %: {amounts} USD {hour}."
+        unclear = and_list([f"{named(each)} costs {at(each.index)}" for each in tied])
+        said += f" {unclear}: no clear difference." if tied else ""
+        said += f" Dearer: {and_list(dearer)}{sure}." if dearer else ""
+    elif tied:
+        amounts = and_list([f"{named(each)} {at(each.index)}" for each in tied])
+        said = f"No clear difference in {_runs(runs)}: {name} {at(found.best)} {hour}, {amounts}."
+        said += f" Dearer than {name}: {and_list(dearer)}{sure}." if dearer else ""
+    elif dearer:
+        said = f"{name} is cheapest: {at(found.best)} {hour}, against {and_list(dearer)}{sure}."
+    else:
+        said = f"{name} costs {at(found.best)} {hour}."
+    idle = [named(each) for each in found.having("nothing useful")]
+    return f"{said} No GPU-hour of {and_list(idle)} is useful in any run." if idle else said
+
+
+def _more(each: Against, least: float | None) -> str:
+    return f"{100 * (each.usd or 0.0) / least:,.0f} % more" if least else "more"
+
+
+def _runs(runs: Sequence[RunResult]) -> str:
+    count = len(runs[0].sample)
+    return "the one run simulated" if count == 1 else f"{count:,} runs"
+
+
+def _surely(found: Verdict, runs: Sequence[RunResult]) -> str:
+    """Say in how many runs the cheapest one was cheaper than each that costs more, or that prices alone decide."""
+    dearer = found.having("dearer")
+    if not dearer:
+        return ""
+    count = len(runs[0].sample)
+    apart = [Pair(runs[found.best], runs[each.index]).lost_difference for each in dearer]
+    if all(abs(each.mean) + (each.half_width or 0.0) < EQUAL_LOSSES for each in apart):
+        return ", by price alone"
+    if count == 1:
+        return ", in the one run simulated"
+    won = [int((each.probability or 0.0) * count + 1e-9) for each in dearer]  # a tie is no win
+    if all(each == count for each in won):
+        return f", in all {count:,} runs"
+    return f", in {and_list([f'{each:,}' for each in won])} of {count:,} runs"
+
+
+def _least_lost(runs: Sequence[RunResult]) -> str:
+    best = min(runs, key=lambda run: run.lost.mean)
+    why = "no GPU-hour is useful in any run"
+    if any(run.tco is None for run in runs):
+        why = "not every scenario has a [tco] table"
+    return f"Least lost: {loss_sentence(best)} (No prices per useful GPU-hour: {why}.)"
+
+
+# --- the first table ----------------------------------------------------------------------------------------------
+
+
+def answer_table(runs: Sequence[RunResult]) -> Table:
+    """Return what decides, a row for each scenario: price, paid, lost; the formula's loss beside the simulated one."""
+    bills = [run.tco for run in runs if run.tco is not None]
+    scale, unit = scale_of([bill.paid_usd for bill in bills])
+    columns = []
+    if bills:
+        columns += ["USD per useful GPU-h", f"paid, {unit}"]
+    if any(run.done for run in runs):
+        columns.append("done after, h")
+    columns.append("lost, %")
+    if any(run.unasked for run in runs):
+        columns.append("no job asked, %")
+    columns.append("loss by published formula, %")
+    rows = []
+    for run in runs:
+        cells = []
+        if bills:
+            cells += [price(run.useful_hour_usd), _paid_cell(run, run.tco, scale)]
+        if any(each.done for each in runs):
+            cells.append(hours(run).removesuffix(" h"))
+        cells.append(with_error(run.lost))
+        if any(each.unasked for each in runs):
+            cells.append(loss(run.unasked))
+        cells.append(formula_loss(run))
+        rows.append(Row(printable(run.scenario.name, 16), tuple(cells), strong=True))
+    return Table("Price, payments and losses", tuple(columns), tuple(rows), notes=(USEFUL,) if bills else ())
+
+
+def _paid_cell(run: RunResult, bill: Bill | None, scale: float) -> str:
+    if bill is None or run.paid_usd is None:
+        return MISSING
+    half = run.paid_usd.half_width
+    return dollars(bill.paid_usd, scale) + (f" ± {dollars(half, scale, bill.paid_usd)}" if half else "")
