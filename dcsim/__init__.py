@@ -2,9 +2,10 @@
 
     import dcsim
 
-    gold = dcsim.load("scenarios/pretrain-5184/gold.toml")
-    print(dcsim.estimate(gold))
-    print(dcsim.run(gold, replications=16))
+    print(dcsim.estimate("pretrain-5184/gold"))
+    print(dcsim.run("my.toml", replications=16, set=["cluster.spares=64"]))
+    small = dcsim.scenario({"name": "small", "horizon": "1 mo", "cluster": {...}, "jobs": [...], "hazards": [...]})
+    dcsim.compare([small, "my.toml"]).verdict
 
 Importing dcsim costs nothing: each name loads the room it lives in when it is first asked for.
 """
@@ -12,16 +13,17 @@ Importing dcsim costs nothing: each name loads the room it lives in when it is f
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from dcsim import scenario
     from dcsim.decide import compare, explain, run
     from dcsim.decide.estimate import estimate
     from dcsim.scenario import load
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "compare", "estimate", "explain", "load", "run"]
+__all__ = ["__version__", "compare", "estimate", "explain", "load", "run", "scenario"]
 
 _ROOM = {
     "load": "dcsim.scenario",
-    "estimate": "dcsim.decide",
+    "estimate": "dcsim.decide.estimate",
     "run": "dcsim.decide",
     "compare": "dcsim.decide",
     "explain": "dcsim.decide",
@@ -29,11 +31,16 @@ _ROOM = {
 
 
 def __getattr__(name: str) -> object:
-    if name not in _ROOM:
+    if name != "scenario" and name not in _ROOM:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module(_ROOM[name]), name)
+    if name == "scenario":
+        return import_module("dcsim.scenario")  # a room that is a function too
+    found = getattr(import_module(_ROOM[name]), name)
+    if name != "load":  # results know how a notebook shows them, and load the report only there
+        import_module("dcsim.decide.display").HTML[:] = [lambda one: import_module("dcsim.report.notebook").html(one)]
+    return found
 
 
 def __dir__() -> list[str]:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from dcsim import units
 from dcsim.fabric import shipped_optics
-from dcsim.recovery import presets
+from dcsim.recovery.presets import presets
 from dcsim.scenario.reference import Key, KeyTable, quantities, reference
 from dcsim.shipped import shipped_files
 

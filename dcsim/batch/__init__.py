@@ -8,8 +8,9 @@ arithmetic on arrays (``block``). SimPy is not imported.
 from collections.abc import Sequence
 
 from dcsim.ledger import Ledgers
-from dcsim.scenario import Plan, Scenario, plan
+from dcsim.scenario import Plan, Scenario
 from dcsim.scenario.countable import needs_more
+from dcsim.scenario.plan import plan
 
 MOST_FAILURES = 15_000
 """Expected failures that are worked at a time: some 5 MB (measured: neither fewer nor more is quicker)."""

@@ -96,7 +96,7 @@ def _trace(folder: Path, replication: int | None, window: str | None, nodes: str
     from dcsim.decide.played import Played
     from dcsim.montecarlo.kept import read_sample
     from dcsim.report.trace import bounds_of, nodes_of, trace_json, window_of
-    from dcsim.topology import build
+    from dcsim.topology.build import build
 
     sample = read_sample(folder)
     scenario = sample.scenario

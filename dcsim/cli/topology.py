@@ -284,7 +284,7 @@ def _described(name: str) -> "TopologyDescription":
 
 
 def _built(description: "TopologyDescription", gpus: int) -> "Topology":
-    from dcsim.topology import build
+    from dcsim.topology.build import build
 
     with _lines_of("--gpus"):
         return build(description, gpus)
@@ -292,7 +292,7 @@ def _built(description: "TopologyDescription", gpus: int) -> "Topology":
 
 def _outage(topology: "Topology", addresses: Sequence[str]) -> "Outage":
     """Find all parts and what follows from them; every wrong address is one line."""
-    from dcsim.plant import outage
+    from dcsim.plant.outage import outage
     from dcsim.topology import TopologyError
     from dcsim.wording import shown
 

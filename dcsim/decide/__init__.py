@@ -3,11 +3,11 @@
 from dcsim.decide.bridge import Bridge, Step, explain
 from dcsim.decide.comparison import Comparison, compare
 from dcsim.decide.documents import runs_json
-from dcsim.decide.estimate import Estimate, estimate, estimates_json
+from dcsim.decide.estimate import Estimate, estimates_json
 from dcsim.decide.outcome import REPLICATIONS, run, run_many
 from dcsim.decide.pair import Pair
 from dcsim.decide.result import MtbfRange, RunResult
-from dcsim.decide.verdict import Verdict, verdict
+from dcsim.decide.verdict import Verdict
 
 __all__ = [
     "REPLICATIONS",
@@ -20,11 +20,9 @@ __all__ = [
     "Step",
     "Verdict",
     "compare",
-    "estimate",
     "estimates_json",
     "explain",
     "run",
     "run_many",
     "runs_json",
-    "verdict",
 ]

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from dcsim.economics import LINES, Bill, CostLine, Tco, Use, paid, with_lost_work
 from dcsim.montecarlo import Sample
-from dcsim.scenario import PER_SAMPLE, Scenario, sampled
+from dcsim.scenario import PER_SAMPLE, Scenario
+from dcsim.scenario.sampled import sampled
 from dcsim.units import HOURS_PER_MONTH, MS_PER_H, MS_PER_MONTH
 
 Values = NDArray[np.float64]

@@ -10,12 +10,14 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
+from dcsim.decide.display import html_of
 from dcsim.decide.estimate import SCHEMA, bill, estimate, mode_of
 from dcsim.decide.folds import FOLDS, Folder
 from dcsim.decide.ladder import rungs_of, simplified
 from dcsim.decide.outcome import REPLICATIONS
 from dcsim.montecarlo import Progress, Sample, WantedEngine, choose_all, replicate_many
-from dcsim.scenario import Scenario, certain, plan, sha256
+from dcsim.scenario import Scenario, Source, certain, read, sha256
+from dcsim.scenario.plan import plan
 
 ROUNDING = 1e-12
 """Folds whose losses differ by less are equal: their sums are floats."""
@@ -40,6 +42,17 @@ class Bridge:
     replications: int
     steps: tuple[Step, ...]
 
+    def __str__(self) -> str:
+        """Return every step in a line."""
+        steps = (f"{100 * step.loss:6.2f} % {step.delta_pp:+6.2f}  {step.name}" for step in self.steps)
+        return "\n".join([self.scenario.name, *steps])
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def _repr_html_(self) -> str | None:
+        return html_of(self)
+
     def to_json(self) -> dict[str, Any]:
         """Return the document that ``dcsim explain --json`` prints."""
         steps = [
@@ -63,7 +76,7 @@ class Bridge:
 
 
 def explain(
-    scenario: Scenario,
+    scenario: Source,
     *,
     replications: int = REPLICATIONS,
     workers: int | None = None,
@@ -73,11 +86,12 @@ def explain(
 ) -> Bridge:
     """Simulate every rung of one scenario and return the bridge; its last rung is the loss of a ``run`` as long.
 
-    Uncertain values are at their points, as in the formula.
+    ``scenario``: a path, a shipped name, a dict or a Scenario. Uncertain values are at their points, as in the formula.
 
     Raises EngineError for an engine that cannot simulate a rung, Interrupted on Ctrl-C, WorkerDied, and whatever a
     simulation raises.
     """
+    scenario = read(scenario)
     rungs = [each for _, _, each in rungs_of(certain(scenario))]
     engines = choose_all(rungs, engine)
     wanted = [(each, None) for each in rungs]

@@ -1,23 +1,24 @@
 """Offers side by side on the same failures: which is cheaper, by how much, and where the gap comes from."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
 from pathlib import Path
-from typing import Any, Unpack
+from typing import Any
 
 from dcsim.decide.bridge import Bridge, bridge_of
+from dcsim.decide.display import html_of
 from dcsim.decide.documents import runs_json
 from dcsim.decide.ladder import rungs_of
-from dcsim.decide.outcome import How, reopen, run_many
+from dcsim.decide.outcome import Executor, How, reopen, run_many
 from dcsim.decide.pair import Pair
 from dcsim.decide.result import RunResult
 from dcsim.decide.verdict import Verdict, verdict
-from dcsim.montecarlo import Sample, StoreError
+from dcsim.montecarlo import WHOLE, Progress, Sample, Shard, StoreError, WantedEngine
 from dcsim.montecarlo.kept import Manifest
-from dcsim.scenario import Scenario, certain
-from dcsim.scenario.origins import origins
+from dcsim.scenario import Scenario, Source, certain, read
+from dcsim.scenario.origins import origins as origins_of
 
 COMMON_SEED = "of the first scenario, so that the same failures strike all"
 """Origin of a seed that took the place of the scenario's own."""
@@ -37,6 +38,19 @@ class Comparison:
         """Which offer is cheapest for a useful GPU-hour; None where there is no price to compare."""
         return verdict(self.runs)
 
+    def __str__(self) -> str:
+        """Return the cheapest offer and every run in a line each."""
+        found = self.verdict
+        name = None if found is None or found.cheapest is None else found.names[found.cheapest]
+        first = [] if name is None else [f"{name} is cheapest per useful GPU-hour"]
+        return "\n".join([*first, *map(str, self.runs)])
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def _repr_html_(self) -> str | None:
+        return html_of(self)
+
     def to_json(self) -> dict[str, Any]:
         """Return the document that ``dcsim compare --json`` prints."""
         return runs_json(self.runs) | {
@@ -47,22 +61,55 @@ class Comparison:
 
 
 def compare(
-    scenarios: Sequence[Scenario], *, seed: int | None = None, bridges: bool = True, **how: Unpack[How]
+    scenarios: Sequence[Source],
+    *,
+    replications: int | None = None,
+    precision: str | None = None,
+    seed: int | None = None,
+    set: Sequence[str] = (),
+    bridges: bool = True,
+    workers: int | None = None,
+    output: Path | str | None = None,
+    resume: bool = False,
+    progress: Progress | None = None,
+    events: int = 0,
+    engine: WantedEngine = "auto",
+    executor: Executor = "local",
+    shard: Shard = WHOLE,
+    command: Sequence[str] = (),
+    origins: Sequence[Mapping[str, str]] | None = None,
 ) -> Comparison:
-    """Simulate two or more scenarios on the failures of one seed (default: the first one's).
+    """Simulate two or more scenarios from the random numbers of one seed (default: the first one's).
 
-    ``bridges``: also simulate the steps from each formula to its simulation. Raises ValueError for fewer than two
-    scenarios, else as ``run``.
+    ``scenarios``: paths, shipped names, dicts or Scenarios; ``set`` changes keys of all of them. ``bridges``: also
+    simulate the steps from each formula to its simulation. All other keywords are those of ``run``. Raises ValueError
+    for fewer than two scenarios, else as ``run``.
     """
-    if len(scenarios) < 2:
+    made = [read(each, set=set) for each in scenarios]
+    if len(made) < 2:
         raise ValueError("a comparison needs at least two scenarios")
-    common = scenarios[0].seed if seed is None else seed
-    notes = _cautions(scenarios, common)
-    seeded = [each.model_copy(update={"seed": common}) for each in scenarios]
-    how["origins"] = [
+    common = made[0].seed if seed is None else seed
+    notes = _cautions(made, common)
+    seeded = [each.model_copy(update={"seed": common}) for each in made]
+    its_origins = [
         its if each.seed == common else {**its, "seed": COMMON_SEED}
-        for its, each in zip(how.get("origins") or map(origins, scenarios), scenarios, strict=True)
+        for its, each in zip(origins or map(origins_of, made), made, strict=True)
     ]
+    how: How = {
+        "workers": workers,
+        "output": output,
+        "resume": resume,
+        "progress": progress,
+        "events": events,
+        "engine": engine,
+        "executor": executor,
+        "shard": shard,
+        "command": command,
+        "precision": precision,
+        "origins": its_origins,
+    }
+    if replications is not None:
+        how["replications"] = replications
     results, samples = run_many(seeded, all_rungs(seeded) if bridges else [], **how)
     return _compared(results, samples, notes)
 

@@ -8,7 +8,7 @@ from typing import Any
 from dcsim.plant import Demand
 from dcsim.power import energy_kwh
 from dcsim.scenario import Scenario
-from dcsim.topology import build
+from dcsim.topology.build import build
 from dcsim.units import MS_PER_H
 
 

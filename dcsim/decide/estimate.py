@@ -15,14 +15,16 @@ from dcsim.closed_form import (
     mean_job_size,
 )
 from dcsim.decide.bills import least_months
+from dcsim.decide.display import html_of
 from dcsim.decide.theory import Theory, theory
 from dcsim.economics import Bill, Use
-from dcsim.economics import bill as bill_of
+from dcsim.economics.bill import bill as bill_of
 from dcsim.hazards import Hazard
-from dcsim.scenario import Scenario, sha256
+from dcsim.scenario import Scenario, Source, read, sha256
 from dcsim.scenario.intervals import settled
 from dcsim.scenario.plan import blast_of
-from dcsim.topology import Topology, build
+from dcsim.topology import Topology
+from dcsim.topology.build import build
 from dcsim.units import HOURS_PER_MONTH, MS_PER_H
 
 SCHEMA = 1
@@ -47,6 +49,12 @@ class Estimate:
         """Return the loss and the cost in a line."""
         cost = "" if self.tco is None else f", {self.tco.paid_usd:,.0f} USD paid over {self.tco.months:g} months"
         return f"{self.scenario.name}: {100 * self.accounting.goodput_loss:.2f} % of GPU-hours lost by formula{cost}"
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def _repr_html_(self) -> str | None:
+        return html_of(self)
 
     def to_json(self) -> dict[str, Any]:
         """Return the document that ``dcsim estimate --json`` prints."""
@@ -91,8 +99,12 @@ def _finite(values: dict[str, Any]) -> dict[str, Any]:
     return {key: None if isinstance(value, float) and not isfinite(value) else value for key, value in values.items()}
 
 
-def estimate(scenario: Scenario) -> Estimate:
-    """Apply accounting, renewal theory and the renter's table to one scenario; nothing is simulated."""
+def estimate(scenario: Source) -> Estimate:
+    """Apply accounting, renewal theory and the renter's table to one scenario; nothing is simulated.
+
+    ``scenario``: a path, a shipped name, a dict or a Scenario. Raises ScenarioError for one with mistakes.
+    """
+    scenario = read(scenario)
     accounting, exact = account_scenario(scenario), theory(scenario)
     return Estimate(
         scenario=scenario,

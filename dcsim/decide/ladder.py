@@ -7,9 +7,9 @@ from typing import Any
 from dcsim.decide.estimate import mode_of
 from dcsim.hazards import Hazard
 from dcsim.plant import PlantState
-from dcsim.scenario import Job, Scenario, plan
+from dcsim.scenario import Job, Scenario
 from dcsim.scenario.intervals import settled
-from dcsim.scenario.plan import blast_of
+from dcsim.scenario.plan import blast_of, plan
 
 FABRIC = frozenset({"nvlink-switch", "access-link", "leaf", "leaf-uplink", "spine", "spine-uplink", "core"})
 BEFORE = ", before "

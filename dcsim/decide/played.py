@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 
 from dcsim.ledger import STATES
 from dcsim.montecarlo import Sample
-from dcsim.scenario import Scenario, plan, sampled
+from dcsim.scenario import Scenario
+from dcsim.scenario.plan import plan
+from dcsim.scenario.sampled import sampled
 from dcsim.units import MS_PER_H, MS_PER_MONTH
 
 Ints = NDArray[np.int64]

@@ -10,11 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dcsim.decide.bills import Money, ends_when_done, mean_bill, prices_vary, use_each
+from dcsim.decide.display import html_of, to_pandas
 from dcsim.decide.documents import runs_json
 from dcsim.decide.energy import Energy
 from dcsim.decide.estimate import Estimate, bill, mtbf_ranges_h
+from dcsim.decide.run_table import run_table
 from dcsim.economics import Bill, Use
-from dcsim.economics import bill as bill_of
+from dcsim.economics.bill import bill as bill_of
 from dcsim.montecarlo import (
     SIMPY,
     Engine,
@@ -321,6 +323,20 @@ class RunResult:
         error = "" if self.lost.half_width is None else f" ± {100 * self.lost.half_width:.2f}"
         cost = "" if self.tco is None else f", {self.tco.paid_usd:,.0f} USD paid"
         return f"{self.scenario.name}: {100 * self.lost.mean:.2f}{error} % of GPU-hours lost{cost}"
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def _repr_html_(self) -> str | None:
+        return html_of(self)
+
+    def to_arrow(self) -> Any:
+        """Return a pyarrow.Table with one row for each run: inputs drawn, losses, paid; see ``run_table``."""
+        return run_table(self)
+
+    def to_pandas(self) -> Any:
+        """Return the same table as a pandas.DataFrame; raises ImportError where pandas is not installed."""
+        return to_pandas(self.to_arrow())
 
     def to_json(self) -> dict[str, Any]:
         """Return the document that ``dcsim run --json`` prints."""

@@ -13,8 +13,9 @@ from dcsim.closed_form import (
     young_interval,
 )
 from dcsim.recovery import Recovery
-from dcsim.scenario import Plan, Scenario, plan
+from dcsim.scenario import Plan, Scenario
 from dcsim.scenario.intervals import strikes_on
+from dcsim.scenario.plan import plan
 from dcsim.units import MS_PER_H
 
 

@@ -8,7 +8,6 @@ from dcsim.economics.bill import (
     Use,
     amounts,
     attribution,
-    bill,
     paid,
     with_lost_work,
 )
@@ -25,7 +24,6 @@ __all__ = [
     "Use",
     "amounts",
     "attribution",
-    "bill",
     "gpu_monthly",
     "paid",
     "setup_usd",

@@ -14,7 +14,7 @@ from dcsim.engine.movements import Movements
 from dcsim.engine.places import FREE, OUT, Atoms
 from dcsim.engine.timeline import ADMIT, BACK
 from dcsim.engine.traffic import Traffic
-from dcsim.fabric import slowdown
+from dcsim.fabric.slowdown import slowdown
 from dcsim.plant import Change, PlantState
 from dcsim.scenario import Plan
 

@@ -5,8 +5,9 @@ from dcsim.engine.gang import GangState
 from dcsim.engine.log import EventLog
 from dcsim.engine.simulation import Simulation, strikes_of
 from dcsim.ledger import Accounts
-from dcsim.scenario import Plan, Scenario, plan
+from dcsim.scenario import Plan, Scenario
 from dcsim.scenario.countable import needs_more, runs_small
+from dcsim.scenario.plan import plan
 
 
 def simulate(scenario: Scenario, replication: int, log: EventLog | None = None) -> Accounts:

@@ -2,7 +2,7 @@
 
 from dcsim.fabric.keys import FabricKeys, LeafKeys, Optics, SpineKeys, StorageKeys, shipped_optics
 from dcsim.fabric.shares import access_share, core_of, core_share, leaf_share, uplink_means
-from dcsim.fabric.slowdown import md1_factor, slowdown, stretch
+from dcsim.fabric.slowdown import md1_factor, stretch
 
 __all__ = [
     "FabricKeys",
@@ -16,7 +16,6 @@ __all__ = [
     "leaf_share",
     "md1_factor",
     "shipped_optics",
-    "slowdown",
     "stretch",
     "uplink_means",
 ]

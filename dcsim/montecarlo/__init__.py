@@ -5,7 +5,7 @@ from dcsim.montecarlo.engines import SIMPY, Engine, EngineError, WantedEngine, c
 from dcsim.montecarlo.estimated import Estimated, deviations, difference, estimated_loss, in_a_row
 from dcsim.montecarlo.events import read_events, write_events
 from dcsim.montecarlo.parts import StoreError
-from dcsim.montecarlo.replicate import Interrupted, Progress, Running, replicate, replicate_many
+from dcsim.montecarlo.replicate import Interrupted, Progress, Running, replicate_many
 from dcsim.montecarlo.sample import Sample
 from dcsim.montecarlo.statistics import (
     Paired,
@@ -55,7 +55,6 @@ __all__ = [
     "precision_of",
     "probability_below",
     "read_events",
-    "replicate",
     "replicate_many",
     "slug",
     "summarise",

@@ -6,7 +6,9 @@ from itertools import groupby
 from typing import Any, Literal
 
 from dcsim.ledger import Accounts, Ledgers
-from dcsim.scenario import PER_SAMPLE, Scenario, certain, extremes, plan, sampled
+from dcsim.scenario import PER_SAMPLE, Scenario, certain, extremes
+from dcsim.scenario.plan import plan
+from dcsim.scenario.sampled import sampled
 
 Simulate = Callable[[Scenario, int], Accounts]
 WantedEngine = Literal["auto", "simpy", "batch"]

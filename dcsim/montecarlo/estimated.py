@@ -11,8 +11,9 @@ from dcsim.montecarlo.control import Adjusted, adjusted
 from dcsim.montecarlo.sample import Sample
 from dcsim.montecarlo.statistics import Paired, Summary, Variance, paired, summarise, unit_means, variance_of
 from dcsim.montecarlo.stopping import doubtful
-from dcsim.scenario import PER_SAMPLE, Scenario, sampled
+from dcsim.scenario import PER_SAMPLE, Scenario
 from dcsim.scenario.plan import lay_out
+from dcsim.scenario.sampled import sampled
 
 
 def in_a_row(scenario: Scenario) -> int:

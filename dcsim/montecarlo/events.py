@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 from dcsim.ledger import Accounts
 from dcsim.montecarlo.parts import StoreError, on_disk, write_whole
-from dcsim.scenario import Scenario, sampled, sha256
+from dcsim.scenario import Scenario, sha256
+from dcsim.scenario.sampled import sampled
 
 if TYPE_CHECKING:
     from dcsim.engine import EventLog

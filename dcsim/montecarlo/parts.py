@@ -15,7 +15,8 @@ import numpy as np
 
 from dcsim.ledger import Ledgers
 from dcsim.montecarlo.table import arrow_schema, arrow_table, from_arrow
-from dcsim.scenario import Scenario, plan, sha256
+from dcsim.scenario import Scenario, sha256
+from dcsim.scenario.plan import plan
 
 GROUP = 1024
 """Replications in a row group of the last file: a few MB (assumed)."""

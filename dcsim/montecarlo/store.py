@@ -24,7 +24,7 @@ from dcsim.montecarlo.tasks import WHOLE, Shard
 from dcsim.scenario import Scenario, to_toml
 
 MANIFEST, SCENARIO, REPLICATIONS, ALL = "manifest.json", "scenario.toml", "replications", "all.parquet"
-REPLACED = (SCENARIO, REPLICATIONS, "events", "report.*", "trace.json")
+REPLACED = (SCENARIO, REPLICATIONS, "runs.parquet", "events", "report.*", "trace.json")
 """What a new run in the same folder removes; anything else in there is not ours to touch."""
 MOST_SLUG = 40
 SMALL, ENOUGH = 64, 256

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import BeforeValidator
 
 from dcsim.recovery.keys import Recovery
-from dcsim.recovery.presets import Preset, presets, without_preset
+from dcsim.recovery.presets import Preset, without_preset
 from dcsim.recovery.timetable import Tier
 from dcsim.registry import kinds_in, one_of
 

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from dcsim.decide import Pair, RunResult, Verdict
-from dcsim.decide import verdict as judge
 from dcsim.decide.verdict import SAME, Against
+from dcsim.decide.verdict import verdict as judge
 from dcsim.economics import Bill
 from dcsim.report.formula import term_of
 from dcsim.report.jobs import out_of_service, replicas_sentence, serves

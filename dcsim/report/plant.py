@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from dcsim.plant import Demand, Outage, PlantState, outage
+from dcsim.plant import Demand, Outage, PlantState
+from dcsim.plant.outage import outage
 from dcsim.report.page import Page, Passage, Row, Table, and_list, number, per_cent, printable
 from dcsim.topology import PLANT_KINDS, Topology, TopologyDescription
 from dcsim.units import MS_PER_MONTH

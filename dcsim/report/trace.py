@@ -25,7 +25,9 @@ from dcsim.report.trace_plant import (
     storage_tracks,
 )
 from dcsim.report.trace_story import Story
-from dcsim.scenario import Plan, Scenario, plan, sampled, sha256
+from dcsim.scenario import Plan, Scenario, sha256
+from dcsim.scenario.plan import plan
+from dcsim.scenario.sampled import sampled
 from dcsim.topology import PLANT_KINDS
 from dcsim.units import DURATION, MS_PER_H, write
 from dcsim.wording import shown

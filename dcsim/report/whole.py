@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from dcsim.decide import Comparison, RunResult, Verdict
-from dcsim.decide import verdict as judge
 from dcsim.decide.dossier import Dossier
+from dcsim.decide.verdict import verdict as judge
 from dcsim.montecarlo import Summary
 from dcsim.report.answer import hours, paid
 from dcsim.report.document import Card, Document, Section

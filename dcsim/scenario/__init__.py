@@ -1,10 +1,17 @@
-"""Scenarios: the frozen value, how it is read from files, and what an engine reads from it."""
+"""Scenarios: the frozen value, how it is read from files, and what an engine reads from it.
+
+Called as a function, ``dcsim.scenario(source, **changes)`` makes a scenario of a path, a shipped name or a dict.
+"""
+
+import sys
+from types import ModuleType
+from typing import Any
 
 from dcsim.scenario.errors import Problem, ScenarioError
-from dcsim.scenario.files import load, sha256, to_toml
+from dcsim.scenario.files import Source, load, read, sha256, to_toml
 from dcsim.scenario.model import Cluster, Job, Maintenance, Scenario
-from dcsim.scenario.plan import Gang, Plan, plan
-from dcsim.scenario.sampled import certain, extremes, sampled
+from dcsim.scenario.plan import Gang, Plan
+from dcsim.scenario.sampled import certain, extremes
 from dcsim.scenario.schema import json_schema
 from dcsim.scenario.uncertain import PER_SAMPLE, Uncertain
 from dcsim.scenario.unused import unused_keys
@@ -19,14 +26,25 @@ __all__ = [
     "Problem",
     "Scenario",
     "ScenarioError",
+    "Source",
     "Uncertain",
     "certain",
     "extremes",
     "json_schema",
     "load",
-    "plan",
-    "sampled",
+    "read",
     "sha256",
     "to_toml",
     "unused_keys",
 ]
+
+
+class _Callable(ModuleType):
+    """This room, which is also the function that makes what it is about."""
+
+    def __call__(self, source: Source, /, *, set: Any = (), **overrides: Any) -> Scenario:
+        """Return a scenario made of a path, a shipped name, a dict or a scenario; see ``dcsim.scenario.read``."""
+        return read(source, set=set, **overrides)
+
+
+sys.modules[__name__].__class__ = _Callable

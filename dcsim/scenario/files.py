@@ -19,11 +19,14 @@ from dcsim.scenario.errors import (
     impossible_values,
     in_plain_words,
 )
-from dcsim.scenario.layers import TOO_DEEP, Layer, find, layer_of, line_of, merged, read_layers
+from dcsim.scenario.layers import TABLES, TOO_DEEP, Layer, find, layer_of, line_of, merged, read_layers
 from dcsim.scenario.model import Scenario
 from dcsim.scenario.overrides import apply, read_overrides
 from dcsim.scenario.rules import broken_rules
 from dcsim.scenario.sampled import broken_inputs, settled_keys
+
+Source = str | Path | Mapping[str, Any] | Scenario
+"""Whatever says a scenario."""
 
 
 def load(source: str | Path, /, *, set: Sequence[str] = (), **overrides: Any) -> Scenario:
@@ -33,11 +36,31 @@ def load(source: str | Path, /, *, set: Sequence[str] = (), **overrides: Any) ->
     arguments do the same with Python values: ``load(path, seed=3, **{"jobs.pretrain.gpus": 2048})``. A key is dotted;
     a list entry goes by its name (without one, its component) or its index. Raises ScenarioError with every mistake.
     """
-    texts = [set] if isinstance(set, str) else set
+    return _guarded(find(source), str(source), [set] if isinstance(set, str) else set, overrides)
+
+
+def _guarded(source: Path | Mapping[str, Any], name: str, texts: Iterable[str], keywords: dict[str, Any]) -> Scenario:
     try:
-        return _load(source, texts, overrides)
+        return _load(source, texts, keywords)
     except RecursionError:
-        raise ScenarioError([Problem(str(source), None, "", TOO_DEEP)]) from None
+        raise ScenarioError([Problem(name, None, "", TOO_DEEP)]) from None
+
+
+def read(source: Source, /, *, set: Sequence[str] = (), **overrides: Any) -> Scenario:
+    """Return a scenario made of whatever says one: a path, a shipped name, tables as a dict, or a scenario.
+
+    ``set`` and keywords change keys as in ``load``. In a dict, values are written as in a file: text with units, lists
+    of dicts for ``jobs`` and ``hazards``. Raises ScenarioError with every mistake, TypeError for anything else.
+    """
+    if isinstance(source, str | Path):
+        return load(source, set=set, **overrides)
+    if isinstance(source, Scenario):
+        if not set and not overrides:
+            return source
+        source = plain(source)
+    if not isinstance(source, Mapping):
+        raise TypeError(f"a scenario is a path, a name, a dict or a Scenario, not {type(source).__name__}")
+    return _guarded(source, TABLES, [set] if isinstance(set, str) else set, overrides)
 
 
 def to_toml(scenario: Scenario) -> str:
@@ -56,9 +79,9 @@ def sha256(scenario: Scenario) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _load(source: str | Path, texts: Iterable[str], keywords: dict[str, Any]) -> Scenario:
+def _load(source: Path | Mapping[str, Any], texts: Iterable[str], keywords: dict[str, Any]) -> Scenario:
     changes = read_overrides(texts, keywords)
-    layers = read_layers(find(source))
+    layers = read_layers(source)
     data = merged(layers)
     changed: dict[KeyPath, str] = {}
     lost: list[Problem] = []

@@ -14,6 +14,8 @@ from dcsim.shipped import shipped_files
 from dcsim.textfile import NoTextError, read_text
 from dcsim.wording import did_you_mean, shown
 
+TABLES = "scenario"
+"""What tables that were never in a file are called in errors."""
 MOST_NESTED = 50
 """Levels of tables and lists; source: assumed, ten times what a scenario needs."""
 TOO_DEEP = f"is nested too deeply: more than {MOST_NESTED} levels"
@@ -66,13 +68,17 @@ def find(source: str | Path) -> Path:
     raise _error(name, None, f"no such file, nor a scenario that comes with dcsim{hint}")
 
 
-def read_layers(path: Path) -> list[Layer]:
-    """Read a scenario file and what it extends, the file itself first.
+def read_layers(source: Path | Mapping[str, Any]) -> list[Layer]:
+    """Read a scenario file, or tables that are at hand, and what they extend, the source itself first.
 
-    Raises ScenarioError, naming the file and line at fault.
+    Paths in tables start in the working folder. Raises ScenarioError, naming the file and line at fault.
     """
-    real = Path(os.path.realpath(path))
-    layers, chain = [_read(path, str(path))], [real]
+    if isinstance(source, Path):
+        real = Path(os.path.realpath(source))
+        layers, chain = [_read(source, str(source))], [real]
+    else:
+        here = Path.cwd()
+        layers, chain, real = [Layer(TABLES, here, deepcopy(dict(source)), {})], [], here / TABLES
     while "extends" in (child := layers[-1]).data:
         base = child.data.pop("extends")
         line = child.lines.get(("extends",))

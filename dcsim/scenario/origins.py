@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from dcsim.recovery import presets
+from dcsim.recovery.presets import presets
 from dcsim.scenario.errors import KeyPath, ScenarioError, dotted
 from dcsim.scenario.files import plain
 from dcsim.scenario.layers import Layer, find, layer_of, line_of, merged, read_layers, remarks

@@ -11,11 +11,13 @@ from numpy.typing import NDArray
 from dcsim.hazards import Draws, Hazard
 from dcsim.hazards.hazard import SERVED
 from dcsim.ledger import REST, SPARES
-from dcsim.plant import PlantState, outage
+from dcsim.plant import PlantState
+from dcsim.plant.outage import outage
 from dcsim.recovery import Recovery
 from dcsim.scenario.model import Maintenance, Scenario
 from dcsim.streams import Purpose, generator
-from dcsim.topology import Topology, build
+from dcsim.topology import Topology
+from dcsim.topology.build import build
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ from typing import Any, get_args
 from dcsim import units
 from dcsim.distributions import Distribution
 from dcsim.hazards import LIFETIMES
-from dcsim.recovery import STRATEGIES, Recovery, presets
+from dcsim.recovery import STRATEGIES, Recovery
+from dcsim.recovery.presets import presets
 from dcsim.registry import kind_of
 from dcsim.scenario.schema import Node, json_schema, tidy_schema
 from dcsim.scenario.uncertain import VALUES

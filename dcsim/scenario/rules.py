@@ -11,7 +11,8 @@ from dcsim.ledger import REST, SPARES
 from dcsim.scenario.errors import KeyPath
 from dcsim.scenario.model import Scenario
 from dcsim.scenario.plant_rules import plant_rules
-from dcsim.topology import Topology, TopologyError, build
+from dcsim.topology import Topology, TopologyError
+from dcsim.topology.build import build
 from dcsim.units import DURATION, MS_PER_H, write
 
 MOST_GANGS = 100_000

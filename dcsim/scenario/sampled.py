@@ -59,11 +59,23 @@ def extremes(scenario: Scenario) -> Iterator[Scenario]:
             yield _at(scenario, ranks)
 
 
+def inputs_drawn(scenario: Scenario, replication: int) -> dict[str, float]:
+    """Return the value [canonical unit] of every uncertain key in a replication, as drawn, before any rounding."""
+    ranks = _ranks(scenario, replication // PER_SAMPLE)
+    return {each.key: float(each.value.quantile(ranks[each.key])) for each in scenario.uncertain}
+
+
+def _ranks(scenario: Scenario, number: int) -> dict[str, float]:
+    """Return the rank, 0 to 1, of every uncertain key in one draw."""
+    return {
+        each.key: float(generator(scenario.seed, number, f"uncertain {each.key}", "uncertain").random())
+        for each in scenario.uncertain
+    }
+
+
 @lru_cache(maxsize=1024)
 def _sample(scenario: Scenario, number: int) -> Scenario:
-    ranks = {}
-    for each in scenario.uncertain:
-        ranks[each.key] = float(generator(scenario.seed, number, f"uncertain {each.key}", "uncertain").random())
+    ranks = _ranks(scenario, number)
     try:
         found = _at(scenario, ranks)
     except ValidationError as error:

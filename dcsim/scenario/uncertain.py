@@ -179,6 +179,12 @@ class Uncertain(BaseModel):
     value: AnyValue = Field(description="distribution of its value, in units of the key")
 
     @property
+    def unit(self) -> str:
+        """Canonical unit of its values: "ms", "USD", …; "1" for plain numbers."""
+        dimension = _read(self.value.amounts[0])[1]
+        return "1" if dimension is None else dimension.canonical
+
+    @property
     def money(self) -> bool:
         """Whether no simulation reads it: it only changes bills."""
         return self.key.startswith("tco.")

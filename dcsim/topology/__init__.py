@@ -1,6 +1,6 @@
 """From a description file to a cluster: who depends on which tray and rack."""
 
-from dcsim.topology.build import COMPONENT_KINDS, Topology, build
+from dcsim.topology.build import COMPONENT_KINDS, Topology
 from dcsim.topology.description import (
     MAX_GPUS,
     TopologyDescription,
@@ -20,7 +20,6 @@ __all__ = [
     "Topology",
     "TopologyDescription",
     "TopologyError",
-    "build",
     "completed",
     "load_description",
     "node_link",

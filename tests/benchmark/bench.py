@@ -25,7 +25,8 @@ import simpy
 
 from dcsim.batch import simulate_many
 from dcsim.engine import simulate
-from dcsim.scenario import Plan, load, plan
+from dcsim.scenario import Plan, load
+from dcsim.scenario.plan import plan
 from tests.benchmark import plant, scale, straightforward
 
 HEADLINE = Path(__file__).with_name("headline.toml")

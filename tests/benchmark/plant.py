@@ -31,7 +31,8 @@ def peak_mib() -> float:
 def one_build(name: str, gpus: int) -> dict[str, float]:
     """Return what one build takes in this process: description, arrays of who lies where, state of all of the plant."""
     from dcsim.plant import PlantState
-    from dcsim.topology import PLANT_KINDS, build, resolve
+    from dcsim.topology import PLANT_KINDS, resolve
+    from dcsim.topology.build import build
 
     description = resolve(name)
     before = peak_mib()
@@ -54,7 +55,8 @@ def reevaluations(name: str = "clos-100k", gpus: int = 100_000, rounds: int = 21
     from dcsim.engine.places import Places
     from dcsim.engine.traffic import Traffic
     from dcsim.plant import PlantState
-    from dcsim.scenario import Scenario, plan
+    from dcsim.scenario import Scenario
+    from dcsim.scenario.plan import plan
 
     recovery = {"kind": "stateless"}
     jobs = [{"name": "a", "gpus": gpus, "comm": "20 %", "recovery": recovery}]

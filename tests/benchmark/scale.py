@@ -18,7 +18,8 @@ from dcsim import batch
 from dcsim.engine import simulate
 from dcsim.ledger import STATE
 from dcsim.montecarlo.control import adjusted
-from dcsim.scenario import Scenario, load, plan
+from dcsim.scenario import Scenario, load
+from dcsim.scenario.plan import plan
 from tests.benchmark import straightforward
 from tests.benchmark.plant import peak_mib
 

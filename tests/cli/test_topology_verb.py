@@ -11,7 +11,8 @@ import pytest
 
 from dcsim.cli.topology import default_gpus, expanded_nodes
 from dcsim.shipped import shipped_files
-from dcsim.topology import TopologyDescription, build, load_description, resolve
+from dcsim.topology import TopologyDescription, load_description, resolve
+from dcsim.topology.build import build
 
 EXAMPLES = Path(__file__).parents[1] / "unit" / "slurm_examples"
 SHIPPED = list(shipped_files("topologies"))

@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 
 from dcsim.closed_form import restart_goodput
-from dcsim.decide import estimate, explain, run
+from dcsim.decide import explain, run
+from dcsim.decide.estimate import estimate
 from dcsim.decide.folds import Folder, united
 from dcsim.decide.ladder import ladder, rungs_of
-from dcsim.montecarlo import replicate
-from dcsim.scenario import Plan, Scenario, plan
+from dcsim.montecarlo.replicate import replicate
+from dcsim.scenario import Plan, Scenario
+from dcsim.scenario.plan import plan
 from tests.unit.literal import Chosen
 
 HOUR = 3_600_000

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from dcsim.engine.replication import is_plain, simulate, simulate_everything
-from dcsim.scenario import Scenario, plan
+from dcsim.scenario import Scenario
+from dcsim.scenario.plan import plan
 from tests.oracle.agreement import Comparison, objections
 from tests.unit.montecarlo_fakes import small
 

@@ -16,7 +16,8 @@ import numpy as np
 import pytest
 
 from dcsim.plant import PlantState
-from dcsim.topology import Topology, TopologyDescription, build
+from dcsim.topology import Topology, TopologyDescription
+from dcsim.topology.build import build
 
 HOUR = 3_600_000
 GPUS = 4  # of a node; two nodes in a rack

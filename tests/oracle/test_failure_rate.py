@@ -12,7 +12,8 @@ import pytest
 from scipy.special import chdtrc
 
 from dcsim.hazards import Draws, Hazard
-from dcsim.scenario import Scenario, plan
+from dcsim.scenario import Scenario
+from dcsim.scenario.plan import plan
 from dcsim.streams import generator
 from dcsim.units import MS_PER_H
 

@@ -9,7 +9,8 @@ from click.testing import CliRunner
 
 from dcsim.cli import app
 from dcsim.closed_form import completion
-from dcsim.decide import compare, estimate, run
+from dcsim.decide import compare, run
+from dcsim.decide.estimate import estimate
 from dcsim.scenario import ScenarioError, load
 from tests.oracle.agreement import Comparison
 
@@ -48,7 +49,9 @@ gpu_hour = "2 USD"
 def job(tmp_path):
     """Write and load a job of 84 GPU-hours on one node."""
 
-    def made(name="job", every="30 min", seed=41, gpus=8, write="0 s", restore="0 s", detect="0 s", more="", horizon="3 mo"):
+    def made(
+        name="job", every="30 min", seed=41, gpus=8, write="0 s", restore="0 s", detect="0 s", more="", horizon="3 mo"
+    ):
         keys = {"every": every, "seed": seed, "gpus": gpus, "write": write, "restore": restore, "detect": detect}
         path = tmp_path / f"{name}.toml"
         path.write_text(TEXT.format(name=name, more=more, horizon=horizon, **keys))

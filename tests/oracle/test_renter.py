@@ -3,7 +3,8 @@
 import pytest
 
 from dcsim.closed_form import HazardCharge, account, charge
-from dcsim.economics import GROUPS, LINES, Tco, Use, attribution, bill, setup_usd
+from dcsim.economics import GROUPS, LINES, Tco, Use, attribution, setup_usd
+from dcsim.economics.bill import bill
 
 GPUS, JOB, BLAST = 5184, 4096, 64
 GPU_MONTH = 5184 * 4 * 720

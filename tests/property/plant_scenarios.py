@@ -8,7 +8,8 @@ from pydantic import ValidationError
 
 from dcsim.hazards.hazard import SERVED
 from dcsim.scenario import Scenario
-from dcsim.topology import Topology, TopologyDescription, TopologyError, build
+from dcsim.topology import Topology, TopologyDescription, TopologyError
+from dcsim.topology.build import build
 from tests.property.full_scenarios import FEATURES, Builder
 from tests.property.scenarios import text
 

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from dcsim.hazards import Hazard
 from dcsim.hazards.hazard import SERVED
 from dcsim.scenario import Gang as Planned
-from dcsim.scenario import Scenario, plan
+from dcsim.scenario import Scenario
+from dcsim.scenario.plan import plan
 from dcsim.streams import generator
 from tests.property import reference_strategy as strategy
 from tests.property.reference_objects import BILLION, WHOLE, Batch, Gang, Gpu, Incident, Phase, Window

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from dcsim import engine
 from dcsim.engine.replication import is_plain, simulate_everything
 from dcsim.ledger import STATES, Accounts
-from dcsim.scenario import Scenario, plan
+from dcsim.scenario import Scenario
+from dcsim.scenario.plan import plan
 from tests.property import reference
 from tests.property.full_scenarios import full_scenarios
 from tests.property.scenarios import random_scenarios

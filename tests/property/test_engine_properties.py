@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from dcsim import engine
 from dcsim.ledger import STATE, Accounts
-from dcsim.scenario import Plan, Scenario, plan
+from dcsim.scenario import Plan, Scenario
+from dcsim.scenario.plan import plan
 from tests.property.scenarios import random_scenarios, text
 from tests.unit.literal import Chosen
 

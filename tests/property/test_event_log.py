@@ -7,7 +7,7 @@ from hypothesis import given, settings
 
 from dcsim.engine import EventLog, simulate
 from dcsim.ledger import STATE, STATES
-from dcsim.scenario import plan
+from dcsim.scenario.plan import plan
 from tests.property.scenarios import random_scenarios
 
 

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from dcsim.engine import EventLog, simulate
 from dcsim.ledger import STATE, Accounts
-from dcsim.scenario import Scenario, plan
+from dcsim.scenario import Scenario
+from dcsim.scenario.plan import plan
 from tests.property.full_scenarios import full_scenarios
 from tests.property.plant_scenarios import plant_scenarios
 from tests.property.scenarios import random_scenarios

@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dcsim.ledger import STATES, Ledgers
-from dcsim.montecarlo import RunStore, Sample, paired, probability_below, replicate, slug, summarise
+from dcsim.montecarlo import RunStore, Sample, paired, probability_below, slug, summarise
 from dcsim.montecarlo.parts import DamagedError
+from dcsim.montecarlo.replicate import replicate
 from tests.unit.montecarlo_fakes import fake, small
 
 finite = st.floats(-1e9, 1e9).map(lambda value: round(value, 6))  # below that, squares of differences vanish

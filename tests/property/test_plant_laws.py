@@ -8,9 +8,11 @@ from hypothesis import strategies as st
 
 from dcsim.engine import EventLog, simulate
 from dcsim.ledger import CAUSES, STATE
-from dcsim.scenario import Scenario, plan
+from dcsim.scenario import Scenario
+from dcsim.scenario.plan import plan
 from dcsim.scenario.rules import broken_rules
-from dcsim.topology import PLANT_KINDS, TopologyDescription, build
+from dcsim.topology import PLANT_KINDS, TopologyDescription
+from dcsim.topology.build import build
 from tests.property.test_event_log import ledger_of
 
 SEEDS = st.integers(0, 10**6)

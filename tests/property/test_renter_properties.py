@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from dcsim.economics import GROUPS, LINES, Tco, Use, amounts, attribution, bill, paid, with_lost_work
+from dcsim.economics import GROUPS, LINES, Tco, Use, amounts, attribution, paid, with_lost_work
+from dcsim.economics.bill import bill
 
 LOSSES = st.floats(0, 0.99)
 GPUS = st.integers(1, 10**6)

@@ -7,7 +7,8 @@ import numpy as np
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from dcsim.topology import Topology, TopologyDescription, build
+from dcsim.topology import Topology, TopologyDescription
+from dcsim.topology.build import build
 
 
 @st.composite

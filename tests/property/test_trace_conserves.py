@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from dcsim.engine import EventLog
 from dcsim.ledger import CAUSES, STATE, Accounts
 from dcsim.report.trace import nodes_of, trace_json
-from dcsim.scenario import Scenario, plan
+from dcsim.scenario import Scenario
+from dcsim.scenario.plan import plan
 from tests.property.test_event_log_places import SCENARIOS, logged, rows
 from tests.unit.trace_format import Event, Trace, cut
 

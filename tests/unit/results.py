@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from dcsim.decide import estimate
+from dcsim.decide.estimate import estimate
 from dcsim.decide.result import RunResult
 from dcsim.ledger import CAUSES, STATE, STATES, Ledgers
 from dcsim.montecarlo import Sample

@@ -2,9 +2,11 @@
 
 import pytest
 
-from dcsim.decide import compare, estimate, run, verdict
+from dcsim.decide import compare, run
 from dcsim.decide.bridge import Bridge, Step
+from dcsim.decide.estimate import estimate
 from dcsim.decide.ladder import BOTH, rungs_of
+from dcsim.decide.verdict import verdict
 from dcsim.montecarlo import Summary, summarise
 from dcsim.report.answer import answer_table, comparison_sentences, verdict_sentence
 from dcsim.report.formula import described, theory_table

@@ -6,7 +6,8 @@ import click
 import pytest
 
 from dcsim.cli.options import ProgressLine
-from dcsim.decide import MtbfRange, compare, estimate, outcome, run
+from dcsim.decide import MtbfRange, compare, outcome, run
+from dcsim.decide.estimate import estimate
 from dcsim.decide.ladder import rungs_of
 from dcsim.montecarlo import Interrupted
 from dcsim.report.answer import answer_table

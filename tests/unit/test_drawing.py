@@ -10,7 +10,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from dcsim.plant import Demand
 from dcsim.report.drawing import draw, figure
-from dcsim.topology import Topology, TopologyDescription, build, resolve
+from dcsim.topology import Topology, TopologyDescription, resolve
+from dcsim.topology.build import build
 
 SVG = "{http://www.w3.org/2000/svg}"
 BARE = {

@@ -8,7 +8,9 @@ import pytest
 from dcsim.decide.documents import run_entry
 from dcsim.engine import simulate
 from dcsim.montecarlo import Look, Sample, Stopped, deviations, difference, in_a_row
-from dcsim.scenario import load, plan, sampled
+from dcsim.scenario import load
+from dcsim.scenario.plan import plan
+from dcsim.scenario.sampled import sampled
 from tests.unit.results import lost
 
 UNKNOWN = (

@@ -7,8 +7,9 @@ import pytest
 from dcsim.closed_form import daly_interval, optimal_interval, young_interval
 from dcsim.decide.estimate import account_scenario
 from dcsim.decide.theory import theory
-from dcsim.scenario import load, plan, to_toml
+from dcsim.scenario import load, to_toml
 from dcsim.scenario.intervals import settled
+from dcsim.scenario.plan import plan
 
 WRITE = {"checkpoint_write": "3 min", "restore": "10 min"}
 

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from dcsim.montecarlo import RunStore, Shard, StoreError, WorkerDied, replicate, replicate_many
+from dcsim.montecarlo import RunStore, Shard, StoreError, WorkerDied, replicate_many
+from dcsim.montecarlo.replicate import replicate
 from tests.unit.montecarlo_fakes import always_dies, dies_once, fake, slow, small
 
 CHUNK = 4
@@ -152,7 +153,8 @@ def test_a_full_disk_ends_the_run_and_room_lets_it_go_on(tmp_path):
 LIMITED = """
 import resource, signal, sys
 from pathlib import Path
-from dcsim.montecarlo import RunStore, StoreError, replicate
+from dcsim.montecarlo import RunStore, StoreError
+from dcsim.montecarlo.replicate import replicate
 from tests.unit.montecarlo_fakes import fake, small
 
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

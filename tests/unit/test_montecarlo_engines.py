@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from dcsim.ledger import Ledgers
-from dcsim.montecarlo import Engine, EngineError, choose, choose_all, replicate
+from dcsim.montecarlo import Engine, EngineError, choose, choose_all
 from dcsim.montecarlo.engines import BATCH, SIMPY, simulate_many
+from dcsim.montecarlo.replicate import replicate
 from tests.unit.montecarlo_fakes import fake, small
 
 AGEING = "its components age"

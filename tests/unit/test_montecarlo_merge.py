@@ -6,8 +6,9 @@ import shutil
 import pytest
 
 from dcsim.ledger import Ledgers
-from dcsim.montecarlo import RunStore, Shard, StoreError, replicate, replicate_many
+from dcsim.montecarlo import RunStore, Shard, StoreError, replicate_many
 from dcsim.montecarlo.merge import MergeError, merge
+from dcsim.montecarlo.replicate import replicate
 from tests.unit.montecarlo_fakes import fake, small
 
 N = 11

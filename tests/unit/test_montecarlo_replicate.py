@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 
 from dcsim.engine import simulate
-from dcsim.montecarlo import Interrupted, RunStore, StoreError, WorkerDied, replicate, replicate_many
+from dcsim.montecarlo import Interrupted, RunStore, StoreError, WorkerDied, replicate_many
+from dcsim.montecarlo.replicate import replicate
 from tests.unit.montecarlo_fakes import (
     always_dies,
     dies_once,
@@ -231,7 +232,7 @@ SCRIPT = """
 from functools import partial
 from pathlib import Path
 import sys
-from dcsim.montecarlo import replicate
+from dcsim.montecarlo.replicate import replicate
 from tests.unit.montecarlo_fakes import fake, small, stuck
 
 if sys.argv[1:]:

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from dcsim.ledger import Ledgers
-from dcsim.montecarlo import RunStore, Sample, StoreError, replicate
+from dcsim.montecarlo import RunStore, Sample, StoreError
+from dcsim.montecarlo.replicate import replicate
 from dcsim.montecarlo.store import MANIFEST
 from tests.unit.montecarlo_fakes import fake, small
 
@@ -242,7 +243,8 @@ FULL = """
 import resource, signal, sys
 from pathlib import Path
 from dcsim.ledger import Ledgers
-from dcsim.montecarlo import RunStore, StoreError, replicate
+from dcsim.montecarlo import RunStore, StoreError
+from dcsim.montecarlo.replicate import replicate
 from tests.unit.montecarlo_fakes import fake, small
 
 def limited(scenario, replication):
@@ -288,7 +290,8 @@ KILLED = """
 import sys
 from pathlib import Path
 from dcsim.ledger import Ledgers
-from dcsim.montecarlo import RunStore, replicate
+from dcsim.montecarlo import RunStore
+from dcsim.montecarlo.replicate import replicate
 from tests.unit.montecarlo_fakes import slow, small
 
 replicate(small(), 60, workers=2, store=RunStore(Path(sys.argv[1]), small()), simulate=slow)

@@ -8,12 +8,13 @@ import pytest
 
 from dcsim.batch import block_size
 from dcsim.ledger import Ledgers
-from dcsim.montecarlo import RunStore, Sample, Shard, replicate, replicate_many
+from dcsim.montecarlo import RunStore, Sample, Shard, replicate_many
 from dcsim.montecarlo.engines import BLOCKS, task_size
 from dcsim.montecarlo.gathering import Gathering
 from dcsim.montecarlo.parts import GROUP, in_order
+from dcsim.montecarlo.replicate import replicate
 from dcsim.montecarlo.tasks import Task, cut, in_flight
-from dcsim.scenario import plan
+from dcsim.scenario.plan import plan
 from tests.unit.montecarlo_fakes import fails, fake, small
 
 

@@ -6,10 +6,12 @@ import pytest
 
 from dcsim.decide.ladder import FABRIC, POWER
 from dcsim.hazards.hazard import SERVED
-from dcsim.plant import PlantState, outage
+from dcsim.plant import PlantState
+from dcsim.plant.outage import outage
 from dcsim.report.plant import TOUR, plant_page
 from dcsim.shipped import shipped_files
-from dcsim.topology import PLANT_KINDS, TopologyDescription, build, resolve
+from dcsim.topology import PLANT_KINDS, TopologyDescription, resolve
+from dcsim.topology.build import build
 
 SITE = {"feeds": 2, "feed": "40 kW", "generators": 2, "generator": "40 kW"}  # of 100 kW
 EVERYTHING = {

@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
-from dcsim.plant import Demand, PlantState, outage
-from dcsim.topology import TopologyDescription, build, resolve
+from dcsim.plant import Demand, PlantState
+from dcsim.plant.outage import outage
+from dcsim.topology import TopologyDescription, resolve
+from dcsim.topology.build import build
 
 
 def plant(gpus=64, **tables):

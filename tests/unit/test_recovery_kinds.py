@@ -7,7 +7,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from dcsim.recovery import STRATEGIES, AnyRecovery, Tier, presets
+from dcsim.recovery import STRATEGIES, AnyRecovery, Tier
+from dcsim.recovery.presets import presets
 from dcsim.recovery.timetable import Timetable
 from tests.unit.strategies import strategy, text
 

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from dcsim.recovery import STRATEGIES, presets
+from dcsim.recovery import STRATEGIES
+from dcsim.recovery.presets import presets
 from dcsim.scenario import ScenarioError, load, to_toml
 from tests.unit.strategies import tables
 

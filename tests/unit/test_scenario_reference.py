@@ -7,7 +7,8 @@ import pytest
 from rich.cells import cell_len
 
 from dcsim.hazards import LIFETIMES
-from dcsim.recovery import STRATEGIES, Recovery, presets
+from dcsim.recovery import STRATEGIES, Recovery
+from dcsim.recovery.presets import presets
 from dcsim.report.reference import show_reference
 from dcsim.scenario.reference import DISTRIBUTIONS, TOPICS, KeyTable, Reference, reference
 from dcsim.scenario.schema import tidy_schema

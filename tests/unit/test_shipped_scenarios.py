@@ -9,7 +9,8 @@ import pytest
 
 from dcsim.engine import simulate
 from dcsim.ledger import STATE
-from dcsim.scenario import load, plan, unused_keys
+from dcsim.scenario import load, unused_keys
+from dcsim.scenario.plan import plan
 from dcsim.shipped import shipped_files
 
 FILES = shipped_files("scenarios")

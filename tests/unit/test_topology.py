@@ -17,11 +17,11 @@ from dcsim.topology import (
     MAX_GPUS,
     TopologyDescription,
     TopologyError,
-    build,
     load_description,
     node_link,
     resolve,
 )
+from dcsim.topology.build import build
 
 GOOD = """
 name = "mini"
@@ -321,7 +321,10 @@ def test_node_link(expand: bool) -> None:
 
 def test_import_is_light() -> None:
     """Laying out a cluster does not import networkx."""
-    program = "import sys; from dcsim.topology import build, resolve; build(resolve('hgx-h100'), 64).node_of"
+    program = (
+        "import sys; from dcsim.topology import resolve; from dcsim.topology.build import build; "
+        "build(resolve('hgx-h100'), 64).node_of"
+    )
     program += "; print('networkx' in sys.modules)"
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert run.stdout == "False\n"

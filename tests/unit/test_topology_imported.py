@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dcsim.plant import outage
-from dcsim.topology import MAX_GPUS, Topology, TopologyError, build, load_description
+from dcsim.plant.outage import outage
+from dcsim.topology import MAX_GPUS, Topology, TopologyError, load_description
+from dcsim.topology.build import build
 from dcsim.topology.imported import NODES_PER_RACK, PORT, kind_of, read_tree, to_toml
 from dcsim.topology.slurm import LeafSwitch, SwitchTree
 

@@ -13,7 +13,8 @@ from dcsim.report import trace as traces
 from dcsim.report.trace import TraceError, bounds_of, nodes_of, trace_json, window_of
 from dcsim.report.trace_gangs import laid_out
 from dcsim.report.trace_story import Row, Writes
-from dcsim.scenario import Scenario, load, plan, sha256
+from dcsim.scenario import Scenario, load, sha256
+from dcsim.scenario.plan import plan
 from tests.unit.trace_format import Trace, cut
 
 H = 3_600_000

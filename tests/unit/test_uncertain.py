@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from dcsim.engine import simulate
-from dcsim.scenario import ScenarioError, certain, load, sampled, sha256, to_toml
+from dcsim.scenario import ScenarioError, certain, load, sha256, to_toml
+from dcsim.scenario.sampled import sampled
 
 HOUR = 3_600_000
 BASE = """\
@@ -219,7 +220,7 @@ def test_ends_must_fit_together(read):
 
 def test_rules_for_intervals_follow_the_draw(read):
     """A checkpoint interval by Young's rule is that of the MTBF that is drawn."""
-    from dcsim.scenario import plan
+    from dcsim.scenario.plan import plan
 
     rule = {"jobs.train.recovery.checkpoint_every": "young", "jobs.train.recovery.checkpoint_write": "1 min"}
     scenario = read(MTBF, **rule)

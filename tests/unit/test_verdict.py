@@ -6,7 +6,8 @@ import math
 import numpy as np
 import pytest
 
-from dcsim.decide import Comparison, Pair, verdict
+from dcsim.decide import Comparison, Pair
+from dcsim.decide.verdict import verdict
 from dcsim.montecarlo import Estimated
 from dcsim.scenario import load
 from tests.unit.results import lost

@@ -1,0 +1,56 @@
+"""The first sentences and tables of a result as a piece of HTML, for a notebook."""
+
+from functools import singledispatch
+from html import escape
+
+from dcsim.decide import Bridge, Comparison, Estimate, RunResult
+from dcsim.report.formula import estimate_page
+from dcsim.report.page import Page, Table
+from dcsim.report.simulated import comparison_page, explain_page, run_page
+
+MOST_TABLES = 2
+
+
+@singledispatch
+def page_of(result: object) -> Page:
+    """Return the page of a result."""
+    raise TypeError(f"no page for {type(result).__name__}")
+
+
+@page_of.register
+def _(result: RunResult) -> Page:
+    return run_page([result])
+
+
+@page_of.register
+def _(result: Comparison) -> Page:
+    return comparison_page(result)
+
+
+@page_of.register
+def _(result: Estimate) -> Page:
+    return estimate_page([result])
+
+
+@page_of.register
+def _(result: Bridge) -> Page:
+    return explain_page(result)
+
+
+def html(result: object) -> str:
+    """Return the answer and the first tables of a result; every text in it is escaped."""
+    page = page_of(result)
+    pieces = [f"<p>{escape(sentence)}</p>" for sentence in page.answer]
+    tables = [part for part in page.parts if isinstance(part, Table)]
+    pieces += [_table(table) for table in tables[:MOST_TABLES]]
+    return "".join(pieces)
+
+
+def _table(table: Table) -> str:
+    head = "".join(f"<th>{escape(column)}</th>" for column in (table.corner, *table.columns))
+    rows = "".join(
+        f"<tr><th>{escape(row.label)}</th>{''.join(f'<td>{escape(cell)}</td>' for cell in row.cells)}</tr>"
+        for row in table.rows
+    )
+    notes = "".join(f"<p>{escape(note)}</p>" for note in table.notes)
+    return f"<table><caption>{escape(table.title)}</caption><tr>{head}</tr>{rows}</table>{notes}"
