@@ -19,7 +19,7 @@ from dcsim.hazards.lifetimes import AnyLifetime, Lifetime, as_lifetime
 from dcsim.hazards.lifetimes.lifetime import Mistake, refuse
 from dcsim.hazards.repair import Repair, RepairStage, mean_time_ms, stages_of
 from dcsim.registry import kind_of, tag
-from dcsim.units import DURATION, Duration, Fraction, Number, PositiveDuration, Whole, write
+from dcsim.units import DURATION, Duration, Fraction, MeanTimeBetweenFailures, Number, PositiveDuration, Whole, write
 
 
 def _one_word(part: str) -> str:
@@ -102,11 +102,14 @@ class Hazard(BaseModel):
         description="what fails: GPUs, or what serves them in this topology; 'tray' is another word for 'node'"
     )
     mtbf: AnyLifetime = Field(
-        description='mean time between failures of one component, or a distribution; of links also "optics": what the '
-        "topology says of their kind of optics"
+        description='mean time between failures of one component, or a distribution; a rate is read too: "0.001 /h", '
+        '"500 FIT", or an annual failure rate: "9 %/y" is 0.09 failures a year of 8,760 h, an MTBF of 97,333 h (the '
+        "definition is public: Backblaze, failures per drive-year); the time is rounded to 1 ms; links also take "
+        '"optics": what the topology says of their kind of optics'
     )
-    mtbf_range: tuple[PositiveDuration, PositiveDuration] | None = Field(
-        None, description="lowest and highest MTBF that published figures support; reports show the loss at both"
+    mtbf_range: tuple[MeanTimeBetweenFailures, MeanTimeBetweenFailures] | None = Field(
+        None, description="lowest and highest MTBF that published figures support; reports show the loss at both; of rates the "
+        "highest comes first"
     )
     age: Duration = Field(
         0, description="time in service of every component at t = 0; counts where lives age (default 0 s: assumed)"

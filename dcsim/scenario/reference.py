@@ -32,6 +32,7 @@ _FAMILIES = {
 }
 _QUANTITIES = {
     "duration": units.DURATION,
+    "MTBF": units.MTBF,
     "share": units.SHARE,
     "work": units.WORK,
     "size": units.SIZE,
@@ -43,7 +44,7 @@ _QUANTITIES = {
     "USD/mo": units.PER_MONTH,
     "USD/GiB/mo": units.PER_GIB_MONTH,
 }
-_QUANTITY = {dimension.canonical: name for name, dimension in _QUANTITIES.items()}
+_QUANTITY = {(dimension.canonical, bool(dimension.rates)): name for name, dimension in _QUANTITIES.items()}
 
 _INSIDE = r"(?:[^()]|\([^()]*\))*"
 _DEFAULT = re.compile(rf"\s*\(default (?P<default>[^:()]*): (?P<source>{_INSIDE})\)")
@@ -277,7 +278,7 @@ def explained(description: str) -> tuple[str, str, str]:
 def _type(node: Node) -> str:
     """Say what may be written: text, numbers with their bounds, quantities by name, kinds by family."""
     if "x-unit" in node:
-        return _QUANTITY[node["x-unit"]]
+        return _QUANTITY[node["x-unit"], "x-inverse" in node]
     if "$ref" in node:
         return _FAMILIES.get(_name(node), "table")
     forms = [*node.get("oneOf", ()), *node.get("anyOf", ())]

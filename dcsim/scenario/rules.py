@@ -192,7 +192,7 @@ def _hazards(scenario: Scenario, topology: Topology) -> Broken:
             yield (*path, "burst", "within"), f"found {found}; at most the horizon of {horizon}"
         if hazard.mtbf_range and hazard.mtbf_range[0] > hazard.mtbf_range[1]:
             low, high = (write(end, DURATION) for end in hazard.mtbf_range)
-            yield (*path, "mtbf_range"), f"found {low} to {high}; must be the lowest, then the highest"
+            yield (*path, "mtbf_range"), f"found {low} to {high}; must be the lowest MTBF, then the highest"
         failures += _expected_failures(hazard, topology.components(component), scenario.horizon)
     if failures > MOST_FAILURES:
         found = f"{float(failures):,.0f}" if failures < 10**30 else "no end of"

@@ -74,7 +74,7 @@ PARTS = (
 )
 TOLD = f"""\
 1: name: found ''; must not be empty
-2: horizon: found 36; allowed: a duration above zero {TIME}; a bare number has no unit
+2: horizon: found 36; allowed: a duration above zero {TIME}; the unit is missing
 3: sed: unknown key; allowed: {TOP}; did you mean "seed"?
 5: cluster.topology: found 'gb300-nvl7'; allowed: {NAMES}; did you mean "gb300-nvl72"?
 6: cluster.gpu: unknown key; allowed: topology, gpus, spares, in_rack_spares; did you mean "gpus"?
@@ -88,7 +88,7 @@ TOLD = f"""\
 19: jobs.2.gpus: found '4'; must be a whole number
 20: jobs.2.recovery: found 'hot'; must be a table with a kind; allowed: {KINDS}
 22: hazards.gp.component: found 'gp'; {PARTS}; did you mean "gpu"?
-23: hazards.gp.mtbf: found 25000; allowed: a duration above zero {TIME}; a bare number has no unit
+23: hazards.gp.mtbf: found 25000; allowed: a duration above zero {TIME}; the unit is missing
 24: hazards.gp.blast: found 'x'; allowed: 'gpu', 'node', 'tray' or 'rack'
 25: hazards.gp.repair.sigma: found nan; must be a finite number
 25: hazards.gp.repair.kind: missing; allowed: fixed, exponential, lognormal, weibull, empirical
