@@ -25,8 +25,8 @@ _ANY_CASE = {
     **{spelling: unit for unit, spellings in _TIMES.items() for spelling in spellings.split()},
     **{f"{word}{plural}": unit for word, unit in (("gpu", "GPU"), ("watt", "W")) for plural in ("", "s")},
     **{"usd": "USD", "us$": "USD", "percent": "%", "pct": "%", "pp": "pp", "fit": "FIT", "fits": "FIT", "w": "W"},
-    **{spelling: "kW" for spelling in ("kw", "kilowatt", "kilowatts")},
-    **{spelling: "GW" for spelling in ("gw", "gigawatt", "gigawatts")},
+    **dict.fromkeys(("kw", "kilowatt", "kilowatts"), "kW"),
+    **dict.fromkeys(("gw", "gigawatt", "gigawatts"), "GW"),
     **{"megawatt": "MW", "megawatts": "MW", "kwh": "kWh", "gpuh": "GPU-h", "gpuhour": "GPU-h", "gpuhours": "GPU-h"},
     **{f"{name}{end}{plural}": "m" for name in ("met",) for end in ("er", "re") for plural in ("", "s")},
     **{f"kilomet{end}{plural}": "km" for end in ("er", "re") for plural in ("", "s")},
@@ -112,12 +112,12 @@ def _atoms(part: str) -> list[str] | None:
 
 _EQUALS = {
     **{"ms": "1 ms is 0.001 s", "us": "1 us is 0.000001 s", "\u00b5s": "1 \u00b5s is 0.000001 s"},
-    **{each: "1 week is 7 d" for each in ("week", "weeks", "wk", "wks", "w")},
+    **dict.fromkeys(("week", "weeks", "wk", "wks", "w"), "1 week is 7 d"),
     **{"kh": "1 kh is 1000 h", "cm": "1 cm is 0.01 m", "mm": "1 mm is 0.001 m"},
-    **{each: "1 ft is 0.3048 m" for each in ("ft", "feet", "foot")},
+    **dict.fromkeys(("ft", "feet", "foot"), "1 ft is 0.3048 m"),
     **{"gpu-min": "1 GPU-min is 60 GPU-s", "gpu-mo": "1 GPU-mo is 720 GPU-h"},
     **{"\u2030": "1 \u2030 is 0.1 %", "bp": "1 basis point is 0.01 %", "ppm": "1 ppm is 0.0001 %"},
-    **{each: "1 cent is 0.01 USD" for each in ("cent", "cents", "ct", "cts", "\u00a2")},
+    **dict.fromkeys(("cent", "cents", "ct", "cts", "¢"), "1 cent is 0.01 USD"),
     **{"mw": "1 mW is 0.001 W and 1 MW is 1000000 W", "kb": "1 kB is 1000 B and 1 KiB is 1024 B"},
 }
 """What units are worth that are not read; looked up in lower case."""

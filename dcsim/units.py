@@ -273,9 +273,10 @@ def _quantity(dimension: Dimension) -> tuple[Any, ...]:
     if dimension.units is _TIME:
         pattern = f"({pattern}|{_SLURM_FORM})"
     pattern = f"^{pattern}$"
-    schema = {"type": "string", "pattern": pattern, "examples": [dimension.example], "x-unit": dimension.canonical}
+    examples = [dimension.example, *(("9 %/y", "500 FIT") if dimension.rates else ())]
+    schema: dict[str, Any] = {"type": "string", "pattern": pattern, "examples": examples, "x-unit": dimension.canonical}
     if dimension.rates:
-        schema |= {"examples": [dimension.example, "9 %/y", "500 FIT"], "x-inverse": True}
+        schema["x-inverse"] = True
     reader: Callable[[object], float] = read
     return BeforeValidator(reader), PlainSerializer(written, when_used="json"), WithJsonSchema(schema)
 

@@ -81,7 +81,7 @@ be negative.
 An MTBF may also be written as a rate of failures of one component: `"0.001 /h"`, `"0.001 per h"` or `"0.001 1/h"` is an
 MTBF of 1,000 h, `"500 FIT"` (failures in 10^9 h) one of 2,000,000 h. An annual failure rate is written `"9 %/y"`. It is
 a rate and not a probability: 0.09 failures a year, so the MTBF is 8,760 h / 0.09 = 97,333.3 h (public: Backblaze Drive
-Stats, failures per drive-year). The MTBF is rounded to the nearest millisecond, and the resolved scenario holds that time.
+Stats, failures per drive-year). The MTBF is rounded to the nearest millisecond; the resolved scenario holds that time.
 
 {units}
 

@@ -10,7 +10,7 @@ from typing import Literal
 
 import click
 
-from dcsim.cli.options import FILES, JSON, SET, example, scenarios_of
+from dcsim.cli.options import FILES, JSON, SET, UnknownName, example, scenarios_of
 from dcsim.wording import did_you_mean
 
 
@@ -107,8 +107,7 @@ def new_command(file: Path, source: str) -> None:
 
     shipped = shipped_files("scenarios")
     if source not in shipped:
-        hint = did_you_mean(source, shipped)
-        raise click.BadParameter(f'"{source}"; allowed: {", ".join(shipped)}{hint}', param_hint="--from")
+        raise UnknownName("scenario", source, shipped, "--from")
     # A name of its own: two columns of one name cannot be told apart in a comparison.
     name = json.dumps(printable_stem(file), ensure_ascii=False)
     own, *bases = extended(shipped[source])

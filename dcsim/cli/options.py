@@ -4,7 +4,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -30,13 +30,45 @@ BAR_AFTER_S = 2.0
 ERROR_EVERY_S = 0.5
 """The interval in the progress bar changes no more often [s]; source: assumed."""
 
+
+class Count(click.IntRange):
+    """A whole number between two bounds, both included."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return the number, or say what was found and what is allowed."""
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter:
+            self.fail(f'found "{value}"; must be a whole number from {self.min} to {self.max}', param, ctx)
+
+
+class Word(click.Choice[str]):
+    """One of a few words."""
+
+    def get_invalid_choice_message(self, value: Any, ctx: click.Context | None) -> str:
+        """Say what was found, what is allowed and which word is nearest."""
+        from dcsim.wording import did_you_mean
+
+        return f'found "{value}"; allowed: {", ".join(self.choices)}{did_you_mean(str(value), self.choices)}'
+
+
+class UnknownName(click.BadParameter):
+    """A name of something that comes with dcsim, but does not; without a near one, ``further`` lines list them all."""
+
+    def __init__(self, what: str, name: str, known: Iterable[str], option: str) -> None:
+        from dcsim.wording import columns, did_you_mean
+
+        names = list(known)
+        hint = did_you_mean(name, names)
+        self.further = [] if hint else columns(names)
+        super().__init__(f'no {what} "{name}" comes with dcsim{hint or "; those that do follow"}', param_hint=option)
+
+
 FILES = click.argument("files", metavar="FILE…", nargs=-1, required=True)
 SET = click.option(
     "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a key: jobs.pretrain.gpus=2048 (repeatable)."
 )
-SEED = click.option(
-    "--seed", type=click.IntRange(0, 2**63 - 1), metavar="N", help="Seed instead of the scenario's own."
-)
+SEED = click.option("--seed", type=Count(0, 2**63 - 1), metavar="N", help="Seed instead of the scenario's own.")
 JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
 
 
@@ -62,18 +94,18 @@ def writable(_: click.Context, __: click.Parameter, folder: Path | None) -> Path
 
 SIMULATION = (
     click.option(
-        "-n", "--replications", type=click.IntRange(1, 10**7), metavar="N",
+        "-n", "--replications", type=Count(1, 10**7), metavar="N",
         help="Replications (default: 100); 1 gives no interval. With --precision: the most.",
     ),
-    click.option("--workers", type=click.IntRange(1, 4096), metavar="N", help="Processes (default: one per core)."),
+    click.option("--workers", type=Count(1, 4096), metavar="N", help="Processes (default: one per core)."),
     click.option(
-        "--executor", type=click.Choice(["local", "ray"]), default="local",
+        "--executor", type=Word(["local", "ray"]), default="local",
         help="Where they run: on this machine, or as tasks of the Ray cluster at RAY_ADDRESS.",
     ),
     SEED,
     SET,
     click.option(
-        "--engine", type=click.Choice(["auto", "simpy", "batch"]), default="auto",
+        "--engine", type=Word(["auto", "simpy", "batch"]), default="auto",
         help="What simulates (default: auto, batch wherever it is exact).",
     ),
     JSON,

@@ -108,8 +108,9 @@ class Hazard(BaseModel):
         '"optics": what the topology says of their kind of optics'
     )
     mtbf_range: tuple[MeanTimeBetweenFailures, MeanTimeBetweenFailures] | None = Field(
-        None, description="lowest and highest MTBF that published figures support; reports show the loss at both; of rates the "
-        "highest comes first"
+        None,
+        description="lowest and highest MTBF that published figures support; reports show the loss at both; of "
+        "rates the highest comes first",
     )
     age: Duration = Field(
         0, description="time in service of every component at t = 0; counts where lives age (default 0 s: assumed)"

@@ -15,7 +15,7 @@ from pydantic_core import ErrorDetails
 
 from dcsim.registry import kind_of, tag
 from dcsim.scenario.model import Scenario
-from dcsim.wording import did_you_mean, shown
+from dcsim.wording import did_you_mean, nearest, shown
 
 KeyPath = tuple[str | int, ...]
 """Keys and list indices that lead to a value."""
@@ -143,7 +143,7 @@ def in_plain_words(error: ValidationError, data: dict[str, Any]) -> Iterator[Fou
 
 def _misspelt(missing: KeyPath, unknown: list[KeyPath]) -> bool:
     siblings = [str(loc[-1]) for loc in unknown if loc[:-1] == missing[:-1]]
-    return bool(did_you_mean(str(missing[-1]), siblings))
+    return any(nearest(sibling, [str(missing[-1])]) for sibling in siblings)
 
 
 def _message(detail: ErrorDetails) -> str:
@@ -154,7 +154,7 @@ def _message(detail: ErrorDetails) -> str:
         return detail["msg"]
     if kind == "missing":
         field = _fields_at(parent)[key]
-        return f"missing; required ({field.description})"
+        return f"missing; required ({(field.description or '').partition(';')[0]})"  # what follows is for the reference
     if kind == "extra_forbidden":
         fields = _fields_at(parent)
         return f"unknown key; allowed: {', '.join(fields)}{did_you_mean(key, fields)}"

@@ -3,15 +3,18 @@
 import os
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic_core import PydanticCustomError
+
 from dcsim.scenario.errors import KeyPath, Problem, ScenarioError
 from dcsim.shipped import shipped_files
 from dcsim.textfile import NoTextError, read_text
+from dcsim.units import MTBF, parse, parse_any
 from dcsim.wording import did_you_mean, shown
 
 MOST_NESTED = 50
@@ -62,8 +65,7 @@ def find(source: str | Path) -> Path:
         return shipped[name]
     if os.path.lexists(source):
         return Path(source)
-    hint = _near_file(Path(source)) or did_you_mean(name, shipped)
-    raise _error(name, None, f"no such file, nor a scenario that comes with dcsim{hint}")
+    raise _error(name, None, f"no such file, nor a scenario that comes with dcsim{_near_scenario(name, shipped)}")
 
 
 def read_layers(path: Path) -> list[Layer]:
@@ -170,15 +172,37 @@ def _syntax(message: str, text: str) -> tuple[str, int]:
     why = message[: place.start()] if place else message
     unquoted = re.fullmatch(r"\s*([\w.-]+)\s*=\s*([\w$.+-][^\"'\[\]{}#=]*?)\s*(#.*)?", lines[line - 1][:200])
     slip = unquoted and why.startswith(("Invalid value", "Expected newline"))
-    hint = f'; did you mean {unquoted[1]} = "{unquoted[2]}"?' if unquoted and slip else ""
+    hint = _quoted(unquoted[1], unquoted[2]) if unquoted and slip else ""
     return f"is not valid TOML: {why}{hint}", line
 
 
-def _near_file(path: Path) -> str:
+def _quoted(key: str, text: str) -> str:
+    """Offer the same text in quotes; a number with a unit only if it can be read as it stands."""
     try:
-        return did_you_mean(path.name, (each.name for each in path.parent.iterdir()))
+        if text[0] in "+-.0123456789":
+            parse(text, MTBF) if text.endswith(tuple(MTBF.rates)) else parse_any(text)
+    except PydanticCustomError:
+        return "; text must stand in quotes"
+    return f'; did you mean {key} = "{text}"?'
+
+
+def _near_file(path: Path) -> str:
+    return did_you_mean(path.name, _files_in(path.parent))
+
+
+def _near_scenario(name: str, shipped: Iterable[str]) -> str:
+    """Name the files beside a missing one, and the shipped scenarios, that may be meant; else say where to look."""
+    path = Path(name)
+    known = [*(str(path.parent / each) for each in _files_in(path.parent)), *shipped]
+    hints = (did_you_mean(text.removesuffix(".toml"), known) for text in (name, path.name))
+    return next(filter(None, hints), '; "dcsim list" names those')
+
+
+def _files_in(folder: Path) -> list[str]:
+    try:
+        return sorted(each.name for each in folder.iterdir() if each.suffix == ".toml")
     except (OSError, ValueError):
-        return ""
+        return []
 
 
 def _error(file: str, line: int | None, why: str, path: str = "") -> ScenarioError:

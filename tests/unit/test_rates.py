@@ -148,7 +148,7 @@ def test_a_range_of_rates_in_the_order_of_the_rates_is_told(tmp_path):
 def test_an_uncertain_mtbf_is_a_time(tmp_path):
     """A distribution of a rate is not one of its inverse, so an uncertain value takes times and says the inverse."""
     unknown = '[[uncertain]]\nkey = "hazards.gpu.mtbf"\nvalue = { kind = "uniform", low = "9 %/y", high = "1 y" }'
-    with pytest.raises(ScenarioError, match="a rate is not read here .9 %/y is one failure in 97333.33333 h"):
+    with pytest.raises(ScenarioError, match=r"a rate is not read here .9 %/y is one failure in 97333.33333 h"):
         loaded(tmp_path, f'mtbf = "9 %/y"\n{unknown}')
 
 

@@ -58,6 +58,8 @@ mode = "Hot"
 job_size = 99999999999999999999
 comm = 0.2
 """
+MTBF = 'a mean time between failures as text with a unit such as "25000 h" (s, min, h, d, mo, y), or a rate such as '
+MTBF += '"0.001 /h", "9 %/y" or "500 FIT"'
 TIME = 'as text with a unit such as "15 min" (s, min, h, d, mo, y)'
 RECOVERY = ", ".join(STRATEGIES["checkpoint-restart"].model_fields)
 TOP = "name, description, horizon, seed, cluster, jobs, hazards, maintenance, energisation, accounting, tco, uncertain"
@@ -88,7 +90,7 @@ TOLD = f"""\
 19: jobs.2.gpus: found '4'; must be a whole number
 20: jobs.2.recovery: found 'hot'; must be a table with a kind; allowed: {KINDS}
 22: hazards.gp.component: found 'gp'; {PARTS}; did you mean "gpu"?
-23: hazards.gp.mtbf: found 25000; allowed: a duration above zero {TIME}; the unit is missing
+23: hazards.gp.mtbf: found 25000; allowed: {MTBF}; the unit is missing
 24: hazards.gp.blast: found 'x'; allowed: 'gpu', 'node', 'tray' or 'rack'
 25: hazards.gp.repair.sigma: found nan; must be a finite number
 25: hazards.gp.repair.kind: missing; allowed: fixed, exponential, lognormal, weibull, empirical
@@ -101,7 +103,7 @@ TOLD = f"""\
 36: hazards.rack.mtbf_range: found a list; must have at most 2 entries
 37: hazards.rack.repair: found a list; must not be empty
 38: hazards.rack.detect: found a list; must be text with a unit, or a table with a kind; allowed: {TIMES}
-40: tco.gpu_hour: found '4 EUR'; allowed: {PRICE}; did you mean "4 USD"?
+40: tco.gpu_hour: found '4 EUR'; allowed: {PRICE}; prices are in USD; convert other currencies first
 41: tco.setup.engineer_months: found inf; must be a finite number
 41: tco.setup.x: unknown key; allowed: idle, engineer_months, engineer_month
 42: tco.network: found 2026-01-01; no key takes a date or time of day
@@ -153,7 +155,7 @@ def test_every_mistake_is_one_line_with_its_place(problems):
             "hazards = [{ mtbf = [] }]",
             f"found a list; must be text with a unit, or a table with a kind; allowed: {LIVES}",
         ),
-        ("hazards = [{ mtbf = { kind = 'text' } }]", "found a table; allowed: a duration above zero"),
+        ("hazards = [{ mtbf = { kind = 'text' } }]", "found a table; allowed: a mean time between failures"),
         ("hazards = [{ repair = { kind = 'lognormal', mean = '1 h', sigma = 0 } }]", "found 0; must be above 0"),
         ("tco = { 'a\\nb' = 1 }", 'tco."a\\\\nb": unknown key'),
         ("tco = { '<table>' = 1 }", 'tco."<table>": unknown key'),

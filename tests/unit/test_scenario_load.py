@@ -269,7 +269,7 @@ def test_a_list_that_replaces_hides_the_base(write, tmp_path):
 def test_a_missing_file_is_looked_for(write, tmp_path):
     """The nearest file or shipped name is offered."""
     write(LEAST, "gold.toml")
-    assert only_problem(tmp_path / "glod.toml").endswith('that comes with dcsim; did you mean "gold.toml"?')
+    assert only_problem(tmp_path / "glod.toml").endswith('/gold.toml"?')
     assert only_problem("pretrain-5184/glod").endswith('did you mean "pretrain-5184/gold"?')
     assert only_problem("").startswith("'': no such file")
     assert "no such file" in only_problem("x\0y")

@@ -138,7 +138,7 @@ def test_what_is_just_allowed(scenario, changes):
         ),
         (
             ('hazards.gpu.mtbf_range=["50677 h", "25000 h"]',),
-            "hazards.gpu.mtbf_range: found 50677 h to 25000 h; must be the lowest, then the highest",
+            "hazards.gpu.mtbf_range: found 50677 h to 25000 h; must be the lowest MTBF, then the highest",
         ),
         (("jobs.b.submit=36 mo",), "jobs.b.submit: found 36 mo; must be before the horizon of 36 mo"),
         (("accounting.job_size=5185",), "accounting.job_size: found 5185; at most 5184 (cluster.gpus)"),

@@ -72,12 +72,18 @@ MEANT = {  # written -> the one unit that it means; None: more than one, another
     **{"USD per GPU-h": "USD/GPU-h", "USD/GiB-month": "USD/GiB/mo", "USD/kwh": "USD/kWh", "metres": "m", "KM": "km"},
     **{"percentage points": "pp", "per hour": "/h", "/year": "/y", "% per year": "%/y", "% AFR": "%/y", "FITs": "FIT"},
     **{"h^-1": "/h", "h\u207b\u00b9": "/h", "failures per day": "/d", "US$": "USD", "US dollars": "USD"},
-    **dict.fromkeys(("m", "M", "k", "K", "T", "G", "tb", "gb", "gib", "Gib", "Tib", "KB", "kb", "Kb", "mb", "mB", "pB")),
+    **dict.fromkeys(
+        ("m", "M", "k", "K", "T", "G", "tb", "gb", "gib", "Gib", "Tib", "KB", "kb", "Kb", "mb", "mB", "pB")
+    ),
     **dict.fromkeys(("mW", "mw", "kWh", "Wh", "kVA", "gbps", "mb/s", "GiB/s", "GB/h", "Mb", "ms", "us", "week")),
-    **dict.fromkeys(("EUR", "\u20ac", "$", "GBP", "A$", "cents", "k USD", "kUSD", "M USD", "mUSD", "million USD", "USDT")),
+    **dict.fromkeys(
+        ("EUR", "\u20ac", "$", "GBP", "A$", "cents", "k USD", "kUSD", "M USD", "mUSD", "million USD", "USDT")
+    ),
     **dict.fromkeys(("USD/h", "USD/GPU", "USD/GB/mo", "USD/y", "USD/mWh", "USD/kW", "EUR/kWh", "EUR/GPU-h", "ct/kWh")),
     **dict.fromkeys(("GPU", "GPU-min", "node-h", "CPU-h", "h 30 min", "h30m", "h-h", "h/h", "hh", "%%", "% %", "pp/y")),
-    **dict.fromkeys(("per 1000 h", "/1000 h", "%/m", "/m", "failures", "AFR", "2 h", "h 2", ":30 h", "cm", "mm", "ft", "x")),
+    **dict.fromkeys(
+        ("per 1000 h", "/1000 h", "%/m", "/m", "failures", "AFR", "2 h", "h 2", ":30 h", "cm", "mm", "ft", "x")
+    ),
 }
 
 
@@ -99,7 +105,7 @@ def suggested(text, dimension):
 @pytest.mark.parametrize("dimension", DIMENSIONS, ids=lambda each: each.name.replace(" ", "-"))
 @pytest.mark.parametrize("gap", [" ", "", "\u202f"], ids=["space", "none", "narrow"])
 def test_a_suggestion_never_changes_the_value(dimension, gap):
-    """Every spelling of a number with every unit: the suggestion is the number as it stands and the unit that is meant."""
+    """Every spelling of a number with every unit: the suggestion is the number as it stands and the unit meant."""
     spellings = {**MEANT, **{unit: unit for each in DIMENSIONS for unit in each.spellings}}
     offered = 0
     for number, value in NUMBERS.items():
