@@ -13,7 +13,11 @@ _SHORTEST_ABBREVIATION = 2
 
 def did_you_mean(found: str, allowed: Iterable[str]) -> str:
     """Return '; did you mean "x"?' with the nearest allowed names, as they are written, or nothing."""
-    near = nearest(found, allowed)
+    return offered(nearest(found, allowed))
+
+
+def offered(near: Sequence[str]) -> str:
+    """Return '; did you mean "x" or "y"?', of many the first and how many more there are; nothing for none."""
     if not near:
         return ""
     *others, last = [f'"{name}"' for name in near[:MOST_NAMED]]

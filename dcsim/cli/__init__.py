@@ -18,15 +18,15 @@ import dcsim
 VERBS = {
     "compare": ("compare", "Simulate offers on the same failures: which is cheaper, and why."),
     "run": ("run", "Simulate scenarios: goodput, ledger and cost, with intervals."),
-    "report": ("report", "A run as one page to forward: HTML, Markdown, CSV; or a trace."),
-    "merge": ("merge", "Put the shards of a run on several machines together."),
-    "estimate": ("estimate", "Closed forms and TCO, side by side, instantly."),
-    "explain": ("explain", "The steps from the published formula to the simulation."),
-    "list": ("files", "What comes with dcsim: scenarios, topologies, every kind and key."),
+    "report": ("report", "Write the report of a run: HTML, Markdown, CSV, or a trace."),
+    "merge": ("merge", "Join the shards of a run that several machines simulated."),
+    "estimate": ("estimate", "Compute the published formulas and the cost (TCO); nothing is simulated."),
+    "explain": ("explain", "Show the steps from the published formula to the simulation."),
+    "list": ("files", "List what comes with dcsim: scenarios, topologies, every kind and key."),
     "new": ("files", "Start a scenario file from one that comes with dcsim."),
-    "check": ("files", "Check scenario files; name every problem."),
-    "topology": ("topology", "The plant: what comes with dcsim, what fails together, build and import."),
-    "schema": ("files", "JSON Schema of a scenario file, for editors."),
+    "check": ("files", "Check scenario files and name every problem."),
+    "topology": ("topology", "Show, build and import topologies: what fails together."),
+    "schema": ("files", "Print the JSON Schema of a scenario file, for editors."),
 }
 """Verb -> the module that holds it, and what it does."""
 OTHER_WORDS = {

@@ -18,7 +18,7 @@ from dcsim.wording import did_you_mean
 @FILES
 @SET
 def check_command(files: Sequence[str], overrides: Sequence[str]) -> None:
-    """Check scenario files and name every problem: file, line where it can be had, key, what is allowed.
+    """Check scenario files and name every problem: its file and line, the key, and what is allowed.
 
     Exit code 2 if there is any.
     """

@@ -68,7 +68,9 @@ FILES = click.argument("files", metavar="FILE…", nargs=-1, required=True)
 SET = click.option(
     "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a key: jobs.pretrain.gpus=2048 (repeatable)."
 )
-SEED = click.option("--seed", type=Count(0, 2**63 - 1), metavar="N", help="Seed instead of the scenario's own.")
+SEED = click.option(
+    "--seed", type=Count(0, 2**63 - 1), metavar="N", help="Use this seed instead of the scenario's own."
+)
 JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
 
 
@@ -95,30 +97,32 @@ def writable(_: click.Context, __: click.Parameter, folder: Path | None) -> Path
 SIMULATION = (
     click.option(
         "-n", "--replications", type=Count(1, 10**7), metavar="N",
-        help="Replications (default: 100); 1 gives no interval. With --precision: the most.",
+        help="Replications (default: 100); each is one simulated run, and a single one gives no interval. With "
+        "--precision, the maximum.",
     ),
-    click.option("--workers", type=Count(1, 4096), metavar="N", help="Processes (default: one per core)."),
+    click.option("--workers", type=Count(1, 4096), metavar="N", help="Number of processes (default: one per core)."),
     click.option(
         "--executor", type=Word(["local", "ray"]), default="local",
-        help="Where they run: on this machine, or as tasks of the Ray cluster at RAY_ADDRESS.",
+        help="Where replications run: on this machine, or as tasks of the Ray cluster at RAY_ADDRESS.",
     ),
     SEED,
     SET,
     click.option(
         "--engine", type=Word(["auto", "simpy", "batch"]), default="auto",
-        help="What simulates (default: auto, batch wherever it is exact).",
+        help="Simulation engine (default: auto: batch wherever its result is the same).",
     ),
     JSON,
 )  # fmt: skip
 PRECISION = click.option(
     "--precision", metavar='"X pp"',
-    help="Go on until the 95 % interval of every loss is ± X percentage points; looks after 64, 128, 256, … runs.",
+    help="Simulate until the 95 % interval of every loss is at most ± X percentage points (pp); checked after 64, 128, "
+    "256, … replications.",
 )  # fmt: skip
 KEPT = (
-    click.option("--resume", is_flag=True, help="Go on with the replications that the output folder holds."),
+    click.option("--resume", is_flag=True, help="Continue with the replications that the output folder already holds."),
     click.option(
         "-o", "--output", type=click.Path(path_type=Path), default=Path("outputs"), callback=writable,
-        metavar="DIR", help="Where replications are kept (default: outputs).",
+        metavar="DIR", help="Folder that keeps the replications (default: outputs).",
     ),
     click.option(
         "--no-report", "report", is_flag=True, flag_value=False, default=True,

@@ -40,7 +40,7 @@ def _file(context: click.Context, parameter: click.Parameter, path: Path | None)
     "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", callback=_file,
     help="Where to write it, - for stdout (default: report.html and so on, in the folder of the run).",
 )  # fmt: skip
-@click.option("--workers", type=Count(1, 4096), metavar="N", help="Processes (default: one per core).")
+@click.option("--workers", type=Count(1, 4096), metavar="N", help="Number of processes (default: one per core).")
 @click.option(
     "--replication", type=Count(0, 2**63 - 1), metavar="N",
     help="Of a trace: which replication (default: the one of median loss).",

@@ -73,7 +73,7 @@ def _shard(_: click.Context, __: click.Parameter, text: str | None) -> "Shard | 
         "--shard",
         metavar="K/N",
         callback=_shard,
-        help="Only every N-th replication, from the K-th on, K = 1 to N: one of N machines; see dcsim merge.",
+        help="Simulate share K of N only: every N-th replication from the K-th on. For N machines; see dcsim merge.",
     ),
     click.option(
         "--fail-under",
@@ -88,7 +88,7 @@ def _shard(_: click.Context, __: click.Parameter, text: str | None) -> "Shard | 
         default=0,
         type=Count(0, 10**7),
         metavar="[N]",
-        help="Also keep the event log of the first N replications (--events alone: of one).",
+        help="Also keep the event log of the first N replications (--events alone: of the first).",
     ),
 )
 def run_command(fail_under: float | None, events: int, **given: Any) -> None:

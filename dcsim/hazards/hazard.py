@@ -135,7 +135,7 @@ class Hazard(BaseModel):
     burst: Burst | None = Field(None, description="failures come in bursts; leave out: one by one")
     lemons: Lemons | None = Field(None, description="some components fail more often; leave out: all alike")
     detect: DurationOrDistribution = Field(
-        0, description="from the strike (or the onset) to its identification (default 0 s: assumed)"
+        0, description="from the failure (or its onset) to its identification (default 0 s: assumed)"
     )
     wrong_node: Fraction = Field(
         0.0, description="probability that the identification blames a healthy node (default 0 %: assumed)"

@@ -120,8 +120,8 @@ class Recovery(BaseModel):
     )
     coverage: Share = Field(
         1.0,
-        description="probability that a strike is survived without rollback, where the kind can; else it falls back "
-        "to the checkpoint (default 100 %: assumed)",
+        description="probability that an interruption is survived without rollback, where the kind can; else the job "
+        "falls back to the checkpoint (default 100 %: assumed)",
     )
     network_overhead: Fraction = Field(
         0.0, description="share of running time spent on extra traffic (default 0 %: deck)"

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
+from dcsim.recovery import presets
 from dcsim.registry import kind_of, tag
 from dcsim.scenario.model import Scenario
 from dcsim.wording import did_you_mean, nearest, shown
@@ -151,7 +152,8 @@ def _message(detail: ErrorDetails) -> str:
     parent = detail["loc"][:-1]
     key = str(detail["loc"][-1])
     if kind == "quantity":
-        return detail["msg"]
+        optics = '; "optics" is for links that the topology describes' if key == "<text>" and found == "optics" else ""
+        return f"{detail['msg']}{optics}"
     if kind == "missing":
         field = _fields_at(parent)[key]
         return f"missing; required ({(field.description or '').partition(';')[0]})"  # what follows is for the reference
@@ -163,8 +165,16 @@ def _message(detail: ErrorDetails) -> str:
         return f"found {shown(found)}; allowed: {context['expected']}{hint}"
     if kind == "tuple_type" and isinstance(found, dict):
         return f"found a table; must be a list of tables, each under [[{key}]]"
+    if kind in ("int_type", "float_type", "bool_type") and isinstance(found, str) and _unquoted(found, kind):
+        return f"found {shown(found)}; must {_MUST[kind]}, without quotes"
     must = _MUST[kind].format(**context) if kind in _MUST else detail["msg"].partition("should ")[2]
     return f"found {shown(found)}; must {must or 'be valid: ' + detail['msg']}"
+
+
+def _unquoted(text: str, kind: str) -> bool:
+    """Whether a text would be right without its quotes."""
+    form = {"int_type": r"[+-]?\d+", "float_type": r"[+-]?\d+(\.\d+)?", "bool_type": "true|false"}[kind]
+    return re.fullmatch(form, text, re.ASCII) is not None
 
 
 def _unknown_kind(path: KeyPath, detail: ErrorDetails) -> Found:
@@ -180,6 +190,8 @@ def _unknown_kind(path: KeyPath, detail: ErrorDetails) -> Found:
         return (*path, "kind"), f"missing; {allowed}"
     kind = found["kind"]
     hint = did_you_mean(kind, kinds) if isinstance(kind, str) else ""
+    if path[-1:] == ("recovery",) and isinstance(kind, str) and kind in presets():
+        hint = f'; {shown(kind)} is a preset: did you mean preset = "{kind}"?'
     return (*path, "kind"), f"found {shown(kind)}; {allowed}{hint}"
 
 

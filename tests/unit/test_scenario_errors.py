@@ -87,7 +87,7 @@ TOLD = f"""\
 17: jobs."re.search".recovery.checkpoint_every: missing; required (computing time between checkpoints, or {RULES})
 17: jobs."re.search".recovery.failovr: unknown key; allowed: {RECOVERY}; did you mean "failover"?
 18: jobs.2.name: missing; required (what the job is called, unlike any other)
-19: jobs.2.gpus: found '4'; must be a whole number
+19: jobs.2.gpus: found '4'; must be a whole number, without quotes
 20: jobs.2.recovery: found 'hot'; must be a table with a kind; allowed: {KINDS}
 22: hazards.gp.component: found 'gp'; {PARTS}; did you mean "gpu"?
 23: hazards.gp.mtbf: found 25000; allowed: {MTBF}; the unit is missing
@@ -254,3 +254,41 @@ i = \'\'\'
         ("tco",): 27,
         ("tco", "set up"): 27,
     }
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("horizon = 36 mo", 'something follows the value; did you mean horizon = "36 mo"?'),
+        ("mtbf = 0.001 /h", 'something follows the value; did you mean mtbf = "0.001 /h"?'),
+        ("gpu_hour = 2,50 USD", "something follows the value; text must stand in quotes"),
+        ("kind = checkpoint-restart", 'this value cannot be read; did you mean kind = "checkpoint-restart"?'),
+        ("repeat = True", "this value cannot be read; a truth value is true or false, in lower case"),
+        ("spares = null", "this value cannot be read; leave out a key that has no value"),
+        ('name = "a', "the text has no closing quote"),
+        ("seed = 1\nseed = 2", "this key stands here a second time"),
+        ("[tco]\n[tco]", "table 'tco' stands here a second time"),
+        ("[tco", 'the header of the table has no closing "]"'),
+        ("seed: 1", 'a "=" must follow the key'),
+    ],
+)
+def test_slips_of_the_file_format_are_told_in_plain_words(problems, text, told):
+    """What is no TOML is one line at its place, and a remedy never changes what was written."""
+    (problem,) = problems(f"# a scenario\n{text}\n# the end\n")
+    assert problem.line == 1 + len(text.splitlines())
+    assert problem.message == f"is not valid TOML: {told}"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('seed = "12"', "seed: found '12'; must be a whole number, without quotes"),
+        ('seed = "12 k"', "seed: found '12 k'; must be a whole number"),
+        ("hazards = [{ mtbf = 'optics' }]", '; "optics" is for links that the topology describes'),
+        ("jobs = [{ recovery = { kind = 'torchft' } }]", "'torchft' is a preset: did you mean preset = \"torchft\"?"),
+        ("jobs = [{ recovery = { kind = 'checkpoint' } }]", '; did you mean "checkpoint-restart"?'),
+    ],
+)
+def test_the_right_word_at_the_wrong_place(problems, text, told):
+    """Quotes around a number, a preset as a kind and optics of what is no link are told as what they are."""
+    assert [str(line) for line in problems(text) if str(line).endswith(told)]
