@@ -41,15 +41,22 @@ class Count(click.IntRange):
         except click.BadParameter:
             self.fail(f'found "{value}"; must be a whole number from {self.min} to {self.max}', param, ctx)
 
+    def _describe_range(self) -> str:
+        """Return the bounds as the help shows them."""
+        return f"{self.min} to {self.max}"
 
-class Word(click.Choice[str]):
+
+class Word(click.Choice):  # type: ignore[type-arg]  # generic since click 8.2 only
     """One of a few words."""
 
-    def get_invalid_choice_message(self, value: Any, ctx: click.Context | None) -> str:
-        """Say what was found, what is allowed and which word is nearest."""
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the word, or say what was found, what is allowed and which word is nearest."""
         from dcsim.wording import did_you_mean
 
-        return f'found "{value}"; allowed: {", ".join(self.choices)}{did_you_mean(str(value), self.choices)}'
+        if value not in self.choices:
+            hint = did_you_mean(str(value), self.choices)
+            self.fail(f'found "{value}"; allowed: {", ".join(self.choices)}{hint}', param, ctx)
+        return super().convert(value, param, ctx)
 
 
 class UnknownName(click.BadParameter):

@@ -232,19 +232,19 @@ def _mistakes_of_served(hazard: Hazard) -> Iterator[Mistake]:
     """Yield what makes no sense for a component that holds no GPU."""
     holds = f"{hazard.component} holds no GPU"
     if isinstance(hazard.blast, str):
-        yield ("blast",), f"found '{hazard.blast}'; {holds}: leave out, then the topology says who depends on it"
+        yield ("blast",), f"found '{hazard.blast}'; {holds}: leave it out; the topology says what depends on it"
     if not hazard.serves:
         return
     if hazard.effect not in ("interrupt", "degrade"):
         yield ("effect",), f'found "{hazard.effect}"; {holds}: allowed: interrupt, degrade'
     if hazard.exposure == "running":
-        yield ("exposure",), f'found "running"; {holds}: it runs always'
+        yield ("exposure",), f'found "running"; {holds}: it always runs'
     if hazard.wrong_node:
         yield ("wrong_node",), f"found {hazard.wrong_node:.6g}; {holds}: no node is blamed"
     if hazard.returns == "job":
-        yield ("returns",), f'found "job"; {holds}: who depends on it returns with it'
+        yield ("returns",), f'found "job"; {holds}: what depends on it returns with it'
     if hazard.lemons is not None and hazard.lemons.retire_after is not None:
-        yield ("lemons", "retire_after"), f"found; {holds}: it is repaired where it is"
+        yield ("lemons", "retire_after"), f"found a limit; {holds}: it is repaired in place"
 
 
 def _mistakes(hazard: Hazard) -> Iterator[Mistake]:
@@ -260,11 +260,11 @@ def _mistakes(hazard: Hazard) -> Iterator[Mistake]:
     if hazard.wrong_node and effect != "interrupt":
         yield ("wrong_node",), f'found with effect "{effect}"; only effect "interrupt" can be blamed on another node'
     if hazard.burst is not None and not lifetime.memoryless:
-        yield ("burst",), f'found with a mtbf of kind "{kind_of(type(lifetime))}"; bursts need an exponential one'
+        yield ("burst",), f'found with an mtbf of kind "{kind_of(type(lifetime))}"; bursts need an exponential one'
     if hazard.age and lifetime.recorded:
-        yield ("age",), "found with a trace; recorded failures come as they came, whatever the age"
+        yield ("age",), "found with a trace; recorded failures do not depend on the age"
     if hazard.age and hazard.ages and lifetime.log_survival(np.array([hazard.age]))[0] == -np.inf:
-        yield ("age",), f"found {write(hazard.age, DURATION)}; no component of this lifetime lives so long"
+        yield ("age",), f"found {write(hazard.age, DURATION)}; no component with this lifetime lives that long"
     if hazard.mtbf_range is not None and lifetime.recorded:
         yield ("mtbf_range",), "found with a trace; its MTBF is what it recorded"
     if lifetime.mean_repair_ms is not None and (len(hazard.stages) > 1 or hazard.stages[0].success < 1):

@@ -158,7 +158,7 @@ PEER = {"every": "5 min", "restore": "1 min", "survives": 8}
         (
             {"kind": "checkpoint-restart", "checkpoint_every": "young"},
             "checkpoint_write",
-            'required ("young" weighs it',
+            'required ("young" needs it',
         ),
         (
             {"kind": "elastic", "group": 8, "checkpoint_every": "daly", "checkpoint_write": "1 s"},

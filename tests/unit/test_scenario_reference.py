@@ -231,7 +231,7 @@ def test_a_key_is_one_aligned_line_with_its_meaning_below():
         "0 s",
         "assumed",
     ]
-    assert lines[write + 1] == "      time a write blocks the gang"
+    assert lines[write + 1] == "      time for which a write blocks the gang"
 
 
 def test_a_wide_terminal_gets_one_row_for_each_key(monkeypatch):

@@ -116,11 +116,11 @@ def test_what_is_just_allowed(scenario, changes):
         (("hazards.gpu.name=rack",), 'hazards.2.name: found "rack", the name of hazards.0 too; names must be unique'),
         (
             ("hazards.gpu.repair.crews=3",),
-            'hazards.node.repair.crew.crews: found 2; hazard "gpu" has 3, and crews named "crew" are shared',
+            'hazards.node.repair.crew.crews: found 2; must be 3 as in hazard "gpu": crews named "crew" are shared',
         ),
         (
             ('hazards.node.repair={name="crew", time="1 h"}',),
-            'hazards.node.repair.crews: found unlimited; hazard "gpu" has 2, and crews named "crew" are shared',
+            'hazards.node.repair.crews: found unlimited; must be 2 as in hazard "gpu": crews named "crew" are shared',
         ),
         (
             ("hazards.node.blast=gpu",),
