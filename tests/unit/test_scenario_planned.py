@@ -225,8 +225,8 @@ def test_what_is_just_allowed(scenario, changes):
         ),
         (
             ("hazards.gpu.mtbf=" + TRACE % ("25919 h", "false"),),
-            "hazards.gpu.mtbf: found a record of 25919 h, shorter than the horizon of 36 mo; repeat = true begins it "
-            "anew",
+            "hazards.gpu.mtbf: found a record of 25919 h, shorter than the horizon of 36 mo; repeat = true starts it "
+            "again",
         ),
         (
             ('hazards.gpu.burst={size=4, within="25921 h"}',),
