@@ -53,6 +53,15 @@ def test_an_annual_failure_rate_is_a_rate_not_a_probability():
     assert parse("9 %/y", MTBF) == 97_333 * MS_PER_H + 20 * 60_000
 
 
+def test_a_topology_takes_a_rate_for_its_optics(tmp_path):
+    """The MTBF of links that a topology file gives is read alike."""
+    links = '[[optics]]\nname = "linear"\nreach = "500 m"\npower = "6 W"\nmtbf = "792 FIT"\n'
+    (tmp_path / "plant.toml").write_text(f'base = "clos-100k"\nname = "mine"\n{links}')
+    scenario = loaded(tmp_path, 'mtbf = "1 y"', set=["cluster.topology=plant.toml"])
+    optics = scenario.cluster.topology.known_optics
+    assert optics["linear"].mtbf == round(Fraction(10**9 * MS_PER_H, 792))
+
+
 @settings(max_examples=300, derandomize=True, deadline=None)
 @given(
     st.decimals(min_value="1e-3", max_value="1e3", allow_nan=False, places=9),
