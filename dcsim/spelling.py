@@ -142,7 +142,7 @@ def remark(text: str, units: Collection[str]) -> str:
     if _SEPARATED.search(text) or rest[:1] in tuple("0123456789.,'\u2019_"):
         return "write the number with a decimal point and no separators, such as 1234.5"
     if _SEVERAL.match(rest):
-        return "write one number with one unit"
+        return "write one number with one unit" + ', such as "0.001 /h"' * ("/h" in units)
     if text == rest and respelled(f"1 {rest}", units):
         return "the number is missing"
     if re.fullmatch(r"(?:.*[/\s])?m", low) and any(unit.endswith(("h", "mo")) for unit in units):

@@ -161,8 +161,9 @@ def _message(detail: ErrorDetails) -> str:
         fields = _fields_at(parent)
         return f"unknown key; allowed: {', '.join(fields)}{did_you_mean(key, fields)}"
     if kind == "literal_error":
-        hint = did_you_mean(found, re.findall("'(.*?)'", context["expected"])) if isinstance(found, str) else ""
-        return f"found {shown(found)}; allowed: {context['expected']}{hint}"
+        words = re.findall("'(.*?)'", context["expected"])
+        hint = did_you_mean(found, words) if isinstance(found, str) else ""
+        return f"found {shown(found)}; allowed: {', '.join(words)}{hint}"
     if kind == "tuple_type" and isinstance(found, dict):
         return f"found a table; must be a list of tables, each under [[{key}]]"
     if kind in ("int_type", "float_type", "bool_type") and isinstance(found, str) and _unquoted(found, kind):

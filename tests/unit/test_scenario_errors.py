@@ -71,8 +71,8 @@ RULES = 'a rule: "young", "daly", "optimal"'
 TIMES = "fixed, exponential, lognormal, weibull, empirical"
 PRICE = 'a price per GPU-hour as text with a unit such as "4 USD" (USD, USD/GPU-h)'
 PARTS = (
-    "allowed: 'gpu', 'node', 'tray', 'rack', 'nvlink-switch', 'access-link', 'leaf', 'leaf-uplink', 'spine', "
-    "'spine-uplink', 'core', 'psu', 'shelf', 'busway', 'feed', 'site-feed', 'generator', 'cdu' or 'gateway'"
+    "allowed: gpu, node, tray, rack, nvlink-switch, access-link, leaf, leaf-uplink, spine, spine-uplink, core, psu, "
+    "shelf, busway, feed, site-feed, generator, cdu, gateway"
 )
 TOLD = f"""\
 1: name: found ''; must not be empty
@@ -91,7 +91,7 @@ TOLD = f"""\
 20: jobs.2.recovery: found 'hot'; must be a table with a kind; allowed: {KINDS}
 22: hazards.gp.component: found 'gp'; {PARTS}; did you mean "gpu"?
 23: hazards.gp.mtbf: found 25000; allowed: {MTBF}; the unit is missing
-24: hazards.gp.blast: found 'x'; allowed: 'gpu', 'node', 'tray' or 'rack'
+24: hazards.gp.blast: found 'x'; allowed: gpu, node, tray, rack
 25: hazards.gp.repair.sigma: found nan; must be a finite number
 25: hazards.gp.repair.kind: missing; allowed: fixed, exponential, lognormal, weibull, empirical
 28: hazards.gpu.mtbf.kind: missing; allowed: {LIVES}
@@ -109,7 +109,7 @@ TOLD = f"""\
 42: tco.network: found 2026-01-01; no key takes a date or time of day
 43: tco.support: found true; allowed: a share below 100 % as text with a unit such as "5 %" (%)
 44: tco.hot_storage: found 500; must be a table
-46: accounting.mode: found 'Hot'; allowed: 'cold', 'hot' or 'tolerant'; did you mean "hot"?
+46: accounting.mode: found 'Hot'; allowed: cold, hot, tolerant; did you mean "hot"?
 47: accounting.job_size: found a whole number that takes more than 64 bits
 48: accounting.comm: unknown key; allowed: mode, identify, job_size
 """
