@@ -64,6 +64,11 @@ class Dimension:
         """Every unit that may be written."""
         return *self.units, *self.rates
 
+    @property
+    def listed(self) -> tuple[str, ...]:
+        """Every unit once, as a table of units names it: of the spellings of one rate the shortest."""
+        return *self.units, *(rate for rate in self.rates if not rate.startswith("1/") and "per " not in rate)
+
 
 def _table(**units: str | int) -> dict[str, Decimal]:
     return {name: Decimal(factor) for name, factor in units.items()}

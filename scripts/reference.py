@@ -299,7 +299,7 @@ def unit_table() -> Iterator[str]:
     yield row(["---"] * 3)
     named = {**quantities(), "USD of a GPU-hour": units.PER_GPU_HOUR}
     for name, each in named.items():
-        yield row([name, ", ".join(code(unit) for unit in each.units), code(f'"{each.example}"')])
+        yield row([name, ", ".join(code(unit) for unit in each.listed), code(f'"{each.example}"')])
 
 
 def contents(lines: Sequence[str]) -> Iterator[str]:

@@ -85,7 +85,7 @@ class Reference:
     def units(self) -> dict[str, list[str]]:
         """What may stand behind the numbers of the quantities in these tables, by the name of their type."""
         types = "\n".join(key.type for table in self.tables for key in table.keys)
-        return {name: list(dimension.units) for name, dimension in quantities(types).items()}
+        return {name: list(dimension.listed) for name, dimension in quantities(types).items()}
 
     def to_json(self) -> dict[str, Any]:
         """Return the topic as plain data."""
