@@ -2,20 +2,21 @@
 
 Inside the program durations are int milliseconds, fractions floats in [0, 1), sizes float GiB, money
 float USD, power float W and data rates float GB/s.
-The table is closed: a unit that is not in it is an error, so ``15 m`` can never be read as metres.
+The table is closed: a unit that is not in it is an error, so ``15 m`` can never be read as metres. A mean time between
+failures may also be written as a rate; it is kept as a duration.
 """
 
-import difflib
 import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+from dcsim.spelling import remark, respelled
 from dcsim.wording import shown
 
 MS_PER_S = 1_000
@@ -33,7 +34,10 @@ _SLURM = re.compile(_SLURM_FORM, re.ASCII)
 
 @dataclass(frozen=True)
 class Dimension:
-    """One kind of quantity: its canonical unit, the closed table of units and what values are allowed."""
+    """One kind of quantity: its canonical unit, the closed table of units and what values are allowed.
+
+    ``rates``: units of the inverse that may be written too, with the canonical number that a rate of one means.
+    """
 
     name: str
     canonical: str
@@ -42,6 +46,7 @@ class Dimension:
     most: float
     positive: bool = False
     below_most: bool = False
+    rates: Mapping[str, Decimal] = field(default_factory=dict)
 
     @property
     def whole(self) -> bool:
@@ -51,7 +56,18 @@ class Dimension:
     @property
     def allowed(self) -> str:
         """What may be written, in words."""
-        return f'{self.name} as text with a unit such as "{self.example}" ({", ".join(self.units)})'
+        rate = ', or a rate such as "0.001 /h", "9 %/y" or "500 FIT"' if self.rates else ""
+        return f'{self.name} as text with a unit such as "{self.example}" ({", ".join(self.units)}){rate}'
+
+    @property
+    def spellings(self) -> tuple[str, ...]:
+        """Every unit that may be written."""
+        return *self.units, *self.rates
+
+    @property
+    def listed(self) -> tuple[str, ...]:
+        """Every unit once, as a table of units names it: of the spellings of one rate the shortest."""
+        return *self.units, *(rate for rate in self.rates if not rate.startswith("1/") and "per " not in rate)
 
 
 def _table(**units: str | int) -> dict[str, Decimal]:
@@ -78,12 +94,23 @@ _RATES = {
     **{f"{unit}B/s": Decimal(10) ** power for power, unit in ((-3, "M"), (0, "G"), (3, "T"))},
 }
 _SMALLEST = {"ms": "millisecond", "GPU-ms": "GPU-millisecond"}
+_LONGEST_TEXT = 100
+_TINY = "1e-400"
 _LONGEST_MS = 3.6e15  # 10^9 h: beyond any MTBF in the field, and exact as a float
 
-_HABITS = {"m": "min", "sec": "s", "hr": "h", "hour": "h", "hours": "h", "day": "d", "days": "d", "month": "mo"}
+_FAILURE_RATES = {
+    **{f"/{unit}": factor for unit, factor in _TIME.items()},
+    **{f"{per}{unit}": factor for per in ("1/", "per ") for unit, factor in _TIME.items()},
+    **{f"{per}{unit}": 100 * factor for per in ("%/", "% per ") for unit, factor in _TIME.items()},
+    "FIT": 10**9 * _TIME["h"],
+}
+"""Mean time between failures [ms] at a rate of one: failures per time, percent of the components per time, FIT."""
 
 DURATION = Dimension("a duration", "ms", _TIME, "15 min", _LONGEST_MS)
 POSITIVE_DURATION = Dimension("a duration above zero", "ms", _TIME, "15 min", _LONGEST_MS, positive=True)
+MTBF = Dimension(
+    "a mean time between failures", "ms", _TIME, "25000 h", _LONGEST_MS, positive=True, rates=_FAILURE_RATES
+)
 FRACTION = Dimension("a share below 100 %", "1", {"%": Decimal("0.01")}, "5 %", 1.0, below_most=True)
 SHARE = Dimension("a share up to 100 %", "1", FRACTION.units, "90 %", 1.0)
 WORK = Dimension("an amount of work above zero", "GPU-ms", _WORK, "2.1e6 GPU-h", 1e18, positive=True)
@@ -120,41 +147,49 @@ def _wrong(found: object, why: str) -> PydanticCustomError:
 def parse(value: object, dimension: Dimension) -> float:
     """Turn text with a unit into the dimension's canonical unit (an int for durations, in ms).
 
-    Raises PydanticCustomError (one line: found, allowed, nearest unit) on anything else, bare numbers included.
+    A rate of failures r becomes the mean time between failures 1 / r, rounded to the nearest ms (half to even); "9 %/y"
+    is 0.09 failures a year of 8,760 h for each component, "500 FIT" is 500 failures in 10^9 h. Raises
+    PydanticCustomError (one line: found, allowed, and the same value spelled right if it has one reading) on anything
+    else, numbers without a unit included.
     """
-    if isinstance(value, str):
-        bare = re.fullmatch(_NUMBER, value.strip(), re.ASCII) is not None
-    else:
-        bare = isinstance(value, int | float) and not isinstance(value, bool)
-    if bare or not isinstance(value, str):
-        hint = "; a bare number has no unit" if bare else ""
+    if not isinstance(value, str):
+        hint = "; the unit is missing" if isinstance(value, int | float) and not isinstance(value, bool) else ""
         raise _wrong(value, f"allowed: {dimension.allowed}{hint}")
     slurm = _SLURM.fullmatch(value) if dimension.units is _TIME else None
-    match = _QUANTITY.fullmatch(value) if len(value) <= 100 else None
+    match = _QUANTITY.fullmatch(value) if len(value) <= _LONGEST_TEXT else None
     if slurm:
         days, hours, minutes, seconds = (int(part) for part in slurm.groups())
         number = Decimal((((days * 24 + hours) * 60 + minutes) * 60 + seconds) * MS_PER_S)
-    elif match is None:
-        raise _wrong(value, f"allowed: {dimension.allowed}")
+    elif match is None or match[2] not in dimension.spellings:
+        raise _no_quantity(value, dimension)
     else:
-        unit = match.group(2)
-        if unit not in dimension.units:
-            near = [_HABITS[unit]] if _HABITS.get(unit) in dimension.units else []
-            near = near or [known for known in dimension.units if known.lower() == unit.lower()]
-            near = near or difflib.get_close_matches(unit, dimension.units, n=1, cutoff=0.3)
-            hint = f'; did you mean "{match.group(1)} {near[0]}"?' if near else ""
-            raise _wrong(value, f"allowed: {dimension.allowed}{hint}")
-        try:
-            number = Decimal(match.group(1)) * dimension.units[unit]
-        except ArithmeticError:
-            raise _wrong(value, f"the number is out of range; allowed: {dimension.allowed}") from None
+        number = _canonical(match, value, dimension)
+    return _within(number, value, dimension)
+
+
+def _canonical(match: re.Match[str], value: str, dimension: Dimension) -> Decimal:
+    """Return the number in canonical units; what is not above zero stays so."""
+    unit = match[2]
+    try:
+        written = Decimal(match[1])
+        if unit in dimension.units:
+            number = written * dimension.units[unit]
+        else:
+            number = dimension.rates[unit] / written if written > 0 else written
+    except ArithmeticError:
+        raise _wrong(value, f"the number is out of range; allowed: {dimension.allowed}") from None
+    return number or Decimal(_TINY).copy_sign(written) * bool(written)  # what underflows is no zero
+
+
+def _within(number: Decimal, value: str, dimension: Dimension) -> float:
     if number < 0 or (number == 0 and dimension.positive):
         raise _wrong(value, "must be above zero" if dimension.positive else "must not be negative")
     small = number <= Decimal(dimension.most)  # what is too large is never made an int
     result = (int(number.to_integral_value()) if dimension.whole else float(number)) if small else math.inf
     if not small or (dimension.below_most and result == dimension.most):
         below = "below" if dimension.below_most else "at most"
-        raise _wrong(value, f"too large; must be {below} {write(dimension.most, dimension)}")
+        large = "too long a time" if dimension.rates else "too large"
+        raise _wrong(value, f"{large}; must be {below} {write(dimension.most, dimension)}")
     if result == 0 and number > 0 and dimension.whole:
         raise _wrong(value, f"below one {_SMALLEST[dimension.canonical]}, the resolution of the simulation")
     if result == 0 and dimension.positive:
@@ -162,17 +197,55 @@ def parse(value: object, dimension: Dimension) -> float:
     return abs(result)  # -0.0 is 0.0
 
 
+def _no_quantity(value: str, dimension: Dimension) -> PydanticCustomError:
+    """Say why a text is no quantity of this dimension: never with another value, only with another spelling."""
+    if re.fullmatch(_NUMBER, value.strip(), re.ASCII):
+        return _wrong(value, f"allowed: {dimension.allowed}; the unit is missing")
+    short = value if len(value) <= _LONGEST_TEXT else ""
+    if spelled := respelled(short, dimension.spellings):
+        try:
+            parse(spelled, dimension)
+        except PydanticCustomError as error:
+            return _wrong(value, (error.context or {})["why"])
+        return _wrong(value, f'allowed: {dimension.allowed}; did you mean "{spelled}"?')
+    if dimension.units is _TIME and (spelled := respelled(short, _FAILURE_RATES)):
+        try:
+            told = f" ({spelled} is one failure in {parse(spelled, MTBF) / MS_PER_H:.10g} h)"
+        except PydanticCustomError:
+            told = ""
+        return _wrong(value, f"a rate is not read here{told}; allowed: {dimension.allowed}")
+    why = remark(short, dimension.spellings)
+    return _wrong(value, f"allowed: {dimension.allowed}{'; ' if why else ''}{why}")
+
+
 def parse_any(value: object) -> tuple[float, Dimension]:
     """Turn text with any unit of the table into a canonical number and a dimension that has the unit.
 
     Units of one name mean the same in every dimension. Raises PydanticCustomError on anything else.
     """
-    match = _QUANTITY.fullmatch(value) if isinstance(value, str) and len(value) <= 100 else None
+    match = _QUANTITY.fullmatch(value) if isinstance(value, str) and len(value) <= _LONGEST_TEXT else None
     for dimension in _ANY:
         slurm = isinstance(value, str) and dimension.units is _TIME and _SLURM.fullmatch(value)
-        if slurm or (match and match.group(2) in dimension.units):
+        if slurm or (match and match[2] in dimension.units):
             return parse(value, dimension), dimension
-    raise _wrong(value, 'allowed: a number, or text with a unit such as "15 min"')
+    raise _of_no_dimension(value)
+
+
+def _of_no_dimension(value: object) -> PydanticCustomError:
+    allowed = 'allowed: a number, or text with a unit such as "15 min"'
+    if not isinstance(value, str) or len(value) > _LONGEST_TEXT:
+        return _wrong(value, allowed)
+    for dimension in _ANY:
+        if spelled := respelled(value, dimension.units):
+            try:
+                parse(spelled, dimension)
+            except PydanticCustomError as error:
+                return _wrong(value, (error.context or {})["why"])
+            return _wrong(value, f'{allowed}; did you mean "{spelled}"?')
+    if respelled(value, _FAILURE_RATES):
+        return _no_quantity(value, DURATION)
+    why = remark(value, [unit for dimension in _ANY for unit in dimension.units])
+    return _wrong(value, f"{allowed}{'; ' if why else ''}{why}")
 
 
 def write(value: float, dimension: Dimension) -> str:
@@ -201,11 +274,14 @@ def _quantity(dimension: Dimension) -> tuple[Any, ...]:
         return write(value, dimension)
 
     unsigned = _NUMBER.replace("[+-]", r"\+", 1)  # nothing here may be negative
-    pattern = rf"\s*{unsigned}\s*({'|'.join(dimension.units)})\s*"
+    pattern = rf"\s*{unsigned}\s*({'|'.join(dimension.spellings)})\s*"
     if dimension.units is _TIME:
         pattern = f"({pattern}|{_SLURM_FORM})"
     pattern = f"^{pattern}$"
-    schema = {"type": "string", "pattern": pattern, "examples": [dimension.example], "x-unit": dimension.canonical}
+    examples = [dimension.example, *(("9 %/y", "500 FIT") if dimension.rates else ())]
+    schema: dict[str, Any] = {"type": "string", "pattern": pattern, "examples": examples, "x-unit": dimension.canonical}
+    if dimension.rates:
+        schema["x-inverse"] = True
     reader: Callable[[object], float] = read
     return BeforeValidator(reader), PlainSerializer(written, when_used="json"), WithJsonSchema(schema)
 
@@ -216,6 +292,8 @@ Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 """A plain number: no text, no truth value, neither nan nor inf."""
 Duration = Annotated[int, *_quantity(DURATION)]
 PositiveDuration = Annotated[int, *_quantity(POSITIVE_DURATION)]
+MeanTimeBetweenFailures = Annotated[int, *_quantity(MTBF)]
+"""A mean time between failures in ms, written as a duration or as a rate of failures."""
 Fraction = Annotated[float, *_quantity(FRACTION)]
 Share = Annotated[float, *_quantity(SHARE)]
 """A share from 0 to 100 %, both included."""

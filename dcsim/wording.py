@@ -1,14 +1,119 @@
 """How errors show what was found, and name the nearest thing that is allowed."""
 
-from collections.abc import Iterable
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from difflib import get_close_matches
+
+MOST_NAMED = 5
+"""Names that one suggestion lists; source: assumed, what a reader takes in at a glance."""
+_SHORTEST_PART = 3
+_SHORTEST_ABBREVIATION = 2
 
 
 def did_you_mean(found: str, allowed: Iterable[str]) -> str:
-    """Return '; did you mean "x"?' with the nearest allowed name, upper and lower case alike, or nothing."""
-    names = {name.lower(): name for name in allowed}
-    near = get_close_matches(found.lower(), names, n=1)
-    return f'; did you mean "{names[near[0]]}"?' if near else ""
+    """Return '; did you mean "x"?' with the nearest allowed names, as they are written, or nothing."""
+    return offered(nearest(found, allowed))
+
+
+def offered(near: Sequence[str]) -> str:
+    """Return '; did you mean "x" or "y"?', of many the first and how many more there are; nothing for none."""
+    if not near:
+        return ""
+    *others, last = [f'"{name}"' for name in near[:MOST_NAMED]]
+    more = len(near) - MOST_NAMED
+    if more > 0:
+        return f"; did you mean {', '.join([*others, last])} or {f'one of {more} more' if more > 1 else 'one more'}?"
+    return f"; did you mean {', '.join(others)}{' or ' if others else ''}{last}?"
+
+
+def nearest(found: str, allowed: Iterable[str]) -> list[str]:
+    """Return the allowed names that a wrong one may stand for, in their order; [] where none is near.
+
+    The first of these that holds for any name decides: the same letters and digits; whole words of the name, in the
+    order in which they stand there, its beginning first; the beginnings of its words; a part of it, or it a part; an
+    abbreviation of its words or their initials; else few changed letters. Upper and lower case are alike.
+    """
+    names = list(dict.fromkeys(allowed))
+    flat, words = _flat(found), _words(found)
+    if not flat:
+        return []
+    ranks = {name: _rank(flat, words, name) for name in names}
+    best = min((rank for rank in ranks.values() if rank is not None), default=None)
+    if best is not None:
+        return [name for name in names if ranks[name] == best]
+    close: dict[str, list[str]] = defaultdict(list)
+    for name in names:
+        close[name.lower()].append(name)
+    if near := get_close_matches(found.lower(), close, n=1):
+        return close[near[0]]
+    return [name for name in names if len(flat) >= _SHORTEST_ABBREVIATION and _abbreviates(flat, words, name)]
+
+
+def _rank(flat: str, words: Sequence[str], name: str) -> int | None:
+    """Return how well a name agrees with a text, 0 best, as ``nearest`` lists it; None where it does not."""
+    own, inside = _flat(name), _words(name)
+    long = min(map(len, words)) >= _SHORTEST_PART
+    agrees = (
+        own == flat,
+        inside[: len(words)] == list(words),
+        _in_order(words, inside, str.__eq__),
+        len(flat) >= _SHORTEST_PART and own.startswith(flat),
+        long and _in_order(words, inside, _begins),
+        len(own) > _SHORTEST_PART and _in_order(inside, words, str.__eq__),
+        len(flat) > _SHORTEST_PART and flat in own,
+    )
+    return next((rank for rank, holds in enumerate(agrees) if holds), None)
+
+
+def columns(names: Iterable[str], width: int = 80) -> list[str]:
+    """Return many names as lines of at most ``width`` signs, those of one folder after one another."""
+    folders: dict[str, list[str]] = defaultdict(list)
+    for name in names:
+        folder, slash, last = name.rpartition("/")
+        folders[folder + slash].append(last)
+    lines = []
+    for folder, members in folders.items():
+        line = f"  {folder}"
+        for number, member in enumerate(members):
+            part = member + ("," if number + 1 < len(members) else "")
+            if len(line) + 1 + len(part) > width:
+                lines.append(line)
+                line = "   "
+            line += f" {part}"
+        lines.append(line)
+    return lines
+
+
+def _flat(text: str) -> str:
+    return re.sub(r"[\W_]+", "", text.lower())
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"[^\W_]+", text.lower())
+
+
+def _begins(part: str, word: str) -> bool:
+    return word.startswith(part)
+
+
+def _in_order(parts: Sequence[str], words: Sequence[str], fits: Callable[[str, str], bool]) -> bool:
+    """Whether each part fits a word of its own, and they stand in the same order."""
+    rest = iter(words)
+    return bool(parts) and all(any(fits(part, word) for word in rest) for part in parts)
+
+
+def _abbreviates(flat: str, words: Sequence[str], name: str) -> bool:
+    """Whether a text is the initials of a name's words, or short forms of some of them: ft, ckpt, chkpt-rst."""
+    inside = _words(name)
+    if flat == "".join(word[0] for word in inside):
+        return True
+    return min(map(len, words)) >= _SHORTEST_PART and _in_order(words, inside, _shortens)
+
+
+def _shortens(part: str, word: str) -> bool:
+    letters = iter(word[1:])
+    return part[0] == word[0] and all(sign in letters for sign in part[1:])
 
 
 def shown(value: object) -> str:

@@ -78,6 +78,11 @@ and so is a unit that is not in the table. Durations may also be written as Slur
 (days-hours:minutes:seconds); inside the program they are whole milliseconds. 1 mo = 720 h, 1 y = 8,760 h; nothing may
 be negative.
 
+An MTBF may also be written as a rate of failures of one component: `"0.001 /h"`, `"0.001 per h"` or `"0.001 1/h"` is an
+MTBF of 1,000 h, `"500 FIT"` (failures in 10^9 h) one of 2,000,000 h. An annual failure rate is written `"9 %/y"`. It is
+a rate and not a probability: 0.09 failures a year, so the MTBF is 8,760 h / 0.09 = 97,333.3 h (public: Backblaze Drive
+Stats, failures per drive-year). The MTBF is rounded to the nearest millisecond; the resolved scenario holds that time.
+
 {units}
 
 A whole number or a number is written bare (`gpus = 5184`): the column *unit* has a dash then, and the meaning says what
@@ -294,7 +299,7 @@ def unit_table() -> Iterator[str]:
     yield row(["---"] * 3)
     named = {**quantities(), "USD of a GPU-hour": units.PER_GPU_HOUR}
     for name, each in named.items():
-        yield row([name, ", ".join(code(unit) for unit in each.units), code(f'"{each.example}"')])
+        yield row([name, ", ".join(code(unit) for unit in each.listed), code(f'"{each.example}"')])
 
 
 def contents(lines: Sequence[str]) -> Iterator[str]:

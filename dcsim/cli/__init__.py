@@ -18,17 +18,28 @@ import dcsim
 VERBS = {
     "compare": ("compare", "Simulate offers on the same failures: which is cheaper, and why."),
     "run": ("run", "Simulate scenarios: goodput, ledger and cost, with intervals."),
-    "report": ("report", "A run as one page to forward: HTML, Markdown, CSV; or a trace."),
-    "merge": ("merge", "Put the shards of a run on several machines together."),
-    "estimate": ("estimate", "Closed forms and TCO, side by side, instantly."),
-    "explain": ("explain", "The steps from the published formula to the simulation."),
-    "list": ("files", "What comes with dcsim: scenarios, topologies, every kind and key."),
+    "report": ("report", "Write the report of a run: HTML, Markdown, CSV, or a trace."),
+    "merge": ("merge", "Join the shards of a run that several machines simulated."),
+    "estimate": ("estimate", "Compute the published formulas and the cost (TCO); nothing is simulated."),
+    "explain": ("explain", "Show the steps from the published formula to the simulation."),
+    "list": ("files", "List what comes with dcsim: scenarios, topologies, every kind and key."),
     "new": ("files", "Start a scenario file from one that comes with dcsim."),
-    "check": ("files", "Check scenario files; name every problem."),
-    "topology": ("topology", "The plant: what comes with dcsim, what fails together, build and import."),
-    "schema": ("files", "JSON Schema of a scenario file, for editors."),
+    "check": ("files", "Check scenario files and name every problem."),
+    "topology": ("topology", "Show, build and import topologies: what fails together."),
+    "schema": ("files", "Print the JSON Schema of a scenario file, for editors."),
 }
 """Verb -> the module that holds it, and what it does."""
+OTHER_WORDS = {
+    **dict.fromkeys(("simulate", "sim", "start"), "run"),
+    **dict.fromkeys(("validate", "verify", "lint"), "check"),
+    **dict.fromkeys(("init", "create", "copy"), "new"),
+    **dict.fromkeys(("calc", "calculate", "formula", "cost", "tco"), "estimate"),
+    **dict.fromkeys(("diff", "versus", "vs"), "compare"),
+    **dict.fromkeys(("scenarios", "show", "ls"), "list"),
+    **dict.fromkeys(("html", "markdown", "export"), "report"),
+    "help": "--help",
+}
+"""What other programs call a verb -> its name here."""
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 
 
@@ -52,9 +63,7 @@ class Verbs(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the verb that is called, or name the nearest one."""
         if args[0] not in VERBS and not args[0].startswith("-"):
-            from dcsim.wording import did_you_mean
-
-            ctx.fail(f'no such verb "{args[0]}"{did_you_mean(args[0], VERBS)}')
+            ctx.fail(_no_verb(args[0]))
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -88,6 +97,28 @@ class Verbs(click.Group):
         sys.exit(code)
 
 
+def _no_verb(name: str) -> str:
+    """Say what may be called instead: a verb, or one before a scenario that was named alone."""
+    from dcsim.shipped import shipped_files
+    from dcsim.wording import did_you_mean
+
+    if name.endswith(".toml") or name in shipped_files("scenarios"):
+        return f'found "{name}" where a verb should stand; did you mean "dcsim run {name}"?'
+    other = OTHER_WORDS.get(name.lower())
+    hint = f'; did you mean "{other}"?' if other else did_you_mean(name, VERBS)
+    return f'no such verb "{name}"{hint or "; allowed: " + ", ".join(VERBS)}'
+
+
+def _no_option(error: click.NoSuchOption) -> str:
+    """Name the nearest option of the verb."""
+    from dcsim.wording import did_you_mean
+
+    given = error.ctx.command.get_params(error.ctx) if error.ctx else ()
+    shown = (option for option in given if isinstance(option, click.Option) and not option.hidden)
+    known = [name for option in shown for name in option.opts]
+    return f"no such option {error.option_name}{did_you_mean(error.option_name, known)}"
+
+
 def _told(error: Exception) -> int:
     """Say on stderr what went wrong and return the exit code."""
     if isinstance(error, OSError) and error.errno == errno.EPIPE:  # the reader (`| head`) has what it wanted
@@ -95,8 +126,9 @@ def _told(error: Exception) -> int:
     problems: Iterable[object] | None = getattr(error, "problems", None)  # of scenarios and topologies
     if isinstance(error, click.UsageError):
         where = error.ctx.command_path if error.ctx else "dcsim"
-        told = error.format_message().rstrip(".")
-        problems = [f"{where}: {told}{'' if told.endswith('?') else '.'} Help: {where} --help"]
+        told = _no_option(error) if isinstance(error, click.NoSuchOption) else error.format_message().rstrip(".")
+        end = "" if told.endswith("?") else "."
+        problems = [f"{where}: {told}{end} Help: {where} --help", *getattr(error, "further", ())]
     if problems is not None:
         for problem in problems:
             say(str(problem))

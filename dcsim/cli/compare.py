@@ -27,10 +27,10 @@ def _no_shard(context: click.Context, _: click.Parameter, text: str | None) -> N
 )
 @options(FILES, *SIMULATION, PRECISION, *KEPT, click.option("--shard", hidden=True, callback=_no_shard))
 def compare_command(**given: Any) -> None:
-    """Simulate two or more scenarios on the same failures: which is cheaper, by how much, how surely, and why.
+    """Simulate two or more scenarios on the same failures: which is cheaper, by how much, how certainly, and why.
 
-    Every scenario is simulated with one seed, the first one's unless --seed is given. Differences are the second less
-    the first. Also simulated are the steps that lead from each published formula to its simulation.
+    Every scenario is simulated with one seed, the first one's unless --seed is given. A difference is the
+    second scenario minus the first. The steps from each published formula to its simulation are simulated too.
     """
     asked = Asked(**given)
     if len(asked.files) < 2:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 )
 @options(FILES, SET, JSON)
 def estimate_command(files: Sequence[str], overrides: Sequence[str], as_json: bool) -> None:
-    """Print the resiliency and the TCO table of scenarios side by side: closed forms, nothing is simulated."""
+    """Print the losses and costs of scenarios side by side, by the published formulas. Nothing is simulated."""
     from dcsim.decide.estimate import estimate, estimates_json
 
     scenarios = scenarios_of(files, overrides)

@@ -15,10 +15,10 @@ FILE = click.argument("files", metavar="FILE", nargs=1, callback=lambda _, __, f
 @click.command("explain", epilog=example("dcsim explain pretrain-5184/silver"))
 @options(FILE, *SIMULATION)
 def explain_command(**given: Any) -> None:
-    """Print what each assumption of the published formula is worth, in percentage points and dollars.
+    """Print what each assumption of the published formula changes, in percentage points and US dollars.
 
-    The first step is what `estimate` says, the last what `run` says with as many replications; every step in between is
-    computed by itself on the same failures.
+    The first step is the result of `estimate`, the last that of `run` with as many replications. Every step between
+    them is simulated on the same failures.
     """
     asked = Asked(**given)
     (scenario,) = asked.scenarios

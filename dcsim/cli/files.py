@@ -10,7 +10,7 @@ from typing import Literal
 
 import click
 
-from dcsim.cli.options import FILES, JSON, SET, example, scenarios_of
+from dcsim.cli.options import FILES, JSON, SET, UnknownName, example, scenarios_of
 from dcsim.wording import did_you_mean
 
 
@@ -18,7 +18,7 @@ from dcsim.wording import did_you_mean
 @FILES
 @SET
 def check_command(files: Sequence[str], overrides: Sequence[str]) -> None:
-    """Check scenario files and name every problem: file, line where it can be had, key, what is allowed.
+    """Check scenario files and name every problem: its file and line, the key, and what is allowed.
 
     Exit code 2 if there is any.
     """
@@ -107,8 +107,7 @@ def new_command(file: Path, source: str) -> None:
 
     shipped = shipped_files("scenarios")
     if source not in shipped:
-        hint = did_you_mean(source, shipped)
-        raise click.BadParameter(f'"{source}"; allowed: {", ".join(shipped)}{hint}', param_hint="--from")
+        raise UnknownName("scenario", source, shipped, "--from")
     # A name of its own: two columns of one name cannot be told apart in a comparison.
     name = json.dumps(printable_stem(file), ensure_ascii=False)
     own, *bases = extended(shipped[source])

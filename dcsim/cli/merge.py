@@ -22,7 +22,7 @@ from dcsim.cli.options import example, writable
     help="Where the whole run is written (default: beside its first shard).",
 )  # fmt: skip
 def merge_command(given: Sequence[Path], output: Path | None) -> None:
-    """Put the shards of a run (dcsim run --shard) together: the same bytes as a run on one machine.
+    """Join the shards of a run (dcsim run --shard): the result has the same bytes as a run on one machine.
 
     RUN is the folder of a shard, or a folder that holds shards, of one run or of several. All shards are verified
     before anything is written; a whole run that is there already is replaced. `dcsim run … --resume` then reports it

@@ -4,7 +4,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -30,12 +30,53 @@ BAR_AFTER_S = 2.0
 ERROR_EVERY_S = 0.5
 """The interval in the progress bar changes no more often [s]; source: assumed."""
 
+
+class Count(click.IntRange):
+    """A whole number between two bounds, both included."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return the number, or say what was found and what is allowed."""
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter:
+            self.fail(f'found "{value}"; must be a whole number from {self.min} to {self.max}', param, ctx)
+
+    def _describe_range(self) -> str:
+        """Return the bounds as the help shows them."""
+        return f"{self.min} to {self.max}"
+
+
+class Word(click.Choice):  # type: ignore[type-arg]  # generic since click 8.2 only
+    """One of a few words."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the word, or say what was found, what is allowed and which word is nearest."""
+        from dcsim.wording import did_you_mean
+
+        if value not in self.choices:
+            hint = did_you_mean(str(value), self.choices)
+            self.fail(f'found "{value}"; allowed: {", ".join(self.choices)}{hint}', param, ctx)
+        return super().convert(value, param, ctx)
+
+
+class UnknownName(click.BadParameter):
+    """A name of something that comes with dcsim, but does not; without a near one, ``further`` lines list them all."""
+
+    def __init__(self, what: str, name: str, known: Iterable[str], option: str) -> None:
+        from dcsim.wording import columns, did_you_mean
+
+        names = list(known)
+        hint = did_you_mean(name, names)
+        self.further = [] if hint else columns(names)
+        super().__init__(f'no {what} "{name}" comes with dcsim{hint or "; those that do follow"}', param_hint=option)
+
+
 FILES = click.argument("files", metavar="FILE…", nargs=-1, required=True)
 SET = click.option(
     "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a key: jobs.pretrain.gpus=2048 (repeatable)."
 )
 SEED = click.option(
-    "--seed", type=click.IntRange(0, 2**63 - 1), metavar="N", help="Seed instead of the scenario's own."
+    "--seed", type=Count(0, 2**63 - 1), metavar="N", help="Use this seed instead of the scenario's own."
 )
 JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
 
@@ -62,31 +103,33 @@ def writable(_: click.Context, __: click.Parameter, folder: Path | None) -> Path
 
 SIMULATION = (
     click.option(
-        "-n", "--replications", type=click.IntRange(1, 10**7), metavar="N",
-        help="Replications (default: 100); 1 gives no interval. With --precision: the most.",
+        "-n", "--replications", type=Count(1, 10**7), metavar="N",
+        help="Replications (default: 100); each is one simulated run, and a single one gives no interval. With "
+        "--precision, the maximum.",
     ),
-    click.option("--workers", type=click.IntRange(1, 4096), metavar="N", help="Processes (default: one per core)."),
+    click.option("--workers", type=Count(1, 4096), metavar="N", help="Number of processes (default: one per core)."),
     click.option(
-        "--executor", type=click.Choice(["local", "ray"]), default="local",
-        help="Where they run: on this machine, or as tasks of the Ray cluster at RAY_ADDRESS.",
+        "--executor", type=Word(["local", "ray"]), default="local",
+        help="Where replications run: on this machine, or as tasks of the Ray cluster at RAY_ADDRESS.",
     ),
     SEED,
     SET,
     click.option(
-        "--engine", type=click.Choice(["auto", "simpy", "batch"]), default="auto",
-        help="What simulates (default: auto, batch wherever it is exact).",
+        "--engine", type=Word(["auto", "simpy", "batch"]), default="auto",
+        help="Simulation engine (default: auto: batch wherever its result is the same).",
     ),
     JSON,
 )  # fmt: skip
 PRECISION = click.option(
     "--precision", metavar='"X pp"',
-    help="Go on until the 95 % interval of every loss is ± X percentage points; looks after 64, 128, 256, … runs.",
+    help="Simulate until the 95 % interval of every loss is at most ± X percentage points (pp); checked after 64, 128, "
+    "256, … replications.",
 )  # fmt: skip
 KEPT = (
-    click.option("--resume", is_flag=True, help="Go on with the replications that the output folder holds."),
+    click.option("--resume", is_flag=True, help="Continue with the replications that the output folder already holds."),
     click.option(
         "-o", "--output", type=click.Path(path_type=Path), default=Path("outputs"), callback=writable,
-        metavar="DIR", help="Where replications are kept (default: outputs).",
+        metavar="DIR", help="Folder that keeps the replications (default: outputs).",
     ),
     click.option(
         "--no-report", "report", is_flag=True, flag_value=False, default=True,

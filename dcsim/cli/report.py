@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from dcsim.cli import say
-from dcsim.cli.options import Asked, ProgressLine, example, writable
+from dcsim.cli.options import Asked, Count, ProgressLine, Word, example, writable
 
 if TYPE_CHECKING:
     from dcsim.decide import Comparison, RunResult
@@ -35,14 +35,14 @@ def _file(context: click.Context, parameter: click.Parameter, path: Path | None)
     ),
 )
 @click.argument("given", metavar="RUN…", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--format", "kind", type=click.Choice(list(FILES)), default="html", help="What to write (default: html).")
+@click.option("--format", "kind", type=Word(list(FILES)), default="html", help="What to write (default: html).")
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", callback=_file,
     help="Where to write it, - for stdout (default: report.html and so on, in the folder of the run).",
 )  # fmt: skip
-@click.option("--workers", type=click.IntRange(1, 4096), metavar="N", help="Processes (default: one per core).")
+@click.option("--workers", type=Count(1, 4096), metavar="N", help="Number of processes (default: one per core).")
 @click.option(
-    "--replication", type=click.IntRange(0, 2**63 - 1), metavar="N",
+    "--replication", type=Count(0, 2**63 - 1), metavar="N",
     help="Of a trace: which replication (default: the one of median loss).",
 )  # fmt: skip
 @click.option("--window", metavar="FROM:TO", help='Of a trace: which time, such as "10 d:12 d" (default: what fits).')

@@ -1,7 +1,6 @@
 """`dcsim run`: simulate scenarios, each with its own seed."""
 
 import json
-import math
 import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -9,7 +8,18 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dcsim.cli import FAILED, say
-from dcsim.cli.options import FILES, KEPT, PRECISION, SIMULATION, Asked, ProgressLine, example, options, print_result
+from dcsim.cli.options import (
+    FILES,
+    KEPT,
+    PRECISION,
+    SIMULATION,
+    Asked,
+    Count,
+    ProgressLine,
+    example,
+    options,
+    print_result,
+)
 
 if TYPE_CHECKING:
     from dcsim.decide import RunResult
@@ -17,11 +27,20 @@ if TYPE_CHECKING:
     from dcsim.report.page import Page
 
 
-def _finite(_: click.Context, __: click.Parameter, bound: float | None) -> float | None:
-    """Refuse nan, which no goodput is ever below."""
-    if bound is not None and math.isnan(bound):
-        raise click.BadParameter("nan is not a percentage.")
-    return bound
+def _bound(_: click.Context, __: click.Parameter, text: str | None) -> float | None:
+    """Read a share with its unit: of a number alone nobody can say whether 0.93 or 93 is meant."""
+    if text is None:
+        return None
+    from pydantic_core import PydanticCustomError
+
+    from dcsim.units import SHARE, parse
+
+    try:
+        return parse(text, SHARE)
+    except PydanticCustomError as error:
+        missing = error.message().endswith("the unit is missing")
+        how = ': for 93 percent, write --fail-under "93 %"' if missing else ""
+        raise click.BadParameter(f"{error.message()}{how}") from None
 
 
 def _shard(_: click.Context, __: click.Parameter, text: str | None) -> "Shard | None":
@@ -40,7 +59,7 @@ def _shard(_: click.Context, __: click.Parameter, text: str | None) -> "Shard | 
     epilog=example(
         "dcsim run pretrain-5184/gold",
         "dcsim run my.toml -n 1000 --set cluster.spares=64 --json",
-        "dcsim run my.toml --fail-under 93",
+        'dcsim run my.toml --fail-under "93 %"',
         "dcsim run my.toml --events",
         "dcsim run my.toml -n 10000 --shard 1/8",
     ),
@@ -54,23 +73,22 @@ def _shard(_: click.Context, __: click.Parameter, text: str | None) -> "Shard | 
         "--shard",
         metavar="K/N",
         callback=_shard,
-        help="Only every N-th replication, from the K-th on, K = 1 to N: one of N machines; see dcsim merge.",
+        help="Simulate share K of N only: every N-th replication from the K-th on. For N machines; see dcsim merge.",
     ),
     click.option(
         "--fail-under",
-        type=click.FloatRange(0, 100),
-        metavar="PERCENT",
-        callback=_finite,
-        help="Exit with 1 if a goodput is below.",
+        metavar='"X %"',
+        callback=_bound,
+        help="Exit with 1 if the goodput of a scenario is below this share; with its unit, such as '93 %'.",
     ),
     click.option(
         "--events",
         is_flag=False,
         flag_value=1,
         default=0,
-        type=click.IntRange(0, 10**7),
+        type=Count(0, 10**7),
         metavar="[N]",
-        help="Also keep the event log of the first N replications (--events alone: of one).",
+        help="Also keep the event log of the first N replications (--events alone: of the first).",
     ),
 )
 def run_command(fail_under: float | None, events: int, **given: Any) -> None:
@@ -104,12 +122,19 @@ def run_command(fail_under: float | None, events: int, **given: Any) -> None:
         from dcsim.cli.report import write_runs
 
         write_runs(runs, asked)
-    goodputs = [(each.scenario.name, 100 * (1 - each.loss.mean)) for each in runs]
-    missed = [(name, goodput) for name, goodput in goodputs if fail_under is not None and goodput < fail_under]
-    for name, goodput in missed:
-        say(f"{name}: goodput {goodput:.3f} % is below --fail-under {fail_under:g} %")
-    if missed:
+    if fail_under is not None and _missed(runs, fail_under):
         raise click.exceptions.Exit(FAILED)
+
+
+def _missed(runs: "Sequence[RunResult]", bound: float) -> bool:
+    """Name every scenario whose goodput is below a share, and return whether there is one."""
+    from dcsim.units import SHARE, write
+
+    below = [run for run in runs if 1 - run.loss.mean < bound]
+    for run in below:
+        goodput = f"goodput {100 * (1 - run.loss.mean):.3f} %"
+        say(f"{run.scenario.name}: {goodput} is below --fail-under {write(bound, SHARE)}")
+    return bool(below)
 
 
 # --- shards -------------------------------------------------------------------------------------------------------

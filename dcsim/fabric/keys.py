@@ -13,7 +13,7 @@ from typing import Annotated, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from dcsim.units import Length, PositiveDuration, Power, Rate
+from dcsim.units import Length, MeanTimeBetweenFailures, Power, Rate
 
 MOST_PARTS = 10**7
 """Parts of one kind below one other part; source: assumed."""
@@ -31,7 +31,7 @@ class Optics(Table):
 
     reach: Length = Field(description="longest link")
     power: Power = Field(description="power per port")
-    mtbf: PositiveDuration = Field(description="mean time between failures of one link, both its ends included")
+    mtbf: MeanTimeBetweenFailures = Field(description="mean time between failures of one link, both its ends included")
 
 
 class LeafKeys(Table):

@@ -19,7 +19,7 @@ from dcsim.hazards.lifetimes import AnyLifetime, Lifetime, as_lifetime
 from dcsim.hazards.lifetimes.lifetime import Mistake, refuse
 from dcsim.hazards.repair import Repair, RepairStage, mean_time_ms, stages_of
 from dcsim.registry import kind_of, tag
-from dcsim.units import DURATION, Duration, Fraction, Number, PositiveDuration, Whole, write
+from dcsim.units import DURATION, Duration, Fraction, MeanTimeBetweenFailures, Number, PositiveDuration, Whole, write
 
 
 def _one_word(part: str) -> str:
@@ -102,11 +102,15 @@ class Hazard(BaseModel):
         description="what fails: GPUs, or what serves them in this topology; 'tray' is another word for 'node'"
     )
     mtbf: AnyLifetime = Field(
-        description='mean time between failures of one component, or a distribution; of links also "optics": what the '
-        "topology says of their kind of optics"
+        description='mean time between failures of one component, or a distribution; a rate is read too: "0.001 /h", '
+        '"500 FIT", or an annual failure rate: "9 %/y" is 0.09 failures a year of 8,760 h, an MTBF of 97,333 h (the '
+        "definition is public: Backblaze, failures per drive-year); the time is rounded to 1 ms; links also take "
+        '"optics": what the topology says of their kind of optics'
     )
-    mtbf_range: tuple[PositiveDuration, PositiveDuration] | None = Field(
-        None, description="lowest and highest MTBF that published figures support; reports show the loss at both"
+    mtbf_range: tuple[MeanTimeBetweenFailures, MeanTimeBetweenFailures] | None = Field(
+        None,
+        description="lowest and highest MTBF that published figures support; reports show the loss at both; of "
+        "rates the highest comes first",
     )
     age: Duration = Field(
         0, description="time in service of every component at t = 0; counts where lives age (default 0 s: assumed)"
@@ -131,7 +135,7 @@ class Hazard(BaseModel):
     burst: Burst | None = Field(None, description="failures come in bursts; leave out: one by one")
     lemons: Lemons | None = Field(None, description="some components fail more often; leave out: all alike")
     detect: DurationOrDistribution = Field(
-        0, description="from the strike (or the onset) to its identification (default 0 s: assumed)"
+        0, description="from the failure (or its onset) to its identification (default 0 s: assumed)"
     )
     wrong_node: Fraction = Field(
         0.0, description="probability that the identification blames a healthy node (default 0 %: assumed)"
@@ -228,19 +232,19 @@ def _mistakes_of_served(hazard: Hazard) -> Iterator[Mistake]:
     """Yield what makes no sense for a component that holds no GPU."""
     holds = f"{hazard.component} holds no GPU"
     if isinstance(hazard.blast, str):
-        yield ("blast",), f"found '{hazard.blast}'; {holds}: leave out, then the topology says who depends on it"
+        yield ("blast",), f"found '{hazard.blast}'; {holds}: leave it out; the topology says what depends on it"
     if not hazard.serves:
         return
     if hazard.effect not in ("interrupt", "degrade"):
         yield ("effect",), f'found "{hazard.effect}"; {holds}: allowed: interrupt, degrade'
     if hazard.exposure == "running":
-        yield ("exposure",), f'found "running"; {holds}: it runs always'
+        yield ("exposure",), f'found "running"; {holds}: it always runs'
     if hazard.wrong_node:
         yield ("wrong_node",), f"found {hazard.wrong_node:.6g}; {holds}: no node is blamed"
     if hazard.returns == "job":
-        yield ("returns",), f'found "job"; {holds}: who depends on it returns with it'
+        yield ("returns",), f'found "job"; {holds}: what depends on it returns with it'
     if hazard.lemons is not None and hazard.lemons.retire_after is not None:
-        yield ("lemons", "retire_after"), f"found; {holds}: it is repaired where it is"
+        yield ("lemons", "retire_after"), f"found a limit; {holds}: it is repaired in place"
 
 
 def _mistakes(hazard: Hazard) -> Iterator[Mistake]:
@@ -256,11 +260,11 @@ def _mistakes(hazard: Hazard) -> Iterator[Mistake]:
     if hazard.wrong_node and effect != "interrupt":
         yield ("wrong_node",), f'found with effect "{effect}"; only effect "interrupt" can be blamed on another node'
     if hazard.burst is not None and not lifetime.memoryless:
-        yield ("burst",), f'found with a mtbf of kind "{kind_of(type(lifetime))}"; bursts need an exponential one'
+        yield ("burst",), f'found with an mtbf of kind "{kind_of(type(lifetime))}"; bursts need an exponential one'
     if hazard.age and lifetime.recorded:
-        yield ("age",), "found with a trace; recorded failures come as they came, whatever the age"
+        yield ("age",), "found with a trace; recorded failures do not depend on the age"
     if hazard.age and hazard.ages and lifetime.log_survival(np.array([hazard.age]))[0] == -np.inf:
-        yield ("age",), f"found {write(hazard.age, DURATION)}; no component of this lifetime lives so long"
+        yield ("age",), f"found {write(hazard.age, DURATION)}; no component with this lifetime lives that long"
     if hazard.mtbf_range is not None and lifetime.recorded:
         yield ("mtbf_range",), "found with a trace; its MTBF is what it recorded"
     if lifetime.mean_repair_ms is not None and (len(hazard.stages) > 1 or hazard.stages[0].success < 1):

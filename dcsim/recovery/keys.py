@@ -93,12 +93,12 @@ class Recovery(BaseModel):
     unused: ClassVar[frozenset[str]] = frozenset()
     """Common keys that mean nothing to this kind, besides those that ``uses`` finds out itself."""
 
-    failover: Duration = Field(0, description="swapping hardware in, re-forming the gang (default 0 s: assumed)")
+    failover: Duration = Field(0, description="time to swap hardware in and re-form the gang (default 0 s: assumed)")
     restore: Duration = Field(
         0, description="job start: processes, state load, first step ('init') (default 0 s: assumed)"
     )
     restore_success: Share = Field(
-        1.0, gt=0, description="probability that a restore succeeds; else it is done again (default 100 %: assumed)"
+        1.0, gt=0, description="probability that a restore succeeds; otherwise it is repeated (default 100 %: assumed)"
     )
     restore_per_doubling: Duration = Field(
         0,
@@ -106,22 +106,22 @@ class Recovery(BaseModel):
         "public (ByteRobust, requeue): about 103 s)",
     )
     restore_gpus: Whole = Field(
-        2048, ge=1, description="GPUs up to which a restore takes what it says (default 2048: public (ByteRobust))"
+        2048, ge=1, description="largest gang that a restore of this time serves (default 2048: public (ByteRobust))"
     )
     checkpoint_every: Interval | None = Field(
         None,
         description='computing time between checkpoints, or "young", "daly", "optimal": the interval that this rule '
         "gives at the gang's failure rate; a kind that rolls back needs it",
     )
-    checkpoint_write: Duration = Field(0, description="time a write blocks the gang (default 0 s: assumed)")
+    checkpoint_write: Duration = Field(0, description="time for which a write blocks the gang (default 0 s: assumed)")
     bad_checkpoint: Fraction = Field(
         0.0,
         description="probability that a checkpoint cannot be read and the one before is tried (default 0 %: assumed)",
     )
     coverage: Share = Field(
         1.0,
-        description="probability that a strike is survived without rollback, where the kind can; else it falls back "
-        "to the checkpoint (default 100 %: assumed)",
+        description="probability that an interruption is survived without rollback, where the kind can; else the job "
+        "falls back to the checkpoint (default 100 %: assumed)",
     )
     network_overhead: Fraction = Field(
         0.0, description="share of running time spent on extra traffic (default 0 %: deck)"
@@ -174,7 +174,7 @@ class Recovery(BaseModel):
             yield ("checkpoint_every",), "missing; required (what is not covered falls back to the last checkpoint)"
         if isinstance(every, str) and "checkpoint_every" in self.uses:
             if not self.checkpoint_write:
-                yield ("checkpoint_write",), f'missing; required ("{every}" weighs it against the work at risk)'
+                yield ("checkpoint_write",), f'missing; required ("{every}" needs it to give an interval)'
             if not fallback:
                 yield ("checkpoint_every",), f'found "{every}"; nothing is ever rolled back, so no interval is best'
 

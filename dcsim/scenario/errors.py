@@ -13,9 +13,10 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
+from dcsim.recovery.presets import presets
 from dcsim.registry import kind_of, tag
 from dcsim.scenario.model import Scenario
-from dcsim.wording import did_you_mean, shown
+from dcsim.wording import did_you_mean, nearest, shown
 
 KeyPath = tuple[str | int, ...]
 """Keys and list indices that lead to a value."""
@@ -143,7 +144,7 @@ def in_plain_words(error: ValidationError, data: dict[str, Any]) -> Iterator[Fou
 
 def _misspelt(missing: KeyPath, unknown: list[KeyPath]) -> bool:
     siblings = [str(loc[-1]) for loc in unknown if loc[:-1] == missing[:-1]]
-    return bool(did_you_mean(str(missing[-1]), siblings))
+    return any(nearest(sibling, [str(missing[-1])]) for sibling in siblings)
 
 
 def _message(detail: ErrorDetails) -> str:
@@ -151,20 +152,30 @@ def _message(detail: ErrorDetails) -> str:
     parent = detail["loc"][:-1]
     key = str(detail["loc"][-1])
     if kind == "quantity":
-        return detail["msg"]
+        optics = '; "optics" is for links that the topology describes' if key == "<text>" and found == "optics" else ""
+        return f"{detail['msg']}{optics}"
     if kind == "missing":
         field = _fields_at(parent)[key]
-        return f"missing; required ({field.description})"
+        return f"missing; required ({(field.description or '').partition(';')[0]})"  # what follows is for the reference
     if kind == "extra_forbidden":
         fields = _fields_at(parent)
         return f"unknown key; allowed: {', '.join(fields)}{did_you_mean(key, fields)}"
     if kind == "literal_error":
-        hint = did_you_mean(found, re.findall("'(.*?)'", context["expected"])) if isinstance(found, str) else ""
-        return f"found {shown(found)}; allowed: {context['expected']}{hint}"
+        words = re.findall("'(.*?)'", context["expected"])
+        hint = did_you_mean(found, words) if isinstance(found, str) else ""
+        return f"found {shown(found)}; allowed: {', '.join(words)}{hint}"
     if kind == "tuple_type" and isinstance(found, dict):
         return f"found a table; must be a list of tables, each under [[{key}]]"
+    if kind in ("int_type", "float_type", "bool_type") and isinstance(found, str) and _unquoted(found, kind):
+        return f"found {shown(found)}; must {_MUST[kind]}, without quotes"
     must = _MUST[kind].format(**context) if kind in _MUST else detail["msg"].partition("should ")[2]
     return f"found {shown(found)}; must {must or 'be valid: ' + detail['msg']}"
+
+
+def _unquoted(text: str, kind: str) -> bool:
+    """Whether a text would be right without its quotes."""
+    form = {"int_type": r"[+-]?\d+", "float_type": r"[+-]?\d+(\.\d+)?", "bool_type": "true|false"}[kind]
+    return re.fullmatch(form, text, re.ASCII) is not None
 
 
 def _unknown_kind(path: KeyPath, detail: ErrorDetails) -> Found:
@@ -180,6 +191,8 @@ def _unknown_kind(path: KeyPath, detail: ErrorDetails) -> Found:
         return (*path, "kind"), f"missing; {allowed}"
     kind = found["kind"]
     hint = did_you_mean(kind, kinds) if isinstance(kind, str) else ""
+    if path[-1:] == ("recovery",) and isinstance(kind, str) and kind in presets():
+        hint = f'; {shown(kind)} is a preset: did you mean preset = "{kind}"?'
     return (*path, "kind"), f"found {shown(kind)}; {allowed}{hint}"
 
 

@@ -3,19 +3,32 @@
 import os
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic_core import PydanticCustomError
+
 from dcsim.scenario.errors import KeyPath, Problem, ScenarioError
 from dcsim.shipped import shipped_files
 from dcsim.textfile import NoTextError, read_text
-from dcsim.wording import did_you_mean, shown
+from dcsim.units import MTBF, parse, parse_any
+from dcsim.wording import nearest, offered, shown
 
 TABLES = "scenario"
 """What tables that were never in a file are called in errors."""
+_SYNTAX = {
+    "Invalid value$": "this value cannot be read",
+    "Expected newline or end of document.*": "something follows the value",
+    r"Illegal character '\\n'": "the text has no closing quote",
+    "Cannot overwrite a value": "this key stands here a second time",
+    r"Cannot declare \((.*?),?\) twice": r"table \1 stands here a second time",
+    "Expected '=' after a key.*": 'a "=" must follow the key',
+    "Expected ']' at the end of a.*": 'the header of the table has no closing "]"',
+}
+"""What tomllib says -> the same in plain words."""
 MOST_NESTED = 50
 """Levels of tables and lists; source: assumed, ten times what a scenario needs."""
 TOO_DEEP = f"is nested too deeply: more than {MOST_NESTED} levels"
@@ -64,8 +77,7 @@ def find(source: str | Path) -> Path:
         return shipped[name]
     if os.path.lexists(source):
         return Path(source)
-    hint = _near_file(Path(source)) or did_you_mean(name, shipped)
-    raise _error(name, None, f"no such file, nor a scenario that comes with dcsim{hint}")
+    raise _error(name, None, f"no such file, nor a scenario that comes with dcsim{_near_scenario(name, shipped)}")
 
 
 def read_layers(source: Path | Mapping[str, Any]) -> list[Layer]:
@@ -95,7 +107,7 @@ def read_layers(source: Path | Mapping[str, Any]) -> list[Layer]:
             circle = " -> ".join(shown(each.name) for each in (*chain[chain.index(target) :], target))
             raise wrong(f"leads back to itself: {circle}")
         if not os.path.exists(target):
-            raise wrong(f"no such file{_near_file(target)}")
+            raise wrong(f"no such file{_near_file(target, path)}")
         chain.append(target)
         layers.append(_read(target, str(Path(child.file).parent / base)))
     return layers
@@ -174,17 +186,49 @@ def _syntax(message: str, text: str) -> tuple[str, int]:
     lines = text.split("\n")
     line = int(place[1]) if place and place[1] else len(lines)
     why = message[: place.start()] if place else message
+    for said, plain in _SYNTAX.items():
+        why = re.sub(said, plain, why)
     unquoted = re.fullmatch(r"\s*([\w.-]+)\s*=\s*([\w$.+-][^\"'\[\]{}#=]*?)\s*(#.*)?", lines[line - 1][:200])
-    slip = unquoted and why.startswith(("Invalid value", "Expected newline"))
-    hint = f'; did you mean {unquoted[1]} = "{unquoted[2]}"?' if unquoted and slip else ""
+    slip = unquoted and why in (_SYNTAX["Invalid value$"], _SYNTAX["Expected newline or end of document.*"])
+    hint = _quoted(unquoted[1], unquoted[2]) if unquoted and slip else ""
     return f"is not valid TOML: {why}{hint}", line
 
 
-def _near_file(path: Path) -> str:
+def _quoted(key: str, text: str) -> str:
+    """Offer the same text in quotes; a number with a unit only if it can be read as it stands."""
+    if text.lower() in ("true", "false", "yes", "no"):
+        return "; a truth value is true or false, in lower case"
+    if text.lower() in ("none", "null", "nil", "undefined"):
+        return "; leave out a key that has no value"
     try:
-        return did_you_mean(path.name, (each.name for each in path.parent.iterdir()))
+        if text[0] in "+-.0123456789":
+            parse(text, MTBF) if text.endswith(tuple(MTBF.rates)) else parse_any(text)
+    except PydanticCustomError:
+        return "; text must stand in quotes"
+    return f'; did you mean {key} = "{text}"?'
+
+
+def _near_file(path: Path, itself: Path) -> str:
+    known = {each.stem: each.name for each in _files_in(path.parent) if each.name != itself.name}
+    return offered([known[stem] for stem in nearest(path.stem, known)])
+
+
+def _near_scenario(name: str, shipped: Iterable[str]) -> str:
+    """Name the files beside a missing one, and the shipped scenarios, that may be meant; else say where to look."""
+    path = Path(name)
+    own = {each.stem: str(path.parent / each.name) for each in _files_in(path.parent)}
+    known = {name: name for name in shipped} | own
+    hints = (
+        offered([known[each] for each in nearest(text.removesuffix(".toml"), known)]) for text in (name, path.name)
+    )
+    return next(filter(None, hints), '; "dcsim list" names those')
+
+
+def _files_in(folder: Path) -> list[Path]:
+    try:
+        return sorted(each for each in folder.iterdir() if each.suffix == ".toml")
     except (OSError, ValueError):
-        return ""
+        return []
 
 
 def _error(file: str, line: int | None, why: str, path: str = "") -> ScenarioError:

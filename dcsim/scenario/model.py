@@ -92,7 +92,7 @@ class Job(BaseModel):
     storage: StorageUse | None = Field(
         None, description="what it moves through the storage gateways; leave out: it is never in anyone's way"
     )
-    recovery: AnyRecovery = Field(description="what happens after a strike")
+    recovery: AnyRecovery = Field(description="what happens after an interruption")
 
 
 class Maintenance(BaseModel):

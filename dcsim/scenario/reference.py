@@ -33,6 +33,7 @@ _FAMILIES = {
 }
 _QUANTITIES = {
     "duration": units.DURATION,
+    "MTBF": units.MTBF,
     "share": units.SHARE,
     "work": units.WORK,
     "size": units.SIZE,
@@ -44,7 +45,7 @@ _QUANTITIES = {
     "USD/mo": units.PER_MONTH,
     "USD/GiB/mo": units.PER_GIB_MONTH,
 }
-_QUANTITY = {dimension.canonical: name for name, dimension in _QUANTITIES.items()}
+_QUANTITY = {(dimension.canonical, bool(dimension.rates)): name for name, dimension in _QUANTITIES.items()}
 
 _INSIDE = r"(?:[^()]|\([^()]*\))*"
 _DEFAULT = re.compile(rf"\s*\(default (?P<default>[^:()]*): (?P<source>{_INSIDE})\)")
@@ -85,7 +86,7 @@ class Reference:
     def units(self) -> dict[str, list[str]]:
         """What may stand behind the numbers of the quantities in these tables, by the name of their type."""
         types = "\n".join(key.type for table in self.tables for key in table.keys)
-        return {name: list(dimension.units) for name, dimension in quantities(types).items()}
+        return {name: list(dimension.listed) for name, dimension in quantities(types).items()}
 
     def to_json(self) -> dict[str, Any]:
         """Return the topic as plain data."""
@@ -278,7 +279,7 @@ def explained(description: str) -> tuple[str, str, str]:
 def _type(node: Node) -> str:
     """Say what may be written: text, numbers with their bounds, quantities by name, kinds by family."""
     if "x-unit" in node:
-        return _QUANTITY[node["x-unit"]]
+        return _QUANTITY[node["x-unit"], "x-inverse" in node]
     if "$ref" in node:
         return _FAMILIES.get(_name(node), "table")
     forms = [*node.get("oneOf", ()), *node.get("anyOf", ())]

@@ -118,7 +118,9 @@ def _crews(scenario: Scenario) -> Broken:
             if stage.crews != same.crews:
                 path: KeyPath = ("hazards", index, "repair", *([place] if isinstance(hazard.repair, tuple) else []))
                 found, wanted = stage.crews or "unlimited", same.crews or "unlimited"
-                why = f'found {found}; hazard "{other.key}" has {wanted}, and crews named "{stage.name}" are shared'
+                why = (
+                    f'found {found}; must be {wanted} as in hazard "{other.key}": crews named "{stage.name}" are shared'
+                )
                 yield (*path, "crews"), why
 
 
@@ -151,7 +153,7 @@ def _in_rack(scenario: Scenario, topology: Topology) -> Broken:
         yield ("jobs",), f"found {scenario.gpus_in_jobs} GPUs in jobs; {why}"
     for index, job in enumerate(scenario.jobs):
         if job.submit:
-            why = "must be 0 s (in_rack_spares is given: jobs lie in their racks from the start)"
+            why = "must be 0 s (in_rack_spares is given: jobs are placed in racks from the start)"
             yield ("jobs", index, "submit"), f"found {write(job.submit, DURATION)}; {why}"
         if job.priority != scenario.jobs[0].priority:
             why = f"must be {scenario.jobs[0].priority} for all jobs (in_rack_spares is given: no pre-emption)"
@@ -194,17 +196,17 @@ def _hazards(scenario: Scenario, topology: Topology) -> Broken:
         horizon, longest = write(scenario.horizon, DURATION), hazard.lifetime.longest_ms
         if longest is not None and longest < scenario.horizon:
             found = write(longest, DURATION)
-            why = f"found a record of {found}, shorter than the horizon of {horizon}; repeat = true begins it anew"
+            why = f"found a record of {found}, shorter than the horizon of {horizon}; repeat = true starts it again"
             yield (*path, "mtbf"), why
         if hazard.burst is not None and hazard.burst.within > scenario.horizon:
             found = write(hazard.burst.within, DURATION)
             yield (*path, "burst", "within"), f"found {found}; at most the horizon of {horizon}"
         if hazard.mtbf_range and hazard.mtbf_range[0] > hazard.mtbf_range[1]:
             low, high = (write(end, DURATION) for end in hazard.mtbf_range)
-            yield (*path, "mtbf_range"), f"found {low} to {high}; must be the lowest, then the highest"
+            yield (*path, "mtbf_range"), f"found {low} to {high}; must be the lowest MTBF, then the highest"
         failures += _expected_failures(hazard, topology.components(component), scenario.horizon)
     if failures > MOST_FAILURES:
-        found = f"{float(failures):,.0f}" if failures < 10**30 else "no end of"
+        found = f"{float(failures):,.0f}" if failures < 10**30 else "countless"
         why = f"found {found} expected failures in one replication (components x horizon / MTBF)"
         yield ("hazards",), f"{why}; at most {MOST_FAILURES:,}"
 

@@ -22,13 +22,13 @@ CHECKED = (0.0, 0.25, 0.5, 0.75, 1.0)
 MOST_CORNERS = 4
 """Values up to which every combination of their ends is checked, too; source: assumed, 16 combinations."""
 _LEFT_OUT = {
-    "horizon": "every replication has the same N * H to account for",
-    "cluster.gpus": "every replication has the same N * H to account for",
-    "cluster.topology": "the plant is what it is; only what happens in it is uncertain",
-    "tco.term": "it says what the bill is of",
-    "seed": "it names the random numbers",
-    "accounting": "no simulation reads it",
-    "uncertain": "a distribution of a distribution is one distribution",
+    "horizon": "all replications must cover the same GPU-hours",
+    "cluster.gpus": "all replications must cover the same GPU-hours",
+    "cluster.topology": "the topology is fixed; only what happens in it can be uncertain",
+    "tco.term": "it sets the term that is billed",
+    "seed": "it selects the random numbers",
+    "accounting": "no simulation uses it",
+    "uncertain": "write one distribution instead",
     "extends": "it names a file",
 }
 
@@ -124,7 +124,9 @@ def _reach(key: str, data: dict[str, Any]) -> KeyPath:
             names = known or (list(here) if isinstance(here, dict) else [])
             where = f" in {dotted(path, data)}" if path else ""
             hint = did_you_mean(part, names)
-            raise ValueError(f"found {shown(key)}; {shown(part)} is not set{where}: it needs a point value, too{hint}")
+            raise ValueError(
+                f"found {shown(key)}; {shown(part)} is not set{where}; an uncertain key needs a value{hint}"
+            )
         path = (*path, step)
         here = here[step]
     return path
@@ -160,7 +162,7 @@ def broken_inputs(scenario: Scenario) -> Iterator[Found]:
         for u in CHECKED:
             if why := _why_not(scenario, {each.key: u}):
                 wrong = True
-                yield ("uncertain", index, "value"), f"at {each.value.at(u)}, its quantile {u:g}: {why}"
+                yield ("uncertain", index, "value"), f"at {each.value.at(u)} (quantile {u:g}): {why}"
                 break
     if not wrong and len(scenario.uncertain) > 1:
         keys = [each.key for each in scenario.uncertain]

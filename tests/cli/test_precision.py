@@ -171,7 +171,7 @@ def test_check_knows_the_table(dcsim):
     assert dcsim("check", "unknown.toml").stdout == "unknown.toml: ok\n"
     done = dcsim("check", "unknown.toml", "--set", "uncertain.0.value.low=0 s")
     assert done.exit_code == 2
-    assert "uncertain.0.value: at 0 s, its quantile 0: hazards.gpu.mtbf: found '0 s'; must be above zero" in done.stderr
+    assert "uncertain.0.value: at 0 s (quantile 0): hazards.gpu.mtbf: found '0 s'; must be above zero" in done.stderr
 
 
 def test_pairs_are_looked_at_later(dcsim):

@@ -93,7 +93,7 @@ def test_what_a_shard_cannot_do_is_refused(dcsim):
     """A shard without a replication, or asked for figures of the whole, is refused before anything is written."""
     for more, told in (
         ((), "shard 5/8 has none of 4 replications"),
-        (("--fail-under", 90), "--fail-under needs all replications"),
+        (("--fail-under", "90 %"), "--fail-under needs all replications"),
         (("--precision", "1 pp"), "--precision needs all replications"),
     ):
         done = dcsim("run", "small.toml", "-n", 4, "--shard", "5/8", *more)

@@ -357,7 +357,7 @@ def test_import_options(dcsim, tmp_path):
         (["import", "nope.conf", "-o", "x.toml", "--gpus-per-node", "8"], "nope.conf: cannot be read: No such file"),
         (["import", "good.conf", "-o", "x.txt", "--gpus-per-node", "8"], "x.txt must end in .toml"),
         (["import", "good.conf", "-o", "mini.toml", "--gpus-per-node", "8"], "exists and is not overwritten"),
-        (["import", "good.conf", "-o", "x.toml", "--gpus-per-node", "8", "--port", "400"], "a bare number has no unit"),
+        (["import", "good.conf", "-o", "x.toml", "--gpus-per-node", "8", "--port", "400"], "the unit is missing"),
         (["import", "good.conf", "-o", "x.toml", "--gpus-per-node", "8", "--name", "a b"], '"a b"; must be up to 60'),
         (["import", "good.conf", "-o", "x.toml", "--gpus-per-node", "8", "--topology", "t"], "only a topology.yaml"),
         (["import", "good.conf", "-o", "x.toml", "--gpus-per-node", "8", "--from", "lingjun"], "good.conf: line 1: "),

@@ -68,11 +68,41 @@ def test_help_of_a_verb_loads_no_library(verb):
     ("arguments", "says"),
     [
         (["chekc"], 'no such verb "chekc"; did you mean "check"? Help: '),
-        (["--bogus"], "--bogus"),
+        (["est"], 'no such verb "est"; did you mean "estimate"? Help: '),
+        (["simulate"], 'did you mean "run"?'),
+        (["Validate", "small.toml"], 'did you mean "check"?'),
+        (["help"], 'did you mean "--help"?'),
+        (["abacus"], 'no such verb "abacus"; allowed: compare, run, report, merge, '),
+        (["small.toml"], 'found "small.toml" where a verb should stand; did you mean "dcsim run small.toml"?'),
+        (["pretrain-5184/gold"], 'did you mean "dcsim run pretrain-5184/gold"?'),
+        (["--bogus"], "no such option --bogus."),
+        (["run", "small.toml", "--fail"], 'no such option --fail; did you mean "--fail-under"? Help: '),
+        (["run", "small.toml", "--replication", "5"], 'no such option --replication; did you mean "--replications"?'),
+        (["run", "small.toml", "--seeds", "5"], 'did you mean "--seed"?'),
         (["run"], "FILE"),
         (["run", "nope"], "nope"),
-        (["run", "small.toml", "-n", "0"], "0 is not in the range"),
-        (["run", "small.toml", "-n", "many"], "many"),
+        (["run", "small.toml", "-n", "0"], 'found "0"; must be a whole number from 1 to 10000000'),
+        (["run", "small.toml", "-n", "many"], 'found "many"; must be a whole number from 1 to 10000000'),
+        (["run", "small.toml", "-n", "1k"], 'found "1k"; must be a whole number'),
+        (["run", "small.toml", "-n", "1,000"], 'found "1,000"; must be a whole number'),
+        (["run", "small"], 'did you mean "small.toml"?'),
+        (["run", "gold"], 'did you mean "inference-512/gold", "pretrain-5184/gold" or "rl-2048/gold"?'),
+        (["run", "pretrain-gold"], 'did you mean "pretrain-5184/gold"?'),
+        (["run", "scenarios/pretrain-5184/gold.toml"], 'did you mean "pretrain-5184/gold"?'),
+        (["run", "plant"], "or one of 10 more?"),
+        (["compare", "small.toml", "zzz"], 'a scenario that comes with dcsim; "dcsim list" names those'),
+        (["check", "small.toml", "--set", "jobs.train.recovery.kind=checkpoint"], 'did you mean "checkpoint-restart"?'),
+        (["check", "small.toml", "--set", "cluster.topology=h100"], 'did you mean "hgx-h100"?'),
+        (["check", "small.toml", "--set", "hazards.gpu.detect=0.001 /h"], "is one failure in 1000 h"),
+        (["check", "small.toml", "--set", "tco.gpu_hour=2,50 USD"], "write the number with a decimal point"),
+        (["check", "small.toml", "--set", "tco.gpu_hour=2.50 EUR"], "prices are in USD; convert other currencies"),
+        (["run", "small.toml", "--fail-under", "93"], 'unit is missing: for 93 percent, write --fail-under "93 %".'),
+        (["run", "small.toml", "--fail-under", "0.93"], 'unit is missing: for 93 percent, write --fail-under "93 %".'),
+        (["run", "small.toml", "--fail-under", "nan %"], "the number must be finite"),
+        (["run", "small.toml", "--fail-under", "93 percent"], 'did you mean "93 %"?'),
+        (["run", "small.toml", "--precision", "0.5"], "the unit is missing"),
+        (["run", "small.toml", "--precision", "0.5 %"], "percentage points are written pp"),
+        (["run", "small.toml", "--engine", "bach"], 'found "bach"; allowed: auto, simpy, batch; did you mean "batch"?'),
         (["run", "small.toml", "--engine", "abacus"], "abacus"),
         (["run", "small.toml", "--shard", "3/2"], "k/n with 1 <= k <= n"),
         (["compare", "small.toml", "other.toml", "--shard", "1/2"], "dcsim merge"),
@@ -81,7 +111,7 @@ def test_help_of_a_verb_loads_no_library(verb):
         (["merge", "."], ".: neither a shard of a run nor a folder that holds one"),
         (["run", "small.toml", "--workers", "0"], "--workers"),
         (["run", "small.toml", "--seed", "-1"], "-1"),
-        (["run", "small.toml", "--fail-under", "101"], "101"),
+        (["run", "small.toml", "--fail-under", "101 %"], "found '101 %'; too large; must be at most 100 %"),
         (["run", "small.toml", "-o", "small.toml"], "small.toml is not a folder"),
         (["run", "small.toml", "-o", "/proc/nowhere"], "/proc cannot be written to"),
         (["run", "small.toml", "--set", "jobs.train.gpu=1"], 'did you mean "gpus"'),
@@ -109,6 +139,19 @@ def test_a_mistake_is_one_line_and_exit_code_2(dcsim, tmp_path, arguments, says)
     assert says.lower() in line.lower()
     assert "Traceback" not in line
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_list_of_many_names_comes_in_lines(dcsim, tmp_path):
+    """Where no name is near, all are listed by folder, on lines that fit 80 columns."""
+    from dcsim.shipped import shipped_files
+
+    done = dcsim("new", "x.toml", "--from", "zzz")
+    assert (done.exit_code, done.stdout, (tmp_path / "x.toml").exists()) == (2, "", False)
+    first, *lines = done.stderr.splitlines()
+    assert 'no scenario "zzz" comes with dcsim; those that do follow' in first
+    assert "  pretrain-5184/ gold, hyperscaler, silver" in lines
+    assert max(map(len, lines)) <= 80
+    assert sum(len(line.split(",")) - line.endswith(",") for line in lines) == len(shipped_files("scenarios"))
 
 
 def test_all_mistakes_of_all_files_at_once(dcsim, tmp_path):

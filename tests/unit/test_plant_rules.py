@@ -39,7 +39,7 @@ def loaded(tmp_path, **parts):
     [
         ({"component": "busway"}, "hazards.busway.component: found 'busway', which topology gb200-nvl72 does not "),
         ({"hazard": 'effect = "kill"'}, 'hazards.shelf.effect: found "kill"; shelf holds no GPU: allowed: '),
-        ({"hazard": 'blast = "rack"'}, "hazards.shelf.blast: found 'rack'; shelf holds no GPU: leave out, "),
+        ({"hazard": 'blast = "rack"'}, "hazards.shelf.blast: found 'rack'; shelf holds no GPU: leave it out; "),
         ({"hazard": 'exposure = "running"'}, 'hazards.shelf.exposure: found "running"; shelf holds no '),
         ({"hazard": 'wrong_node = "5 %"'}, "hazards.shelf.wrong_node: found 0.05; shelf holds no GPU: "),
         ({"hazard": 'returns = "job"'}, 'hazards.shelf.returns: found "job"; shelf holds no GPU: '),

@@ -159,7 +159,7 @@ PEER = {"every": "5 min", "restore": "1 min", "survives": 8}
         (
             {"kind": "checkpoint-restart", "checkpoint_every": "young"},
             "checkpoint_write",
-            'required ("young" weighs it',
+            'required ("young" needs it',
         ),
         (
             {"kind": "elastic", "group": 8, "checkpoint_every": "daly", "checkpoint_write": "1 s"},
@@ -167,7 +167,7 @@ PEER = {"every": "5 min", "restore": "1 min", "survives": 8}
             "nothing is ever rolled back",
         ),
         ({"kind": "fault-tolerant", "checkpoint_every": "yuong"}, "checkpoint_every", 'did you mean "young"?'),
-        ({"kind": "fault-tolerant", "checkpoint_every": "5"}, "checkpoint_every", "a bare number has no unit"),
+        ({"kind": "fault-tolerant", "checkpoint_every": "5"}, "checkpoint_every", "the unit is missing"),
         ({"kind": "fault-tolerant", "coverage": "101 %"}, "coverage", "must be at most 100 %"),
         (
             {"kind": "async-checkpoint", "checkpoint_every": "5 min", "checkpoint_drain": "6 min"},

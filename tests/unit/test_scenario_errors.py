@@ -58,6 +58,8 @@ mode = "Hot"
 job_size = 99999999999999999999
 comm = 0.2
 """
+MTBF = 'a mean time between failures as text with a unit such as "25000 h" (s, min, h, d, mo, y), or a rate such as '
+MTBF += '"0.001 /h", "9 %/y" or "500 FIT"'
 TIME = 'as text with a unit such as "15 min" (s, min, h, d, mo, y)'
 RECOVERY = ", ".join(STRATEGIES["checkpoint-restart"].model_fields)
 TOP = "name, description, horizon, seed, cluster, jobs, hazards, maintenance, energisation, accounting, tco, uncertain"
@@ -69,12 +71,12 @@ RULES = 'a rule: "young", "daly", "optimal"'
 TIMES = "fixed, exponential, lognormal, weibull, empirical"
 PRICE = 'a price per GPU-hour as text with a unit such as "4 USD" (USD, USD/GPU-h)'
 PARTS = (
-    "allowed: 'gpu', 'node', 'tray', 'rack', 'nvlink-switch', 'access-link', 'leaf', 'leaf-uplink', 'spine', "
-    "'spine-uplink', 'core', 'psu', 'shelf', 'busway', 'feed', 'site-feed', 'generator', 'cdu' or 'gateway'"
+    "allowed: gpu, node, tray, rack, nvlink-switch, access-link, leaf, leaf-uplink, spine, spine-uplink, core, psu, "
+    "shelf, busway, feed, site-feed, generator, cdu, gateway"
 )
 TOLD = f"""\
 1: name: found ''; must not be empty
-2: horizon: found 36; allowed: a duration above zero {TIME}; a bare number has no unit
+2: horizon: found 36; allowed: a duration above zero {TIME}; the unit is missing
 3: sed: unknown key; allowed: {TOP}; did you mean "seed"?
 5: cluster.topology: found 'gb300-nvl7'; allowed: {NAMES}; did you mean "gb300-nvl72"?
 6: cluster.gpu: unknown key; allowed: topology, gpus, spares, in_rack_spares; did you mean "gpus"?
@@ -85,11 +87,11 @@ TOLD = f"""\
 17: jobs."re.search".recovery.checkpoint_every: missing; required (computing time between checkpoints, or {RULES})
 17: jobs."re.search".recovery.failovr: unknown key; allowed: {RECOVERY}; did you mean "failover"?
 18: jobs.2.name: missing; required (what the job is called, unlike any other)
-19: jobs.2.gpus: found '4'; must be a whole number
+19: jobs.2.gpus: found '4'; must be a whole number, without quotes
 20: jobs.2.recovery: found 'hot'; must be a table with a kind; allowed: {KINDS}
 22: hazards.gp.component: found 'gp'; {PARTS}; did you mean "gpu"?
-23: hazards.gp.mtbf: found 25000; allowed: a duration above zero {TIME}; a bare number has no unit
-24: hazards.gp.blast: found 'x'; allowed: 'gpu', 'node', 'tray' or 'rack'
+23: hazards.gp.mtbf: found 25000; allowed: {MTBF}; the unit is missing
+24: hazards.gp.blast: found 'x'; allowed: gpu, node, tray, rack
 25: hazards.gp.repair.sigma: found nan; must be a finite number
 25: hazards.gp.repair.kind: missing; allowed: fixed, exponential, lognormal, weibull, empirical
 28: hazards.gpu.mtbf.kind: missing; allowed: {LIVES}
@@ -101,13 +103,13 @@ TOLD = f"""\
 36: hazards.rack.mtbf_range: found a list; must have at most 2 entries
 37: hazards.rack.repair: found a list; must not be empty
 38: hazards.rack.detect: found a list; must be text with a unit, or a table with a kind; allowed: {TIMES}
-40: tco.gpu_hour: found '4 EUR'; allowed: {PRICE}; did you mean "4 USD"?
+40: tco.gpu_hour: found '4 EUR'; allowed: {PRICE}; prices are in USD; convert other currencies first
 41: tco.setup.engineer_months: found inf; must be a finite number
 41: tco.setup.x: unknown key; allowed: idle, engineer_months, engineer_month
 42: tco.network: found 2026-01-01; no key takes a date or time of day
 43: tco.support: found true; allowed: a share below 100 % as text with a unit such as "5 %" (%)
 44: tco.hot_storage: found 500; must be a table
-46: accounting.mode: found 'Hot'; allowed: 'cold', 'hot' or 'tolerant'; did you mean "hot"?
+46: accounting.mode: found 'Hot'; allowed: cold, hot, tolerant; did you mean "hot"?
 47: accounting.job_size: found a whole number that takes more than 64 bits
 48: accounting.comm: unknown key; allowed: mode, identify, job_size
 """
@@ -153,7 +155,7 @@ def test_every_mistake_is_one_line_with_its_place(problems):
             "hazards = [{ mtbf = [] }]",
             f"found a list; must be text with a unit, or a table with a kind; allowed: {LIVES}",
         ),
-        ("hazards = [{ mtbf = { kind = 'text' } }]", "found a table; allowed: a duration above zero"),
+        ("hazards = [{ mtbf = { kind = 'text' } }]", "found a table; allowed: a mean time between failures"),
         ("hazards = [{ repair = { kind = 'lognormal', mean = '1 h', sigma = 0 } }]", "found 0; must be above 0"),
         ("tco = { 'a\\nb' = 1 }", 'tco."a\\\\nb": unknown key'),
         ("tco = { '<table>' = 1 }", 'tco."<table>": unknown key'),
@@ -252,3 +254,41 @@ i = \'\'\'
         ("tco",): 27,
         ("tco", "set up"): 27,
     }
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("horizon = 36 mo", 'something follows the value; did you mean horizon = "36 mo"?'),
+        ("mtbf = 0.001 /h", 'something follows the value; did you mean mtbf = "0.001 /h"?'),
+        ("gpu_hour = 2,50 USD", "something follows the value; text must stand in quotes"),
+        ("kind = checkpoint-restart", 'this value cannot be read; did you mean kind = "checkpoint-restart"?'),
+        ("repeat = True", "this value cannot be read; a truth value is true or false, in lower case"),
+        ("spares = null", "this value cannot be read; leave out a key that has no value"),
+        ('name = "a', "the text has no closing quote"),
+        ("seed = 1\nseed = 2", "this key stands here a second time"),
+        ("[tco]\n[tco]", "table 'tco' stands here a second time"),
+        ("[tco", 'the header of the table has no closing "]"'),
+        ("seed: 1", 'a "=" must follow the key'),
+    ],
+)
+def test_slips_of_the_file_format_are_told_in_plain_words(problems, text, told):
+    """What is no TOML is one line at its place, and a remedy never changes what was written."""
+    (problem,) = problems(f"# a scenario\n{text}\n# the end\n")
+    assert problem.line == 1 + len(text.splitlines())
+    assert problem.message == f"is not valid TOML: {told}"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('seed = "12"', "seed: found '12'; must be a whole number, without quotes"),
+        ('seed = "12 k"', "seed: found '12 k'; must be a whole number"),
+        ("hazards = [{ mtbf = 'optics' }]", '; "optics" is for links that the topology describes'),
+        ("jobs = [{ recovery = { kind = 'torchft' } }]", "'torchft' is a preset: did you mean preset = \"torchft\"?"),
+        ("jobs = [{ recovery = { kind = 'checkpoint' } }]", '; did you mean "checkpoint-restart"?'),
+    ],
+)
+def test_the_right_word_at_the_wrong_place(problems, text, told):
+    """Quotes around a number, a preset as a kind and optics of what is no link are told as what they are."""
+    assert [str(line) for line in problems(text) if str(line).endswith(told)]

@@ -269,7 +269,7 @@ def test_a_list_that_replaces_hides_the_base(write, tmp_path):
 def test_a_missing_file_is_looked_for(write, tmp_path):
     """The nearest file or shipped name is offered."""
     write(LEAST, "gold.toml")
-    assert only_problem(tmp_path / "glod.toml").endswith('that comes with dcsim; did you mean "gold.toml"?')
+    assert only_problem(tmp_path / "glod.toml").endswith('/gold.toml"?')
     assert only_problem("pretrain-5184/glod").endswith('did you mean "pretrain-5184/gold"?')
     assert only_problem("").startswith("'': no such file")
     assert "no such file" in only_problem("x\0y")
@@ -295,11 +295,11 @@ def test_a_name_that_cannot_be_printed_is_shown_escaped(tmp_path):
         (b"#" * (1 << 20) + b"\n", "is too large: 1,048,577 bytes; at most 1,048,576 are allowed"),
         (
             b"seed = 1\nhorizon = 36 mo\n",
-            ":2: is not valid TOML: Expected newline or end of document after a statement",
+            ":2: is not valid TOML: something follows the value",
         ),
         (b"seed = 1\nhorizon = 36 mo\n", 'did you mean horizon = "36 mo"?'),
         (b"[jobs.recovery]\nkind = fault-tolerant", 'did you mean kind = "fault-tolerant"?'),
-        (b"seed = 1\nseed = 2", ":2: is not valid TOML: Cannot overwrite a value"),
+        (b"seed = 1\nseed = 2", ":2: is not valid TOML: this key stands here a second time"),
         (b"\n\nname = 'x", "is not valid TOML"),
         (b"seed = " + b"9" * 5_000, "is not valid TOML: Exceeds the limit"),
         (b"x = " + b"[" * 60, "is nested too deeply"),

@@ -18,7 +18,7 @@ SOURCE = re.compile(r"(deck|primer|assumed)\b|public \(\w")
 TABLES = [(topic, table) for topic in TOPICS for table in reference(topic).tables]
 KEYS = [(topic, table, key) for topic, table in TABLES for key in table.keys]
 TYPE = re.compile(
-    r"(list of (2 )?)?(duration|share|work|size|USD(/GiB|/kWh)?(/mo)?|text|table( of text)?|strategy|lifetime"
+    r"(list of (2 )?)?(duration|MTBF|share|work|size|USD(/GiB|/kWh)?(/mo)?|text|table( of text)?|strategy|lifetime"
     r"|distribution|(whole )?numbers?( >=? -?[\d,.e+]+)?(, <= [\d,.e+]+)?|[a-z][a-z-]*)s?"
 )
 
@@ -148,7 +148,7 @@ def test_told_defaults_are_the_defaults():
 
 def test_units_are_those_of_the_types_that_occur():
     """Every quantity in a topic has its units beside it, and nothing else has."""
-    assert set(reference("hazards").units) == {"duration", "share"}
+    assert set(reference("hazards").units) == {"duration", "MTBF", "share"}
     assert reference("distributions").units == {"duration": ["s", "min", "h", "d", "mo", "y"]}
     assert set(reference("keys").units) >= {"work", "size", "share", "duration", "USD", "USD/mo", "USD/GiB/mo"}
     assert reference("keys").units["work"] == ["GPU-s", "GPU-h", "GPU-d", "GPU-y"]
@@ -199,7 +199,7 @@ def test_what_only_files_know_is_listed():
     keys = {(table.title, key.name): key for _, table, key in KEYS}
     assert keys["Top level", "extends"].type == "text"
     assert keys["A topology file of your own", "base"].type == "text"
-    assert keys["[[hazards]]", "mtbf"].type == "duration | lifetime | optics"
+    assert keys["[[hazards]]", "mtbf"].type == "MTBF | lifetime | optics"
 
 
 # --- how it looks
@@ -232,7 +232,7 @@ def test_a_key_is_one_aligned_line_with_its_meaning_below():
         "0 s",
         "assumed",
     ]
-    assert lines[write + 1] == "      time a write blocks the gang"
+    assert lines[write + 1] == "      time for which a write blocks the gang"
 
 
 def test_a_wide_terminal_gets_one_row_for_each_key(monkeypatch):

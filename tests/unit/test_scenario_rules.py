@@ -116,11 +116,11 @@ def test_what_is_just_allowed(scenario, changes):
         (("hazards.gpu.name=rack",), 'hazards.2.name: found "rack", the name of hazards.0 too; names must be unique'),
         (
             ("hazards.gpu.repair.crews=3",),
-            'hazards.node.repair.crew.crews: found 2; hazard "gpu" has 3, and crews named "crew" are shared',
+            'hazards.node.repair.crew.crews: found 2; must be 3 as in hazard "gpu": crews named "crew" are shared',
         ),
         (
             ('hazards.node.repair={name="crew", time="1 h"}',),
-            'hazards.node.repair.crews: found unlimited; hazard "gpu" has 2, and crews named "crew" are shared',
+            'hazards.node.repair.crews: found unlimited; must be 2 as in hazard "gpu": crews named "crew" are shared',
         ),
         (
             ("hazards.node.blast=gpu",),
@@ -138,7 +138,7 @@ def test_what_is_just_allowed(scenario, changes):
         ),
         (
             ('hazards.gpu.mtbf_range=["50677 h", "25000 h"]',),
-            "hazards.gpu.mtbf_range: found 50677 h to 25000 h; must be the lowest, then the highest",
+            "hazards.gpu.mtbf_range: found 50677 h to 25000 h; must be the lowest MTBF, then the highest",
         ),
         (("jobs.b.submit=36 mo",), "jobs.b.submit: found 36 mo; must be before the horizon of 36 mo"),
         (("accounting.job_size=5185",), "accounting.job_size: found 5185; at most 5184 (cluster.gpus)"),

@@ -7,7 +7,7 @@ from pydantic import Tag
 from dcsim.hazards.lifetimes.exponential import as_lifetime
 from dcsim.hazards.lifetimes.lifetime import Lifetime
 from dcsim.registry import kinds_in, one_of, tag
-from dcsim.units import PositiveDuration
+from dcsim.units import MeanTimeBetweenFailures
 
 __all__ = ["LIFETIMES", "AnyLifetime", "Lifetime", "as_lifetime"]
 
@@ -17,4 +17,4 @@ LIFETIMES = kinds_in(__name__, __path__, Lifetime)
 if TYPE_CHECKING:
     AnyLifetime = int | Lifetime
 else:
-    AnyLifetime = one_of(LIFETIMES, Annotated[PositiveDuration, Tag(tag("text"))])
+    AnyLifetime = one_of(LIFETIMES, Annotated[MeanTimeBetweenFailures, Tag(tag("text"))])

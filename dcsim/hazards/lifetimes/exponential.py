@@ -8,7 +8,7 @@ from pydantic import ConfigDict, Field
 
 from dcsim.distributions import Exponential, Times
 from dcsim.hazards.lifetimes.lifetime import Lifetime
-from dcsim.units import PositiveDuration
+from dcsim.units import MeanTimeBetweenFailures
 
 
 class ExponentialLifetime(Exponential, Lifetime):
@@ -17,7 +17,7 @@ class ExponentialLifetime(Exponential, Lifetime):
     model_config = ConfigDict(json_schema_extra={"examples": [{"kind": "exponential", "mean": "25000 h"}]})
     memoryless: ClassVar[bool] = True
     kind: Literal["exponential"] = Field(description="memoryless: a constant failure rate")
-    mean: PositiveDuration = Field(description="MTBF of one component")
+    mean: MeanTimeBetweenFailures = Field(description="MTBF of one component")
 
     def log_survival(self, ages: Times) -> NDArray[np.float64]:
         """log S(a) = -a / mean."""

@@ -8,6 +8,7 @@ from pydantic import ConfigDict, Field
 
 from dcsim.distributions import Lognormal, Times, milliseconds
 from dcsim.hazards.lifetimes.lifetime import Lifetime
+from dcsim.units import MeanTimeBetweenFailures
 
 
 class LognormalLifetime(Lognormal, Lifetime):
@@ -15,6 +16,7 @@ class LognormalLifetime(Lognormal, Lifetime):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"kind": "lognormal", "mean": "25000 h", "sigma": 1.0}]})
     kind: Literal["lognormal"] = Field(description="the logarithm of the life is normal")
+    mean: MeanTimeBetweenFailures = Field(description="MTBF of one component")
 
     def _deviates(self, ages: Times) -> NDArray[np.float64]:
         with np.errstate(divide="ignore"):

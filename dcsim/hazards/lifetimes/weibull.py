@@ -9,6 +9,7 @@ from pydantic import ConfigDict, Field
 
 from dcsim.distributions import Times, Weibull, milliseconds
 from dcsim.hazards.lifetimes.lifetime import Lifetime
+from dcsim.units import MeanTimeBetweenFailures
 
 
 class WeibullLifetime(Weibull, Lifetime):
@@ -23,6 +24,7 @@ class WeibullLifetime(Weibull, Lifetime):
         }
     )
     kind: Literal["weibull"] = Field(description="failure rate falls with age (shape < 1) or rises (shape > 1)")
+    mean: MeanTimeBetweenFailures = Field(description="MTBF of one component")
 
     def _log_used(self, ages: Times) -> NDArray[np.float64]:
         """log((a / scale)^shape): logarithm of the rate accumulated up to an age; -inf when new."""
