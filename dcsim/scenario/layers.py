@@ -107,7 +107,7 @@ def read_layers(source: Path | Mapping[str, Any]) -> list[Layer]:
             circle = " -> ".join(shown(each.name) for each in (*chain[chain.index(target) :], target))
             raise wrong(f"leads back to itself: {circle}")
         if not os.path.exists(target):
-            raise wrong(f"no such file{_near_file(target, path)}")
+            raise wrong(f"no such file{_near_file(target, real)}")
         chain.append(target)
         layers.append(_read(target, str(Path(child.file).parent / base)))
     return layers
