@@ -6,11 +6,12 @@ from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ConfigDict, Field, ValidationError, ValidationInfo, model_validator
+from pydantic import ConfigDict, Field, ValidationInfo, model_validator
 
 from dcsim.distributions import Times
 from dcsim.hazards.lifetimes.lifetime import Lifetime, Mistake, refuse
-from dcsim.hazards.outages import MOST_OUTAGES, OutageColumns, OutageError, read_outages
+from dcsim.hazards.outages import MOST_OUTAGES, OutageColumns, OutageError
+from dcsim.hazards.records import Cut, Record, Share
 from dcsim.units import DURATION, Duration, PositiveDuration, Whole, write
 from dcsim.wording import shown
 
@@ -33,6 +34,9 @@ class TraceLifetime(Lifetime):
         file = "lanl-outages-1996-2005.csv"
         columns = { start = "Prob Started", repair_min = "Down Time", component = "nodenumz" }
         where = { System = "20" }
+
+    Causes cut from one file by ``where`` share its clock, one beginning, also a random one, and one numbering of names
+    (``dcsim.hazards.records``). What one says of begin, span, start and repeat holds for those that leave it out.
 
     Recorded repair times take the place of the repair's first stage, and no further one follows.
     """
@@ -58,6 +62,19 @@ class TraceLifetime(Lifetime):
     file: str | None = Field(None, description="CSV or parquet file of outages, relative to this scenario file")
     columns: OutageColumns | None = Field(None, description="what the file's columns are called, if not as here")
     where: dict[str, str] | None = Field(None, description="columns of the file and the value that rows to take hold")
+    begin: str | None = Field(
+        None,
+        min_length=1,
+        description="when the record began, written as the file's starts (a date, or with start_h a duration); leave "
+        "out: at its first outage, or at hour 0 of start_h",
+    )
+    record: str | None = Field(
+        None,
+        min_length=1,
+        max_length=1_000,
+        description="name of the record that at is cut from: traces of one record share its clock, also when it begins "
+        "at random; leave out: a record of its own",
+    )
     start: Literal["fixed", "random"] = Field(
         "fixed",
         description="fixed: t = 0 is the record's beginning; random: each replication begins at any instant of the "
@@ -83,22 +100,23 @@ class TraceLifetime(Lifetime):
     @model_validator(mode="before")
     @classmethod
     def _from_file(cls, data: Any, info: ValidationInfo) -> Any:
-        if not isinstance(data, dict) or not isinstance(data.get("file"), str):
+        if not isinstance(data, dict) or not isinstance(data.get("file"), str | Share):
             return data
-        columns, where = data.get("columns", {}), data.get("where", {})
-        try:
-            cls.model_validate({"kind": "trace", "at": ["0 s"], "span": "1 s", "columns": columns, "where": where})
-        except ValidationError:
+        if (cut := Cut.of(data)) is None:
             return data  # its keys say what is wrong
-        beside = [((key,), "found beside file, which holds it") for key in ("at", "component", "repair") if key in data]
-        refuse(cls, beside)
-        folder: Path | None = (info.context or {}).get("folder")
-        name = data["file"]
+        held = ("at", "component", "repair", "record")
+        refuse(cls, [((key,), "found beside file, which holds it") for key in held if key in data])
+        share = data["file"]
+        if isinstance(share, str):
+            folder: Path | None = (info.context or {}).get("folder")
+            path = (folder or Path()) / share
+            share = Share(Record(path, share, [cut], [""], "span" in data), 0)
         try:
-            read = read_outages((folder or Path()) / name, OutageColumns.model_validate(columns), where)
+            read = share.columns()
         except OutageError as error:
-            refuse(cls, [(("file",), f"{shown(name)} {error}")])
-        return {key: value for key, value in data.items() if key not in ("file", "columns", "where")} | read
+            name = f"{shown(share.record.name)} " if error.key == "file" else ""
+            refuse(cls, [((error.key,), f"{name}{error}")])
+        return {key: value for key, value in data.items() if key not in ("file", "columns", "where", "begin")} | read
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -106,6 +124,8 @@ class TraceLifetime(Lifetime):
         return self
 
     def _mistakes(self) -> Iterator[Mistake]:
+        if self.begin is not None and self.file is None:
+            yield ("begin",), "found without file; at counts from the record's beginning"
         if self.at is None:
             yield ("file",), "missing; required (CSV or parquet file of outages), or their times in at"
             return
@@ -154,6 +174,11 @@ class TraceLifetime(Lifetime):
     def mtbf_ms(self, components: int) -> float:
         """components * span / failures [ms]: a replay has as many failures on any cluster."""
         return components * self.span_ms / len(self.times)
+
+    @property
+    def shared_clock(self) -> str | None:
+        """Name of the record whose clock it shares with other traces."""
+        return self.record
 
     @property
     def names_components(self) -> bool:
