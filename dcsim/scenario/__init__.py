@@ -4,6 +4,7 @@ from dcsim.scenario.errors import Problem, ScenarioError
 from dcsim.scenario.files import load, sha256, to_toml
 from dcsim.scenario.model import Cluster, Job, Maintenance, Scenario
 from dcsim.scenario.plan import Gang, Plan, plan
+from dcsim.scenario.record_cautions import record_cautions
 from dcsim.scenario.sampled import certain, extremes, sampled
 from dcsim.scenario.schema import json_schema
 from dcsim.scenario.uncertain import PER_SAMPLE, Uncertain
@@ -25,6 +26,7 @@ __all__ = [
     "json_schema",
     "load",
     "plan",
+    "record_cautions",
     "sampled",
     "sha256",
     "to_toml",
