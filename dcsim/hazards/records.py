@@ -1,12 +1,12 @@
 """What the traces of a scenario take from one file of outages: they share its clock and its numbers of components."""
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
 from dcsim.hazards.outages import (
     A_STAMP,
@@ -23,11 +23,16 @@ from dcsim.hazards.outages import (
     too_many_outages,
     units,
 )
-from dcsim.units import DURATION, Duration, write
+from dcsim.units import DURATION, Duration, PositiveDuration, write
 from dcsim.wording import did_you_mean, shown
 
-SHARED_KEYS = ("begin", "span", "start", "repeat")
-"""Keys of a record's clock: what one trace of a file says holds for all that leave it out."""
+SHARED_KEYS: dict[str, TypeAdapter[Any]] = {
+    "begin": TypeAdapter(str),
+    "span": TypeAdapter(PositiveDuration),
+    "start": TypeAdapter(Literal["fixed", "random"]),
+    "repeat": TypeAdapter(Annotated[bool, Field(strict=True)]),
+}
+"""Keys of a record's clock, and what they may hold: what one trace of a file says holds for all that leave it out."""
 
 
 class Cut(BaseModel):
@@ -48,8 +53,9 @@ class Cut(BaseModel):
 
 @dataclass(frozen=True)
 class Share:
-    """One trace's share of a record that several traces are cut from: what stands for its file's name."""
+    """One trace's share of a record that several traces may be cut from. ``file``: its name as the trace writes it."""
 
+    file: str
     record: "Record"
     number: int
 
@@ -88,7 +94,7 @@ class Record:
         """Read the file once; what is wrong with a cut is its own, what is wrong with the file is everyone's."""
         try:
             header, rows = opened(self.path)
-            takers = [_Taker(header, cut) for cut in self.cuts]
+            takers = self._takers(header)
             clocks = self._clocks(header, takers)
             for place, values in rows:
                 for reader in clocks:
@@ -100,6 +106,16 @@ class Record:
         for taker in takers:
             taker.finish()
         return [taker.error or self._columns(takers, number) for number, taker in enumerate(takers)]
+
+    def _takers(self, header: list[str]) -> list["_Taker"]:
+        """Return who takes each cut; one that does not say when the record began goes by the first that says it."""
+        takers = [_Taker(header, cut) for cut in self.cuts]
+        said = next((each.cut.begin for each in takers if each.error is None and each.cut.begin), None)
+        if said is None:
+            return takers
+        return [
+            each if each.cut.begin else _Taker(header, each.cut.model_copy(update={"begin": said})) for each in takers
+        ]
 
     def _clocks(self, header: list[str], takers: Sequence["_Taker"]) -> list["_Clock"]:
         """Give cuts that are told by one column of starts one clock; return those for which the file must be read."""
@@ -154,13 +170,23 @@ def shared_records(hazards: Iterable[Any], folder: Path | None) -> list[Any]:
         while name in names:  # another file of this name, in another folder
             name += " (another)"
         names.add(name)
-        said = {key: trace[key] for key in SHARED_KEYS for trace in reversed(traces) if key in trace}
-        begun = [cut.model_copy(update={"begin": cut.begin or said.get("begin")}) for cut in valid]
+        said = {key: value for trace in reversed(traces) for key, value in _clock_keys(trace)}
         kinds = ["node" if (kind := str(found[index].get("component"))) == "tray" else kind for index in indices]
-        record = Record(Path(path), name, begun, kinds, "span" in said)
+        record = Record(Path(path), name, valid, kinds, "span" in said)
         for number, (index, trace) in enumerate(zip(indices, traces, strict=True)):
-            found[index] = {**found[index], "mtbf": {**said, **trace, "file": Share(record, number)}}
+            found[index] = {**found[index], "mtbf": {**said, **trace, "file": Share(trace["file"], record, number)}}
     return found
+
+
+def _clock_keys(trace: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield what a trace says of its record's clock; what is not valid is its own mistake, and nobody else's."""
+    for key, allowed in SHARED_KEYS.items():
+        if key in trace:
+            try:
+                allowed.validate_python(trace[key])
+            except ValidationError:
+                continue
+            yield key, trace[key]
 
 
 class _Clock:

@@ -9,7 +9,7 @@ from dcsim.hazards import Hazard
 from dcsim.hazards.lifetimes.trace import TraceLifetime
 from dcsim.scenario.model import Scenario
 from dcsim.topology import Topology, build
-from dcsim.units import DURATION, write
+from dcsim.units import MS_PER_H
 
 MOST_EVENTS = 20_000
 """Failures within the horizon that are looked at one by one; source: assumed, two laps of the longest trace."""
@@ -53,7 +53,7 @@ def record_cautions(scenario: Scenario) -> list[str]:
     found += [_said(each, scenario.hazards[each.hazard]) for each in overlaps(scenario) if each.dropped]
     for _, hazard, trace in traced:
         if trace.start == "fixed" and min(trace.times) >= scenario.horizon:
-            first, horizon = (write(time, DURATION) for time in (min(trace.times), scenario.horizon))
+            first, horizon = (f"{time / MS_PER_H:,.6g} h" for time in (min(trace.times), scenario.horizon))
             found.append(f"{_subject([hazard])}: its first failure comes at {first}, after the horizon of {horizon}.")
     return found
 
@@ -105,8 +105,10 @@ def _sizes(group: Traced, topology: Topology) -> Iterator[str]:
         return
     sizes = f"{'is of' if said else 'names'} {_many(recorded, kind)}, the cluster has {has:,}"
     if recorded > has or len({component % has for component in named}) < len(named):
-        folded = f"Number i of the record is {kind} i modulo {has:,} here, so several recorded ones fail as one"
-        often = f", {recorded / has:.3g} times as often as in the record" if recorded > has else ""
+        folded = f"Recorded {kind} i is {kind} i modulo {has:,} here, so several recorded {_plural(kind)} are one"
+        if has == 1:
+            folded = f"All of them are the one {kind} here"
+        often = f"; a {kind} fails {recorded / has:.3g} times as often as in the record" if recorded > has else ""
         yield f"{subject} {sizes}. {folded}{often}."
     elif recorded < has:
         others = "The other one never fails" if has - recorded == 1 else f"The other {has - recorded:,} never fail"

@@ -166,14 +166,14 @@ FOUR = trace([0, 100, 300, 500], [0, 1, 2, 3], [1] * 4)
         (
             1,
             {},
-            'The record of hazard "node" names 4 nodes, the cluster has 1. Number i of the record is node i modulo 1 '
-            "here, so several recorded ones fail as one, 4 times as often as in the record.",
+            'The record of hazard "node" names 4 nodes, the cluster has 1. All of them are the one node here; a node '
+            "fails 4 times as often as in the record.",
         ),
         (
             3,
             {"components": 4},
-            'The record of hazard "node" is of 4 nodes, the cluster has 3. Number i of the record is node i modulo 3 '
-            "here, so several recorded ones fail as one, 1.33 times as often as in the record.",
+            'The record of hazard "node" is of 4 nodes, the cluster has 3. Recorded node i is node i modulo 3 here, '
+            "so several recorded nodes are one; a node fails 1.33 times as often as in the record.",
         ),
     ],
 )
@@ -191,7 +191,7 @@ def test_numbers_from_one_fit_as_many_components():
 def test_numbers_that_fall_together_are_said():
     """Nodes 0, 10 and 20 of a record are one of ten nodes here."""
     (found,) = record_cautions(scenario({"mtbf": trace([0, 1, 2], [0, 10, 20])}, gpus=80))
-    assert found.endswith("names 3 nodes, the cluster has 10. Number i of the record is node i modulo 10 here, so several recorded ones fail as one.")  # fmt: skip  # noqa: E501
+    assert found.endswith("names 3 nodes, the cluster has 10. Recorded node i is node i modulo 10 here, so several recorded nodes are one.")  # fmt: skip  # noqa: E501
 
 
 def test_cuts_of_one_record_are_one():

@@ -280,6 +280,37 @@ def test_what_is_wrong_with_one_cut_is_said_of_that_cut(write):
     assert errors(path) == [f"10: hazards.gpu.{wrong}", f"14: hazards.network.{wrong}"]
 
 
+@pytest.mark.parametrize(
+    ("key", "why"),
+    [
+        ('begin = "1 March"', f"begin: found '1 March'; {A_DATE}, as the file's starts"),
+        ("begin = 3", "begin: found 3; must be text"),
+        ('span = "744"', "span: found '744'; allowed: a duration above zero"),
+        ("repeat = 1", "repeat: found 1; must be true or false"),
+        ('start = "rndom"', "start: found 'rndom'; allowed: 'fixed' or 'random'"),
+    ],
+)
+def test_a_mistake_in_what_holds_for_all_is_said_once(write, key, why):
+    """It stands where it was made, not at the cuts that would take it over."""
+    (found,) = errors(write(CAUSES, ("gpu", f"{GPU}, {key}"), ("network", NETWORK), horizon=100))
+    assert found.startswith(f"10: hazards.gpu.mtbf.{why}")
+
+
+def test_an_outage_before_the_beginning_that_another_cut_says(write):
+    """The gpu's begin holds for the power failure too, which came a day earlier."""
+    path = write(CAUSES, ("gpu", f'{GPU}, begin = "2024-03-02"'), ("power", 'where = { cause = "power" }'))
+    (found,) = errors(path)
+    earlier = "must not be after the first outage that it takes, line 2: '2024-03-01T00:00'"
+    assert found == f"14: hazards.power.mtbf.begin: found '2024-03-02'; {earlier}"
+
+
+def test_errors_name_the_file_as_it_is_written(write):
+    """With its folder, as in the scenario."""
+    path = write("start_h\nx\ny\n", ("gpu", ""), file="sub/log.csv")
+    (found,) = errors(path)
+    assert found.startswith("10: hazards.gpu.mtbf.file: 'sub/log.csv' line 2, column start_h: found 'x'")
+
+
 def test_rows_that_tell_the_beginning_must_be_dates(write):
     """A row that no cut takes may be the first of the record; with begin and span it need not be read."""
     log = CAUSES + "unknown,,n1,power\n"

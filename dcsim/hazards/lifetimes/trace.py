@@ -61,7 +61,12 @@ class TraceLifetime(Lifetime):
     kind: Literal["trace"] = Field(description="failures of a record, replayed")
     file: str | None = Field(None, description="CSV or parquet file of outages, relative to this scenario file")
     columns: OutageColumns | None = Field(None, description="what the file's columns are called, if not as here")
-    where: dict[str, str] | None = Field(None, description="columns of the file and the value that rows to take hold")
+    where: dict[str, str] | None = Field(
+        None,
+        description="columns of the file and the value that rows to take hold; traces of one file share its clock, and "
+        "what one says of begin, span, start and repeat holds for all; the record is the rows that fit what their "
+        "wheres have in common",
+    )
     begin: str | None = Field(
         None,
         min_length=1,
@@ -82,7 +87,8 @@ class TraceLifetime(Lifetime):
     )
     repeat: bool = Field(False, strict=True, description="begin again when the record ends (default false: assumed)")
     span: PositiveDuration | None = Field(
-        None, description="length of the record; leave out: to its last failure and a mean gap beyond"
+        None,
+        description="length of the record from its beginning; leave out: to its last failure and a mean gap beyond",
     )
     components: Whole | None = Field(
         None, ge=1, le=MOST_COMPONENTS, description="components recorded; leave out: the highest that fails, and one"
@@ -109,14 +115,14 @@ class TraceLifetime(Lifetime):
         share = data["file"]
         if isinstance(share, str):
             folder: Path | None = (info.context or {}).get("folder")
-            path = (folder or Path()) / share
-            share = Share(Record(path, share, [cut], [""], "span" in data), 0)
+            record = Record((folder or Path()) / share, share, [cut], [""], "span" in data)
+            share = Share(share, record, 0)
         try:
             read = share.columns()
         except OutageError as error:
-            name = f"{shown(share.record.name)} " if error.key == "file" else ""
+            name = f"{shown(share.file)} " if error.key == "file" else ""
             refuse(cls, [((error.key,), f"{name}{error}")])
-        return {key: value for key, value in data.items() if key not in ("file", "columns", "where", "begin")} | read
+        return read | {key: value for key, value in data.items() if key not in ("file", "columns", "where", "begin")}
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
