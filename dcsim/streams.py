@@ -1,8 +1,8 @@
 """Random streams, keyed so that nothing that is added or compared shifts a draw of anything else.
 
-A stream is named by (seed, replication, hazard, purpose), or by a job's instance in the hazard's place. Results
-therefore depend neither on the number of workers nor on what else the scenario holds, and two scenarios with one seed
-and one hazard name meet the same failures.
+A stream is named by (seed, replication, hazard, purpose), or by a job's instance or a record of outages in the
+hazard's place. Results therefore depend neither on the number of workers nor on what else the scenario holds, and two
+scenarios with one seed and one hazard name meet the same failures.
 """
 
 import hashlib

@@ -23,11 +23,14 @@ def check_command(files: Sequence[str], overrides: Sequence[str]) -> None:
     Exit code 2 if there is any.
     """
     from dcsim.scenario import unused_keys
+    from dcsim.scenario.record_cautions import record_cautions
 
     for file, scenario in zip(files, scenarios_of(files, overrides), strict=True):
         click.echo(f"{file}: ok")
         for key in unused_keys(scenario):
             click.echo(f"  {key} is set, but not used: the simulation of this scenario ignores it")
+        for caution in record_cautions(scenario):
+            click.echo(f"  {caution}")
 
 
 @click.command("schema", epilog=example("dcsim schema > dcsim.schema.json"))

@@ -119,7 +119,8 @@ def impossible_values(data: Any, path: KeyPath = ()) -> Iterator[Found]:
     elif isinstance(data, int) and not -(2**63) <= data < 2**63:
         yield path, "found a whole number that takes more than 64 bits"
     elif isinstance(data, datetime.date | datetime.time):
-        yield path, f"found {data}; no key takes a date or time of day"
+        in_quotes = path[-2:] == ("mtbf", "begin")
+        yield path, f"found {data}; {'must be text, in quotes' if in_quotes else 'no key takes a date or time of day'}"
 
 
 def in_plain_words(error: ValidationError, data: dict[str, Any]) -> Iterator[Found]:

@@ -20,6 +20,7 @@ from dcsim.distributions import Distribution, DurationOrDistribution, as_distrib
 from dcsim.economics import Tco
 from dcsim.hazards import Hazard
 from dcsim.hazards.hazard import Component
+from dcsim.hazards.records import shared_records
 from dcsim.recovery import AnyRecovery
 from dcsim.scenario.uncertain import Uncertain
 from dcsim.topology import MAX_GPUS, TopologyDescription, TopologyError, completed, resolve
@@ -186,6 +187,15 @@ class Scenario(BaseModel):
                 hazard = {**hazard, "mtbf": write(optics[kinds[hazard["component"]]].mtbf, DURATION)}
             found.append(hazard)
         return {**data, "hazards": found}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _records(cls, data: Any, info: ValidationInfo) -> Any:
+        """Let the traces that are cut from one file of outages share its clock and its numbers of components."""
+        hazards = data.get("hazards") if isinstance(data, dict) else None
+        if not isinstance(hazards, list | tuple):
+            return data
+        return {**data, "hazards": shared_records(hazards, (info.context or {}).get("folder"))}
 
     @property
     def capacity_gpu_ms(self) -> int:

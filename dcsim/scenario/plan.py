@@ -127,9 +127,11 @@ class Plan:
         scenario = self.scenario
         drawn = []
         for hazard in scenario.hazards:
+            shared = hazard.lifetime.shared_clock
+            clock = hazard.key if shared is None else f"record {shared}"
 
-            def stream(purpose: Purpose, key: str = hazard.key) -> np.random.Generator:
-                return generator(scenario.seed, replication, key, purpose)
+            def stream(purpose: Purpose, key: str = hazard.key, clock: str = clock) -> np.random.Generator:
+                return generator(scenario.seed, replication, clock if purpose == "start" else key, purpose)
 
             components = self.components(hazard)
             marked = components if hazard.placed else scenario.cluster.gpus

@@ -7,6 +7,7 @@ import numpy as np
 
 from dcsim.hazards import Hazard, RepairStage
 from dcsim.hazards.hazard import SERVED
+from dcsim.hazards.lifetimes.trace import TraceLifetime
 from dcsim.ledger import REST, SPARES
 from dcsim.scenario.errors import KeyPath
 from dcsim.scenario.model import Scenario
@@ -14,6 +15,7 @@ from dcsim.scenario.plant_rules import plant_rules
 from dcsim.topology import Topology, TopologyError
 from dcsim.topology.build import build
 from dcsim.units import DURATION, MS_PER_H, write
+from dcsim.wording import shown
 
 MOST_GANGS = 100_000
 """Gangs in a scenario; source: assumed, a gang of ten GPUs each on a million."""
@@ -35,6 +37,7 @@ def broken_rules(scenario: Scenario) -> Broken:
     yield from _names(scenario)
     yield from _crews(scenario)
     yield from _rent(scenario)
+    yield from _records(scenario)
     try:
         topology = build(scenario.cluster.topology, scenario.cluster.gpus)
     except TopologyError as error:
@@ -122,6 +125,24 @@ def _crews(scenario: Scenario) -> Broken:
                     f'found {found}; must be {wanted} as in hazard "{other.key}": crews named "{stage.name}" are shared'
                 )
                 yield (*path, "crews"), why
+
+
+def _records(scenario: Scenario) -> Broken:
+    """Yield where traces of one record do not agree on its clock."""
+    first: dict[str, tuple[Hazard, TraceLifetime]] = {}
+    for index, hazard in enumerate(scenario.hazards):
+        trace = hazard.lifetime
+        if not isinstance(trace, TraceLifetime) or trace.record is None:
+            continue
+        other, same = first.setdefault(trace.record, (hazard, trace))
+        for key, found, wanted in (
+            ("span", write(trace.span_ms, DURATION), write(same.span_ms, DURATION)),
+            ("start", f'"{trace.start}"', f'"{same.start}"'),
+            ("repeat", shown(trace.repeat), shown(same.repeat)),
+        ):
+            if found != wanted:
+                why = f'hazard "{other.key}" has {wanted}, and traces of record "{trace.record}" share one clock'
+                yield ("hazards", index, "mtbf", key), f"found {found}; {why}"
 
 
 def _described(scenario: Scenario, topology: Topology) -> Broken:

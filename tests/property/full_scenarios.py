@@ -51,6 +51,7 @@ class Builder:
     gpus: int
     node: int
     per_rack: int
+    record: dict[str, Any] | None = None
 
     def number(self, least: int, most: int) -> int:
         """Draw a whole number."""
@@ -154,13 +155,24 @@ class Builder:
         laws = [{"kind": "exponential", "mean": mean}, {"kind": "empirical", "values": [text(0), mean]}]
         return self.one(mean, self.duration(most), *laws, {"kind": "lognormal", "mean": mean, "sigma": 1.0})
 
+    def record_clock(self) -> dict[str, Any]:
+        """Draw how long a record is, how it begins and whether it repeats; ``last``: its last failure at the latest."""
+        repeat = self.one(True, False)
+        span = self.number(self.horizon // 3, self.horizon) if repeat else self.horizon + self.number(0, 5)
+        clock = {"span": text(self.unit * span), "start": self.one("fixed", "random"), "repeat": repeat}
+        return clock | {"last": span - 1}
+
     def lifetime(self, mean: str, components: int) -> Any:
         """Draw the law of a component's life."""
         if self.chance("trace"):
-            count = self.number(1, 8)
-            trace: dict[str, Any] = {"kind": "trace", "at": [self.duration(self.horizon - 1) for _ in range(count)]}
-            trace |= {"span": text(self.unit * (self.horizon + self.number(0, 5)))}
-            trace["start"] = self.one("fixed", "random")
+            trace: dict[str, Any] = {"kind": "trace"}
+            if self.one(True, False):
+                self.record = self.record or {"record": "log", **self.record_clock()}
+                trace |= self.record
+            else:
+                trace |= self.record_clock()
+            count, last = self.number(1, 8), trace.pop("last")
+            trace["at"] = [self.duration(last) for _ in range(count)]
             if self.one(True, False):
                 trace["component"] = [self.number(0, 2 * components) for _ in range(count)]
             if self.one(True, False):

@@ -1,9 +1,12 @@
 """The reference's failures: clocks, whom they strike, what is identified when, blames, relapses."""
 
+import dataclasses
+
 import numpy as np
 
 from dcsim.hazards import Draws
 from tests.property.reference_objects import Gang, Gpu, Incident, Outcome
+from tests.property.reference_records import replayed
 from tests.property.reference_repair import Repairs
 
 
@@ -32,7 +35,10 @@ class Failures(Repairs):
                 continue
             known = draws.failures
             outcomes = self.outcomes(number, len(known.times))
-            rows = zip(known.times.tolist(), known.marks.tolist(), known.excess.tolist(), outcomes, strict=True)
+            times, marks = known.times.tolist(), known.marks.tolist()
+            if hazard.lifetime.recorded and type(draws) is Draws:  # not failures that a test chose
+                times, marks, outcomes = self.recorded(number, marks, outcomes)
+            rows = zip(times, marks, known.excess.tolist(), outcomes, strict=True)
             self.known += [(at, number, draw, mark, excess, out) for draw, (at, mark, excess, out) in enumerate(rows)]
         self.known.sort(key=lambda row: row[:3])
 
@@ -43,6 +49,20 @@ class Failures(Repairs):
             drawn.detect.tolist(), drawn.wrong.tolist(), drawn.stages.T.tolist(), drawn.fixed.tolist(), strict=True
         )
         return [Outcome(*row) for row in rows]
+
+    def recorded(
+        self, number: int, marks: list[int], outcomes: list[Outcome]
+    ) -> tuple[list[int], list[int], list[Outcome]]:
+        """Replay a record: its times, the components that it names (else those drawn), its repairs if it has them."""
+        trace = self.hazards[number].mtbf
+        found = replayed(self.scenario, number, self.replication)
+        if trace.component is not None:
+            components = self.draws[number].components
+            marks = [trace.component[row] % components for _, row in found]
+        if trace.repair is not None:
+            known = zip(outcomes, found, strict=True)
+            outcomes = [dataclasses.replace(outcome, stages=[trace.repair[row]]) for outcome, (_, row) in known]
+        return [at for at, _ in found], marks, outcomes
 
     # --- clocks
 

@@ -1,6 +1,7 @@
 """A strict reader of the Trace Event Format: what ui.perfetto.dev would drop, misplace or misname is an error here."""
 
 import json
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from typing import Any
@@ -117,7 +118,7 @@ def cut(trace: Trace, low: int, high: int) -> Counter[str]:
     for event in trace.of("X"):
         start, end = max(event["ts"], 1000 * low), min(event["ts"] + event["dur"], 1000 * high)
         if end > start:
-            track = "".join(letter for letter in trace.track(event) if not letter.isdigit())
+            track = re.sub(r" \(\d+\)$|\d+", "", trace.track(event))  # as of "crew 3" or "gpu/0 (2)"
             found[f"{event['pid']} {track} {start} {end} {event['name']} {event['args']}"] += 1
     for event in trace.of("i"):
         if 1000 * low <= event["ts"] < 1000 * high:

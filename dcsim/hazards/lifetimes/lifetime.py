@@ -70,6 +70,11 @@ class Lifetime(BaseModel):
         return None
 
     @property
+    def shared_clock(self) -> str | None:
+        """Name of the clock, one random beginning, that it shares with other hazards, if it does."""
+        return None
+
+    @property
     def names_components(self) -> bool:
         """Whether it says which components fail."""
         return False

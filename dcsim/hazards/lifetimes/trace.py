@@ -6,11 +6,12 @@ from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ConfigDict, Field, ValidationError, ValidationInfo, model_validator
+from pydantic import ConfigDict, Field, ValidationInfo, model_validator
 
 from dcsim.distributions import Times
 from dcsim.hazards.lifetimes.lifetime import Lifetime, Mistake, refuse
-from dcsim.hazards.outages import MOST_OUTAGES, OutageColumns, OutageError, read_outages
+from dcsim.hazards.outages import MOST_OUTAGES, OutageColumns, OutageError
+from dcsim.hazards.records import Cut, Record, Share
 from dcsim.units import DURATION, Duration, PositiveDuration, Whole, write
 from dcsim.wording import shown
 
@@ -33,6 +34,9 @@ class TraceLifetime(Lifetime):
         file = "lanl-outages-1996-2005.csv"
         columns = { start = "Prob Started", repair_min = "Down Time", component = "nodenumz" }
         where = { System = "20" }
+
+    Causes cut from one file by ``where`` share its clock, one beginning, also a random one, and one numbering of names
+    (``dcsim.hazards.records``). What one says of begin, span, start and repeat holds for those that leave it out.
 
     Recorded repair times take the place of the repair's first stage, and no further one follows.
     """
@@ -57,7 +61,25 @@ class TraceLifetime(Lifetime):
     kind: Literal["trace"] = Field(description="failures of a record, replayed")
     file: str | None = Field(None, description="CSV or parquet file of outages, relative to this scenario file")
     columns: OutageColumns | None = Field(None, description="what the file's columns are called, if not as here")
-    where: dict[str, str] | None = Field(None, description="columns of the file and the value that rows to take hold")
+    where: dict[str, str] | None = Field(
+        None,
+        description="columns of the file and the value that rows to take hold; traces of one file share its clock, and "
+        "what one says of begin, span, start and repeat holds for all; the record is the rows that fit what their "
+        "wheres have in common",
+    )
+    begin: str | None = Field(
+        None,
+        min_length=1,
+        description="when the record began, written as the file's starts (a date, or with start_h a duration); leave "
+        "out: at its first outage, or at hour 0 of start_h",
+    )
+    record: str | None = Field(
+        None,
+        min_length=1,
+        max_length=1_000,
+        description="name of the record that at is cut from: traces of one record share its clock, also when it begins "
+        "at random; leave out: a record of its own",
+    )
     start: Literal["fixed", "random"] = Field(
         "fixed",
         description="fixed: t = 0 is the record's beginning; random: each replication begins at any instant of the "
@@ -65,7 +87,8 @@ class TraceLifetime(Lifetime):
     )
     repeat: bool = Field(False, strict=True, description="begin again when the record ends (default false: assumed)")
     span: PositiveDuration | None = Field(
-        None, description="length of the record; leave out: to its last failure and a mean gap beyond"
+        None,
+        description="length of the record from its beginning; leave out: to its last failure and a mean gap beyond",
     )
     components: Whole | None = Field(
         None, ge=1, le=MOST_COMPONENTS, description="components recorded; leave out: the highest that fails, and one"
@@ -83,22 +106,23 @@ class TraceLifetime(Lifetime):
     @model_validator(mode="before")
     @classmethod
     def _from_file(cls, data: Any, info: ValidationInfo) -> Any:
-        if not isinstance(data, dict) or not isinstance(data.get("file"), str):
+        if not isinstance(data, dict) or not isinstance(data.get("file"), str | Share):
             return data
-        columns, where = data.get("columns", {}), data.get("where", {})
-        try:
-            cls.model_validate({"kind": "trace", "at": ["0 s"], "span": "1 s", "columns": columns, "where": where})
-        except ValidationError:
+        if (cut := Cut.of(data)) is None:
             return data  # its keys say what is wrong
-        beside = [((key,), "found beside file, which holds it") for key in ("at", "component", "repair") if key in data]
-        refuse(cls, beside)
-        folder: Path | None = (info.context or {}).get("folder")
-        name = data["file"]
+        held = ("at", "component", "repair", "record")
+        refuse(cls, [((key,), "found beside file, which holds it") for key in held if key in data])
+        share = data["file"]
+        if isinstance(share, str):
+            folder: Path | None = (info.context or {}).get("folder")
+            record = Record((folder or Path()) / share, share, [cut], [""], "span" in data)
+            share = Share(share, record, 0)
         try:
-            read = read_outages((folder or Path()) / name, OutageColumns.model_validate(columns), where)
+            read = share.columns()
         except OutageError as error:
-            refuse(cls, [(("file",), f"{shown(name)} {error}")])
-        return {key: value for key, value in data.items() if key not in ("file", "columns", "where")} | read
+            name = f"{shown(share.file)} " if error.key == "file" else ""
+            refuse(cls, [((error.key,), f"{name}{error}")])
+        return read | {key: value for key, value in data.items() if key not in ("file", "columns", "where", "begin")}
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -106,6 +130,8 @@ class TraceLifetime(Lifetime):
         return self
 
     def _mistakes(self) -> Iterator[Mistake]:
+        if self.begin is not None and self.file is None:
+            yield ("begin",), "found without file; at counts from the record's beginning"
         if self.at is None:
             yield ("file",), "missing; required (CSV or parquet file of outages), or their times in at"
             return
@@ -154,6 +180,11 @@ class TraceLifetime(Lifetime):
     def mtbf_ms(self, components: int) -> float:
         """components * span / failures [ms]: a replay has as many failures on any cluster."""
         return components * self.span_ms / len(self.times)
+
+    @property
+    def shared_clock(self) -> str | None:
+        """Name of the record whose clock it shares with other traces."""
+        return self.record
 
     @property
     def names_components(self) -> bool:
