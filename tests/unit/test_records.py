@@ -288,7 +288,7 @@ def test_what_is_wrong_with_one_cut_is_said_of_that_cut(write):
         ("begin = 3", "begin: found 3; must be text"),
         ('span = "744"', "span: found '744'; allowed: a duration above zero"),
         ("repeat = 1", "repeat: found 1; must be true or false"),
-        ('start = "rndom"', "start: found 'rndom'; allowed: 'fixed' or 'random'"),
+        ('start = "rndom"', "start: found 'rndom'; allowed: fixed, random"),
     ],
 )
 def test_a_mistake_in_what_holds_for_all_is_said_once(write, key, why):
