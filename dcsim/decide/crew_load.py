@@ -1,5 +1,6 @@
 """How busy repair is, before anything is simulated: offered load of every crew pool, GPUs that are out on average."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -13,7 +14,7 @@ MOST_MACHINES = 2_000
 """Up to here the wait for a crew is that of a finite number of machines; source: assumed, beyond it is M/M/c's."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Flow:
     """What one hazard sends to repair, with everything in service.
 
@@ -104,17 +105,17 @@ def _flow(layout: Plan, hazard: Hazard) -> Flow:
     return Flow(hazard, per_h / (1 - hazard.wrong_node), gpus, share, away_h, repair_h, stages)
 
 
-def in_service(found: tuple[Flow, ...]) -> float:
+def in_service(found: Sequence[Flow]) -> float:
     """Return the share in service in the long run if nobody queues: 1 / (1 + sum of rate * share * time away)."""
     return 1 / (1 + sum(each.per_h * each.share * each.away_h for each in found))
 
 
-def gpus_in_repair(found: tuple[Flow, ...]) -> float:
+def gpus_in_repair(found: Sequence[Flow]) -> float:
     """Return the mean number of GPUs in repair if nobody queues (Little's law)."""
     return in_service(found) * sum(each.per_h * each.gpus * each.repair_h for each in found)
 
 
-def repairs_at_once(found: tuple[Flow, ...]) -> float:
+def repairs_at_once(found: Sequence[Flow]) -> float:
     """Return the mean number of repairs under way that hold GPUs, if nobody queues."""
     return in_service(found) * sum(each.per_h * each.repair_h for each in found if each.gpus)
 
