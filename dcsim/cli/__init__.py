@@ -16,7 +16,7 @@ import click
 import dcsim
 
 VERBS = {
-    "compare": ("compare", "Simulate offers on the same failures: which is cheaper, and why."),
+    "compare": ("compare", "Simulate offers on the same random numbers: which is cheaper, and why."),
     "run": ("run", "Simulate scenarios: goodput, ledger and cost, with intervals."),
     "report": ("report", "A run as one page to forward: HTML, Markdown, CSV; or a trace."),
     "merge": ("merge", "Put the shards of a run on several machines together."),

@@ -18,7 +18,7 @@ def explain_command(**given: Any) -> None:
     """Print what each assumption of the published formula is worth, in percentage points and dollars.
 
     The first step is what `estimate` says, the last what `run` says with as many replications; every step in between is
-    computed by itself on the same failures.
+    computed by itself on the same random numbers.
     """
     asked = Asked(**given)
     (scenario,) = asked.scenarios

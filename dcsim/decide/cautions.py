@@ -102,10 +102,14 @@ def cautions(scenarios: Sequence[Scenario], runs: int = REPLICATIONS) -> tuple[C
 
 
 def first_screen(found: Sequence[Caution]) -> tuple[Caution, ...]:
-    """Return the ``FIRST_SCREEN`` cautions that matter most; in what compared offers differ always comes first."""
-    compared = [each for each in found if each.kind == "assumptions"]
-    others = [each for each in found if each.kind != "assumptions"]
-    return tuple((compared + others)[:FIRST_SCREEN])
+    """Return the ``FIRST_SCREEN`` cautions that matter most of ``found``, which is in order.
+
+    In what compared offers differ comes first, then the worst of every kind, then the others.
+    """
+    worst = {each.kind: each for each in reversed(found)}
+    return tuple(
+        sorted(found, key=lambda each: (each.kind != "assumptions", each is not worst[each.kind]))[:FIRST_SCREEN]
+    )
 
 
 def cautions_json(scenarios: Sequence[Scenario], runs: int = REPLICATIONS) -> list[dict[str, Any]]:
@@ -128,7 +132,7 @@ def _of(scenario: Scenario, runs: int) -> Iterator[Caution]:
     if share >= LEAST_UNASKED:
         message = (
             f"no job asks for {unasked:,} of the {scenario.cluster.gpus:,} GPUs ({_percent(share)}), and they are no "
-            "spares. They count as lost, though no failure takes them."
+            "spares: their hours count as lost."
         )
         yield _caution(scenario, "unasked-gpus", message, share, gpus=unasked, share=share)
 
@@ -169,12 +173,11 @@ def _crews(layout: Plan, found: tuple[Flow, ...]) -> Iterator[Caution]:
 def _long_repairs(layout: Plan, found: tuple[Flow, ...]) -> Iterator[Caution]:
     scenario = layout.scenario
     for flow in found:
-        repair = round(flow.repair_h * MS_PER_H)
         failures = flow.per_h * scenario.horizon / MS_PER_H
-        if repair > scenario.horizon and failures >= 1:
+        if flow.repair_h * MS_PER_H > scenario.horizon and failures >= 1:
             message = (
-                f'a repair of "{printable(flow.hazard.key)}" takes {_time(repair)} on average, longer than the horizon '
-                f"of {_time(scenario.horizon)}: most of what fails is never back."
+                f'a repair of "{printable(flow.hazard.key)}" takes {_hours(flow.repair_h)} on average, longer than the '
+                f"horizon of {_time(scenario.horizon)}: most of what fails is never back."
             )
             severity = min(failures * flow.share, 1.0)
             yield _caution(scenario, "long-repair", message, severity, hazard=flow.hazard.key, repair_h=flow.repair_h)

@@ -283,7 +283,13 @@ def price_all_in(found: Bill | None) -> float | None:
 
 def runs_json(runs: Sequence[RunResult]) -> dict[str, Any]:
     """Return one document for several runs; ``relative`` is against the first."""
-    return {"schema": SCHEMA, "scenarios": [each.entry(runs[0]) for each in runs]}
+    from dcsim.decide.cautions import cautions_json  # it rests on what runs are made of
+
+    return {
+        "schema": SCHEMA,
+        "cautions": cautions_json([each.scenario for each in runs], len(runs[0].sample)),
+        "scenarios": [each.entry(runs[0]) for each in runs],
+    }
 
 
 def _mean(summary: Summary | Paired) -> dict[str, Any]:

@@ -39,11 +39,21 @@ class Passage:
 
 @dataclass(frozen=True)
 class Page:
-    """A report: the answer first, then what it rests on."""
+    """A report: the answer first, then what it rests on.
+
+    ``cautions`` stand behind the first ``headline`` sentences of the answer.
+    """
 
     answer: tuple[str, ...] = ()
     parts: tuple[Table | Passage, ...] = ()
     notes: tuple[str, ...] = ()
+    cautions: tuple[str, ...] = ()
+    headline: int = 1
+
+    @property
+    def opening(self) -> tuple[str, ...]:
+        """What a first screen says: the answer with the cautions."""
+        return (*self.answer[: self.headline], *self.cautions, *self.answer[self.headline :])
 
 
 def per_cent(fraction: float | None, digits: int = 2) -> str:

@@ -9,7 +9,7 @@ from dcsim.decide.dossier import Dossier
 from dcsim.decide.result import price_all_in
 from dcsim.ledger import STATES
 from dcsim.report.document import WORDS, Bars, Part, Picture, Section, Stacks, Waterfall
-from dcsim.report.formula import LINES, PRICES, term_of, theory_table
+from dcsim.report.formula import LINES, PRICES, formula_loss, term_of, theory_table
 from dcsim.report.page import (
     MISSING,
     Passage,
@@ -163,7 +163,7 @@ def _resiliency(runs: Sequence[RunResult]) -> Table:
         _row(
             runs,
             "goodput loss, %",
-            lambda run: loss(run.estimate.accounting.goodput_loss),
+            lambda run: formula_loss(run.estimate),
             lambda run: with_error(run.loss),
             strong=True,
         ),
@@ -237,8 +237,8 @@ def why(bridges: Sequence[Bridge], called: Sequence[str]) -> Section:
         "why",
         "Why formula and simulation differ",
         (
-            "One assumption of the formula at a time is replaced by what the simulation does, on the same failures: "
-            f"each step is worth so many percentage points of all GPU-hours. Told over {told:,} replications.",
+            "One assumption of the formula at a time is replaced by what the simulation does, on the same random "
+            f"numbers: each step is worth so many percentage points of all GPU-hours. Told over {told:,} replications.",
         ),
         (*pictures, Passage("What each step puts in", _meanings(meanings))),
     )

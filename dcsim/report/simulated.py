@@ -6,8 +6,9 @@ from functools import partial
 from dcsim.decide import Bill, Bridge, Comparison, Pair, RunResult
 from dcsim.decide.estimate import relative
 from dcsim.decide.result import price_all_in
+from dcsim.decide.validity import formula_validity
 from dcsim.ledger import CAUSES, STATES
-from dcsim.report.formula import described, formula_tables, point_notes, term_of
+from dcsim.report.formula import caution_sentences, described, formula_loss, formula_tables, point_notes, term_of
 from dcsim.report.jobs import energy_rows, job_rows, out_of_service, replicas_sentence, serves
 from dcsim.report.page import (
     MISSING,
@@ -56,10 +57,13 @@ SMALL_AT_ALL = 1e-3
 
 def run_page(runs: Sequence[RunResult], notes: Sequence[str] = ()) -> Page:
     """Return what simulations of one or more scenarios say."""
+    first, others = caution_sentences([run.scenario for run in runs], len(runs[0].sample))
     return Page(
         answer=(*(_loss_sentence(run) for run in runs), *inputs(runs)),
+        cautions=first,
+        headline=len(runs),
         parts=(answer_table(runs), *_described(runs), simulated_table(runs), *range_tables(runs)),
-        notes=(*notes, *provenance(runs)),
+        notes=(*others, *notes, *provenance(runs)),
     )
 
 
@@ -67,8 +71,10 @@ def comparison_page(comparison: Comparison, notes: Sequence[str] = ()) -> Page:
     """Return the answer to "which offer?": sentence, figures, the published tables, gaps and reasons."""
     runs = comparison.runs
     priced = [pair for pair in comparison.pairs if pair.total_usd_difference]
+    first, others = caution_sentences([run.scenario for run in runs], len(runs[0].sample))
     return Page(
         answer=(verdict(runs), *luck(runs)),
+        cautions=first,
         parts=(
             answer_table(runs),
             *_described(runs),
@@ -79,7 +85,7 @@ def comparison_page(comparison: Comparison, notes: Sequence[str] = ()) -> Page:
             *(reasons(bridge) for bridge in comparison.bridges),
             *range_tables(runs),
         ),
-        notes=(*comparison.notes, *notes, *provenance(runs)),
+        notes=(*others, *comparison.notes, *notes, *provenance(runs)),
     )
 
 
@@ -90,7 +96,9 @@ def explain_page(bridge: Bridge, notes: Sequence[str] = ()) -> Page:
     answer = (
         f"{name}: the formula says {loss(first.loss)} % of all GPU-hours are lost, the simulation {loss(last.loss)} %."
     )
-    seeds = f"{bridge.replications:,} replications of seed {bridge.scenario.seed}, the same failures at every step"
+    seeds = (
+        f"{bridge.replications:,} replications of seed {bridge.scenario.seed}, the same random numbers at every step"
+    )
     return Page(
         answer=(answer,),
         parts=(*described([bridge.scenario]), bridge_table(bridge), steps_passage(bridge)),
@@ -107,10 +115,16 @@ def _described(runs: Sequence[RunResult]) -> tuple[Passage, ...]:
 
 def _loss_sentence(run: RunResult) -> str:
     name, formula = printable(run.scenario.name), loss(run.estimate.accounting.goodput_loss)
-    lost = f"{with_error(run.loss)} % of its GPU-hours in the simulation, {formula} % by the published formula."
+    simulated = f"{with_error(run.loss)} % of its GPU-hours in the simulation"
+    lost = f"{simulated}, {formula} % by the published formula{_doubt(run)}."
     if serves([run]):
         return f"{name}: a replica is out of service {out_of_service(run)}. The cluster loses {lost}"
     return f"{name} loses {lost}"
+
+
+def _doubt(run: RunResult) -> str:
+    """Say in the sentence with the loss by formula that the formula cannot hold."""
+    return "" if formula_validity(run.scenario).holds else ", which does not hold"
 
 
 def verdict(runs: Sequence[RunResult]) -> str:
@@ -220,7 +234,7 @@ def answer_table(runs: Sequence[RunResult]) -> Table:
         columns += [f"{term} USD, formula", f"{term} USD, simulated", "USD per useful GPU-h"]
     rows = []
     for run in runs:
-        cells = [loss(run.estimate.accounting.goodput_loss), with_error(run.loss)]
+        cells = [formula_loss(run.estimate), with_error(run.loss)]
         if money:
             cells += [
                 usd(run.estimate.tco.total_usd if run.estimate.tco else None),
@@ -302,7 +316,7 @@ def _states(runs: Sequence[RunResult]) -> tuple[list[str], list[str]]:
 
 
 def pair_table(pairs: Sequence[Pair]) -> Table:
-    """Return the paired differences: the second less the first, on the same failures."""
+    """Return the paired differences: the second less the first, replication by replication."""
     rows = []
     for pair in pairs:
         loss, cost = pair.loss_difference, pair.total_usd_difference
