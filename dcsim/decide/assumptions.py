@@ -1,5 +1,6 @@
 """In what offers differ that are compared, prices left out, and how much each difference matters by closed forms."""
 
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -8,22 +9,22 @@ from typing import Any, Literal
 from pydantic import BaseModel
 
 from dcsim.decide.estimate import account_scenario, job_size, mode_of
+from dcsim.decide.input_texts import ABSENT, as_texts, compact
 from dcsim.decide.theory import gang_loss
-from dcsim.hazards import Lifetime
-from dcsim.hazards.repair import RepairStage, mean_time_ms, stages_of
 from dcsim.scenario import Scenario, plan
 from dcsim.scenario.errors import dotted
 from dcsim.topology import TopologyError
-from dcsim.units import MS_PER_H, MS_PER_MIN, MS_PER_MONTH, MS_PER_S, WORK
 from dcsim.wording import printable
 
 Group = Literal["assumption", "offer", "formula"]
 GROUPS: tuple[Group, ...] = ("assumption", "offer", "formula")
 """What is assumed of failures, jobs and time; what is bought (cluster, recovery); what only the formula reads."""
-PRESENT, ABSENT, FROM_TOPOLOGY = "yes", "none", "from the topology"
-"""Whether a scenario has a job or a hazard that others lack; a key that is left out; a blast that is."""
+PRESENT = "yes"
+"""What stands for a job or hazard that others lack."""
 MOST_NAMES = 4
 """Offers that are named beside a value; source: assumed, more make no sentence."""
+MOST_EFFECTS = 20
+"""Of differences that are alike, such as of thousands of jobs, how many are swapped; source: assumed, for speed."""
 LABELS = {
     "mtbf": "MTBF",
     "detect": "detection",
@@ -89,8 +90,11 @@ def assumption_differences(scenarios: Sequence[Scenario]) -> tuple[Difference, .
     differing = [each for each in _inputs(scenarios) if any(value != each.values[0] for value in each.values)]
     losses = [_losses(each) for each in scenarios] if differing else []
     merged: dict[tuple[str, tuple[str, ...]], Difference] = {}
+    alike: Counter[tuple[str, tuple[str, ...]]] = Counter()
     for each in differing:
-        texts, effect = _texts(each), _effect(scenarios, losses, each)
+        texts = as_texts(each.path[-1], each.values, each.write())
+        alike[each.label, texts] += 1
+        effect = _effect(scenarios, losses, each) if alike[each.label, texts] <= MOST_EFFECTS else 0.0
         named = f"{each.label} of {each.owner}" if each.owner else each.label
         found = Difference(dotted(each.path), named, each.group, texts, effect)
         known = merged.get((each.label, texts))
@@ -107,6 +111,8 @@ def difference_sentence(scenarios: Sequence[Scenario], differences: Sequence[Dif
     if not assumed:
         return None
     names = [printable(each.name) for each in scenarios]
+    often = Counter(names)
+    names = [name if often[name] == 1 else f"{name} ({number})" for number, name in enumerate(names, start=1)]
     if any("," in name for name in names):
         names = [f'"{name}"' for name in names]
     clauses, before = [], None
@@ -239,27 +245,27 @@ def _strategies(values: Sequence[Any]) -> list[str]:
         keys = [key for key in type(value).model_fields if any(getattr(o, key) != getattr(value, key) for o in same)]
         written = value.model_dump(mode="json", include=set(keys), exclude_defaults=True)
         named = {LABELS.get(key, key.replace("_", " ")): text for key, text in written.items()}
-        told.append(_compact({"kind": value.kind, **named}))
+        told.append(compact({"kind": value.kind, **named}))
     return told
 
 
 def _rows(entries: Sequence[Sequence[tuple[str, str]]]) -> list[tuple[str, list[int | None]]]:
     """Match entries, (name, kind) each, of several scenarios: by name, the rest by kind in their order."""
-    rows: list[tuple[str, str, list[int | None]]] = []
+    rows: dict[str, list[int | None]] = {}
+    kinds: dict[str, str] = {}
     for number, mine in enumerate(entries):
-        left = dict(enumerate(mine))
-        for by_name in (True, False):
-            for index, (name, kind) in list(left.items()):
-                for known, its_kind, places in rows:
-                    alike = known == name if by_name else its_kind == kind and known not in dict(mine)
-                    if alike and len(places) == number:
-                        places.append(index)
-                        del left[index]
-                        break
-        for _, _, places in rows:
-            places += [None] * (number + 1 - len(places))
-        rows += [(name, kind, [*[None] * number, index]) for index, (name, kind) in left.items()]
-    return [(name, places) for name, _, places in rows]
+        names = {name for name, _ in mine}
+        left: dict[str, deque[str]] = {}  # rows that this scenario has no entry of that name for, by kind
+        for row, kind in kinds.items():
+            if row not in names:
+                left.setdefault(kind, deque()).append(row)
+        for index, (name, kind) in enumerate(mine):
+            row = name
+            if name not in rows and left.get(kind):
+                row = left[kind].popleft()
+            kinds.setdefault(row, kind)
+            rows.setdefault(row, [None] * len(entries))[number] = index
+    return list(rows.items())
 
 
 def _at(scenario: Scenario, where: Sequence[str | int]) -> Any:
@@ -267,77 +273,6 @@ def _at(scenario: Scenario, where: Sequence[str | int]) -> Any:
     for step in where:
         found = found[step] if isinstance(step, int) else getattr(found, step)
     return found
-
-
-# --- values as text -----------------------------------------------------------------------------------------------
-
-
-def _texts(each: _Input) -> tuple[str, ...]:
-    """Write the values, durations in one unit; values that are told alike are told apart by a remark."""
-    written = each.write()
-    durations = all(
-        isinstance(value, int) and isinstance(text, str) and not text.endswith(tuple(WORK.units))
-        for value, text in zip(each.values, written, strict=True)
-    )
-    if durations:
-        return tuple(_durations(each.values, months=each.path == ("horizon",)))
-    if each.path == ("seed",):
-        return tuple(map(str, each.values))
-    nothing = FROM_TOPOLOGY if each.path[-1] == "blast" else ABSENT
-    texts: list[str] = []
-    for number, value in enumerate(each.values):
-        text = nothing if written[number] is None else printable(_as_text(each.path[-1], value, written[number]), 60)
-        alike = [other for other, known in zip(each.values[:number], texts, strict=True) if known == text]
-        texts.append(text if all(other == value for other in alike) else f"{text} (changed)")
-    return tuple(texts)
-
-
-def _as_text(key: str, value: Any, written: Any) -> str:
-    """Write one value: of a lifetime kind and mean, of stages of repair their number and mean time in all."""
-    if key == "mtbf" and isinstance(value, Lifetime):
-        return f"{written['kind']}, mean {_duration(round(value.mean_ms), in_hours=True)}"
-    if key == "repair" and isinstance(value, RepairStage | tuple):
-        stages = stages_of(value)
-        several = f"{len(stages)} stages" if len(stages) > 1 else "one stage"
-        return f"{several}, {_duration(round(mean_time_ms(stages)), in_hours=True)} on average"
-    if isinstance(value, int) and isinstance(written, str) and key in ("mtbf", "detect", "repair"):
-        return _duration(value, in_hours=True)
-    return _compact(written)
-
-
-def _durations(values: Sequence[int], months: bool) -> list[str]:
-    """Write durations [ms]: months of a horizon, whole hours or whole minutes of all, else each in its own unit."""
-    if months and not any(value % MS_PER_MONTH for value in values):
-        return [f"{value // MS_PER_MONTH:,} mo" for value in values]
-    if not any(value % MS_PER_H for value in values) and max(values) > MS_PER_H:
-        return [f"{value // MS_PER_H:,} h" for value in values]
-    return [_duration(value, in_hours=max(values) > 2 * MS_PER_H) for value in values]
-
-
-def _duration(value: int, in_hours: bool) -> str:
-    """Write a duration [ms] in hours from two hours on, else in minutes or seconds; two decimals where exact."""
-    for unit, name, least in ((MS_PER_H, "h", 2), (MS_PER_MIN, "min", 1), (MS_PER_S, "s", 0)):
-        if value >= least * unit and (in_hours or name != "h") and not value * 100 % unit:
-            return f"{value / unit:,.2f}".rstrip("0").rstrip(".") + f" {name}"
-    return f"{value / MS_PER_H:,.4g} h" if value > 2 * MS_PER_H else f"{value / MS_PER_S:,.3f} s"
-
-
-def _compact(written: Any) -> str:
-    """Write a value of a scenario file on one line, without what it leaves out."""
-    if written is None or written == [] or written == ():
-        return ABSENT
-    if isinstance(written, bool):
-        return "yes" if written else "no"
-    if isinstance(written, int | float):
-        return f"{written:,}" if isinstance(written, int) else f"{written:,.6g}"
-    if isinstance(written, list | tuple):
-        return f"{_compact(written[0])}" + (f" and {len(written) - 1} more" if written[1:] else "")
-    if isinstance(written, dict):
-        if "node" in written and "name" in written:  # a topology
-            return str(written["name"])
-        parts = ((key, value) for key, value in written.items() if value is not None)
-        return ", ".join(str(value) if key in ("kind", "name") else f"{key} {_compact(value)}" for key, value in parts)
-    return str(written)
 
 
 # --- what a difference does ---------------------------------------------------------------------------------------

@@ -2,10 +2,10 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from typing import Any
 
 from dcsim.decide.assumptions import assumption_differences, difference_sentence, differences_json
+from dcsim.decide.caution import Caution, Kind, are, counted, in_hours, in_time, one_in, percent
 from dcsim.decide.crew_load import Flow, crew_pools, flows, gpus_in_repair, in_service, repairs_at_once
 from dcsim.decide.outcome import REPLICATIONS
 from dcsim.decide.theory import gang_loss, gang_strikes, mean_stall_h
@@ -13,25 +13,9 @@ from dcsim.decide.validity import formula_validity
 from dcsim.scenario import Job, Plan, Scenario, plan
 from dcsim.scenario.countable import runs_small
 from dcsim.scenario.intervals import strikes_on
-from dcsim.units import DURATION, MS_PER_H, write
+from dcsim.units import MS_PER_H
 from dcsim.wording import printable
 
-Kind = Literal[
-    "repair-overload",
-    "formula",
-    "assumptions",
-    "checkpoint-interval",
-    "recovery-time",
-    "unfinished-work",
-    "blast-stops-job",
-    "too-few-spares",
-    "long-repair",
-    "spares-below-blast",
-    "repair-queue",
-    "few-failures",
-    "unasked-gpus",
-]
-"""Kinds of caution, the most important first."""
 FIRST_SCREEN = 3
 """Cautions that a first screen holds; source: assumed."""
 NEARLY_BUSY = 0.8
@@ -40,57 +24,24 @@ FEW_FAILURES = 100
 """Failures over all runs below which the loss is uncertain by more than about 20 %: 1.96/sqrt(100)."""
 LEAST_WAIT = 1e-3
 """Share of the GPU-hours that waits for repair below which a lack of spares is no caution; source: assumed."""
+HARDLY = 100
+"""Horizons beyond which the time that a job needs is no figure any more; source: assumed."""
+MOST_JOBS = 100
+"""Jobs that are looked at one by one, the largest; source: assumed, so that 10,000 jobs take no time."""
 LEAST_UNASKED = 0.01
 """Share of the GPUs that no job asks for below which it is no caution; source: assumed."""
-
-
-@dataclass(frozen=True)
-class Caution:
-    """One caution. ``message``: a sentence or two without the scenario's name; ``figures``: its numbers for JSON.
-
-    ``severity``: a share of the GPU-hours that it is about, which orders cautions of one kind.
-    """
-
-    kind: Kind
-    scenarios: tuple[str, ...]
-    message: str
-    severity: float = 0.0
-    figures: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def order(self) -> tuple[int, float]:
-        """What cautions are sorted by: kind, then severity."""
-        return get_args(Kind).index(self.kind), -self.severity
-
-    @property
-    def sentence(self) -> str:
-        """Return the message after the scenarios that it is about."""
-        if self.kind == "assumptions":
-            return self.message
-        names = [printable(name) for name in self.scenarios]
-        return f"{', '.join(names)}: {self.message}"
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the caution for a JSON document; ``scenario`` is None where it is about several."""
-        one = self.scenarios[0] if len(self.scenarios) == 1 else None
-        about = {"kind": self.kind, "scenario": one, "scenarios": list(self.scenarios), "message": self.message}
-        return about | dict(self.figures)
 
 
 def cautions(scenarios: Sequence[Scenario], runs: int = REPLICATIONS) -> tuple[Caution, ...]:
     """Return what to know of scenarios that are run or compared together, the most important first.
 
-    ``runs``: replications of each. Two or more scenarios are taken to be compared.
-    What is said alike of several scenarios is one caution. Nothing is simulated, nothing is raised.
+    ``runs``: replications of each. Two or more scenarios are taken to be compared. What is said alike of several
+    scenarios is one caution. Nothing is simulated.
     """
     merged: dict[tuple[str, str], Caution] = {}
-    for scenario in scenarios:
-        for found in _of(scenario, runs):
-            known = merged.get((found.kind, found.message))
-            names = (*(known.scenarios if known else ()), scenario.name)
-            merged[found.kind, found.message] = Caution(
-                found.kind, tuple(dict.fromkeys(names)), found.message, found.severity, found.figures
-            )
+    for each in (each for scenario in scenarios for each in _of(scenario, runs)):
+        known = merged.get((each.kind, each.message))
+        merged[each.kind, each.message] = each if known is None else known.joined(each)
     if len(scenarios) > 1:
         differences = assumption_differences(scenarios)
         sentence = difference_sentence(scenarios, differences)
@@ -131,7 +82,7 @@ def _of(scenario: Scenario, runs: int) -> Iterator[Caution]:
     share = unasked / scenario.cluster.gpus
     if share >= LEAST_UNASKED:
         message = (
-            f"no job asks for {unasked:,} of the {scenario.cluster.gpus:,} GPUs ({_percent(share)}), and they are no "
+            f"no job asks for {unasked:,} of the {scenario.cluster.gpus:,} GPUs ({percent(share)}), and they are no "
             "spares: their hours count as lost."
         )
         yield _caution(scenario, "unasked-gpus", message, share, gpus=unasked, share=share)
@@ -148,15 +99,15 @@ def _crews(layout: Plan, found: tuple[Flow, ...]) -> Iterator[Caution]:
     scenario = layout.scenario
     horizon = scenario.horizon / MS_PER_H
     for pool in crew_pools(found):
-        crews, name = _count(pool.size, "crew"), f'"{printable(pool.name)}"'
+        crews, name = counted(pool.size, "crew"), f'"{printable(pool.name)}"'
         figures = {"pool": pool.name, "crews": pool.size, "offered_load": pool.load, "crews_needed": pool.needed}
         if pool.overloaded:
             waiting = pool.waiting(horizon)
             gpus = min(waiting * pool.gpus, scenario.cluster.gpus)
             held = f", with {gpus:,.0f} GPUs out" if gpus >= 1 else ""
             message = (
-                f"repair cannot keep up: {name} needs about {_count(pool.needed, 'crew')}, but has {pool.size:,}. "
-                f"After {_time(scenario.horizon)} about {_count(round(waiting), 'repair')} wait for a crew{held}."
+                f"repair cannot keep up: {name} needs about {counted(pool.needed, 'crew')}, but has {pool.size:,}. "
+                f"After {in_time(scenario.horizon)} about {counted(round(waiting), 'repair')} wait for a crew{held}."
             )
             severity = gpus / scenario.cluster.gpus
             figures |= {"waiting_at_horizon": waiting, "gpus_waiting_at_horizon": gpus}
@@ -164,8 +115,8 @@ def _crews(layout: Plan, found: tuple[Flow, ...]) -> Iterator[Caution]:
         elif pool.load >= NEARLY_BUSY * pool.size:
             busy, wait = pool.load / pool.size, pool.wait_h
             message = (
-                f"repairs wait long: {crews} of {name} would be busy {_percent(busy)} of the time, so a repair waits "
-                f"about {_hours(wait)} for a crew in the long run."
+                f"repairs wait long: {crews} of {name} would be busy {percent(busy)} of the time, so a repair waits "
+                f"about {in_hours(wait)} for a crew in the long run."
             )
             yield _caution(scenario, "repair-queue", message, busy, **figures, wait_h=wait)
 
@@ -176,8 +127,8 @@ def _long_repairs(layout: Plan, found: tuple[Flow, ...]) -> Iterator[Caution]:
         failures = flow.per_h * scenario.horizon / MS_PER_H
         if flow.repair_h * MS_PER_H > scenario.horizon and failures >= 1:
             message = (
-                f'a repair of "{printable(flow.hazard.key)}" takes {_hours(flow.repair_h)} on average, longer than the '
-                f"horizon of {_time(scenario.horizon)}: most of what fails is never back."
+                f'a repair of "{printable(flow.hazard.key)}" takes {in_hours(flow.repair_h)} on average, longer than '
+                f"the horizon of {in_time(scenario.horizon)}: most of what fails is never back."
             )
             severity = min(failures * flow.share, 1.0)
             yield _caution(scenario, "long-repair", message, severity, hazard=flow.hazard.key, repair_h=flow.repair_h)
@@ -211,25 +162,25 @@ def _spares(layout: Plan, found: tuple[Flow, ...]) -> Iterator[Caution]:
         worst = told[0]
         figures |= {"hazard": worst.hazard.key, "gpus_lost": lost[worst], "repair_h": worst.repair_h}
     if out > free and repairs_at_once(taking) >= 1 and not in_rack:
-        message = f"on average {out:,.0f} GPUs are in repair and {_are(free)} free to replace them: jobs wait."
+        message = f"on average {out:,.0f} GPUs are in repair and {are(free)} free to replace them: jobs wait."
         yield _caution(scenario, "too-few-spares", message, severity, gpus_in_repair=out, **figures)
     elif stops:
         worst = stops[0]
         message = (
             f'job "{printable(largest.name)}" needs {largest.gpus:,} GPUs and cannot run while one failure of '
-            f'"{printable(worst.hazard.key)}" is repaired ({_hours(worst.repair_h)} on average): '
+            f'"{printable(worst.hazard.key)}" is repaired ({in_hours(worst.repair_h)} on average): '
             f"{cluster.gpus - worst.gpus:,} of {cluster.gpus:,} are left."
         )
         yield _caution(scenario, "blast-stops-job", message, waits[worst], job=largest.name, **figures)
     elif told:
         spares = "no GPU is free to"
         if in_rack:
-            spares = f"{_count(in_rack, 'spare')} in each rack cannot"
+            spares = f"{counted(in_rack, 'spare')} in each rack cannot"
         elif free:
-            spares = f"{_count(free, 'spare' if free == cluster.spares else 'free GPU')} cannot"
+            spares = f"{counted(free, 'spare' if free == cluster.spares else 'free GPU')} cannot"
         failures = [
             f'the {lost[flow]:,} GPUs that one failure of "{printable(flow.hazard.key)}" takes out '
-            f"(repair {_hours(flow.repair_h)} on average)"
+            f"(repair {in_hours(flow.repair_h)} on average)"
             for flow in told
         ]
         message = f"{spares} replace {', nor '.join(failures)}: a job waits for the repair."
@@ -270,11 +221,14 @@ def _formula(layout: Plan) -> Iterator[Caution]:
     scenario, validity = layout.scenario, formula_validity(layout.scenario)
     figures = {"formula_loss": validity.loss, "formula_stopped_share": validity.stopped}
     if not validity.holds:
-        gives = f"it gives a loss of {_percent(validity.loss)}"
+        gives = f"it gives a loss of {percent(validity.loss)}"
         if validity.loss < 1:
-            gives = f"it stops jobs for {_percent(validity.stopped)} of the time"
+            gives = f"it stops jobs for {percent(validity.stopped)} of the time"
         exact = gang_loss(layout)
-        theory = "" if exact is None else f" By exact theory the first job alone loses {_percent(exact)} of its time."
+        theory = ""
+        if exact is not None:
+            lost = percent(exact) if exact < 0.995 else "more than 99 %"
+            theory = f" By exact theory the first job loses {lost} of its time, if it never waits for hardware."
         message = f"the published formula does not hold: {gives}.{theory}"
         yield _caution(scenario, "formula", message, max(validity.loss, validity.stopped), theory_loss=exact, **figures)
     elif validity.size_remark:
@@ -286,9 +240,8 @@ def _formula(layout: Plan) -> Iterator[Caution]:
 def _jobs(layout: Plan) -> Iterator[Caution]:
     """Yield what keeps single jobs from getting on, by exact theory of their first gang."""
     scenario = layout.scenario
-    for gang in layout.gangs:
-        if gang.instance:
-            continue
+    first = [gang for gang in layout.gangs if not gang.instance]
+    for gang in sorted(first, key=lambda gang: -gang.gpus)[:MOST_JOBS]:
         job, strikes = scenario.jobs[gang.job], gang_strikes(layout, gang.index)
         rate = sum(each.rate for each in strikes)
         share = job.gpus * job.count / scenario.cluster.gpus
@@ -296,15 +249,17 @@ def _jobs(layout: Plan) -> Iterator[Caution]:
         figures = {"job": job.name, "job_mtbf_h": 1 / rate if rate else None}
         stall = mean_stall_h(layout, strikes, gang.index) if rate else 0.0
         if rate * stall > 1:
-            message = f"{about} is interrupted every {_hours(1 / rate)} on average, but needs {_hours(stall)} to run "
+            message = (
+                f"{about} is interrupted every {in_hours(1 / rate)} on average, but needs {in_hours(stall)} to run "
+            )
             message += "again: it hardly runs."
             yield _caution(scenario, "recovery-time", message, share, stall_h=stall, **figures)
         for level, tier in enumerate(gang.recovery.tiers):
             back, every = sum(each.rate for each in strikes if each.level == level), tier.every / MS_PER_H
             if back * every > 1:
                 ends = math.exp(-min(rate * (every + tier.write / MS_PER_H), 700.0))
-                message = f"{about} rolls back every {_hours(1 / back)} on average, but saves its work only every "
-                message += f"{_hours(every)}: {_one_in(ends)} such intervals ends without a failure."
+                message = f"{about} rolls back every {in_hours(1 / back)} on average, but saves its work only every "
+                message += f"{in_hours(every)}: {one_in(ends)} such intervals ends without a failure."
                 about_it = {"checkpoint_every_h": every, "interval_without_failure": ends}
                 yield _caution(scenario, "checkpoint-interval", message, share, **about_it, **figures)
                 break
@@ -313,75 +268,56 @@ def _jobs(layout: Plan) -> Iterator[Caution]:
 
 def _work(layout: Plan, index: int, job: Job, share: float, figures: Mapping[str, Any]) -> Iterator[Caution]:
     """Yield that a job's work is not done by the horizon: not even without failures, or by exact theory."""
-    scenario = layout.scenario
     if job.work is None:
         return
-    left = (scenario.horizon - job.submit) / MS_PER_H
-    least = job.work / job.gpus / (1 - job.recovery.steady_overhead) / MS_PER_H
-    loss = gang_loss(layout, index)
-    cured = any(hazard.lemons or hazard.ages for hazard, _, _ in strikes_on(layout, index))  # rates are not constant
-    likely = least if loss is None or cured else job.work / job.gpus / MS_PER_H / max(1 - loss, 1e-12)
-    if max(least, likely) <= left:
+    left, (least, likely) = (layout.scenario.horizon - job.submit) / MS_PER_H, _needed_h(layout, index, job.work)
+    if likely <= left:
         return
-    needs = f"{_hours(least)} without any failure" if least > left else f"about {_hours(likely)} with its failures"
-    message = f'job "{printable(job.name)}" does not end within the horizon: it needs {needs}, and has {_hours(left)}.'
+    needs = f"{in_hours(least)} without any failure" if least > left else f"about {in_hours(likely)} with its failures"
+    if least <= left and likely > HARDLY * left:
+        needs = f"more than {in_hours(HARDLY * left)} with its failures"
+    message = (
+        f'job "{printable(job.name)}" does not end within the horizon: it needs {needs}, and has {in_hours(left)}.'
+    )
     numbers = {"least_h": least, "expected_h": likely, "available_h": left}
-    yield _caution(scenario, "unfinished-work", message, share, **numbers, **figures)
+    yield _caution(layout.scenario, "unfinished-work", message, share, **numbers, **figures)
+
+
+def _needed_h(layout: Plan, index: int, work: int) -> tuple[float, float]:
+    """Return how long a gang needs for its work [h]: without failures, and in the mean by exact theory.
+
+    Theory takes rates as constant; where they are not (lemons that are repaired, ageing), it has no say.
+    """
+    gang = layout.gangs[index]
+    alone = work / gang.gpus / MS_PER_H
+    least = alone / (1 - gang.recovery.steady_overhead)
+    varies = any(hazard.lemons or hazard.ages for hazard, _, _ in strikes_on(layout, index))
+    loss = None if varies else gang_loss(layout, index)
+    return least, least if loss is None else max(least, alone / max(1 - loss, 1e-9))
 
 
 def _few_failures(layout: Plan, runs: int) -> Iterator[Caution]:
+    """Yield that few failures reach jobs in all runs; a job that ends meets none after its end."""
     scenario = layout.scenario
-    stopping = {hazard.key for hazard, _, _ in strikes_on(layout)}
-    rates = (
-        layout.components(hazard) / hazard.mtbf_ms(layout.components(hazard))
-        for hazard in scenario.hazards
-        if hazard.key in stopping
+    gpu_hours = 0.0
+    for gang in layout.gangs:
+        if not gang.instance:
+            left = (scenario.horizon - gang.submit) / MS_PER_H
+            active = left if gang.work is None else min(left, gang.work / gang.gpus / MS_PER_H)
+            gpu_hours += active * gang.gpus * scenario.jobs[gang.job].count
+    per_h = sum(
+        layout.components(hazard) / hazard.mtbf_ms(layout.components(hazard)) * MS_PER_H
+        for hazard, _, _ in strikes_on(layout)
     )
-    each = sum(rates) * scenario.horizon * scenario.gpus_in_jobs / scenario.cluster.gpus
+    each = per_h * gpu_hours / scenario.cluster.gpus
     if not each or each * runs >= FEW_FAILURES:
         return
     needed = math.ceil(FEW_FAILURES / each)
     error = 1.96 / math.sqrt(each * runs)
-    known = f"within about ± {_percent(error)}" if error < 1 else "hardly at all"
-    message = f"few failures: about {each:,.2g} in a run, {each * runs:,.2g} in {_count(runs, 'run')}. What failures "
-    message += f"cost is known {known}; {needed:,} runs make that ± 20 %."
-    yield _caution(
-        scenario, "few-failures", message, 1 / (each * runs), failures_per_run=each, runs=runs, runs_needed=needed
+    known = f"to about {percent(error)} of it" if error < 1 else "hardly at all"
+    message = (
+        f"few failures: about {each:,.2g} in a run, {each * runs:,.2g} in {counted(runs, 'run')}. What they cost is "
     )
-
-
-# --- numbers in sentences -----------------------------------------------------------------------------------------
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}" + ("" if number == 1 else "s")
-
-
-def _are(number: int) -> str:
-    return "none is" if not number else f"{number:,} {'is' if number == 1 else 'are'}"
-
-
-def _percent(share: float) -> str:
-    """Write a share with two significant digits, whole from 10 % on."""
-    value = 100 * share
-    return f"{value:,.0f} %" if value >= 10 else f"{value:.2g} %"
-
-
-def _hours(hours: float) -> str:
-    """Write a time [h] in minutes, hours or days, to three digits."""
-    for least, unit, name in ((48.0, 24.0, "d"), (1.0, 1.0, "h"), (0.0, 1 / 60, "min")):
-        if hours >= least:
-            return f"{hours / unit:,.0f} {name}" if hours / unit >= 100 else f"{hours / unit:.3g} {name}"
-    return "0 min"
-
-
-def _time(ms: int) -> str:
-    """Write a time [ms] as a scenario file would, or to three digits where that is long."""
-    text = write(ms, DURATION)
-    return text if len(text) <= 9 else _hours(ms / MS_PER_H)
-
-
-def _one_in(share: float) -> str:
-    """Write a small share as "1 in 20"."""
-    often = 1 / share
-    return f"one in {often:,.0f}" if often < 1e6 else "less than one in a million"
+    message += f"known {known}; to 20 % of it after {counted(needed, 'run')}."
+    numbers = {"failures_per_run": each, "runs": runs, "runs_needed": needed}
+    yield _caution(scenario, "few-failures", message, 1 / (each * runs), **numbers)

@@ -226,7 +226,7 @@ def test_a_simulated_queue_below_its_crews_is_steady(repair, crews, mtbf, tolera
     made = scenario([node(crews, mtbf, repair)], horizon="40000 h")
     (pool,) = crew_pools(flows(plan(made)))
     assert 0.75 < pool.load / pool.size < 0.95
-    out = gpu_hours_in_repair(made, 16).mean() / 40_000 / 8  # nodes
+    out = gpu_hours_in_repair(made, 8).mean() / 40_000 / 8  # nodes
     rate = (128 - out) / float(mtbf.split()[0])
     assert out / rate == pytest.approx(pool.busy_h + pool.wait_h, rel=tolerance)
 

@@ -134,7 +134,9 @@ def test_many_offers_make_a_short_sentence():
             for number in range(1, 7)]  # fmt: skip
     sentence = difference_sentence(made, assumption_differences(made))
     assert sentence == "The offers differ in assumptions: MTBF (6 values, 10,000 h to 60,000 h)."
-    made = [GOLD] * 5 + [load("pretrain-5184/gold", name="other", **{"hazards.gpu.mtbf": "9000 h"})]
+    made = [load("pretrain-5184/gold", name=f"offer {number}") for number in range(5)] + [
+        load("pretrain-5184/gold", name="other", **{"hazards.gpu.mtbf": "9000 h"})
+    ]
     sentence = difference_sentence(made, assumption_differences(made))
     assert sentence == "The offers differ in assumptions: MTBF 25,000 h at 5 offers, 9,000 h at other."
 
@@ -146,3 +148,10 @@ def test_a_swap_that_does_not_fit_has_no_effect():
     assert {"cluster.topology", "cluster.gpus"} <= {each.key for each in found}
     assert all(each.effect >= 0 for each in found)
     assert [each["key"] for each in differences_json(found)] == [each.key for each in found]
+
+
+def test_offers_of_one_name_are_numbered():
+    """Two offers of one name cannot be told apart by it."""
+    made = [GOLD, load("pretrain-5184/gold", **{"hazards.gpu.mtbf": "9000 h"})]
+    sentence = difference_sentence(made, assumption_differences(made))
+    assert sentence == "The offers differ in assumptions: MTBF 25,000 h at Gold-tier (1), 9,000 h at Gold-tier (2)."

@@ -4,7 +4,8 @@ import math
 
 import pytest
 
-from dcsim.decide.cautions import Caution, cautions, cautions_json, first_screen
+from dcsim.decide.caution import Caution
+from dcsim.decide.cautions import cautions, cautions_json, first_screen
 from dcsim.decide.estimate import account_scenario
 from dcsim.decide.theory import gang_loss
 from dcsim.decide.validity import formula_validity
@@ -178,7 +179,7 @@ def test_a_formula_above_a_hundred_per_cent():
     assert loss > 1
     assert caution.message == (
         f"the published formula does not hold: it gives a loss of {100 * loss:.0f} %. "
-        f"By exact theory the first job alone loses {100 * exact:.0f} % of its time."
+        f"By exact theory the first job loses {100 * exact:.0f} % of its time, if it never waits for hardware."
     )
 
 
@@ -245,10 +246,28 @@ def test_few_failures():
     caution = found(made, runs=32)["few-failures"]
     assert caution.figures["failures_per_run"] == pytest.approx(125 / 400)
     assert caution.message == (
-        "few failures: about 0.31 in a run, 10 in 32 runs. What failures cost is known within about ± 62 %; "
-        "320 runs make that ± 20 %."
+        "few failures: about 0.31 in a run, 10 in 32 runs. What they cost is known to about 62 % of it; "
+        "to 20 % of it after 320 runs."
     )
     assert "few-failures" not in found(made, runs=320)
+
+
+def test_a_job_that_ends_meets_few_failures():
+    """A month of 12 is all that its work takes: a twelfth of the failures, not those of the whole horizon."""
+    hazard = {"component": "node", "mtbf": "1e6 h", "repair": "1 h"}
+    jobs = [{"name": "train", "gpus": 1000, "work": "720000 GPU-h", "recovery": RESTART}]
+    caution = found(scenario(spares=24, jobs=jobs, hazards=[hazard]))["few-failures"]
+    assert caution.figures["failures_per_run"] == pytest.approx(125e-6 * 720, rel=1e-3)
+
+
+def test_a_job_that_never_ends_has_no_figure_of_years():
+    """No checkpoint for work of 900 h at a failure every 8 h: more than a hundred horizons."""
+    jobs = [
+        {"name": "train", "gpus": 1000, "work": "900000 GPU-h", "recovery": RESTART | {"checkpoint_every": "9000 h"}}
+    ]
+    hazard = {"component": "node", "mtbf": "1000 h", "repair": "1 h"}
+    caution = found(scenario(spares=24, jobs=jobs, hazards=[hazard]))["unfinished-work"]
+    assert "it needs more than 36,000 d with its failures, and has 360 d." in caution.message
 
 
 # --- order, JSON ------------------------------------------------------------------------------------------------------
