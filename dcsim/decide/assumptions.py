@@ -92,7 +92,9 @@ def assumption_differences(scenarios: Sequence[Scenario]) -> tuple[Difference, .
     merged: dict[tuple[str, tuple[str, ...]], Difference] = {}
     alike: Counter[tuple[str, tuple[str, ...]]] = Counter()
     for each in differing:
-        texts = as_texts(each.path[-1], each.values, each.write())
+        written = each.write()
+        present = all(isinstance(text, str) and text in (PRESENT, ABSENT) for text in written)
+        texts = tuple(written) if present else as_texts(each.path[-1], each.values, written)
         alike[each.label, texts] += 1
         effect = _effect(scenarios, losses, each) if alike[each.label, texts] <= MOST_EFFECTS else 0.0
         named = f"{each.label} of {each.owner}" if each.owner else each.label

@@ -120,6 +120,13 @@ def test_a_hazard_that_only_one_has():
     )
 
 
+def test_a_hazard_that_two_have_unlike_each_other():
+    """Of three offers one has no GPU failures: it is said who has them, not how they differ."""
+    made = [load(f"failures/{name}") for name in ("reference", "causes", "stragglers")]
+    (gpu,) = [each for each in assumption_differences(made) if each.key == "hazards.gpu"]
+    assert gpu.values == ("none", "yes", "yes")
+
+
 def test_values_that_read_alike_are_told_apart():
     """Two Weibull lives of one mean and two shapes."""
     lives = [{"kind": "weibull", "mean": "9000 h", "shape": shape} for shape in (0.7, 0.9)]
