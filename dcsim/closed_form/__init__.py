@@ -13,6 +13,7 @@ from dcsim.closed_form.accounting import (
     mean_job_size,
 )
 from dcsim.closed_form.elastic import elastic_goodput
+from dcsim.closed_form.queueing import overload_queue, queue_wait, repairman_wait
 from dcsim.closed_form.renewal import (
     completion,
     daly_interval,
@@ -59,6 +60,9 @@ __all__ = [
     "mean_job_size",
     "no_rollback_goodput",
     "optimal_interval",
+    "overload_queue",
+    "queue_wait",
+    "repairman_wait",
     "restart_goodput",
     "rollback_first_order",
     "rollback_goodput",

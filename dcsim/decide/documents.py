@@ -18,7 +18,10 @@ NOT_DONE = dict.fromkeys(("mean", "se", "ci95", *QUANTILES, *(f"{name}_ci95" for
 
 def runs_json(runs: "Sequence[RunResult]") -> dict[str, Any]:
     """Return one document for several runs; ``relative`` is against the first."""
-    return {"schema": SCHEMA, "scenarios": [run_entry(each, runs[0]) for each in runs]}
+    from dcsim.decide.cautions import cautions_json  # cautions rest on what runs are made of
+
+    found = cautions_json([each.scenario for each in runs], len(runs[0].sample))
+    return {"schema": SCHEMA, "cautions": found, "scenarios": [run_entry(each, runs[0]) for each in runs]}
 
 
 def run_entry(run: "RunResult", first: "RunResult") -> dict[str, Any]:

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 
 from dcsim.decide import Pair, RunResult, Verdict
+from dcsim.decide.validity import formula_validity
 from dcsim.decide.verdict import SAME, Against
 from dcsim.decide.verdict import verdict as judge
 from dcsim.economics import Bill
-from dcsim.report.formula import term_of
+from dcsim.report.formula import formula_loss, term_of
 from dcsim.report.jobs import out_of_service, replicas_sentence, serves
 from dcsim.report.page import (
     MISSING,
@@ -41,7 +42,8 @@ def run_sentences(run: RunResult) -> list[str]:
 def loss_sentence(run: RunResult) -> str:
     """Say how long it takes where jobs end, what is lost, what nobody asked for, and what the formula says of it."""
     name = printable(run.scenario.name)
-    formula = f"{formula_loss(run)} % by the published formula"
+    doubt = "" if formula_validity(run.scenario).holds else ", which does not hold"
+    formula = f"{loss(run.estimate.accounting.goodput_loss)} % by the published formula{doubt}"
     idle = (
         f", {per_cent(run.shares['spare'])} of them as idle spares,"
         if run.shares["spare"] > SPARES * run.lost.mean
@@ -74,11 +76,6 @@ def hours(run: RunResult) -> str:
     """Write when the last job is done [h]: mean and interval."""
     found = run.done.hours if run.done else None
     return MISSING if found is None else f"{with_error(found, 1)} h"
-
-
-def formula_loss(run: RunResult) -> str:
-    """Write the loss by the published formula in per cent, without the sign."""
-    return loss(run.estimate.accounting.goodput_loss)
 
 
 def paid_sentence(runs: Sequence[RunResult]) -> str:
@@ -155,12 +152,12 @@ def verdict_sentence(found: Verdict, runs: Sequence[RunResult]) -> str:
     def named(each: Against) -> str:
         return printable(runs[each.index].scenario.name)
 
-    def at(index: int) -> str:
-        return f"{number(prices[index], digits)} USD"
+    def at(index: int, unit: str = " USD") -> str:
+        return f"{number(prices[index], digits)}{unit}"
 
     hour = "per useful GPU-hour"
     same, tied = found.having("same"), found.having("tied")
-    dearer = [f"{at(each.index)} at {named(each)} ({_more(each, least)})" for each in found.having("dearer")]
+    dearer = [f"{at(each.index, '')} at {named(each)} ({_more(each, least)})" for each in found.having("dearer")]
     sure = _surely(found, runs)
     if same:
         names = and_list([name, *map(named, same)])
@@ -241,7 +238,7 @@ def answer_table(runs: Sequence[RunResult]) -> Table:
         cells.append(with_error(run.lost))
         if any(each.unasked for each in runs):
             cells.append(loss(run.unasked))
-        cells.append(formula_loss(run))
+        cells.append(formula_loss(run.estimate))
         rows.append(Row(printable(run.scenario.name, 16), tuple(cells), strong=True))
     return Table("Price, payments and losses", tuple(columns), tuple(rows), notes=(USEFUL,) if bills else ())
 

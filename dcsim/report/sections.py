@@ -11,7 +11,7 @@ from dcsim.economics import GROUPS, LINES, Bill
 from dcsim.ledger import STATES
 from dcsim.report.answer import answer_table
 from dcsim.report.document import WORDS, Bars, Part, Picture, Section, Stacks, Waterfall
-from dcsim.report.formula import METHOD, PRICES, bill_rows, theory_table
+from dcsim.report.formula import METHOD, PRICES, bill_rows, formula_loss, theory_table
 from dcsim.report.page import (
     MISSING,
     Passage,
@@ -166,7 +166,7 @@ def _resiliency(runs: Sequence[RunResult]) -> Table:
         _row(
             runs,
             "goodput loss, %",
-            lambda run: loss(run.estimate.accounting.goodput_loss),
+            lambda run: formula_loss(run.estimate),
             lambda run: with_error(run.loss) if run.done is None else with_error(run.lost),
             strong=True,
         ),

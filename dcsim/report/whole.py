@@ -59,8 +59,9 @@ def _about(runs: Sequence[RunResult]) -> tuple[str, ...]:
 
 def _answer(given: Dossier) -> tuple[str, ...]:
     if len(given.runs) > 1:
-        return comparison_page(Comparison(given.runs, given.pairs, given.bridges, given.notes)).answer
-    return (*run_page(given.runs).answer, *luck(given.runs))
+        return comparison_page(Comparison(given.runs, given.pairs, given.bridges, given.notes)).opening
+    page = run_page(given.runs)
+    return (*page.answer[: page.headline], *page.cautions, *luck(given.runs))
 
 
 def _cards(runs: Sequence[RunResult]) -> tuple[Card, ...]:
