@@ -23,6 +23,8 @@ from dcsim.scenario.origins import origins as origins_of
 
 COMMON_SEED = "of the first scenario, the same for all that are compared"
 """Origin of a seed that took the place of the scenario's own."""
+COMMON_SEEDS = (COMMON_SEED, "of the first scenario, so that the same failures strike all")
+"""The same in the folders of runs that earlier versions left."""
 
 
 @dataclass(frozen=True)
@@ -126,7 +128,7 @@ def recompare(folders: Sequence[Path], workers: int | None = None) -> Comparison
         raise StoreError(folders[0], f"has not the seed of the others: {', '.join(map(str, seeds))}")
     simulated = [each.scenario for each in results]
     notes = _notes(simulated, seeds[0])
-    if any(Manifest.read(folder).origins.get("seed") == COMMON_SEED for folder in folders):
+    if any(Manifest.read(folder).origins.get("seed") in COMMON_SEEDS for folder in folders):
         notes = (_common(simulated, seeds[0]), *notes)
     return _compared(results, samples, notes)
 

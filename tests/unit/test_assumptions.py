@@ -32,7 +32,8 @@ def test_the_published_offers():
         ("spares", ("32", "0", "0")),
     ]
     assert difference_sentence(TIERS, found) == (
-        "The offers differ in assumptions: detection 15 min at Gold-tier and Hyperscaler, 60 min at Silver-tier; "
+        "The offers differ in assumed detection, MTBF and repair: "
+        "detection 15 min at Gold-tier and Hyperscaler, 60 min at Silver-tier; "
         "MTBF 25,000 h against 15,000 h; repair 15 min against 60 min; and 1 more."
     )
 
@@ -116,7 +117,8 @@ def test_a_hazard_that_only_one_has():
     assert (link.key, link.label, link.values) == ("hazards.link", 'failures of "link", "uplink"', ("yes", "none"))
     assert link.effect > 0
     assert difference_sentence([pluggable, packaged], found) == (
-        'The offers differ in assumptions: failures of "link", "uplink" only at Pluggable optics; '
+        'The offers differ in assumed failures of "link", "uplink" and failures of "leaf": '
+        'failures of "link", "uplink" only at Pluggable optics; '
         'failures of "leaf" only at Co-packaged optics.'
     )
 

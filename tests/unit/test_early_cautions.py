@@ -128,7 +128,7 @@ def test_gpus_that_no_job_asks_for_are_spares_too():
     kinds = found(scenario(spares=4, jobs=jobs, hazards=[hazard]))
     assert "spares-below-blast" not in kinds
     assert kinds["unasked-gpus"].message == (
-        "no job asks for 60 of the 1,024 GPUs (5.9 %), and they are no spares: their hours count as lost."
+        "no job asks for 60 of the 1,024 GPUs (5.9 %), and they are no spares: they are paid for and idle, which is no loss of work."
     )
 
 
@@ -279,7 +279,7 @@ def test_the_worst_comes_first_and_differences_lead_a_comparison():
     three = cautions([load(f"pretrain-5184/{name}") for name in ("gold", "hyperscaler", "silver")])
     first = first_screen(three)
     assert [each.kind for each in first] == ["assumptions", "spares-below-blast", "spares-below-blast"]
-    assert first[0].sentence.startswith("The offers differ in assumptions: ")
+    assert first[0].sentence.startswith("The offers differ in assumed detection, MTBF and repair: ")
     assert first[1].scenarios == ("Silver-tier",)
     hazard = {"component": "node", "mtbf": "160 h", "repair": {"name": "hands", "time": "10 h", "crews": 2}}
     assert next(iter(found(scenario(spares=24, hazards=[hazard])))) == "repair-overload"
