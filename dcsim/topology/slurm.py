@@ -6,13 +6,13 @@ topology/tree and topology/block; topology/ring, topology/torus3d and topology/f
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING
 
+from dcsim.hostlist import HostlistError, TooManyNames, expand
 from dcsim.topology.description import TopologyError
 from dcsim.wording import did_you_mean, shown
 
@@ -361,40 +361,11 @@ def _expand(hostlist: _Hostlist | None, room: int, problems: list[str]) -> tuple
     """The names of a hostlist expression in natural order, each once; none and a problem where it is bad."""
     if hostlist is None:
         return ()
-    from ClusterShell.NodeSet import RESOLVER_NOGROUP, NodeSet, NodeSetException
-
-    found = f"{hostlist.where}: found {shown(hostlist.text)}"
-    # ClusterShell reads more than Slurm does: groups, steps, negative numbers and set operations.
-    if not re.fullmatch(r"(?!.*[\[,]-)[A-Za-z0-9_.,\[\]-]+", hostlist.text):
-        problems.append(f"{found}; must be a hostlist like tux[0-3,12],dev1")
-    elif not _size(hostlist.text) <= room:  # so that a size beyond floats is refused too
-        problems.append(f"{found}; allowed: {MAX_NODES} names in all")
-    else:
-        try:
-            return tuple(NodeSet(_RANGE.sub(_same_width, hostlist.text), resolver=RESOLVER_NOGROUP))
-        except (NodeSetException, ValueError) as error:  # ValueError: a number of more digits than Python reads
-            problems.append(f"{found}; must be a hostlist like tux[0-3,12],dev1: {error!s:.200}")
+    try:
+        return expand(hostlist.text, room)
+    except TooManyNames:
+        why = f"allowed: {MAX_NODES} names in all"  # of the whole file
+    except HostlistError as error:
+        why = str(error)
+    problems.append(f"{hostlist.where}: found {shown(hostlist.text)}; {why}")
     return ()
-
-
-_RANGE = re.compile(r"(?<=[\[,])([0-9]+)-([0-9]+)(?=[],])")
-
-
-def _size(hostlist: str) -> float:
-    """How many names a hostlist has at most, found without making them."""
-
-    def numbers(bracket: str) -> float:
-        return bracket.count(",") + 1 + sum(float(high) - float(low) for low, high in _RANGE.findall(bracket))
-
-    parts = re.split(r",(?![^\[\]]*\])", hostlist)
-    return sum(math.prod(map(numbers, re.findall(r"\[[^]]*\]", part))) for part in parts)
-
-
-def _same_width(match: re.Match[str]) -> str:
-    """Slurm pads to the width of the range's start, 01-100 included; ClusterShell wants 01-99,100-100."""
-    low, high = match.groups()
-    if not (low.startswith("0") and len(low) < len(high)) or high.startswith("0"):
-        return match[0]
-    parts = [f"{low}-{'9' * len(low)}"]
-    parts += [f"1{'0' * (width - 1)}-{'9' * width}" for width in range(len(low) + 1, len(high))]
-    return ",".join([*parts, f"1{'0' * (len(high) - 1)}-{high}"])
