@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from dcsim.plant import outage
 from dcsim.topology import MAX_GPUS, Topology, TopologyError, build, load_description
 from dcsim.topology.imported import NODES_PER_RACK, PORT, kind_of, read_tree, to_toml
-from dcsim.topology.slurm import LeafSwitch, SwitchTree
+from dcsim.topology.switch_tree import LeafSwitch, SwitchTree
 
 EXAMPLES = Path(__file__).parent / "slurm_examples"
 LINGJUN = Path(__file__).parents[3] / "shared" / "data" / "lingjun-topology-2023.csv"
