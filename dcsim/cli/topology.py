@@ -74,7 +74,7 @@ def topology_command(ctx: click.Context) -> None:
 )
 @JSON
 def list_topologies(as_json: bool) -> None:
-    """Print the topologies that come with dcsim: GPUs per node and rack, and what is described."""
+    """List the topologies that come with dcsim: GPUs per node and per rack, and what each of them describes."""
     from dcsim.decide.estimate import SCHEMA
     from dcsim.report.plant import described
     from dcsim.shipped import shipped_files
@@ -126,7 +126,7 @@ def list_topologies(as_json: bool) -> None:
 )  # fmt: skip
 @JSON
 def show_topology(name: str, gpus: int | None, addresses: Sequence[str], as_json: bool) -> None:
-    """Print a plant from site to GPU: counts, watts, data rates, optics, redundancy; or what a failure takes down.
+    """Show a cluster from site to GPU: counts, watts, data rates, optics and redundancy; with --fail, what fails.
 
     TOPOLOGY is the name of a shipped topology (dcsim topology list) or the path of a file.
     """
@@ -169,7 +169,7 @@ def show_topology(name: str, gpus: int | None, addresses: Sequence[str], as_json
 def build_topology(name: str, gpus: int, file: Path, kind: str | None, expand: bool) -> None:
     """Write a cluster's dependence graph (.json: networkx node-link, .graphml) or its picture (.svg).
 
-    An edge leads from what holds or serves to what depends on it. FILE is replaced if it exists.
+    An edge leads from a part to the parts that it holds or serves. FILE is replaced if it exists.
     """
     kind = kind or FORMATS.get(file.suffix.lower())
     if kind is None:
