@@ -53,6 +53,7 @@ class Plant(Builder):
         nodes = self.gpus // self.node
         rails, homes = self.number(1, 2), self.number(1, 2) if "homes" in self.has else 1
         found: dict[str, Any] = {"nics": rails * self.number(1, 2), "port": "400 Gb/s", "homes": homes, "rails": rails}
+        found["reroute"] = found["nics"] > rails  # not drawn, so that all else stays as it was
         if "spine" not in self.has:
             return found | {"leaf": {"nodes": nodes}}
         size = self.uneven(nodes, self.one(2, 4, max(1, nodes // 2)))

@@ -128,7 +128,8 @@ def test_gpus_that_no_job_asks_for_are_spares_too():
     kinds = found(scenario(spares=4, jobs=jobs, hazards=[hazard]))
     assert "spares-below-blast" not in kinds
     assert kinds["unasked-gpus"].message == (
-        "no job asks for 60 of the 1,024 GPUs (5.9 %), and they are no spares: they are paid for and idle, which is no loss of work."
+        "no job asks for 60 of the 1,024 GPUs (5.9 %), and they are no spares: they are paid for and "
+        "idle, which is no loss of work."
     )
 
 
