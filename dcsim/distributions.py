@@ -36,6 +36,11 @@ class Fixed(BaseModel):
         """Variance over the squared mean."""
         return 0.0
 
+    @property
+    def third(self) -> float:
+        """Third moment over the cubed mean."""
+        return 1.0
+
     def draw(self, rng: np.random.Generator, size: int) -> Times:
         """Return ``size`` times [ms]; no random number is used."""
         return np.full(size, self.time, dtype=np.int64)
@@ -68,6 +73,11 @@ class Exponential(_Mean):
         """Variance over the squared mean."""
         return 1.0
 
+    @property
+    def third(self) -> float:
+        """Third moment over the cubed mean."""
+        return 6.0
+
     def draw(self, rng: np.random.Generator, size: int) -> Times:
         """Return ``size`` times [ms]."""
         return milliseconds(rng.standard_exponential(size) * self.mean)
@@ -83,6 +93,11 @@ class Lognormal(_Mean):
     def variation(self) -> float:
         """Variance over the squared mean."""
         return math.expm1(self.sigma**2)
+
+    @property
+    def third(self) -> float:
+        """Third moment over the cubed mean."""
+        return math.exp(min(3 * self.sigma**2, 700.0))
 
     def draw(self, rng: np.random.Generator, size: int) -> Times:
         """Return ``size`` times [ms]: exp(sigma z - sigma^2 / 2) times the mean."""
@@ -100,6 +115,11 @@ class Weibull(_Mean):
     def variation(self) -> float:
         """Variance over the squared mean."""
         return math.gamma(1 + 2 / self.shape) / math.gamma(1 + 1 / self.shape) ** 2 - 1
+
+    @property
+    def third(self) -> float:
+        """Third moment over the cubed mean."""
+        return math.gamma(1 + 3 / self.shape) / math.gamma(1 + 1 / self.shape) ** 3
 
     def draw(self, rng: np.random.Generator, size: int) -> Times:
         """Return ``size`` times [ms]: E^(1/k) / Gamma(1 + 1/k) times the mean, E unit exponential."""
@@ -127,6 +147,11 @@ class Empirical(BaseModel):
     def variation(self) -> float:
         """Variance over the squared mean."""
         return float(np.var(self.values) / self.mean_ms**2) if self.mean_ms else 0.0
+
+    @property
+    def third(self) -> float:
+        """Third moment over the cubed mean."""
+        return float(np.mean(np.array(self.values, dtype=np.float64) ** 3) / self.mean_ms**3) if self.mean_ms else 1.0
 
     def draw(self, rng: np.random.Generator, size: int) -> Times:
         """Return ``size`` times [ms]."""

@@ -10,6 +10,7 @@ from dcsim.decide.crew_load import Flow, crew_pools, flows, gpus_in_repair, in_s
 from dcsim.decide.outcome import REPLICATIONS
 from dcsim.decide.theory import gang_loss, gang_strikes, mean_stall_h
 from dcsim.decide.validity import formula_validity
+from dcsim.montecarlo.reliability import runs_needed
 from dcsim.scenario import Job, Plan, Scenario
 from dcsim.scenario.countable import runs_small
 from dcsim.scenario.intervals import strikes_on
@@ -22,8 +23,6 @@ FIRST_SCREEN = 3
 """Cautions that a first screen holds; source: assumed."""
 NEARLY_BUSY = 0.8
 """Share of the crews that is busy from which on waits are long; source: assumed, as usual in queueing."""
-FEW_FAILURES = 100
-"""Failures over all runs below which the loss is uncertain by more than about 20 %: 1.96/sqrt(100)."""
 LEAST_WAIT = 1e-3
 """Share of the GPU-hours that waits for repair below which a lack of spares is no caution; source: assumed."""
 HARDLY = 100
@@ -313,14 +312,12 @@ def _few_failures(layout: Plan, runs: int) -> Iterator[Caution]:
         for hazard, _, _ in strikes_on(layout)
     )
     each = per_h * gpu_hours / scenario.cluster.gpus
-    if not each or each * runs >= FEW_FAILURES:
+    needed = runs_needed(scenario)
+    if not each or runs >= needed:
         return
-    needed = math.ceil(FEW_FAILURES / each)
-    error = 1.96 / math.sqrt(each * runs)
-    known = f"to about {percent(error)} of it" if error < 1 else "hardly at all"
     message = (
-        f"few failures: about {each:,.2g} in a run, {each * runs:,.2g} in {counted(runs, 'run')}. What they cost is "
+        f"few failures: about {each:,.2g} in a run, {each * runs:,.2g} in {counted(runs, 'run')}. A reliable interval "
+        f"of the loss needs about {counted(needed, 'run')}."
     )
-    message += f"known {known}; to 20 % of it after {counted(needed, 'run')}."
     numbers = {"failures_per_run": each, "runs": runs, "runs_needed": needed}
     yield _caution(scenario, "few-failures", message, 1 / (each * runs), **numbers)

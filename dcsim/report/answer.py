@@ -36,7 +36,21 @@ USEFUL = "A useful GPU-hour is an hour of one GPU whose work is kept."
 
 def run_sentences(run: RunResult) -> list[str]:
     """Say what one scenario loses and what is paid for it."""
-    return [loss_sentence(run), *filter(None, [paid_sentence([run])])]
+    return [*filter(None, [loss_sentence(run), too_few([run]), paid_sentence([run])])]
+
+
+def too_few(runs: Sequence[RunResult]) -> str:
+    """Say that there are too few failures for an interval, and how many runs are needed; empty: there are enough."""
+    short = [run.runs_needed for run in runs if run.runs_needed is not None]
+    count = len(runs[0].sample)
+    if not short or count == 1:
+        return ""
+    which = "" if len(short) == len(runs) else _whose([run for run in runs if run.runs_needed is not None])
+    return f"Too few failures in {count:,} runs{which} for an interval; about {max(short):,} runs are needed."
+
+
+def _whose(runs: Sequence[RunResult]) -> str:
+    return f" of {and_list([printable(run.scenario.name) for run in runs])}"
 
 
 def loss_sentence(run: RunResult) -> str:
@@ -105,7 +119,7 @@ def paid(run: RunResult) -> str:
     if found is None:
         return MISSING
     scale, unit = scale_of([found.mean])
-    half = "" if not found.half_width else f" ± {dollars(found.half_width, scale, found.mean)}"
+    half = "" if not found.shown_half_width else f" ± {dollars(found.shown_half_width, scale, found.mean)}"
     return f"{dollars(found.mean, scale)}{half} {unit}"
 
 
@@ -129,6 +143,7 @@ def comparison_sentences(runs: Sequence[RunResult]) -> list[str]:
     said = [verdict_sentence(found, runs)]
     if any(run.done for run in runs):
         said.append(_done_after(runs))
+    said += filter(None, [too_few(runs)])
     return [*said, paid_sentence(runs), *([replicas_sentence(runs)] if serves(runs) else [])]
 
 
@@ -246,5 +261,5 @@ def answer_table(runs: Sequence[RunResult]) -> Table:
 def _paid_cell(run: RunResult, bill: Bill | None, scale: float) -> str:
     if bill is None or run.paid_usd is None:
         return MISSING
-    half = run.paid_usd.half_width
+    half = run.paid_usd.shown_half_width
     return dollars(bill.paid_usd, scale) + (f" ± {dollars(half, scale, bill.paid_usd)}" if half else "")

@@ -68,9 +68,14 @@ def until_done_sentence(each: Estimate) -> str:
     )
 
 
-def caution_sentences(scenarios: Sequence[Scenario], runs: int = REPLICATIONS) -> tuple[tuple[str, ...], list[str]]:
-    """Return the cautions of a first screen, and the others."""
-    found = cautions(scenarios, runs)
+def caution_sentences(
+    scenarios: Sequence[Scenario], runs: int = REPLICATIONS, simulated: bool = False
+) -> tuple[tuple[str, ...], list[str]]:
+    """Return the cautions of a first screen, and the others.
+
+    ``simulated``: the answer says itself where there were too few failures.
+    """
+    found = [each for each in cautions(scenarios, runs) if not (simulated and each.kind == "few-failures")]
     first = first_screen(found)
     return tuple(each.sentence for each in first), [each.sentence for each in found if each not in first]
 

@@ -77,7 +77,7 @@ def _cards(runs: Sequence[RunResult]) -> tuple[Card, ...]:
         notes += [] if run.done is None else [f"done after {hours(run)}"]
         notes += [] if run.tco is None else [f"paid {paid(run)} {over_of([run])}"]
         if not priced or run.useful_hour_usd is None:
-            half = run.lost.half_width
+            half = run.lost.shown_half_width
             interval = "one run, no interval" if half is None else f"95 % interval: {with_error(run.lost)} %"
             best = "least lost" if found is None and len(runs) > 1 and run.lost == _least(runs) else ""
             cards.append(Card(name, loss(run.lost.mean), "% of GPU-hours lost", (interval, *notes), best))
