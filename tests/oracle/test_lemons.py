@@ -115,6 +115,16 @@ def test_ageing_lemons_have_the_fleets_mean_life(shape):
     assert expected - NODES * (cv2 - 1) / 2 == pytest.approx(MEAN, rel=0.01)
 
 
+@pytest.mark.parametrize("shape", [0.7, 1.5])
+def test_lemons_whose_age_goes_on_follow_their_power_law(shape):
+    """Silent repairs leave the age: (H / scale)^shape failures of a sound node, (10 H / scale)^shape of a lemon."""
+    scale = MTBF_H * (NODES + 9 * 6) / NODES / math.gamma(1 + 1 / shape)
+    expected = 122 * (HORIZON_H / scale) ** shape + 6 * (10 * HORIZON_H / scale) ** shape
+    law = {"kind": "weibull", "mean": "1500 h", "shape": shape}
+    found = failures(cluster(LEMONS, mtbf=law, repair={"time": "1 s", "silent": "100 %"}))
+    assert abs(z(found, expected)) < 4
+
+
 def test_a_repair_that_cures_is_asked_for():
     """With `cured_by = "repair"` a lemon fails once as such: 6 (1 - e^{-rate H}) failures, then at the sound rate."""
     weight = NODES + 9 * 6
