@@ -25,6 +25,7 @@ from dcsim.closed_form.renewal import (
     restart_goodput,
     young_interval,
 )
+from dcsim.closed_form.retirement import Retirement, Served, served
 from dcsim.closed_form.rollback import Copies, Strikes, rollback_first_order, rollback_goodput
 from dcsim.closed_form.spares import (
     down_probabilities,
@@ -41,6 +42,8 @@ __all__ = [
     "HazardCharge",
     "Identify",
     "Mode",
+    "Retirement",
+    "Served",
     "Strikes",
     "account",
     "charge",
@@ -66,5 +69,6 @@ __all__ = [
     "restart_goodput",
     "rollback_first_order",
     "rollback_goodput",
+    "served",
     "young_interval",
 ]

@@ -49,11 +49,11 @@ def theory(scenario: Scenario) -> Theory:
     """Return the theory of one gang of the first job, by what its strategy answers (``rollback_goodput``).
 
     Strikes come at the number of components that reach the gang / MTBF, summed over the hazards that stop jobs, each
-    with the level of rollback that the strategy gives for its size and coverage. Left out: when strikes come (bursts,
-    ageing, lemons: their long-run rate is taken as Poisson), the spread of detection times, what slow members cost
-    before they are struck, several strikes that add up in one stall, waiting for hardware (so an elastic gang never
-    runs small), maintenance. If only some hazards spare a gang that stalls, all are taken to strike it. There is no
-    closed form where work may be corrupt.
+    with the level of rollback that the strategy gives for its size and coverage. Lemons that are retired or cured lower
+    the rate: it is the mean over the horizon. Left out: when strikes come (bursts, ageing, lemons: their mean rate is
+    taken as Poisson), the spread of detection times, what slow members cost before they are struck, several strikes
+    that add up in one stall, waiting for hardware (so an elastic gang never runs small), maintenance. If only some
+    hazards spare a gang that stalls, all are taken to strike it. There is no closed form where work may be corrupt.
     """
     layout = plan(scenario)
     recovery, gpus = layout.gangs[0].recovery, layout.gangs[0].gpus

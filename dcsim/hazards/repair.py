@@ -71,6 +71,15 @@ def mean_time_ms(stages: tuple[RepairStage, ...]) -> float:
     return sum(visit.share * visit.mean_ms for visit in visits(stages))
 
 
+def mean_silent(stages: tuple[RepairStage, ...]) -> float:
+    """Expected share of repairs that return what failed as it was: sum of P(stage returns it) * silent."""
+    total, reached = 0.0, 1.0
+    for stage in stages[:-1]:
+        total += reached * stage.success * stage.silent
+        reached *= 1 - stage.success
+    return total + reached * stages[-1].silent
+
+
 def _form(value: object) -> str:
     form = form_of(value)
     if isinstance(value, dict) and value and not value.keys() & RepairStage.model_fields.keys():

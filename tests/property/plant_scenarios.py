@@ -131,6 +131,8 @@ class Plant(Builder):
             found |= {"effect": "degrade", "keeps": self.one("50 %", "90 %", "33.3 %", "10 %")}
         if self.chance("lemons"):
             found["lemons"] = {"fraction": self.one("20 %", "60 %"), "factor": self.one(1.0, 2.5, 5.0)}
+            if self.one(True, False):
+                found["lemons"]["cured_by"] = "repair"
         found["detect"] = self.spread(self.one(1, 6))
         found["repair"] = self.repair(crews, False) if self.chance("crews") else self.spread(15)
         if "stages" in self.has:
