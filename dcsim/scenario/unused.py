@@ -7,7 +7,8 @@ from dcsim.hazards import Hazard
 from dcsim.recovery import Recovery
 from dcsim.scenario.errors import KeyPath, dotted
 from dcsim.scenario.model import Job, Scenario
-from dcsim.topology import Topology, build
+from dcsim.topology import Topology
+from dcsim.topology.build import build
 
 _LOADS = frozenset({"restore", "restore_success", "restore_per_doubling", "restore_gpus"})
 

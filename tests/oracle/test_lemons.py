@@ -13,7 +13,8 @@ from dcsim.closed_form import Retirement, Served, served
 from dcsim.closed_form.retirement import Stay, windows_without
 from dcsim.decide.theory import theory
 from dcsim.engine import simulate
-from dcsim.scenario import Scenario, load, plan
+from dcsim.scenario import Scenario, load
+from dcsim.scenario.plan import plan
 from dcsim.scenario.rates import fleet
 
 SEED = 20_262
