@@ -124,7 +124,10 @@ def difference_sentence(scenarios: Sequence[Scenario], differences: Sequence[Dif
         clauses.append(_clause(each, names, named=alike != before))
         before = alike
     more = f"; and {len(assumed) - most} more" if len(assumed) > most else ""
-    labels = [each.label for each in assumed[:most]]  # named first: whoever reads one line knows what differs
+    meanings = {"MTBF": "MTBF (mean time between failures)"}
+    labels = [
+        meanings.get(each.label, each.label) for each in assumed[:most]
+    ]  # named first: whoever reads one line knows what differs
     what = f"assumed {_names(labels)}" if len(labels) > 1 else "assumptions"
     return f"The offers differ in {what}: {'; '.join(clauses)}{more}."
 

@@ -7,7 +7,7 @@ from dcsim.decide import Comparison, RunResult, Verdict
 from dcsim.decide.dossier import Dossier
 from dcsim.decide.verdict import verdict as judge
 from dcsim.montecarlo import Summary
-from dcsim.report.answer import hours, paid
+from dcsim.report.answer import USEFUL, hours, paid
 from dcsim.report.document import Card, Document, Section
 from dcsim.report.inputs import inputs_section, made, method_section
 from dcsim.report.months import months
@@ -50,7 +50,8 @@ def _about(runs: Sequence[RunResult]) -> tuple[str, ...]:
     topologies = and_list(list(dict.fromkeys(printable(run.scenario.cluster.topology.name) for run in runs)))
     over = f", bills {over_of(runs)}" if any(run.tco for run in runs) else ""
     many = f"{len(runs[0].sample):,} runs" if len(runs[0].sample) > 1 else "one run, so no interval"
-    lines = [f"{gpus} of {topologies}{over}; {many}."]
+    lines = [USEFUL] if any(run.tco for run in runs) else []
+    lines += [f"{gpus} of {topologies}{over}; {many}."]
     for name, run in zip(names(runs), runs, strict=True):
         if run.scenario.description:
             lines.append(f"{name}: {printable(run.scenario.description, LONGEST_ABOUT)}")

@@ -32,7 +32,7 @@ def test_the_published_offers():
         ("spares", ("32", "0", "0")),
     ]
     assert difference_sentence(TIERS, found) == (
-        "The offers differ in assumed detection, MTBF and repair: "
+        "The offers differ in assumed detection, MTBF (mean time between failures) and repair: "
         "detection 15 min at Gold-tier and Hyperscaler, 60 min at Silver-tier; "
         "MTBF 25,000 h against 15,000 h; repair 15 min against 60 min; and 1 more."
     )

@@ -279,7 +279,9 @@ def test_the_worst_comes_first_and_differences_lead_a_comparison():
     three = cautions([load(f"pretrain-5184/{name}") for name in ("gold", "hyperscaler", "silver")])
     first = first_screen(three)
     assert [each.kind for each in first] == ["assumptions", "spares-below-blast", "spares-below-blast"]
-    assert first[0].sentence.startswith("The offers differ in assumed detection, MTBF and repair: ")
+    assert first[0].sentence.startswith(
+        "The offers differ in assumed detection, MTBF (mean time between failures) and repair: "
+    )
     assert first[1].scenarios == ("Silver-tier",)
     hazard = {"component": "node", "mtbf": "160 h", "repair": {"name": "hands", "time": "10 h", "crews": 2}}
     assert next(iter(found(scenario(spares=24, hazards=[hazard])))) == "repair-overload"
