@@ -31,6 +31,16 @@ class Fixed(BaseModel):
         """Mean [ms]."""
         return float(self.time)
 
+    @property
+    def variation(self) -> float:
+        """Variance over the squared mean."""
+        return 0.0
+
+    @property
+    def third(self) -> float:
+        """Third moment over the cubed mean."""
+        return 1.0
+
     def draw(self, rng: np.random.Generator, size: int) -> Times:
         """Return ``size`` times [ms]; no random number is used."""
         return np.full(size, self.time, dtype=np.int64)
@@ -58,6 +68,16 @@ class Exponential(_Mean):
 
     kind: Literal["exponential"]
 
+    @property
+    def variation(self) -> float:
+        """Variance over the squared mean."""
+        return 1.0
+
+    @property
+    def third(self) -> float:
+        """Third moment over the cubed mean."""
+        return 6.0
+
     def draw(self, rng: np.random.Generator, size: int) -> Times:
         """Return ``size`` times [ms]."""
         return milliseconds(rng.standard_exponential(size) * self.mean)
@@ -68,6 +88,16 @@ class Lognormal(_Mean):
 
     kind: Literal["lognormal"]
     sigma: Number = Field(gt=0, le=10, description="standard deviation of the logarithm")
+
+    @property
+    def variation(self) -> float:
+        """Variance over the squared mean."""
+        return math.expm1(self.sigma**2)
+
+    @property
+    def third(self) -> float:
+        """Third moment over the cubed mean."""
+        return math.exp(min(3 * self.sigma**2, 700.0))
 
     def draw(self, rng: np.random.Generator, size: int) -> Times:
         """Return ``size`` times [ms]: exp(sigma z - sigma^2 / 2) times the mean."""
@@ -80,6 +110,16 @@ class Weibull(_Mean):
     model_config = ConfigDict(json_schema_extra={"examples": [{"kind": "weibull", "mean": "6 h", "shape": 0.7}]})
     kind: Literal["weibull"]
     shape: Number = Field(ge=0.1, le=100, description="Weibull shape k")
+
+    @property
+    def variation(self) -> float:
+        """Variance over the squared mean."""
+        return math.gamma(1 + 2 / self.shape) / math.gamma(1 + 1 / self.shape) ** 2 - 1
+
+    @property
+    def third(self) -> float:
+        """Third moment over the cubed mean."""
+        return math.gamma(1 + 3 / self.shape) / math.gamma(1 + 1 / self.shape) ** 3
 
     def draw(self, rng: np.random.Generator, size: int) -> Times:
         """Return ``size`` times [ms]: E^(1/k) / Gamma(1 + 1/k) times the mean, E unit exponential."""
@@ -102,6 +142,16 @@ class Empirical(BaseModel):
     def mean_ms(self) -> float:
         """Mean [ms]."""
         return sum(self.values) / len(self.values)
+
+    @property
+    def variation(self) -> float:
+        """Variance over the squared mean."""
+        return float(np.var(self.values) / self.mean_ms**2) if self.mean_ms else 0.0
+
+    @property
+    def third(self) -> float:
+        """Third moment over the cubed mean."""
+        return float(np.mean(np.array(self.values, dtype=np.float64) ** 3) / self.mean_ms**3) if self.mean_ms else 1.0
 
     def draw(self, rng: np.random.Generator, size: int) -> Times:
         """Return ``size`` times [ms]."""

@@ -1,4 +1,4 @@
-"""How errors show what was found, and name the nearest thing that is allowed."""
+"""How messages show names and values, and name the nearest thing that is allowed."""
 
 import re
 from collections import defaultdict
@@ -124,3 +124,9 @@ def shown(value: object) -> str:
         return "a number of more than 60 digits"
     text = repr(value).lower() if isinstance(value, bool) else repr(value)
     return text if len(text) <= 60 else text[:57] + "..."
+
+
+def printable(text: str, longest: int = 40) -> str:
+    """Return a name on one line without control characters, cut to ``longest`` characters."""
+    clean = " ".join("".join(sign if sign.isprintable() else " " for sign in text).split()) or "(no name)"
+    return clean if len(clean) <= longest else clean[: longest - 1] + "…"

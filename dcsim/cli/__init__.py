@@ -16,7 +16,7 @@ import click
 import dcsim
 
 VERBS = {
-    "compare": ("compare", "Simulate offers on the same failures: which is cheaper, and why."),
+    "compare": ("compare", "Simulate offers on the same random numbers: which is cheaper, and why."),
     "run": ("run", "Simulate scenarios: goodput, ledger and cost, with intervals."),
     "report": ("report", "Write the report of a run: HTML, Markdown, CSV, or a trace."),
     "merge": ("merge", "Join the shards of a run that several machines simulated."),

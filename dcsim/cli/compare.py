@@ -1,4 +1,4 @@
-"""`dcsim compare`: offers on the same failures."""
+"""`dcsim compare`: offers on the same random numbers."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +27,7 @@ def _no_shard(context: click.Context, _: click.Parameter, text: str | None) -> N
 )
 @options(FILES, *SIMULATION, PRECISION, *KEPT, click.option("--shard", hidden=True, callback=_no_shard))
 def compare_command(**given: Any) -> None:
-    """Simulate two or more scenarios on the same failures: which is cheaper, by how much, how certainly, and why.
+    """Simulate two or more scenarios on the same random numbers: which is cheaper, by how much, how surely, and why.
 
     Every scenario is simulated with one seed, the first one's unless --seed is given. A difference is the
     second scenario minus the first. The steps from each published formula to its simulation are simulated too.

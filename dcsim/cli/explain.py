@@ -18,7 +18,7 @@ def explain_command(**given: Any) -> None:
     """Print what each assumption of the published formula changes, in percentage points and US dollars.
 
     The first step is the result of `estimate`, the last that of `run` with as many replications. Every step between
-    them is simulated on the same failures.
+    them is simulated from the same random numbers.
     """
     asked = Asked(**given)
     (scenario,) = asked.scenarios

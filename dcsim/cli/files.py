@@ -20,17 +20,18 @@ from dcsim.wording import did_you_mean
 def check_command(files: Sequence[str], overrides: Sequence[str]) -> None:
     """Check scenario files and name every problem: its file and line, the key, and what is allowed.
 
-    Exit code 2 if there is any.
+    Exit code 2 if there is any. Of files without a problem it says what to know before they are simulated: repair that
+    cannot keep up, too few spares, a formula that does not hold, and the like.
     """
+    from dcsim.decide.cautions import cautions
     from dcsim.scenario import unused_keys
-    from dcsim.scenario.record_cautions import record_cautions
 
     for file, scenario in zip(files, scenarios_of(files, overrides), strict=True):
         click.echo(f"{file}: ok")
         for key in unused_keys(scenario):
             click.echo(f"  {key} is set, but not used: the simulation of this scenario ignores it")
-        for caution in record_cautions(scenario):
-            click.echo(f"  {caution}")
+        for each in cautions([scenario]):
+            click.echo(f"  caution: {each.message}")
 
 
 @click.command("schema", epilog=example("dcsim schema > dcsim.schema.json"))

@@ -13,6 +13,7 @@ from dcsim.closed_form.accounting import (
     mean_job_size,
 )
 from dcsim.closed_form.elastic import elastic_goodput
+from dcsim.closed_form.queueing import overload_queue, queue_wait, repairman_wait
 from dcsim.closed_form.renewal import (
     completion,
     daly_interval,
@@ -24,6 +25,7 @@ from dcsim.closed_form.renewal import (
     restart_goodput,
     young_interval,
 )
+from dcsim.closed_form.retirement import Retirement, Served, served
 from dcsim.closed_form.rollback import Copies, Strikes, rollback_first_order, rollback_goodput
 from dcsim.closed_form.spares import (
     down_probabilities,
@@ -40,6 +42,8 @@ __all__ = [
     "HazardCharge",
     "Identify",
     "Mode",
+    "Retirement",
+    "Served",
     "Strikes",
     "account",
     "charge",
@@ -59,8 +63,12 @@ __all__ = [
     "mean_job_size",
     "no_rollback_goodput",
     "optimal_interval",
+    "overload_queue",
+    "queue_wait",
+    "repairman_wait",
     "restart_goodput",
     "rollback_first_order",
     "rollback_goodput",
+    "served",
     "young_interval",
 ]

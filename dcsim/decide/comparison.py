@@ -1,4 +1,4 @@
-"""Offers side by side on the same failures: which is cheaper, by how much, and where the gap comes from."""
+"""Offers side by side on the same random numbers: which is cheaper, by how much, and where the gap comes from."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,14 +14,17 @@ from dcsim.decide.ladder import rungs_of
 from dcsim.decide.outcome import Executor, How, reopen, run_many
 from dcsim.decide.pair import Pair
 from dcsim.decide.result import RunResult
+from dcsim.decide.shared_failures import shared
 from dcsim.decide.verdict import Verdict, verdict
 from dcsim.montecarlo import WHOLE, Progress, Sample, Shard, StoreError, WantedEngine
 from dcsim.montecarlo.kept import Manifest
 from dcsim.scenario import Scenario, Source, certain, read
 from dcsim.scenario.origins import origins as origins_of
 
-COMMON_SEED = "of the first scenario, so that the same failures strike all"
+COMMON_SEED = "of the first scenario, the same for all that are compared"
 """Origin of a seed that took the place of the scenario's own."""
+COMMON_SEEDS = (COMMON_SEED, "of the first scenario, so that the same failures strike all")
+"""The same in the folders of runs that earlier versions left."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +92,7 @@ def compare(
     if len(made) < 2:
         raise ValueError("a comparison needs at least two scenarios")
     common = made[0].seed if seed is None else seed
-    notes = _cautions(made, common)
+    notes = _notes(made, common)
     seeded = [each.model_copy(update={"seed": common}) for each in made]
     its_origins = [
         its if each.seed == common else {**its, "seed": COMMON_SEED}
@@ -123,9 +126,10 @@ def recompare(folders: Sequence[Path], workers: int | None = None) -> Comparison
     seeds = [each.scenario.seed for each in results]
     if len(set(seeds)) > 1:
         raise StoreError(folders[0], f"has not the seed of the others: {', '.join(map(str, seeds))}")
-    notes = _cautions([each.scenario for each in results], seeds[0])
-    if any(Manifest.read(folder).origins.get("seed") == COMMON_SEED for folder in folders):
-        notes = (_common(seeds[0]), *notes)
+    simulated = [each.scenario for each in results]
+    notes = _notes(simulated, seeds[0])
+    if any(Manifest.read(folder).origins.get("seed") in COMMON_SEEDS for folder in folders):
+        notes = (_common(simulated, seeds[0]), *notes)
     return _compared(results, samples, notes)
 
 
@@ -151,15 +155,22 @@ def _compared(results: Sequence[RunResult], samples: Sequence[Sample], notes: tu
     return Comparison(tuple(results), pairs, tuple(found), notes)
 
 
-def _common(seed: int) -> str:
-    return f"all scenarios are simulated with seed {seed}, so that the same failures strike all of them"
+def _common(scenarios: Sequence[Scenario], seed: int) -> str:
+    """Say that one seed is used, and what that makes common to all."""
+    common = shared([each.model_copy(update={"seed": seed}) for each in scenarios])
+    follows = {
+        "failures": ": they draw the same failures",
+        "random numbers": ": they draw their failures from the same random numbers",
+        "nothing": "",
+    }
+    return f"all scenarios are simulated with seed {seed}{follows[common]}"
 
 
-def _cautions(scenarios: Sequence[Scenario], seed: int) -> tuple[str, ...]:
+def _notes(scenarios: Sequence[Scenario], seed: int) -> tuple[str, ...]:
     """Say what a reader of the comparison must know about its pairs."""
     notes = []
     if any(each.seed != seed for each in scenarios):
-        notes.append(_common(seed))
+        notes.append(_common(scenarios, seed))
     if len({frozenset(hazard.key for hazard in each.hazards) for each in scenarios}) > 1:
         notes.append("hazards of different names have failures of their own: those pairs share none of them")
     for what, values in (

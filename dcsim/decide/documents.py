@@ -1,7 +1,7 @@
 """What ``dcsim run --json`` prints: results as plain data, unrounded, in fractions, hours and USD, and never NaN."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
@@ -18,11 +18,15 @@ NOT_DONE = dict.fromkeys(("mean", "se", "ci95", *QUANTILES, *(f"{name}_ci95" for
 
 def runs_json(runs: "Sequence[RunResult]") -> dict[str, Any]:
     """Return one document for several runs; ``relative`` is against the first."""
-    return {"schema": SCHEMA, "scenarios": [run_entry(each, runs[0]) for each in runs]}
+    from dcsim.decide.cautions import cautions_json  # cautions rest on what runs are made of
+
+    found = cautions_json([each.scenario for each in runs], len(runs[0].sample))
+    return {"schema": SCHEMA, "cautions": found, "scenarios": [run_entry(each, runs[0]) for each in runs]}
 
 
 def run_entry(run: "RunResult", first: "RunResult") -> dict[str, Any]:
     """Return one run's part of a document whose first run is ``first``."""
+    reliable = run.runs_needed is None
     return {
         "name": run.scenario.name,
         "scenario_sha256": sha256(run.scenario),
@@ -32,14 +36,15 @@ def run_entry(run: "RunResult", first: "RunResult") -> dict[str, Any]:
         "precision": None if run.stopped is None else _precision(run.stopped),
         "uncertain": [each.key for each in run.scenario.uncertain],
         "warnings": list(run.warnings),
+        "runs_needed": run.runs_needed,
         "gpu_hours_total": run.sample.gpu_hours_total,
         "ledger": run.ledger,
         "overhead_by_cause": run.sample.overhead_by_cause,
         "goodput": {
-            "loss": _estimated(run.loss_estimated),
-            "lost": _estimated(run.lost_estimated),
+            "loss": _estimated(run.loss_estimated, reliable),
+            "lost": _estimated(run.lost_estimated, reliable),
             "unasked": run.unasked,
-            "job_loss": _estimated(run.job_loss_estimated),
+            "job_loss": _estimated(run.job_loss_estimated, reliable),
             "ettr": run.ettr,
             "job_loss_by_job": run.job_losses,
             "interruptions_per_month": mean_json(run.interruptions_per_month),
@@ -79,8 +84,9 @@ def _finite(value: float) -> float | None:
 
 
 def mean_json(summary: Summary | Paired) -> dict[str, Any]:
-    """Return a mean with its error as plain data."""
-    return {"mean": summary.mean, "se": summary.se, "ci95": summary.ci95 and list(summary.ci95)}
+    """Return a mean with its error as plain data; ``reliable`` is there, and false, where too few failures struck."""
+    reliable = {} if summary.reliable else {"reliable": False}
+    return {"mean": summary.mean, "se": summary.se, "ci95": summary.ci95 and list(summary.ci95)} | reliable
 
 
 def summary_json(summary: Summary | None) -> dict[str, Any] | None:
@@ -95,7 +101,7 @@ def summary_json(summary: Summary | None) -> dict[str, Any] | None:
     )
 
 
-def _estimated(found: Estimated | None) -> dict[str, Any] | None:
+def _estimated(found: Estimated | None, reliable: bool) -> dict[str, Any] | None:
     """Return what is shown, then both estimators."""
     if found is None:
         return None
@@ -108,7 +114,7 @@ def _estimated(found: Estimated | None) -> dict[str, Any] | None:
             "ci95": list(better.ci95),
             "correlation": better.correlation,
         }
-    return (summary_json(found.shown) or {}) | {
+    return (summary_json(replace(found.shown, reliable=reliable)) or {}) | {
         "estimator": found.estimator,
         "plain": mean_json(found.plain),
         "controlled": controlled,

@@ -128,7 +128,13 @@ def _until_done(scenario: Scenario, exact: Theory) -> Bill | None:
 
 def estimates_json(estimates: Sequence[Estimate]) -> dict[str, Any]:
     """Return one document for several estimates; ``relative`` is against the first."""
-    return {"schema": SCHEMA, "scenarios": [each.entry(estimates[0]) for each in estimates]}
+    from dcsim.decide.cautions import cautions_json  # it rests on this module
+
+    return {
+        "schema": SCHEMA,
+        "cautions": cautions_json([each.scenario for each in estimates]),
+        "scenarios": [each.entry(estimates[0]) for each in estimates],
+    }
 
 
 def relative(bill: Bill | None, first: Bill | None) -> float | None:

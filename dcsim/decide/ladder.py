@@ -58,7 +58,7 @@ def further(scenario: Scenario) -> tuple[Rung, ...]:
         ),
         Rung("exposure", "some components can fail only while they compute", _hazards(exposure="always")),
         Rung("correlated failures", "failures come in bursts at the same mean rate", _hazards(burst=None)),
-        Rung("lemons", "some components fail more often than others, at the same mean rate", _hazards(lemons=None)),
+        Rung("lemons", "some components fail more often: the same mean rate until some leave", _hazards(lemons=None)),
         Rung("ageing", "components wear out or settle in, at the same mean life", _ageless),
         Rung("in-rack spares", "a spare helps only the rack that it stands in", _pooled),
         Rung(

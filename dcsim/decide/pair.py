@@ -1,7 +1,7 @@
 """Two runs side by side: what differs between them, run by run."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -28,17 +28,24 @@ class Pair:
         return a if a is not None and b is not None and np.array_equal(a, b) else None
 
     def _difference(self, b: Estimated | None, a: Estimated | None) -> Paired | None:
-        return None if a is None or b is None else difference(b, a, self._control)
+        if a is None or b is None:
+            return None
+        reliable = self.a.runs_needed is None and self.b.runs_needed is None
+        return replace(difference(b, a, self._control), reliable=reliable)
 
     @cached_property
     def loss_difference(self) -> Paired:
         """Goodput loss of b less that of a."""
-        return difference(self.b.loss_estimated, self.a.loss_estimated, self._control)
+        found = self._difference(self.b.loss_estimated, self.a.loss_estimated)
+        assert found is not None
+        return found
 
     @cached_property
     def lost_difference(self) -> Paired:
         """Lost share of the GPU-hours that the answer is about, of b less that of a."""
-        return difference(self.b.lost_estimated, self.a.lost_estimated, self._control)
+        found = self._difference(self.b.lost_estimated, self.a.lost_estimated)
+        assert found is not None
+        return found
 
     @cached_property
     def total_usd_difference(self) -> Paired | None:

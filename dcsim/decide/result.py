@@ -1,7 +1,7 @@
 """What one simulated scenario says: goodput, money and energy with their errors, as values and as JSON."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ from dcsim.montecarlo import (
     in_a_row,
     summarise,
 )
+from dcsim.montecarlo.reliability import runs_needed
 from dcsim.scenario import PER_SAMPLE, Scenario
 from dcsim.units import MS_PER_H
 
@@ -123,7 +124,21 @@ class RunResult:
     @property
     def loss(self) -> Summary:
         """1 - useful / (N * H), idle included."""
-        return self.loss_estimated.shown
+        return self._reliably(self.loss_estimated.shown)
+
+    @cached_property
+    def runs_needed(self) -> int | None:
+        """The runs that a reliable interval needs, where these are too few; None where they are enough.
+
+        By theory (``runs_needed``), or by the sample where it is far more skewed than theory says.
+        """
+        needed, skewed = runs_needed(self.scenario) * in_a_row(self.scenario), self.loss_estimated.too_skewed
+        if len(self.sample) < needed:
+            return max(needed, skewed or 0)
+        return None if skewed is None else max(needed, skewed)
+
+    def _reliably(self, summary: Summary) -> Summary:
+        return replace(summary, reliable=self.runs_needed is None)
 
     @cached_property
     def lost_estimated(self) -> Estimated:
@@ -143,7 +158,7 @@ class RunResult:
     @property
     def lost(self) -> Summary:
         """The lost share of all GPU-hours that the answer is about; see ``lost_estimated``."""
-        return self.lost_estimated.shown
+        return self._reliably(self.lost_estimated.shown)
 
     @cached_property
     def unasked(self) -> float:
@@ -179,7 +194,7 @@ class RunResult:
     @property
     def job_loss(self) -> Summary | None:
         """1 - useful / (GPU-hours that jobs asked for); None if they asked for none."""
-        return None if self.job_loss_estimated is None else self.job_loss_estimated.shown
+        return None if self.job_loss_estimated is None else self._reliably(self.job_loss_estimated.shown)
 
     @cached_property
     def interruptions_per_month(self) -> Summary:
@@ -215,7 +230,7 @@ class RunResult:
 
     def _finish(self, hours: NDArray[np.float64]) -> "Finish":
         shared = in_a_row(self.scenario)
-        summary = summarise(hours, float(hours.mean()), shared=shared) if len(hours) else None
+        summary = self._reliably(summarise(hours, float(hours.mean()), shared=shared)) if len(hours) else None
         if summary is not None and shared > 1 and len(hours) < len(self.sample):
             summary = summary.without_error()  # which of them are pairs is lost
         return Finish(len(hours) / len(self.sample), summary)
@@ -287,14 +302,14 @@ class RunResult:
         """What is paid and lost work at the rent [USD], the published method."""
         if self.total_estimated is None or self.tco is None:
             return None
-        return self.total_estimated.shown.moved(self.tco.with_lost_work_usd)
+        return self._reliably(self.total_estimated.shown.moved(self.tco.with_lost_work_usd))
 
     @property
     def paid_usd(self) -> Summary | None:
         """What is invoiced [USD]: over the term, or until the last job is done."""
         if self.paid_estimated is None or self.tco is None:
             return None
-        return self.paid_estimated.shown.moved(self.tco.paid_usd)
+        return self._reliably(self.paid_estimated.shown.moved(self.tco.paid_usd))
 
     @property
     def useful_hour_usd(self) -> Summary | None:
@@ -302,14 +317,14 @@ class RunResult:
         price = price_all_in(self.tco)
         if self.useful_hour_estimated is None or price is None:
             return None
-        return self.useful_hour_estimated.shown.moved(price)
+        return self._reliably(self.useful_hour_estimated.shown.moved(price))
 
     @cached_property
     def warnings(self) -> tuple[str, ...]:
-        """What makes the interval of the loss doubtful, or wider than was asked for."""
+        """What keeps the loss from an interval, or makes it wider than was asked for."""
         found = []
-        if self.loss_estimated.doubt is not None:
-            found.append(f"the interval of the loss is doubtful: {self.loss_estimated.doubt}")
+        if self.runs_needed is not None and len(self.sample) > 1:
+            found.append(f"Too few runs for a reliable interval; about {self.runs_needed:,} are needed.")
         if self.stopped is not None and not self.stopped.reached:
             wanted, last = self.stopped.wanted, self.stopped.looks[-1]
             found.append(
@@ -320,7 +335,8 @@ class RunResult:
 
     def __str__(self) -> str:
         """Return the loss and the cost in a line."""
-        error = "" if self.lost.half_width is None else f" ± {100 * self.lost.half_width:.2f}"
+        half = self.lost.shown_half_width
+        error = "" if half is None else f" ± {100 * half:.2f}"
         cost = "" if self.tco is None else f", {self.tco.paid_usd:,.0f} USD paid"
         return f"{self.scenario.name}: {100 * self.lost.mean:.2f}{error} % of GPU-hours lost{cost}"
 

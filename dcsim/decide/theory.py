@@ -1,5 +1,7 @@
 """What exact theory says about the first job: one gang alone that never waits for hardware."""
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dcsim.closed_form import (
@@ -47,45 +49,23 @@ def theory(scenario: Scenario) -> Theory:
     """Return the theory of one gang of the first job, by what its strategy answers (``rollback_goodput``).
 
     Strikes come at the number of components that reach the gang / MTBF, summed over the hazards that stop jobs, each
-    with the level of rollback that the strategy gives for its size and coverage. Left out: when strikes come (bursts,
-    ageing, lemons: their long-run rate is taken as Poisson), the spread of detection times, what slow members cost
-    before they are struck, several strikes that add up in one stall, waiting for hardware (so an elastic gang never
-    runs small), maintenance. If only some hazards spare a gang that stalls, all are taken to strike it. There is no
-    closed form where work may be corrupt.
+    with the level of rollback that the strategy gives for its size and coverage. Lemons that are retired or cured lower
+    the rate: it is the mean over the horizon. Left out: when strikes come (bursts, ageing, lemons: their mean rate is
+    taken as Poisson), the spread of detection times, what slow members cost before they are struck, several strikes
+    that add up in one stall, waiting for hardware (so an elastic gang never runs small), maintenance. If only some
+    hazards spare a gang that stalls, all are taken to strike it. There is no closed form where work may be corrupt.
     """
     layout = plan(scenario)
     recovery, gpus = layout.gangs[0].recovery, layout.gangs[0].gpus
-    hazards = [hazard for hazard, _, _ in strikes_on(layout)]
-    strikes = _strikes(layout, recovery)
-    tiers = [
-        Copies(*(ms / MS_PER_H for ms in (tier.every, tier.write, tier.drain, recovery.restore_ms(level, gpus))))
-        for level, tier in enumerate(recovery.tiers)
-    ]
+    strikes, tiers = gang_strikes(layout), _copies(recovery, gpus)
     failover, start = recovery.failover / MS_PER_H, recovery.restore_ms(-1, gpus) / MS_PER_H
     success = recovery.restore_success
-    goodput = None
-    if all(hazard.effect != "corrupt" for hazard in hazards):
-        goodput = rollback_goodput(
-            strikes,
-            tiers,
-            failover,
-            start=start,
-            success=success,
-            bad=recovery.bad_checkpoint,
-            step=recovery.step / MS_PER_H,
-            safe_stall=bool(hazards) and all(hazard.exposure == "running" for hazard in hazards),
-        )
     rate, back = sum(each.rate for each in strikes), sum(each.rate for each in strikes if each.level >= 0)
-    loads = [start, *(tier.restore for tier in tiers)]
-    stalls = (
-        each.rate / rate * (each.detect + failover + loads[each.level + 1] / success) / (1 - each.wrong)
-        for each in strikes
-    )
     known = (back, tiers[0].write) if back and len(tiers) == 1 and tiers[0].write else None
     return Theory(
         mtbf_h=1 / rate if rate else None,
-        stall_h=sum(stalls),
-        goodput_loss=None if goodput is None else 1 - goodput * (1 - recovery.steady_overhead),
+        stall_h=mean_stall_h(layout, strikes),
+        goodput_loss=gang_loss(layout),
         ettr_first_order=rollback_first_order(strikes, tiers, failover, start=start, success=success) if back else None,
         interval_h=tiers[0].every if tiers else None,
         young_h=known and young_interval(*known),
@@ -109,6 +89,44 @@ def _done_h(layout: Plan, strikes: list[Strikes], tiers: list[Copies], failover:
     return gang.submit / MS_PER_H + completion(hours, tiers[0].every, tiers[0].write, stalls)
 
 
+def gang_loss(layout: Plan, index: int = 0) -> float | None:
+    """Return the goodput loss of one gang alone (``theory``); None where there is no closed form."""
+    recovery, gpus = layout.gangs[index].recovery, layout.gangs[index].gpus
+    hazards = [hazard for hazard, _, _ in strikes_on(layout, index)]
+    if any(hazard.effect == "corrupt" for hazard in hazards):
+        return None
+    goodput = rollback_goodput(
+        gang_strikes(layout, index),
+        _copies(recovery, gpus),
+        recovery.failover / MS_PER_H,
+        start=recovery.restore_ms(-1, gpus) / MS_PER_H,
+        success=recovery.restore_success,
+        bad=recovery.bad_checkpoint,
+        step=recovery.step / MS_PER_H,
+        safe_stall=bool(hazards) and all(hazard.exposure == "running" for hazard in hazards),
+    )
+    return None if goodput is None else 1 - goodput * (1 - recovery.steady_overhead)
+
+
+def mean_stall_h(layout: Plan, strikes: Sequence[Strikes], index: int = 0) -> float:
+    """Return the mean time [h] from a strike on a gang until it runs again, never short of hardware."""
+    gang = layout.gangs[index]
+    recovery, rate = gang.recovery, sum(each.rate for each in strikes)
+    loads = [recovery.restore_ms(level, gang.gpus) / MS_PER_H for level in range(-1, len(recovery.tiers))]
+    failover, success = recovery.failover / MS_PER_H, recovery.restore_success
+    return math.fsum(
+        each.rate / rate * (each.detect + failover + loads[each.level + 1] / success) / (1 - each.wrong)
+        for each in strikes
+    )
+
+
+def _copies(recovery: Recovery, gpus: int) -> list[Copies]:
+    return [
+        Copies(*(ms / MS_PER_H for ms in (tier.every, tier.write, tier.drain, recovery.restore_ms(level, gpus))))
+        for level, tier in enumerate(recovery.tiers)
+    ]
+
+
 def _repair_h(layout: Plan) -> float | None:
     """Return the mean repair of what strikes the first gang [h]; None if nothing does."""
     rates = [(rate, hazard.mean_repair_ms / MS_PER_H) for hazard, rate, _ in strikes_on(layout)]
@@ -116,10 +134,10 @@ def _repair_h(layout: Plan) -> float | None:
     return sum(rate * repair for rate, repair in rates) / total if total else None
 
 
-def _strikes(layout: Plan, recovery: Recovery) -> list[Strikes]:
-    """Return the classes of strikes on the first gang [h]: a hazard's that are covered, and its others."""
-    found = []
-    for hazard, rate, struck in strikes_on(layout):
+def gang_strikes(layout: Plan, index: int = 0) -> list[Strikes]:
+    """Return the classes of strikes on one gang [h]: a hazard's that are covered, and its others."""
+    found, recovery = [], layout.gangs[index].recovery
+    for hazard, rate, struck in strikes_on(layout, index):
         # a straggler is found before it is struck
         detect = 0.0 if hazard.effect == "straggle" else hazard.mean_detect_ms / MS_PER_H
         covered, other = int(recovery.level(struck, False)), int(recovery.level(struck, True))

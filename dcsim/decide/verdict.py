@@ -102,7 +102,9 @@ def _against(pair: Pair, index: int, least: float, price: float) -> Against:
     assert gap is not None
     usd = price - least
     half = gap.half_width
-    apart = half is None or usd > half or (len(pair.a.sample) >= SIGN_TEST and sure == 1)
+    alike = half == 0  # equal losses: the gap is the price lists', which no failure moves
+    told = usd > half if half is not None and (gap.reliable or alike) else half is None
+    apart = told or (len(pair.a.sample) >= SIGN_TEST and sure == 1)
     standing: Standing = "dearer"
     if usd + (half or 0.0) <= SAME * price:
         standing = "same"

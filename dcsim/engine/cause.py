@@ -110,6 +110,11 @@ class Cause:
             times.popleft()
         return len(times) >= lemons.retire_after
 
+    def cures(self, case: Case) -> bool:
+        """Return whether a lemon that is back from its repair, or was replaced, is one no more."""
+        lemons = self.hazard.lemons
+        return lemons is not None and (case.retired or (case.fixed and lemons.cured_by == "repair"))
+
     def fail(self, component: int, now: int) -> None:
         """A component has failed: if it has a state, it cannot fail again before its repair has returned it."""
         if self.remembers:
@@ -118,9 +123,7 @@ class Cause:
             self.clock.fail(component, now)
 
     def mend(self, component: int, now: int, fixed: bool) -> None:
-        """A component is back from its own repair, or was replaced; a lemon that is fixed is none any more."""
+        """A component can fail again: as new if it is ``fixed``, else as old as it was."""
         self.failed.discard(component)
-        if fixed and self.remembers:
-            self.lemon[component] = False
         if self.clock:
             self.clock.renew(component, now, fixed)

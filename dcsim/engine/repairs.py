@@ -97,6 +97,8 @@ class Repairs(Plant):
             if case.cause.hazard.returns == "job":
                 self.return_to_job(repair, now)
         if repair.mends:
+            if case.component >= 0 and case.cause.cures(case):
+                case.cause.lemon[case.component] = False
             self.mend(case, now)
         self.moved(repair.atoms, now)
         if repair.gpus and self.waiting:
@@ -123,11 +125,10 @@ class Repairs(Plant):
         return owners
 
     def clear(self, case: Case, now: int) -> None:
-        """A failure is over without a repair of its own: as if it were fixed, unless another repair still has it."""
+        """A failure is over without a repair of its own: a new life, unless another repair still has the component."""
         cause, component = case.cause, case.component
         same = (each.case for each in self.away if each.mends and each.case.cause is cause)
         if component >= 0 and any(other.component == component for other in same):
-            cause.lemon[component] = False
             return
         case.fixed = True
         self.mend(case, now)

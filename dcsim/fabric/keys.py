@@ -84,6 +84,11 @@ class FabricKeys(Table):
     rails: Count = Field(
         1, description="groups of NICs with leaves of their own: NIC i is of rail i mod rails (default 1: assumed)"
     )
+    reroute: bool = Field(
+        False,
+        description="true: a node that loses a NIC or its leaf goes on over its other NICs, at their share of the data "
+        "rate; false: its worst NIC decides (default false: assumed)",
+    )
     optics: str = Field("dac", description="kind of optics between NIC and leaf (default dac: deck)")
     leaf: LeafKeys = Field(description="the [fabric.leaf] table")
     spine: SpineKeys | None = Field(None, description="the [fabric.spine] table; leave out: one segment")

@@ -10,17 +10,18 @@ from numpy.typing import NDArray
 Shares = NDArray[np.float64]
 
 
-def access_share(links: Shares, leaves: Shares, rails: int) -> Shares:
-    """Return the share of each node's worst NIC, (nodes,).
+def access_share(links: Shares, leaves: Shares, rails: int, reroute: bool = False) -> Shares:
+    """Return the share of each node's worst NIC, (nodes,); with ``reroute`` the mean over its NICs.
 
     ``links`` (nodes, nics, homes); ``leaves`` (nodes or 1, rails, homes): the leaf that each rail and home hangs on.
-    A NIC's share is the mean over its homes: a port is worth what both its link and its leaf are worth.
+    A NIC's share is the mean over its homes: a port is worth what both its link and its leaf are worth. Without
+    ``reroute`` every NIC carries its own part of the traffic, so the worst decides; with it the others take over.
     """
     nics = links.shape[1]
     rail = np.arange(nics) % rails
     per_nic: Shares = (links * leaves[:, rail, :]).mean(axis=2)
-    worst: Shares = per_nic.min(axis=1)
-    return worst
+    share: Shares = per_nic.mean(axis=1) if reroute else per_nic.min(axis=1)
+    return share
 
 
 def uplink_means(uplinks: Shares, spines: Shares) -> Shares:

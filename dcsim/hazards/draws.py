@@ -110,14 +110,14 @@ class Draws:
         lemons = self.hazard.lemons
         if lemons is None:
             return np.empty(0, dtype=np.int64)
-        count = round(lemons.fraction * self.components)
+        count = lemons.count(self.components)
         return self._rng("lemons").permutation(self.components)[:count].astype(np.int64)
 
     @property
     def _weight(self) -> float:
-        """W: how many components without lemons would fail as often, each at the rate of one that is none."""
+        """How many sound components would fail as often as all do (``Lemons.weight``)."""
         lemons = self.hazard.lemons
-        return self.components + (lemons.factor - 1) * len(self.lemons) if lemons else float(self.components)
+        return lemons.weight(self.components) if lemons else float(self.components)
 
     # --- what follows a failure -----------------------------------------------------------------------------------
 

@@ -17,7 +17,7 @@ from pydantic import (
 from dcsim.distributions import Distribution, DurationOrDistribution, as_distribution
 from dcsim.hazards.lifetimes import AnyLifetime, Lifetime, as_lifetime
 from dcsim.hazards.lifetimes.lifetime import Mistake, refuse
-from dcsim.hazards.repair import Repair, RepairStage, mean_time_ms, stages_of
+from dcsim.hazards.repair import Repair, RepairStage, mean_silent, mean_time_ms, stages_of
 from dcsim.registry import kind_of, tag
 from dcsim.units import DURATION, Duration, Fraction, MeanTimeBetweenFailures, Number, PositiveDuration, Whole, write
 
@@ -79,7 +79,11 @@ class Burst(BaseModel):
 
 
 class Lemons(BaseModel):
-    """A share of the components that fails more often; ``mtbf`` stays the mean of all of them."""
+    """A share of the components that fails more often; ``mtbf`` stays the mean of all of them.
+
+    Of C components L = ``count(C)`` are lemons. A sound one has W / C times the MTBF of the hazard, a lemon that
+    divided by ``factor``; with W = C + (factor - 1) L they fail C / MTBF times per hour together.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     fraction: Fraction = Field(description="share of the components that are lemons at t = 0")
@@ -91,6 +95,19 @@ class Lemons(BaseModel):
     replace: Duration | None = Field(
         None, description="from retirement until a new component stands in its place; leave out: none ever does"
     )
+    cured_by: Literal["replacement", "repair"] = Field(
+        "replacement",
+        description="what makes a lemon fail as others do: only a new component in its place, or also a repair that is "
+        "not silent; the mean of all then rises above mtbf (default replacement: assumed)",
+    )
+
+    def count(self, components: int) -> int:
+        """Return how many of ``components`` are lemons at t = 0, the same in every run: the share, rounded."""
+        return round(self.fraction * components)
+
+    def weight(self, components: int) -> float:
+        """Return W: how many sound components fail as often as all ``components``, lemons included."""
+        return components + (self.factor - 1) * self.count(components)
 
 
 class Hazard(BaseModel):
@@ -207,6 +224,13 @@ class Hazard(BaseModel):
         """Expected time from identification to return [ms], the test included, no queue for crews."""
         recorded = self.lifetime.mean_repair_ms
         return (mean_time_ms(self.stages) if recorded is None else recorded) + self.requalify
+
+    @property
+    def cures(self) -> float:
+        """Probability that a failure of a lemon ends with a repair that makes it as sound as the others."""
+        if self.lemons is None or self.lemons.cured_by != "repair" or self.effect == "kill":
+            return 0.0
+        return 1 - mean_silent(self.stages)
 
     def mtbf_ms(self, components: int) -> float:
         """MTBF of one of ``components`` [ms]; that of a record is components times its mean gap."""

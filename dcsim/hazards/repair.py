@@ -1,5 +1,6 @@
 """The keys of a repair: its stages, who does them, and whether they help."""
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
@@ -36,18 +37,47 @@ class RepairStage(BaseModel):
         return as_distribution(self.time)
 
 
-def mean_time_ms(stages: tuple[RepairStage, ...]) -> float:
-    """Expected time in all stages [ms], no queue for crews: sum of P(stage is reached) * mean time * attempts.
+@dataclass(frozen=True)
+class Visit:
+    """How one failure uses the crews of a stage: ``share`` of the failures reach it, for ``mean_ms`` each.
 
-    The last stage is done 1 + G times, G the failures before its success, of which there are at most MOST_IN_A_ROW.
+    ``variation``: variance of that time over its squared mean. Further attempts are part of one visit.
     """
-    total, reached = 0.0, 1.0
-    for stage in stages:
-        total += reached * stage.duration.mean_ms
+
+    share: float
+    mean_ms: float
+    variation: float
+
+
+def visits(stages: tuple[RepairStage, ...]) -> tuple[Visit, ...]:
+    """Return the visit to every stage: P(it is reached), mean time there and its variation.
+
+    The last stage is done N = 1 + G times, G the failures before its success, of which there are at most
+    MOST_IN_A_ROW. The variation of a sum of N times of variation v is (v + Var N / E N) / E N; its Var N leaves that
+    limit out.
+    """
+    found, reached = [], 1.0
+    for stage in stages[:-1]:
+        found.append(Visit(reached, stage.duration.mean_ms, stage.duration.variation))
         reached *= 1 - stage.success
-    fails = 1 - stages[-1].success
-    again = reached * (1 - fails**MOST_IN_A_ROW) / (1 - fails)
-    return total + again * stages[-1].duration.mean_ms
+    last, fails = stages[-1], 1 - stages[-1].success
+    attempts = 1 + fails * (1 - fails**MOST_IN_A_ROW) / (1 - fails)
+    variation = (last.duration.variation + fails / last.success) / attempts
+    return (*found, Visit(reached, last.duration.mean_ms * attempts, variation))
+
+
+def mean_time_ms(stages: tuple[RepairStage, ...]) -> float:
+    """Expected time in all stages [ms], no queue for crews: sum of P(stage is reached) * mean time * attempts."""
+    return sum(visit.share * visit.mean_ms for visit in visits(stages))
+
+
+def mean_silent(stages: tuple[RepairStage, ...]) -> float:
+    """Expected share of repairs that return what failed as it was: sum of P(stage returns it) * silent."""
+    total, reached = 0.0, 1.0
+    for stage in stages[:-1]:
+        total += reached * stage.success * stage.silent
+        reached *= 1 - stage.success
+    return total + reached * stages[-1].silent
 
 
 def _form(value: object) -> str:

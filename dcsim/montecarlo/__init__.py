@@ -17,7 +17,7 @@ from dcsim.montecarlo.statistics import (
     unit_means,
     variance_of,
 )
-from dcsim.montecarlo.stopping import Look, Stopped, doubtful, precision_of
+from dcsim.montecarlo.stopping import Look, Stopped, precision_of
 from dcsim.montecarlo.store import RunStore, slug
 from dcsim.montecarlo.tasks import WHOLE, Shard
 from dcsim.montecarlo.worker import WorkerDied
@@ -48,7 +48,6 @@ __all__ = [
     "choose_all",
     "deviations",
     "difference",
-    "doubtful",
     "estimated_loss",
     "in_a_row",
     "paired",

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dcsim.montecarlo.control import Adjusted, adjusted
+from dcsim.montecarlo.reliability import runs_by_skewness
 from dcsim.montecarlo.sample import Sample
 from dcsim.montecarlo.statistics import Paired, Summary, Variance, paired, summarise, unit_means, variance_of
-from dcsim.montecarlo.stopping import doubtful
 from dcsim.scenario import PER_SAMPLE, Scenario
 from dcsim.scenario.plan import lay_out
 from dcsim.scenario.sampled import sampled
@@ -113,11 +113,11 @@ class Estimated:
         return variance_of(self.linear, self.shared)
 
     @property
-    def doubt(self) -> str | None:
-        """Why the interval that is shown is in doubt, None if it is not."""
+    def too_skewed(self) -> int | None:
+        """The runs that are needed where these values are too skewed for an interval; None if they are not."""
         if self.controls and self.adjusted is not None:
-            return doubtful(self.adjusted.residuals)
-        return doubtful(unit_means(self.linear, self.shared))
+            return runs_by_skewness(self.adjusted.residuals)
+        return runs_by_skewness(unit_means(self.linear, self.shared))
 
 
 def estimated_loss(sample: Sample, control: NDArray[np.float64] | None, controls: bool) -> Estimated:

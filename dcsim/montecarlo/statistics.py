@@ -17,6 +17,7 @@ class Summary:
 
     One replication has no error: ``se`` and ``ci95`` are None, never NaN. The intervals of the quantiles hold whatever
     the distribution (``quantiles.interval``); None below the least number of replications for which there is one.
+    ``reliable``: whether enough failures struck for ``ci95`` to hold the true mean as often as it says.
     """
 
     mean: float
@@ -28,6 +29,7 @@ class Summary:
     p5_ci95: tuple[float, float] | None = None
     p50_ci95: tuple[float, float] | None = None
     p95_ci95: tuple[float, float] | None = None
+    reliable: bool = True
 
     @property
     def half_width(self) -> float | None:
@@ -48,6 +50,11 @@ class Summary:
         """Return the summary with the quantiles of other values, shape (n,); infinite ones are allowed."""
         return replace(self, **_quantiles(values, shared))
 
+    @property
+    def shown_half_width(self) -> float | None:
+        """Half of the 95 % interval, if it may be shown."""
+        return self.half_width if self.reliable else None
+
     def without_error(self) -> "Summary":
         """Return mean and quantiles alone, where nothing is known of how far they are off."""
         return Summary(self.mean, None, None, self.p5, self.p50, self.p95)
@@ -63,16 +70,22 @@ class Variance:
 
 @dataclass(frozen=True)
 class Paired:
-    """Mean of the differences of pairs, with its error; None as in Summary."""
+    """Mean of the differences of pairs, with its error; None and ``reliable`` as in Summary."""
 
     mean: float
     se: float | None
     ci95: tuple[float, float] | None
+    reliable: bool = True
 
     @property
     def half_width(self) -> float | None:
         """Half of the 95 % interval."""
         return _half_width(self.ci95)
+
+    @property
+    def shown_half_width(self) -> float | None:
+        """Half of the 95 % interval, if it may be shown."""
+        return self.half_width if self.reliable else None
 
 
 def summarise(values: ArrayLike, mean: float | None = None, *, shared: int = 1) -> Summary:

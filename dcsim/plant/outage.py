@@ -60,7 +60,7 @@ def _degraded(state: PlantState, down: NDArray[np.bool_]) -> list[tuple[str, str
     if state.cooling:
         below("row", state.row, "cooling")
     if state.fabric:
-        below("node", state.access, "access links of its worst NIC")
+        below("node", state.access, "access links" if state.fabric.reroute else "access links of its worst NIC")
         below("segment", state.leaf, "uplinks of its worst leaf")
         below("pod", state.core, "uplinks to the cores")
     if state.topology.description.storage:

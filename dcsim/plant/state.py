@@ -206,7 +206,7 @@ class PlantState:
         segment = self.topology.part_of("segment", np.arange(*nodes, dtype=np.int64) * self.node_gpus)
         leaves = (self.left("leaf").reshape(-1, fabric.leaves) * ~self.cut_off)[segment]
         leaves = leaves.reshape(-1, fabric.rails, fabric.homes)
-        self.access[slice(*nodes)] = access_share(links, leaves, fabric.rails)
+        self.access[slice(*nodes)] = access_share(links, leaves, fabric.rails, fabric.reroute)
 
     def _evaluate_leaves(self, segments: Range) -> bool:
         """Return whether a leaf is cut off now that was not, or the other way round."""

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 
 from dcsim.decide import Pair, RunResult, Verdict
+from dcsim.decide.validity import formula_validity
 from dcsim.decide.verdict import SAME, Against
 from dcsim.decide.verdict import verdict as judge
 from dcsim.economics import Bill
-from dcsim.report.formula import term_of
+from dcsim.report.formula import formula_loss, term_of
 from dcsim.report.jobs import out_of_service, replicas_sentence, serves
 from dcsim.report.page import (
     MISSING,
@@ -35,13 +36,28 @@ USEFUL = "A useful GPU-hour is an hour of one GPU whose work is kept."
 
 def run_sentences(run: RunResult) -> list[str]:
     """Say what one scenario loses and what is paid for it."""
-    return [loss_sentence(run), *filter(None, [paid_sentence([run])])]
+    return [*filter(None, [loss_sentence(run), too_few([run]), paid_sentence([run])])]
+
+
+def too_few(runs: Sequence[RunResult]) -> str:
+    """Say that there are too few failures for an interval, and how many runs are needed; empty: there are enough."""
+    short = [run.runs_needed for run in runs if run.runs_needed is not None]
+    count = len(runs[0].sample)
+    if not short or count == 1:
+        return ""
+    which = "" if len(short) == len(runs) else _whose([run for run in runs if run.runs_needed is not None])
+    return f"Too few failures in {count:,} runs{which} for an interval; about {max(short):,} runs are needed."
+
+
+def _whose(runs: Sequence[RunResult]) -> str:
+    return f" of {and_list([printable(run.scenario.name) for run in runs])}"
 
 
 def loss_sentence(run: RunResult) -> str:
     """Say how long it takes where jobs end, what is lost, what nobody asked for, and what the formula says of it."""
     name = printable(run.scenario.name)
-    formula = f"{formula_loss(run)} % by the published formula"
+    doubt = "" if formula_validity(run.scenario).holds else ", which does not hold"
+    formula = f"{loss(run.estimate.accounting.goodput_loss)} % by the published formula{doubt}"
     idle = (
         f", {per_cent(run.shares['spare'])} of them as idle spares,"
         if run.shares["spare"] > SPARES * run.lost.mean
@@ -76,11 +92,6 @@ def hours(run: RunResult) -> str:
     return MISSING if found is None else f"{with_error(found, 1)} h"
 
 
-def formula_loss(run: RunResult) -> str:
-    """Write the loss by the published formula in per cent, without the sign."""
-    return loss(run.estimate.accounting.goodput_loss)
-
-
 def paid_sentence(runs: Sequence[RunResult]) -> str:
     """Say what is paid, over how long, and for one run also the price of a useful hour; empty without any [tco]."""
     priced = [run for run in runs if run.tco is not None]
@@ -108,7 +119,7 @@ def paid(run: RunResult) -> str:
     if found is None:
         return MISSING
     scale, unit = scale_of([found.mean])
-    half = "" if not found.half_width else f" ± {dollars(found.half_width, scale, found.mean)}"
+    half = "" if not found.shown_half_width else f" ± {dollars(found.shown_half_width, scale, found.mean)}"
     return f"{dollars(found.mean, scale)}{half} {unit}"
 
 
@@ -132,6 +143,7 @@ def comparison_sentences(runs: Sequence[RunResult]) -> list[str]:
     said = [verdict_sentence(found, runs)]
     if any(run.done for run in runs):
         said.append(_done_after(runs))
+    said += filter(None, [too_few(runs)])
     return [*said, paid_sentence(runs), *([replicas_sentence(runs)] if serves(runs) else [])]
 
 
@@ -155,12 +167,12 @@ def verdict_sentence(found: Verdict, runs: Sequence[RunResult]) -> str:
     def named(each: Against) -> str:
         return printable(runs[each.index].scenario.name)
 
-    def at(index: int) -> str:
-        return f"{number(prices[index], digits)} USD"
+    def at(index: int, unit: str = " USD") -> str:
+        return f"{number(prices[index], digits)}{unit}"
 
     hour = "per useful GPU-hour"
     same, tied = found.having("same"), found.having("tied")
-    dearer = [f"{at(each.index)} at {named(each)} ({_more(each, least)})" for each in found.having("dearer")]
+    dearer = [f"{at(each.index, '')} at {named(each)} ({_more(each, least)})" for each in found.having("dearer")]
     sure = _surely(found, runs)
     if same:
         names = and_list([name, *map(named, same)])
@@ -241,7 +253,7 @@ def answer_table(runs: Sequence[RunResult]) -> Table:
         cells.append(with_error(run.lost))
         if any(each.unasked for each in runs):
             cells.append(loss(run.unasked))
-        cells.append(formula_loss(run))
+        cells.append(formula_loss(run.estimate))
         rows.append(Row(printable(run.scenario.name, 16), tuple(cells), strong=True))
     return Table("Price, payments and losses", tuple(columns), tuple(rows), notes=(USEFUL,) if bills else ())
 
@@ -249,5 +261,5 @@ def answer_table(runs: Sequence[RunResult]) -> Table:
 def _paid_cell(run: RunResult, bill: Bill | None, scale: float) -> str:
     if bill is None or run.paid_usd is None:
         return MISSING
-    half = run.paid_usd.half_width
+    half = run.paid_usd.shown_half_width
     return dollars(bill.paid_usd, scale) + (f" ± {dollars(half, scale, bill.paid_usd)}" if half else "")

@@ -3,8 +3,11 @@
 from collections.abc import Callable, Sequence
 from math import isfinite
 
+from dcsim.decide import REPLICATIONS
+from dcsim.decide.cautions import cautions, first_screen
 from dcsim.decide.estimate import Estimate, job_size, relative
 from dcsim.decide.theory import Theory
+from dcsim.decide.validity import formula_validity
 from dcsim.economics import LINES, Bill, CostLine
 from dcsim.report.page import (
     MISSING,
@@ -42,7 +45,8 @@ def estimate_page(estimates: Sequence[Estimate], notes: Sequence[str] = ()) -> P
     scenarios = [each.scenario for each in estimates]
     parts: tuple[Table | Passage, ...] = (*described(scenarios), *formula_tables(estimates))
     answer = tuple(said for each in estimates if (said := until_done_sentence(each)))
-    return Page(answer=answer, parts=parts, notes=(*notes, *point_notes(scenarios)))
+    first, others = caution_sentences(scenarios)
+    return Page(answer, parts, (*others, *notes, *point_notes(scenarios)), cautions=first, headline=len(answer))
 
 
 def until_done_sentence(each: Estimate) -> str:
@@ -62,6 +66,23 @@ def until_done_sentence(each: Estimate) -> str:
     return (
         f"{said} Paid {until}: {dollars(its.paid_usd, scale)} {unit}, {number(price, digits)} USD per useful GPU-hour."
     )
+
+
+def caution_sentences(
+    scenarios: Sequence[Scenario], runs: int = REPLICATIONS, simulated: bool = False
+) -> tuple[tuple[str, ...], list[str]]:
+    """Return the cautions of a first screen, and the others.
+
+    ``simulated``: the answer says itself where there were too few failures.
+    """
+    found = [each for each in cautions(scenarios, runs) if not (simulated and each.kind == "few-failures")]
+    first = first_screen(found)
+    return tuple(each.sentence for each in first), [each.sentence for each in found if each not in first]
+
+
+def formula_loss(estimate: Estimate) -> str:
+    """Write the loss by formula in per cent, and beside it where the formula cannot hold."""
+    return loss(estimate.accounting.goodput_loss) + formula_validity(estimate.scenario).remark
 
 
 def described(scenarios: Sequence[Scenario]) -> tuple[Passage, ...]:
@@ -108,7 +129,7 @@ def resiliency_table(estimates: Sequence[Estimate]) -> Table:
         ("interruptions per month", lambda e: number(e.accounting.interruptions_per_month, 2)),
         ("recovery mode", lambda e: e.mode),
         ("identify term", lambda e: "detect" if e.mode == "tolerant" else e.scenario.accounting.identify),
-        ("GPUs charged per failure", lambda e: usd(job_size(e.scenario))),
+        ("GPUs charged per failure", lambda e: usd(job_size(e.scenario)) + formula_validity(e.scenario).size_remark),
         ("downtime loss, %", lambda e: loss(e.accounting.downtime_loss)),
         ("idle spares, %", lambda e: loss(e.accounting.idle_spare_loss)),
         ("performance overhead, %", lambda e: per_cent(e.accounting.performance_overhead)),
@@ -118,22 +139,9 @@ def resiliency_table(estimates: Sequence[Estimate]) -> Table:
         columns=names_of(estimates),
         rows=(
             *(_row(estimates, label, cell) for label, cell in rows),
-            _row(estimates, "goodput loss, %", lambda e: loss(e.accounting.goodput_loss), strong=True),
+            _row(estimates, "goodput loss, %", formula_loss, strong=True),
         ),
-        notes=tuple(note for each in estimates for note in _doubts(each)),
     )
-
-
-def _doubts(each: Estimate) -> list[str]:
-    """Say where the linear formula cannot be meant."""
-    name, size = printable(each.scenario.name), job_size(each.scenario)
-    largest = max(job.gpus for job in each.scenario.jobs)
-    doubts = []
-    if each.accounting.goodput_loss >= 1:
-        doubts.append(f"{name}: a loss of 100 % or more: the linear formula does not hold at these inputs.")
-    if size > largest:
-        doubts.append(f"{name}: accounting.job_size charges {usd(size)} GPUs, the largest job has {usd(largest)}.")
-    return doubts
 
 
 def theory_table(estimates: Sequence[Estimate]) -> Table:

@@ -40,7 +40,7 @@ METHOD = (
         "Every failure of every component over the whole horizon: it strikes a job or free hardware, is detected, "
         "spares are swapped in, state is restored, work since the last checkpoint is lost, hardware is repaired and "
         "returns. Jobs of higher priority take hardware from lower ones. A replication is one such history; its random "
-        "numbers depend on the seed, the replication and the hazard alone, so two offers meet the same failures.",
+        "numbers depend on the seed, the replication and the hazard alone, so two offers draw their failures alike.",
     ),
     (
         "What is counted",

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from dcsim.wording import printable as printable
+
 MISSING = "-"
 """Stands where a number is undefined."""
 
@@ -37,11 +39,21 @@ class Passage:
 
 @dataclass(frozen=True)
 class Page:
-    """A report: the answer first, then what it rests on."""
+    """A report: the answer first, then what it rests on.
+
+    ``cautions`` stand behind the first ``headline`` sentences of the answer.
+    """
 
     answer: tuple[str, ...] = ()
     parts: tuple[Table | Passage, ...] = ()
     notes: tuple[str, ...] = ()
+    cautions: tuple[str, ...] = ()
+    headline: int = 1
+
+    @property
+    def opening(self) -> tuple[str, ...]:
+        """What a first screen says: the answer with the cautions."""
+        return (*self.answer[: self.headline], *self.cautions, *self.answer[self.headline :])
 
 
 def per_cent(fraction: float | None, digits: int = 2) -> str:
@@ -117,9 +129,3 @@ def plus_minus(mean: float | None, half_width: float | None) -> str:
 def and_list(parts: Sequence[str]) -> str:
     """Join names the way a sentence does."""
     return " and ".join(filter(None, (", ".join(parts[:-1]), *parts[-1:])))
-
-
-def printable(text: str, longest: int = 40) -> str:
-    """Return a name on one line without control characters, cut to ``longest`` characters."""
-    clean = " ".join("".join(sign if sign.isprintable() else " " for sign in text).split()) or "(no name)"
-    return clean if len(clean) <= longest else clean[: longest - 1] + "…"

@@ -11,7 +11,7 @@ from dcsim.economics import GROUPS, LINES, Bill
 from dcsim.ledger import STATES
 from dcsim.report.answer import answer_table
 from dcsim.report.document import WORDS, Bars, Part, Picture, Section, Stacks, Waterfall
-from dcsim.report.formula import METHOD, PRICES, bill_rows, theory_table
+from dcsim.report.formula import METHOD, PRICES, bill_rows, formula_loss, theory_table
 from dcsim.report.page import (
     MISSING,
     Passage,
@@ -62,18 +62,19 @@ def first_picture(runs: Sequence[RunResult]) -> Picture:
     found: list[tuple[float, float | None]]
     if len(runs) == 1:
         labels = ("by the formula", "simulated")
-        half = runs[0].lost.half_width
+        half = runs[0].lost.shown_half_width
         losses = (100 * runs[0].estimate.accounting.goodput_loss, 100 * runs[0].lost.mean)
         found = [(losses[0], None), (losses[1], None if half is None else 100 * half)]
         title, unit, what = "Lost GPU-hours", "%", "% of all GPU-hours"
     elif None in prices:
         found = [
-            (100 * run.lost.mean, None if run.lost.half_width is None else 100 * run.lost.half_width) for run in runs
+            (100 * run.lost.mean, None if run.lost.shown_half_width is None else 100 * run.lost.shown_half_width)
+            for run in runs
         ]
         title, unit, what = "Lost GPU-hours, simulated", "%", "% of all GPU-hours"
     else:
         found = [
-            (price, run.useful_hour_usd.half_width if run.useful_hour_usd else None)
+            (price, run.useful_hour_usd.shown_half_width if run.useful_hour_usd else None)
             for run, price in zip(runs, prices, strict=True)
             if price is not None
         ]
@@ -166,7 +167,7 @@ def _resiliency(runs: Sequence[RunResult]) -> Table:
         _row(
             runs,
             "goodput loss, %",
-            lambda run: loss(run.estimate.accounting.goodput_loss),
+            lambda run: formula_loss(run.estimate),
             lambda run: with_error(run.loss) if run.done is None else with_error(run.lost),
             strong=True,
         ),
@@ -187,7 +188,7 @@ def _money(runs: Sequence[RunResult]) -> Table:
         return MISSING if its is None or other is None else number(its.with_lost_work_usd / other.with_lost_work_usd, 2)
 
     def half(run: RunResult) -> str:
-        return usd(run.total_usd.half_width if run.total_usd else None)
+        return usd(run.total_usd.shown_half_width if run.total_usd else None)
 
     def price(name: str) -> Callable[[Bill], str]:
         return lambda bill: number(bill.usd_per_useful_gpu_hour[name], 4)

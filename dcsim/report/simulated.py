@@ -13,6 +13,7 @@ from dcsim.report.formula import (
     METHOD,
     PUBLISHED,
     bill_rows,
+    caution_sentences,
     described,
     formula_tables,
     money_cell,
@@ -57,10 +58,13 @@ SMALL_AT_ALL = 1e-3
 
 def run_page(runs: Sequence[RunResult], notes: Sequence[str] = ()) -> Page:
     """Return what simulations of one or more scenarios say."""
+    first, others = caution_sentences([run.scenario for run in runs], len(runs[0].sample), simulated=True)
     return Page(
         answer=(*(said for run in runs for said in run_sentences(run)), *inputs(runs)),
+        cautions=first,
+        headline=sum(len(run_sentences(run)) for run in runs),
         parts=(answer_table(runs), *_described(runs), simulated_table(runs), *range_tables(runs)),
-        notes=(*notes, *provenance(runs)),
+        notes=(*others, *notes, *provenance(runs)),
     )
 
 
@@ -68,8 +72,11 @@ def comparison_page(comparison: Comparison, notes: Sequence[str] = ()) -> Page:
     """Return the answer to "which offer?": sentence, figures, the published tables, gaps and reasons."""
     runs = comparison.runs
     priced = [pair for pair in comparison.pairs if pair.total_usd_difference]
+    first, others = caution_sentences([run.scenario for run in runs], len(runs[0].sample), simulated=True)
     return Page(
         answer=(*comparison_sentences(runs), *luck(runs)),
+        cautions=first,
+        headline=len(comparison_sentences(runs)),
         parts=(
             answer_table(runs),
             *_described(runs),
@@ -80,7 +87,7 @@ def comparison_page(comparison: Comparison, notes: Sequence[str] = ()) -> Page:
             *(reasons(bridge) for bridge in comparison.bridges),
             *range_tables(runs),
         ),
-        notes=(*comparison.notes, *notes, *provenance(runs)),
+        notes=(*others, *comparison.notes, *notes, *provenance(runs)),
     )
 
 
@@ -254,7 +261,7 @@ def pair_table(pairs: Sequence[Pair]) -> Table:
     rows = []
     for pair in pairs:
         paid = pair.paid_usd_difference
-        half = "" if not paid or not paid.half_width else f" ± {dollars(paid.half_width, scale, paid.mean)}"
+        half = "" if not paid or not paid.shown_half_width else f" ± {dollars(paid.shown_half_width, scale, paid.mean)}"
         rows.append(
             Row(
                 f"{printable(pair.b.scenario.name, 16)} less {printable(pair.a.scenario.name, 16)}",

@@ -121,7 +121,8 @@ def with_error(found: Summary | Paired | None, scale: float = 100.0) -> str:
     """Write a mean and its interval, in per cent unless another scale is given."""
     if found is None:
         return MISSING
-    return plus_minus(found.mean * scale, None if found.half_width is None else found.half_width * scale)
+    half = found.shown_half_width
+    return plus_minus(found.mean * scale, None if half is None else half * scale)
 
 
 def price(found: Summary | Paired | None, scale: float = 1.0, most: int = 2) -> str:
@@ -129,9 +130,9 @@ def price(found: Summary | Paired | None, scale: float = 1.0, most: int = 2) -> 
     if found is None:
         return MISSING
     mean, digits = found.mean * scale, price_digits([abs(found.mean * scale)])
-    if found.half_width is None:
+    if found.shown_half_width is None:
         return number(mean, digits)
-    half = found.half_width * scale
+    half = found.shown_half_width * scale
     while half and digits < most and half < 10**-digits:
         digits += 1
     if 0 < half < 10**-digits:

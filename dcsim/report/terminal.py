@@ -27,7 +27,7 @@ def show(page: Page, stream: TextIO) -> None:
         _write(page, console, boxed=stream.isatty())
     text = captured.get()
     stream.write(text)
-    if stream.isatty() and page.answer and text.count("\n") > console.height:
+    if stream.isatty() and page.opening and text.count("\n") > console.height:
         console.print()
         _answer(page, console)
 
@@ -35,7 +35,7 @@ def show(page: Page, stream: TextIO) -> None:
 def _write(page: Page, console: "Console", boxed: bool) -> None:
     _answer(page, console)
     for number, part in enumerate(page.parts):
-        if page.answer or number:
+        if page.opening or number:
             console.print()
         _paragraph(console, part.title, "bold cyan")
         if isinstance(part, Passage):
@@ -58,7 +58,7 @@ def _write(page: Page, console: "Console", boxed: bool) -> None:
 
 
 def _answer(page: Page, console: "Console") -> None:
-    for sentence in page.answer:
+    for sentence in page.opening:
         _paragraph(console, sentence, "bold")
 
 

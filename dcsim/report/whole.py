@@ -7,7 +7,7 @@ from dcsim.decide import Comparison, RunResult, Verdict
 from dcsim.decide.dossier import Dossier
 from dcsim.decide.verdict import verdict as judge
 from dcsim.montecarlo import Summary
-from dcsim.report.answer import hours, paid
+from dcsim.report.answer import USEFUL, hours, paid
 from dcsim.report.document import Card, Document, Section
 from dcsim.report.inputs import inputs_section, made, method_section
 from dcsim.report.months import months
@@ -50,7 +50,8 @@ def _about(runs: Sequence[RunResult]) -> tuple[str, ...]:
     topologies = and_list(list(dict.fromkeys(printable(run.scenario.cluster.topology.name) for run in runs)))
     over = f", bills {over_of(runs)}" if any(run.tco for run in runs) else ""
     many = f"{len(runs[0].sample):,} runs" if len(runs[0].sample) > 1 else "one run, so no interval"
-    lines = [f"{gpus} of {topologies}{over}; {many}."]
+    lines = [USEFUL] if any(run.tco for run in runs) else []
+    lines += [f"{gpus} of {topologies}{over}; {many}."]
     for name, run in zip(names(runs), runs, strict=True):
         if run.scenario.description:
             lines.append(f"{name}: {printable(run.scenario.description, LONGEST_ABOUT)}")
@@ -59,8 +60,9 @@ def _about(runs: Sequence[RunResult]) -> tuple[str, ...]:
 
 def _answer(given: Dossier) -> tuple[str, ...]:
     if len(given.runs) > 1:
-        return comparison_page(Comparison(given.runs, given.pairs, given.bridges, given.notes)).answer
-    return (*run_page(given.runs).answer, *luck(given.runs))
+        return comparison_page(Comparison(given.runs, given.pairs, given.bridges, given.notes)).opening
+    page = run_page(given.runs)
+    return (*page.answer[: page.headline], *page.cautions, *luck(given.runs))
 
 
 def _cards(runs: Sequence[RunResult]) -> tuple[Card, ...]:
@@ -76,7 +78,7 @@ def _cards(runs: Sequence[RunResult]) -> tuple[Card, ...]:
         notes += [] if run.done is None else [f"done after {hours(run)}"]
         notes += [] if run.tco is None else [f"paid {paid(run)} {over_of([run])}"]
         if not priced or run.useful_hour_usd is None:
-            half = run.lost.half_width
+            half = run.lost.shown_half_width
             interval = "one run, no interval" if half is None else f"95 % interval: {with_error(run.lost)} %"
             best = "least lost" if found is None and len(runs) > 1 and run.lost == _least(runs) else ""
             cards.append(Card(name, loss(run.lost.mean), "% of GPU-hours lost", (interval, *notes), best))

@@ -7,6 +7,7 @@ from dcsim.hazards import Hazard
 from dcsim.recovery import Recovery
 from dcsim.scenario.model import Scenario
 from dcsim.scenario.plan import Plan, blast_of, lay_out
+from dcsim.scenario.rates import mtbf_in_service
 
 RULES = {"young": young_interval, "daly": daly_interval, "optimal": optimal_interval}
 
@@ -14,15 +15,16 @@ RULES = {"young": young_interval, "daly": daly_interval, "optimal": optimal_inte
 def strikes_on(layout: Plan, index: int = 0) -> Iterator[tuple[Hazard, float, int]]:
     """Yield every hazard that stops jobs, its strikes on one gang per ms, and how many members one of them takes.
 
-    Rates are long-run means: bursts, ageing and lemons change when strikes come, not how many. A hazard that only kills
-    processes takes no member.
+    Rates are means over the horizon: bursts, ageing and lemons change when strikes come, not how many; lemons that are
+    retired or cured lower them (``mtbf_in_service``). A hazard that only kills processes takes no member.
     """
     topology, gang = layout.topology, layout.gangs[index]
     for hazard in layout.scenario.hazards:
         blast = blast_of(hazard, topology)
         if not hazard.stops or not blast:
             continue
-        rate = layout.reaching(hazard, index) / hazard.mtbf_ms(layout.components(hazard))
+        mtbf = mtbf_in_service(hazard, layout.components(hazard), layout.scenario.horizon)
+        rate = layout.reaching(hazard, index) / mtbf
         yield hazard, rate, 0 if hazard.effect == "kill" else min(blast, gang.gpus)
 
 

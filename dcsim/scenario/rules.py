@@ -236,13 +236,20 @@ def _expected_failures(hazard: Hazard, components: int, horizon: int) -> Fractio
     """Return components * horizon / MTBF; more where components age and come back as bad as they were.
 
     If a share s of repairs leaves the age as it is, a life has 1 / (1 - s) failures; if all do, they come at the
-    failure rate of that age, and up to the horizon there are -log S(horizon) (minimal repair). Repair time is left out.
+    failure rate of that age, and up to the horizon there are -log S(horizon) (minimal repair); a lemon's age runs
+    ``factor`` times as fast, in lives W / C times as long. Repair time is left out.
     """
     lives = components * Fraction(horizon) / Fraction(hazard.mtbf_ms(components))
     silent = max(stage.silent for stage in hazard.stages)
     if not silent or not hazard.ages:
         return lives
-    with np.errstate(over="ignore"):
-        worn = -float(hazard.lifetime.log_survival(np.array([hazard.age + horizon]))[0])
-    often = components * Fraction(min(worn, 1e300))
+    law, lemons, ages = hazard.lifetime, hazard.lemons, [(1.0, components)]
+    if lemons is not None:
+        law = law.with_mean(law.mean_ms * lemons.weight(components) / components)
+        ages = [(1.0, components - lemons.count(components)), (lemons.factor, lemons.count(components))]
+    often = Fraction(0)
+    for factor, count in ages:
+        with np.errstate(over="ignore"):
+            worn = -float(law.log_survival(np.array([(hazard.age + horizon) * factor]))[0])
+        often += count * Fraction(min(worn, 1e300))
     return min(lives / (1 - Fraction(silent)), often) if silent < 1 else often

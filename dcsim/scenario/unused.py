@@ -7,6 +7,8 @@ from dcsim.hazards import Hazard
 from dcsim.recovery import Recovery
 from dcsim.scenario.errors import KeyPath, dotted
 from dcsim.scenario.model import Job, Scenario
+from dcsim.topology import Topology
+from dcsim.topology.build import build
 
 _LOADS = frozenset({"restore", "restore_success", "restore_per_doubling", "restore_gpus"})
 
@@ -19,6 +21,7 @@ def unused_keys(scenario: Scenario) -> list[str]:
     """
     corrupts = any(hazard.effect == "corrupt" for hazard in scenario.hazards)
     unused: list[KeyPath] = []
+    topology = build(scenario.cluster.topology, scenario.cluster.gpus)
     for job in scenario.jobs:
         unused += [("jobs", job.name, "recovery", key) for key in _of_job(job, corrupts)]
         if job.comm and scenario.cluster.topology.fabric is None:
@@ -27,6 +30,7 @@ def unused_keys(scenario: Scenario) -> list[str]:
             unused.append(("jobs", job.name, "storage"))
     for hazard in scenario.hazards:
         unused += [("hazards", hazard.key, *key) for key in _of_hazard(hazard, scenario.cluster.in_rack_spares > 0)]
+        unused += [("hazards", hazard.key, "lemons", *key) for key in _of_lemons(hazard, topology)]
     unused += [("maintenance", each.name) for each in scenario.maintenance if each.start >= scenario.horizon]
     return [dotted(path) for path in unused]
 
@@ -57,7 +61,7 @@ def _of_job(job: Job, corrupts: bool) -> Iterator[str]:
 
 def _of_hazard(hazard: Hazard, in_rack: bool) -> Iterator[KeyPath]:
     """Yield the keys that this effect, these lives or these repairs leave without effect."""
-    effect, lemons = hazard.effect, hazard.lemons
+    effect = hazard.effect
     if hazard.age and not hazard.ages:
         yield ("age",)
     if effect == "degrade" and hazard.blast is not None:  # only the component itself is slow
@@ -71,8 +75,18 @@ def _of_hazard(hazard: Hazard, in_rack: bool) -> Iterator[KeyPath]:
         yield from _of_repair(hazard)
     if hazard.returns == "job" and (effect in ("kill", "degrade") or in_rack):  # nothing leaves, or it has its own rack
         yield ("returns",)
-    if lemons is not None and lemons.retire_after is None and (lemons.factor == 1 or lemons.fraction == 0):
-        yield ("lemons",)
+
+
+def _of_lemons(hazard: Hazard, topology: Topology) -> Iterator[KeyPath]:
+    """Yield lemons that are none: as good as others, or fewer than half a component; and a cure that never comes."""
+    lemons = hazard.lemons
+    if lemons is None:
+        return
+    alike = lemons.factor == 1 or not lemons.count(topology.components(hazard.component))
+    if alike and lemons.retire_after is None:
+        yield ()
+    elif lemons.cured_by == "repair" and (alike or not hazard.cures):
+        yield ("cured_by",)
 
 
 def _of_repair(hazard: Hazard) -> Iterator[KeyPath]:
@@ -81,7 +95,7 @@ def _of_repair(hazard: Hazard) -> Iterator[KeyPath]:
         typed = hazard.stages[0].duration.mean_ms > 0
         if typed:
             yield ("repair", *_entry(hazard, 0), "time") if _has_stages(hazard) else ("repair",)
-    if not hazard.ages and hazard.lemons is None:
+    if not hazard.ages and (hazard.lemons is None or hazard.lemons.cured_by == "replacement"):
         for place, stage in enumerate(hazard.stages):
             if stage.silent:
                 yield ("repair", *_entry(hazard, place), "silent")

@@ -1,7 +1,8 @@
 """A tree of switches that another program describes, written as a topology file of dcsim.
 
-Leaves become segments, the switches right above leaves spines of one pod each, what is above those cores. What such a
-tree does not say gets an assumed value, marked ``# assumed`` in the file, to be replaced by its reader.
+Leaves become segments, the switches right above leaves spines of one pod each, what is above those cores. Leaves with
+the same nodes are the rails of one segment. What such a tree does not say gets an assumed value, marked ``# assumed``
+in the file, to be replaced by its reader.
 """
 
 from __future__ import annotations
@@ -10,12 +11,15 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from dcsim.fabric.keys import MOST_PARTS
 from dcsim.textfile import MOST_BYTES
 from dcsim.topology.description import MAX_GPUS, TopologyError
 from dcsim.topology.lingjun import COLUMNS, read_lingjun
-from dcsim.topology.slurm import LeafSwitch, SwitchTree, read_topology_conf, read_topology_yaml
+from dcsim.topology.slurm import read_topology_conf, read_topology_yaml
+from dcsim.topology.switch_tree import LeafSwitch, SwitchTree, same_nodes
+from dcsim.wording import shown
 
 KINDS = ("slurm-conf", "slurm-yaml", "lingjun")
 """What can be read."""
@@ -28,21 +32,21 @@ LINE = 120
 
 @dataclass(frozen=True)
 class _Pod:
-    """The leaves below one switch; ``spine`` is "" where nothing is above them."""
+    """The segments below the same switches, each as its leaves; ``spines`` is empty where nothing is above them."""
 
-    spine: str
-    leaves: tuple[LeafSwitch, ...]
+    spines: tuple[str, ...]
+    segments: tuple[tuple[LeafSwitch, ...], ...]
 
     @property
     def most_nodes(self) -> int:
-        return max(len(leaf.nodes) for leaf in self.leaves)
+        return max(len(segment[0].nodes) for segment in self.segments)
 
 
 def kind_of(name: str, text: str) -> str | None:
     """Guess what describes a network, by its content, else by the name of its file; None where neither tells."""
-    if re.search(r"^\s*(SwitchName|BlockName|BlockSizes)\s*=", text, re.MULTILINE | re.IGNORECASE):
+    if re.search(r"^[ \t]*(SwitchName|BlockName|BlockSizes)[ \t]*=", text, re.MULTILINE | re.IGNORECASE):
         return "slurm-conf"
-    if re.search(r"^\s*-\s+['\"]?(topology|cluster_default)\b", text, re.MULTILINE):
+    if re.search(r"^[ \t]*-[ \t]+['\"]?(topology|cluster_default)\b", text, re.MULTILINE):
         return "slurm-yaml"
     if set(COLUMNS) <= {column.strip() for column in text.partition("\n")[0].split(",")}:
         return "lingjun"
@@ -74,20 +78,27 @@ def to_toml(
     names the file that the tree is from. Raises TopologyError if the cluster or the file would be too large.
     """
     pods = _pods(tree)
-    leaves = [leaf for pod in pods for leaf in pod.leaves]
-    nodes = sum(len(leaf.nodes) for leaf in leaves)
-    ports = nics or gpus_per_node
-    uplinks = max(pod.most_nodes for pod in pods) * ports
+    segments = [segment for pod in pods for segment in pod.segments]
+    sizes = [len(segment[0].nodes) for segment in segments]
+    nodes, leaves = sum(sizes), len(segments[0])
+    rails = _rails(leaves, homes)
+    ports = nics or -(-gpus_per_node // rails) * rails
+    if ports % rails:
+        each = f"the {rails} rails ({leaves} leaves above each node)"
+        raise TopologyError([f"found {ports} NICs of a node (--nics); must be a multiple of {each}"])
+    racks = _rack(sizes, nodes_per_rack, tree.blocks)
+    uplinks = max(pod.most_nodes for pod in pods) * ports // rails
     if nodes * gpus_per_node > MAX_GPUS:
         raise TopologyError([f"found {nodes:,} nodes of {gpus_per_node:,} GPUs; at most {MAX_GPUS:,} GPUs are allowed"])
     if uplinks > MOST_PARTS:
         raise TopologyError([f"found {uplinks:,} ports of NICs under one leaf; at most {MOST_PARTS:,} are allowed"])
     origin = " ".join(_legal(source).split()) or tree.name
-    counted = f"{_many(len(leaves), 'leaf switch', 'leaf switches')}, {_many(nodes, 'node', 'nodes')}"
-    levels = max(len(leaf.above) for leaf in leaves)
+    counted = f"{_many(len(tree.leaves), 'leaf switch', 'leaf switches')}, {_many(nodes, 'node', 'nodes')}"
+    levels = max(len(leaf.above) for leaf in tree.leaves)
     head = [
         f"# Imported from {origin}: {counted}, {_many(levels, 'level', 'levels')} of switches above the leaves.",
         "# What the file does not say is marked assumed: replace it by what you know.",
+        *([f"# Left out, as no nodes are below them: {', '.join(map(_legal, tree.empty))}."] if tree.empty else []),
         f"name = {_text(name)}",
         f"description = {_text(f'Imported from {origin[:80]}: {counted}')}",
         "",
@@ -95,21 +106,23 @@ def to_toml(
         f"gpus = {gpus_per_node}",
         "",
         "[rack]",
-        _key("nodes", nodes_per_rack, NODES_PER_RACK, "the file names no racks"),
+        racks,
         "",
         "[nvlink]",
         'domain = "node"  # assumed; "rack" where NVLink joins the GPUs of a whole rack',
         "",
         "[fabric]",
-        _key("nics", nics, gpus_per_node, "one NIC per GPU"),
+        _key("nics", nics, ports, "one NIC per GPU" if ports == gpus_per_node else "as many on every rail"),
         _key("port", port, PORT, "data rate of one NIC"),
-        _key("homes", homes, 1, "each NIC on one leaf; 2 makes every named leaf switch a pair"),
-        "",
-        "[fabric.leaf]",
-        *_list("nodes", [len(leaf.nodes) for leaf in leaves], "nodes of each leaf, in the order listed below"),
+        _key("homes", homes, 1, "each NIC on one leaf" + "; 2 makes every named leaf switch a pair" * (leaves == 1)),
     ]
-    if len(leaves) > 1 or pods[0].spine:
-        head += _upper(pods, uplinks, homes or 1, bool(tree.blocks))
+    if rails > 1:
+        head += [f"rails = {rails}  # each node is under {leaves} leaves"]
+        head += ["reroute = true  # assumed: without one rail a node goes on over the others"]
+    what = "nodes of each leaf" if leaves == 1 else f"nodes of each segment ({leaves} leaves)"
+    head += ["", "[fabric.leaf]", *_list("nodes", sizes, f"{what}, in the order listed below")]
+    if len(segments) > 1 or pods[0].spines:
+        head += _upper(pods, uplinks, rails * (homes or 1), bool(tree.blocks))
     hosts = _hosts(pods, gpus_per_node)
     for table in (hosts, _ends(hosts)):
         text = "\n".join([*head, "", *table]) + "\n"
@@ -118,40 +131,98 @@ def to_toml(
     raise TopologyError([f"found {counted}: more than a topology file of {MOST_BYTES:,} bytes can list"])
 
 
+def _rails(leaves: int, homes: int | None) -> int:
+    """Return the rails of nodes that are under so many leaves; a leaf alone may stand for all homes of its nodes."""
+    if leaves == 1:
+        return 1
+    if leaves % (homes or 1):
+        raise TopologyError([f"found {leaves} leaves above each node; must be a multiple of --homes {homes}"])
+    return leaves // (homes or 1)
+
+
+def _rack(sizes: Sequence[int], given: int | None, blocks: Sequence[object]) -> str:
+    """Write the nodes of a rack. No rack may be part of one block and part of another."""
+    if not blocks:
+        return _key("nodes", given, NODES_PER_RACK, "the file names no racks")
+    per = max(sizes) if given is None else given
+    ends = list(accumulate(sizes, initial=0))
+    starts = {min(rack, ends[-1]) for rack in range(0, ends[-1] + per, per)}
+    # Every rack in whole blocks, or every block in whole racks: between two of them nothing is shared.
+    whole = all(end in starts for end in ends) or all(start in ends for start in starts)
+    if whole:
+        return _key("nodes", given, per, "each block is one rack")
+    fitting = [size for size in range(1, max(sizes) + 1) if all(end % size == 0 for end in ends[:-1])]
+    *others, smallest = sorted(sizes, reverse=True)
+    do = f"say --nodes-per-rack {' or '.join(map(str, fitting[-3:]))}"
+    if given is None and others[0] == others[-1] > smallest:
+        do += ", or list the smaller block last"
+    racks = f"racks of {_many(per, 'node', 'nodes')}" if given else "racks are all of one size, so some"
+    found = f"{_many(len(sizes), 'block', 'blocks')} of {_span(smallest, sizes)}"
+    raise TopologyError([f"found {found}; {racks} would hold parts of two blocks; {do}"])
+
+
+def _span(least: int, sizes: Sequence[int]) -> str:
+    most = max(sizes)
+    return f"{least} to {most} nodes" if least < most else _many(most, "node", "nodes")
+
+
 def _pods(tree: SwitchTree) -> list[_Pod]:
-    """Group leaves by the switch right above them, in the order in which each is first seen."""
-    found: dict[str, list[LeafSwitch]] = {}
-    for leaf in tree.leaves:
-        found.setdefault(leaf.above[0] if leaf.above else "", []).append(leaf)
-    return [_Pod(spine, tuple(leaves)) for spine, leaves in found.items()]
+    """Group segments by the switches right above their leaves, in the order in which each is first seen."""
+    found: dict[frozenset[str], list[tuple[LeafSwitch, ...]]] = {}
+    names: dict[frozenset[str], tuple[str, ...]] = {}
+    of: dict[str, frozenset[str]] = {}
+    for segment in same_nodes(tree.leaves):
+        spines = tuple(dict.fromkeys(leaf.above[0] for leaf in segment if leaf.above))
+        key = frozenset(spines)
+        for spine in spines:
+            if of.setdefault(spine, key) != key:
+                must = "nodes that share one of the switches above their leaves must share all of those"
+                raise TopologyError([f"found {shown(spine)} above {shown(segment[0].name)} and other leaves; {must}"])
+        found.setdefault(key, []).append(segment)
+        names.setdefault(key, spines)
+    pods = [_Pod(names[key], tuple(segments)) for key, segments in found.items()]
+    counts = {len(pod.spines): pod.segments[0][0].name for pod in pods if pod.spines}
+    if len(counts) > 1:
+        (few, one), *_, (many, other) = sorted(counts.items())
+        told = f"{_many(few, 'switch', 'switches')} right above {shown(one)} and the other leaves of its nodes"
+        must = "must be the same number in every pod"
+        raise TopologyError([f"found {told}, but {many} above those of {shown(other)}; {must}"])
+    return pods
 
 
-def _upper(pods: Sequence[_Pod], uplinks: int, homes: int, blocks: bool) -> list[str]:
-    """Write the tiers above the leaves."""
+def _upper(pods: Sequence[_Pod], uplinks: int, leaves: int, blocks: bool) -> list[str]:
+    """Write the tiers above the leaves, of which a segment has so many."""
+    named = [pod.spines for pod in pods if pod.spines]
+    spines = len(named[0]) if named else 1
+    uplinks = -(-uplinks // spines) * spines
     lines = [f"uplinks = {uplinks}  # assumed: one for every port of a NIC under the largest leaf, so 1:1"]
-    named = [pod.spine for pod in pods if pod.spine]
     count = "assumed: one above each of these leaves; where the file lists several, its first counts"
-    if not named:
+    if spines > 1:
+        count = "assumed: each leaf has uplinks to all of these switches, though the file puts each leaf below one"
+    elif not named:
         what = "blocks" if blocks else "leaves"
         count = f"assumed: the file says nothing of what joins the {what}"
     elif len(named) < len(pods):
         count = "assumed: one; of some leaves the file does not say what is above them"
-    most = max(len(pod.leaves) for pod in pods)
-    lines += ["", "[fabric.spine]", f"count = 1  # {count}"]
-    lines += _list("segments", [len(pod.leaves) for pod in pods], "leaves of each pod")
+    most = max(len(pod.segments) for pod in pods)
+    lines += ["", "[fabric.spine]", f"count = {spines}  # {count}"]
+    lines += _list(
+        "segments", [len(pod.segments) for pod in pods], f"{'leaves' if leaves == 1 else 'segments'} of each pod"
+    )
     if len(pods) == 1:
         return lines
-    up = min(most * uplinks * homes, MOST_PARTS)
-    tops = list(dict.fromkeys(pod.leaves[0].above[-1] for pod in pods if len(pod.leaves[0].above) > 1))
-    joined = len(tops) == 1 and all(leaf.above[1:] or leaf.above == (tops[0],) for pod in pods for leaf in pod.leaves)
-    deeper = max(len(leaf.above) for pod in pods for leaf in pod.leaves) > 2
+    up = min(most * uplinks * leaves // spines, MOST_PARTS)
+    all_above = [leaf.above for pod in pods for segment in pod.segments for leaf in segment]
+    tops = list(dict.fromkeys(above[-1] for above in all_above if len(above) > 1))
+    joined = len(tops) == 1 and all(above[1:] or above == (tops[0],) for above in all_above)
+    deeper = max(map(len, all_above)) > 2
     if joined and not deeper:
         said = f"assumed: with these ports one core, {_legal(tops[0])}, joins all pods"
     elif joined:
         said = f"assumed: one core for all the levels above the pods, up to {_legal(tops[0])}"
     else:
         said = "assumed: one core, though the file does not say what joins all of the pods"
-    ports = min(len(pods) * up, MOST_PARTS)
+    ports = min(len(pods) * up * spines, MOST_PARTS)
     lines.append(f"uplinks = {up}  # assumed: as many as the leaves of the largest pod have, so 1:1")
     return [*lines, "", "[fabric.core]", f"ports = {ports}  # {said}"]
 
@@ -159,15 +230,19 @@ def _upper(pods: Sequence[_Pod], uplinks: int, homes: int, blocks: bool) -> list
 def _hosts(pods: Sequence[_Pod], gpus: int) -> list[str]:
     """Say which host is which node and which GPUs."""
     lines = ["# Who is who, nodes and GPUs counted from 0: segment, nodes, GPUs, leaf switch, hosts in this order."]
-    segment = node = 0
-    for number, pod in enumerate(pods):
+    number = node = 0
+    for place, pod in enumerate(pods):
         if len(pods) > 1:
-            lines.append(f"# pod/{number}: {_legal(pod.spine) or '(nothing above)'}")
-        for leaf in pod.leaves:
-            end = node + len(leaf.nodes)
+            lines.append(f"# pod/{place}: {', '.join(map(_legal, pod.spines)) or '(nothing above)'}")
+        for segment in pod.segments:
+            hosts = segment[0].nodes
+            end = node + len(hosts)
             where = f"nodes {_range(node, end)}, GPUs {_range(node * gpus, end * gpus)}"
-            lines.append(f"# segment/{segment}: {where}, {_legal(leaf.name)}: {_folded(leaf.nodes)}")
-            segment, node = segment + 1, end
+            switches = [_legal(leaf.name) for leaf in segment]
+            if len(switches) > 1:
+                switches = [f"leaf/{leaf} {name}" for leaf, name in enumerate(switches)]
+            lines.append(f"# segment/{number}: {where}, {', '.join(switches)}: {_folded(hosts)}")
+            number, node = number + 1, end
     return lines
 
 

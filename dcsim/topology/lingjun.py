@@ -6,7 +6,7 @@ import csv
 import re
 
 from dcsim.topology.description import TopologyError
-from dcsim.topology.slurm import LeafSwitch, SwitchTree
+from dcsim.topology.switch_tree import LeafSwitch, SwitchTree, check_rails
 from dcsim.wording import did_you_mean, shown
 
 COLUMNS = ("ip", "DSW", "PSW", "ASW")
@@ -19,12 +19,13 @@ def read_lingjun(text: str) -> SwitchTree:
     In the map of 2023 an ASW's name is unique only below its PSW: 48 names stand for 119 switches, and 42 of
     them occur below two or all three of the PSWs. So every switch is called by its whole path, as "G6/P10/S14",
     and its parents are "G6/P10" and "G6". The three PSWs are all below the one DSW. Every one of the 847 hosts
-    occurs once, with one ASW, and an ASW has 2 to 8 hosts; a host that occurs again is an error here.
-    Hosts and switches keep the file's order. Raises TopologyError with every problem as "line 3: ...".
+    occurs once, with one ASW, and an ASW has 2 to 8 hosts. A host with a row for each of several ASWs is on rails;
+    the same row again is an error. Hosts and switches keep the file's order. Raises TopologyError with every problem
+    as "line 3: ...".
     """
     problems: list[str] = []
-    leaves: dict[tuple[str, str, str], list[str]] = {}
-    line_of: dict[str, int] = {}
+    hosts: dict[tuple[str, str, str], list[str]] = {}
+    line_of: dict[tuple[str, str], int] = {}
     reader = csv.reader(text.splitlines(), strict=True)
     try:
         header = next(reader, [])
@@ -42,25 +43,26 @@ def read_lingjun(text: str) -> SwitchTree:
                 must = 'must be a name without spaces and "/"'
                 problems += [f"{where}: {column}: found {shown(value)}; {must}" for column, value in wrong.items()]
                 continue
-            host = cells["ip"]
-            if host in line_of:
-                problems.append(f"{where}: ip: found {shown(host)} again, first on line {line_of[host]}; allowed: once")
+            host, path = cells["ip"], (cells["DSW"], cells["PSW"], cells["ASW"])
+            leaf = "/".join(path)
+            if (leaf, host) in line_of:
+                first = f"first on line {line_of[leaf, host]}; allowed: once per ASW"
+                problems.append(f"{where}: ip: found {shown(host)} again, {first}")
                 continue
-            line_of[host] = reader.line_num
-            leaves.setdefault((cells["DSW"], cells["PSW"], cells["ASW"]), []).append(host)
+            line_of[leaf, host] = reader.line_num
+            hosts.setdefault(path, []).append(host)
     except csv.Error as error:
         problems.append(f"line {reader.line_num}: found no CSV: {error}")
-    if not problems and not leaves:
+    if not problems and not hosts:
         problems.append("found no hosts; must have at least one leaf")
     if problems:
         raise TopologyError(problems)
-    return SwitchTree(
-        "lingjun",
-        tuple(
-            LeafSwitch(f"{dsw}/{psw}/{asw}", (f"{dsw}/{psw}", dsw), tuple(hosts))
-            for (dsw, psw, asw), hosts in leaves.items()
-        ),
+    leaves = tuple(
+        LeafSwitch(f"{dsw}/{psw}/{asw}", (f"{dsw}/{psw}", dsw), tuple(below))
+        for (dsw, psw, asw), below in hosts.items()
     )
+    check_rails(leaves, lambda leaf, host: f"line {line_of[leaf, host]}: ip")
+    return SwitchTree("lingjun", leaves)
 
 
 def _wrong_header(header: list[str]) -> list[str]:

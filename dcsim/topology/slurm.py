@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from dcsim.hostlist import HostlistError, TooManyNames, expand
 from dcsim.topology.description import TopologyError
+from dcsim.topology.switch_tree import LeafSwitch, SwitchTree, check_rails
 from dcsim.wording import did_you_mean, shown
 
 if TYPE_CHECKING:
@@ -23,27 +24,6 @@ MAX_NODES = 1_000_000
 """Most nodes or switches that the hostlists of one file may name; source: assumed, beyond any cluster."""
 
 
-@dataclass(frozen=True)
-class LeafSwitch:
-    """A switch with nodes below it: ``above`` holds the switches over it, nearest first, up to the top."""
-
-    name: str
-    above: tuple[str, ...]
-    nodes: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class SwitchTree:
-    """A network as its leaf switches; ``blocks`` holds (block, nodes) where Slurm's topology/block defines them.
-
-    Every block is a leaf too, with nothing above it: its higher levels are sizes, not switches.
-    """
-
-    name: str
-    leaves: tuple[LeafSwitch, ...]
-    blocks: tuple[tuple[str, tuple[str, ...]], ...] = ()
-
-
 _Names = dict[str, tuple[str, ...]]
 
 
@@ -51,6 +31,11 @@ _Names = dict[str, tuple[str, ...]]
 class _Hostlist:
     where: str
     text: str
+
+
+def _hostlist(where: str, text: object) -> _Hostlist | None:
+    """Return a hostlist as written, None where it is left out or empty."""
+    return _Hostlist(where, str(text)) if text is not None and str(text).strip() else None
 
 
 @dataclass(frozen=True)
@@ -66,8 +51,9 @@ class _Entry:
 def read_topology_conf(text: str) -> SwitchTree:
     """Read the text of a topology.conf; the tree is called "slurm", as the file gives it no name.
 
-    Nodes come in natural order, switches in the file's. A switch below several is put below the first listed;
-    a switch or block without nodes is left out. Raises TopologyError with every problem as "line 3: ...".
+    Nodes come in natural order, switches in the file's. A switch below several is put below the first listed; a node
+    below several is on rails. A switch or block without nodes is no leaf and named in ``empty``. Raises TopologyError
+    with every problem as "line 3: ...".
     """
     problems: list[str] = []
     entries: list[_Entry] = []
@@ -89,7 +75,7 @@ def read_topology_conf(text: str) -> SwitchTree:
             sizes = [int(size) if re.fullmatch(r"[0-9]{1,18}", size) else size for size in pairs[kind].split(",")]
             problems += _wrong_sizes(sizes, f"{where}: BlockSizes")
             continue
-        lists = (_Hostlist(f"{where}: {key}", pairs[key]) if key in pairs else None for key in ("Nodes", "Switches"))
+        lists = (_hostlist(f"{where}: {key}", pairs.get(key)) for key in ("Nodes", "Switches"))
         entries.append(_Entry(where, pairs[kind], *lists))
     if "SwitchName" in first and len(first) > 1:
         other = next(key for key in first if key != "SwitchName")
@@ -133,7 +119,7 @@ def read_topology_yaml(text: str, name: str | None = None) -> SwitchTree:
 # What the first key of a line allows beside it.
 _CONF_KEYS = {"SwitchName": ("Switches", "Nodes", "LinkSpeed"), "BlockName": ("Nodes",), "BlockSizes": ()}
 _CONF_SPELLING = {key.lower(): key for kind, beside in _CONF_KEYS.items() for key in (kind, *beside)}
-_PAIR = re.compile(r'\s*([^\s="]+)\s*=\s*(?:"([^"]*)"|([^\s"]+))(?=\s|$)')
+_PAIR = re.compile(r'\s*([^\s="]+)\s*=\s*(?:"([^"]*)"|([^\s"]*))(?=\s|$)')
 
 
 def _conf_lines(text: str) -> Iterator[tuple[int, str]]:
@@ -255,9 +241,9 @@ def _yaml_entries(listed: object, where: str, one: str, keys: list[str], problem
             if table or item == {}:
                 problems.append(f"{here}: missing {one}, its name")
             continue
-        wrong = [key for key, value in table.items() if not isinstance(value, str)]
+        wrong = [key for key, value in table.items() if not (isinstance(value, str) or (value is None and key != one))]
         problems += [f"{here}.{key}: found {shown(table[key])}; must be text{_QUOTES}" for key in wrong]
-        hostlists = [_Hostlist(f"{here}.{key}", str(table[key])) if key in table else None for key in keys]
+        hostlists = [_hostlist(f"{here}.{key}", table.get(key)) for key in keys]
         yield _Entry(here, str(table.get(one)), *hostlists)
 
 
@@ -299,7 +285,7 @@ def _switch_tree(name: str, entries: list[_Entry]) -> SwitchTree:
     if problems:
         raise TopologyError(problems)
     try:
-        TopologicalSorter(below).prepare()
+        upwards = tuple(TopologicalSorter(below).static_order())
     except CycleError as error:
         circle = error.args[1]
         where = next(entry.where for entry in entries if entry.name == circle[-1])
@@ -311,13 +297,20 @@ def _switch_tree(name: str, entries: list[_Entry]) -> SwitchTree:
         while path[-1] in parent:
             path.append(parent[path[-1]])
         above[leaf] = tuple(path[1:])
-    return SwitchTree(name, _leaves(nodes, above))
+    leaves = _leaves(nodes, above)
+    listed = {entry.name: entry.nodes.where for entry in entries if entry.nodes}
+    check_rails(leaves, lambda leaf, _: listed[leaf])
+    held = dict[str, bool]()
+    for switch in upwards:
+        held[switch] = bool(nodes[switch]) or any(held[child] for child in below[switch])
+    return SwitchTree(name, leaves, empty=tuple(switch for switch in nodes if not held[switch]))
 
 
 def _block_tree(name: str, entries: list[_Entry]) -> SwitchTree:
     nodes, _ = _expanded(entries, "block")
     leaves = _leaves(nodes, {})
-    return SwitchTree(name, leaves, tuple((leaf.name, leaf.nodes) for leaf in leaves))
+    empty = tuple(block for block in nodes if not nodes[block])
+    return SwitchTree(name, leaves, tuple((leaf.name, leaf.nodes) for leaf in leaves), empty)
 
 
 def _leaves(nodes: _Names, above: _Names) -> tuple[LeafSwitch, ...]:
@@ -328,7 +321,7 @@ def _leaves(nodes: _Names, above: _Names) -> tuple[LeafSwitch, ...]:
 
 
 def _expanded(entries: list[_Entry], what: str) -> tuple[_Names, _Names]:
-    """The nodes and the child switches of each, by name; every name and every node may be there once."""
+    """The nodes and the child switches of each, by name; a name may be there once, a node in one block."""
     problems: list[str] = []
     nodes: _Names = {}
     below: _Names = {}
@@ -343,9 +336,9 @@ def _expanded(entries: list[_Entry], what: str) -> tuple[_Names, _Names]:
         children = _expand(entry.switches, room, problems)
         room -= len(own) + len(children)
         twice = [node for node in own if node in leaf_of]
-        if twice and leaf_of[twice[0]] != entry.name and entry.nodes:
+        if what == "block" and twice and leaf_of[twice[0]] != entry.name and entry.nodes:
             found = f"{_several(twice)}, already under {shown(leaf_of[twice[0]])}"
-            problems.append(f"{entry.nodes.where}: found {found}; allowed: one {what} per node")
+            problems.append(f"{entry.nodes.where}: found {found}; allowed: one block per node")
         leaf_of.update((node, entry.name) for node in own if node not in leaf_of)
         nodes[entry.name], below[entry.name] = own, children
     if problems:

@@ -208,7 +208,8 @@
       if (!/^(col|row)(group)?$/.test(head.scope)) say("tables", "a head of neither rows nor columns", head);
       if (!head.textContent.trim()) say("tables", "an empty head", head);
     }
-    if (paper && !isSeen(table)) say("paper", "a table that is not printed", table);
+    const shown = table.closest("figure details") ? isSeen(table.closest("figure")) : isSeen(table); // or its picture
+    if (paper && !shown) say("paper", "a table that is not printed", table);
   }
   if (paper) {
     for (const element of all("tr, figure, svg:not(svg svg), img").filter(isSeen)) {

@@ -1,9 +1,7 @@
 """`dcsim topology`: what is listed and shown, what fails together, what is written and what is refused."""
 
 import json
-import shutil
 import tomllib
-from pathlib import Path
 from xml.etree import ElementTree
 
 import networkx
@@ -14,7 +12,6 @@ from dcsim.shipped import shipped_files
 from dcsim.topology import TopologyDescription, load_description, resolve
 from dcsim.topology.build import build
 
-EXAMPLES = Path(__file__).parents[1] / "unit" / "slurm_examples"
 SHIPPED = list(shipped_files("topologies"))
 
 # By hand: 2 pods of 2 segments of 4 nodes; 16 nodes of 2 GPUs in 8 racks of 2; 4 rows; 2 halls of 4 racks.
@@ -309,31 +306,6 @@ def test_the_format_may_be_given(dcsim, mini, tmp_path):
     assert json.loads((tmp_path / "graph").read_text())["directed"] is True
 
 
-@pytest.mark.parametrize("file", sorted(path.name for path in EXAMPLES.iterdir()))
-def test_import_show_and_fail(dcsim, tmp_path, file):
-    """A file of Slurm's becomes a topology that is shown, and a leaf of it takes its own nodes down."""
-    shutil.copy(EXAMPLES / file, tmp_path / file)
-    done = dcsim("topology", "import", file, "-o", "mine.toml", "--gpus-per-node", 8)
-    assert (done.exit_code, done.stderr) == (0, "")
-    assert done.stdout.endswith("Next: dcsim topology show mine.toml\n")
-    first = load_description(tmp_path / "mine.toml").fabric.leaf.nodes[0]
-    assert load_description(tmp_path / "mine.toml").name == "mine"
-    assert "all that its file lists" in " ".join(shown(dcsim, "mine.toml").split())
-    text = " ".join(shown(dcsim, "mine.toml", "--fail", "segment/0/leaf/0").split())
-    assert f"segment/0/leaf/0 out: {first * 8} GPUs in {first} nodes down." in text
-
-
-def test_import_options(dcsim, tmp_path):
-    """Options go into the file; one topology of several is chosen by its name; --from goes before the guess."""
-    shutil.copy(EXAMPLES / "man.yaml", tmp_path / "network")
-    options = ("--nics", 2, "--port", "800 Gb/s", "--homes", 2, "--nodes-per-rack", 2, "--name", "own")
-    arguments = ("network", "-o", "m.toml", "--gpus-per-node", 4, "--from", "slurm-yaml", "--topology", "topo2")
-    assert dcsim("topology", "import", *arguments, *options).exit_code == 0
-    made = load_description(tmp_path / "m.toml")
-    assert (made.name, made.node.gpus, made.rack.nodes, made.fabric.leaf.nodes) == ("own", 4, 2, (4, 4, 4, 4))
-    assert (made.fabric.nics, made.fabric.port, made.fabric.homes) == (2, 100, 2)
-
-
 # --- mistakes -----------------------------------------------------------------------------------------------------
 
 
@@ -363,6 +335,11 @@ def test_import_options(dcsim, tmp_path):
         (["import", "good.conf", "-o", "x.toml", "--gpus-per-node", "8", "--from", "lingjun"], "good.conf: line 1: "),
         (["import", "bad.conf", "-o", "x.toml", "--gpus-per-node", "8"], "bad.conf: line 1: "),
         (["import", "notes", "-o", "x.toml", "--gpus-per-node", "8"], "notes: neither its name nor its content"),
+        (["import", "two.conf", "-o", "x.toml", "--gpus-per-node", "8"], "two.conf: line 2: Nodes: found 'n3' under "),
+        (["import", "blocks.conf", "-o", "x.toml", "--gpus-per-node", "8"], "blocks.conf: found 3 blocks of 2 to 3 "),
+        (["import", "kueue.yaml", "-o", "x.toml", "--gpus-per-node", "8"], "kueue.yaml: found a Kubernetes Topology ("),
+        (["import", "kueue.yaml", "-o", "x.toml", "--gpus-per-node", "8", "--from", "slurm-yaml"], "Slurm's topology."),
+        (["import", "mini.toml", "-o", "x.toml", "--gpus-per-node", "8"], "mini.toml: found a topology file of dcsim "),
         (["import", "binary", "-o", "x.toml", "--gpus-per-node", "8"], "binary: line 2: is not a text file: not UTF-8"),
         (["import", "huge.conf", "-o", "x.toml", "--gpus-per-node", "1024"], "huge.conf: found 20,000 nodes of 1,024"),
     ],
@@ -373,6 +350,11 @@ def test_a_mistake_is_one_line_and_exit_code_2(dcsim, mini, tmp_path, arguments,
     (tmp_path / "good.conf").write_text("SwitchName=s0 Nodes=n[0-3]\n")
     (tmp_path / "huge.conf").write_text("SwitchName=s0 Nodes=n[0-19999]\n")
     (tmp_path / "bad.conf").write_text("hello\n")
+    (tmp_path / "two.conf").write_text("SwitchName=a Nodes=n[0-3]\nSwitchName=b Nodes=n[3-5]\n")
+    (tmp_path / "blocks.conf").write_text(
+        "BlockName=a Nodes=a[0-2]\nBlockName=b Nodes=b[0-1]\nBlockName=c Nodes=c[0-2]"
+    )
+    (tmp_path / "kueue.yaml").write_text("apiVersion: kueue.x-k8s.io/v1beta1\nkind: Topology\nspec: {levels: []}\n")
     (tmp_path / "notes").write_text("hello\n")
     (tmp_path / "binary").write_bytes(b"a\n\xff\n")
     before = {path: path.read_bytes() for path in sorted(tmp_path.rglob("*")) if path.is_file()}

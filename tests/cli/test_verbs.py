@@ -290,7 +290,7 @@ def test_new_copies_what_a_scenario_extends(dcsim, tmp_path, monkeypatch):
     ).read_text() == 'extends = "mid.toml"\nname = "mine"\ndescription = "started from leaf"\n'
     for base in ("mid.toml", "base.toml"):
         assert (tmp_path / base).read_bytes() == (tmp_path / "shipped" / base).read_bytes()
-    assert dcsim("check", "mine.toml").stdout == "mine.toml: ok\n"
+    assert dcsim("check", "mine.toml").stdout.startswith("mine.toml: ok\n")
     assert dcsim("new", "mine2.toml", "--from", "leaf").exit_code == 0
     (tmp_path / "mid.toml").write_text("seed = 9")
     for file, told in (

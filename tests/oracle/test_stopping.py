@@ -1,4 +1,4 @@
-"""Stopping at a precision: the looks, what they cost in coverage, and when skew makes an interval doubtful."""
+"""Stopping at a precision: the looks, what they cost in coverage."""
 
 import math
 
@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy.special import stdtrit
 
-from dcsim.montecarlo import adjusted, doubtful, precision_of
-from dcsim.montecarlo.stopping import FIRST_LOOK, Look, Stopped, narrow, schedule, skewness
+from dcsim.montecarlo import adjusted, precision_of
+from dcsim.montecarlo.stopping import FIRST_LOOK, Look, Stopped, narrow, schedule
 
 RUNS = 2_000
 NEEDED = (50, 64, 96, 128, 181, 256, 500)
@@ -106,43 +106,3 @@ def test_a_run_has_reached_its_precision_if_all_scenarios_have():
     looks = (Look(64, (0.003, 0.001)), Look(128, (0.002, 0.001)))
     assert Stopped(0.002, looks).reached
     assert not Stopped(0.0015, looks).reached
-
-
-def test_skewness_by_hand():
-    """Of 0, 0, 0, 1: m2 = 3/16, m3 = 3/32, g1 = m3 / m2^1.5; equal values have none, and scipy agrees."""
-    from scipy import stats
-
-    assert skewness([0, 0, 0, 1]) == pytest.approx(3 / 32 / (3 / 16) ** 1.5)
-    assert skewness([0.3] * 7) == 0
-    values = np.random.default_rng(1).gamma(2, size=200)
-    assert skewness(values) == pytest.approx(stats.skew(values), rel=1e-12)
-    assert skewness(values * 1e-200) == pytest.approx(stats.skew(values), rel=1e-12)
-
-
-def test_cochran_says_how_many_are_needed():
-    """One of 100 runs that lost all: g1 = 9.8 needs 2,426 replications; normal output is never doubted from 64 on."""
-    rare = np.zeros(100)
-    rare[7] = 1.0
-    needed = 25 * (0.98 / math.sqrt(0.0099)) ** 2
-    assert f"below {math.ceil(needed):,} replications, here 100" in doubtful(rare)
-    assert "far too high" in doubtful(rare)
-    assert "far too low" in doubtful(-rare)
-    normal = np.random.default_rng(5).normal(size=(500, 64))
-    assert [doubtful(row) for row in normal] == [None] * 500
-
-
-def test_few_values_are_doubted_only_if_the_skew_is_no_chance():
-    """Of 2,000 normal samples of 16 values at most 7 % are doubted; fifteen equal ones and an outlier are."""
-    normal = np.random.default_rng(6).normal(size=(2000, 16))
-    assert np.mean([doubtful(row) is not None for row in normal]) < 0.07
-    assert doubtful([0.0] * 15 + [1.0]) is not None
-    assert doubtful([0.0, 1.0]) is None
-
-
-def test_a_doubt_is_justified():
-    """Where Cochran's rule doubts (rare disasters, 1 % of runs), 95 % intervals hold the mean far less often."""
-    rare = np.random.default_rng(7).random((RUNS, 64)) < 0.01
-    mean, half = rare.mean(1), 1.998341 * rare.std(1, ddof=1) / 8
-    doubted = np.array([doubtful(row) is not None for row in rare])
-    assert (np.abs(mean - 0.01) <= half).mean() < 0.6
-    assert doubted[rare.any(axis=1)].all()

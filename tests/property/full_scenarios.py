@@ -236,6 +236,8 @@ class Builder:
             lemons |= {"retire_after": self.number(1, 3), "window": self.duration(self.horizon, 1)}
             if self.one(True, True, False):
                 lemons["replace"] = self.duration(20)
+        if self.one(True, False):
+            lemons["cured_by"] = "repair"
         return lemons
 
     def repair(self, crews: int, recorded: bool) -> Any:

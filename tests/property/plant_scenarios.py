@@ -53,6 +53,7 @@ class Plant(Builder):
         nodes = self.gpus // self.node
         rails, homes = self.number(1, 2), self.number(1, 2) if "homes" in self.has else 1
         found: dict[str, Any] = {"nics": rails * self.number(1, 2), "port": "400 Gb/s", "homes": homes, "rails": rails}
+        found["reroute"] = found["nics"] > rails  # not drawn, so that all else stays as it was
         if "spine" not in self.has:
             return found | {"leaf": {"nodes": nodes}}
         size = self.uneven(nodes, self.one(2, 4, max(1, nodes // 2)))
@@ -130,6 +131,8 @@ class Plant(Builder):
             found |= {"effect": "degrade", "keeps": self.one("50 %", "90 %", "33.3 %", "10 %")}
         if self.chance("lemons"):
             found["lemons"] = {"fraction": self.one("20 %", "60 %"), "factor": self.one(1.0, 2.5, 5.0)}
+            if self.one(True, False):
+                found["lemons"]["cured_by"] = "repair"
         found["detect"] = self.spread(self.one(1, 6))
         found["repair"] = self.repair(crews, False) if self.chance("crews") else self.spread(15)
         if "stages" in self.has:

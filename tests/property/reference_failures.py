@@ -230,17 +230,19 @@ class Failures(Repairs):
                     self.clear(incident)
 
     def clear(self, incident: Incident) -> None:
-        """End an incident whose component was taken care of otherwise: as if it had been fixed."""
-        self.mend(incident, fixed=True, renewed=False)
+        """End an incident whose component was taken care of otherwise: a new life, but a lemon stays one."""
+        self.mend(incident, fixed=True, renewed=False, repaired=False)
 
-    def mend(self, incident: Incident, fixed: bool, renewed: bool) -> None:
-        """Let the failed component begin again: as new, or as old as it was."""
+    def mend(self, incident: Incident, fixed: bool, renewed: bool, repaired: bool = True) -> None:
+        """Let the failed component begin again: as new, or as old as it was; ``repaired``: it comes from repair."""
         number, component = incident.hazard, incident.component
         self.incidents.remove(incident)
         if component is None:
             return
-        if fixed or renewed:
+        lemons = self.hazards[number].lemons
+        if renewed or (fixed and repaired and lemons is not None and lemons.cured_by == "repair"):
             self.lemons[number].discard(component)
+        if fixed or renewed:
             self.begin_life(number, component)
         elif self.hazards[number].ages:
             clock = self.clocks[number, component]

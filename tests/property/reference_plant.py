@@ -99,7 +99,7 @@ class Look:
     # --- network
 
     def access(self, node: int) -> float:
-        """Share of a node's worst NIC."""
+        """Share of a node's worst NIC, or of all its NICs if they take over for one another."""
         fabric = self.plant.fabric
         if fabric is None:
             return 1.0
@@ -112,7 +112,7 @@ class Look:
                 live = self.share("leaf", leaf) if self.uplinks(leaf) > 0 else 0.0
                 ways.append(self.share("access-link", link) * live)
             found.append(sum(ways) / len(ways))
-        return min(found)
+        return sum(found) / len(found) if fabric.reroute else min(found)
 
     def leaf(self, segment: int) -> float:
         """What a segment has left of its way to the spines."""

@@ -9,7 +9,7 @@ from tests.property.reference_service import Service
 class Repairs(Service):
     """What happens to GPUs from their identification to their return."""
 
-    def mend(self, incident: Incident, fixed: bool, renewed: bool) -> None:
+    def mend(self, incident: Incident, fixed: bool, renewed: bool, repaired: bool = True) -> None:
         """Let the failed component begin again; see ``Failures``."""
         raise TypeError("a world without failures")
 

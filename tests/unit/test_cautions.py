@@ -21,18 +21,23 @@ MONTH = {"horizon": "1 mo"}
 ONE = {"replications": 2, "workers": 1}
 
 
-def test_a_formula_beyond_its_validity_is_noted():
-    """A linear loss of 100 % or more is printed as it is, with a note; one below has none."""
+def test_a_formula_beyond_its_validity_is_marked_where_it_stands():
+    """A linear loss of 100 % or more is printed as it is, with the remark in the same cell; one below has none."""
     broken = load("pretrain-5184/gold", **{"hazards.gpu.detect": "200 h"})
-    (note,) = resiliency_table([estimate(GOLD), estimate(broken)]).notes
-    assert note == "Gold-tier: a loss of 100 % or more: the linear formula does not hold at these inputs."
+    *_, row = resiliency_table([estimate(GOLD), estimate(broken)]).rows
+    assert row.label == "goodput loss, %"
+    assert row.cells == ("6.14", "3,278.85 (formula does not hold)")
+    calm, wild = lost(GOLD, 0.1, 0.2), lost(broken, 0.9, 0.95)
+    assert [each.cells[-1] for each in answer_table([calm, wild]).rows] == list(row.cells)
+    assert ", 6.14 % by the published formula." in run_page([calm]).answer[0]
+    assert ", 3,278.85 % by the published formula, which does not hold." in run_page([wild]).answer[0]
 
 
-def test_a_charged_size_that_no_job_has_is_noted():
+def test_a_charged_size_that_no_job_has_is_marked_where_it_stands():
     """A job made smaller while accounting.job_size stays: the formula still charges the old size."""
     smaller = load("pretrain-5184/gold", **{"jobs.pretrain.gpus": 2048})
-    (note,) = resiliency_table([estimate(smaller)]).notes
-    assert note == "Gold-tier: accounting.job_size charges 4,096 GPUs, the largest job has 2,048."
+    rows = {row.label: row.cells for row in resiliency_table([estimate(GOLD), estimate(smaller)]).rows}
+    assert rows["GPUs charged per failure"] == ("4,096", "4,096 (largest job: 2,048)")
 
 
 def test_a_horizon_that_is_not_the_term_is_noted():

@@ -128,10 +128,10 @@ def test_drawn_prices_make_bills_of_their_own():
 
 
 def test_warnings_say_what_is_doubtful():
-    """A run that lost all among 63 others is doubted by Cochran's rule; a precision that was missed is told."""
+    """A run that lost all among 63 others is far more skewed than theory says; a precision that was missed is told."""
     run = lost(gold(), *[0.05] * 30, 0.9, *[0.051] * 33)
-    (doubt,) = run.warnings
-    assert doubt.startswith("the interval of the loss is doubtful: skewed (g1 7.8")
+    assert run.runs_needed == 1_526  # 25 * 7.81^2
+    assert run.warnings == ("Too few runs for a reliable interval; about 1,526 are needed.",)
     assert lost(gold(), *np.linspace(0.05, 0.06, 64)).warnings == ()
     missed = controlled(lost(gold(), *np.linspace(0.05, 0.06, 64)), Look(64, (0.02,)))
     assert missed.warnings == ("the loss is not within ± 1 pp after 64 replications, the most that were allowed",)

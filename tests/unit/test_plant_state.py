@@ -22,6 +22,8 @@ def follows(topology, *paths):
 
 
 CORE = {"ports": 64}
+LINKS_2 = ["node/2/access-link/0", "node/2/access-link/1"]
+LEAVES_1 = ["segment/1/leaf/0", "segment/1/leaf/1"]
 FABRIC = {"nics": 2, "port": "400 Gb/s", "rails": 2, "leaf": {"nodes": 4, "uplinks": 4}, "core": CORE}
 SPINE = {"count": 4, "segments": 2, "uplinks": 2}
 SPINES_LEFT = [("segment/2", 0.75), ("segment/3", 0.75), ("pod/1", 0.75)]
@@ -47,6 +49,9 @@ POWER = {"shelves": 4, "psus": 2, "psu": "2.5 kW", "feeds": 2, "hall_racks": 4}
         ({"fabric": {**FABRIC, "spine": SPINE}}, ["node/2/access-link/1"], [(2, 3)], []),
         ({"fabric": {**FABRIC, "spine": SPINE}}, ["segment/1/leaf/0"], [(4, 8)], []),
         ({"fabric": {**FABRIC, "homes": 2, "spine": SPINE}}, ["node/2/access-link/3"], [], [("node/2", 0.5)]),
+        ({"fabric": {**FABRIC, "reroute": True, "spine": SPINE}}, ["node/2/access-link/1"], [], [("node/2", 0.5)]),
+        ({"fabric": {**FABRIC, "reroute": True, "spine": SPINE}}, LINKS_2, [(2, 3)], []),
+        ({"fabric": {**FABRIC, "reroute": True, "spine": SPINE}}, LEAVES_1, [(4, 8)], []),
         ({"fabric": {**FABRIC, "spine": SPINE}}, ["pod/1/spine/0"], [], SPINES_LEFT),
         ({"fabric": {**FABRIC, "spine": SPINE}}, [f"pod/0/spine/{i}" for i in range(4)], [(0, 8)], []),
         ({"storage": {"gateways": 4, "bandwidth": "1 GB/s"}}, ["gateway/2"], [], [("storage", 0.75)]),

@@ -1,5 +1,7 @@
 """Maintenance, in-rack spares, work to finish, and rules between hazards and jobs: what is allowed, what is told."""
 
+import math
+
 import pytest
 
 from dcsim.scenario import ScenarioError, load, to_toml
@@ -274,5 +276,11 @@ def test_silent_repairs_of_ageing_components_count(broken):
     assert f"found {5184 * 259.2 * 100:,.0f} expected" in broken(wears % (100, 5), f"{silent}=99 %")[0]
     constant = f"found {5184 * 25_920 / 5:,.0f} expected"
     assert constant in broken(wears % (5, "1.0"), f"{silent}=100 %")[0]
+    # half of all GPUs, in lives of twice 100 h; lemons age three times as fast
+    worn = 2592 * (25_920 * math.gamma(1.5) / 200) ** 2
+    lemons = "hazards.gpu.lemons={fraction='50 %', factor=3}"
+    assert f"found {worn * (1 + 9):,.0f} expected" in broken(wears % (100, "2.0"), f"{silent}=100 %", lemons)[0]
+    alike = "hazards.gpu.lemons={fraction='50 %', factor=1}"
+    assert constant in broken(wears % (5, "1.0"), f"{silent}=100 %", alike)[0]
     observed = 'hazards.gpu.mtbf={kind="empirical", values=["1000 h", "2000 h"]}'
     assert "found countless expected failures" in broken(observed, f"{silent}=100 %")[0]

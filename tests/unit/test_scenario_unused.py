@@ -37,6 +37,7 @@ component = "rack"
 every = "6 mo"
 duration = "2 h"
 """
+CURED_BY = "hazards.gpu.lemons.cured_by"
 LEMONS = "hazards.gpu.lemons={fraction='5 %', factor=10"
 TRACE = 'hazards.gpu.mtbf={kind="trace", at=["1 h", "3 h"], repair=["1 h", "2 h"], repeat=true}'
 
@@ -107,7 +108,12 @@ def test_shipped_scenarios_say_nothing_in_vain(name):
         ),
         (("hazards.gpu.repair={time='1 h', silent='5 %'}",), ["hazards.gpu.repair.silent"]),
         (("hazards.slow.repair={time='1 h', silent='5 %'}",), []),
-        (("hazards.gpu.repair={time='1 h', silent='5 %'}", LEMONS + "}"), []),
+        (("hazards.gpu.repair={time='1 h', silent='5 %'}", LEMONS + "}"), ["hazards.gpu.repair.silent"]),
+        (("hazards.gpu.repair={time='1 h', silent='5 %'}", LEMONS + ", cured_by='repair'}"), []),
+        (("hazards.gpu.repair={time='1 h', silent='100 %'}", LEMONS + ", cured_by='repair'}"), [CURED_BY]),
+        (("hazards.gpu.effect=kill", LEMONS + ", cured_by='repair'}"), [CURED_BY]),
+        ((LEMONS.replace("5 %", "0.001 %") + "}",), ["hazards.gpu.lemons"]),  # a twentieth of a GPU
+        ((LEMONS.replace("5 %", "0.001 %") + ", cured_by='repair', retire_after=3, window='30 d'}",), [CURED_BY]),
         (
             ("hazards.gpu.repair=[{name='x', time='1 h', silent='5 %'}, {time='1 h', silent='5 %'}]",),
             ["hazards.gpu.repair.x.silent", "hazards.gpu.repair.1.silent"],

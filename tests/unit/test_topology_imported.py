@@ -12,7 +12,7 @@ from dcsim.plant.outage import outage
 from dcsim.topology import MAX_GPUS, Topology, TopologyError, load_description
 from dcsim.topology.build import build
 from dcsim.topology.imported import NODES_PER_RACK, PORT, kind_of, read_tree, to_toml
-from dcsim.topology.slurm import LeafSwitch, SwitchTree
+from dcsim.topology.switch_tree import LeafSwitch, SwitchTree
 
 EXAMPLES = Path(__file__).parent / "slurm_examples"
 LINGJUN = Path(__file__).parents[3] / "shared" / "data" / "lingjun-topology-2023.csv"

@@ -1,0 +1,195 @@
+"""Few failures: an interval is shown only where it holds, and the number of runs that are needed is about right."""
+
+import math
+
+import numpy as np
+import pytest
+from scipy import special, stats
+
+from dcsim.decide import Pair, run
+from dcsim.decide.verdict import verdict
+from dcsim.distributions import Empirical, Exponential, Fixed, Lognormal, Weibull
+from dcsim.montecarlo.reliability import COCHRAN, MOST, SURPRISED, runs_by_skewness, runs_needed, skewness
+from dcsim.report.answer import run_sentences
+from dcsim.scenario import load, read
+
+REPEATS = 2_000
+LEAST = 0.93
+H = 3_600_000
+
+
+def rare(failures, repair=None, seed=2_611, horizon_h=720, spares=8, **job):
+    """One job of 32 GPUs on five nodes, with so many failures a run in the mean."""
+    hazard = {"component": "node", "mtbf": f"{5 * horizon_h / failures} h", "detect": "10 min"}
+    hazard["repair"] = repair or {"kind": "exponential", "mean": "4 h"}
+    recovery = {"kind": "checkpoint-restart", "checkpoint_every": "60 min", "restore": "10 min"}
+    return read(
+        {
+            "name": "rare",
+            "horizon": f"{horizon_h} h",
+            "seed": seed,
+            "cluster": {"topology": "hgx-h100", "gpus": 40, "spares": spares},
+            "jobs": [{"name": "train", "gpus": 32, "recovery": recovery, **job}],
+            "hazards": [hazard],
+            "tco": {"gpu_hour": "2 USD", "term": "1 mo"},
+        }
+    )
+
+
+def held(values, mean, runs):
+    """Share of groups of so many runs whose Student interval holds the mean."""
+    groups = values[: len(values) // runs * runs].reshape(-1, runs)
+    half = special.stdtrit(runs - 1, 0.975) * groups.std(axis=1, ddof=1) / math.sqrt(runs)
+    return float((np.abs(groups.mean(axis=1) - mean) <= half).mean())
+
+
+def test_so_few_failures_have_no_interval():
+    """0.31 failures a run in 32 runs: no ± in the headline, but what is missing, and JSON says so."""
+    found = run(rare(0.31), replications=32, workers=1)
+    needed = found.runs_needed
+    assert 80 < needed < 1_000
+    said = " ".join(run_sentences(found))
+    assert "±" not in said
+    assert f"Too few failures in 32 runs for an interval; about {needed:,} runs are needed." in said
+    assert found.warnings == (f"Too few runs for a reliable interval; about {needed:,} are needed.",)
+    (entry,) = found.to_json()["scenarios"]
+    assert entry["runs_needed"] == needed
+    assert entry["goodput"]["loss"]["reliable"] is False
+
+
+def test_enough_failures_have_one():
+    """The same cluster with 100 times the failures: an interval, and no word about it."""
+    found = run(rare(31), replications=32, workers=1)
+    assert found.runs_needed is None
+    said = " ".join(run_sentences(found))
+    assert "±" in said
+    assert "Too few" not in said
+    (entry,) = found.to_json()["scenarios"]
+    assert entry["runs_needed"] is None
+    assert "reliable" not in entry["goodput"]["loss"]
+
+
+def test_the_number_that_is_named_is_enough_and_not_far_too_many():
+    """Simulated: at the runs that are needed intervals hold 93 % or more of 2,000 times; at a tenth not."""
+    scenario = rare(1.2)
+    needed = runs_needed(scenario)
+    losses = run(scenario, replications=needed * REPEATS, workers=1).sample.loss
+    mean = float(losses.mean())  # of half a million runs: its own error is a fiftieth of an interval
+    assert held(losses, mean, needed) >= LEAST
+    assert held(losses, mean, max(2, needed // 10)) < LEAST
+
+
+@pytest.mark.parametrize("cost", ["const", "uniform", "exponential", "lognormal"])
+@pytest.mark.parametrize("failures", [0.1, 0.31, 1.0, 3.0])
+def test_cochrans_rule_by_theory_holds(cost, failures):
+    """Compound Poisson losses of four kinds of cost: what is shown, by theory and by the sample, holds 93 % or more."""
+    rng = np.random.default_rng([8, int(100 * failures), len(cost)])
+    squared = {"const": 1.0, "uniform": 27 / 16, "exponential": 4.5, "lognormal": math.exp(3)}[cost] / failures
+    runs = math.ceil(COCHRAN * squared)
+    repeats = REPEATS if runs * failures * REPEATS < 2e6 else 1_000
+    struck = rng.poisson(failures, (repeats, runs))
+    count = int(struck.sum())
+    costs = {
+        "const": lambda: np.ones(count),
+        "uniform": lambda: 2 * rng.random(count),
+        "exponential": lambda: rng.standard_exponential(count),
+        "lognormal": lambda: np.exp(rng.standard_normal(count) - 0.5),
+    }[cost]()
+    cells = np.repeat(np.arange(repeats * runs), struck.ravel())
+    losses = np.bincount(cells, weights=costs, minlength=repeats * runs).reshape(repeats, runs)
+    shown = losses[[runs_by_skewness(each) is None for each in losses]]
+    assert len(shown) > 0.8 * repeats
+    half = special.stdtrit(runs - 1, 0.975) * shown.std(axis=1, ddof=1) / math.sqrt(runs)
+    share = float((np.abs(shown.mean(axis=1) - failures) <= half).mean())
+    assert share >= LEAST - 2 * math.sqrt(LEAST * (1 - LEAST) / len(shown))
+
+
+def test_runs_needed_by_hand():
+    """No rollback, no detection, no restore: the cost is a wait of the job for its repair, so 25 * 4.5 / failures."""
+    exponential = rare(0.31, spares=0).model_copy(update={"hazards": (plain(rare(0.31), "exponential"),)})
+    exponential = exponential.model_copy(update={"jobs": (bare(exponential.jobs[0], 40),)})
+    assert runs_needed(exponential) == math.ceil(25 * 4.5 / 0.31)
+    fixed = exponential.model_copy(update={"hazards": (plain(rare(0.31), "fixed"),)})
+    assert runs_needed(fixed) == math.ceil(25 * 1.0 / 0.31)
+    heavy = exponential.model_copy(update={"hazards": (plain(rare(0.31), "lognormal"),)})
+    assert runs_needed(heavy) == math.ceil(25 * math.exp(3) / 0.31)
+
+
+def plain(scenario, kind):
+    """Give the hazard without detection, with a repair of 4 h of one kind."""
+    hazard = scenario.hazards[0]
+    law = {
+        "exponential": Exponential(kind="exponential", mean="4 h"),
+        "fixed": 4 * H,
+        "lognormal": Lognormal(kind="lognormal", mean="4 h", sigma=1.0),
+    }[kind]
+    return hazard.model_copy(update={"detect": 0, "repair": law})
+
+
+def bare(job, gpus):
+    """Give the job on all GPUs, without anything that a failure costs but the repair."""
+    keys = {"checkpoint_every": 1, "restore": 0, "failover": 0}
+    return job.model_copy(update={"gpus": gpus, "recovery": job.recovery.model_copy(update=keys)})
+
+
+def test_third_moments_against_scipy():
+    """E[t^3] / E[t]^3 of every law of times."""
+    assert Fixed(time="2 h").third == 1
+    assert Exponential(kind="exponential", mean="2 h").third == 6
+    for sigma in (0.3, 1.0):
+        law = stats.lognorm(sigma)
+        expected = law.moment(3) / law.moment(1) ** 3
+        assert Lognormal(kind="lognormal", mean="3 h", sigma=sigma).third == pytest.approx(expected, rel=1e-9)
+    law = stats.weibull_min(0.7)
+    expected = law.moment(3) / law.moment(1) ** 3
+    assert Weibull(kind="weibull", mean="3 h", shape=0.7).third == pytest.approx(expected, rel=1e-9)
+    assert Empirical(kind="empirical", values=("1 h", "3 h")).third == pytest.approx((1 + 27) / 2 / 2**3)
+
+
+def test_nothing_that_fails_needs_nothing():
+    """Hazards that stop no job need no runs; a tail without end needs more than can be named."""
+    slow = load("failures/reference").model_copy(update={"hazards": ()})
+    assert runs_needed(slow) == 2
+    tail = rare(0.01, {"kind": "lognormal", "mean": "4 h", "sigma": 5.0})
+    assert runs_needed(tail) == MOST
+
+
+def test_differences_and_prices_have_no_interval_either():
+    """Two offers with few failures: no ± on price or gap, and a gap of prices is told from its sign in every run."""
+    one, other = rare(0.31), rare(0.31)
+    dear = other.model_copy(update={"tco": other.tco.model_copy(update={"gpu_hour": 2.2})})
+    runs = [run(each, replications=32, workers=1) for each in (one, dear)]
+    assert runs[0].useful_hour_usd.shown_half_width is None
+    pair = Pair(*runs)
+    assert pair.useful_hour_difference.shown_half_width is None
+    assert pair.lost_difference.shown_half_width is None
+    assert verdict(runs).cheapest == 0
+
+
+def test_a_precision_is_not_reached_by_runs_without_failures():
+    """Sequential stopping goes on until enough failures struck, however narrow the interval looks before."""
+    scenario = rare(0.05)
+    found = run(scenario, precision="50 pp", replications=256, workers=1)
+    assert not found.stopped.reached
+    assert runs_needed(scenario) > 256
+    assert all(look.half_widths == (None,) for look in found.stopped.looks)
+
+
+def test_skewness_by_hand():
+    """Of 0, 0, 0, 1: m2 = 3/16, m3 = 3/32, g1 = m3 / m2^1.5; equal values have none, and scipy agrees."""
+    assert skewness([0, 0, 0, 1]) == pytest.approx(3 / 32 / (3 / 16) ** 1.5)
+    assert skewness([0.3] * 7) == 0
+    values = np.random.default_rng(1).gamma(2, size=200)
+    assert skewness(values) == pytest.approx(stats.skew(values), rel=1e-12)
+    assert skewness(values * 1e-200) == pytest.approx(stats.skew(values), rel=1e-12)
+
+
+def test_cochran_says_how_many_are_needed():
+    """One of 100 runs that lost all: g1 = 9.8 needs 2,426 runs; normal output is never doubted from 64 on."""
+    one = np.zeros(100)
+    one[7] = 1.0
+    needed = COCHRAN * (0.98 / math.sqrt(0.0099)) ** 2
+    assert runs_by_skewness(one) == runs_by_skewness(-one) == math.ceil(needed)
+    assert SURPRISED * needed / COCHRAN > 100
+    normal = np.random.default_rng(5).normal(size=(500, 64))
+    assert [runs_by_skewness(row) for row in normal] == [None] * 500
