@@ -1,4 +1,4 @@
-"""Writes REFERENCE.md (run by scripts/reference): what ``dcsim list`` prints, as pages with links and examples."""
+"""Writes docs/reference.md (run by scripts/reference): what ``dcsim list`` prints, as pages with links and examples."""
 
 import json
 import re
@@ -15,7 +15,7 @@ from dcsim.scenario.reference import Key, KeyTable, quantities, reference
 from dcsim.shipped import shipped_files
 
 ROOT = Path(__file__).resolve().parent.parent
-TARGET = ROOT / "REFERENCE.md"
+TARGET = ROOT / "docs" / "reference.md"
 LONGEST_EXAMPLE = 24
 """Lines."""
 FIRST = ("scenarios/pretrain-5184", "topologies/gb300-nvl72")
@@ -67,7 +67,7 @@ INTRODUCTION = """\
 
 `dcsim list keys` (`strategies`, `hazards`, `distributions`, `presets`, `topologies`) prints the same on a terminal,
 `dcsim schema` as JSON Schema for editors; `dcsim check FILE` says what is wrong with a file. What the keys do to a run
-is in [MODEL.md](MODEL.md).
+is in [model.md](model.md).
 """
 
 WRITING = """\
@@ -177,7 +177,7 @@ def example(table: KeyTable, topic: str) -> str:
                     found.append(Example(shown, "\n".join(lines), file.relative_to(ROOT).as_posix()))
     if found:
         best = max(found, key=lambda each: (each.shows, each.file.startswith(FIRST), -len(each.text)))
-        return f"From [{best.file}]({best.file}):\n\n```toml\n{best.text}\n```"
+        return f"From [{best.file}](../{best.file}):\n\n```toml\n{best.text}\n```"
     if not table.example:
         return ""
     header = table.title.partition(",")[0] if table.title.startswith("[") else f"[{paths[0]}]"
@@ -259,7 +259,7 @@ def section(topic: str) -> Iterator[str]:
     shipped = shipped_files("topologies") if topic == "topologies" else {}
     for name, path in shipped.items():
         told = next(table for table in tables if table.title == name)
-        yield f"- [`{name}`]({path.relative_to(ROOT).as_posix()}): {told.about}"
+        yield f"- [`{name}`](../{path.relative_to(ROOT).as_posix()}): {told.about}"
     if shipped:
         yield ""
     for table in tables:
@@ -325,7 +325,7 @@ def contents(lines: Sequence[str]) -> Iterator[str]:
 
 
 def page() -> str:
-    """Return REFERENCE.md."""
+    """Return docs/reference.md."""
     families = ", ".join(f"[{heading}](#{anchor(heading)})" for heading in FAMILIES.values())
     body = [*WRITING.format(units="\n".join(unit_table()), families=families).splitlines(), ""]
     for topic in TOPICS:
@@ -343,7 +343,7 @@ def main(arguments: Sequence[str]) -> int:
     if not arguments:
         TARGET.write_text(text, encoding="utf-8")
     elif not TARGET.is_file() or TARGET.read_text(encoding="utf-8") != text:
-        print("REFERENCE.md is not what the models say: run scripts/reference", file=sys.stderr)
+        print("docs/reference.md is not what the models say: run scripts/reference", file=sys.stderr)
         return 1
     return 0
 

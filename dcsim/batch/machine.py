@@ -32,7 +32,7 @@ def _nothing() -> None:
 
 
 REPAIRED, IDENTIFY, SERVICE, STRIKE = range(4)
-"""What happens in one ms, in this order (MODEL.md, "Ties"); the last two bits of a key, which is time * 4 + this."""
+"""Events of one ms in their order (docs/model.md, "Ties"); the last two bits of a key, which is time * 4 + this."""
 WHOLE, DETECT, WAIT, ABSENT = range(4)
 """Phases of a gang; WHOLE also while it runs small; ABSENT: not submitted yet."""
 NEVER = 2**62

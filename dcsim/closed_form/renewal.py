@@ -7,7 +7,7 @@ strike to running again; a further strike restarts the stall unless it is safe. 
 to 0; a goodput too small for a float is 0.0.
 
 References: J. W. Young, CACM 17 (1974) 530; J. T. Daly, Future Generation Computer Systems 22 (2006) 303;
-A. Kokolis et al., arXiv:2410.21680v2. The derivations are in MODEL.md.
+A. Kokolis et al., arXiv:2410.21680v2. The derivations are in docs/model.md.
 """
 
 import math

@@ -23,7 +23,7 @@ from dcsim.units import MS_PER_H
 
 @dataclass(frozen=True)
 class Theory:
-    """One gang of the first job as a renewal process (MODEL.md 2.1); times in hours.
+    """One gang of the first job as a renewal process (docs/model.md 2.1); times in hours.
 
     ``mtbf_h`` is None if nothing stops it, ``goodput_loss`` where there is no closed form. The intervals are None
     where none is best: nothing is rolled back, writes cost no time, or several tiers. ``ettr_first_order`` is Kokolis'

@@ -1,9 +1,9 @@
 """Time in the engine: ticks, the agenda that runs ahead of SimPy's calendar, and who is woken when.
 
-The order of events within one millisecond is part of the model (MODEL.md, "Ties"), so engine time is counted in ticks
-of an eleventh of a millisecond: repairs end first, then work, maintenance and drains, failures are identified, gangs
-leave detection, what was struck joins the queue for repair, waiting gangs are served, relapses strike, maintenance
-begins, and failures strike last.
+The order of events within one millisecond is part of the model (docs/model.md, "Ties"). Engine time is therefore
+counted in ticks of an eleventh of a millisecond: repairs end first, then work, maintenance and drains, failures are
+identified, gangs leave detection, what was struck joins the queue for repair, waiting gangs are served, relapses
+strike, maintenance begins, and failures strike last.
 
 A handler puts what follows from it on the agenda. What comes before anything else in SimPy's calendar is done on
 the spot, by the same handlers and in the same order. The rest stays on the agenda: whoever wakes up before it settles

@@ -1,6 +1,6 @@
 """What is left of the network: pure functions on arrays of shares, 1 healthy, 0 dead.
 
-A share is data rate left over data rate when healthy. Source: the rules of MODEL.md ("Queues in the interconnect");
+A share is data rate left over data rate when healthy. Source: docs/model.md ("Queues in the interconnect");
 ECMP hashes evenly over what is alive, so the worst link decides.
 """
 

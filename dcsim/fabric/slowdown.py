@@ -1,4 +1,4 @@
-"""How much longer a step takes on a shared or damaged network (MODEL.md, "Queues in the interconnect").
+"""How much longer a step takes on a shared or damaged network (docs/model.md, "Queues in the interconnect").
 
 A job spends the share c of its healthy, unshared step in exposed communication; in it the job demands the full healthy
 capacity that its NICs can use of a link. Pure functions on arrays.

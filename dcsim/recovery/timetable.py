@@ -95,7 +95,7 @@ class Timetable:
         """Split ``run`` ms into (saved in the best tier, blocked in writes, computed but not safe).
 
         With one tier that does not drain: k = run // (every + write) writes are durable, one that ends at this very
-        instant included; the interval counts computing time since the last write or resume (MODEL.md, "Stretch").
+        instant included; the interval counts computing time since the last write or resume (docs/model.md, "Stretch").
         """
         if self._one:
             every, write = self._every, self._write

@@ -1,46 +1,73 @@
-"""README's tour: every command is run, in its order, and prints what README shows; its pictures are there and small."""
+"""README.md and docs/: every block is run in its order and prints what the page shows; pictures and links exist."""
 
 import os
 import re
-import shlex
-import shutil
-import subprocess
 import sys
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import pytest
 
 from dcsim import estimate, load
 
-pytestmark = pytest.mark.xdist_group("readme")  # one worker plays the tour once
-
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-PLAYED = re.findall(r"^```(console|sh)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)[1:]
-"""(language, text) of what a reader types, after the first block, whose commands other blocks and tests run."""
-SHOWN = [number for number, (language, _) in enumerate(PLAYED) if language == "console"]
-COMMAND = re.compile(r"^\$ (.+)$", re.MULTILINE)
-ANY_LINES = "…"
+FROM = spec_from_file_location("readme", ROOT / "scripts" / "readme.py")
+assert FROM is not None
+assert FROM.loader is not None
+readme = module_from_spec(FROM)
+sys.modules["readme"] = readme
+FROM.loader.exec_module(readme)
+
+STEPS = {page.relative_to(ROOT).as_posix(): readme.steps(page) for page in readme.pages()}
+SHOWN = [
+    pytest.param(name, number, id=f"{name}-{number}", marks=pytest.mark.xdist_group(name))
+    for name, steps in STEPS.items()
+    for number, step in enumerate(steps)
+    if step.language in ("console", "python")
+]
+"""Every step that prints; one worker runs a page."""
 
 
-def commands(block: str) -> list[tuple[str, list[str]]]:
-    """Return (command, lines shown) of a console block."""
-    pieces = COMMAND.split(block)
-    assert not pieces[0].strip(), "a console block starts with a command"
-    return [
-        (command, shown.removeprefix("\n").splitlines())
-        for command, shown in zip(pieces[1::2], pieces[2::2], strict=True)
-    ]
+class Played:
+    """A page whose steps are run in order, each once, when they are first asked for."""
+
+    def __init__(self, name: str, folder: Path) -> None:
+        self.steps, self.tour = STEPS[name], readme.Tour(folder)
+        self.printed: list[list[str]] = []
+
+    def lines(self, number: int) -> list[str]:
+        """Return what a step prints: later steps need the files of earlier ones."""
+        while len(self.printed) <= number:
+            self.printed.append(self.tour.run(self.steps[len(self.printed)]))
+        return self.printed[number]
 
 
-def matches(shown: list[str], printed: list[str]) -> bool:
-    """Whether the printed lines are the shown ones, in order; a line of … stands for any number of them."""
-    pattern = "".join("(?:.*\n)*" if line == ANY_LINES else re.escape(line) + "\n" for line in shown)
-    return re.fullmatch(pattern, "".join(line.rstrip() + "\n" for line in printed)) is not None
+@pytest.fixture(scope="module")
+def played(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Played]:
+    """Give the pages, none of which has begun."""
+    return {name: Played(name, tmp_path_factory.mktemp("page")) for name in STEPS}
 
 
-def test_the_two_commands_come_first() -> None:
-    """The first code block holds the two commands that set everything up, and both are executable files."""
+@pytest.mark.parametrize(("name", "number"), SHOWN)
+def test_step(name: str, number: int, played: dict[str, Played]) -> None:
+    """Each step prints the lines that its page shows, to the last digit."""
+    step = STEPS[name][number]
+    printed = played[name].lines(number)
+    assert readme.matches(step.shown, printed), f"{step.source}\n" + "\n".join(printed)
+
+
+def test_no_step_is_run_twice_in_a_page() -> None:
+    """What a page runs differs from step to step, and README runs the first command of all."""
+    for steps in STEPS.values():
+        sources = [step.source for step in steps]
+        assert len(sources) == len(set(sources))
+    assert STEPS["README.md"][0].source == "scripts/dcsim compare scenarios/pretrain-5184/*.toml"
+
+
+def test_readme_is_short_and_begins_with_the_two_commands() -> None:
+    """README has at most 250 lines; its first block holds the two commands, and both are executable files."""
+    assert README.count("\n") <= 250
     first = re.search(r"^```\w+\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
     assert first is not None
     lines = [line.split("#")[0].split() for line in first.group(1).splitlines()]
@@ -48,58 +75,13 @@ def test_the_two_commands_come_first() -> None:
     assert all(os.access(ROOT / line[0], os.X_OK) for line in lines)
 
 
-class Tour:
-    """A reader's folder with the shipped scenarios, in which blocks are played in README's order, each once."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.done = folder, 0
-        self.printed: dict[tuple[int, str], list[str]] = {}
-        shutil.copytree(ROOT / "scenarios", folder / "scenarios")
-
-    def play(self, last: int) -> None:
-        """Play all blocks up to one: later ones need what earlier ones wrote."""
-        while self.done <= last:
-            language, text = PLAYED[self.done]
-            if language == "sh":
-                subprocess.run(["bash", "-euc", text], cwd=self.folder, check=True)
-            else:
-                for command, _ in commands(text):
-                    self.printed[self.done, command] = self.run(command)
-            self.done += 1
-
-    def run(self, command: str) -> list[str]:
-        """Run one command line as a shell would, and return the lines of both its streams."""
-        words = shlex.split(command, comments=True)
-        assert words[0] == "scripts/dcsim", "the other commands set machines up and are tested elsewhere"
-        arguments = [
-            str(path.relative_to(self.folder)) if "*" in word else word
-            for word in words[1:]
-            for path in (sorted(self.folder.glob(word)) if "*" in word else [self.folder])
-        ]
-        done = subprocess.run(
-            [sys.executable, "-m", "dcsim", *arguments],
-            cwd=self.folder,
-            env=os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": "80", "NO_COLOR": "1"},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        return (done.stdout + done.stderr).splitlines()
-
-
-@pytest.fixture(scope="module")
-def tour(tmp_path_factory: pytest.TempPathFactory) -> Tour:
-    """Give a tour that has not begun."""
-    return Tour(tmp_path_factory.mktemp("readme"))
-
-
-@pytest.mark.parametrize("number", SHOWN)
-def test_console_block(number: int, tour: Tour) -> None:
-    """Each command exits as a reader expects and prints the lines that README shows, to the last digit."""
-    tour.play(number)
-    for command, shown in commands(PLAYED[number][1]):
-        printed = tour.printed[number, command]
-        assert matches(shown, printed), f"$ {command}\n" + "\n".join(printed)
+@pytest.mark.parametrize(
+    "word", ["useful GPU-hour", "goodput", "MTBF", "percentage point", "run", "checkpoint", "paid"]
+)
+def test_words_of_the_first_screen_are_explained(word: str) -> None:
+    """README's table of words follows its first screen and has each of them."""
+    table = README[README.index("| word | meaning |") : README.index("## 2.")]
+    assert re.search(rf"^\| [^|]*\b{word}\b|\*{word}\*", table, re.MULTILINE | re.IGNORECASE)
 
 
 def test_every_picture_is_there_small_and_described() -> None:
@@ -112,38 +94,69 @@ def test_every_picture_is_there_small_and_described() -> None:
         assert Path(name).parent == Path("docs")
         assert Path(name).name in made
         assert (ROOT / name).stat().st_size <= 150_000
-    assert {path.name for path in (ROOT / "docs").iterdir()} == {Path(name).name for _, name in found}
+    pictures = {path.name for path in (ROOT / "docs").iterdir() if path.suffix != ".md"}
+    assert pictures == {Path(name).name for _, name in found}
 
 
-def test_every_link_leads_somewhere() -> None:
-    """Files and headings that README links to are there."""
-    headings = {
-        re.sub(r"[^\w\- ]", "", line.lower()).replace(" ", "-")
-        for line in re.findall(r"^#+ (.*)$", README, re.MULTILINE)
-    }
-    for target in re.findall(r"\]\((?!https?:)(.*?)\)", README):
-        assert target[1:] in headings if target.startswith("#") else (ROOT / target).is_file(), target
+def headings(page: Path) -> set[str]:
+    """Return the fragments by which the headings of a page are addressed."""
+    seen: dict[str, int] = {}
+    found = set()
+    for line in re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE):
+        name = re.sub(r"[^\w\- ]", "", line.lower()).replace(" ", "-")
+        seen[name] = seen.get(name, -1) + 1
+        found.add(f"{name}-{seen[name]}" if seen[name] else name)
+    return found
+
+
+@pytest.mark.parametrize(
+    "page", [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))], ids=lambda page: page.name
+)
+def test_every_link_leads_somewhere(page: Path) -> None:
+    """Files and headings that a page links to are there."""
+    for target in re.findall(r"\]\((?!https?:)([^()\s]+)\)", page.read_text(encoding="utf-8")):
+        name, _, fragment = target.partition("#")
+        linked = page.parent / name if name else page
+        assert linked.is_file(), target
+        assert not fragment or fragment in headings(linked), target
+
+
+def test_every_page_of_docs_is_named_in_readme() -> None:
+    """A reader finds each page from README."""
+    for page in (ROOT / "docs").glob("*.md"):
+        assert f"(docs/{page.name})" in README
 
 
 def test_the_scenarios_shown_load(tmp_path: Path) -> None:
-    """The first TOML block is a whole scenario, the others parts of one: with them all can be estimated."""
-    whole, parts, plant = re.findall(r"^```toml\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
-    (tmp_path / "mine.toml").write_text(whole, encoding="utf-8")
-    assert 0 < estimate(load(tmp_path / "mine.toml")).accounting.goodput_loss < 1
-    job = '[[jobs]]\nname = "pretrain"\ngpus = 896\n'
-    (tmp_path / "real.toml").write_text(f'extends = "mine.toml"\n{job}{parts}', encoding="utf-8")
-    (tmp_path / "plant.toml").write_text(f'extends = "mine.toml"\n{plant}', encoding="utf-8")
+    """The files that docs/scenarios.md shows can be estimated, and their keys are read."""
+    page = (ROOT / "docs" / "scenarios.md").read_text(encoding="utf-8")
+    for name, text in readme.FILE.findall(page):
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    for name in ("mine.toml", "real.toml", "plant.toml"):
+        assert 0 < estimate(load(tmp_path / name)).accounting.goodput_loss < 1
     plain = load(tmp_path / "plant.toml")
     assert (plain.jobs[0].comm, plain.hazards[0].serves, plain.energisation[0].racks) == (0.2, True, 8)
-    assert 0 <= estimate(plain).accounting.goodput_loss < 1
     real = load(tmp_path / "real.toml")
     assert (real.hazards[0].ages, real.jobs[0].recovery.kind, len(real.maintenance)) == (True, "checkpointless", 1)
-    assert 0 < estimate(real).accounting.goodput_loss < 1
 
 
 def test_the_comparison_can_fail() -> None:
     """A changed digit, a missing line and a further line are all found."""
-    assert matches(["a 1", ANY_LINES, "b"], ["a 1", "x", "y", "b"])
-    assert not matches(["a 1", ANY_LINES, "b"], ["a 2", "b"])
-    assert not matches(["a 1", "b"], ["a 1"])
-    assert not matches(["a 1"], ["a 1", "b"])
+    assert readme.matches(["a 1", "…", "b"], ["a 1", "x", "y", "b"])
+    assert not readme.matches(["a 1", "…", "b"], ["a 2", "b"])
+    assert not readme.matches(["a 1", "b"], ["a 1"])
+    assert not readme.matches(["a 1"], ["a 1", "b"])
+
+
+def test_pages_are_refreshed_where_they_differ() -> None:
+    """A piece takes the printed lines that resemble it most and keeps its gaps, or is refused."""
+    printed = ["A is cheapest: 5 USD,", "in all runs.", "", "Table", "lost, %   6.1", "paid, USD   20", "end"]
+    assert readme.refreshed(["A is cheapest: 4 USD.", "…", "lost, %  5.2", "…"], printed) == [
+        *printed[:2],
+        "…",
+        "lost, %   6.1",
+        "…",
+    ]
+    assert readme.refreshed(["A is cheapest: 4 USD.", "…", "ende"], printed) == [*printed[:2], "…", "end"]
+    with pytest.raises(ValueError, match="nothing printed resembles"):
+        readme.refreshed(["…", "zzzz qqqq", "…"], printed)

@@ -110,7 +110,9 @@ def test_compare_takes_no_shard(dcsim):
     assert "dcsim merge" in done.stderr
 
 
-SCRIPTS = re.findall(r"^```bash\n(.*?)^```$", (ROOT / "README.md").read_text("utf-8"), re.MULTILINE | re.DOTALL)
+SCRIPTS = re.findall(
+    r"^```bash\n(.*?)^```$", (ROOT / "docs" / "clusters.md").read_text("utf-8"), re.MULTILINE | re.DOTALL
+)
 (ARRAY,) = (script for script in SCRIPTS if script.startswith("#!/bin/bash\n#SBATCH"))
 (THEN,) = (script for script in SCRIPTS if "sbatch --dependency=afterok" in script)
 SLURM = """#!/bin/bash
@@ -122,8 +124,8 @@ echo 42
 """
 
 
-def test_the_slurm_jobs_of_readme_give_the_undivided_run(tmp_path):
-    """README's array and the job that depends on it, played by a Slurm of three lines, leave the bytes of one run."""
+def test_the_slurm_jobs_of_the_docs_give_the_undivided_run(tmp_path):
+    """The array of the docs and the job after it, run by a Slurm of three lines, leave the bytes of one run."""
     (tools := tmp_path / "bin").mkdir()
     for name, text in (
         ("sbatch", SLURM),

@@ -91,7 +91,7 @@ class Fleet:
         )
 
 
-PUBLISHED = Fleet(1, 512, 8, 2_400, 48, 36 * 720, (Work(4),), replications=320)  # MODEL.md: 0.80018 over 36 months
+PUBLISHED = Fleet(1, 512, 8, 2_400, 48, 36 * 720, (Work(4),), replications=320)  # docs/model.md: 0.80018 over 36 months
 SINGLES = Fleet(2, 512, 8, 2_400, 48, 720, (Work(1, count=512),), replications=192)
 CREWED = Fleet(3, 132, 2, 24 / 6.5e-3, 24, 50_000, (Work(128),))
 UNCREWED = Fleet(4, 132, None, 24 / 6.5e-3, 48, 36_000, (Work(128),))

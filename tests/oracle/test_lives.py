@@ -226,7 +226,7 @@ def failures_in_a_month(mtbf, replication):
 
 @pytest.mark.parametrize(("mtbf", "expected", "distribution"), RENEWALS)
 def test_renewal_counts(mtbf, expected, distribution):
-    """500 components over 30 days fail as often as the renewal equation says, solved here, and as MODEL.md 4 has it."""
+    """500 components over 30 days fail as often as the renewal equation, solved here, and docs/model.md say."""
     assert abs(500 * renewals(distribution, 30) - expected) < 0.006
     found = [failures_in_a_month(mtbf, replication) for replication in range(200)]
     assert abs(z(found, expected)) < 4

@@ -1,4 +1,4 @@
-"""A slow, obvious simulator of one replication, written from MODEL.md and its refinements: what engines must equal.
+"""A slow, obvious simulator of one replication, written from docs/model.md: what engines must equal.
 
 Each GPU is an object with an owner and a condition. Between two events every GPU's time is booked one GPU at a time;
 the next event is found by looking at everything that could happen; stretches are walked write by write. It shares with

@@ -1,16 +1,14 @@
-"""MODEL.md names what there is: functions that can be imported, tests that exist; and every equation's function.
+"""docs/model.md names functions that exist, and every equation's; docs/evidence.md has a test for each of its rules.
 
 A column headed "function" names the end of a path in dcsim (``Plan.draws``, ``stopping.narrow``), or a bare name of the
-modules that stand in the headings above. A column headed "held by" or "oracle test" names tests, as
-``oracle/test_x.py: test_one, test_two_*; f: test_three``, a letter being a file that the page says it stands for.
+modules that stand in the headings above.
 """
 
-import ast
-import fnmatch
 import importlib
 import inspect
 import re
-from functools import cache
+import sys
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import pytest
@@ -18,9 +16,7 @@ import pytest
 from tests.unit.named import exists, modules
 
 ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "MODEL.md").read_text(encoding="utf-8")
-HOLDS = ("held by", "oracle test")
-LETTERS = re.findall(r"`(\w):`(?:\s+is)?\s+((?:oracle|unit|property|golden|cli)/test_\w+\.py)", PAGE)
+PAGE = (ROOT / "docs" / "model.md").read_text(encoding="utf-8")
 EQUATIONS = (
     *("closed_form", "economics", "fabric.shares", "fabric.slowdown", "power.capacity", "power.energy"),
     *("plant.outage", "montecarlo.control", "montecarlo.quantiles", "montecarlo.statistics", "montecarlo.stopping"),
@@ -99,75 +95,80 @@ def test_no_equation_is_left_out():
     assert told > 45
 
 
-# --- tests ------------------------------------------------------------------------------------------------------------
+# --- evidence ---------------------------------------------------------------------------------------------------------
 
 
-@cache
-def cases_in(file):
-    """Names of the test functions of a file below tests/."""
-    tree = ast.parse((ROOT / "tests" / file).read_text(encoding="utf-8"))
-    return {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")}
+@pytest.fixture
+def script():
+    """Load scripts/evidence.py, which is no module of the package."""
+    spec = spec_from_file_location("written_evidence", ROOT / "scripts" / "evidence.py")
+    module = module_from_spec(spec)
+    sys.modules["written_evidence"] = module
+    spec.loader.exec_module(module)
+    return module
 
 
-def wrong_in(cell, letters):
-    """What is wrong with a cell of a column of tests: "" if nothing."""
-    bare = re.sub(r"\([^)]*\)", "", cell).strip()
-    for part in (each.strip() for each in bare.split(";")):
-        where, _, names = part.partition(":")
-        where = where.strip("` ").removeprefix("tests/")
-        if part == "same":
-            continue
-        file = letters.get(where, where)
-        if not (ROOT / "tests" / file).is_file():
-            return f"no file {file!r}"
-        for name in filter(None, (each.strip(" `") for each in names.split(","))):
-            if not fnmatch.filter(cases_in(file), name):
-                return f"no test {name!r} in {file}"
-        if where in letters and not names.strip():
-            return f"no test after {part!r}"
-    return "" if bare else "nothing"
+def test_every_rule_has_a_test_that_says_what_it_checks(script):
+    """Each rule of the model has a test with a docstring, and no test stands beside a rule that is gone."""
+    assert sum(map(len, script.rules(PAGE).values())) > 190
+    assert script.problems() == []
 
 
-def test_every_equation_is_held_by_a_test():
-    """What a column of tests names is a test in that file; no cell is empty."""
-    letters = dict(LETTERS)
-    assert len(letters) == len(LETTERS) > 15
-    held = [(number, row[column]) for number, _, row in ROWS for column in HOLDS if column in row]
-    assert len(held) > 130
-    assert [f"{number}: {wrong}" for number, cell in held if (wrong := wrong_in(cell, letters))] == []
+def test_the_page_of_evidence_is_current(script):
+    """What is committed is what scripts/evidence writes."""
+    assert script.TARGET.read_text(encoding="utf-8") == script.page(), "run scripts/evidence"
+
+
+RULES = "## 1. Ledger\n\n| rule | function |\n|---|---|\n| gold | `f` |\n"
 
 
 @pytest.mark.parametrize(
-    ("cell", "wrong"),
+    ("evidence", "wrong"),
     [
-        ("a: test_gold_column", ""),
-        ("a: test_gold_*; `unit/test_units.py`", ""),
-        ("a: test_golden_column", "no test 'test_golden_column' in oracle/test_accounting.py"),
-        ("a: test_gold_column; same", ""),
-        ("a:", "no test after 'a:'"),
-        ("`unit/test_nothing.py`: test_x", "no file 'unit/test_nothing.py'"),
-        ("", "no file ''"),
+        ("gold = ['oracle/test_accounting.py::test_gold_column']", []),
+        ("gold = ['oracle/test_accounting.py::test_gold_*']", []),
+        ("gold = ['unit/test_units.py']", []),
+        ("", ["1. Ledger: gold: no test"]),
+        ("gold = []", ["1. Ledger: gold: no test"]),
+        ("gold = ['unit/test_nothing.py']", ["1. Ledger: gold: no file tests/unit/test_nothing.py"]),
+        (
+            "gold = ['oracle/test_accounting.py::test_golden']",
+            ["1. Ledger: gold: no test test_golden in tests/oracle/test_accounting.py"],
+        ),
+        (
+            "gold = ['unit/test_units.py']\nlead = ['unit/test_units.py']",
+            ["1. Ledger: lead: no such rule in docs/model.md"],
+        ),
     ],
 )
-def test_a_test_that_is_gone_is_noticed(cell, wrong):
-    """A test, a file or a letter that leads nowhere is one line."""
-    assert wrong_in(cell, dict(LETTERS)) == wrong
+def test_missing_evidence_is_one_line(script, tmp_path, monkeypatch, evidence, wrong):
+    """A rule without a test, a test or file that is gone and a rule that is gone are all found."""
+    (tmp_path / "model.md").write_text(RULES, encoding="utf-8")
+    (tmp_path / "evidence.toml").write_text(f'["1. Ledger"]\n{evidence}\n', encoding="utf-8")
+    monkeypatch.setattr(script, "MODEL", tmp_path / "model.md")
+    monkeypatch.setattr(script, "NAMED", tmp_path / "evidence.toml")
+    assert script.problems() == wrong
+
+
+def test_check_tells_a_stale_page(script, tmp_path, monkeypatch, capsys):
+    """--check changes nothing and exits 1 when the page is old or missing; without it the page is written."""
+    monkeypatch.setattr(script, "TARGET", tmp_path / "evidence.md")
+    assert script.main(["--check"]) == 1
+    assert not script.TARGET.exists()
+    assert script.main([]) == 0
+    assert script.main(["--check"]) == 0
+    assert script.main(["--chekc"]) == 2
+    assert "run scripts/evidence" in capsys.readouterr().err
 
 
 # --- text -------------------------------------------------------------------------------------------------------------
 
 
 def test_what_the_text_names_is_there():
-    """Files of tests, modules and tests that stand anywhere on the page, and sections that it points at."""
-    files = {path.relative_to(ROOT).as_posix() for path in (ROOT / "tests").rglob("*.py")}
-    for name in re.findall(r"tests/[\w/*]+(?:\.py|/)", PAGE):
-        assert [file for file in files if fnmatch.fnmatch(file, name + "*" * name.endswith("/"))], name
+    """Files of the package that the page names exist; tests are named in docs/evidence.md alone."""
     for name in re.findall(r"`(dcsim/[\w/]+(?:\.\w+|/))`", PAGE):
         assert (ROOT / name).exists(), name
-    every = set().union(*(cases_in(file.removeprefix("tests/")) for file in files if "/test_" in file))
-    named = set(re.findall(r"(?<![\w/])(test_\w+\*?)(?!\w*\.py)", PAGE)) - {"test_", "test_engine_*", "test_modes_*"}
-    assert len(named) > 150
-    assert [name for name in sorted(named) if not fnmatch.filter(every, name)] == []
+    assert re.findall(r"\btest_\w+|\btests/", PAGE) == []
 
 
 def test_numbers_of_sections_ascend():

@@ -1,4 +1,4 @@
-"""REFERENCE.md is what the models say now; every key is told in full, links lead somewhere, examples load."""
+"""docs/reference.md is what the models say now; every key is told in full, links lead somewhere, examples load."""
 
 import importlib.util
 import re
@@ -20,7 +20,7 @@ from dcsim.topology import load_description
 from dcsim.topology.description import NamedOptics
 
 ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "REFERENCE.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
 SECTIONS = dict(re.findall(r"^### ([^\n]*)\n\n(.*?)(?=^##|\Z)", PAGE, re.DOTALL | re.MULTILINE))
 EXAMPLES = re.findall(r"^(?:From \[(.*?)\][^\n]*|Example:)\n\n```toml\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
 """(shipped file or "", TOML)."""
@@ -47,13 +47,13 @@ def script():
 
 
 def test_the_page_is_current(script):
-    """What is committed is what scripts/reference writes; if this fails, run it and commit REFERENCE.md."""
+    """What is committed is what scripts/reference writes; if this fails, run it and commit it."""
     assert script.page() == PAGE, "run scripts/reference"
 
 
 def test_check_tells_a_stale_page(script, tmp_path, monkeypatch, capsys):
     """--check changes nothing and exits 1 when the page is old or missing; without it the page is written."""
-    monkeypatch.setattr(script, "TARGET", tmp_path / "REFERENCE.md")
+    monkeypatch.setattr(script, "TARGET", tmp_path / "reference.md")
     assert script.main(["--check"]) == 1
     assert not script.TARGET.exists()
     assert script.main([]) == 0
@@ -145,7 +145,7 @@ def test_every_link_leads_somewhere():
     links = re.findall(r"(?<!\\)\]\(([^)\s]+)\)", PAGE)
     assert len(links) > 100
     for link in links:
-        assert (link[1:] in found) if link.startswith("#") else (ROOT / link).is_file(), link
+        assert (link[1:] in found) if link.startswith("#") else (ROOT / "docs" / link).is_file(), link
 
 
 def test_every_section_has_an_example():
