@@ -28,7 +28,10 @@ def merge_command(given: Sequence[Path], output: Path | None) -> None:
     before anything is written; a whole run that is there already is replaced. `dcsim run … --resume` then reports it
     without simulating anything.
     """
+    from dcsim.decide.run_table import keep_table
+    from dcsim.montecarlo.kept import read_sample
     from dcsim.montecarlo.merge import merge
 
     for merged in merge(list(dict.fromkeys(given)), output):
+        keep_table(read_sample(merged.folder), merged.folder)
         click.echo(f"{merged.folder}/: {merged.replications:,} replications of {merged.shards} shards")

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 Function = TypeVar("Function", bound=Callable[..., Any])
 BAR_AFTER_S = 2.0
 """A progress bar is shown from here on [s]; source: assumed."""
+LINE_AFTER_S = 10.0
+"""Without a terminal, a second line comes no sooner [s]; source: assumed."""
 ERROR_EVERY_S = 0.5
 """The interval in the progress bar changes no more often [s]; source: assumed."""
 
@@ -205,7 +207,7 @@ def print_result(document: Callable[[], dict[str, Any]], page: "Callable[[], Pag
 
 
 class ProgressLine:
-    """How far a simulation is, on stderr: only on a terminal, and only once it has taken two seconds.
+    """How far a simulation is, on stderr, once it has taken two seconds: a bar on a terminal, else a line now and then.
 
     ``kept``: where finished replications of the first ``files`` runs stay if Ctrl-C ends it. ``doing``: what is said
     until there is an interval.
@@ -213,15 +215,16 @@ class ProgressLine:
 
     def __init__(self, kept: Path | None = None, files: int = 0, doing: str = "simulating") -> None:
         self.kept, self.files, self.doing = kept, files, doing
-        self.wanted = sys.stderr.isatty()
+        self.terminal = sys.stderr.isatty()
         self.bar: Bar | None = None
         self.task: TaskID | None = None
         self.error, self.error_at = "", 0.0
+        self.begun, self.next_line = time.monotonic(), BAR_AFTER_S
         self.timer = Timer(BAR_AFTER_S, self.begin)  # the first replication may take longer than that
         self.timer.daemon = True
 
     def __enter__(self) -> "ProgressLine":
-        if self.wanted:
+        if self.terminal:
             self.timer.start()
         return self
 
@@ -234,7 +237,7 @@ class ProgressLine:
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         self.timer.cancel()
-        if self.wanted:
+        if self.terminal:
             self.timer.join()
         if self.bar is not None:
             self.bar.stop()
@@ -248,6 +251,8 @@ class ProgressLine:
 
     def __call__(self, done: int, total: int, running: "Running") -> None:
         """Show ``done`` of ``total`` replications and the 95 % interval of the scenario that advanced last."""
+        if not self.terminal:
+            self._line(done, total)
         if self.bar is None or self.task is None:
             return
         from dcsim.decide.ladder import BEFORE
@@ -259,6 +264,16 @@ class ProgressLine:
             if half_width is not None:
                 self.error = f"{printable(running.name, 24)} ± {100 * half_width:.2g} pp"
         self.bar.update(self.task, completed=done, total=total, description=self.error or self.doing)
+
+    def _line(self, done: int, total: int) -> None:
+        """Print how far it is, twice as long after the last time as before: a log stays short."""
+        took = time.monotonic() - self.begun
+        if took < self.next_line or done >= total:
+            return
+        self.next_line = max(LINE_AFTER_S, 2 * took)
+        left = took / done * (total - done) if done else None
+        more = "" if left is None else f", about {max(1, round(left)):,} s left"
+        say(f"{self.doing}: {done:,} of {total:,} runs after {took:,.0f} s{more}")
 
 
 def _bar() -> "Bar":

@@ -105,24 +105,35 @@ def makespan(
     return work / goodput if goodput else math.inf
 
 
-def completion(work: float, interval: float, write: float, stalls: Sequence[tuple[float, float]]) -> float:
+def completion(
+    work: float,
+    interval: float,
+    write: float,
+    stalls: Sequence[tuple[float, float]],
+    *,
+    safe_stall: bool = False,
+) -> float:
     """Mean time until ``work`` is done, exactly, for a gang that every failure rolls back to its last checkpoint.
 
     ``work``: time of computing that it takes; no checkpoint is written after its last piece. ``stalls``: for each class
     of failures its rate and the time from the failure until work goes on; a failure in that time begins it anew. With
     λ the sum of the rates, s the time of a piece with its write, q the mean of e^(−λ stall) over failures, a piece
     takes (e^(λ s) − 1) / (λ q) and the pieces add up; without writes and stalls n whole pieces take
-    n (e^(λ τ) − 1) / λ (Daly 2006, section 3, for one class). inf where that exceeds the largest float.
+    n (e^(λ τ) − 1) / λ (Daly 2006, section 3, for one class). ``safe_stall``: nothing fails in that time; a piece then
+    takes (e^(λ s) − 1) (1 / λ + mean stall). inf where that exceeds the largest float.
     """
     pieces = max(0, math.ceil(work / interval - 1e-12) - 1)
     last = work - pieces * interval
     rate = math.fsum(each for each, _ in stalls)
     if not rate:
         return work + pieces * write
-    again = math.fsum(each / rate * math.exp(-rate * stall) for each, stall in stalls)
+    shares = [(each / rate, stall) for each, stall in stalls]
     try:
         before = pieces * math.expm1(rate * (interval + write)) if pieces else 0.0
-        return (before + math.expm1(rate * last)) / (rate * again)
+        failures = before + math.expm1(rate * last)  # e^(λ s) − 1 in the mean for each piece
+        if safe_stall:
+            return failures * (1 / rate + math.fsum(share * stall for share, stall in shares))
+        return failures / (rate * math.fsum(share * math.exp(-rate * stall) for share, stall in shares))
     except (OverflowError, ZeroDivisionError):
         return math.inf
 

@@ -258,10 +258,15 @@ def _jobs(layout: Plan) -> Iterator[Caution]:
             yield _caution(scenario, "recovery-time", message, share, stall_h=stall, **figures)
         for level, tier in enumerate(gang.recovery.tiers):
             back, every = sum(each.rate for each in strikes if each.level == level), tier.every / MS_PER_H
+            needs = math.inf if gang.work is None else gang.work / gang.gpus / MS_PER_H
+            saves, such = f"saves its work only every {in_hours(every)}", "intervals"
+            if needs <= every:
+                saves, such = f"saves no work before it is done, after {in_hours(needs)} at best", "attempts"
+                every = needs
             if back * every > 1:
                 ends = math.exp(-min(rate * (every + tier.write / MS_PER_H), 700.0))
-                message = f"{about} rolls back every {in_hours(1 / back)} on average, but saves its work only every "
-                message += f"{in_hours(every)}: {one_in(ends)} such intervals ends without a failure."
+                message = f"{about} rolls back every {in_hours(1 / back)} on average, but {saves}: "
+                message += f"{one_in(ends)} such {such} ends without a failure."
                 about_it = {"checkpoint_every_h": every, "interval_without_failure": ends}
                 yield _caution(scenario, "checkpoint-interval", message, share, **about_it, **figures)
                 break
@@ -313,7 +318,7 @@ def _few_failures(layout: Plan, runs: int) -> Iterator[Caution]:
     )
     each = per_h * gpu_hours / scenario.cluster.gpus
     needed = runs_needed(scenario)
-    if not each or runs >= needed:
+    if not each or runs >= needed or needed <= 2:  # one run has no interval anyway
         return
     message = (
         f"few failures: about {each:,.2g} in a run, {each * runs:,.2g} in {counted(runs, 'run')}. A reliable interval "

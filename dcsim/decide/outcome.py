@@ -169,7 +169,7 @@ def run_many(
                 write_events(folder, scenario, number)
         result = RunResult(sample, estimate(scenario), mtbf, folder, notices, stop, engine)
         if folder is not None and shard == WHOLE:
-            keep_table(result, folder)
+            keep_table(sample, folder)
         results.append(result)
     return tuple(results), beside
 

@@ -151,7 +151,8 @@ class RunResult:
         if not sample.scenario.ends and not any(sample.unasked_gpu_ms):
             return self.loss_estimated
         over, lost = (np.array(each, dtype=np.float64) for each in (sample.capacity_gpu_ms, sample.lost_gpu_ms))
-        found = self._ratio(lost, over, self.control)
+        controls = self.stopped is not None
+        found = Estimated.ratio(lost, over, self.control, shared=in_a_row(self.scenario), controls=controls)
         assert found is not None  # a capacity is above zero
         return found
 
@@ -277,7 +278,10 @@ class RunResult:
     @cached_property
     def useful_hour_estimated(self) -> Estimated | None:
         """Paid per useful GPU-hour [USD], mean by mean; None without [tco], or if nothing was useful in any run."""
-        return None if self.money is None else self._ratio(self.money.paid, self.money.useful_gpu_hours, self._luck)
+        if self.money is None:
+            return None
+        paid, useful, controls = self.money.paid, self.money.useful_gpu_hours, self.stopped is not None
+        return Estimated.ratio(paid, useful, self._luck, shared=self._shared, controls=controls)
 
     @property
     def _luck(self) -> NDArray[np.float64] | None:
@@ -291,11 +295,6 @@ class RunResult:
     def _each(self, values: NDArray[np.float64]) -> Estimated:
         mean = summarise(values).mean
         return Estimated.of(values, mean, self._luck, shared=self._shared, controls=self.stopped is not None)
-
-    def _ratio(
-        self, above: NDArray[np.float64], below: NDArray[np.float64], control: NDArray[np.float64] | None
-    ) -> Estimated | None:
-        return Estimated.ratio(above, below, control, shared=self._shared, controls=self.stopped is not None)
 
     @property
     def total_usd(self) -> Summary | None:
@@ -348,7 +347,7 @@ class RunResult:
 
     def to_arrow(self) -> Any:
         """Return a pyarrow.Table with one row for each run: inputs drawn, losses, paid; see ``run_table``."""
-        return run_table(self)
+        return run_table(self.sample)
 
     def to_pandas(self) -> Any:
         """Return the same table as a pandas.DataFrame; raises ImportError where pandas is not installed."""

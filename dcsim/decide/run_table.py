@@ -1,25 +1,24 @@
 """Runs as rows of a table: what each drew, lost, did and cost, for whoever goes on with it elsewhere."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dcsim.decide.bills import Money
 from dcsim.ledger import STATE
+from dcsim.montecarlo import Sample
 from dcsim.montecarlo.parts import whole
 from dcsim.scenario import sha256
 from dcsim.scenario.sampled import inputs_drawn
 from dcsim.units import MS_PER_H
 
-if TYPE_CHECKING:
-    from dcsim.decide.result import RunResult
-
 NAME = "runs.parquet"
 """The file in the folder of a run that holds this table."""
 
 
-def run_table(run: "RunResult") -> Any:
+def run_table(sample: Sample) -> Any:
     """Return a pyarrow.Table with one row for each run, ascending; each field's metadata holds its unit and meaning.
 
     Columns: ``run``; what was drawn of every uncertain key, named as the key; ``loss``, ``lost`` and ``unasked`` as
@@ -28,7 +27,7 @@ def run_table(run: "RunResult") -> Any:
     """
     import pyarrow as pa
 
-    sample, scenario, money = run.sample, run.scenario, run.money
+    scenario, money = sample.scenario, Money.of(sample)
     capacity = np.array(sample.capacity_gpu_ms, dtype=np.float64)
     found: list[tuple[Any, Any]] = []
 
@@ -61,9 +60,9 @@ def run_table(run: "RunResult") -> Any:
     return pa.table(list(arrays), schema=pa.schema(list(fields), metadata=about))
 
 
-def keep_table(run: "RunResult", folder: Path) -> None:
-    """Write the table into the folder of the run; raises StoreError."""
+def keep_table(sample: Sample, folder: Path) -> None:
+    """Write the table of a sample into the folder of its run; raises StoreError."""
     from pyarrow import parquet
 
     with whole(folder / NAME) as file:
-        parquet.write_table(run_table(run), file, compression="zstd", write_page_checksum=True)
+        parquet.write_table(run_table(sample), file, compression="zstd", write_page_checksum=True)

@@ -14,6 +14,7 @@ from dcsim.closed_form import (
     rollback_goodput,
     young_interval,
 )
+from dcsim.hazards import Hazard
 from dcsim.recovery import Recovery
 from dcsim.scenario import Plan, Scenario
 from dcsim.scenario.intervals import strikes_on
@@ -72,25 +73,45 @@ def theory(scenario: Scenario) -> Theory:
         daly_h=known and daly_interval(*known),
         optimal_h=known and optimal_interval(*known),
         repair_wait_h=_repair_h(layout) if recovery.spare == "cold" else None,
-        done_h=_done_h(layout, strikes, tiers, failover),
+        done_h=done_h(layout) if len(layout.gangs) == 1 else None,
     )
 
 
-def _done_h(layout: Plan, strikes: list[Strikes], tiers: list[Copies], failover: float) -> float | None:
-    """Return when the work of the only gang is done [h], in the mean, where every failure rolls it back."""
-    gang, recovery = layout.gangs[0], layout.gangs[0].recovery
-    simple = len(layout.gangs) == 1 and len(tiers) == 1 and not tiers[0].drain and not recovery.bad_checkpoint
-    certain = recovery.restore_success == 1 and not any(each.wrong for each in strikes)
-    back = all(each.level == 0 for each in strikes)
-    if gang.work is None or not (simple and certain and back):
+def done_h(layout: Plan, index: int = 0) -> float | None:
+    """Return when one gang alone has done its work [h], in the mean, where every failure rolls it back.
+
+    See ``completion``. None where it has no work, or there is no closed form: rates that vary, levels, mishaps.
+    """
+    gang = layout.gangs[index]
+    recovery, strikes, tiers = gang.recovery, gang_strikes(layout, index), _copies(gang.recovery, gang.gpus)
+    simple = len(tiers) == 1 and not tiers[0].drain and not recovery.bad_checkpoint and recovery.restore_success == 1
+    hazards = [hazard for hazard, _, _ in strikes_on(layout, index)]
+    constant = not any(hazard.ages or hazard.lemons or hazard.burst for hazard in hazards)
+    stops = all(each.level == 0 and not each.wrong for each in strikes) and all(
+        hazard.effect == "interrupt" for hazard in hazards
+    )
+    if gang.work is None or not (simple and stops and constant):
         return None
+    failover = recovery.failover / MS_PER_H
     hours = gang.work / MS_PER_H / gang.gpus / (1 - recovery.steady_overhead)
     stalls = [(each.rate, each.detect + failover + tiers[0].restore) for each in strikes]
-    return gang.submit / MS_PER_H + completion(hours, tiers[0].every, tiers[0].write, stalls)
+    took = completion(hours, tiers[0].every, tiers[0].write, stalls, safe_stall=_safe(hazards))
+    return gang.submit / MS_PER_H + took
+
+
+def _safe(hazards: Sequence[Hazard]) -> bool:
+    """Whether nothing fails while a gang does not compute."""
+    return bool(hazards) and all(hazard.exposure == "running" for hazard in hazards)
 
 
 def gang_loss(layout: Plan, index: int = 0) -> float | None:
-    """Return the goodput loss of one gang alone (``theory``); None where there is no closed form."""
+    """Return the goodput loss of one gang alone (``theory``), until its work is done if it has any.
+
+    None where there is no closed form.
+    """
+    gang, done = layout.gangs[index], done_h(layout, index)
+    if gang.work is not None and done is not None:
+        return 1 - gang.work / gang.gpus / MS_PER_H / (done - gang.submit / MS_PER_H)
     recovery, gpus = layout.gangs[index].recovery, layout.gangs[index].gpus
     hazards = [hazard for hazard, _, _ in strikes_on(layout, index)]
     if any(hazard.effect == "corrupt" for hazard in hazards):
@@ -103,7 +124,7 @@ def gang_loss(layout: Plan, index: int = 0) -> float | None:
         success=recovery.restore_success,
         bad=recovery.bad_checkpoint,
         step=recovery.step / MS_PER_H,
-        safe_stall=bool(hazards) and all(hazard.exposure == "running" for hazard in hazards),
+        safe_stall=_safe(hazards),
     )
     return None if goodput is None else 1 - goodput * (1 - recovery.steady_overhead)
 

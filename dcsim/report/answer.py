@@ -208,7 +208,9 @@ def _surely(found: Verdict, runs: Sequence[RunResult]) -> str:
     if not dearer:
         return ""
     count = len(runs[0].sample)
-    apart = [Pair(runs[found.best], runs[each.index]).lost_difference for each in dearer]
+    pairs = [Pair(runs[found.best], runs[each.index]) for each in dearer]
+    ends = any(run.done for run in runs)  # then the loss of the horizon says nothing
+    apart = [pair.lost_difference if ends else pair.loss_difference for pair in pairs]
     if all(abs(each.mean) + (each.half_width or 0.0) < EQUAL_LOSSES for each in apart):
         return ", by price alone"
     if count == 1:

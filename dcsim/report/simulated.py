@@ -184,12 +184,13 @@ def simulated_table(runs: Sequence[RunResult]) -> Table:
     seen, small = _states(runs)
     asked = row("loss of what jobs asked for, %", lambda r: loss(r.job_loss.mean if r.job_loss else None))
     filled = asked.cells == tuple(loss(run.lost.mean) for run in runs)  # jobs fill the cluster: one figure, one row
-    over = "until the last job is done, %" if any(run.done for run in runs) else "%"
+    over = "lost until the last job is done, %" if any(run.done for run in runs) else "lost, %"
+    alike = not any(run.done or run.unasked for run in runs)
     rows = [
-        row(f"lost, {over}", lambda r: with_error(r.lost), strong=True),
+        row("goodput loss, %" if alike else over, lambda r: with_error(r.lost), strong=True),
         *spread_rows(runs, row),
         *([row("no job asked for, %", lambda r: loss(r.unasked))] if any(run.unasked for run in runs) else []),
-        *([row("goodput loss (both), %", lambda r: with_error(r.loss))] if _both(runs) else []),
+        *([row("goodput loss, % (both)", lambda r: with_error(r.loss))] if _both(runs) else []),
         *([] if filled else [asked]),
         *job_rows(runs, row),
         row("failures per month", lambda r: number(r.failures_per_month.mean, 2)),

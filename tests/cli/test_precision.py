@@ -118,10 +118,10 @@ def test_what_is_not_known_is_told_from_luck(dcsim):
     assert loss["se"] > certain["goodput"]["loss"]["se"]
     assert entry["estimate"]["goodput"] == certain["estimate"]["goodput"]
     text = " ".join(dcsim("run", "unknown.toml", "-n", 40, *ONE).stdout.split())
-    assert "Small: of the spread of single runs" in text
-    assert "pp is what nobody knows of the inputs (standard deviations)." in text
+    assert "Small: uncertain inputs move the lost share by ± " in text
+    assert " points, chance by ± " in text
     assert "formulas take the point values of what is uncertain: hazards.gpu.mtbf" in text
-    assert "Luck and inputs move" in " ".join(
+    assert "Chance and uncertain inputs move" in " ".join(
         dcsim("compare", "unknown.toml", "small.toml", "-n", 8, *ONE).stdout.split()
     )
 

@@ -147,7 +147,7 @@ def test_the_slurm_jobs_of_the_docs_give_the_undivided_run(tmp_path):
 
     told = bash(THEN.replace("-n 100000", "-n 10"))
     assert "10 replications of 3 shards" in told
-    assert "replications: 10 of" in told
+    assert "runs (replications): 10 of" in told
     bash("dcsim run mine.toml -n 10 --seed 1 -o clean")
     (clean,) = (tmp_path / "clean").iterdir()
     merged = files(tmp_path / "outputs" / clean.name)

@@ -10,6 +10,7 @@ from click.testing import CliRunner
 from dcsim.cli import app
 from dcsim.closed_form import completion
 from dcsim.decide import compare, run
+from dcsim.decide.cautions import cautions
 from dcsim.decide.estimate import estimate
 from dcsim.scenario import ScenarioError, load
 from tests.oracle.agreement import Comparison
@@ -97,6 +98,26 @@ def test_completion_with_classes_by_brute_force():
 
     played = np.array([attempt(1.1) + attempt(1.1) + attempt(0.5) for _ in range(40_000)])
     assert abs(Comparison("by hand", played, completion(2.5, 1.0, 0.1, stalls)).z) < 4
+
+
+def test_completion_where_nothing_fails_during_a_stall():
+    """Safe stalls: (e^(r s) - 1) failures in the mean a piece, each costs 1/r of computing and its stall."""
+    stalls = [(0.1, 0.5), (0.05, 2.0)]
+    pieces = 2 * math.expm1(0.15 * 1.1) + math.expm1(0.15 * 0.5)
+    expected = pieces * (1 / 0.15 + (0.1 * 0.5 + 0.05 * 2.0) / 0.15)
+    assert completion(2.5, 1.0, 0.1, stalls, safe_stall=True) == pytest.approx(expected, rel=1e-12)
+    assert completion(2.5, 1.0, 0.1, stalls, safe_stall=True) < completion(2.5, 1.0, 0.1, stalls)
+
+
+def test_cautions_of_a_job_that_ends_are_about_its_end(job):
+    """Work of 10.5 h that is never saved is done after 25.5 h: nothing says that it never ends, or loses all."""
+    found = {each.kind: each.message for each in cautions([job(every="10 y")])}
+    assert "unfinished-work" not in found
+    assert "By exact theory the first job loses 59 % of its time" in found["formula"]
+    assert found["checkpoint-interval"].endswith(
+        "but saves no work before it is done, after 10.5 h at best: one in 5 such attempts ends without a failure."
+    )
+    assert cautions([job()]) == ()
 
 
 def test_completion_at_its_edges():
