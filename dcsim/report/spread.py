@@ -164,7 +164,7 @@ def _spread(run: RunResult) -> str:
 def _interval(name: str, run: RunResult) -> str:
     found = getattr(run.lost, f"{name}_ci95")
     if found is None:
-        return f"below {least(QUANTILES[name]) * run.lost_estimated.shared} runs"
+        return f"runs below {least(QUANTILES[name]) * run.lost_estimated.shared}"
     return _percents(*found)
 
 
