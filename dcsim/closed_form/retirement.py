@@ -1,11 +1,15 @@
 """Components that are retired after k failures within a window, or cured: how long they serve, how often they fail."""
 
+from __future__ import annotations
+
 import math
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 CELLS = 2_048
 """Cells of equal width into which a horizon is cut (assumed); errors are of second order in their width."""
@@ -52,11 +56,14 @@ class Stay:
 
     def probability(self, ages: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the probability that it stays what it is for ``ages`` [h], float64 of their shape."""
+        import numpy as np
+
         stays: NDArray[np.float64] = np.exp(-self.cured * self.rate * ages)
         return stays if self.rule is None else stays * np.exp(self._log_scan(ages))
 
     def hours(self, ages: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the mean time [h] that it stays what it is up to ``ages`` [h]: the integral of ``probability``."""
+        import numpy as np
         from scipy.special import gammainc
 
         leaves = self.cured * self.rate
@@ -101,6 +108,7 @@ class Stay:
 
     def _log_scan(self, ages: NDArray[np.float64]) -> NDArray[np.float64]:
         """log S, at ``ages`` [h]."""
+        import numpy as np
         from scipy.special import pdtr
 
         assert self.rule is not None
@@ -161,6 +169,8 @@ def served(rate: float, factor: float, cured: float, rule: Retirement | None, ho
     With S the law of ``Stay``, R the time to replace and F = 1 - S, the mean hours u of a place that begins sound are
     u(t) = int_0^t S + int_0^t u(t - R - x) dF(x) (renewal equation; Cox 1962, Renewal Theory, 4.1), on a grid.
     """
+    import numpy as np
+
     often = factor * rate
     grid = np.linspace(0.0, horizon, CELLS + 1)
     sound, lemon = Stay(rate, rule), Stay(often, rule, cured)
@@ -185,6 +195,8 @@ def _retired(
     A failure retires with some probability q, else it cures with probability p: ends = failures (q + (1 - q) p), and
     ``first_cures`` = failures p. With p = 1 the first failure ends it.
     """
+    import numpy as np
+
     if cured == 1:
         return ends if rule.failures == 1 else np.zeros_like(ends)
     return np.clip((ends - first_cures) / (1 - cured), 0.0, ends)
@@ -192,6 +204,8 @@ def _retired(
 
 def _renewed(hours: NDArray[np.float64], mass: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return u on the grid: u = hours + mass * u; the mass of a cell lies half at each of its ends."""
+    import numpy as np
+
     kernel = np.concatenate([mass[:1], mass[1:] + mass[:-1]]) / 2
     found = hours.copy()
     for cell in range(1, len(found)):
@@ -201,5 +215,7 @@ def _renewed(hours: NDArray[np.float64], mass: NDArray[np.float64]) -> NDArray[n
 
 def _after(mass: NDArray[np.float64], hours: NDArray[np.float64], grid: NDArray[np.float64], delay: float) -> float:
     """Return the mean hours of what begins ``delay`` [h] after events whose ``mass`` lies in the cells of the grid."""
+    import numpy as np
+
     left = np.interp(grid[-1] - grid - min(delay, grid[-1] + 1), grid, hours, left=0.0)
     return float(mass @ (left[1:] + left[:-1]) / 2)

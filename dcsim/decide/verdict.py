@@ -15,7 +15,7 @@ SAME = 0.01
 assumed."""
 SIGN_TEST = 6
 """Runs from which on one offer that is cheaper in every one of them is told apart from the other, however wide the
-interval of the difference: 2 / 2^6 is below 5 % (sign test; Conover 1999, Practical Nonparametric Statistics, 3.4)."""
+interval of the difference: 2 / 2^6 is below 5 % (``_by_sign``)."""
 
 Standing = Literal["same", "tied", "dearer", "nothing useful"]
 
@@ -102,9 +102,13 @@ def _against(pair: Pair, index: int, least: float, price: float) -> Against:
     assert gap is not None
     usd = price - least
     half = gap.half_width
-    alike = half == 0  # equal losses: the gap is the price lists', which no failure moves
-    told = usd > half if half is not None and (gap.reliable or alike) else half is None
-    apart = told or (len(pair.a.sample) >= SIGN_TEST and sure == 1)
+    runs = len(pair.a.sample)
+    if half is None:
+        apart = True  # one run: the gap is what it is
+    elif gap.reliable or half == 0:  # without any spread the gap is the price lists', which no failure moves
+        apart = usd > half or (runs >= SIGN_TEST and sure == 1)
+    else:
+        apart = _by_sign(sure or 0.0, runs)
     standing: Standing = "dearer"
     if usd + (half or 0.0) <= SAME * price:
         standing = "same"
@@ -113,3 +117,14 @@ def _against(pair: Pair, index: int, least: float, price: float) -> Against:
     elif usd <= SAME * price:
         standing = "same"
     return Against(index, standing, usd, None if half is None else (usd - half, usd + half), sure)
+
+
+def _by_sign(share: float, runs: int) -> bool:
+    """Whether one offer is cheaper in so large a share of the runs that chance does it less often than 1 in 20 times.
+
+    Sign test, two-sided; a tie counts half (Conover 1999, Practical Nonparametric Statistics, 3.4).
+    """
+    from scipy.special import bdtrc
+
+    won = int(share * runs)
+    return won > 0 and 2 * float(bdtrc(won - 1, runs, 0.5)) < 0.05

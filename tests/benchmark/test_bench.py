@@ -15,7 +15,8 @@ def test_bench_prints_one_document_of_costs_and_ratios() -> None:
     command = [sys.executable, "-m", "tests.benchmark.bench", "--rounds", "2", "--json"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     document = json.loads(done.stdout)
-    assert (document["schema"], document["rounds"], done.stderr) == (1, 2, "")
+    assert (document["schema"], document["rounds"]) == (1, 2)
+    assert [line for line in done.stderr.splitlines() if not line.startswith("simulating: ")] == []
     assert {"straightforward", "engine", "batch", "draws", "dcsim"} <= document["seconds"].keys()
     for row in (*document["seconds"].values(), *document["ratios"].values()):
         assert 0 < row["min"] <= row["median"] <= row["max"]

@@ -13,7 +13,7 @@ from playwright.sync_api import CDPSession, Page
 from tests.browser import chromium
 
 AUDIT = (Path(__file__).parent / "audit.js").read_text(encoding="utf-8")
-PAPER_WIDTH = 643  # CSS px between the margins of 2 cm of an A4 sheet
+PAPER_WIDTH = 711  # CSS px between the margins of 1.1 cm of an A4 sheet
 IMAGES = {"image", "img", "SvgRoot", "graphics-document", "figure-image"}
 NAMED = {"link", "button", "DisclosureTriangle", "region", "table", *IMAGES}
 INTERACTIVE = "a[href], summary, button, input, select, textarea, [tabindex]:not([tabindex^='-'])"

@@ -131,11 +131,16 @@ def start(folder, *arguments, **environment):
     )  # fmt: skip
 
 
+def problems(stderr):
+    """What was said but for how far it is."""
+    return [line for line in stderr.splitlines() if not line.startswith("simulating: ")]
+
+
 def test_ray_and_local_workers_write_the_same_bytes(ray, dcsim):
     """A run on Ray prints the same and keeps byte for byte the same files as one by this machine's own workers."""
     local = dcsim("run", "small.toml", "other.toml", "-n", 5, "--workers", 2, "-o", "local", "--json")
     there = dcsim("run", "small.toml", "other.toml", "-n", 5, "-o", "there", "--json", "--executor", "ray")
-    assert (local.exit_code, there.exit_code, there.stderr) == (0, 0, "")
+    assert (local.exit_code, there.exit_code, problems(there.stderr)) == (0, 0, [])
     assert there.stdout.replace("there/", "local/") == local.stdout
     assert files("there") == files("local")
     assert sum(name.endswith("all.parquet") for name in files("there")) == 2
@@ -246,7 +251,7 @@ def test_an_existing_cluster_is_used_and_left_running(ray, home, tmp_path):
         tmp_path, "run", "pretrain-5184/gold", "-n", 4, "--executor", "ray", "--json", RAY_ADDRESS=address
     ) as run:
         out, err = run.communicate()
-    assert (run.returncode, err) == (0, "")
+    assert (run.returncode, problems(err)) == (0, [])
     assert json.loads(out)["scenarios"][0]["replications"] == 4
     assert daemons(home) == before
     assert ray.get(ray.put(1)) == 1
@@ -265,7 +270,8 @@ def test_an_interrupted_run_ends_its_ray(tmp_path, sign):
                 (os.killpg if sign == signal.SIGINT else os.kill)(run.pid, sign)  # a terminal tells the whole group
             out, err = run.communicate()
         assert (run.returncode, out) == (130, ""), err
-        assert re.fullmatch(r"interrupted: \d+ finished replications are kept in outputs/, and --resume .*\n", err)
+        (said,) = problems(err)
+        assert re.fullmatch(r"interrupted: \d+ finished replications are kept in outputs/, and --resume .*", said)
         until(lambda: not processes(f"{short}/dcsim-"))
         assert list(Path(short).iterdir()) == []
 
@@ -290,5 +296,5 @@ def test_the_job_of_the_docs_runs(ray, dcsim, tmp_path):
     words = shlex.split(job["spec"]["entrypoint"])
     assert words[0] == "dcsim"
     done = dcsim(*(re.sub("^/", f"{tmp_path}/", word) for word in words[1:]), "-n", 3)
-    assert (done.exit_code, done.stderr) == (0, "")
+    assert (done.exit_code, problems(done.stderr)) == (0, [])
     assert any(name.endswith("all.parquet") for name in files(outputs))

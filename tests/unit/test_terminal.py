@@ -187,3 +187,18 @@ def test_progress_of_a_precision_has_the_half_width_of_its_looks(case):
         assert half_width_so_far(sample) == pytest.approx(plain, rel=1e-12)
         torn = Sample(scenario, sample.ledgers.chosen(sample.replications > 0))  # 1 has lost the other of its pair
         assert half_width_so_far(torn) == summarise(sample.loss[2:], shared=2).half_width
+
+
+def test_without_a_terminal_a_line_comes_now_and_then(capsys, monkeypatch):
+    """Nothing in the first two seconds, then a line at times that double: a log of an hour has a dozen of them."""
+    clock = [0.0]
+    monkeypatch.setattr("dcsim.cli.options.time.monotonic", lambda: clock[0])
+    line = ProgressLine()
+    for second in range(1, 3_601):
+        clock[0] = float(second)
+        line(second, 3_600, None)
+    said = capsys.readouterr().err.splitlines()
+    assert said[0] == "simulating: 2 of 3,600 runs after 2 s, about 3,598 s left"
+    assert said[1].startswith("simulating: 10 of 3,600 runs after 10 s")
+    assert 8 <= len(said) <= 14
+    assert not any(each.startswith("simulating: 3,600") for each in said)
