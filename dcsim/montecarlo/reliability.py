@@ -87,11 +87,11 @@ def most_hit(runs: int) -> float:
 
 def _needed(scenario: Scenario, runs: int) -> float:
     """Return what ``runs_needed`` rounds up: enough also for what counts in as many runs as it says."""
-    costs, time = _known(scenario)
-    needed = _by_skewness(costs, time, runs)
+    *ways, time = _known(scenario)
+    needed = max(_by_skewness(costs, time, runs) for costs in ways)
     while needed > runs:
         runs = math.ceil(needed)
-        needed = max(needed, _by_skewness(costs, time, runs))
+        needed = max(needed, *(_by_skewness(costs, time, runs) for costs in ways))
     return needed
 
 
@@ -112,20 +112,25 @@ def _by_skewness(costs: tuple[Cost, ...], time: float, runs: int) -> float:
 
 def _interruptions(scenario: Scenario) -> float:
     """Return the interruptions of gangs that are expected in a run."""
-    costs, time = _known(scenario)
+    costs, _, time = _known(scenario)
     return math.fsum(each.rate * each.strikes for each in costs) * time
 
 
 @lru_cache(maxsize=4096)
-def _known(scenario: Scenario) -> tuple[tuple[Cost, ...], float]:
-    """Return what failures cost, and the time [ms] in which they count."""
+def _known(scenario: Scenario) -> tuple[tuple[Cost, ...], tuple[Cost, ...], float]:
+    """Return what failures cost in all GPU-hours and in those that jobs and spares ask for, and the time [ms] for it.
+
+    A repair of what was replaced costs the first nothing, because free GPUs are no less lost idle; the second it costs
+    the GPUs that are no spares.
+    """
     fixed = certain(scenario)
     needs = [job.submit + (job.work or 0) / job.gpus for job in fixed.jobs]
     time = min(float(fixed.horizon), max(needs)) if fixed.ends else float(fixed.horizon)
-    return tuple(_costs(plan(fixed))), time
+    layout = plan(fixed)
+    return tuple(_costs(layout, asked=False)), tuple(_costs(layout, asked=True)), time
 
 
-def _costs(layout: Plan) -> Iterator[Cost]:
+def _costs(layout: Plan, *, asked: bool) -> Iterator[Cost]:
     """Yield what the failures of each hazard cost jobs; recorded failures that every run meets alike cost no luck."""
     firsts = {gang.job: gang.index for gang in reversed(layout.gangs)}
     for hazard in layout.scenario.hazards:
@@ -146,10 +151,12 @@ def _costs(layout: Plan) -> Iterator[Cost]:
             at_once *= hazard.burst.size
         for rate, index in found:
             if rate:
-                yield from _cost(layout, hazard, rate / at_once, index, at_once, blast)
+                yield from _cost(layout, hazard, rate / at_once, index, at_once, blast, asked=asked)
 
 
-def _cost(layout: Plan, hazard: Hazard, rate: float, index: int, times: float, blast: int) -> Iterator[Cost]:
+def _cost(
+    layout: Plan, hazard: Hazard, rate: float, index: int, times: float, blast: int, *, asked: bool
+) -> Iterator[Cost]:
     """Yield what a failure costs one gang: where hardware is free for it, and where it has to wait for a repair."""
     gang = layout.gangs[index]
     strikes = times if hazard.stops else 0.0
@@ -163,7 +170,7 @@ def _cost(layout: Plan, hazard: Hazard, rate: float, index: int, times: float, b
     lost = _scaled(_stall(layout, hazard, index, struck), gang.gpus)
     small = runs_small(gang.recovery)
     short, ahead = (0.0, 0) if small else _short(layout, hazard, blast, gang.recovery.spare)
-    away = struck if small or layout.spares < blast else 0  # spares cost as much idle as in repair
+    away = struck if small or (asked and layout.spares < blast) else 0
     for share, waits in ((1 - short, away), (short, gang.gpus / (1 + ahead))):
         if share > 0:
             costs = [(chance, _sum(lost, _scaled(repair, waits))) for chance, repair in _repairs(hazard)]
