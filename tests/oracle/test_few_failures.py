@@ -185,7 +185,7 @@ def test_detection_that_spreads_counts():
 
 
 def test_tries_by_hand():
-    """A restore of 10 h that succeeds every other time: of a geometric N E N² = 6, E N³ = 26, so 26² / 6³ / failures."""
+    """A restore of 10 h that succeeds every other time: a geometric N has E N² = 6, E N³ = 26; 26² / 6³ / failures."""
     made = rare(0.5, "0 s")
     keys = {"checkpoint_every": 1, "restore": 10 * H, "restore_success": 0.5}
     job = made.jobs[0].model_copy(update={"recovery": made.jobs[0].recovery.model_copy(update=keys)})
