@@ -317,7 +317,7 @@ def _few_failures(layout: Plan, runs: int) -> Iterator[Caution]:
         for hazard, _, _ in strikes_on(layout)
     )
     each = per_h * gpu_hours / scenario.cluster.gpus
-    needed = runs_needed(scenario)
+    needed = runs_needed(scenario, runs)
     if not each or runs >= needed or needed <= 2:  # one run has no interval anyway
         return
     message = (

@@ -29,7 +29,7 @@ from dcsim.montecarlo import (
     in_a_row,
     summarise,
 )
-from dcsim.montecarlo.reliability import runs_needed
+from dcsim.montecarlo.reliability import runs_needed_after
 from dcsim.scenario import PER_SAMPLE, Scenario
 from dcsim.units import MS_PER_H
 
@@ -130,9 +130,9 @@ class RunResult:
     def runs_needed(self) -> int | None:
         """The runs that a reliable interval needs, where these are too few; None where they are enough.
 
-        By theory (``runs_needed``), or by the sample where it is far more skewed than theory says.
+        By theory (``runs_needed_after``), or by the sample where it is far more skewed than theory says.
         """
-        needed, skewed = runs_needed(self.scenario) * in_a_row(self.scenario), self.loss_estimated.too_skewed
+        needed, skewed = runs_needed_after(self.sample) * in_a_row(self.scenario), self.loss_estimated.too_skewed
         if len(self.sample) < needed:
             return max(needed, skewed or 0)
         return None if skewed is None else max(needed, skewed)

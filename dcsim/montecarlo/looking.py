@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 
 from dcsim.montecarlo.estimated import deviations, estimated_loss, in_a_row
-from dcsim.montecarlo.reliability import runs_needed
+from dcsim.montecarlo.reliability import runs_needed_after
 from dcsim.montecarlo.sample import Sample
 from dcsim.montecarlo.statistics import summarise
 from dcsim.montecarlo.stopping import FIRST_LOOK, MOST, Look, Stopped, narrow, precision_of, schedule
@@ -55,7 +55,7 @@ class Looking:
 def _half_width(sample: Sample) -> float | None:
     """Return half of the loss's 95 % interval, None where too few failures struck for one that can be believed."""
     found = estimated_loss(sample, deviations(sample), controls=True)
-    if found.too_skewed is not None or len(sample) < runs_needed(sample.scenario) * in_a_row(sample.scenario):
+    if found.too_skewed is not None or len(sample) < runs_needed_after(sample) * in_a_row(sample.scenario):
         return None
     return found.shown.half_width
 

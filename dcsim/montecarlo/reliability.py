@@ -12,10 +12,12 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import ArrayLike
 
+from dcsim.distributions import Distribution
 from dcsim.hazards import Hazard
 from dcsim.hazards.lifetimes.trace import TraceLifetime
+from dcsim.montecarlo.sample import Sample
 from dcsim.scenario import Plan, Scenario, certain
-from dcsim.scenario.intervals import strikes_on
+from dcsim.scenario.countable import runs_small
 from dcsim.scenario.plan import blast_of, plan
 
 COCHRAN = 25
@@ -26,106 +28,254 @@ SURPRISED = 8
 strict as Cochran's would hide the samples that hold the large losses and spoil the coverage of those it shows."""
 MOST = 10**7
 """Runs that are named as needed at most; beyond it no number means anything."""
+HARDLY = 0.25
+"""Standard errors of a mean by which causes that are too rare to be seen may move it; source: assumed, 0.25 cost one
+point of coverage at most (P(|Z + 0.25| < 1.96) = 94.3 %)."""
+TRUSTED = 10
+"""Interruptions that are expected in all runs from which on less than half of them contradict the rate: the chance of
+that is 3 %; source: Poisson."""
+
+Cumulants = tuple[float, float, float]
+"""Mean, variance and third central moment: those of independent times add."""
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What one failure costs: it comes ``rate`` times per ms; second and third moment of its cost [GPU-ms]."""
+    """What one failure costs: it comes ``rate`` times per ms; first three moments of its cost [GPU-ms].
+
+    ``strikes``: interruptions of gangs that come with it.
+    """
 
     rate: float
+    first: float
     second: float
     third: float
+    strikes: float
 
 
-@lru_cache(maxsize=4096)
-def runs_needed(scenario: Scenario) -> int:
+def runs_needed(scenario: Scenario, runs: int = MOST) -> int:
     """Return the least number of runs whose 95 % interval of the loss can be believed; 2 where nothing stops a job.
 
     The loss of a run is taken as a compound Poisson sum over a time H: its skewness is M3 / (M2^1.5 sqrt(H)), with
-    Mk = sum of rate * E[cost^k] (Feller 1971, II, XVII.2), and Cochran's rule asks for 25 times its square. The cost of
-    a failure is the time of the job until it runs again, the work done again (uniform over an interval between
-    checkpoints), and the repair, for which the whole job waits where no GPU is free for it. Left out: queues, ageing.
+    Mk = sum of rate * E[cost^k] (Feller 1971, II, XVII.2), and Cochran's rule asks for 25 times its square. ``runs``:
+    as many are done; what is too rare to move their mean by more than ``HARDLY`` does not count.
+
+    The cost of a failure is the time of the job until it runs again, wrong blames and failed restores included, the
+    work done again (uniform over an interval between checkpoints, and a whole one more for each that is bad), and the
+    repair: the whole job waits for it where no GPU is free, and else those that fail while earlier failures hold the
+    free GPUs. Left out: queues for crews, ageing.
+    """
+    return max(2, min(MOST, math.ceil(_needed(scenario, runs))))
+
+
+def runs_needed_after(sample: Sample) -> int:
+    """Return the same for runs that are done: where far fewer interruptions came than expected, their rate counts."""
+    scenario, runs = sample.scenario, len(sample)
+    needed, expected = _needed(scenario, runs), runs * _interruptions(scenario)
+    if expected >= TRUSTED and 2 * sample.interruptions < expected:
+        needed *= expected / max(1, sample.interruptions)
+    return max(2, min(MOST, math.ceil(needed)))
+
+
+def most_hit(runs: int) -> float:
+    """Return the share of runs with an interruption at most, with 95 % confidence, where ``runs`` had none.
+
+    1 - 0.05^(1 / n): the rule of three, 3 / n, without its approximation.
+    """
+    return 1 - float(0.05 ** (1 / runs))
+
+
+def _needed(scenario: Scenario, runs: int) -> float:
+    """Return what ``runs_needed`` rounds up: enough also for what counts in as many runs as it says."""
+    *ways, time = _known(scenario)
+    needed = max(_by_skewness(costs, time, runs) for costs in ways)
+    while needed > runs:
+        runs = math.ceil(needed)
+        needed = max(needed, *(_by_skewness(costs, time, runs) for costs in ways))
+    return needed
+
+
+def _by_skewness(costs: tuple[Cost, ...], time: float, runs: int) -> float:
+    """Return 25 squared skewnesses of a run, without the rarest causes whose absence from all runs hardly matters."""
+    ordered = sorted(costs, key=lambda each: each.rate)
+    missed, left = 0.0, math.fsum(each.rate * each.second for each in ordered) * time
+    while ordered:
+        missed += ordered[0].rate * ordered[0].first * time
+        left -= ordered[0].rate * ordered[0].second * time
+        if missed > HARDLY * math.sqrt(max(left, 0.0) / runs):
+            break
+        del ordered[0]
+    second = math.fsum(each.rate * each.second for each in ordered)
+    third = math.fsum(each.rate * each.third for each in ordered)
+    return COCHRAN * (third / second) ** 2 / second / time if second else 0.0
+
+
+def _interruptions(scenario: Scenario) -> float:
+    """Return the interruptions of gangs that are expected in a run."""
+    costs, _, time = _known(scenario)
+    return math.fsum(each.rate * each.strikes for each in costs) * time
+
+
+@lru_cache(maxsize=4096)
+def _known(scenario: Scenario) -> tuple[tuple[Cost, ...], tuple[Cost, ...], float]:
+    """Return what failures cost in all GPU-hours and in those that jobs and spares ask for, and the time [ms] for it.
+
+    A repair of what was replaced costs the first nothing, because free GPUs are no less lost idle; the second it costs
+    the GPUs that are no spares.
     """
     fixed = certain(scenario)
-    costs = list(_costs(plan(fixed)))
-    second = math.fsum(each.rate * each.second for each in costs)
-    third = math.fsum(each.rate * each.third for each in costs)
-    if not second:
-        return 2
-    squared = third / second * third / second / second / _time(fixed)
-    return max(2, min(MOST, math.ceil(COCHRAN * squared)))
+    needs = [job.submit + (job.work or 0) / job.gpus for job in fixed.jobs]
+    time = min(float(fixed.horizon), max(needs)) if fixed.ends else float(fixed.horizon)
+    layout = plan(fixed)
+    return tuple(_costs(layout, asked=False)), tuple(_costs(layout, asked=True)), time
 
 
-def _time(scenario: Scenario) -> float:
-    """Return the time [ms] in which failures count: the horizon, or what the longest job needs without any."""
-    needs = [job.submit + (job.work or 0) / job.gpus for job in scenario.jobs]
-    return min(float(scenario.horizon), max(needs)) if scenario.ends else float(scenario.horizon)
-
-
-def _costs(layout: Plan) -> Iterator[Cost]:
+def _costs(layout: Plan, *, asked: bool) -> Iterator[Cost]:
     """Yield what the failures of each hazard cost jobs; recorded failures that every run meets alike cost no luck."""
-    scenario = layout.scenario
-    free = scenario.cluster.gpus - scenario.gpus_in_jobs
     firsts = {gang.job: gang.index for gang in reversed(layout.gangs)}
-    strikes: dict[int, list[tuple[float, int, int]]] = {}
-    for job, index in firsts.items():
-        for hazard, rate, struck in strikes_on(layout, index):
-            strikes.setdefault(scenario.hazards.index(hazard), []).append(
-                (rate * scenario.jobs[job].count, index, struck)
-            )
-    for number, found in strikes.items():
-        hazard = scenario.hazards[number]
+    for hazard in layout.scenario.hazards:
         if isinstance(hazard.lifetime, TraceLifetime) and hazard.lifetime.start != "random":
             continue
-        together = math.fsum(rate for rate, _, _ in found)
         components = layout.components(hazard)
-        failures = components / hazard.mtbf_ms(components)
-        at_once = max(1.0, together / failures)  # gangs that one failure stops
+        failures = 1 / hazard.mtbf_ms(components)
+        blast = blast_of(hazard, layout.topology)
+        if hazard.stops and not blast:
+            continue
+        found = [
+            (layout.reaching(hazard, index) * failures * layout.scenario.jobs[job].count, index)
+            for job, index in firsts.items()
+        ]
+        together = math.fsum(rate for rate, _ in found)
+        at_once = max(1.0, together / (components * failures))  # gangs that one failure stops
         if hazard.burst is not None:
             at_once *= hazard.burst.size
-        for rate, index, struck in found:
-            yield _cost(layout, hazard, rate / at_once, index, struck, at_once, free)
+        for rate, index in found:
+            if rate:
+                yield from _cost(layout, hazard, rate / at_once, index, at_once, blast, asked=asked)
 
 
-def _cost(layout: Plan, hazard: Hazard, rate: float, index: int, struck: int, times: float, free: int) -> Cost:
+def _cost(
+    layout: Plan, hazard: Hazard, rate: float, index: int, times: float, blast: int, *, asked: bool
+) -> Iterator[Cost]:
+    """Yield what a failure costs one gang: where hardware is free for it, and where it has to wait for a repair."""
     gang = layout.gangs[index]
-    recovery = gang.recovery
+    strikes = times if hazard.stops else 0.0
+    if not hazard.stops:
+        slow = _law(hazard.detection)
+        slowed = gang.gpus * (1 - hazard.keeps_ppb / 10**9)
+        costs = [(chance, _scaled(_sum(slow, repair), slowed)) for chance, repair in _repairs(hazard)]
+        yield _moments(rate, times, strikes, costs)
+        return
+    struck = 0 if hazard.effect == "kill" else min(blast, gang.gpus)
+    lost = _scaled(_stall(layout, hazard, index, struck), gang.gpus)
+    small = runs_small(gang.recovery)
+    short, ahead = (0.0, 0) if small else _short(layout, hazard, blast, gang.recovery.spare)
+    away = struck if small or (asked and layout.spares < blast) else 0
+    for share, waits in ((1 - short, away), (short, gang.gpus / (1 + ahead))):
+        if share > 0:
+            costs = [(chance, _sum(lost, _scaled(repair, waits))) for chance, repair in _repairs(hazard)]
+            yield _moments(rate * share, times, strikes, costs)
+
+
+def _short(layout: Plan, hazard: Hazard, blast: int, spare: str) -> tuple[float, int]:
+    """Return the chance that nothing is free for what a failure takes, and how many repairs are then ahead of its own.
+
+    P(as many repairs are under way as find room) of a Poisson number with the offered load as its mean (Palm 1943).
+    """
+    if hazard.effect == "kill":
+        return 0.0, 0
+    room = (layout.scenario.cluster.gpus - layout.scenario.gpus_in_jobs) // blast
+    if spare == "cold" or not room:
+        return 1.0, 0
+    from scipy.special import pdtrc
+
+    held = math.fsum(
+        layout.components(each)
+        / each.mtbf_ms(layout.components(each))
+        * each.mean_repair_ms
+        * blast_of(each, layout.topology)
+        for each in layout.scenario.hazards
+        if each.stops and each.effect != "kill"
+    )
+    return float(pdtrc(room - 1, held / blast)), room
+
+
+def _stall(layout: Plan, hazard: Hazard, index: int, struck: int) -> Cumulants:
+    """Return the time that one gang loses to a failure, its repair left out [ms]."""
+    recovery, gang = layout.gangs[index].recovery, layout.gangs[index]
     level = int(recovery.level(struck, True))
     back = float(recovery.tiers[level].every) if level >= 0 and recovery.tiers else float(recovery.step)
     if gang.work is not None:
         back = min(back, gang.work / gang.gpus)
-    stall = hazard.mean_detect_ms + recovery.failover + recovery.restore_ms(level, gang.gpus)
-    waits = gang.gpus if blast_of(hazard, layout.topology) > free else struck
-    second = third = 0.0
-    for ended, one, two, three in _repairs(hazard):
-        # fixed part, U uniform in (0, 1), R the repair: moments of gpus * (stall + back U) + waits * R
-        for weight, u in ((5 / 18, 0.5 - math.sqrt(0.15)), (8 / 18, 0.5), (5 / 18, 0.5 + math.sqrt(0.15))):
-            lost = gang.gpus * (stall + back * u)
-            second += ended * weight * (lost**2 + 2 * lost * waits * one + waits**2 * two)
-            third += (
-                ended * weight * (lost**3 + 3 * lost**2 * waits * one + 3 * lost * waits**2 * two + waits**3 * three)
-            )
-    return Cost(rate, times**2 * second, times**3 * third)
+    found = _law(hazard.detection)
+    if hazard.effect == "straggle":
+        found = _scaled(found, 1 - hazard.keeps_ppb / 10**9)  # slow until it is found
+    if hazard.effect == "corrupt":
+        found = _scaled(found, 2.0)  # what ran meanwhile is worthless, and is done again
+    restore = (float(recovery.restore_ms(level, gang.gpus)), 0.0, 0.0)
+    again = _random_sum(_tries(recovery.restore_success), restore)
+    stall = _random_sum(_tries(1 - hazard.wrong_node), _sum(found, (float(recovery.failover), 0.0, 0.0), again))
+    older = _random_sum(_failures(1 - recovery.bad_checkpoint), (back, 0.0, 0.0))
+    return _sum(stall, (back / 2, back**2 / 12, 0.0), older)
 
 
-def _repairs(hazard: Hazard) -> Iterator[tuple[float, float, float, float]]:
-    """Yield, for each stage that may be the last: its chance, and the first three moments of the whole repair [ms^k].
-
-    Stages are independent, so their cumulants add; further attempts of the last stage are left out.
-    """
+def _repairs(hazard: Hazard) -> Iterator[tuple[float, Cumulants]]:
+    """Yield, for each stage that may be the last: its chance, and the whole repair [ms]."""
     if hazard.effect == "kill":
-        yield 1.0, 0.0, 0.0, 0.0
+        yield 1.0, (0.0, 0.0, 0.0)
         return
-    reached, mean, variance, skew = 1.0, 0.0, 0.0, 0.0
-    stages = hazard.stages
-    for number, stage in enumerate(stages):
-        its = stage.duration
-        mean += its.mean_ms
-        variance += its.variation * its.mean_ms**2
-        skew += (its.third - 3 * its.variation - 1) * its.mean_ms**3
-        ended = reached * (stage.success if number + 1 < len(stages) else 1.0)
+    reached, whole = 1.0, (float(hazard.requalify), 0.0, 0.0)
+    for number, stage in enumerate(hazard.stages, 1):
+        last = number == len(hazard.stages)
+        whole = _sum(whole, _random_sum(_tries(stage.success), _law(stage.duration)) if last else _law(stage.duration))
+        ended = reached * (1.0 if last else stage.success)
         reached -= ended
-        yield ended, mean, variance + mean**2, skew + 3 * mean * variance + mean**3
+        yield ended, whole
+
+
+# --- cumulants ----------------------------------------------------------------------------------------------------
+
+
+def _law(times: Distribution) -> Cumulants:
+    mean, variation = times.mean_ms, times.variation
+    return mean, variation * mean**2, (times.third - 3 * variation - 1) * mean**3
+
+
+def _scaled(each: Cumulants, factor: float) -> Cumulants:
+    return each[0] * factor, each[1] * factor**2, each[2] * factor**3
+
+
+def _sum(*independent: Cumulants) -> Cumulants:
+    first, second, third = (math.fsum(column) for column in zip(*independent, strict=True))
+    return first, second, third
+
+
+def _failures(success: float) -> Cumulants:
+    """Return the number of failures before a success: geometric."""
+    fails = 1 - success
+    return fails / success, fails / success**2, fails * (1 + fails) / success**3
+
+
+def _tries(success: float) -> Cumulants:
+    return _sum((1.0, 0.0, 0.0), _failures(success))
+
+
+def _random_sum(number: Cumulants, each: Cumulants) -> Cumulants:
+    """Return the sum of a random number of independent times (law of total cumulance)."""
+    mean, variance, third = each
+    return (
+        number[0] * mean,
+        number[0] * variance + number[1] * mean**2,
+        number[0] * third + 3 * number[1] * mean * variance + number[2] * mean**3,
+    )
+
+
+def _moments(rate: float, times: float, strikes: float, costs: list[tuple[float, Cumulants]]) -> Cost:
+    """Return the moments of a mixture of costs, each with its chance, of ``times`` gangs at once."""
+    first = math.fsum(chance * mean for chance, (mean, _, _) in costs)
+    second = math.fsum(chance * (variance + mean**2) for chance, (mean, variance, _) in costs)
+    third = math.fsum(chance * (cubed + 3 * mean * variance + mean**3) for chance, (mean, variance, cubed) in costs)
+    return Cost(rate, times * first, times**2 * second, times**3 * third, strikes)
 
 
 # --- what a sample itself shows -----------------------------------------------------------------------------------

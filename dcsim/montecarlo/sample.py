@@ -215,6 +215,11 @@ class Sample:
         return _mean([count * MS_PER_MONTH for count in self.failures.tolist()], self.scenario.horizon)
 
     @property
+    def interruptions(self) -> int:
+        """Strikes on gangs in all replications together."""
+        return sum(self._interruptions)
+
+    @property
     def _interruptions(self) -> list[int]:
         counts: list[int] = self.ledgers.strikes[:, : len(self.scenario.jobs)].sum(axis=1).tolist()
         return counts

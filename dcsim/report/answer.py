@@ -7,6 +7,7 @@ from dcsim.decide.validity import formula_validity
 from dcsim.decide.verdict import SAME, Against
 from dcsim.decide.verdict import verdict as judge
 from dcsim.economics import Bill
+from dcsim.montecarlo.reliability import most_hit
 from dcsim.report.formula import formula_loss, term_of
 from dcsim.report.jobs import out_of_service, replicas_sentence, serves
 from dcsim.report.page import (
@@ -45,6 +46,11 @@ def too_few(runs: Sequence[RunResult]) -> str:
     count = len(runs[0].sample)
     if not short or count == 1:
         return ""
+    if not any(run.sample.interruptions for run in runs):
+        return (
+            f"No failure reached a job in {count:,} runs: at most {100 * most_hit(count):.2g} % of runs have one "
+            f"(95 % confidence). About {max(short):,} runs are needed."
+        )
     which = "" if len(short) == len(runs) else _whose([run for run in runs if run.runs_needed is not None])
     return f"Too few failures in {count:,} runs{which} for an interval; about {max(short):,} runs are needed."
 

@@ -9,7 +9,8 @@ from scipy import special, stats
 from dcsim.decide import Pair, run
 from dcsim.decide.verdict import verdict
 from dcsim.distributions import Empirical, Exponential, Fixed, Lognormal, Weibull
-from dcsim.montecarlo.reliability import COCHRAN, MOST, SURPRISED, runs_by_skewness, runs_needed, skewness
+from dcsim.hazards.lifetimes.weibull import WeibullLifetime
+from dcsim.montecarlo.reliability import COCHRAN, MOST, SURPRISED, most_hit, runs_by_skewness, runs_needed, skewness
 from dcsim.report.answer import run_sentences
 from dcsim.scenario import load, read
 
@@ -150,8 +151,77 @@ def test_nothing_that_fails_needs_nothing():
     """Hazards that stop no job need no runs; a tail without end needs more than can be named."""
     slow = load("failures/reference").model_copy(update={"hazards": ()})
     assert runs_needed(slow) == 2
-    tail = rare(0.01, {"kind": "lognormal", "mean": "4 h", "sigma": 5.0})
+    tail = rare(0.01, {"kind": "lognormal", "mean": "4 h", "sigma": 5.0}, spares=0)
     assert runs_needed(tail) == MOST
+
+
+@pytest.mark.parametrize(
+    ("failures", "repair", "spares", "worst"),
+    [
+        (1.2, {"kind": "exponential", "mean": "24 h"}, 8, 1.3),  # a second failure finds no spare: one in thirty
+        (3.0, {"kind": "exponential", "mean": "100 h"}, 8, 1.4),  # and one in three
+        (1.2, "1 h", 8, 1.1),
+    ],
+)
+def test_theory_asks_for_as_many_as_the_simulation(failures, repair, spares, worst):
+    """25 squared skewnesses of 60,000 simulated runs, within a factor: spares that are out make rare long waits.
+
+    Without them the first case would need 70 runs, of which one interval in six misses the mean.
+    """
+    made = rare(failures, repair, spares=spares)
+    losses = run(made, replications=60_000, workers=1).sample.loss
+    simulated = COCHRAN * skewness(losses) ** 2
+    assert 1 / worst < runs_needed(made) / simulated < worst
+
+
+def test_detection_that_spreads_counts():
+    """A detection of 10 h, exponential, with nothing else: 25 * 4.5 / failures; a fixed one 25 / failures."""
+    made = rare(0.5, "0 s")
+    bared = bare(made.jobs[0], 32)
+    for detect, moments in ((Exponential(kind="exponential", mean="10 h"), 4.5), (10 * H, 1.0)):
+        hazard = made.hazards[0].model_copy(update={"detect": detect})
+        each = made.model_copy(update={"hazards": (hazard,), "jobs": (bared,)})
+        assert runs_needed(each) == math.ceil(COCHRAN * moments / 0.4)  # four of five nodes are the job's
+
+
+def test_tries_by_hand():
+    """A restore of 10 h that succeeds every other time: a geometric N has E N² = 6, E N³ = 26; 26² / 6³ / failures."""
+    made = rare(0.5, "0 s")
+    keys = {"checkpoint_every": 1, "restore": 10 * H, "restore_success": 0.5}
+    job = made.jobs[0].model_copy(update={"recovery": made.jobs[0].recovery.model_copy(update=keys)})
+    hazard = made.hazards[0].model_copy(update={"detect": 0})
+    each = made.model_copy(update={"hazards": (hazard,), "jobs": (job,)})
+    assert runs_needed(each) == math.ceil(COCHRAN * 26**2 / 6**3 / 0.4)
+
+
+def test_what_is_too_rare_to_matter_does_not_count():
+    """A rack that goes down once in a million runs hides no interval of 100 runs; one in a hundred runs does.
+
+    24 failures a run cost some 33 h together; the rack's 240 h, once in a hundred runs, are more than the error of the
+    mean of 100 runs, and once in a million runs less than a thousandth of it.
+    """
+    often = rare(30, "1 h")
+    needed = {}
+    for runs in (100, 1_000_000):
+        site = often.hazards[0].model_copy(
+            update={"name": "site", "component": "rack", "mtbf": 720 * runs * H, "repair": 240 * H}
+        )
+        needed[runs] = runs_needed(often.model_copy(update={"hazards": (*often.hazards, site)}), 100)
+    assert needed[1_000_000] == runs_needed(often)
+    assert needed[100] > 1_000
+
+
+def test_failures_that_do_not_come_are_not_counted():
+    """Nodes that age together and are young: the long-run rate expects 32 in 16 runs, none comes, and none is shown."""
+    made = rare(1.0, "1 h", spares=0)
+    law = WeibullLifetime(kind="weibull", mean="1440 h", shape=20)
+    young = made.model_copy(update={"hazards": (made.hazards[0].model_copy(update={"mtbf": law}),)})
+    found = run(young, replications=16, workers=1)
+    assert found.sample.interruptions == 0
+    assert found.lost.shown_half_width is None
+    said = " ".join(run_sentences(found))
+    assert "No failure reached a job in 16 runs: at most 17 % of runs have one (95 % confidence)." in said
+    assert (1 - most_hit(16)) ** 16 == pytest.approx(0.05)
 
 
 def test_differences_and_prices_have_no_interval_either():
