@@ -107,6 +107,7 @@ def new_command(file: Path, source: str) -> None:
 
     What it extends is copied too, beside FILE under its own name.
     """
+    from dcsim.files import write_new
     from dcsim.shipped import shipped_files
 
     shipped = shipped_files("scenarios")
@@ -128,10 +129,10 @@ def new_command(file: Path, source: str) -> None:
                 raise click.BadParameter(
                     f"{target}, which it extends, exists and is not overwritten.", param_hint="FILE"
                 )
-        with file.open("x", encoding="utf-8") as opened:
-            opened.write(content)
+        write_new(file, content.encode())
         for target, text in copies.items():
-            target.write_text(text, encoding="utf-8")
+            if not target.exists():
+                write_new(target, text.encode())
     except FileExistsError:
         raise click.BadParameter(f"{file} exists and is not overwritten.", param_hint="FILE") from None
     except OSError as error:

@@ -29,8 +29,8 @@ def merge_command(given: Sequence[Path], output: Path | None) -> None:
     without simulating anything.
     """
     from dcsim.decide.run_table import keep_table
-    from dcsim.montecarlo.kept import read_sample
     from dcsim.montecarlo.merge import merge
+    from dcsim.montecarlo.run_reader import read_sample
 
     for merged in merge(list(dict.fromkeys(given)), output):
         keep_table(read_sample(merged.folder), merged.folder)

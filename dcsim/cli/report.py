@@ -94,7 +94,7 @@ def report_command(
 def _trace(folder: Path, replication: int | None, window: str | None, nodes: str | None) -> Iterator[str]:
     """Return one replication's trace, piece by piece; say on stderr what it leaves out."""
     from dcsim.decide.played import Played
-    from dcsim.montecarlo.kept import read_sample
+    from dcsim.montecarlo.run_reader import read_sample
     from dcsim.report.trace import bounds_of, nodes_of, trace_json, window_of
     from dcsim.topology.build import build
 
@@ -140,11 +140,10 @@ def _renderer(kind: str) -> "Callable[[Document], str]":
 
 
 def _write(path: Path, text: Iterable[str]) -> None:
-    from dcsim.montecarlo.parts import on_disk, whole
+    from dcsim.files import make_folder, output
 
-    with on_disk(path.parent):
-        path.parent.mkdir(parents=True, exist_ok=True)
-    with whole(path) as file:
+    make_folder(path.parent)
+    with output(path) as file:
         for piece in text:
             file.write(piece.encode())
 

@@ -138,12 +138,11 @@ def _read(source: Path, kind: str | None, chosen: str | None) -> "SwitchTree":
 
 
 def write_file(file: Path, content: bytes) -> None:
-    """Write all of a file or nothing."""
-    from dcsim.montecarlo.parts import StoreError, write_whole
+    """Write all of a file or nothing; a pipe or a device is written to as it is."""
+    from dcsim.files import StoreError, output
 
     try:
-        if os.path.lexists(file) and not file.is_file():  # a device or a folder is not to be replaced
-            raise click.BadParameter(f"{file} is not a regular file.", param_hint="--output")
-        write_whole(file, content)
+        with output(file) as opened:
+            opened.write(content)
     except StoreError as error:
         raise click.BadParameter(f"{error}.", param_hint="--output") from None

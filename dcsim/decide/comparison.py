@@ -17,7 +17,7 @@ from dcsim.decide.result import RunResult
 from dcsim.decide.shared_failures import shared
 from dcsim.decide.verdict import Verdict, verdict
 from dcsim.montecarlo import WHOLE, Progress, Sample, Shard, StoreError, WantedEngine
-from dcsim.montecarlo.kept import Manifest
+from dcsim.montecarlo.manifest import Manifest
 from dcsim.scenario import Scenario, Source, certain, read
 from dcsim.scenario.origins import origins as origins_of
 

@@ -11,7 +11,7 @@ from dcsim.decide.pair import Pair
 from dcsim.decide.played import Played, Span
 from dcsim.decide.result import RunResult
 from dcsim.montecarlo import choose_all, replicate_many
-from dcsim.montecarlo.kept import Manifest
+from dcsim.montecarlo.manifest import Manifest
 from dcsim.scenario import Scenario
 
 BINS = 120

@@ -11,7 +11,7 @@ from dcsim.montecarlo import (
     WHOLE,
     EngineError,
     Progress,
-    RunStore,
+    RunFolder,
     Sample,
     Shard,
     Stopped,
@@ -20,8 +20,9 @@ from dcsim.montecarlo import (
     replicate_many,
     write_events,
 )
-from dcsim.montecarlo.kept import Manifest, read_sample
 from dcsim.montecarlo.looking import Looking
+from dcsim.montecarlo.manifest import Manifest
+from dcsim.montecarlo.run_reader import read_sample
 from dcsim.scenario import PER_SAMPLE, Scenario, Source, certain, read
 from dcsim.scenario.origins import origins as origins_of
 
@@ -138,7 +139,7 @@ def run_many(
     given = how.get("origins") or [origins_of(each) for each in scenarios]
     about: dict[str, Any] = {"shard": shard, "command": command, "precision": precision}
     stores = [
-        None if output is None else RunStore(Path(output), each, origins=its, **about)
+        None if output is None else RunFolder(Path(output), each, origins=its, **about)
         for each, its in zip(scenarios, given, strict=True)
     ]
     ends = [_range_ends(each) if shard == WHOLE else () for each in scenarios]

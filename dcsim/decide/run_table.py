@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dcsim.decide.bills import Money
+from dcsim.files import whole
 from dcsim.ledger import STATE
 from dcsim.montecarlo import Sample
-from dcsim.montecarlo.parts import whole
 from dcsim.scenario import sha256
 from dcsim.scenario.sampled import inputs_drawn
 from dcsim.units import MS_PER_H

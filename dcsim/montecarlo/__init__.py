@@ -1,11 +1,12 @@
 """Monte Carlo: many replications, what they say together, and the folder that keeps them."""
 
+from dcsim.files import StoreError
 from dcsim.montecarlo.control import Adjusted, adjusted
 from dcsim.montecarlo.engines import SIMPY, Engine, EngineError, WantedEngine, choose, choose_all
 from dcsim.montecarlo.estimated import Estimated, deviations, difference, estimated_loss, in_a_row
 from dcsim.montecarlo.events import read_events, write_events
-from dcsim.montecarlo.parts import StoreError
 from dcsim.montecarlo.replicate import Interrupted, Progress, Running, replicate_many
+from dcsim.montecarlo.run_folder import RunFolder, slug
 from dcsim.montecarlo.sample import Sample
 from dcsim.montecarlo.statistics import (
     Paired,
@@ -18,7 +19,6 @@ from dcsim.montecarlo.statistics import (
     variance_of,
 )
 from dcsim.montecarlo.stopping import Look, Stopped, precision_of
-from dcsim.montecarlo.store import RunStore, slug
 from dcsim.montecarlo.tasks import WHOLE, Shard
 from dcsim.montecarlo.worker import WorkerDied
 
@@ -33,7 +33,7 @@ __all__ = [
     "Look",
     "Paired",
     "Progress",
-    "RunStore",
+    "RunFolder",
     "Running",
     "Sample",
     "Shard",

@@ -3,15 +3,15 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dcsim.files import StoreError, make_folder, on_disk, source, write_whole
 from dcsim.ledger import Accounts
-from dcsim.montecarlo.parts import StoreError, on_disk, write_whole
+from dcsim.montecarlo.run_folder import EVENTS
 from dcsim.scenario import Scenario, sha256
 from dcsim.scenario.sampled import sampled
 
 if TYPE_CHECKING:
     from dcsim.engine import EventLog
 
-EVENTS = "events"
 VERSION = 2
 """Version of the columns. 2: with places, repairs, transfers and the plant; rows of a stretch span all of it."""
 
@@ -31,9 +31,8 @@ def write_events(folder: Path, scenario: Scenario, replication: int) -> Accounts
     sink = pa.BufferOutputStream()
     parquet.write_table(event_table(log, scenario, replication), sink, compression="zstd", write_page_checksum=True)
     path = events_path(folder, replication)
-    with on_disk(path.parent):
-        path.parent.mkdir(exist_ok=True)
-    write_whole(path, sink.getvalue())
+    make_folder(path.parent)
+    write_whole(path, memoryview(sink.getvalue()))
     return accounts
 
 
@@ -44,13 +43,21 @@ def events_path(folder: Path, replication: int) -> Path:
 
 def read_events(folder: Path | str, replication: int = 0) -> Any:
     """Return the event log of one replication of a run as a pyarrow.Table; raises StoreError if it was not kept."""
+    import pyarrow as pa
     from pyarrow import parquet
 
     path = events_path(Path(folder), replication)
-    if not path.exists():
-        raise StoreError(path, "no event log of this replication; run with --events")
-    with on_disk(path):
-        return parquet.read_table(path)
+    try:
+        with on_disk(path), source(path) as file:
+            content = file.read(0, file.size)
+    except StoreError as error:
+        if isinstance(error.__cause__, FileNotFoundError):
+            raise StoreError(path, "no event log of this replication; run with --events") from None
+        raise
+    try:
+        return parquet.read_table(pa.BufferReader(content), page_checksum_verification=True)
+    except (OSError, ValueError) as error:
+        raise StoreError(path, "damaged; run it again with --events") from error
 
 
 def event_table(log: "EventLog", scenario: Scenario, replication: int) -> Any:

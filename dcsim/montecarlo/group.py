@@ -1,14 +1,13 @@
 """The folder of a comparison: it names its runs, which lie beside it, and holds what is said of all together."""
 
 import hashlib
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 from dcsim import __version__
-from dcsim.montecarlo.kept import read_manifest
-from dcsim.montecarlo.parts import StoreError, on_disk, write_whole
-from dcsim.montecarlo.store import MANIFEST, slug
+from dcsim.files import StoreError, is_unfinished, make_folder, names_in, on_disk, remove_unfinished
+from dcsim.montecarlo.manifest import MANIFEST, read_manifest, write_both
+from dcsim.montecarlo.run_folder import slug
 from dcsim.montecarlo.table import SCHEMA
 
 MEMBERS = "comparison"
@@ -23,12 +22,14 @@ def write_group(folders: Sequence[Path], command: Sequence[str] = ()) -> Path:
     digest = hashlib.sha256("\n".join(names).encode()).hexdigest()
     title = slug(" ".join(name.rpartition("-")[0].rpartition("-")[0] for name in names))
     group = folders[0].parent / f"compare-{title}-{digest[:8]}"
+    make_folder(group)
     with on_disk(group):
-        group.mkdir(parents=True, exist_ok=True)
-        if any(group.iterdir()) and MEMBERS not in read_manifest(group):
+        there = [name for name in names_in(group) if not is_unfinished(name)]
+        if there and MEMBERS not in read_manifest(group):
             raise StoreError(group, "is not a comparison of dcsim; move it away")
+        remove_unfinished(group)
     content = {"program": "dcsim", "schema": SCHEMA, "dcsim": __version__, MEMBERS: names, "command": list(command)}
-    write_whole(group / MANIFEST, (json.dumps(content, indent=2) + "\n").encode())
+    write_both(group, content)
     return group
 
 
@@ -40,11 +41,19 @@ def members(folder: Path) -> list[Path] | None:
     found = read_manifest(folder)
     if MEMBERS not in found:
         return None
+    if (found.get("schema"), found.get("dcsim")) != (SCHEMA, __version__):
+        told = f"is of dcsim {found.get('dcsim')} with schema {found.get('schema')!r}, not {__version__} with {SCHEMA}"
+        raise StoreError(folder, f"{told}; compare again")
     names = found[MEMBERS]
-    if not isinstance(names, list) or not all(isinstance(name, str) and Path(name).name == name for name in names):
+    if not isinstance(names, list) or not names or not all(map(_is_name, names)):
         raise StoreError(folder / MANIFEST, "damaged; compare again")
     runs = [folder.resolve().parent / name for name in names]
     gone = [run.name for run in runs if not run.is_dir()]
     if gone:
         raise StoreError(folder, f"compares runs that are not beside it any more: {', '.join(gone)}")
     return runs
+
+
+def _is_name(name: object) -> bool:
+    """Whether something is the name of a folder beside this one, and no way to another place."""
+    return isinstance(name, str) and Path(name).name == name and name != ".." and name.isprintable()

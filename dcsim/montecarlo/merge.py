@@ -1,27 +1,24 @@
 """Shards of a run put together: what one machine would have left, byte by byte."""
 
-import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from dcsim import __version__
+from dcsim.files import StoreError, kind_of, names_in, on_disk
 from dcsim.montecarlo.engines import Engine
-from dcsim.montecarlo.parts import DamagedError, Parts, StoreError, on_disk
-from dcsim.montecarlo.store import ALL, MANIFEST, REPLICATIONS, SCENARIO, RunStore
-from dcsim.montecarlo.table import SCHEMA
+from dcsim.montecarlo.manifest import MANIFEST, Manifest, read_manifest
+from dcsim.montecarlo.parquet_files import DamagedError, ParquetFiles
+from dcsim.montecarlo.run_folder import ALL, REPLICATIONS, RunFolder
+from dcsim.montecarlo.run_reader import read_scenario
 from dcsim.montecarlo.tasks import Shard
-from dcsim.scenario import Scenario, ScenarioError, load, to_toml
+from dcsim.scenario import Scenario
 
 FOLDER = re.compile(r"(?P<run>.+)\.shard-(?P<number>[0-9]+)-of-(?P<of>[0-9]+)")
 SAME = ("scenario_sha256", "seed")
 """What the shards of a run have in common, beside the number of replications wanted."""
-VERSIONS = ("python", "numpy", "simpy")
-"""What machines may differ in; the merged manifest names all that were at work."""
 
 
 class MergeError(Exception):
@@ -53,12 +50,12 @@ class _Found:
     folder: Path
     run: str
     shard: Shard
-    manifest: dict[str, Any]
+    manifest: Manifest
 
     @property
     def wanted(self) -> int:
         """Replications of all shards together."""
-        return int(self.manifest["replications"]["wanted"])
+        return self.manifest.wanted
 
     @property
     def all_parquet(self) -> Path:
@@ -92,14 +89,17 @@ def _shards_in(given: Iterable[Path], problems: list[str]) -> list[Path]:
     """Return the folders of shards: those given, and those in the folders given."""
     found: list[Path] = []
     for path in given:
-        if not path.is_dir():
+        with on_disk(path):
+            kind, names = kind_of(path.resolve()), []
+            if kind == "folder":
+                names = names_in(path)
+        if kind != "folder":
             problems.append(f"{path}: no such folder")
             continue
-        if (path / MANIFEST).exists() or FOLDER.fullmatch(path.resolve().name):
+        if MANIFEST in names or FOLDER.fullmatch(path.resolve().name):
             found.append(path)
             continue
-        with on_disk(path):
-            inside = sorted(child for child in path.iterdir() if child.is_dir() and FOLDER.fullmatch(child.name))
+        inside = [path / name for name in names if FOLDER.fullmatch(name) and (path / name).is_dir()]
         if not inside:
             problems.append(f"{path}: neither a shard of a run nor a folder that holds one")
         found += inside
@@ -110,32 +110,21 @@ def _found(folder: Path, problems: list[str]) -> _Found | None:
     """Read a shard's manifest; say what is wrong with it."""
     name = FOLDER.fullmatch(folder.resolve().name)
     try:
-        with on_disk(folder / MANIFEST):
-            manifest = json.loads((folder / MANIFEST).read_bytes())
-        if manifest["program"] != "dcsim":
-            raise ValueError(manifest["program"])
-        wanted, finished = (int(manifest["replications"][key]) for key in ("wanted", "finished"))
-        if "shard" not in manifest:
-            problems.append(f"{folder}: is a whole run, not a shard of one")
-            return None
-        if (manifest["schema"], manifest["dcsim"]) != (SCHEMA, __version__):
-            problems.append(f"{folder}: of dcsim {manifest['dcsim']}, not {__version__}; merge it with that version")
-            return None
-        shard = Shard(*map(int, manifest["shard"]))
-        if not 1 <= shard.number <= shard.of:
-            raise ValueError(shard)
-        if not {*SAME, *VERSIONS, "engine", "command"} <= manifest.keys():
-            raise ValueError(manifest.keys())
+        manifest = Manifest.of(folder, read_manifest(folder), "merge it")
     except StoreError as error:
         problems.append(str(error))
         return None
-    except (ValueError, TypeError, LookupError, RecursionError):
-        problems.append(f"{folder / MANIFEST}: damaged; run this shard again")
+    shard = manifest.share
+    if manifest.shard is None:
+        problems.append(f"{folder}: is a whole run, not a shard of one")
         return None
     if name is None or (int(name["number"]), int(name["of"])) != shard:
         problems.append(f"{folder}: is shard {shard} of a run, but its folder is not called so; rename it back")
         return None
-    share = len(shard.numbers(wanted))
+    share, finished = len(shard.numbers(manifest.wanted)), manifest.replications.finished
+    if share == 0:
+        problems.append(f"{folder}: no replication is of shard {shard}: {manifest.wanted} are wanted in all")
+        return None
     if finished < share:
         problems.append(f"{folder}: not finished: {finished} of {share} replications; run it again with --resume")
         return None
@@ -150,8 +139,9 @@ def _checked(run: str, shards: list[_Found], problems: list[str]) -> Scenario | 
     seen: dict[Shard, Path] = {}
     for each in shards:
         for key in SAME:
-            if each.manifest[key] != first.manifest[key]:
-                told = f"{key} {each.manifest[key]!r}, not {first.manifest[key]!r}"
+            here, there = getattr(each.manifest, key), getattr(first.manifest, key)
+            if here != there:
+                told = f"{key} {here!r}, not {there!r}"
                 problems.append(f"{each.folder}: of another run than {first.folder}: {told}")
                 break
         else:
@@ -164,11 +154,11 @@ def _checked(run: str, shards: list[_Found], problems: list[str]) -> Scenario | 
             elif each.shard in seen:
                 problems.append(f"{each.folder}: shard {each.shard} twice; the other is {seen[each.shard]}")
             seen.setdefault(each.shard, each.folder)
-    here = {shard.number for shard in seen if shard.of == first.shard.of}
+    numbers = {shard.number for shard in seen if shard.of == first.shard.of}
     problems += [
         f"{run}: shard {number}/{first.shard.of} is missing"
         for number in range(1, first.shard.of + 1)
-        if number not in here
+        if number not in numbers
     ]
     if scenario is None or len(problems) > before:
         return None
@@ -179,33 +169,32 @@ def _checked(run: str, shards: list[_Found], problems: list[str]) -> Scenario | 
 
 def _scenario(shard: _Found, problems: list[str]) -> Scenario | None:
     """Read the scenario that a shard kept."""
-    path = shard.folder / SCENARIO
     try:
-        scenario = load(path)
-        if Parts(scenario).sha256 == shard.manifest["scenario_sha256"]:
-            return scenario
-    except (ScenarioError, OSError):
-        pass
-    problems.append(f"{path}: damaged; run this shard again")
-    return None
+        return read_scenario(shard.folder, shard.manifest)
+    except StoreError as error:
+        problems.append(str(error))
+        return None
 
 
 def _read(shard: _Found, scenario: Scenario, problems: list[str]) -> None:
     """Read all that a shard kept, and say what is wrong with it."""
-    kept = shard.folder / SCENARIO
+    again = "run this shard again with --resume"
     try:
-        with on_disk(kept):
-            if kept.read_bytes() != to_toml(scenario).encode():
-                problems.append(f"{kept}: damaged; run this shard again")
-        with on_disk(shard.all_parquet):
-            numbers = np.concatenate([each.replications for each in Parts(scenario).read(shard.all_parquet)])
-    except (DamagedError, StoreError) as error:
-        told = str(error) if isinstance(error, StoreError) else f"{shard.all_parquet}: {error}"
-        problems.append(f"{told}; run this shard again with --resume")
+        found = ParquetFiles(scenario).read(shard.all_parquet)
+    except DamagedError as error:
+        problems.append(f"{shard.all_parquet}: {error}; {again}")
         return
-    wanted = np.array(shard.shard.numbers(shard.wanted), dtype=np.int64)
-    if not np.isin(wanted, numbers).all() or (numbers % shard.shard.of != shard.shard.number - 1).any():
-        problems.append(f"{shard.all_parquet}: not the replications of shard {shard.shard}; run this shard again")
+    except OSError as error:
+        problems.append(f"{shard.all_parquet}: {error.strerror or error}; {again}")
+        return
+    if found.damaged:
+        problems.append(f"{shard.all_parquet}: damaged; {again}")
+        return
+    numbers = np.concatenate([each.replications for each in found.ledgers])
+    own = np.array(shard.shard.numbers(min(shard.wanted, shard.shard.of * (len(numbers) + 1))), dtype=np.int64)
+    others = numbers % shard.shard.of != shard.shard.number - 1
+    if len(own) > len(numbers) or not np.isin(own, numbers).all() or others.any():
+        problems.append(f"{shard.all_parquet}: not the replications of shard {shard.shard}; {again}")
 
 
 # --- what is written --------------------------------------------------------------------------------------------------
@@ -216,14 +205,14 @@ def _written(shards: Sequence[_Found], scenario: Scenario, output: Path | None) 
     manifests = [each.manifest for each in shards]
     first = manifests[0]
     root = shards[0].folder.resolve().parent if output is None else output
-    store = RunStore(root, scenario, command=first["command"], origins=first.get("origins"))
-    whys = list(dict.fromkeys(why for each in manifests for why in each.get("engine_why", ())))
-    store.engine = Engine(_both(manifests, "engine"), tuple(whys))
-    store.versions = {key: _both(manifests, key) for key in VERSIONS}
-    folder = store.merged([each.all_parquet for each in shards], shards[0].wanted)
+    merged = RunFolder(root, scenario, command=first.command, origins=first.origins)
+    whys = list(dict.fromkeys(why for each in manifests for why in each.engine_why))
+    merged.engine = Engine(_all_of([each.engine_name for each in manifests]), tuple(whys))
+    merged.versions = {key: _all_of([each.versions[key] for each in manifests]) for key in merged.versions}
+    folder = merged.merged([each.all_parquet for each in shards], shards[0].wanted)
     return Merged(folder, scenario, shards[0].wanted, len(shards))
 
 
-def _both(manifests: Sequence[dict[str, Any]], key: str) -> str:
+def _all_of(words: Sequence[str]) -> str:
     """Return what shards say of a version: one word where all agree."""
-    return ", ".join(sorted({str(each[key]) for each in manifests}))
+    return ", ".join(sorted(set(words)))

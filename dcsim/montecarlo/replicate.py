@@ -16,13 +16,13 @@ from dcsim.montecarlo.engines import Engine, Simulate, choose_all, task_size
 from dcsim.montecarlo.gathering import Gathering
 from dcsim.montecarlo.local import answers, cores
 from dcsim.montecarlo.looking import half_width_so_far
+from dcsim.montecarlo.run_folder import RunFolder
 from dcsim.montecarlo.sample import Sample
 from dcsim.montecarlo.statistics import summarise
-from dcsim.montecarlo.store import RunStore
 from dcsim.montecarlo.tasks import WHOLE, Executor, Shard, Task, cut
 from dcsim.scenario import Scenario
 
-Run = tuple[Scenario, RunStore | None]
+Run = tuple[Scenario, RunFolder | None]
 More = Callable[[list[Sample]], Sequence[int]]
 EXECUTORS = ("local", "ray")
 
@@ -78,7 +78,7 @@ class _Group:
     engine: Engine
     gathered: Gathering
     wanted: int = 0
-    stores: dict[Path, RunStore] = field(default_factory=dict)
+    stores: dict[Path, RunFolder] = field(default_factory=dict)
     losses: list[float] = field(default_factory=list)
 
     def want(self, replications: int) -> None:
@@ -111,7 +111,7 @@ def replicate(
     replications: int,
     *,
     workers: int | None = None,
-    store: RunStore | None = None,
+    store: RunFolder | None = None,
     resume: bool = False,
     progress: Progress | None = None,
     simulate: Simulate | None = None,

@@ -4,9 +4,10 @@ from typing import Any
 
 import numpy as np
 
+from dcsim import __version__
 from dcsim.ledger import CAUSES, STATES, Ledgers
 
-SCHEMA = 3
+SCHEMA = 4
 """Version of the files that a run leaves behind."""
 
 
@@ -29,7 +30,12 @@ def arrow_schema(scenario_sha256: str, seed: int) -> Any:
         field("failures_count", pa.int64(), "1", "failures in the whole replication, the same in each of its rows"),
         field("drawn_count", pa.int64(), "1", "failures drawn at constant rates, the same in each of its rows"),
     ]
-    keys = {"dcsim.schema": str(SCHEMA), "dcsim.scenario_sha256": scenario_sha256, "dcsim.seed": str(seed)}
+    keys = {
+        "dcsim.schema": str(SCHEMA),
+        "dcsim.version": __version__,
+        "dcsim.scenario_sha256": scenario_sha256,
+        "dcsim.seed": str(seed),
+    }
     return pa.schema(fields, metadata=keys)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from dcsim.decide import RunResult
 from dcsim.decide.dossier import Dossier
-from dcsim.montecarlo.kept import Manifest
+from dcsim.montecarlo.manifest import Manifest
 from dcsim.report.document import Section
 from dcsim.report.page import MISSING, Passage, Row, Table, and_list, printable
 from dcsim.report.sections import names

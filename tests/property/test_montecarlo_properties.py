@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dcsim.ledger import STATES, Ledgers
-from dcsim.montecarlo import RunStore, Sample, paired, probability_below, slug, summarise
-from dcsim.montecarlo.parts import DamagedError
+from dcsim.montecarlo import RunFolder, Sample, paired, probability_below, slug, summarise
+from dcsim.montecarlo.parquet_files import DamagedError
 from dcsim.montecarlo.replicate import replicate
 from tests.unit.montecarlo_fakes import fake, small
 
@@ -24,7 +24,7 @@ def test_a_slug_is_always_a_safe_name(name):
     """Whatever a scenario is called, its folder is a short plain name inside the root."""
     assert re.fullmatch(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?", slug(name))
     if name:
-        folder = RunStore(Path("root"), small(name=name)).folder
+        folder = RunFolder(Path("root"), small(name=name)).folder
         assert folder.parent == Path("root")
         assert re.fullmatch(r"[a-z0-9-]+-[0-9a-f]{8}-3", folder.name)
         assert len(folder.name) <= 70
@@ -59,15 +59,15 @@ def test_any_halves_of_a_run_make_the_same_whole(first, second):
     scenario = small()
     with TemporaryDirectory() as name:
         root = Path(name)
-        whole = RunStore(root / "whole", scenario)
+        whole = RunFolder(root / "whole", scenario)
         replicate(scenario, 6, workers=1, store=whole, simulate=fake)
         for numbers in (first, second):
-            store = RunStore(root / "parts", scenario)
+            store = RunFolder(root / "parts", scenario)
             store.open(6, resume=True)
             for number in numbers:
                 store.write(Ledgers.of([fake(scenario, number)]))
             store.close()
-        store = RunStore(root / "parts", scenario)
+        store = RunFolder(root / "parts", scenario)
         replicate(scenario, 6, workers=1, store=store, resume=True, simulate=fake)
         for path in ("manifest.json", "scenario.toml", "replications/all.parquet"):
             assert (store.folder / path).read_bytes() == (whole.folder / path).read_bytes()
@@ -77,7 +77,7 @@ def test_any_halves_of_a_run_make_the_same_whole(first, second):
 FOLDER = TemporaryDirectory()
 SPOILT = Path(FOLDER.name) / "spoilt.parquet"
 with TemporaryDirectory() as folder:
-    STORE = RunStore(Path(folder), small())
+    STORE = RunFolder(Path(folder), small())
     replicate(small(), 2, workers=1, store=STORE, simulate=fake)
     CONTENT = (STORE.folder / "replications/all.parquet").read_bytes()
 
@@ -90,7 +90,7 @@ def test_a_changed_byte_is_never_believed(position, change):
     spoilt[position] ^= change
     SPOILT.write_bytes(spoilt)
     try:
-        (found,) = STORE.parts.read(SPOILT)
+        (found,) = STORE.parquet.read(SPOILT).ledgers
     except DamagedError:
         return
     assert found.replications.tolist() == [0, 1]

@@ -43,6 +43,14 @@ def fake(scenario: Scenario, replication: int) -> Accounts:
     return Accounts(replication, owners, gpu_ms, overhead, strikes, failures, drawn, asked, finished, last)
 
 
+def edit_manifest(folder: Path, *dropped: str, **changed) -> None:
+    """Change and drop keys of a run's manifest, in both copies, with their checksum."""
+    from dcsim.montecarlo.manifest import read_manifest, write_both
+
+    values = read_manifest(folder) | changed
+    write_both(folder, {key: value for key, value in values.items() if key not in dropped})
+
+
 def noisy(scenario: Scenario, replication: int) -> Accounts:
     """Print on the stream that a worker answers on."""
     print("I am talking", flush=True)

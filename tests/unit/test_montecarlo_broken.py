@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from dcsim.montecarlo import RunStore, Shard, StoreError, WorkerDied, replicate_many
+from dcsim.montecarlo import RunFolder, Shard, StoreError, WorkerDied, replicate_many
 from dcsim.montecarlo.replicate import replicate
 from tests.unit.montecarlo_fakes import always_dies, dies_once, fake, slow, small
 
@@ -26,7 +26,7 @@ def files(folder):
 
 def quiet(root, n):
     """What an undisturbed run leaves."""
-    store = RunStore(root, small())
+    store = RunFolder(root, small())
     replicate(small(), n, workers=1, store=store, simulate=fake)
     return files(store.folder)
 
@@ -42,7 +42,7 @@ def child(code, *arguments):
 
 def test_a_worker_killed_in_the_middle_of_a_task_changes_no_byte(tmp_path):
     """The third of four replications kills its worker; another does all four."""
-    store = RunStore(tmp_path / "killed", small())
+    store = RunFolder(tmp_path / "killed", small())
     dying = partial(dies_once, grave=tmp_path / "grave")
     replicate(small(), 12, workers=2, store=store, simulate=dying, chunk=CHUNK)
     assert (tmp_path / "grave").exists()
@@ -63,7 +63,7 @@ def workers_of(process):
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="finds workers in /proc")
 def test_workers_killed_from_outside_change_no_byte(tmp_path):
     """SIGKILL to every worker there is, twice while tasks are under way."""
-    store, killed = RunStore(tmp_path / "killed", small()), []
+    store, killed = RunFolder(tmp_path / "killed", small()), []
 
     def kill(done, total, running):
         if done in (8, 24):  # a task dies twice at most
@@ -78,7 +78,7 @@ def test_workers_killed_from_outside_change_no_byte(tmp_path):
 
 def test_a_task_that_kills_every_worker_is_named(tmp_path):
     """After three workers the run ends, names the task's replications, and keeps the other tasks."""
-    store = RunStore(tmp_path, small())
+    store = RunFolder(tmp_path, small())
     with pytest.raises(WorkerDied) as caught:
         replicate(small(), 20, workers=2, store=store, simulate=always_dies, chunk=CHUNK)
     assert caught.value.__notes__ == ["in replications 0 to 3 of 'small'"]
@@ -88,11 +88,11 @@ def test_a_task_that_kills_every_worker_is_named(tmp_path):
 KILLED = """
 import sys
 from pathlib import Path
-from dcsim.montecarlo import RunStore, Shard, replicate_many
+from dcsim.montecarlo import RunFolder, Shard, replicate_many
 from tests.unit.montecarlo_fakes import slow, small
 
 shard = Shard.read(sys.argv[2])
-store = RunStore(Path(sys.argv[1]), small(), shard=shard)
+store = RunFolder(Path(sys.argv[1]), small(), shard=shard)
 replicate_many([(small(), store)], 60, workers=2, shard=shard, simulate=slow, chunk=4)
 """
 
@@ -106,7 +106,7 @@ def test_kill_9_of_the_run_loses_no_finished_task(tmp_path, shard):
             assert process.poll() is None, process.stdout.read()
             time.sleep(0.002)
         process.kill()
-    store = RunStore(tmp_path / "killed", small(), shard=part)
+    store = RunFolder(tmp_path / "killed", small(), shard=part)
     kept = list(store.folder.rglob("part-*.parquet"))
     finished = sum(int(path.stem.rpartition("-")[2]) for path in kept)
     asked = []
@@ -118,7 +118,7 @@ def test_kill_9_of_the_run_loses_no_finished_task(tmp_path, shard):
     replicate_many([(small(), store)], 60, workers=1, shard=part, simulate=counted, resume=True, chunk=7)
     assert store.notices == []
     assert len(asked) == len(part.numbers(60)) - finished
-    clean = RunStore(tmp_path / "quiet", small(), shard=part)
+    clean = RunFolder(tmp_path / "quiet", small(), shard=part)
     replicate_many([(small(), clean)], 60, workers=1, shard=part, simulate=fake)
     assert files(store.folder) == files(clean.folder)
 
@@ -135,14 +135,14 @@ def test_a_full_disk_ends_the_run_and_room_lets_it_go_on(tmp_path):
     ):
         pytest.skip("may not mount a tmpfs")
     try:
-        store = RunStore(disk, small())
+        store = RunFolder(disk, small())
         with pytest.raises(StoreError, match="No space left on device"):
             replicate(small(), 400, workers=1, store=store, simulate=fake, chunk=CHUNK)
         assert not list(disk.rglob("*.tmp"))
         finished = store.finished.tolist()
         assert finished
         subprocess.run(["mount", "-o", "remount,size=64m", str(disk)], check=True)
-        again = RunStore(disk, small())
+        again = RunFolder(disk, small())
         replicate(small(), 400, workers=1, store=again, simulate=fake, resume=True, chunk=CHUNK)
         assert again.notices == []
         assert files(again.folder) == quiet(tmp_path / "quiet", 400)
@@ -153,12 +153,12 @@ def test_a_full_disk_ends_the_run_and_room_lets_it_go_on(tmp_path):
 LIMITED = """
 import resource, signal, sys
 from pathlib import Path
-from dcsim.montecarlo import RunStore, StoreError
+from dcsim.montecarlo import RunFolder, StoreError
 from dcsim.montecarlo.replicate import replicate
 from tests.unit.montecarlo_fakes import fake, small
 
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-store = RunStore(Path(sys.argv[1]), small())
+store = RunFolder(Path(sys.argv[1]), small())
 
 def limited(done, total, running):
     if done == total:  # the parts are written; the one file of all is larger than this
@@ -177,7 +177,7 @@ def test_no_room_for_the_last_file_keeps_the_parts(tmp_path):
         said, _ = process.communicate()
     assert "all.parquet: File too large" in said
     assert len(said.splitlines()) == 1
-    store = RunStore(tmp_path / "limited", small())
+    store = RunFolder(tmp_path / "limited", small())
     assert len(list(store.folder.rglob("part-*.parquet"))) == 20
     assert not list(store.folder.rglob("all.parquet"))
     assert not list(store.folder.rglob("*.tmp"))

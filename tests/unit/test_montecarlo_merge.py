@@ -6,12 +6,13 @@ import shutil
 import pytest
 
 from dcsim.ledger import Ledgers
-from dcsim.montecarlo import RunStore, Shard, StoreError, replicate_many
+from dcsim.montecarlo import RunFolder, Shard, StoreError, replicate_many
 from dcsim.montecarlo.merge import MergeError, merge
 from dcsim.montecarlo.replicate import replicate
-from tests.unit.montecarlo_fakes import fake, small
+from tests.unit.montecarlo_fakes import edit_manifest, fake, small
 
 N = 11
+FILES = ["manifest.backup.json", "manifest.json", "replications/all.parquet", "scenario.toml"]
 
 
 def files(folder):
@@ -23,14 +24,14 @@ def shard(root, text, n=N, scenario=None, chunk=None):
     """Run one shard, and return its folder."""
     scenario = scenario or small()
     part = Shard.read(text)
-    store = RunStore(root, scenario, shard=part, command=["dcsim", "run"])
+    store = RunFolder(root, scenario, shard=part, command=["dcsim", "run"])
     replicate_many([(scenario, store)], n, workers=1, shard=part, simulate=fake, chunk=chunk)
     return store.folder
 
 
 def whole(root, n=N, scenario=None):
     """Run all on one machine, and return its folder."""
-    store = RunStore(root, scenario or small(), command=["dcsim", "run"])
+    store = RunFolder(root, scenario or small(), command=["dcsim", "run"])
     replicate(scenario or small(), n, workers=1, store=store, simulate=fake)
     return store.folder
 
@@ -44,7 +45,7 @@ def refused(*given, output=None):
 
 @pytest.mark.parametrize("of", [1, 2, 3, 11])
 def test_merged_shards_are_the_undivided_run(tmp_path, of):
-    """However many shards, run with whatever chunks, given in whatever order: the same three files, byte by byte."""
+    """However many shards, run with whatever chunks, given in whatever order: the same four files, byte by byte."""
     if of == 1:  # one shard of one is the run itself
         assert files(shard(tmp_path / "a", "1/1")) == files(whole(tmp_path / "b"))
         return
@@ -54,7 +55,7 @@ def test_merged_shards_are_the_undivided_run(tmp_path, of):
     assert merged.folder.name == clean.name
     assert (merged.replications, merged.shards, merged.scenario) == (N, of, small())
     assert files(merged.folder) == files(clean)
-    assert sorted(files(clean)) == ["manifest.json", "replications/all.parquet", "scenario.toml"]
+    assert sorted(files(clean)) == FILES
 
 
 def test_a_folder_of_shards_of_several_runs(tmp_path):
@@ -84,7 +85,7 @@ def test_more_than_wanted_is_left_out(tmp_path):
     for k in (1, 2):
         part = Shard(k, 2)
         shard(tmp_path, f"{k}/2", n=20)
-        store = RunStore(tmp_path, small(), shard=part, command=["dcsim", "run"])
+        store = RunFolder(tmp_path, small(), shard=part, command=["dcsim", "run"])
         replicate_many([(small(), store)], N, workers=1, shard=part, simulate=fake, resume=True)
     (merged,) = merge([tmp_path])
     assert files(merged.folder) == files(whole(tmp_path / "clean"))
@@ -133,7 +134,7 @@ def test_a_foreign_seed_under_the_same_name_is_told(tmp_path):
 def damage(folder, how):
     """Damage a shard."""
     together, manifest = folder / "replications/all.parquet", folder / "manifest.json"
-    found = json.loads(manifest.read_text())
+    backup = folder / "manifest.backup.json"
     match how:
         case "truncated":
             together.write_bytes(together.read_bytes()[:-100])
@@ -150,32 +151,45 @@ def damage(folder, how):
             )
         case "no manifest":
             manifest.unlink()
+            backup.unlink()
         case "half a manifest":
             manifest.write_text("{")
+            backup.write_text("{")
         case "another program's manifest":
-            manifest.write_text(json.dumps(found | {"program": "other"}))
+            manifest.write_text(json.dumps({"program": "other"}))
         case "unfinished":
-            manifest.write_text(json.dumps(found | {"replications": {"wanted": N, "finished": 4}}))
+            edit_manifest(folder, replications={"wanted": N, "finished": 4})
         case "another version":
-            manifest.write_text(json.dumps(found | {"dcsim": "0.0.1"}))
+            edit_manifest(folder, dcsim="0.0.1")
         case "whole":
-            del found["shard"]
-            manifest.write_text(json.dumps(found))
+            edit_manifest(folder, "shard")
+        case "too many":
+            edit_manifest(folder, replications={"wanted": 10**9, "finished": 10**9})
+        case "a word for a number":
+            edit_manifest(folder, replications={"wanted": "11", "finished": 11})
+        case "a list for a number":
+            edit_manifest(folder, seed=[3])
+        case "no shards":
+            edit_manifest(folder, shard=[2, 0])
 
 
 @pytest.mark.parametrize(
     ("how", "path", "told"),
     [
-        ("truncated", "/replications/all.parquet", "not a whole parquet file; run this shard again"),
+        ("truncated", "/replications/all.parquet", "damaged; run this shard again"),
         ("no replications", "/replications/all.parquet", "No such file"),
         ("another shard's", "/replications/all.parquet", "not the replications of shard 2/2"),
         ("another scenario's", "/replications/all.parquet", "not of this scenario"),
-        ("scenario", "/scenario.toml", "damaged"),
-        ("no manifest", "/manifest.json", "No such file"),
-        ("half a manifest", "/manifest.json", "damaged"),
-        ("another program's manifest", "/manifest.json", "damaged"),
+        ("scenario", "/scenario.toml", "is not the scenario of this run"),
+        ("no manifest", "", "is not a run of dcsim"),
+        ("half a manifest", "", "manifest.json is damaged; manifest.backup.json is damaged"),
+        ("another program's manifest", "", "is not a run of dcsim"),
+        ("too many", "", "of another run than "),
+        ("a word for a number", "/manifest.json", "damaged: replications.wanted: "),
+        ("a list for a number", "/manifest.json", "damaged: seed: "),
+        ("no shards", "/manifest.json", "damaged: shard.1: "),
         ("unfinished", "", "not finished: 4 of 5 replications; run it again with --resume"),
-        ("another version", "", "of dcsim 0.0.1, not "),
+        ("another version", "", "is of dcsim 0.0.1, not "),
         ("whole", "", "is a whole run, not a shard of one"),
     ],
 )
@@ -187,6 +201,15 @@ def test_a_damaged_shard_is_named_and_nothing_is_written(tmp_path, how, path, to
     assert found[0].startswith(f"{other}{path}: {told}")
     assert not any("\n" in line for line in found)
     assert not (tmp_path / "merged").exists()
+
+
+def test_a_promise_of_a_thousand_million_runs_costs_no_memory(tmp_path):
+    """Shards whose manifests say far more runs than their files hold are refused by what the files hold."""
+    shards = [shard(tmp_path, f"{k}/2") for k in (1, 2)]
+    for each in shards:
+        edit_manifest(each, replications={"wanted": 10**9, "finished": 10**9})
+    told = "not the replications of shard"
+    assert all(f"{each}/replications/all.parquet: {told}" in refused(*shards)[k] for k, each in enumerate(shards))
 
 
 def test_what_is_no_shard_is_named(tmp_path):
@@ -203,10 +226,7 @@ def test_what_is_no_shard_is_named(tmp_path):
 def test_versions_of_all_machines_are_in_the_manifest(tmp_path):
     """Where machines differ in Python or engine, the merged manifest names both."""
     folders = [shard(tmp_path, f"{k}/2") for k in (1, 2)]
-    path = folders[1] / "manifest.json"
-    changed = json.loads(path.read_text()) | {"python": "9.9.9", "engine": "batch"}
-    del changed["engine_why"]
-    path.write_text(json.dumps(changed))
+    edit_manifest(folders[1], "engine_why", python="9.9.9", engine="batch")
     (merged,) = merge(folders)
     manifest = json.loads((merged.folder / "manifest.json").read_text())
     assert (manifest["engine"], manifest["engine_why"]) == ("batch, simpy", ["asked for"])
@@ -227,7 +247,7 @@ def test_a_place_that_is_no_run_is_left_alone(tmp_path):
 def test_a_killed_shard_goes_on(tmp_path):
     """A shard that was killed is resumed, with what it had, and then merges."""
     one, part = shard(tmp_path, "1/2"), Shard(2, 2)
-    store = RunStore(tmp_path, small(), shard=part, command=["dcsim", "run"])
+    store = RunFolder(tmp_path, small(), shard=part, command=["dcsim", "run"])
     store.open(N)
     store.write(Ledgers.of([fake(small(), 3)]))
     store._release()  # as the end of a process does
@@ -241,7 +261,7 @@ def test_a_killed_shard_goes_on(tmp_path):
         asked.append(replication)
         return fake(scenario, replication)
 
-    again = RunStore(tmp_path, small(), shard=part, command=["dcsim", "run"])
+    again = RunFolder(tmp_path, small(), shard=part, command=["dcsim", "run"])
     replicate_many([(small(), again)], N, workers=1, shard=part, simulate=counted, resume=True)
     assert asked == [1, 5, 7, 9]
     (merged,) = merge([tmp_path])

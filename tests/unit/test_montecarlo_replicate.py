@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from dcsim.engine import simulate
-from dcsim.montecarlo import Interrupted, RunStore, StoreError, WorkerDied, replicate_many
+from dcsim.montecarlo import Interrupted, RunFolder, StoreError, WorkerDied, replicate_many
 from dcsim.montecarlo.replicate import replicate
 from tests.unit.montecarlo_fakes import (
     always_dies,
@@ -51,7 +51,7 @@ def parquet_of(store):
 
 def test_results_do_not_depend_on_the_number_of_workers(tmp_path):
     """The engine's replications in 1, 2 and 3 processes leave the same bytes and the same mean."""
-    stores = [RunStore(tmp_path / str(workers), small()) for workers in (1, 2, 3)]
+    stores = [RunFolder(tmp_path / str(workers), small()) for workers in (1, 2, 3)]
     samples = [replicate(small(), 6, workers=w, store=store) for w, store in enumerate(stores, 1)]
     assert parquet_of(stores[0]) == parquet_of(stores[1]) == parquet_of(stores[2])
     assert samples[0].mean_loss == samples[1].mean_loss == samples[2].mean_loss
@@ -69,16 +69,16 @@ def test_a_replication_is_a_function_of_its_number_alone():
 def test_several_runs_share_the_workers_and_keep_their_order(tmp_path):
     """Each run gets the sample it would get alone, in the order of the runs, and advances with the others."""
     seeds = [small(seed=seed, name=f"seed {seed}") for seed in (5, 1, 9)]
-    stores = [RunStore(tmp_path, scenario) for scenario in seeds]
+    stores = [RunFolder(tmp_path, scenario) for scenario in seeds]
     calls = []
     samples = replicate_many(
         list(zip(seeds, stores, strict=True)), 4, workers=1, simulate=fake, progress=lambda *call: calls.append(call)
     )
     for scenario, store, sample in zip(seeds, stores, samples, strict=True):
-        alone = replicate(scenario, 4, workers=1, store=RunStore(tmp_path / "alone", scenario), simulate=fake)
+        alone = replicate(scenario, 4, workers=1, store=RunFolder(tmp_path / "alone", scenario), simulate=fake)
         assert sample.scenario == scenario
         assert np.array_equal(sample.gpu_ms, alone.gpu_ms)
-        assert parquet_of(store) == parquet_of(RunStore(tmp_path / "alone", scenario))
+        assert parquet_of(store) == parquet_of(RunFolder(tmp_path / "alone", scenario))
     assert [call[:2] for call in calls] == [(done, 12) for done in range(1, 13)]
     assert [call[2].name for call in calls[:4]] == ["seed 5", "seed 1", "seed 9", "seed 5"]
 
@@ -101,7 +101,7 @@ def test_runs_that_simulate_alike_are_simulated_once(tmp_path):
 
     tco = {"term": "36 mo", "gpu_hour": "4 USD"}
     alike = [small(), small(name="b"), small(description="c"), small(accounting={"mode": "hot"}), small(tco=tco)]
-    stores = [RunStore(tmp_path, scenario) for scenario in alike]
+    stores = [RunFolder(tmp_path, scenario) for scenario in alike]
     samples = replicate_many(list(zip(alike, stores, strict=True)), 3, workers=1, simulate=counted)
     assert asked == [0, 1, 2]
     assert [sample.scenario for sample in samples] == alike
@@ -116,7 +116,7 @@ def test_runs_that_simulate_alike_are_simulated_once(tmp_path):
 def test_one_scenario_given_twice_uses_one_folder(tmp_path):
     """The same scenario twice, each with its own store of the same folder, is one run."""
     first, second = replicate_many(
-        [(small(), RunStore(tmp_path, small())) for _ in range(2)], 2, workers=1, simulate=fake
+        [(small(), RunFolder(tmp_path, small())) for _ in range(2)], 2, workers=1, simulate=fake
     )
     assert np.array_equal(first.gpu_ms, second.gpu_ms)
     assert len(list(tmp_path.iterdir())) == 1
@@ -124,7 +124,7 @@ def test_one_scenario_given_twice_uses_one_folder(tmp_path):
 
 def test_each_run_may_want_its_own_number(tmp_path):
     """A run of 5 and a short one of the same physics share 2 replications, and the short one keeps no more."""
-    store, calls = RunStore(tmp_path, small(name="short")), []
+    store, calls = RunFolder(tmp_path, small(name="short")), []
     long, short, other = replicate_many(
         [(small(), None), (small(name="short"), store), (small(seed=4), None)],
         [5, 2, 3],
@@ -153,18 +153,18 @@ def test_a_killed_worker_changes_nothing(tmp_path):
 
 def test_a_replication_that_kills_every_worker_ends_the_run(tmp_path):
     """After three workers the run fails, names the replication, and keeps what is finished."""
-    store = RunStore(tmp_path, small())
+    store = RunFolder(tmp_path, small())
     with pytest.raises(WorkerDied, match="3 worker processes") as caught:
         replicate(small(), 8, workers=2, store=store, simulate=always_dies)
     assert caught.value.__notes__ == ["in replication 2 of 'small'"]
-    resumed = replicate(small(), 8, workers=1, store=RunStore(tmp_path, small()), resume=True, simulate=fake)
+    resumed = replicate(small(), 8, workers=1, store=RunFolder(tmp_path, small()), resume=True, simulate=fake)
     assert np.array_equal(resumed.gpu_ms, replicate(small(), 8, workers=1, simulate=fake).gpu_ms)
 
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_an_error_crosses_as_itself(tmp_path, workers):
     """What a simulation raises comes out as it is, with the replication's number, and the finished ones stay."""
-    store = RunStore(tmp_path, small())
+    store = RunFolder(tmp_path, small())
     with pytest.raises(ArithmeticError, match="the sum is wrong") as caught:
         replicate(small(), 5, workers=workers, store=store, simulate=fails)
     assert caught.value.__notes__ == ["in replication 2 of 'small'"]
@@ -190,14 +190,14 @@ def test_a_simulation_that_workers_cannot_import_is_refused_at_once():
 
 def test_an_interrupt_here_keeps_what_is_finished(tmp_path):
     """Ctrl-C in a run without workers gives the finished replications, which can be resumed."""
-    store = RunStore(tmp_path / "a", small())
+    store = RunFolder(tmp_path / "a", small())
     with pytest.raises(Interrupted) as caught:
         replicate(small(), 5, workers=1, store=store, simulate=interrupted)
     assert (caught.value.finished, caught.value.wanted) == (3, 5)
     assert caught.value.samples[0].replications.tolist() == [0, 1, 2]
-    again = RunStore(tmp_path / "a", small())
+    again = RunFolder(tmp_path / "a", small())
     replicate(small(), 5, workers=1, store=again, resume=True, simulate=fake)
-    whole = RunStore(tmp_path / "b", small())
+    whole = RunFolder(tmp_path / "b", small())
     replicate(small(), 5, workers=1, store=whole, simulate=fake)
     assert parquet_of(again) == parquet_of(whole)
 
@@ -277,12 +277,12 @@ def test_impossible_numbers_are_refused(tmp_path):
     """No replications, or no workers, is an error before anything is written."""
     for replications, workers in ((0, 1), (-1, 1), (1, 0)):
         with pytest.raises(ValueError, match="at least one"):
-            replicate(small(), replications, workers=workers, store=RunStore(tmp_path, small()), simulate=fake)
+            replicate(small(), replications, workers=workers, store=RunFolder(tmp_path, small()), simulate=fake)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_failing_store_stops_the_run(tmp_path):
     """When the folder vanishes in the middle, the run ends with a StoreError."""
-    store = RunStore(tmp_path, small())
+    store = RunFolder(tmp_path, small())
     with pytest.raises(StoreError, match="No such file"):
         replicate(small(), 5, workers=1, store=store, simulate=fake, progress=lambda *_: shutil.rmtree(store.folder))

@@ -8,10 +8,10 @@ import pytest
 
 from dcsim.batch import block_size
 from dcsim.ledger import Ledgers
-from dcsim.montecarlo import RunStore, Sample, Shard, replicate_many
+from dcsim.montecarlo import RunFolder, Sample, Shard, replicate_many
 from dcsim.montecarlo.engines import BLOCKS, task_size
 from dcsim.montecarlo.gathering import Gathering
-from dcsim.montecarlo.parts import GROUP, in_order
+from dcsim.montecarlo.parquet_files import GROUP, in_order
 from dcsim.montecarlo.replicate import replicate
 from dcsim.montecarlo.tasks import Task, cut, in_flight
 from dcsim.scenario.plan import plan
@@ -164,7 +164,7 @@ def test_only_what_overlaps_is_held():
 @pytest.mark.parametrize("workers", [1, 2])
 def test_chunks_change_no_byte(tmp_path, chunk, workers):
     """Tasks of one, three or all replications, in one process or two, leave the same folder and sample."""
-    plain, cut_up = RunStore(tmp_path / "plain", small()), RunStore(tmp_path / "cut", small())
+    plain, cut_up = RunFolder(tmp_path / "plain", small()), RunFolder(tmp_path / "cut", small())
     one = replicate(small(), 10, workers=1, store=plain, simulate=fake)
     other = replicate(small(), 10, workers=workers, store=cut_up, simulate=fake, chunk=chunk)
     assert files(plain.folder) == files(cut_up.folder)
@@ -174,9 +174,9 @@ def test_chunks_change_no_byte(tmp_path, chunk, workers):
 
 def test_an_interrupted_run_of_chunks_goes_on_in_others(tmp_path):
     """What one size of tasks finished, another size completes, to the same bytes."""
-    plain, cut_up = RunStore(tmp_path / "plain", small()), RunStore(tmp_path / "cut", small())
+    plain, cut_up = RunFolder(tmp_path / "plain", small()), RunFolder(tmp_path / "cut", small())
     replicate(small(), 11, workers=1, store=plain, simulate=fake)
-    store = RunStore(tmp_path / "cut", small())
+    store = RunFolder(tmp_path / "cut", small())
     store.open(11)
     store.write(fakes([3, 4, 5]))
     store.write(fakes([8]))
@@ -187,7 +187,7 @@ def test_an_interrupted_run_of_chunks_goes_on_in_others(tmp_path):
 
 def test_many_small_parts_are_put_together(tmp_path):
     """A run of a thousand tasks of one never has more than a few hundred files, and loses none of them."""
-    store, most = RunStore(tmp_path, small()), 0
+    store, most = RunFolder(tmp_path, small()), 0
     kept = store.open(700)
     assert kept == []
     for number in range(699):
@@ -195,7 +195,7 @@ def test_many_small_parts_are_put_together(tmp_path):
         most = max(most, len(list((store.folder / "replications").iterdir())))
     assert most <= 256 + 2
     store._release()
-    again = RunStore(tmp_path, small())
+    again = RunFolder(tmp_path, small())
     assert Ledgers.joined(again.open(700, resume=True)).replications.tolist() == list(range(699))
     assert again.notices == []
     again.close()
@@ -244,7 +244,7 @@ def test_more_goes_on_in_the_same_call(tmp_path, workers):
         seen.append([len(sample) for sample in samples])
         return [min(2 * len(samples[0]), 12), len(samples[1])]
 
-    runs = [(small(), RunStore(tmp_path / "looks", small())), (small(seed=4), None)]
+    runs = [(small(), RunFolder(tmp_path / "looks", small())), (small(seed=4), None)]
     calls = []
     sample, other = replicate_many(
         runs, 3, workers=workers, simulate=fake, more=more, progress=lambda *call: calls.append(call[:2])
@@ -252,7 +252,7 @@ def test_more_goes_on_in_the_same_call(tmp_path, workers):
     assert seen == [[3, 3], [6, 3], [12, 3]]
     assert (len(sample), len(other)) == (12, 3)
     assert calls[-1] == (15, 15)
-    whole = RunStore(tmp_path / "whole", small())
+    whole = RunFolder(tmp_path / "whole", small())
     replicate(small(), 12, workers=1, store=whole, simulate=fake)
     assert files(runs[0][1].folder) == files(whole.folder)
 
@@ -263,7 +263,7 @@ def test_shards_of_a_run_are_its_replications(tmp_path):
     parts = []
     for number in (1, 2, 3):
         shard = Shard(number, 3)
-        store = RunStore(tmp_path, small(), shard=shard)
+        store = RunFolder(tmp_path, small(), shard=shard)
         assert store.folder.name.endswith(f"-3.shard-{number}-of-3")
         (sample,) = replicate_many([(small(), store)], 10, workers=2, simulate=fake, shard=shard, chunk=2)
         assert sample.replications.tolist() == list(range(number - 1, 10, 3)) == store.finished.tolist()

@@ -14,7 +14,7 @@ from dcsim.decide.dossier import Dossier
 from dcsim.decide.played import HELD
 from dcsim.ledger import STATES
 from dcsim.montecarlo.engines import BATCH
-from dcsim.montecarlo.kept import Manifest
+from dcsim.montecarlo.manifest import Manifest
 from dcsim.report.charts import COLOURS, THEME, _short, svg
 from dcsim.report.document import WORDS, Areas, Bars, Histograms, Picture, Stacks, Waterfall
 from dcsim.report.page import Table

@@ -11,16 +11,16 @@ import numpy as np
 import pytest
 
 from dcsim.ledger import Ledgers
-from dcsim.montecarlo import RunStore, Sample, StoreError
+from dcsim.montecarlo import RunFolder, Sample, StoreError
+from dcsim.montecarlo.manifest import BACKUP, MANIFEST
 from dcsim.montecarlo.replicate import replicate
-from dcsim.montecarlo.store import MANIFEST
-from tests.unit.montecarlo_fakes import fake, small
+from tests.unit.montecarlo_fakes import edit_manifest, fake, small
 
 
 def run(root, n, *, resume=False, scenario=None, **options):
     """A run with a store, in this process."""
     scenario = scenario or small()
-    store = RunStore(root, scenario, **options)
+    store = RunFolder(root, scenario, **options)
     return store, replicate(scenario, n, workers=1, store=store, resume=resume, simulate=fake)
 
 
@@ -31,7 +31,7 @@ def files(folder):
 
 def half_done(root, n, numbers):
     """A folder as a killed run leaves it: n wanted, the given ones finished, nothing closed."""
-    store = RunStore(root, small())
+    store = RunFolder(root, small())
     store.open(n)
     for number in numbers:
         store.write(Ledgers.of([fake(small(), number)]))
@@ -45,18 +45,21 @@ def same(one, other):
     return all(np.array_equal(getattr(one.ledgers, name), getattr(other.ledgers, name)) for name in names)
 
 
-def test_a_finished_run_is_three_files(tmp_path):
+def test_a_finished_run_is_four_files(tmp_path):
     """A run leaves its scenario, its manifest and one parquet file, in a folder named by scenario, hash and seed."""
     from pyarrow import parquet
 
     store, sample = run(tmp_path, 3, command=["run", "small.toml", "-n", "3"])
     assert store.folder == tmp_path / f"small-{store.sha256[:8]}-3"
-    assert sorted(files(store.folder)) == ["manifest.json", "replications/all.parquet", "scenario.toml"]
+    assert sorted(files(store.folder)) == [
+        "manifest.backup.json", "manifest.json", "replications/all.parquet", "scenario.toml"
+    ]  # fmt: skip
+    assert (store.folder / MANIFEST).read_bytes() == (store.folder / BACKUP).read_bytes()
     table = parquet.read_table(store.folder / "replications")
     assert table.equals(sample.to_arrow())
     assert table.schema.field("useful_gpu_ms").metadata[b"unit"] == b"GPU-ms"
     manifest = json.loads((store.folder / MANIFEST).read_text())
-    assert manifest["schema"] == 3
+    assert manifest["schema"] == 4
     assert manifest["scenario_sha256"] == store.sha256
     assert manifest["seed"] == 3
     assert manifest["replications"] == {"wanted": 3, "finished": 3}
@@ -92,7 +95,7 @@ def test_resuming_simulates_only_what_is_missing(tmp_path):
         asked.append(replication)
         return fake(scenario, replication)
 
-    replicate(small(), 5, workers=1, store=RunStore(tmp_path, small()), resume=True, simulate=counted)
+    replicate(small(), 5, workers=1, store=RunFolder(tmp_path, small()), resume=True, simulate=counted)
     assert asked == [0, 2, 3]
 
 
@@ -112,19 +115,21 @@ def test_without_resume_an_earlier_run_is_replaced(tmp_path):
     store, _ = run(tmp_path, 5)
     (store.folder / "report.html").write_text("old")
     (store.folder / "events").mkdir()
-    (store.folder / "events/part.parquet").write_text("old")
-    (store.folder / "notes.md").write_text("mine")
+    (store.folder / "events/replication-00000000.parquet").write_text("old")
+    mine = ("notes.md", "report.txt", "events/notes.md", "replications/notes.md", ".mine.tmp")
+    for name in mine:
+        (store.folder / name).write_text("mine")
     (store.folder / "replications/part-00000001-1.parquet").write_text("old")
     run(tmp_path, 2)
     whole, _ = run(tmp_path / "other", 2)
-    assert files(store.folder) == files(whole.folder) | {"notes.md": b"mine"}
+    assert files(store.folder) == files(whole.folder) | dict.fromkeys(mine, b"mine")
 
 
 @pytest.mark.parametrize("resume", [False, True])
 @pytest.mark.parametrize("content", [None, b"", b"{", b"[]", b'{"program": "other"}', b"\xff", b"[" * 100_000])
 def test_a_folder_that_is_no_run_is_refused(tmp_path, content, resume):
     """A folder with anything in it but a run of dcsim is neither read nor touched."""
-    folder = RunStore(tmp_path, small()).folder
+    folder = RunFolder(tmp_path, small()).folder
     (folder / "replications").mkdir(parents=True)
     (folder / "replications/precious.parquet").write_text("mine")
     if content is not None:
@@ -138,11 +143,12 @@ def test_a_folder_that_is_no_run_is_refused(tmp_path, content, resume):
 
 def test_an_empty_folder_is_used(tmp_path):
     """An empty folder, or one where a first write was killed, is no obstacle."""
-    folder = RunStore(tmp_path, small()).folder
+    folder = RunFolder(tmp_path, small()).folder
     folder.mkdir()
-    (folder / ".manifest.json.tmp").write_text("{")
+    (folder / ".dcsim-0123456789abcdef.tmp").write_text("{")
     run(tmp_path, 1)
     assert (folder / "replications/all.parquet").is_file()
+    assert not list(folder.glob(".*"))
 
 
 @pytest.mark.parametrize(
@@ -152,8 +158,7 @@ def test_an_empty_folder_is_used(tmp_path):
 def test_a_run_of_anything_else_is_not_resumed(tmp_path, key, value):
     """Another scenario, seed, shard, version or schema in the folder is never mixed with this one."""
     store, _ = run(tmp_path, 2)
-    manifest = json.loads((store.folder / MANIFEST).read_text())
-    (store.folder / MANIFEST).write_text(json.dumps(manifest | {key: value}))
+    edit_manifest(store.folder, **{key: value})
     before = files(store.folder)
     with pytest.raises(StoreError, match=f"holds a run with {key}"):
         run(tmp_path, 2, resume=True)
@@ -214,7 +219,7 @@ def test_a_kill_between_the_whole_and_the_removal_of_its_parts_is_harmless(tmp_p
     half_done(tmp_path / "parts", 3, [0, 1, 2])
     for part in (tmp_path / "parts").rglob("part-*"):
         part.rename(store.folder / "replications" / part.name)
-    (store.folder / "replications/.all.parquet.tmp").write_text("half")
+    (store.folder / "replications/.dcsim-0123456789abcdef.tmp").write_text("half")
     store, _ = run(tmp_path, 3, resume=True)
     assert store.notices == []
     assert files(store.folder) == whole
@@ -222,10 +227,10 @@ def test_a_kill_between_the_whole_and_the_removal_of_its_parts_is_harmless(tmp_p
 
 def test_two_runs_never_write_to_one_folder(tmp_path):
     """While one run has the folder another is refused; afterwards it is not."""
-    first = RunStore(tmp_path, small())
+    first = RunFolder(tmp_path, small())
     first.open(1)
     with pytest.raises(StoreError, match="another run is writing here"):
-        RunStore(tmp_path, small()).open(1)
+        RunFolder(tmp_path, small()).open(1)
     first.close()
     run(tmp_path, 1)
 
@@ -243,7 +248,7 @@ FULL = """
 import resource, signal, sys
 from pathlib import Path
 from dcsim.ledger import Ledgers
-from dcsim.montecarlo import RunStore, StoreError
+from dcsim.montecarlo import RunFolder, StoreError
 from dcsim.montecarlo.replicate import replicate
 from tests.unit.montecarlo_fakes import fake, small
 
@@ -254,7 +259,7 @@ def limited(scenario, replication):
     return fake(scenario, replication)
 
 try:
-    replicate(small(), 5, workers=1, store=RunStore(Path(sys.argv[1]), small()), simulate=limited)
+    replicate(small(), 5, workers=1, store=RunFolder(Path(sys.argv[1]), small()), simulate=limited)
 except StoreError as error:
     print(error)
 """
@@ -278,7 +283,7 @@ def test_a_full_disk_stops_the_run_and_keeps_what_is_finished(tmp_path):
         said, _ = process.communicate()
     assert "File too large" in said
     assert len(said.splitlines()) == 1
-    store = RunStore(tmp_path, small())
+    store = RunFolder(tmp_path, small())
     assert sorted(path.name[-14:] for path in store.folder.rglob("part-*")) == ["0000-1.parquet", "0001-1.parquet"]
     assert not list(store.folder.rglob("*.tmp"))
     store, _ = run(tmp_path, 5, resume=True)
@@ -290,11 +295,11 @@ KILLED = """
 import sys
 from pathlib import Path
 from dcsim.ledger import Ledgers
-from dcsim.montecarlo import RunStore
+from dcsim.montecarlo import RunFolder
 from dcsim.montecarlo.replicate import replicate
 from tests.unit.montecarlo_fakes import slow, small
 
-replicate(small(), 60, workers=2, store=RunStore(Path(sys.argv[1]), small()), simulate=slow)
+replicate(small(), 60, workers=2, store=RunFolder(Path(sys.argv[1]), small()), simulate=slow)
 """
 
 
@@ -305,7 +310,7 @@ def test_kill_9_in_the_middle_loses_nothing_that_is_finished(tmp_path):
             assert process.poll() is None
             time.sleep(0.005)
         process.kill()
-    store = RunStore(tmp_path / "killed", small())
+    store = RunFolder(tmp_path / "killed", small())
     kept = len(list(store.folder.rglob("part-*.parquet")))
     ledgers = store.open(60, resume=True)
     assert store.notices == []

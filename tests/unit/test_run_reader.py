@@ -1,7 +1,5 @@
 """Runs and comparisons read back from their folders."""
 
-import json
-
 import numpy as np
 import pytest
 
@@ -10,10 +8,12 @@ from dcsim.decide import compare, run
 from dcsim.decide.comparison import all_rungs, recompare
 from dcsim.decide.dossier import told_over
 from dcsim.decide.outcome import reopen
-from dcsim.montecarlo import RunStore, StoreError
+from dcsim.montecarlo import RunFolder, StoreError
 from dcsim.montecarlo.group import members, write_group
-from dcsim.montecarlo.kept import Manifest, read_sample
+from dcsim.montecarlo.manifest import Manifest
+from dcsim.montecarlo.run_reader import read_sample
 from dcsim.scenario import Scenario
+from tests.unit.montecarlo_fakes import edit_manifest
 
 SMALL = ("horizon=2 mo",)
 
@@ -60,12 +60,12 @@ def test_only_what_was_asked_for_is_read(tmp_path) -> None:
     run(scenario, replications=8, output=tmp_path, workers=1)
     ran = run(scenario, replications=5, output=tmp_path, workers=1, resume=True)
     assert read_sample(ran.folder).replications.tolist() == [0, 1, 2, 3, 4]
-    store = RunStore(tmp_path / "half", scenario)
+    store = RunFolder(tmp_path / "half", scenario)
     store.open(10)
     store.write(ran.sample.ledgers)
     store.close()
     assert len(read_sample(store.folder)) == 5
-    again = RunStore(tmp_path / "half", scenario)
+    again = RunFolder(tmp_path / "half", scenario)
     again.open(10, resume=True)  # a part and the file of all may both hold a replication
     again.close()
     assert np.array_equal(read_sample(store.folder).gpu_ms, ran.sample.gpu_ms)
@@ -80,16 +80,21 @@ def folder(tmp_path):
 @pytest.mark.parametrize(
     ("damage", "told"),
     [
-        (lambda at: (at / "manifest.json").unlink(), "is not a run of dcsim"),
-        (lambda at: (at / "manifest.json").write_text("{"), "damaged"),
+        (lambda at: (at / "manifest.json").unlink(), None),
+        (lambda at: (at / "manifest.json").write_text("{"), None),
+        (lambda at: (at / "manifest.backup.json").write_text("{"), None),
+        (lambda at: [path.unlink() for path in at.glob("manifest*")], "is not a run of dcsim"),
+        (lambda at: [path.write_text("{") for path in at.glob("manifest*")], "manifest.json is damaged"),
         (lambda at: (at / "manifest.json").write_text('{"program": "dcsim", "dcsim": "0.0.1"}'), "is of dcsim 0.0.1"),
         (lambda at: (at / "scenario.toml").write_text("name = 1"), "scenario.toml: damaged"),
         (lambda at: (at / "scenario.toml").write_text((at / "scenario.toml").read_text() + " "), None),
         (lambda at: (at / "replications" / "all.parquet").write_bytes(b"PAR1"), "all.parquet"),
         (lambda at: (at / "replications" / "all.parquet").unlink(), "no replication is finished"),
-        (lambda at: edit(at, shard=[1, 2]), "is a shard"),
-        (lambda at: edit(at, scenario_sha256="0"), "is not the scenario of this run"),
-        (lambda at: edit(at, replications=None), "damaged"),
+        (lambda at: edit_manifest(at, shard=[1, 2]), "is a shard"),
+        (lambda at: edit_manifest(at, scenario_sha256="0" * 64), "is not the scenario of this run"),
+        (lambda at: edit_manifest(at, replications=None), "damaged: replications: "),
+        (lambda at: edit_manifest(at, schema=3), "its files have schema 3, not 4"),
+        (lambda at: edit_manifest(at, seed=7), "says seed 7, its scenario 1"),
     ],
 )
 def test_what_cannot_be_believed_is_refused(folder, damage, told) -> None:
@@ -102,12 +107,6 @@ def test_what_cannot_be_believed_is_refused(folder, damage, told) -> None:
         reopen([folder], lambda _: (), workers=1)
     assert str(folder) in str(error.value)
     assert "\n" not in str(error.value)
-
-
-def edit(folder, **changed) -> None:
-    """Change keys of a manifest."""
-    path = folder / "manifest.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | changed))
 
 
 def test_runs_that_do_not_belong_together_are_refused(tmp_path) -> None:

@@ -1,0 +1,374 @@
+"""The one door to the disk for what dcsim leaves behind: files that appear whole or not at all.
+
+All reading and writing of runs, reports and imported topologies goes through the functions here, and these reach the
+operating system through ``disk`` alone. A test can put another ``Disk`` in its place and make any single call fail, or
+end the process there.
+"""
+
+import os
+import re
+import secrets
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from io import RawIOBase
+from pathlib import Path
+from typing import Any
+
+PIECE = 1 << 24
+"""Most bytes that one call reads or writes."""
+UNFINISHED = re.compile(r"\.dcsim-[0-9a-f]{16}\.tmp")
+"""Names of files that are being written; nobody can guess one beforehand."""
+
+
+class StoreError(Exception):
+    """A file or folder cannot be used: ``StoreError(path, problem)``."""
+
+    def __str__(self) -> str:
+        return "{}: {}".format(*self.args)
+
+
+class Disk:
+    """The calls of the operating system that dcsim's files need; every method is one of them and raises OSError."""
+
+    def open(self, path: Path, flags: int) -> int:
+        """Open a file or folder; return its descriptor."""
+        return os.open(path, flags | os.O_CLOEXEC | os.O_NOCTTY, 0o666)
+
+    def read(self, descriptor: int, most: int, offset: int) -> bytes:
+        """Read up to ``most`` bytes; fewer are no error, none is the end of the file."""
+        return os.pread(descriptor, most, offset)
+
+    def write(self, descriptor: int, content: memoryview) -> int:
+        """Write bytes; return how many of them were taken."""
+        return os.write(descriptor, content)
+
+    def sync(self, descriptor: int) -> None:
+        """Wait until what was written would survive a power cut."""
+        os.fsync(descriptor)
+
+    def close(self, descriptor: int) -> None:
+        """Give a descriptor back."""
+        os.close(descriptor)
+
+    def status(self, what: Path | int, follow: bool = True) -> os.stat_result:
+        """Return the kind, the size and the permissions of a path or descriptor."""
+        return os.stat(what, follow_symlinks=follow)
+
+    def permit(self, descriptor: int, mode: int) -> None:
+        """Set the permissions of an open file."""
+        os.fchmod(descriptor, mode)
+
+    def lock(self, descriptor: int) -> bool | None:
+        """Lock a file or folder until it is closed. False: another process has it. None: locks do not work here."""
+        import fcntl
+
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return None
+        return True
+
+    def names(self, folder: Path) -> list[str]:
+        """Return the names in a folder."""
+        return os.listdir(folder)
+
+    def replace(self, path: Path, other: Path) -> None:
+        """Give a file another name; a file of that name is replaced."""
+        os.replace(path, other)
+
+    def unlink(self, path: Path) -> None:
+        """Remove a file."""
+        os.unlink(path)
+
+    def mkdir(self, path: Path) -> None:
+        """Make a folder."""
+        os.mkdir(path)
+
+    def rmdir(self, path: Path) -> None:
+        """Remove an empty folder."""
+        os.rmdir(path)
+
+
+disk = Disk()
+"""What everything here goes through."""
+
+
+@contextmanager
+def on_disk(path: Path) -> Iterator[None]:
+    """Turn what the operating system refuses into a StoreError that names the path."""
+    try:
+        yield
+    except OSError as error:
+        raise StoreError(path, error.strerror or str(error)) from error
+    except ValueError as error:  # a path with a NUL
+        raise StoreError(path, str(error)) from error
+
+
+# --- reading ----------------------------------------------------------------------------------------------------------
+
+
+class Source:
+    """A regular file that is open for reading; ``size`` in bytes."""
+
+    def __init__(self, descriptor: int, size: int) -> None:
+        self._descriptor, self.size = descriptor, size
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Return bytes of the file, fewer only at its end."""
+        pieces: list[bytes] = []
+        while length > 0 and (piece := disk.read(self._descriptor, min(length, PIECE), offset)):
+            pieces.append(piece)
+            offset, length = offset + len(piece), length - len(piece)
+        return b"".join(pieces)
+
+
+@contextmanager
+def source(path: Path) -> Iterator[Source]:
+    """Open a regular file; raises OSError, also for a pipe or a device, which could block or never end."""
+    descriptor = disk.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        status = disk.status(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(0, "is not a regular file")
+        yield Source(descriptor, status.st_size)
+    finally:
+        disk.close(descriptor)
+
+
+def read_whole(path: Path, most: int) -> bytes:
+    """Return what a regular file holds; raises OSError, also for a file of more than ``most`` bytes."""
+    with source(path) as file:
+        content = file.read(0, most + 1)
+        if len(content) > most:
+            raise OSError(0, f"is too large: more than {most:,} bytes")
+        return content
+
+
+def names_in(folder: Path) -> list[str]:
+    """Return the names in a folder, sorted, none of a folder that is not there; raises OSError."""
+    try:
+        return sorted(disk.names(folder))
+    except FileNotFoundError:
+        return []
+
+
+def kind_of(path: Path) -> str | None:
+    """Return "file", "folder", "link" or another word for what a path is, None where nothing is; raises OSError."""
+    try:
+        mode = disk.status(path, follow=False).st_mode
+    except FileNotFoundError:
+        return None
+    return _kind(mode)
+
+
+def _kind(mode: int) -> str:
+    for is_it, word in KINDS:
+        if is_it(mode):
+            return word
+    return "special file"
+
+
+KINDS = (
+    (stat.S_ISREG, "file"),
+    (stat.S_ISDIR, "folder"),
+    (stat.S_ISLNK, "symbolic link"),
+    (stat.S_ISFIFO, "pipe"),
+    (stat.S_ISCHR, "device"),
+    (stat.S_ISBLK, "block device"),
+    (stat.S_ISSOCK, "socket"),
+)
+"""What a path can be, in words."""
+
+
+# --- writing ----------------------------------------------------------------------------------------------------------
+
+
+class Sink(RawIOBase):
+    """A file that is open for writing. It holds nothing back: what was written is with the operating system."""
+
+    def __init__(self, descriptor: int) -> None:
+        super().__init__()
+        self._descriptor, self._broken = descriptor, False
+        self.position = 0
+
+    def writable(self) -> bool:
+        """Tell pyarrow that this can be written to."""
+        return True
+
+    def write(self, content: Any) -> int:
+        """Write all of some bytes; raises OSError, and after that nothing is written any more."""
+        rest = memoryview(content).cast("B")
+        size = len(rest)
+        while len(rest) and not self._broken:
+            try:
+                taken = disk.write(self._descriptor, rest[:PIECE])
+                if taken <= 0:
+                    raise OSError(0, "nothing more can be written")
+            except BaseException:
+                self._broken = True  # whoever writes through this may try to finish the file
+                raise
+            rest = rest[taken:]
+            self.position += taken
+        return size
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[Sink]:
+    """Give a file to write so that whoever looks, now or after a crash, sees all of it or the file as it was.
+
+    Only a regular file is replaced, and it keeps its permissions. Raises StoreError.
+    """
+    with on_disk(path):
+        replaced = _replaceable(path)
+        beside = path.with_name(f".dcsim-{secrets.token_hex(8)}.tmp")
+        descriptor = disk.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW)
+        try:
+            disk.lock(descriptor)  # so that no other process takes it for what a killed one left
+            if replaced is not None:
+                disk.permit(descriptor, stat.S_IMODE(replaced.st_mode))
+            yield Sink(descriptor)
+            disk.sync(descriptor)
+            disk.replace(beside, path)
+        except BaseException:
+            with suppress(OSError):
+                disk.unlink(beside)
+            raise
+        finally:
+            disk.close(descriptor)
+
+
+def _replaceable(path: Path) -> os.stat_result | None:
+    try:
+        status = disk.status(path, follow=False)
+    except FileNotFoundError:
+        return None
+    kind = _kind(status.st_mode)
+    if kind != "file":
+        raise OSError(0, f"is a {kind}; only a regular file is replaced")
+    return status
+
+
+def write_whole(path: Path, content: bytes | memoryview) -> None:
+    """Write bytes so that whoever looks, now or after a crash, sees all of them or the file as it was."""
+    with whole(path) as file:
+        file.write(content)
+
+
+def write_new(path: Path, content: bytes) -> None:
+    """Write a file that is not there yet, whole or not at all while this process lives; raises OSError."""
+    descriptor = disk.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW)
+    try:
+        Sink(descriptor).write(content)
+    except BaseException:
+        with suppress(OSError):
+            disk.unlink(path)
+        raise
+    finally:
+        disk.close(descriptor)
+
+
+@contextmanager
+def output(path: Path) -> Iterator[Sink]:
+    """Give what a user named to write to: a pipe or a device as it is, anything else as ``whole``."""
+    with on_disk(path):
+        try:
+            mode = disk.status(path).st_mode
+        except FileNotFoundError:
+            mode = 0
+        if stat.S_ISFIFO(mode) or stat.S_ISCHR(mode):
+            descriptor = disk.open(path, os.O_WRONLY | os.O_NONBLOCK)  # a pipe that nobody reads is an error
+            try:
+                os.set_blocking(descriptor, True)
+                yield Sink(descriptor)
+            finally:
+                disk.close(descriptor)
+            return
+    with whole(path) as sink:
+        yield sink
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder, and those that it lies in, where there is none; raises StoreError."""
+    with on_disk(path):
+        _make(path)
+
+
+def _make(path: Path) -> None:
+    try:
+        disk.mkdir(path)
+    except FileExistsError:
+        if not stat.S_ISDIR(disk.status(path).st_mode):
+            raise
+    except FileNotFoundError:
+        if path.parent == path:
+            raise
+        _make(path.parent)
+        _make(path)
+
+
+def remove(path: Path) -> None:
+    """Remove a file if it is there; raises StoreError."""
+    with on_disk(path), suppress(FileNotFoundError):
+        disk.unlink(path)
+
+
+def remove_if_empty(folder: Path) -> None:
+    """Remove a folder with nothing in it."""
+    with suppress(OSError):
+        disk.rmdir(folder)
+
+
+def rename(path: Path, other: Path) -> None:
+    """Give a file another name; raises StoreError."""
+    with on_disk(path):
+        disk.replace(path, other)
+
+
+def sync_folder(folder: Path) -> None:
+    """Wait until the names in a folder would survive a power cut, where the file system can do that."""
+    with suppress(OSError):
+        descriptor = disk.open(folder, os.O_RDONLY)
+        try:
+            disk.sync(descriptor)
+        finally:
+            disk.close(descriptor)
+
+
+def is_unfinished(name: str) -> bool:
+    """Whether a name is that of a file that ``whole`` is writing, or was writing when its process ended."""
+    return UNFINISHED.fullmatch(name) is not None
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Remove what processes that were killed left half-written in a folder; what is being written stays."""
+    for name in filter(is_unfinished, names_in(folder)):
+        with suppress(OSError):
+            descriptor = disk.open(folder / name, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
+            try:
+                if stat.S_ISREG(disk.status(descriptor).st_mode) and disk.lock(descriptor):
+                    disk.unlink(folder / name)
+            finally:
+                disk.close(descriptor)
+
+
+class Lock:
+    """A lock on a folder until it is released or the process ends, however it ends."""
+
+    def __init__(self, folder: Path) -> None:
+        """Raises StoreError while another process has it; a file system without locks is no error."""
+        self._descriptor: int | None = None
+        with on_disk(folder):
+            descriptor = disk.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        if disk.lock(descriptor) is False:
+            disk.close(descriptor)
+            raise StoreError(folder, "another run is writing here; wait for it, or use another folder")
+        self._descriptor = descriptor
+
+    def release(self) -> None:
+        """Let others have the folder."""
+        if self._descriptor is not None:
+            disk.close(self._descriptor)
+            self._descriptor = None
