@@ -135,7 +135,7 @@ def _checked(run: str, shards: list[_Found], problems: list[str]) -> Scenario | 
     """Return the scenario of the shards of one run if they are all there and whole; else say what is wrong."""
     before = len(problems)
     first = shards[0]
-    scenario = _scenario(first, problems)
+    scenario = _scenario(shards, problems)
     seen: dict[Shard, Path] = {}
     for each in shards:
         for key in SAME:
@@ -167,13 +167,16 @@ def _checked(run: str, shards: list[_Found], problems: list[str]) -> Scenario | 
     return scenario
 
 
-def _scenario(shard: _Found, problems: list[str]) -> Scenario | None:
-    """Read the scenario that a shard kept."""
-    try:
-        return read_scenario(shard.folder, shard.manifest)
-    except StoreError as error:
-        problems.append(str(error))
-        return None
+def _scenario(shards: Sequence[_Found], problems: list[str]) -> Scenario | None:
+    """Return the scenario that all shards kept, by the first copy that is whole."""
+    told: list[str] = []
+    for each in shards:
+        try:
+            return read_scenario(each.folder, each.manifest)
+        except StoreError as error:
+            told.append(str(error))
+    problems += told
+    return None
 
 
 def _read(shard: _Found, scenario: Scenario, problems: list[str]) -> None:
@@ -187,8 +190,9 @@ def _read(shard: _Found, scenario: Scenario, problems: list[str]) -> None:
     except OSError as error:
         problems.append(f"{shard.all_parquet}: {error.strerror or error}; {again}")
         return
-    if found.damaged:
-        problems.append(f"{shard.all_parquet}: damaged; {again}")
+    if found.lost:
+        lost = sum(group.runs for group in found.lost)
+        problems.append(f"{shard.all_parquet}: {lost:,} of its replications are damaged; {again}")
         return
     numbers = np.concatenate([each.replications for each in found.ledgers])
     own = np.array(shard.shard.numbers(min(shard.wanted, shard.shard.of * (len(numbers) + 1))), dtype=np.int64)

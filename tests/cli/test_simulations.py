@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 
 import pytest
 
@@ -108,7 +109,9 @@ def test_a_folder_that_is_not_a_run_is_left_alone(dcsim, tmp_path):
     """Where a run's folder holds something else, the run fails with one line and touches nothing."""
     dcsim("run", "small.toml", "-n", 1, *ONE)
     (folder,) = (tmp_path / "outputs").iterdir()
-    (folder / "manifest.json").write_text("mine")
+    shutil.rmtree(folder / "replications")
+    for path in folder.glob("manifest*.json"):
+        path.write_text("mine")
     done = dcsim("run", "small.toml", "-n", 1, *ONE)
     assert (done.exit_code, done.stdout) == (1, "")
     (line,) = done.stderr.splitlines()

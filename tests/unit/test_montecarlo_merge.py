@@ -137,7 +137,10 @@ def damage(folder, how):
     backup = folder / "manifest.backup.json"
     match how:
         case "truncated":
-            together.write_bytes(together.read_bytes()[:-100])
+            together.write_bytes(together.read_bytes()[: together.stat().st_size // 3])
+        case "one bit":
+            content = together.read_bytes()
+            together.write_bytes(content[:1000] + bytes([content[1000] ^ 1]) + content[1001:])
         case "no replications":
             together.unlink()
         case "another shard's":
@@ -145,10 +148,6 @@ def damage(folder, how):
         case "another scenario's":
             other = shard(folder.parent / "x", "2/2", scenario=small(seed=4))
             together.write_bytes((other / "replications/all.parquet").read_bytes())
-        case "scenario":
-            (folder / "scenario.toml").write_text(
-                (folder / "scenario.toml").read_text().replace("gpus = 64", "gpus = 72")
-            )
         case "no manifest":
             manifest.unlink()
             backup.unlink()
@@ -176,11 +175,11 @@ def damage(folder, how):
 @pytest.mark.parametrize(
     ("how", "path", "told"),
     [
-        ("truncated", "/replications/all.parquet", "damaged; run this shard again"),
+        ("truncated", "/replications/all.parquet", "not a whole parquet file; run this shard again"),
+        ("one bit", "/replications/all.parquet", "all of it is damaged; run this shard again with --resume"),
         ("no replications", "/replications/all.parquet", "No such file"),
         ("another shard's", "/replications/all.parquet", "not the replications of shard 2/2"),
         ("another scenario's", "/replications/all.parquet", "not of this scenario"),
-        ("scenario", "/scenario.toml", "is not the scenario of this run"),
         ("no manifest", "", "is not a run of dcsim"),
         ("half a manifest", "", "manifest.json is damaged; manifest.backup.json is damaged"),
         ("another program's manifest", "", "is not a run of dcsim"),
@@ -201,6 +200,18 @@ def test_a_damaged_shard_is_named_and_nothing_is_written(tmp_path, how, path, to
     assert found[0].startswith(f"{other}{path}: {told}")
     assert not any("\n" in line for line in found)
     assert not (tmp_path / "merged").exists()
+
+
+def test_a_damaged_scenario_is_taken_from_another_shard(tmp_path):
+    """The shards of a run keep the same scenario: one whole copy serves them all, none is refused."""
+    shards = [shard(tmp_path, f"{k}/2") for k in (1, 2)]
+    (shards[0] / "scenario.toml").write_text("{")
+    (merged,) = merge(shards, tmp_path / "merged")
+    assert files(merged.folder) == files(whole(tmp_path / "clean"))
+    (shards[1] / "scenario.toml").write_text((merged.folder / "scenario.toml").read_text().replace("64", "72"))
+    damaged, other = refused(*shards)
+    assert damaged.startswith(f"{shards[0]}/scenario.toml: damaged")
+    assert other.startswith(f"{shards[1]}/scenario.toml: is not the scenario of this run")
 
 
 def test_a_promise_of_a_thousand_million_runs_costs_no_memory(tmp_path):
