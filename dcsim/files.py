@@ -15,8 +15,9 @@ from io import RawIOBase
 from pathlib import Path
 from typing import Any
 
-PIECE = 1 << 24
+PIECE = 1 << 22
 """Most bytes that one call reads or writes."""
+NO_MEMORY = "not enough memory"
 UNFINISHED = re.compile(r"\.dcsim-[0-9a-f]{16}\.tmp")
 """Names of files that are being written; nobody can guess one beforehand."""
 
@@ -26,6 +27,16 @@ class StoreError(Exception):
 
     def __str__(self) -> str:
         return "{}: {}".format(*self.args)
+
+
+class NotRegularError(OSError):
+    """What should be read is a folder, a pipe, a device or the like."""
+
+    def __init__(self, mode: int) -> None:
+        super().__init__(0, "is a folder" if stat.S_ISDIR(mode) else "is not a regular file")
+
+    def __str__(self) -> str:
+        return self.strerror or ""
 
 
 class Disk:
@@ -98,11 +109,13 @@ disk = Disk()
 
 @contextmanager
 def on_disk(path: Path) -> Iterator[None]:
-    """Turn what the operating system refuses into a StoreError that names the path."""
+    """Turn what the operating system refuses, memory too, into a StoreError that names the path."""
     try:
         yield
     except OSError as error:
         raise StoreError(path, error.strerror or str(error)) from error
+    except MemoryError as error:
+        raise StoreError(path, NO_MEMORY) from error
     except ValueError as error:  # a path with a NUL
         raise StoreError(path, str(error)) from error
 
@@ -132,7 +145,7 @@ def source(path: Path) -> Iterator[Source]:
     try:
         status = disk.status(descriptor)
         if not stat.S_ISREG(status.st_mode):
-            raise OSError(0, "is not a regular file")
+            raise NotRegularError(status.st_mode)
         yield Source(descriptor, status.st_size)
     finally:
         disk.close(descriptor)
@@ -187,11 +200,11 @@ KINDS = (
 
 
 class Sink(RawIOBase):
-    """A file that is open for writing. It holds nothing back: what was written is with the operating system."""
+    """A file that is open for writing; ``position`` is how many bytes it was given."""
 
     def __init__(self, descriptor: int) -> None:
         super().__init__()
-        self._descriptor, self._broken = descriptor, False
+        self._descriptor, self._held = descriptor, bytearray()
         self.position = 0
 
     def writable(self) -> bool:
@@ -199,20 +212,23 @@ class Sink(RawIOBase):
         return True
 
     def write(self, content: Any) -> int:
-        """Write all of some bytes; raises OSError, and after that nothing is written any more."""
-        rest = memoryview(content).cast("B")
-        size = len(rest)
-        while len(rest) and not self._broken:
-            try:
-                taken = disk.write(self._descriptor, rest[:PIECE])
-                if taken <= 0:
-                    raise OSError(0, "nothing more can be written")
-            except BaseException:
-                self._broken = True  # whoever writes through this may try to finish the file
-                raise
+        """Take bytes, and write them once there are many; raises OSError."""
+        view = memoryview(content).cast("B")
+        self.position += len(view)
+        self._held += view
+        if len(self._held) >= PIECE:
+            self.finish()
+        return len(view)
+
+    def finish(self) -> None:
+        """Write what is left; raises OSError."""
+        rest = memoryview(self._held)
+        self._held = bytearray()  # whatever follows an error, nothing is written twice
+        while len(rest):
+            taken = disk.write(self._descriptor, rest[:PIECE])
+            if taken <= 0:
+                raise OSError(0, "nothing more can be written")
             rest = rest[taken:]
-            self.position += taken
-        return size
 
 
 @contextmanager
@@ -229,7 +245,9 @@ def whole(path: Path) -> Iterator[Sink]:
             disk.lock(descriptor)  # so that no other process takes it for what a killed one left
             if replaced is not None:
                 disk.permit(descriptor, stat.S_IMODE(replaced.st_mode))
-            yield Sink(descriptor)
+            sink = Sink(descriptor)
+            yield sink
+            sink.finish()
             disk.sync(descriptor)
             disk.replace(beside, path)
         except BaseException:
@@ -261,7 +279,9 @@ def write_new(path: Path, content: bytes) -> None:
     """Write a file that is not there yet, whole or not at all while this process lives; raises OSError."""
     descriptor = disk.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW)
     try:
-        Sink(descriptor).write(content)
+        sink = Sink(descriptor)
+        sink.write(content)
+        sink.finish()
     except BaseException:
         with suppress(OSError):
             disk.unlink(path)
@@ -282,7 +302,9 @@ def output(path: Path) -> Iterator[Sink]:
             descriptor = disk.open(path, os.O_WRONLY | os.O_NONBLOCK)  # a pipe that nobody reads is an error
             try:
                 os.set_blocking(descriptor, True)
-                yield Sink(descriptor)
+                sink = Sink(descriptor)
+                yield sink
+                sink.finish()
             finally:
                 disk.close(descriptor)
             return
@@ -329,7 +351,7 @@ def rename(path: Path, other: Path) -> None:
 
 def sync_folder(folder: Path) -> None:
     """Wait until the names in a folder would survive a power cut, where the file system can do that."""
-    with suppress(OSError):
+    with suppress(OSError, MemoryError):
         descriptor = disk.open(folder, os.O_RDONLY)
         try:
             disk.sync(descriptor)
@@ -345,7 +367,7 @@ def is_unfinished(name: str) -> bool:
 def remove_unfinished(folder: Path) -> None:
     """Remove what processes that were killed left half-written in a folder; what is being written stays."""
     for name in filter(is_unfinished, names_in(folder)):
-        with suppress(OSError):
+        with suppress(OSError, MemoryError):
             descriptor = disk.open(folder / name, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
             try:
                 if stat.S_ISREG(disk.status(descriptor).st_mode) and disk.lock(descriptor):

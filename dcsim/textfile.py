@@ -1,8 +1,9 @@
 """Reading a text file that may be anything: no path blocks, ends the program or fills the memory."""
 
 import codecs
-import stat
 from pathlib import Path
+
+from dcsim.files import NotRegularError, source
 
 MOST_BYTES = 1 << 20
 """Largest scenario or topology file [B]; source: assumed, hundreds of times what is shipped."""
@@ -30,13 +31,13 @@ def read_text(path: Path) -> str:
 
 
 def _text(path: Path) -> str:
-    status = path.stat()
-    if not stat.S_ISREG(status.st_mode):  # a pipe or a device could block or never end
-        raise NoTextError("is a folder" if stat.S_ISDIR(status.st_mode) else "is not a regular file")
-    with path.open("rb") as stream:
-        content = stream.read(MOST_BYTES + 1)
+    try:
+        with source(path) as file:
+            content, size = file.read(0, MOST_BYTES + 1), file.size
+    except NotRegularError as error:
+        raise NoTextError(str(error)) from None
     if len(content) > MOST_BYTES:
-        size = max(status.st_size, len(content))
+        size = max(size, len(content))
         raise NoTextError(f"is too large: {size:,} bytes; at most {MOST_BYTES:,} are allowed")
     if content.startswith(codecs.BOM_UTF8):
         raise NoTextError("begins with a byte-order mark; save it as UTF-8 without one")

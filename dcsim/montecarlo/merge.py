@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dcsim.files import StoreError, kind_of, names_in, on_disk
+from dcsim.files import NO_MEMORY, StoreError, kind_of, names_in, on_disk
 from dcsim.montecarlo.engines import Engine
 from dcsim.montecarlo.manifest import MANIFEST, Manifest, read_manifest
 from dcsim.montecarlo.parquet_files import DamagedError, ParquetFiles
@@ -187,8 +187,9 @@ def _read(shard: _Found, scenario: Scenario, problems: list[str]) -> None:
     except DamagedError as error:
         problems.append(f"{shard.all_parquet}: {error}; {again}")
         return
-    except OSError as error:
-        problems.append(f"{shard.all_parquet}: {error.strerror or error}; {again}")
+    except (OSError, MemoryError) as error:
+        why = (isinstance(error, OSError) and error.strerror) or NO_MEMORY
+        problems.append(f"{shard.all_parquet}: {why}; {again}")
         return
     if found.lost:
         lost = sum(group.runs for group in found.lost)

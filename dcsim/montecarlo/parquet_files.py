@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dcsim.files import Sink, Source, source, whole
+from dcsim.files import Sink, Source, on_disk, source, whole
 from dcsim.ledger import Ledgers
 from dcsim.montecarlo.table import arrow_schema, arrow_table, from_arrow
 from dcsim.scenario import Scenario, sha256
@@ -145,12 +145,12 @@ class ParquetFiles:
 
     def _groups(self, path: Path) -> "list[Group]":
         """Return the row groups of a file."""
-        with source(path) as file:
+        with on_disk(path), source(path) as file:
             metadata, groups, _ = self._opened(file)
 
         def loader(index: int, group: RowGroup) -> Callable[[], Ledgers]:
             def load() -> Ledgers:
-                with source(path) as file:
+                with on_disk(path), source(path) as file:
                     return self._load(file, metadata, index, group)
 
             return load

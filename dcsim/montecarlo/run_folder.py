@@ -242,7 +242,7 @@ class RunFolder:
                 files.remove(path)
                 continue
             except (OSError, MemoryError) as error:
-                why = (isinstance(error, OSError) and error.strerror) or "not enough memory"
+                why = (isinstance(error, OSError) and error.strerror) or files.NO_MEMORY
                 if aside:
                     self.notices.append(f"{path}: still cannot be read ({why}); it stays")
                 else:

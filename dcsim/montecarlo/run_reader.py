@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dcsim.files import StoreError
+from dcsim.files import NO_MEMORY, StoreError
 from dcsim.ledger import Ledgers
 from dcsim.montecarlo.manifest import Manifest
 from dcsim.montecarlo.parquet_files import DamagedError, ParquetFiles
@@ -30,8 +30,9 @@ def read_sample(folder: Path) -> Sample:
             read = files.read(file)
         except DamagedError as damage:
             raise StoreError(file, f"{damage}; run it again with --resume") from damage
-        except OSError as error:
-            raise StoreError(file, f"cannot be read: {error.strerror or error}") from error
+        except (OSError, MemoryError) as error:
+            why = (isinstance(error, OSError) and error.strerror) or NO_MEMORY
+            raise StoreError(file, f"cannot be read: {why}") from error
         if read.lost:
             lost = sum(group.runs for group in read.lost)
             raise StoreError(file, f"{lost:,} of its replications are damaged; run it again with --resume")

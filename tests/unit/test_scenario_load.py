@@ -2,11 +2,11 @@
 
 import os
 import pickle
-from pathlib import Path
 
 import pytest
 
 import dcsim
+from dcsim import files
 from dcsim.hazards.hazard import RepairStage
 from dcsim.scenario import Problem, ScenarioError, load
 from dcsim.shipped import shipped_files
@@ -341,7 +341,7 @@ def test_a_file_that_may_not_be_read(write, monkeypatch):
         raise PermissionError(13, "Permission denied")
 
     path = write(LEAST)
-    monkeypatch.setattr(Path, "open", refused)
+    monkeypatch.setattr(files.disk, "open", refused)
     assert only_problem(path) == f"{path}: cannot be read: Permission denied"
 
 
