@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dcsim.files import StoreError, make_folder, on_disk, source, write_whole
+from dcsim.files import StoreError, make_folder, on_disk, remove_unfinished, source, write_whole
 from dcsim.ledger import Accounts
 from dcsim.montecarlo.run_folder import EVENTS
 from dcsim.scenario import Scenario, sha256
@@ -32,6 +32,8 @@ def write_events(folder: Path, scenario: Scenario, replication: int) -> Accounts
     parquet.write_table(event_table(log, scenario, replication), sink, compression="zstd", write_page_checksum=True)
     path = events_path(folder, replication)
     make_folder(path.parent)
+    with on_disk(path.parent):
+        remove_unfinished(path.parent)
     write_whole(path, memoryview(sink.getvalue()))
     return accounts
 

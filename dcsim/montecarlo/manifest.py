@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from dcsim import __version__
-from dcsim.files import StoreError, kind_of, read_whole, write_whole
+from dcsim.files import NO_MEMORY, StoreError, kind_of, on_disk, read_whole, write_whole
 from dcsim.montecarlo.engines import Engine
 from dcsim.montecarlo.table import SCHEMA
 from dcsim.montecarlo.tasks import WHOLE, Shard
@@ -140,11 +140,9 @@ def write_both(folder: Path, values: Mapping[str, Any]) -> None:
 
 def read_manifest(folder: Path) -> dict[str, Any]:
     """Return the manifest of a folder of dcsim as plain data; raises StoreError where there is none."""
-    try:
+    with on_disk(folder):
         if kind_of(folder) is None:
             raise StoreError(folder, "no such folder")
-    except OSError as error:
-        raise StoreError(folder, error.strerror or str(error)) from error
     found = copies(folder)
     if found.values is None:
         raise StoreError(folder, "; ".join(found.damaged) or OTHER_PROGRAM)
@@ -166,8 +164,9 @@ def copies(folder: Path) -> Copies:
                 raise ValueError(values)  # one kind of damage as good as another
         except FileNotFoundError:
             values = None
-        except OSError as error:
-            damaged.append(f"{name} cannot be read: {error.strerror or error}")
+        except (OSError, MemoryError) as error:
+            why = (isinstance(error, OSError) and error.strerror) or NO_MEMORY
+            damaged.append(f"{name} cannot be read: {why}")
             values = None
         except (ValueError, RecursionError):
             damaged.append(f"{name} is damaged")

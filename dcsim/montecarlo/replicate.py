@@ -201,6 +201,8 @@ class _Crowd:
             if store is not None:
                 group.stores.setdefault(store.folder, store)
         self.groups = list(by_physics.values())
+        self.kept: list[tuple[_Group, Ledgers]] = []
+        """What was finished before, where more of it may be wanted later."""
         self.done = self.total = 0
 
     @property
@@ -220,6 +222,7 @@ class _Crowd:
         kept += [(group, each.ledgers) for group, each in zip(self.members, known, strict=False) if each is not None]
         for group, ledgers in kept:
             group.add(ledgers)
+        self.kept = kept if self.looks else []
 
     def tasks(self, workers: int, chunk: int | None, more: More | None) -> Iterator[Task | None]:
         """Yield what is missing, all groups side by side, then, once it is there, what more is wanted."""
@@ -247,6 +250,8 @@ class _Crowd:
                 group.want(self.counts[index])
                 if store is not None:
                     group.stores[store.folder].want(self.counts[index])
+            for group, ledgers in self.kept:
+                group.add(ledgers)
 
     def take(self, task: Task, ledgers: Ledgers, progress: Progress | None) -> None:
         """Take the answer to a task."""

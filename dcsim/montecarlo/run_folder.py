@@ -326,7 +326,7 @@ class RunFolder:
                     told = f"holds a run with {key} {earlier.get(key)!r}, not {wanted!r}; start anew without resume"
                     raise StoreError(self.folder, told)
         path = self.folder / SCENARIO
-        with suppress(OSError):
+        with suppress(OSError, MemoryError):
             if files.kind_of(path) is not None and files.read_whole(path, 1 << 26) != to_toml(self.scenario).encode():
                 self.notices.append(f"{path}: is not what was written; written again")
         return self._read()

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dcsim.files import NO_MEMORY, StoreError
+from dcsim.files import NO_MEMORY, StoreError, on_disk
 from dcsim.ledger import Ledgers
 from dcsim.montecarlo.manifest import Manifest
 from dcsim.montecarlo.parquet_files import DamagedError, ParquetFiles
@@ -21,10 +21,8 @@ def read_sample(folder: Path) -> Sample:
     manifest = Manifest.read(folder)
     scenario = read_scenario(folder, manifest)
     files, kept = ParquetFiles(scenario), list[Ledgers]()
-    try:
+    with on_disk(folder):
         found = [path for path in files_of_runs(folder) if not UNREAD.fullmatch(path.name)]
-    except OSError as error:
-        raise StoreError(folder, error.strerror or str(error)) from error
     for file in found:
         try:
             read = files.read(file)
@@ -46,9 +44,10 @@ def read_scenario(folder: Path, manifest: Manifest) -> Scenario:
     """Return the scenario of a run; raises StoreError unless it is the one that the manifest tells of."""
     path = folder / SCENARIO
     try:
-        scenario = load(path)
-    except (ScenarioError, OSError) as error:
-        raise StoreError(path, "damaged; run it again with --resume") from error
+        with on_disk(path):
+            scenario = load(path)
+    except ScenarioError as error:
+        raise StoreError(path, "is damaged or cannot be read; run it again with --resume") from error
     if manifest.scenario_sha256 != sha256(scenario):
         raise StoreError(path, "is not the scenario of this run; run it again")
     if manifest.seed != scenario.seed:

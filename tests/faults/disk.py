@@ -24,7 +24,8 @@ class FaultyDisk(Disk):
     back is gone, names are as they were. "torn": it ends in a write, of which whole pages of the first half are there
     and the rest is zeros. "power": power is cut; of what was not synced only zeros are left.
 
-    ``calls`` says what was called, by name. A fault that does not fit a call does nothing; ``struck`` says whether it did.
+    ``calls`` says what was called, by name. A fault that does not fit a call does nothing; ``struck`` says whether
+    it did anything.
     """
 
     def __init__(self, at: int = 0, fault: str = "") -> None:

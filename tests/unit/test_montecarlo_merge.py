@@ -210,7 +210,7 @@ def test_a_damaged_scenario_is_taken_from_another_shard(tmp_path):
     assert files(merged.folder) == files(whole(tmp_path / "clean"))
     (shards[1] / "scenario.toml").write_text((merged.folder / "scenario.toml").read_text().replace("64", "72"))
     damaged, other = refused(*shards)
-    assert damaged.startswith(f"{shards[0]}/scenario.toml: damaged")
+    assert damaged.startswith(f"{shards[0]}/scenario.toml: is damaged")
     assert other.startswith(f"{shards[1]}/scenario.toml: is not the scenario of this run")
 
 

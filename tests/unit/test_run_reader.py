@@ -86,7 +86,7 @@ def folder(tmp_path):
         (lambda at: [path.unlink() for path in at.glob("manifest*")], "is not a run of dcsim"),
         (lambda at: [path.write_text("{") for path in at.glob("manifest*")], "manifest.json is damaged"),
         (lambda at: (at / "manifest.json").write_text('{"program": "dcsim", "dcsim": "0.0.1"}'), "is of dcsim 0.0.1"),
-        (lambda at: (at / "scenario.toml").write_text("name = 1"), "scenario.toml: damaged"),
+        (lambda at: (at / "scenario.toml").write_text("name = 1"), "scenario.toml: is damaged"),
         (lambda at: (at / "scenario.toml").write_text((at / "scenario.toml").read_text() + " "), None),
         (lambda at: (at / "replications" / "all.parquet").write_bytes(b"PAR1"), "all.parquet"),
         (lambda at: (at / "replications" / "all.parquet").unlink(), "no replication is finished"),
