@@ -308,6 +308,8 @@ def output(path: Path) -> Iterator[Sink]:
             finally:
                 disk.close(descriptor)
             return
+    with suppress(OSError, MemoryError):
+        remove_unfinished(path.parent)
     with whole(path) as sink:
         yield sink
 

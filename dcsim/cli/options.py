@@ -243,6 +243,8 @@ class ProgressLine:
             self.bar.stop()
         if isinstance(error, KeyboardInterrupt) and hasattr(error, "samples"):
             finished = sum(len(sample) for sample in error.samples[: self.files] if sample is not None)
+            for note in getattr(error, "__notes__", ()):
+                say(f"note: {note}")
             told = "nothing is kept"
             if self.kept and finished:
                 told = f"{finished} finished replications are kept in {self.kept}/, and --resume goes on from there"

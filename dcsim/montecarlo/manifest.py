@@ -171,13 +171,15 @@ def copies(folder: Path) -> Copies:
         except (ValueError, RecursionError):
             damaged.append(f"{name} is damaged")
             values = None
-        if values is not None and CHECKSUM not in values and values.get("program") != "dcsim" and name == MANIFEST:
-            other, values = values, None
-        elif values is not None and CHECKSUM in values:
-            signed = values.pop(CHECKSUM)
-            if signed != _checksum(values) or values.get("program") != "dcsim":
+        if values is not None and CHECKSUM in values:
+            if values.pop(CHECKSUM) != _checksum(values) or values.get("program") != "dcsim":
                 damaged.append(f"{name} is damaged")
                 values = None
+        elif values is not None and (values.get("program"), values.get("schema")) == ("dcsim", SCHEMA):
+            damaged.append(f"{name} is damaged")  # it has lost its checksum
+            values = None
+        elif values is not None and values.get("program") != "dcsim" and name == MANIFEST:
+            other, values = values, None
         found.append(values)
     best = next((each for each in found if each is not None), None)
     if other is not None:

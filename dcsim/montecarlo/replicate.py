@@ -181,7 +181,12 @@ def replicate_many(
     except KeyboardInterrupt:
         samples = tuple(crowd.samples())
         finished = sum(len(sample) for sample in samples if sample is not None)
-        raise Interrupted(finished, sum(len(shard.numbers(count)) for count in counts), samples) from None
+        ended = Interrupted(finished, sum(len(shard.numbers(count)) for count in counts), samples)
+        crowd.note(ended)
+        raise ended from None
+    except Exception as error:
+        crowd.note(error)
+        raise
     return [sample for sample in crowd.samples() if sample is not None]
 
 
@@ -264,6 +269,12 @@ class _Crowd:
                 self.total,
                 Running(group.scenario.name, group.losses, group.finished if self.looks else None),
             )
+
+    def note(self, error: BaseException) -> None:
+        """Say on what ends the runs what became of files in their folders: nobody else will."""
+        for store in {store.folder: store for _, store in self.runs if store is not None}.values():
+            for notice in store.notices:
+                error.add_note(notice)
 
     def samples(self) -> Iterator[Sample | None]:
         """Yield what is finished of each run."""
