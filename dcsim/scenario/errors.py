@@ -5,7 +5,7 @@ import json
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, get_args
 
@@ -86,17 +86,30 @@ def dotted(path: KeyPath, data: Any = None) -> str:
 
     List entries of ``data`` go by their names where they have one, else by index; odd keys stand in quotes.
     """
-    parts = []
-    for part in path:
-        name: str | int = part
-        if isinstance(data, list | tuple) and isinstance(part, int) and part < len(data):
-            if isinstance(data[part], dict):
-                name = entry_names(data)[part] or part
-            data = data[part]
-        else:
-            data = data.get(part) if isinstance(data, dict) else None
-        parts.append(_part(str(name)))
-    return ".".join(parts)
+    return dotter(data)(path)
+
+
+def dotter(data: Any) -> Callable[[KeyPath], str]:
+    """Return ``dotted`` for many paths of the same data: the entries of a list are named once."""
+    named: dict[KeyPath, list[str | None]] = {}
+
+    def write(path: KeyPath) -> str:
+        inside, parts = data, []
+        for depth, part in enumerate(path):
+            name: str | int = part
+            if isinstance(inside, list | tuple) and isinstance(part, int) and part < len(inside):
+                if isinstance(inside[part], dict):
+                    above = path[:depth]
+                    if above not in named:
+                        named[above] = entry_names(inside)
+                    name = named[above][part] or part
+                inside = inside[part]
+            else:
+                inside = inside.get(part) if isinstance(inside, dict) else None
+            parts.append(_part(str(name)))
+        return ".".join(parts)
+
+    return write
 
 
 def _part(text: str) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from dcsim.recovery.presets import presets
-from dcsim.scenario.errors import KeyPath, ScenarioError, dotted
+from dcsim.scenario.errors import KeyPath, ScenarioError, dotter
 from dcsim.scenario.files import plain
 from dcsim.scenario.layers import Layer, find, layer_of, line_of, merged, read_layers, remarks
 from dcsim.scenario.model import Scenario
@@ -37,7 +37,8 @@ class Value:
 def values(scenario: Scenario) -> list[Value]:
     """Return every value of a scenario, defaults included, in the order of its tables; a topology is one value."""
     data = plain(scenario)
-    return [Value(dotted(path, data), written(value)) for path, value in _leaves(data)]
+    named = dotter(data)
+    return [Value(named(path), written(value)) for path, value in _leaves(data)]
 
 
 def origins(scenario: Scenario, source: str | Path | None = None, set: Sequence[str] = ()) -> dict[str, str]:
@@ -50,9 +51,9 @@ def origins(scenario: Scenario, source: str | Path | None = None, set: Sequence[
     changed = _changed(layers, set)
     notes = _Notes(layers)
     data = plain(scenario)
-    found = {}
+    named, found = dotter(data), {}
     for path, _ in _leaves(data):
-        found[dotted(path, data)] = (
+        found[named(path)] = (
             OVERRIDE
             if any(path[: len(each)] == each for each in changed)
             else _in_files(path, layers, notes) or _in_models(path, scenario, layers)

@@ -3,6 +3,7 @@
 import pytest
 
 from dcsim import load
+from dcsim.scenario import Scenario, errors
 from dcsim.scenario.origins import DEFAULT, GIVEN, OVERRIDE, origins, values, written
 from dcsim.shipped import shipped_files
 
@@ -108,3 +109,22 @@ def test_values_stand_on_one_line() -> None:
     assert written({"kind": "weibull", "mean": "1000 h", "shape": 0.8}) == "kind weibull, mean 1000 h, shape 0.8"
     assert written(["15000 h", "50677 h"]) == "15000 h; 50677 h"
     assert (written(5184), written(True), written([])) == ("5,184", "true", "none")
+
+
+def test_entries_are_named_once(monkeypatch):
+    """Naming the entries of a list costs no more for its hundredth value than for its first."""
+    named = []
+    monkeypatch.setattr(errors, "entry_names", lambda entries: named.append(len(entries)) or [None] * len(entries))
+    jobs = [{"name": f"j{k}", "gpus": 1, "recovery": {"kind": "stateless"}} for k in range(100)]
+    many = Scenario.model_validate(
+        {
+            "name": "many",
+            "horizon": "1 mo",
+            "cluster": {"topology": "hgx-h100", "gpus": 104},
+            "jobs": jobs,
+            "hazards": [{"component": "gpu", "mtbf": "1000 h", "repair": "1 h"}],
+        }
+    )
+    named.clear()
+    assert len(origins(many)) > 300
+    assert named.count(100) == 1
