@@ -194,8 +194,27 @@ def _parquet_rows(path: Path) -> Iterator[Row]:
             yield "header", list(file.schema_arrow.names)
             number = 0
             for batch in file.iter_batches(batch_size=10_000):
-                for row in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+                for row in zip(*map(_values, batch.columns), strict=True):
                     number += 1
                     yield f"row {number}", list(row)
-    except ArrowException as error:
-        raise OutageError(f"is not a parquet file that can be read: {str(error).splitlines()[0]}") from None
+    except OSError as error:
+        if error.errno:
+            raise  # the system's own
+        raise _not_parquet(error) from None
+    except (ArrowException, MemoryError) as error:
+        raise _not_parquet(error) from None
+
+
+def _not_parquet(error: Exception) -> OutageError:
+    """Return what is wrong with a file that a decoder stumbles over: the first line of what it says."""
+    told = "".join(sign if sign.isprintable() else "?" for sign in str(error).partition("\n")[0][:200])
+    return OutageError(f"is not a parquet file that can be read: {told or type(error).__name__}")
+
+
+def _values(column: Any) -> list[Any]:
+    """Return what a column of a parquet file holds."""
+    try:
+        found: list[Any] = column.to_pylist()
+    except (OverflowError, ValueError, ArithmeticError) as error:  # a date that no calendar has, text that is no UTF-8
+        raise _not_parquet(error) from None
+    return found

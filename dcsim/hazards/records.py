@@ -24,7 +24,7 @@ from dcsim.hazards.outages import (
     units,
 )
 from dcsim.units import DURATION, Duration, PositiveDuration, write
-from dcsim.wording import did_you_mean, shown
+from dcsim.wording import did_you_mean, printable, shown
 
 SHARED_KEYS: dict[str, TypeAdapter[Any]] = {
     "begin": TypeAdapter(str),
@@ -370,7 +370,7 @@ def _holds(values: list[Any], where: Iterable[tuple[int, str]]) -> bool:
 
 
 def _several(names: Sequence[str]) -> str:
-    return ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
+    return ", ".join(map(printable, names[:12])) + (", ..." if len(names) > 12 else "")
 
 
 def _at_most_one(taken: Mapping[str, str], keys: tuple[str, ...]) -> None:

@@ -339,7 +339,7 @@ def _down(found: Outage, per_node: int) -> list[str]:
 
 def _if_one_fails(topology: Topology) -> Iterator[tuple[str, str]]:
     """Yield what follows when the first part of each kind is out, alone."""
-    usual, watts_known = outage(topology, ()).degraded, Demand(topology).racks_w.any()
+    usual, watts_known = set(outage(topology, ()).degraded), Demand(topology).racks_w.any()
     for kind in PLANT_KINDS:
         if kind not in topology.kinds:
             continue

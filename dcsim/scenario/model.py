@@ -183,8 +183,9 @@ class Scenario(BaseModel):
         kinds = fabric.kinds_of_optics if fabric else {}
         found = []
         for hazard in hazards:
-            if _asks_optics(hazard) and hazard.get("component") in kinds:
-                hazard = {**hazard, "mtbf": write(optics[kinds[hazard["component"]]].mtbf, DURATION)}
+            component = hazard.get("component") if _asks_optics(hazard) else None
+            if isinstance(component, str) and component in kinds:
+                hazard = {**hazard, "mtbf": write(optics[kinds[component]].mtbf, DURATION)}
             found.append(hazard)
         return {**data, "hazards": found}
 
