@@ -1,7 +1,8 @@
 """The command line: a verb's file is imported when the verb is called.
 
 The only room that prints or exits. Results go to stdout; errors, one line each, and progress to stderr. Exit codes:
-0 ok, 1 a run failed or missed ``--fail-under``, 2 usage or scenario error, 130 interrupted.
+0 ok, 1 a run failed, missed ``--fail-under`` or could not be printed, 2 usage or scenario error, 130 interrupted
+(Ctrl-C), 143 terminated (SIGTERM).
 """
 
 import errno
@@ -41,7 +42,7 @@ OTHER_WORDS = {
     "help": "--help",
 }
 """What other programs call a verb -> its name here."""
-OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
+OK, FAILED, USAGE = 0, 1, 2
 
 
 class Verbs(click.Group):
@@ -67,6 +68,16 @@ class Verbs(click.Group):
             ctx.fail(_no_verb(args[0]))
         return super().resolve_command(ctx, args)
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Call a verb; click would answer an interrupt with an empty line."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            from dcsim.cli.signals import exit_code
+
+            say("interrupted")
+            raise click.exceptions.Exit(exit_code()) from None
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the verbs from the table, without their modules."""
         with formatter.section("Verbs"):
@@ -76,11 +87,14 @@ class Verbs(click.Group):
         self, args: Sequence[str] | None = None, prog_name: str | None = None, **extra: Any
     ) -> NoReturn:
         """Run one command line and exit; every failure is one line per problem on stderr, never a traceback."""
-        with screens() as (shown, _):
+        from dcsim.cli.signals import exit_code, interruptions
+
+        with interruptions(), screens() as (shown, _):
             try:
                 code = super().main(args, prog_name or "dcsim", **(extra | {"standalone_mode": False})) or OK
             except (click.Abort, KeyboardInterrupt):
-                code = INTERRUPTED
+                say("interrupted")
+                code = exit_code()
             except Exception as error:
                 if "DCSIM_TRACEBACK" in os.environ:
                     raise
@@ -159,4 +173,9 @@ def app(ctx: click.Context) -> None:
 
 def main() -> None:
     """Run the command line of this process."""
-    app.main()
+    from dcsim.cli.signals import finish
+
+    try:
+        app.main()
+    finally:
+        finish()

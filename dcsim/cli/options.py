@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from dcsim.cli import INTERRUPTED
 from dcsim.cli.screen import out_json, say, styled
+from dcsim.cli.signals import exit_code
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
@@ -247,7 +247,7 @@ class ProgressLine:
             if self.kept and finished:
                 told = f"{finished} finished replications are kept in {self.kept}/, and --resume goes on from there"
             say(f"interrupted: {told}")
-            raise click.exceptions.Exit(INTERRUPTED)
+            raise click.exceptions.Exit(exit_code())
 
     def __call__(self, done: int, total: int, running: "Running") -> None:
         """Show ``done`` of ``total`` replications and the 95 % interval of the scenario that advanced last."""

@@ -5,6 +5,7 @@ import io
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -225,3 +226,125 @@ def test_everything_is_printed_in_one_place():
             ):
                 found.append(f"{name}:{node.lineno}: import of echo")
     assert found == []
+
+
+# --- nobody reads it ----------------------------------------------------------------------------------------------
+
+
+RESULTS = [
+    ("--help",),
+    ("list",),
+    ("list", "keys"),
+    ("schema",),
+    ("check", "small.toml"),
+    ("estimate", "small.toml"),
+    ("estimate", "small.toml", "--json"),
+    ("run", "small.toml", *ONCE, "-o", "o"),
+    ("run", "small.toml", *ONCE, "-o", "o", "--json"),
+    ("run", "small.toml", *ONCE, "-o", "o", "--shard", "1/2"),
+    ("compare", "small.toml", "other.toml", *ONCE, "-o", "o"),
+    ("explain", "small.toml", *ONCE),
+    ("new", "mine.toml"),
+    ("topology", "list"),
+    ("topology", "show", "hgx-h100"),
+    ("topology", "build", "hgx-h100", "--gpus", "64", "-o", "plant.json"),
+    ("report", "kept", "--format", "csv"),
+    ("report", "kept", "--format", "csv", "-o", "-"),
+    ("merge", "shards"),
+]
+PRODUCED = {
+    "run": "o/*/report.html",
+    "compare": "o/compare-*/report.html",
+    "new": "mine.toml",
+    "report": "kept/report.csv",
+}
+LOST = "dcsim: stdout cannot be written to: "
+
+
+@pytest.fixture(scope="module")
+def readers(tmp_path_factory):
+    """A folder with scenarios, a kept run and two shards."""
+    folder = tmp_path_factory.mktemp("readers")
+    (folder / "small.toml").write_text(SMALL)
+    (folder / "other.toml").write_text(SMALL.replace('"Small"', '"Other"'))
+    run(("run", "small.toml", *QUICK, "-o", "once"), folder)
+    (kept,) = (folder / "once").iterdir()
+    kept.rename(folder / "kept")
+    for shard in ("1/2", "2/2"):
+        run(("run", "small.toml", *QUICK, "-o", "shards", "--shard", shard), folder)
+    return folder
+
+
+def shell(arguments, redirect, folder):
+    """Run dcsim in a shell with streams as it redirects them. Return (exit code of dcsim, what stderr says)."""
+    command = f'{{ "$@"; echo $? >code; }} {redirect}'
+    done = subprocess.run(
+        ["bash", "-c", command, "bash", sys.executable, "-m", "dcsim", *arguments],
+        cwd=folder, env=os.environ | {"PYTHONPATH": str(ROOT)}, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    return int((folder / "code").read_text()), done.stderr
+
+
+WAYS = {
+    "stdout closed": (">&-", 1, LOST + "it is closed"),
+    "stdout full": (">/dev/full", 1, LOST + "No space left on device"),
+    "stderr closed": ("2>&-", 0, None),
+    "stderr full": ("2>/dev/full", 0, None),
+    "both closed": (">&- 2>&-", 1, None),
+    "both full": (">/dev/full 2>&1", 1, None),
+    "all closed": ("<&- >&- 2>&-", 1, None),
+    "reader gone": ("> >(exec true)", None, ""),
+}
+
+
+SLOW = ("run", "compare", "explain")
+TRIED = [
+    pytest.param(arguments, way, id=f"{' '.join(arguments)}-{way}")
+    for arguments in RESULTS
+    for way in (WAYS if arguments[0] not in SLOW else ("stdout full", "all closed", "reader gone"))
+]
+
+
+@pytest.mark.parametrize(("arguments", "way"), TRIED)
+def test_what_nobody_reads_costs_no_file(readers, tmp_path, arguments, way):
+    """A closed or full stream ends no verb early: its files are complete, and a lost result is one line and exit 1."""
+    redirect, expected, says = WAYS[way]
+    for name in ("small.toml", "other.toml"):
+        (tmp_path / name).write_bytes((readers / name).read_bytes())
+    for name in ("kept", "shards"):
+        shutil.copytree(readers / name, tmp_path / name)
+    code, err = shell(arguments, redirect, tmp_path)
+    if expected is not None:
+        assert code == expected
+    assert code in (0, 1)
+    lines = [line for line in err.splitlines() if not line.startswith(("note: ", "simulating: "))]
+    if says is not None:
+        assert lines == ([f"{says}; what was printed is lost"] if says else [])
+    pattern = PRODUCED.get(arguments[0])
+    if pattern and "-" not in arguments and "--shard" not in arguments:
+        (file,) = tmp_path.glob(pattern)
+        assert file.stat().st_size > 100
+    if arguments[0] == "merge":
+        assert [folder for folder in (tmp_path / "shards").iterdir() if ".shard-" not in folder.name]
+
+
+def test_an_error_with_closed_streams_keeps_its_exit_code(tmp_path):
+    """A usage error exits with 2 also where nobody can be told."""
+    for redirect in (">&- 2>&-", "2>/dev/full", ">/dev/full"):
+        assert shell(("run", "none.toml"), redirect, tmp_path)[0] == 2
+
+
+def test_progress_on_a_full_stream_ends_no_run(readers, tmp_path):
+    """Lines about progress are dropped where stderr is full or closed; the run goes on with its exit code."""
+    code = "import dcsim.cli.options as o; o.BAR_AFTER_S = o.LINE_AFTER_S = 0.0; import dcsim.cli; dcsim.cli.main()"
+    for redirect in ("2>&-", "2>/dev/full"):
+        command = f'{{ "$@"; echo $? >code; }} {redirect}'
+        subprocess.run(
+            ["bash", "-c", command, "bash", sys.executable, "-c", code, "run", readers / "small.toml", "-n", "40",
+             "--workers", "2", "--engine", "simpy", "--no-report", "-o", tmp_path / "o"],
+            cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)}, timeout=120, check=False,
+            stdout=subprocess.DEVNULL,
+        )  # fmt: skip
+        assert (tmp_path / "code").read_text() == "0\n"
+        assert list((tmp_path / "o").glob("*/all.parquet"))

@@ -54,6 +54,7 @@ def test_help_loads_neither_the_rooms_nor_their_libraries():
         assert {name for name in loaded if name.startswith("dcsim.")} <= {
             "dcsim.cli",
             "dcsim.cli.screen",
+            "dcsim.cli.signals",
             "dcsim.__main__",
         }
         heavy = {"rich", "pydantic", "numpy", "scipy", "pyarrow", "networkx", "simpy", "matplotlib", "jinja2"}
