@@ -30,7 +30,7 @@ if here == who:
 """
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 MOMENTS = [
-    ("parent", "import", "dcsim.cli.run", 1),
+    ("parent", "import", "dcsim.decide", 1),
     ("parent", "import", "numpy", 1),
     ("parent", "import", "pyarrow.parquet", 1),
     ("parent", "os.mkdir", "kept", 1),

@@ -347,4 +347,4 @@ def test_progress_on_a_full_stream_ends_no_run(readers, tmp_path):
             stdout=subprocess.DEVNULL,
         )  # fmt: skip
         assert (tmp_path / "code").read_text() == "0\n"
-        assert list((tmp_path / "o").glob("*/all.parquet"))
+        assert list((tmp_path / "o").glob("**/all.parquet"))
