@@ -4,6 +4,7 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from difflib import get_close_matches
+from unicodedata import category
 
 MOST_NAMED = 5
 """Names that one suggestion lists; source: assumed, what a reader takes in at a glance."""
@@ -126,7 +127,22 @@ def shown(value: object) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
+def visible(text: str, kept: str = "") -> str:
+    """Return a text whose control characters are shown: ESC as \\x1b, a right-to-left override as \\u202e.
+
+    So are other signs that do not print, such as lone surrogates. ``kept``: signs that stay as they are. Done twice it
+    changes nothing more.
+    """
+    if text.isprintable():
+        return text
+    return "".join(sign if _is_plain(sign) or sign in kept else repr(sign)[1:-1] for sign in text)
+
+
+def _is_plain(sign: str) -> bool:
+    return sign.isprintable() or category(sign) == "Zs"
+
+
 def printable(text: str, longest: int = 40) -> str:
-    """Return a name on one line without control characters, cut to ``longest`` characters."""
-    clean = " ".join("".join(sign if sign.isprintable() else " " for sign in text).split()) or "(no name)"
+    """Return a name on one line, its control characters shown, cut to ``longest`` characters."""
+    clean = visible(" ".join(text.split())) or "(no name)"
     return clean if len(clean) <= longest else clean[: longest - 1] + "…"

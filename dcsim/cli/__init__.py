@@ -1,7 +1,8 @@
 """The command line: a verb's file is imported when the verb is called.
 
 The only room that prints or exits. Results go to stdout; errors, one line each, and progress to stderr. Exit codes:
-0 ok, 1 a run failed or missed ``--fail-under``, 2 usage or scenario error, 130 interrupted.
+0 ok, 1 a run failed, missed ``--fail-under`` or could not be printed, 2 usage or scenario error, 130 interrupted
+(Ctrl-C), 143 terminated (SIGTERM).
 """
 
 import errno
@@ -14,6 +15,7 @@ from typing import Any, NoReturn
 import click
 
 import dcsim
+from dcsim.cli.screen import out_page, say, screens
 
 VERBS = {
     "compare": ("compare", "Simulate offers on the same random numbers: which is cheaper, and why."),
@@ -40,7 +42,7 @@ OTHER_WORDS = {
     "help": "--help",
 }
 """What other programs call a verb -> its name here."""
-OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
+OK, FAILED, USAGE = 0, 1, 2
 
 
 class Verbs(click.Group):
@@ -66,6 +68,16 @@ class Verbs(click.Group):
             ctx.fail(_no_verb(args[0]))
         return super().resolve_command(ctx, args)
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Call a verb; click would answer an interrupt with an empty line."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            from dcsim.cli.signals import exit_code
+
+            say("interrupted")
+            raise click.exceptions.Exit(exit_code()) from None
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the verbs from the table, without their modules."""
         with formatter.section("Verbs"):
@@ -75,25 +87,23 @@ class Verbs(click.Group):
         self, args: Sequence[str] | None = None, prog_name: str | None = None, **extra: Any
     ) -> NoReturn:
         """Run one command line and exit; every failure is one line per problem on stderr, never a traceback."""
-        for stream in (sys.stdout, sys.stderr):
-            if hasattr(stream, "reconfigure"):  # a terminal that cannot show a sign must not stop the program
-                stream.reconfigure(errors="replace")
-        code = OK
-        try:
-            code = super().main(args, prog_name or "dcsim", **(extra | {"standalone_mode": False})) or OK
-            if sys.stdout is not None:
-                sys.stdout.flush()
-        except (click.Abort, KeyboardInterrupt):
-            code = INTERRUPTED
-        except Exception as error:
-            if "DCSIM_TRACEBACK" in os.environ:
-                raise
-            code = _told(error)
-        try:
-            if sys.stdout is not None:
-                sys.stdout.flush()
-        except OSError:  # a full disk or a closed pipe: the interpreter must not try once more as it ends
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        from dcsim.cli.signals import exit_code, interruptions
+
+        with interruptions(), screens() as (shown, _):
+            try:
+                code = super().main(args, prog_name or "dcsim", **(extra | {"standalone_mode": False})) or OK
+            except (click.Abort, KeyboardInterrupt):
+                say("interrupted")
+                code = exit_code()
+            except Exception as error:
+                if "DCSIM_TRACEBACK" in os.environ:
+                    raise
+                code = OK if error is shown.lost else _told(error)  # told below
+            shown.flush()
+            if shown.lost is not None:
+                code = code or FAILED
+                if shown.lost.errno != errno.EPIPE:  # else the reader (`| head`) has what it wanted
+                    say(f"dcsim: stdout cannot be written to: {shown.lost.strerror}; what was printed is lost")
         sys.exit(code)
 
 
@@ -121,8 +131,6 @@ def _no_option(error: click.NoSuchOption) -> str:
 
 def _told(error: Exception) -> int:
     """Say on stderr what went wrong and return the exit code."""
-    if isinstance(error, OSError) and error.errno == errno.EPIPE:  # the reader (`| head`) has what it wanted
-        return FAILED
     problems: Iterable[object] | None = getattr(error, "problems", None)  # of scenarios and topologies
     if isinstance(error, click.UsageError):
         where = error.ctx.command_path if error.ctx else "dcsim"
@@ -144,11 +152,6 @@ def _one_line(error: Exception) -> str:
     return f"{type(error).__name__}: {text} (DCSIM_TRACEBACK=1 shows where)"
 
 
-def say(line: str) -> None:
-    """Print one line on stderr."""
-    click.echo(" ".join(line.splitlines()), err=True)
-
-
 @click.group(
     cls=Verbs,
     invoke_without_command=True,
@@ -165,9 +168,14 @@ FILE is a path or the name of a shipped scenario (dcsim list).""",
 def app(ctx: click.Context) -> None:
     """Goodput and cost of GPU clusters that fail: published formulas and simulation, side by side."""
     if ctx.invoked_subcommand is None:
-        click.echo(ctx.get_help())
+        out_page(ctx.get_help())
 
 
 def main() -> None:
     """Run the command line of this process."""
-    app.main()
+    from dcsim.cli.signals import finish
+
+    try:
+        app.main()
+    finally:
+        finish()

@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dcsim.cli import say
 from dcsim.cli.options import FILES, KEPT, PRECISION, SIMULATION, Asked, ProgressLine, example, options, print_result
+from dcsim.cli.screen import say
 
 if TYPE_CHECKING:
     from dcsim.report.page import Page

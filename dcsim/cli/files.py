@@ -11,6 +11,7 @@ from typing import Literal
 import click
 
 from dcsim.cli.options import FILES, JSON, SET, UnknownName, example, scenarios_of
+from dcsim.cli.screen import out, out_json, out_page, styled
 from dcsim.wording import did_you_mean
 
 
@@ -27,11 +28,11 @@ def check_command(files: Sequence[str], overrides: Sequence[str]) -> None:
     from dcsim.scenario import unused_keys
 
     for file, scenario in zip(files, scenarios_of(files, overrides), strict=True):
-        click.echo(f"{file}: ok")
+        out(f"{file}: ok")
         for key in unused_keys(scenario):
-            click.echo(f"  {key} is set, but not used: the simulation of this scenario ignores it")
+            out(f"  {key} is set, but not used: the simulation of this scenario ignores it")
         for each in cautions([scenario]):
-            click.echo(f"  caution: {each.message}")
+            out(f"  caution: {each.message}")
 
 
 @click.command("schema", epilog=example("dcsim schema > dcsim.schema.json"))
@@ -43,7 +44,7 @@ def schema_command() -> None:
     """
     from dcsim.scenario import json_schema
 
-    click.echo(json.dumps(json_schema(), indent=2, allow_nan=False))
+    out_json(json_schema())
 
 
 @click.command("list", epilog=example("dcsim list", "dcsim list strategies", "dcsim list hazards --json"))
@@ -63,13 +64,13 @@ def list_command(topic: str | None, as_json: bool) -> None:
     if as_json:
         from dcsim.decide.estimate import SCHEMA
 
-        click.echo(json.dumps({"schema": SCHEMA, **found}, indent=2))
+        out_json({"schema": SCHEMA, **found})
         return
     page = click.get_current_context().make_formatter()
     for kind, names in found.items():
         with page.section(kind.capitalize()):
             page.write_dl(list(names.items()), col_max=40)
-    click.echo(page.getvalue().strip())
+    out_page(page.getvalue().strip())
 
 
 def _list_topic(topic: str, as_json: bool) -> None:
@@ -81,11 +82,11 @@ def _list_topic(topic: str, as_json: bool) -> None:
     if as_json:
         from dcsim.decide.estimate import SCHEMA
 
-        click.echo(json.dumps({"schema": SCHEMA, **reference(topic).to_json()}, indent=2))
+        out_json({"schema": SCHEMA, **reference(topic).to_json()})
         return
     from dcsim.report.reference import show_reference
 
-    show_reference(reference(topic), sys.stdout)
+    show_reference(reference(topic), styled(sys.stdout))
 
 
 def shipped_descriptions(kind: Literal["scenarios", "topologies"]) -> dict[str, str]:
@@ -138,7 +139,7 @@ def new_command(file: Path, source: str) -> None:
     except OSError as error:
         raise click.BadParameter(f"{file}: {error.strerror}.", param_hint="FILE") from None
     beside = f" with {' and '.join(map(str, copies))}, which it extends" if copies else ""
-    click.echo(f"{file}: a copy of {source}{beside}. Next: dcsim estimate {shlex.quote(str(file))}")
+    out(f"{file}: a copy of {source}{beside}. Next: dcsim estimate {shlex.quote(str(file))}")
 
 
 def extended(path: Path) -> list[Path]:

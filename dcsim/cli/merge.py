@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from dcsim.cli.options import example, writable
+from dcsim.cli.screen import out
 
 
 @click.command(
@@ -34,4 +35,4 @@ def merge_command(given: Sequence[Path], output: Path | None) -> None:
 
     for merged in merge(list(dict.fromkeys(given)), output):
         keep_table(read_sample(merged.folder), merged.folder)
-        click.echo(f"{merged.folder}/: {merged.replications:,} replications of {merged.shards} shards")
+        out(f"{merged.folder}/: {merged.replications:,} replications of {merged.shards} shards")

@@ -1,6 +1,5 @@
 """What the verbs share: options, files that become scenarios, progress, and how a result is printed."""
 
-import json
 import os
 import sys
 import time
@@ -13,7 +12,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from dcsim.cli import INTERRUPTED, say
+from dcsim.cli.screen import out_json, say, styled
+from dcsim.cli.signals import exit_code
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
@@ -196,11 +196,11 @@ def unused_notes(scenarios: "Sequence[Scenario]") -> list[str]:
 def print_result(document: Callable[[], dict[str, Any]], page: "Callable[[], Page]", as_json: bool) -> None:
     """Print a result on stdout, as JSON or as a report."""
     if as_json:
-        click.echo(json.dumps(document(), indent=2, allow_nan=False))
+        out_json(document())
         return
     from dcsim.report.terminal import show
 
-    show(page(), sys.stdout)
+    show(page(), styled(sys.stdout))
 
 
 # --- progress -----------------------------------------------------------------------------------------------------
@@ -249,7 +249,7 @@ class ProgressLine:
             if self.kept and finished:
                 told = f"{finished} finished replications are kept in {self.kept}/, and --resume goes on from there"
             say(f"interrupted: {told}")
-            raise click.exceptions.Exit(INTERRUPTED)
+            raise click.exceptions.Exit(exit_code())
 
     def __call__(self, done: int, total: int, running: "Running") -> None:
         """Show ``done`` of ``total`` replications and the 95 % interval of the scenario that advanced last."""
@@ -279,11 +279,12 @@ class ProgressLine:
 
 
 def _bar() -> "Bar":
-    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+    from dcsim.report.terminal import visible_console
+
     columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.description}", markup=False))
-    return Progress(*columns, console=Console(stderr=True), transient=True)
+    return Progress(*columns, console=visible_console()(file=styled(sys.stderr)), redirect_stdout=False, transient=True)
 
 
 # --- simulations --------------------------------------------------------------------------------------------------

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dcsim.cli import say
 from dcsim.cli.options import Asked, Count, ProgressLine, Word, example, writable
+from dcsim.cli.screen import out, out_document, say
 
 if TYPE_CHECKING:
     from dcsim.decide import Comparison, RunResult
@@ -82,13 +82,12 @@ def report_command(
             made = _opened(folders, workers)
             text = iter([_rendered(kind, made)])
     if str(output) == "-":
-        for piece in text:
-            click.echo(piece, nl=False)
+        out_document(text)
         return
     if output is None:
         output = (given[0] if len(given) == 1 else write_group(folders, made.manifests[0].command)) / FILES[kind]
     _write(output, text)
-    click.echo(str(output))
+    out(str(output))
 
 
 def _trace(folder: Path, replication: int | None, window: str | None, nodes: str | None) -> Iterator[str]:
@@ -178,4 +177,4 @@ def write_comparison(found: "Comparison", asked: Asked) -> None:
 def _tell(path: Path, text: str, asked: Asked) -> None:
     _write(path, [text])
     if not asked.as_json:
-        click.echo(f"report: {path}")
+        out(f"report: {path}")

@@ -1,13 +1,12 @@
 """`dcsim run`: simulate scenarios, each with its own seed."""
 
-import json
 import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from dcsim.cli import FAILED, say
+from dcsim.cli import FAILED
 from dcsim.cli.options import (
     FILES,
     KEPT,
@@ -20,6 +19,7 @@ from dcsim.cli.options import (
     options,
     print_result,
 )
+from dcsim.cli.screen import out, out_json, say
 
 if TYPE_CHECKING:
     from dcsim.decide import RunResult
@@ -162,10 +162,10 @@ def _tell_of_shards(asked: Asked, runs: "Sequence[RunResult]") -> None:
 
     if asked.as_json:
         kept = [{"name": run.scenario.name, "replications": len(run.sample), "folder": str(run.folder)} for run in runs]
-        click.echo(json.dumps({"schema": SCHEMA, "shard": str(asked.shard), "scenarios": kept}, indent=2))
+        out_json({"schema": SCHEMA, "shard": str(asked.shard), "scenarios": kept})
         return
     wanted = asked.replications or REPLICATIONS
     for run in runs:
         name = printable(run.scenario.name)
-        click.echo(f"{name}: shard {asked.shard}: {len(run.sample):,} of {wanted:,} replications in {run.folder}/")
-    click.echo(f"Next, with all shards: dcsim merge {shlex.quote(str(asked.output))}")
+        out(f"{name}: shard {asked.shard}: {len(run.sample):,} of {wanted:,} replications in {run.folder}/")
+    out(f"Next, with all shards: dcsim merge {shlex.quote(str(asked.output))}")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from dcsim.cli.options import JSON, example, print_result
+from dcsim.cli.screen import out, out_json, out_page
 from dcsim.cli.topology_import import import_topology, lines_of, write_file
 from dcsim.wording import did_you_mean
 
@@ -64,7 +65,7 @@ class Topologies(click.Group):
 def topology_command(ctx: click.Context) -> None:
     """Show what a cluster is made of and what fails together; write graphs, pictures and topology files."""
     if ctx.invoked_subcommand is None:
-        click.echo(ctx.get_help())
+        out_page(ctx.get_help())
 
 
 @topology_command.command(
@@ -91,7 +92,7 @@ def list_topologies(as_json: bool) -> None:
             }
             for name, each in found.items()
         }
-        click.echo(json.dumps({"schema": SCHEMA, "topologies": topologies}, indent=2))
+        out_json({"schema": SCHEMA, "topologies": topologies})
         return
     page = click.get_current_context().make_formatter()
     lines = {}
@@ -100,7 +101,7 @@ def list_topologies(as_json: bool) -> None:
         tables = ", ".join(described(each)) or "nodes and racks only"
         lines[name] = f"{node} GPUs per node, {rack} per rack; {tables}. {each.description}"
     page.write_dl(list(lines.items()), col_max=40)
-    click.echo(page.getvalue().rstrip())
+    out_page(page.getvalue().rstrip())
 
 
 @topology_command.command(
@@ -183,7 +184,7 @@ def build_topology(name: str, gpus: int, file: Path, kind: str | None, expand: b
         raise click.BadParameter(why, param_hint="--expand")
     write_file(file, _content(topology, kind, expand))
     what = "picture" if kind == "svg" else "expanded graph" if expand else "graph"
-    click.echo(f"{file}: the {what} of {topology.name} with {gpus:,} GPUs ({kind})")
+    out(f"{file}: the {what} of {topology.name} with {gpus:,} GPUs ({kind})")
 
 
 topology_command.add_command(import_topology)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from dcsim.cli.options import example
+from dcsim.cli.screen import out
 
 if TYPE_CHECKING:
     from dcsim.topology.switch_tree import SwitchTree
@@ -84,13 +85,13 @@ def import_topology(
     nodes, over = sum(len(group[0].nodes) for group in groups), len(groups[0])
     leaves = many(len(tree.leaves), "leaf") + (f" in groups of {over} with the same nodes (rails)" if over > 1 else "")
     found = f"{leaves}, {many(nodes, 'node')}, {many(nodes * gpus_per_node, 'GPU')} from {source}"
-    click.echo(f"{file}: {found}; {text.count('# assumed')} values are assumed and marked so.")
+    out(f"{file}: {found}; {text.count('# assumed')} values are assumed and marked so.")
     if tree.empty:
-        shown = [name if name.isprintable() else repr(name) for name in tree.empty[:MOST_NAMED]]
+        shown = tree.empty[:MOST_NAMED]
         rest = len(tree.empty) - len(shown)
         names = ", ".join(shown) + (f" and {rest:,} more" if rest else "")
-        click.echo(f"Left out, as no nodes are below {'it' if len(tree.empty) == 1 else 'them'}: {names}.")
-    click.echo(f"Next: dcsim topology show {shlex.quote(str(file))}")
+        out(f"Left out, as no nodes are below {'it' if len(tree.empty) == 1 else 'them'}: {names}.")
+    out(f"Next: dcsim topology show {shlex.quote(str(file))}")
 
 
 @contextmanager

@@ -22,10 +22,13 @@ from dcsim.montecarlo.tasks import Task
 from dcsim.scenario import Scenario
 
 _START = """
-import pickle, sys
-sys.path[:] = pickle.load(sys.stdin.buffer)
-from dcsim.montecarlo.worker import serve
-serve()
+import os, pickle, sys
+try:
+    sys.path[:] = pickle.load(sys.stdin.buffer)
+    from dcsim.montecarlo.worker import serve
+    serve()
+except (BrokenPipeError, EOFError, KeyboardInterrupt, pickle.UnpicklingError):
+    os._exit(1)  # the parent has ended: nobody is there to be told
 """
 MOST_TRIES = 3
 """How many workers one task may cost before the run fails."""
@@ -43,13 +46,18 @@ class Worker:
     """The parent's side: starts the process and asks it. ``job``: what ``serve`` reads first, pickled."""
 
     def __init__(self, job: bytes) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", "-c", _START],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env=_ONE_THREAD | os.environ,
-            process_group=0,
-        )
+        # A child inherits what is blocked: its first line in Python comes too late to refuse a Ctrl-C for itself.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-c", _START],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                env=_ONE_THREAD | os.environ,
+                process_group=0,
+            )
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         self._job = job
 
     def ask(self, task: Task) -> Ledgers:

@@ -2,11 +2,14 @@
 
 import os
 import textwrap
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, TextIO
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import fields, is_dataclass, replace
+from functools import cache
+from typing import TYPE_CHECKING, Any, TextIO
 
 from dcsim.report.alignment import GAP, headings_of, label_width, pieces, wide
 from dcsim.report.page import Page, Passage, Table
+from dcsim.wording import visible
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -22,7 +25,7 @@ def show(page: Page, stream: TextIO) -> None:
 
     On a terminal the answer of a page that is longer than the screen stands once more at its end, where a reader is.
     """
-    console = console_on(stream)
+    console, page = console_on(stream), _visible(page)
     with console.capture() as captured:
         _write(page, console, boxed=stream.isatty())
     text = captured.get()
@@ -30,6 +33,17 @@ def show(page: Page, stream: TextIO) -> None:
     if stream.isatty() and page.opening and text.count("\n") > console.height:
         console.print()
         _answer(page, console)
+
+
+def _visible(part: Any) -> Any:
+    """Return a page, or a part of one, whose texts show their control characters: before its layout, for its widths."""
+    if isinstance(part, str):
+        return visible(part)
+    if isinstance(part, tuple):
+        return tuple(map(_visible, part))
+    if is_dataclass(part) and not isinstance(part, type):
+        return replace(part, **{each.name: _visible(getattr(part, each.name)) for each in fields(part)})
+    return part
 
 
 def _write(page: Page, console: "Console", boxed: bool) -> None:
@@ -64,13 +78,25 @@ def _answer(page: Page, console: "Console") -> None:
 
 def console_on(stream: TextIO) -> "Console":
     """Return rich's console on a stream; it honours NO_COLOR, FORCE_COLOR, TERM and COLUMNS."""
-    from rich.console import Console
-
-    console = Console(file=stream, highlight=False, markup=False, emoji=False, soft_wrap=True)
+    console: Console = visible_console()(file=stream, highlight=False, markup=False, emoji=False, soft_wrap=True)
     if not console.is_terminal:  # rich would take the width of the terminal that stdin or stderr is on
         width = os.environ.get("COLUMNS", "")
         console.width = int(width) if width.isdecimal() and int(width) else PIPED_WIDTH
     return console
+
+
+@cache
+def visible_console() -> "type[Console]":
+    """Return rich's console, made to show control characters: the only escapes that it sends are rich's own."""
+    from rich.console import Console, ConsoleOptions, RenderableType
+    from rich.segment import Segment
+
+    class VisibleConsole(Console):
+        def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+            for text, style, control in super().render(renderable, options):
+                yield Segment(text if control else visible(text, "\n"), style, control)
+
+    return VisibleConsole
 
 
 def _paragraph(console: "Console", text: str, style: str, hang: str = "") -> None:

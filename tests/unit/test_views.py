@@ -102,14 +102,15 @@ def test_a_passage_hangs_under_its_labels():
     ("name", "expected"),
     [
         ("Gold", "Gold"),
-        ("\x1b[31mred\x07", "[31mred"),
+        ("\x1b[31mred\x07", "\\x1b[31mred\\x07"),
+        ("\u202egold\ud800", "\\u202egold\\ud800"),
         ("two\nlines", "two lines"),
         ("\n\t ", "(no name)"),
         ("x" * 50, "x" * 39 + "…"),
     ],
 )
 def test_names_are_made_printable(name, expected):
-    """A name has one line, no control characters and at most 40 signs."""
+    """A name has one line of at most 40 signs, and its control characters are shown."""
     assert printable(name) == expected
 
 
