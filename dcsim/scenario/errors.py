@@ -16,7 +16,7 @@ from pydantic_core import ErrorDetails
 from dcsim.recovery.presets import presets
 from dcsim.registry import kind_of, tag
 from dcsim.scenario.model import Scenario
-from dcsim.wording import did_you_mean, nearest, shown
+from dcsim.wording import did_you_mean, nearest, shown, visible
 
 KeyPath = tuple[str | int, ...]
 """Keys and list indices that lead to a value."""
@@ -57,7 +57,7 @@ class Problem:
     def __str__(self) -> str:
         where = self.file or "''" if self.line is None else f"{self.file}:{self.line}"
         line = ": ".join(filter(None, (where, self.path, self.message)))
-        return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in line)
+        return visible(line)
 
 
 class ScenarioError(Exception):

@@ -18,7 +18,7 @@ from dcsim.power import CoolingKeys, PowerKeys
 from dcsim.shipped import shipped_files
 from dcsim.textfile import NoTextError, read_text
 from dcsim.units import Power
-from dcsim.wording import did_you_mean, shown
+from dcsim.wording import did_you_mean, shown, visible
 
 MAX_GPUS = 10_000_000
 """Largest cluster [GPU]; source: assumed, the scenario contract."""
@@ -28,8 +28,8 @@ class TopologyError(Exception):
     """What is wrong with a topology, one line per problem; rebuilt from ``args`` in another process."""
 
     def __init__(self, problems: list[str]) -> None:
-        super().__init__(problems)
-        self.problems = problems
+        self.problems = [visible(problem) for problem in problems]
+        super().__init__(self.problems)
 
     def __str__(self) -> str:
         return "\n".join(self.problems)

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
+from dcsim.wording import visible
 from tests.fuzz.doors import DOORS, REFUSALS
 from tests.fuzz.mutate import Op, bytes_changed, values_changed
 
@@ -44,7 +45,7 @@ def judged(door: str, content: bytes, scratch: Path) -> tuple[str, str]:
     except REFUSALS as error:
         lines = str(error).splitlines() or [""]
         for line in lines:
-            if not line.isprintable() or len(line) > MOST_SIGNS or not line:
+            if visible(line) != line or len(line) > MOST_SIGNS or not line:
                 return "line", f"{len(line)} signs: {line[:2000]!r}"
         return "refused", ""
     except HangError:
