@@ -22,9 +22,9 @@ def hook(name, args):
     if left and name == event and part in (str(args[0]) if args else ""):
         left -= 1
         if not left:
-            os.kill(os.getppid() if here == "worker" else os.getpid(), int(number))
             if here == "worker":
                 os.kill(os.getpid(), 2)  # as a batch system, which signals all processes of a job
+            os.kill(os.getppid() if here == "worker" else os.getpid(), int(number))
 if here == who:
     sys.addaudithook(hook)
 """

@@ -259,7 +259,7 @@ def test_an_existing_cluster_is_used_and_left_running(ray, home, tmp_path):
 
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_run_ends_its_ray(tmp_path, sign):
-    """Ctrl-C and SIGTERM keep what is finished, exit with 130 and 143, and leave nothing of the run's Ray."""
+    """Ctrl-C and SIGTERM keep what is finished, exit with 130 or 143, and leave nothing of the run's Ray."""
     with TemporaryDirectory(dir="/tmp", prefix="ray") as short:
         given = ("run", "pretrain-5184/gold", "--engine", "simpy", "-n", 100_000, "--executor", "ray", "--workers", 2)
         with start(tmp_path, *given, TMPDIR=short, RAY_ADDRESS="") as run:
