@@ -44,9 +44,11 @@ MOMENTS = [
     ("parent", "os.rename", "", 1),
     ("parent", "os.rename", "", 2),
     ("parent", "os.rename", "", 3),
+    ("parent", "os.rename", "", 6),
+    ("parent", "os.rename", "", 9),
     ("parent", "os.listdir", "kept", 1),
     ("parent", "import", "dcsim.report.whole", 1),
-    ("parent", "open", "report.html", 1),
+    ("parent", "import", "dcsim.report.html", 1),
 ]
 
 
@@ -98,7 +100,12 @@ def parts(folder):
 @pytest.mark.parametrize(
     ("moment", "number"),
     [
-        pytest.param(moment, number, id=f"{number.name} at {' '.join(map(str, moment))}")
+        pytest.param(
+            moment,
+            number,
+            id=f"{number.name} at {' '.join(map(str, moment))}",
+            marks=[pytest.mark.exhaustive] if index % 3 else [],
+        )
         for index, moment in enumerate(MOMENTS)
         for number in (SIGNALS if "Popen" in moment[1] else (SIGNALS[index % 2],))
     ],
