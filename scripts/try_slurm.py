@@ -2,10 +2,11 @@
 
 munged, slurmctld and slurmd run in the foreground as children of this process, with a configuration, a key, sockets
 and ports of their own in a temporary folder. The two blocks of the page are run as they stand; only the CPUs of a
-task are fewer, and the node declares more memory than the machine may have. A task is requeued in the middle of its
-runs. The merged run is then compared, byte for byte, with one that nobody disturbed.
+task are fewer, and the runs if asked for, and the node declares more memory than the machine may have. A task is
+requeued in the middle of its runs. The merged run is then compared, byte for byte, with one that nobody disturbed.
 """
 
+import argparse
 import os
 import re
 import shlex
@@ -18,6 +19,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import TypeVar
@@ -30,12 +32,14 @@ CPUS = 2
 STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 MOST_CPUS = 8
 """Of the node, whatever the machine has: as many CPUs as that run the page's tasks soon enough."""
+RUNS = 100_000
+"""Of the page."""
 LIMIT_S = 180.0
 """How long one step may take; source: assumed."""
 BLOCK = re.compile(r"^```bash\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SCENARIO = """\
 name = "Mine"
-horizon = "5 d"
+horizon = "90 d"
 [cluster]
 topology = "gb300-nvl72"
 gpus = 144
@@ -123,7 +127,7 @@ def until(what: str, condition: Callable[[], Found | None]) -> Found:
     while time.monotonic() < deadline:
         if found := condition():
             return found
-        time.sleep(0.1)
+        time.sleep(0.05)
     raise Failure(f"waited {LIMIT_S:.0f} s for {what}")
 
 
@@ -172,6 +176,10 @@ class Slurm:
         if done.returncode:
             raise Failure(f"{shlex.join(command)}: exit {done.returncode}: {(done.stderr or done.stdout).strip()}")
         return done.stdout
+
+    def restarted(self, job: str) -> bool:
+        """Whether a job was requeued."""
+        return "Restarts=1" in self.call("scontrol", "show", "job", job)
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -253,9 +261,11 @@ _FOREIGN = ("SLURM", "SBATCH", "SRUN", "SALLOC", "MUNGE", "PYTHON")
 """Beginnings of variables that would reach into the tried Slurm, or that are set here."""
 
 
-def try_array(slurm: Slurm) -> None:
+def try_array(slurm: Slurm, runs: int) -> None:
     """Submit the page's blocks, requeue a task in the middle, and compare the bytes. Raises Failure."""
-    script, submit = blocks()
+    script, submit = (block.replace(f"-n {RUNS}", f"-n {runs}") for block in blocks())
+    if script.count(f"-n {runs} ") + submit.count(f"-n {runs} ") != 2:
+        raise Failure(f"{PAGE.name} does not ask for {RUNS} runs, once for the shards and once for the report")
     work = slurm.work
     (work / "mine.toml").write_text(SCENARIO)
     (work / "shards.sh").write_text(script)
@@ -264,23 +274,31 @@ def try_array(slurm: Slurm) -> None:
     (slurm.home / "bin/sbatch").chmod(0o755)
     slurm.call("bash", "-euc", submit)
 
-    def kept() -> tuple[str, str, list[Path]] | None:
-        """A running task of the array that has kept some of its runs and has not finished: job, task and parts."""
-        for line in slurm.call("squeue", "--noheader", "--states=RUNNING", "--format=%F %K").splitlines():
-            job, task = line.split()
-            parts = [*work.glob(f"shards/*.shard-{int(task) + 1}-of-*/replications/part-*.parquet")]
-            if len(parts) >= 3:
-                return job, task, parts
-        return None
+    def kept() -> tuple[int, list[Path]]:
+        """Return the number of a task that has kept some of its runs and has not finished, and its parts."""
+        for shard in work.glob("shards/*.shard-*"):
+            task = int(shard.name.split("-")[-3]) - 1
+            parts = [*shard.glob("replications/part-*.parquet")]
+            if len(parts) >= 2 and task not in tried and not (shard / "replications/all.parquet").exists():
+                return task, parts
+        if not slurm.call("squeue", "--noheader"):
+            raise Failure("every task finished before it could be requeued: ask for more --runs")
+        return 0, []
 
-    job, task, parts = until("a task with some of its runs", kept)
-    name = f"{job}_{task}"
-    for process, command in slurm.processes().items():
-        if " dcsim run " in command and (has := len(os.sched_getaffinity(process))) < CPUS:
-            raise Failure(f"a task with {CPUS} CPUs runs on {has}: {command}")
-    slurm.call("scontrol", "requeue", name)
-    until("the requeue", lambda: "Restarts=1" in slurm.call("scontrol", "show", "job", name))
-    print(f"requeued task {task} of the array with {len(parts)} of its parts kept", flush=True)
+    (job,) = set(slurm.call("squeue", "--noheader", "--name=dcsim", "--format=%F").split())
+    tried: set[int] = set()
+    while True:
+        task, parts = until("a task with some of its runs", lambda: found if (found := kept())[1] else None)
+        for process, command in slurm.processes().items():
+            if " dcsim run " in command and (has := len(os.sched_getaffinity(process))) < CPUS:
+                raise Failure(f"a task with {CPUS} CPUs runs on {has}: {command}")
+        name = f"{job}_{task}"
+        slurm.call("scontrol", "requeue", name)
+        until("the requeue", partial(slurm.restarted, name))
+        if all(part.exists() for part in parts):
+            break
+        tried.add(task)  # it finished before Slurm stopped it
+    print(f"requeued task {task} of the array with {len(parts)} or more of its parts kept", flush=True)
 
     # meanwhile, the run that nobody disturbs: the last command of the page, in a folder of its own
     alone = re.search(r"&& (dcsim run .*) --resume'", submit)
@@ -310,6 +328,10 @@ def try_array(slurm: Slurm) -> None:
 
 
 def main() -> int:
+    """Try it: exit code 0, 1 with a line of what went wrong, 2 where it cannot be tried."""
+    parser = argparse.ArgumentParser(prog="scripts/try-slurm", description="Run the Slurm array of docs/clusters.md.")
+    parser.add_argument("--runs", type=int, default=RUNS, help="runs in all (default: those of the page, %(default)s)")
+    runs = parser.parse_args().runs
     if why := missing():
         print(f"scripts/try-slurm: {why}", file=sys.stderr)
         return 2
@@ -324,7 +346,7 @@ def main() -> int:
             slurm = Slurm(Path(home))
             with slurm.running():
                 print(f"{slurm.call('slurmctld', '-V').strip()} in {home}", flush=True)
-                try_array(slurm)
+                try_array(slurm, runs)
     except Failure as failure:
         print(f"scripts/try-slurm: {failure}", file=sys.stderr)
         return 1

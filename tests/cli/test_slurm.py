@@ -19,9 +19,9 @@ real = pytest.mark.skipif(try_slurm.missing() is not None, reason=str(try_slurm.
 
 
 def start():
-    """Start the script with the interpreter of the tests."""
+    """Start the script with the interpreter of the tests, for fewer runs than the page has."""
     return subprocess.Popen(
-        [sys.executable, "-P", SCRIPT],
+        [sys.executable, "-P", SCRIPT, "--runs", "16000"],
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
 
@@ -46,7 +46,7 @@ def test_the_array_of_the_docs_runs_on_a_real_slurm():
         out, err = trial.communicate()
     assert (trial.returncode, err) == (0, "")
     first, requeued, same = out.splitlines(keepends=True)
-    assert re.fullmatch(r"requeued task \d of the array with \d+ of its parts kept\n", requeued)
+    assert re.fullmatch(r"requeued task \d of the array with \d+ or more of its parts kept\n", requeued)
     assert re.fullmatch(r"merged and undisturbed run: the same [\d,]+ bytes in 5 files\n", same)
     assert left_of(first) == []
 
@@ -68,5 +68,6 @@ def test_an_interrupted_trial_leaves_nothing(number):
 def test_a_machine_without_slurm_is_told(monkeypatch, tmp_path, capsys):
     """Without slurm-wlm and munge one line says what is missing, and nothing is started."""
     monkeypatch.setattr(try_slurm, "_path", lambda: str(tmp_path))
+    monkeypatch.setattr(sys, "argv", [str(SCRIPT)])
     assert try_slurm.main() == 2
     assert capsys.readouterr() == ("", "scripts/try-slurm: slurm-wlm and munge are not installed\n")
