@@ -5,6 +5,7 @@ import os
 import re
 import shlex
 import signal
+import stat
 import subprocess
 import sys
 import tempfile
@@ -134,6 +135,14 @@ def start(folder, *arguments, **environment):
 def problems(stderr):
     """What was said but for how far it is."""
     return [line for line in stderr.splitlines() if not line.startswith("simulating: ")]
+
+
+def test_only_this_user_sees_what_ray_keeps(ray, home):
+    """The folder of a Ray of this machine is closed to others, though Ray opens what it makes itself to all."""
+    assert ray.is_initialized()
+    (folder,) = Path(home).iterdir()
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert list(folder.glob("*/session_*/sockets/*")) != []
 
 
 def test_ray_and_local_workers_write_the_same_bytes(ray, dcsim):
