@@ -231,7 +231,7 @@ def _start(workers: int, folder: Path) -> None:
         object_store_memory=STORE_BYTES,
         logging_level="error",
         log_to_driver=False,
-        _temp_dir=str(folder),
+        _temp_dir=str(folder / "ray"),  # Ray opens the folder that it is given to all users
     )
 
 
@@ -260,7 +260,7 @@ def _refusals(address: str) -> Iterator[None]:
 
 
 def _folder() -> Path:
-    """Make the folder of a Ray of this machine, where only this user can look."""
+    """Make the folder that holds the one of a Ray of this machine; only this user can look into it."""
     base = tempfile.gettempdir()
     return Path(tempfile.mkdtemp(prefix="dcsim-", dir=base if len(os.fsencode(base)) <= _LONGEST_BASE else "/tmp"))
 

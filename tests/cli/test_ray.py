@@ -3,13 +3,16 @@
 import json
 import os
 import re
+import secrets
 import shlex
 import signal
+import socket
+import stat
 import subprocess
 import sys
 import tempfile
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -136,6 +139,14 @@ def problems(stderr):
     return [line for line in stderr.splitlines() if not line.startswith("simulating: ")]
 
 
+def test_only_this_user_sees_what_ray_keeps(ray, home):
+    """The folder of a Ray of this machine is closed to others, though Ray opens what it makes itself to all."""
+    assert ray.is_initialized()
+    (folder,) = Path(home).iterdir()
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert list(folder.glob("*/session_*/sockets/*")) != []
+
+
 def test_ray_and_local_workers_write_the_same_bytes(ray, dcsim):
     """A run on Ray prints the same and keeps byte for byte the same files as one by this machine's own workers."""
     local = dcsim("run", "small.toml", "other.toml", "-n", 5, "--workers", 2, "-o", "local", "--json")
@@ -151,6 +162,68 @@ def test_every_verb_that_simulates_may_use_ray(ray, dcsim, verb):
     """`compare` and `explain` say the same whoever simulates."""
     given = (verb, "small.toml", *["other.toml"][: verb == "compare"], "-n", 2, "--json")
     assert dcsim(*given, "--executor", "ray").stdout == dcsim(*given).stdout != ""
+
+
+@pytest.fixture
+def nodes(monkeypatch):
+    """A cluster by `ray start`, each node at a loopback address of its own: a head without CPUs and two with one.
+
+    Gives its address, and the raylet of a node by the node's number. Nodes start one after the other: two that share
+    a folder and start at once take the same socket.
+    """
+    monkeypatch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(32))  # for the nodes and for the run
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    with socket.create_server(("127.0.0.2", 0)) as free:
+        address = "{}:{}".format(*free.getsockname())
+
+    def started(number, *role):
+        given = [
+            "--num-cpus=0" if number == 2 else "--num-cpus=1",
+            "--num-gpus=0",
+            f"--object-store-memory={80 * 2**20}",
+        ]
+        given += ["--min-worker-port=0", "--max-worker-port=0", "--dashboard-agent-listen-port=0"]
+        subprocess.run(
+            [Path(sys.executable).with_name("ray"), "start", *role, f"--node-ip-address=127.0.0.{number}", *given],
+            stdin=subprocess.DEVNULL, capture_output=True, check=True, timeout=LIMIT_S,
+        )  # fmt: skip
+
+    def raylet(number):
+        (found,) = processes("/raylet ", home, f"--node_ip_address=127.0.0.{number} ")
+        return found
+
+    with TemporaryDirectory(dir="/tmp", prefix="ray") as home:
+        try:
+            started(
+                2, "--head", f"--port={address.partition(':')[2]}", "--include-dashboard=false", f"--temp-dir={home}"
+            )
+            started(3, f"--address={address}")
+            started(4, f"--address={address}")
+            yield address, raylet
+        finally:  # `ray stop` would end every Ray of this machine
+            while left := processes(home):
+                for each in left:
+                    with suppress(ProcessLookupError):
+                        os.kill(each, signal.SIGKILL)
+
+
+def test_a_killed_node_costs_nothing(nodes, dcsim, tmp_path):
+    """A run on three nodes of which one is killed in the middle of a task leaves the bytes of a local run."""
+    address, raylet = nodes
+    given = ("run", "pretrain-5184/gold", "--engine", "simpy", "-n", 40, "--no-report", "-o")
+    with start(tmp_path, *given, "there", "--executor", "ray", RAY_ADDRESS=address) as run:
+        until(lambda: len([*tmp_path.glob("there/*/replications/part-*.parquet")]) > 3 or run.poll() is not None)
+        victim = raylet(4)
+        busy = until(lambda: processes(WORKING, parents={victim}))
+        os.kill(victim, signal.SIGKILL)
+        out, err = run.communicate()
+    assert (run.returncode, problems(err)) == (0, []), out
+    until(lambda: not busy.keys() & processes("ray::").keys())
+    assert raylet(3)
+    assert dcsim(*given[:-2], "-o", "local").exit_code == 0
+    assert files("there") == files("local")
 
 
 def test_a_killed_worker_costs_nothing(ray, home):

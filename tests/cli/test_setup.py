@@ -64,7 +64,7 @@ def stamp_for(checkout, *levels):
 def pretend_ready(checkout, venv, *levels):
     """Put in an environment with a stamp for the levels, whose interpreter only says how it was called."""
     (venv / "bin").mkdir(parents=True)
-    (venv / "bin/python").write_text('#!/bin/sh\necho called with "$@"\n')
+    (venv / "bin/python").write_text('#!/bin/sh\necho called with "$@" | tee -a "${0%/*}/../calls"\n')
     (venv / "bin/python").chmod(0o755)
     (venv / "stamp").write_text(stamp_for(checkout, *levels))
 
@@ -103,10 +103,48 @@ def test_a_core_environment_is_added_to_for_development(checkout, venv):
     site.mkdir(parents=True)
     out, err = start(checkout, "-k", "name", script="test").communicate()
     assert f"setting up {venv.name}" in err
-    assert "called with -I -m pip install" in err
+    assert "called with -I -m pip install" in (venv / "calls").read_text()
     assert out.splitlines()[-1] == "called with -m pytest -n 2 --dist loadgroup -m not exhaustive -k name"
     assert (venv / "stamp").read_text() == stamp_for(checkout, "core", "dev")
     assert (site / "dcsim-checkout.pth").exists()
+
+
+def test_a_set_up_without_a_network_says_so_in_a_line(checkout, venv):
+    """Without a network the set-up ends with one line and no stamp; with one, the next call finishes it."""
+    (checkout / "requirements/core.txt").write_text(f"nowhere==1.0 --hash=sha256:{64 * '0'}\n")
+    index = {"PIP_INDEX_URL": "http://127.0.0.1:9/", "PIP_EXTRA_INDEX_URL": "", "PIP_FIND_LINKS": ""}
+    call = start(checkout, **index)
+    out, err = call.communicate()
+    assert (call.returncode, out) == (1, "")
+    began, said = err.splitlines()
+    assert began.startswith(f"dcsim: setting up {venv.name}")
+    assert said == ("dcsim: no network: pip reaches no package index (Connection refused); only the set-up needs one")
+    assert not (venv / "stamp").exists()
+    (checkout / "requirements/core.txt").write_text("# nothing\n")
+    assert start(checkout).communicate()[0] == f"ran in caller from {checkout / 'dcsim'}\n"
+
+
+def test_another_failure_of_pip_is_shown(checkout):
+    """What pip says of a package that an index does not have is shown, and not taken for a missing network."""
+    (checkout / "requirements/core.txt").write_text(f"nowhere==1.0 --hash=sha256:{64 * '0'}\n")
+    call = start(checkout, PIP_NO_INDEX="1", PIP_FIND_LINKS=str(checkout))
+    err = call.communicate()[1]
+    assert call.returncode == 1
+    assert "No matching distribution found for nowhere==1.0" in err
+    assert "the set-up failed" in err.splitlines()[-1]
+    assert "no network" not in err
+
+
+def test_a_ready_environment_needs_no_network(checkout, venv):
+    """Once it is set up, an environment runs with no index, and holds no pip or setuptools of the interpreter's age."""
+    assert start(checkout).communicate()[0].startswith("ran in caller")
+    site = next(venv.glob("lib/python3.*/site-packages"))
+    assert [path.name for path in site.iterdir() if path.name.startswith(("pip", "setuptools"))] == []
+    index = {"PIP_INDEX_URL": "http://127.0.0.1:9/", "PIP_EXTRA_INDEX_URL": "", "PIP_FIND_LINKS": ""}
+    assert start(checkout, "again", **index).communicate() == (
+        f"ran again in caller from {checkout / 'dcsim'}\n",
+        "",
+    )
 
 
 @pytest.mark.parametrize(

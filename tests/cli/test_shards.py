@@ -129,7 +129,7 @@ def test_the_slurm_jobs_of_the_docs_give_the_undivided_run(tmp_path):
     (tools := tmp_path / "bin").mkdir()
     for name, text in (
         ("sbatch", SLURM),
-        ("srun", '#!/bin/bash\nexec "$@"\n'),
+        ("srun", '#!/bin/bash\nwhile [[ $1 == --* ]]; do shift; done\nexec "$@"\n'),
         ("dcsim", f'#!/bin/bash\nexec "{sys.executable}" -P -m dcsim "$@"\n'),
     ):
         (tools / name).write_text(text)
