@@ -241,14 +241,14 @@ def merge_input(content: bytes, scratch: Path) -> None:
 
 
 DOORS = {
-    "scenario": Door(scenario_inputs, scenario, toml=True, share=0.12),
-    "--set": Door(cache(lambda: corpus("set")), overrides, share=0.08),
-    "topology": Door(topology_inputs, topology, toml=True, share=0.25),
-    "topology import": Door(cache(lambda: corpus("import")), imported, share=0.40),
-    "outages, CSV": Door(outage_inputs("csv"), outages("csv"), share=0.08),
-    "outages, parquet": Door(outage_inputs("parquet"), outages("parquet"), share=0.04),
-    "run folder": Door(folder_inputs, run_folder, share=0.005),
-    "report": Door(folder_inputs, report_input, share=0.02),
-    "merge": Door(shard_inputs, merge_input, share=0.005),
+    "scenario": Door(scenario_inputs, scenario, toml=True, share=0.06),
+    "--set": Door(cache(lambda: corpus("set")), overrides, share=0.04),
+    "topology": Door(topology_inputs, topology, toml=True, share=0.20),
+    "topology import": Door(cache(lambda: corpus("import")), imported, share=0.59),
+    "outages, CSV": Door(outage_inputs("csv"), outages("csv"), share=0.06),
+    "outages, parquet": Door(outage_inputs("parquet"), outages("parquet"), share=0.035),
+    "run folder": Door(folder_inputs, run_folder, share=0.0025),
+    "report": Door(folder_inputs, report_input, share=0.01),
+    "merge": Door(shard_inputs, merge_input, share=0.0025),
 }
 """Doors by name."""
