@@ -5,6 +5,7 @@ operating system through ``disk`` alone. A test can put another ``Disk`` in its 
 end the process there.
 """
 
+import errno
 import os
 import re
 import secrets
@@ -299,7 +300,12 @@ def output(path: Path) -> Iterator[Sink]:
         except FileNotFoundError:
             mode = 0
         if stat.S_ISFIFO(mode) or stat.S_ISCHR(mode):
-            descriptor = disk.open(path, os.O_WRONLY | os.O_NONBLOCK)  # a pipe that nobody reads is an error
+            try:
+                descriptor = disk.open(path, os.O_WRONLY | os.O_NONBLOCK)
+            except OSError as error:
+                if error.errno == errno.ENXIO:
+                    raise OSError(0, "is a pipe that nobody reads") from error
+                raise
             try:
                 os.set_blocking(descriptor, True)
                 sink = Sink(descriptor)

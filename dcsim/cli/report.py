@@ -19,8 +19,8 @@ FILES = {"html": "report.html", "markdown": "report.md", "csv": "report.csv", "t
 
 
 def _file(context: click.Context, parameter: click.Parameter, path: Path | None) -> Path | None:
-    """Refuse a file that could not be written, before any work is done; - is stdout."""
-    if path is not None and str(path) != "-":
+    """Refuse a file that could not be written, before any work is done; - is stdout, a pipe or device is as it is."""
+    if path is not None and str(path) != "-" and not (path.is_fifo() or path.is_char_device()):
         writable(context, parameter, path.absolute().parent)
     return path
 

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import re
 import shutil
 from functools import partial
@@ -239,3 +240,24 @@ def test_a_batch_run_says_what_its_report_leaves_out(dcsim):
     text = Page(report_of().read_text()).text
     assert "A typical month, and the worst" in text
     assert "left out: they need a log" not in text
+
+
+def test_a_report_goes_into_pipes_and_devices_and_replaces_no_link(dcsim):
+    """-o writes to a pipe that is read and to a device; a link, and a pipe that nobody reads, are refused in a line."""
+    dcsim("run", "small.toml", "-n", 2, "--workers", 1, "--no-report")
+    (folder,) = Path("outputs").iterdir()
+    content = dcsim("report", folder, "--format", "csv", "-o", "-").stdout
+    os.mkfifo("pipe")
+    told = dcsim("report", folder, "--format", "csv", "-o", "pipe")
+    assert (told.exit_code, told.stderr) == (1, "dcsim: pipe: is a pipe that nobody reads\n")
+    reader = os.open("pipe", os.O_RDONLY | os.O_NONBLOCK)
+    assert dcsim("report", folder, "--format", "csv", "-o", "pipe").exit_code == 0
+    assert os.read(reader, 10**6).decode().replace("\r\n", "\n") == content
+    os.close(reader)
+    assert dcsim("report", folder, "--format", "csv", "-o", os.devnull).exit_code == 0
+    assert Path(os.devnull).is_char_device()
+    Path("mine.csv").write_text("mine")
+    Path("link.csv").symlink_to("mine.csv")
+    told = dcsim("report", folder, "--format", "csv", "-o", "link.csv")
+    assert told.stderr == "dcsim: link.csv: is a symbolic link; only a regular file is replaced\n"
+    assert (told.exit_code, Path("mine.csv").read_text()) == (1, "mine")
