@@ -5,7 +5,7 @@ import resource
 import time
 from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -42,11 +42,14 @@ def block(door: str, count: int, seed: tuple[int, ...]) -> Block:
 def blocks(inputs: int, seed: int, doors: list[str], workers: int) -> Iterator[Block]:
     """Yield what came of each block, as it comes."""
     shares = {door: DOORS[door].share for door in doors}
-    with ProcessPoolExecutor(workers, max_tasks_per_child=8) as pool:
-        tasks = []
-        for number, door in enumerate(doors):
-            left = round(inputs * shares[door] / sum(shares.values()))
-            for index, start in enumerate(range(0, left, BLOCK)):
-                tasks.append(pool.submit(block, door, min(BLOCK, left - start), (seed, number, index)))
-        for each in as_completed(tasks):
-            yield each.result()
+    tasks = []
+    for number, door in enumerate(doors):
+        left = round(inputs * shares[door] / sum(shares.values()))
+        for index, start in enumerate(range(0, left, BLOCK)):
+            tasks.append((door, min(BLOCK, left - start), (seed, number, index)))
+    with get_context("spawn").Pool(workers, maxtasksperchild=8) as pool:  # an executor with this limit can hang
+        yield from pool.imap_unordered(_block, tasks)
+
+
+def _block(task: tuple[str, int, tuple[int, ...]]) -> Block:
+    return block(*task)
