@@ -82,9 +82,6 @@ TaskPluginParam=autobind=threads
 SelectType=select/cons_tres
 SelectTypeParameters=CR_CPU_Memory
 SchedulerParameters=batch_sched_delay=0,sched_interval=1,bf_interval=1
-JobAcctGatherType=jobacct_gather/none
-AccountingStorageType=accounting_storage/none
-MpiDefault=none
 JobFileAppend=1
 KillWait=5
 ReturnToService=2

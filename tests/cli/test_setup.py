@@ -193,6 +193,53 @@ def locked(level):
     return dict(re.findall(r"^([a-z0-9-]+)==(\S+)", text, re.MULTILINE))
 
 
+UV = """#!/bin/bash
+while [[ $# -gt 0 ]]; do
+    case $1 in
+        --output-file) printf '%s\\n' 'new==1.0 --hash=x' 'kept==1.0 --hash=x' 'moved==2.0 --hash=x' >"$2"; exit ;;
+        pip-audit) echo "$AUDIT"; exit 1 ;;
+        scripts/*) exec "$PYTHON" "$@" ;;
+    esac
+    shift
+done
+"""
+NOT_KNOWN = '{"name": "moved", "skip_reason": "not found"}'
+NO_LIST = "advisories: not checked, for no list of them can be reached from here"
+
+
+@pytest.mark.parametrize(
+    ("audit", "code", "told"),
+    [
+        ("", 0, [NO_LIST]),
+        (f'{{"dependencies": [{NOT_KNOWN}]}}', 0, [NO_LIST]),
+        ('{"dependencies": [{"name": "kept", "version": "1.0", "vulns": []}]}', 0, ["advisories: none for 1 packages"]),
+        (
+            f'{{"dependencies": [{NOT_KNOWN}, {{"name": "kept", "version": "1.0", '
+            '"vulns": [{"id": "CVE-1", "fix_versions": ["1.1"]}]}]}',
+            1,
+            ["advisories: the list does not know moved", "advisories: kept 1.0: CVE-1, fixed in 1.1"],
+        ),
+    ],
+    ids=["no answer", "knows nothing", "none", "one"],
+)
+def test_a_new_lock_says_what_changed_and_what_advisories_say(checkout, audit, code, told):
+    """scripts/lock names each package that came, went or changed, then the advisories; a list of none is no check."""
+    uv = checkout.parent / "tools/uv"
+    uv.parent.mkdir()
+    uv.write_text(UV)
+    uv.chmod(0o755)
+    for level in LEVELS:
+        (checkout / f"requirements/{level}.txt").write_text("gone==1.0 --hash=x\nkept==1.0\nmoved==1.0\n")
+    path = f"{uv.parent}{os.pathsep}{os.environ['PATH']}"
+    call = start(checkout, script="lock", PATH=path, AUDIT=audit)
+    out, err = call.communicate()
+    changed = ["  gone  1.0 -> (none)", "  moved  1.0 -> 2.0", "  new  (none) -> 1.0"]
+    expected = [line for level in ("dev", "core") for line in (f"requirements/{level}.txt:", *changed)]
+    assert (call.returncode, out.splitlines(), err) == (code, expected + told, "")
+    call = start(checkout, "--check", script="lock", PATH=path, AUDIT=audit)
+    assert (call.communicate()[0].splitlines(), call.returncode) == (told, code)
+
+
 def test_the_locks_agree():
     """Development holds every package of the core in the same version, so that it can stand in for it."""
     assert locked("core").items() < locked("dev").items()

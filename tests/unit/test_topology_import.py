@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -243,6 +244,10 @@ def tree(switches: str) -> str:
 
 
 QUOTES = "must be text (in quotes where YAML sees something else)"
+try:
+    date(2001, 99, 99)
+except ValueError as error:
+    NO_MONTH = str(error)  # Python 3.14 says more than 3.13
 NO_LEAF = "which names no leaf switch; allowed: tree, block"
 
 
@@ -254,7 +259,7 @@ NO_LEAF = "which names no leaf switch; allowed: tree, block"
         ("- a: [", ["line 1: found no YAML: expected the node content, but found '<stream end>'"]),
         ("- topology: t\n  topology: u", ["line 2: found 'topology' twice; allowed: once"]),
         ("[" * 3000, ["found no YAML: nested too deeply"]),
-        ("- 2001-99-99", ["found no YAML: month must be in 1..12"]),
+        ("- 2001-99-99", [f"found no YAML: {NO_MONTH}"]),
         ("- a\n--- \n- b", ["line 2: found no YAML: but found another document"]),
         ("- t", ["topology 0: found 't'; must be a table"]),
         ("- tree: {}", ["topology 0: missing topology, its name"]),
