@@ -219,6 +219,8 @@ def _is_form(part: str) -> bool:
 def _fields_at(path: Iterable[str]) -> dict[str, FieldInfo]:
     model: Any = TopologyDescription
     for key in path:
+        if key.isdecimal():  # an entry of a list of tables
+            continue
         field = model.model_fields.get(key)
         annotation = field.annotation if field is not None else None
         models = [each for each in (annotation, *get_args(annotation)) if isinstance(each, type)]
