@@ -14,7 +14,8 @@ import pytest
 ROOT = Path(__file__).parents[2]
 OWN = "{}.{}".format(*sys.version_info)
 VERSIONS = [
-    pytest.param(each, marks=pytest.mark.xdist_group(f"wheel-{each}")) for each in ("3.11", "3.12", "3.13", "3.14")
+    pytest.param(each, marks=[pytest.mark.xdist_group(f"wheel-{each}"), *([pytest.mark.exhaustive] * (each != OWN))])
+    for each in ("3.11", "3.12", "3.13", "3.14")
 ]
 PROBE = "import ensurepip, sys, venv; print('%d.%d' % sys.version_info[:2])"
 
