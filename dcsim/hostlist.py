@@ -30,7 +30,7 @@ def expand(hostlist: str, most: int) -> tuple[str, ...]:
         raise TooManyNames(f"allowed: {most} names")
     try:
         return tuple(NodeSet(_RANGE.sub(_same_width, hostlist), resolver=RESOLVER_NOGROUP))
-    except (NodeSetException, ValueError) as error:  # ValueError: a number of more digits than Python reads
+    except (NodeSetException, ValueError, AssertionError) as error:  # numbers of more digits than Python, or it, reads
         raise HostlistError(f"must be a hostlist like {EXAMPLE}: {error!s:.200}") from None
 
 

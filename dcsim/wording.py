@@ -8,6 +8,8 @@ from unicodedata import category
 
 MOST_NAMED = 5
 """Names that one suggestion lists; source: assumed, what a reader takes in at a glance."""
+LONGEST_NAME = 60
+"""Longest name that is suggested; source: assumed, a longer one would drown the message."""
 _SHORTEST_PART = 3
 _SHORTEST_ABBREVIATION = 2
 
@@ -35,7 +37,7 @@ def nearest(found: str, allowed: Iterable[str]) -> list[str]:
     order in which they stand there, its beginning first; the beginnings of its words; a part of it, or it a part; an
     abbreviation of its words or their initials; else few changed letters. Upper and lower case are alike.
     """
-    names = list(dict.fromkeys(allowed))
+    names = [name for name in dict.fromkeys(allowed) if len(name) <= LONGEST_NAME]
     flat, words = _flat(found), _words(found)
     if not flat:
         return []
