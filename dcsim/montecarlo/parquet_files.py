@@ -173,7 +173,12 @@ class ParquetFiles:
             raise DamagedError("not of this scenario")
         if not groups or len(groups) != metadata.num_row_groups:
             raise DamagedError("no replications in it")
-        return metadata, groups, damaged
+        end = len(MAGIC)
+        for group in groups:
+            damaged |= group.offset != end
+            end = group.offset + group.length
+        rest = file.size - end - HEADER.size
+        return metadata, groups, damaged or rest not in (len(tail), 2 * len(tail))
 
     def _load(self, file: Source, metadata: Any, index: int, group: RowGroup) -> Ledgers:
         """Read one row group and verify it; raises DamagedError."""

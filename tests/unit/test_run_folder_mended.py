@@ -184,3 +184,15 @@ def test_what_became_of_files_is_said_also_when_the_run_fails(tmp_path):
     with pytest.raises(ArithmeticError) as caught:
         replicate(small(), 3, workers=1, store=RunFolder(tmp_path, small()), resume=True, simulate=fails)
     assert f"{path}: not a whole parquet file; removed, its replications are run again" in caught.value.__notes__
+
+
+def test_bytes_that_were_put_in_are_taken_out(tmp_path):
+    """A file that has grown anywhere, also where nothing is read, is written anew."""
+    store, _ = run(tmp_path, 3)
+    whole = files(store.folder)
+    path, content = store.folder / "replications/all.parquet", whole["replications/all.parquet"]
+    ((_, _, start, length, _),) = metadata(path)
+    for position in (0, 4, start + length // 2, start + length, start + length + 7, len(content) - 8, len(content)):
+        path.write_bytes(content[:position] + b"PAR1x" + content[position:])
+        assert len(again(store.folder)) == 1, position
+        assert files(store.folder) == whole, position
