@@ -28,10 +28,12 @@ def draw(kind: str) -> None:
     from tests.property.counted_scenarios import counted_scenarios
     from tests.property.full_scenarios import full_scenarios
     from tests.property.plant_scenarios import plant_scenarios
+    from tests.property.storage_scenarios import storage_scenarios
 
     if frozen.kept(kind).exists():
         sys.exit(f"scripts/freeze: {frozen.kept(kind)} is there; what is frozen is never drawn again")
-    strategy = {"counted": counted_scenarios, "full": full_scenarios, "plant": plant_scenarios}[kind]()
+    kinds = {"counted": counted_scenarios, "full": full_scenarios, "plant": plant_scenarios}
+    strategy = (kinds | {"storage": storage_scenarios})[kind]()
     found: dict[str, Scenario] = {}
 
     @seed(frozen.SEED)

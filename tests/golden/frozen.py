@@ -23,7 +23,7 @@ from dcsim.shipped import shipped_files
 FOLDER = Path(__file__).parent / "frozen"
 HASHES = FOLDER / "hashes.txt"
 SHIPPED = FOLDER / "shipped.json"
-KINDS = ("counted", "full", "plant")
+KINDS = ("counted", "full", "plant", "storage")
 SEED, COUNT = 20_261_128, 1000
 """Seed of the draws of each kind, and how many scenarios were kept; chosen before the first draw."""
 RUNS = (0, 1, 2, 3)

@@ -133,13 +133,14 @@ class Service(Absence):
                 return True
         for gang in self.gangs:
             if gang.phase == "failover" and gang.until == self.now:
-                gang.phase, gang.until = "restore", self.now + gang.stall[1]
-                gang.loads, gang.moved = gang.load > 0, 0
+                gang.phase, gang.until = "restore", self.now + gang.stall[1] - gang.load
+                gang.loads = False
                 return True
-            if gang.phase == "restore" and gang.loads and gang.moved >= gang.load * BILLION:
-                gang.loads, gang.until = False, self.now + gang.stall[1] - gang.load
+            if gang.phase == "restore" and gang.load and not gang.loads and gang.until == self.now:
+                gang.loads, gang.moved = True, 0
                 return True
-            if gang.phase == "restore" and not gang.loads and gang.until == self.now:
+            loaded = gang.moved >= gang.load * BILLION if gang.loads else gang.until == self.now
+            if gang.phase == "restore" and loaded:
                 self.resume(gang)
                 return True
             if gang.phase == "absent" and gang.plan.submit == self.now:
