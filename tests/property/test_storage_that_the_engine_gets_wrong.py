@@ -58,3 +58,27 @@ def test_a_gang_computes_a_whole_interval_between_two_writes() -> None:
     job["recovery"] |= {"checkpoint_every": "0.003 s", "checkpoint_write": "0.001 s"}
     scenario = {"name": "random", "horizon": "0.182 s", "cluster": {"gpus": 44, "topology": topology}, "jobs": [job]}
     assert compare(read({**scenario, "hazards": [{"component": "gpu", "mtbf": "4.004 s"}]}), 0) == []
+
+
+@pytest.mark.xfail(reason="while a write waits for the gateways, what drains in the background stands still")
+def test_a_fast_copy_drains_while_a_slow_write_is_late() -> None:
+    """At 2 h a copy in memory begins to drain for 1 h, and a write of 1 h to storage lasts 4 h; a GPU fails at 5.5 h.
+
+    The copy is durable since 3 h, so nothing is lost.
+    """
+    storage = {"gateways": 1, "bandwidth": f"{2**40 / 1e9 / (4 * 3600):.9f} GB/s"}
+    fast = {"name": "memory", "every": "2 h", "write": "0 s", "drain": "1 h", "restore": "0 s", "survives": 1}
+    slow = {"name": "storage", "every": "2 h", "write": "1 h", "drain": "0 s", "restore": "0 s"}
+    job = {"name": "a", "gpus": 1, "storage": {"state": "1 TiB"}}
+    job["recovery"] = {"kind": "tiered-checkpoint", "tiers": [fast, slow]}
+    hazard = {"component": "node", "mtbf": {"kind": "trace", "at": ["5.5 h"], "span": "10 h", "repeat": False}}
+    scenario = {
+        "name": "late drain",
+        "horizon": "7 h",
+        "cluster": {"gpus": 1, "topology": {**PLAIN, "storage": storage}},
+        "jobs": [job],
+        "hazards": [{**hazard, "repair": "0 s"}],
+    }
+    accounts = simulate(read(scenario), 0)
+    assert accounts.gpu_ms[0, STATE["lost"]] == 0
+    assert compare(read(scenario), 0) == []
