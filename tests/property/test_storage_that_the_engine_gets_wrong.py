@@ -45,7 +45,7 @@ def test_a_load_waits_for_the_only_gateway_up_to_the_horizon() -> None:
     assert compare(scenario, 0) == []
 
 
-@pytest.mark.xfail(reason="where an interruption meets the begin of a write, the gang computes on 1 ms before its end")
+@pytest.mark.xfail(reason="after a new share the gang may compute on 1 ms before the end of its write")
 def test_a_gang_computes_a_whole_interval_between_two_writes() -> None:
     """Three gangs write through gateways for two thirds of one; one is hit at 56 ms, as another begins to write.
 
