@@ -48,13 +48,16 @@ class Reference(Failures):
         yield from (each.found for each in self.incidents if each.state in ("latent", "struck"))
         yield from self.repair_ends()
         yield from (window.back if window.out else window.leaves for window in self.windows)
+        speeds = self.transfers()
         for gang in self.gangs:
             if gang.phase == "absent":
                 yield gang.plan.submit
+            elif gang.phase == "restore" and gang.loads:
+                yield self.now + gang.load_ends_in(speeds[gang.plan.index])
             elif gang.phase in ("detect", "failover", "restore"):
                 yield gang.until
-            elif gang.phase == "run" and gang.plan.work is not None:
-                yield self.now + self.finish_in(gang)
+            elif gang.phase == "run":
+                yield from self.next_of(gang, speeds.get(gang.plan.index, 0))
 
     def settle_down(self) -> None:
         """Let all that is due at this millisecond end, serve, and let what that brings end too."""

@@ -51,11 +51,18 @@ class Gang:
     windows: list["Window"] = field(default_factory=list)  # that it drains for
     home: dict[int, int] = field(default_factory=dict)  # with in-rack spares: rack -> seats
     finish: int | None = None
+    moved: int = 0  # of the load under way, ms alone in parts per billion
+    load: int = 0  # in the present stall's restore, ms alone; 0: nothing through the storage gateways
+    loads: bool = False  # whether it loads now
 
     @property
     def recovery(self) -> Recovery:
         """The gang's strategy."""
         return self.plan.recovery
+
+    def load_ends_in(self, speed: int) -> int:
+        """Ms until the load is over at this speed in parts per billion; more than any horizon at speed 0."""
+        return -(-(self.load * BILLION - self.moved) // speed) if speed else BILLION**2
 
     @property
     def position(self) -> int:

@@ -244,7 +244,12 @@ class Look:
 
     def slowdown(self, which: int, senders: Sequence[tuple[float, Sequence[int]]]) -> float:
         """Return by how much the ``which``-th of these gangs, (comm, nodes) each, is slower than alone and healthy."""
-        comm, nodes = senders[which]
+        comm = senders[which][0]
+        return (1 - comm) + comm * self.stretch(which, senders)
+
+    def stretch(self, which: int, senders: Sequence[tuple[float, Sequence[int]]]) -> float:
+        """Return by how much longer what the ``which``-th of these gangs sends takes, on the worst of its links."""
+        nodes = senders[which][1]
         stretch = 1 / min(self.access(node) for node in nodes)
         sent = [self.sent(each) for _, each in senders]
         for level, share in ((0, self.leaf), (1, self.core)):
@@ -254,4 +259,4 @@ class Look:
                 others = sum(senders[other][0] * d / share(part) for other, d in on if other != which)
                 rho = min(0.95, others)
                 stretch = max(stretch, max(1.0, load) * (1 + rho / (2 * (1 - rho))))
-        return (1 - comm) + comm * stretch
+        return stretch

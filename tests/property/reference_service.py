@@ -3,7 +3,7 @@
 from dcsim.hazards.hazard import SERVED
 from tests.property import reference_strategy as strategy
 from tests.property.reference_absence import Absence
-from tests.property.reference_objects import WHOLE, Gang, Gpu, Window
+from tests.property.reference_objects import BILLION, WHOLE, Gang, Gpu, Window
 
 
 class Service(Absence):
@@ -105,13 +105,14 @@ class Service(Absence):
         else:
             failover, attempt = recovery.failover * gang.ever_struck, strategy.start_ms(recovery, size)
         gang.stall = (failover, attempt * (1 + gang.failed_restores))
+        gang.load = self.load_of(gang) * (1 + gang.failed_restores)
         self.stall(gang)
 
     def grow(self, gang: Gang) -> None:
         """Let an elastic gang go on with more GPUs: a running one rejoins, a stall begins anew."""
         if gang.phase == "run":
             self.end_stretch(gang)
-            gang.stall = (strategy.rejoin_of(gang.recovery), 0)
+            gang.stall, gang.load = (strategy.rejoin_of(gang.recovery), 0), 0
         self.stall(gang)
 
     def stall(self, gang: Gang) -> None:
@@ -132,9 +133,14 @@ class Service(Absence):
                 return True
         for gang in self.gangs:
             if gang.phase == "failover" and gang.until == self.now:
-                gang.phase, gang.until = "restore", self.now + gang.stall[1]
+                gang.phase, gang.until = "restore", self.now + gang.stall[1] - gang.load
+                gang.loads = False
                 return True
-            if gang.phase == "restore" and gang.until == self.now:
+            if gang.phase == "restore" and gang.load and not gang.loads and gang.until == self.now:
+                gang.loads, gang.moved = True, 0
+                return True
+            loaded = gang.moved >= gang.load * BILLION if gang.loads else gang.until == self.now
+            if gang.phase == "restore" and loaded:
                 self.resume(gang)
                 return True
             if gang.phase == "absent" and gang.plan.submit == self.now:

@@ -106,6 +106,9 @@ class Stretch:
     computed: int = 0
     writes: list[tuple[int, int]] = field(default_factory=list)  # (tier, ms left), under way or next
     copies: list[tuple[int, int, int]] = field(default_factory=list)  # (tier, computed, durable from this ``run`` on)
+    gateways: bool = False  # whether a write that blocks goes to the slowest tier through the storage gateways
+    speed: int = 10**9  # parts per billion of its speed alone that such a write has now
+    moved: int = 0  # of the write under way, ms alone in parts per billion
 
     def walk(self, ms: int) -> tuple[int, int]:
         """Go on for ``ms``; return how many of them were computing and how many writing."""
@@ -113,8 +116,14 @@ class Stretch:
         while ms:
             if self.writes:
                 tier, left = self.writes[0]
-                jump = min(ms, left)
-                self.writes[0] = (tier, left - jump)
+                if self.transfers():
+                    jump = min(ms, self.transfer_ends_in())
+                    self.moved += jump * self.speed
+                    if self.moved >= left * 10**9:
+                        self.writes[0], self.moved = (tier, 0), 0
+                else:
+                    jump = min(ms, left)
+                    self.writes[0] = (tier, left - jump)
                 self.run, writing = self.run + jump, writing + jump
             else:
                 jump = min(ms, self.until_write()) if self.tiers else ms
@@ -127,6 +136,15 @@ class Stretch:
                 self.copies.append((tier, self.computed, self.run + self.tiers[tier].drain))
             ms -= jump
         return computing, writing
+
+    def transfers(self) -> bool:
+        """Whether it writes through the storage gateways now."""
+        return self.gateways and bool(self.writes) and self.writes[0][0] == len(self.tiers) - 1
+
+    def transfer_ends_in(self) -> int:
+        """Ms until the write through the gateways is over at its speed now; more than any horizon at speed 0."""
+        missing = self.writes[0][1] * 10**9 - self.moved
+        return -(-missing // self.speed) if self.speed else 10**18
 
     def until_write(self) -> int:
         """Ms of computing until the next write is due."""

@@ -11,6 +11,7 @@ from dcsim.streams import generator
 from tests.property import reference_strategy as strategy
 from tests.property.reference_objects import BILLION, WHOLE, Batch, Gang, Gpu, Incident, Phase, Window
 from tests.property.reference_plant import Holds, Look, Site
+from tests.property.reference_storage import fair
 from tests.property.reference_strategy import Stretch
 
 
@@ -39,6 +40,8 @@ class World:
         network = self.site.plant.fabric is not None
         self.by_places |= bool(scenario.energisation) or any(job.comm and network for job in scenario.jobs)
         self.by_places |= min(self.look().capped(node) for node in range(self.topology.nodes)) < 1
+        self.stalled = False  # whether anything ever had to wait because no gateway was left
+        self.by_places |= any(self.gateways(gang) for gang in self.gangs)
         self.place()
         self.rest_row = len(scenario.jobs) + 1
         self.books: list[dict[str, int]] = [{} for _ in self.plan.owners]
@@ -146,6 +149,54 @@ class World:
             return False
         return len({self.site.part("nvlink-domain", node) for node in self.nodes(gang)}) > 1
 
+    # --- storage
+
+    def gateways(self, gang: Gang) -> bool:
+        """Whether a gang loads and writes through storage gateways."""
+        return self.site.plant.storage is not None and self.scenario.jobs[gang.plan.job].storage is not None
+
+    def writes_through(self, gang: Gang) -> bool:
+        """Whether its writes to the slowest tier block it and go through the gateways."""
+        return self.gateways(gang) and bool(gang.tiers) and gang.tiers[-1].write > 0 and gang.tiers[-1].drain == 0
+
+    def load_of(self, gang: Gang) -> int:
+        """Part of the next restore that goes through the gateways, ms alone."""
+        if not self.gateways(gang):
+            return 0
+        always = not gang.has_run or gang.recovery.kind == "stateless"
+        slowest = bool(gang.tiers) and gang.deepest == len(gang.tiers) - 1
+        return self.scenario.jobs[gang.plan.job].storage.load if always or slowest else 0
+
+    def transfers(self) -> dict[int, int]:
+        """Return gang -> parts per billion of the speed alone of what goes through the gateways now."""
+        storage = self.site.plant.storage
+        alone: dict[int, float] = {}  # GB/s
+        stretches: dict[int, float] = {}
+        for gang in self.gangs:
+            if gang.phase == "restore" and gang.loads:
+                ms = self.scenario.jobs[gang.plan.job].storage.load
+            elif gang.phase == "run" and gang.stretch.transfers():
+                ms = gang.tiers[-1].write
+            else:
+                continue
+            gigabytes = self.scenario.jobs[gang.plan.job].storage.state * 2**30 / 10**9
+            alone[gang.plan.index] = gigabytes / (ms / 1000)
+            stretches[gang.plan.index] = self.stretch(gang)
+        if not alone:
+            return {}
+        left = sum(self.look().share("gateway", index) for index in range(storage.gateways)) * storage.bandwidth
+        rates = fair([alone[each] / stretches[each] for each in alone], left)
+        self.stalled |= left == 0
+        return {each: round(rate / alone[each] * BILLION) for each, rate in zip(alone, rates, strict=True)}
+
+    def stretch(self, gang: Gang) -> float:
+        """By how much longer the network makes a gang's transfers."""
+        senders = [each for each in self.gangs if self.sends(each)]
+        if gang not in senders:
+            return 1.0
+        loads = [(self.scenario.jobs[each.plan.job].comm, self.nodes(each)) for each in senders]
+        return self.look().stretch(senders.index(gang), loads)
+
     def slowest(self, gang: Gang) -> int:
         """Parts per billion of full speed that the slowest member has."""
         speeds = [BILLION]
@@ -166,7 +217,7 @@ class World:
 
     def elapse(self, until: int) -> None:
         """Book the time from now to ``until``, GPU by GPU; let running gangs go on and components age."""
-        passed, idle_spares = until - self.now, self.spares
+        passed, idle_spares, speeds = until - self.now, self.spares, self.transfers()
         self.age(passed)
         for gpu in self.gpus:
             row = self.rest_row if gpu.struck_in is None else gpu.struck_in.plan.job
@@ -184,7 +235,10 @@ class World:
                 self.book(row, gpu.booked if gpu.condition == "absent" else gpu.condition, passed)
         for gang in self.gangs:
             if gang.phase == "run":
+                gang.stretch.speed = speeds.get(gang.plan.index, 0)
                 self.compute(gang, passed)
+            elif gang.phase == "restore" and gang.loads:
+                gang.moved += passed * speeds[gang.plan.index]
         self.now = until
 
     def compute(self, gang: Gang, passed: int) -> None:
@@ -196,11 +250,27 @@ class World:
         self.book(gang.plan.job, "checkpoint", writing * gang.active)
         self.book(gang.plan.job, "overhead/shrunk", passed * (len(self.members(gang)) - gang.active))
 
-    def finish_in(self, gang: Gang) -> int:
-        """Ms until a running gang's useful work is done, as things are."""
+    def work_left(self, gang: Gang) -> int:
+        """Ms of computing until a running gang's useful work is done, as things are."""
         weight = -(-gang.plan.work * BILLION // strategy.useful_ppb(gang.recovery)) * BILLION
         missing = max(0, weight - gang.weight)
-        return gang.stretch.wall(-(-missing // (gang.active * self.speeds(gang)[2])))
+        return -(-missing // (gang.active * self.speeds(gang)[2]))
+
+    def next_of(self, gang: Gang, speed: int) -> Iterator[int]:
+        """Yield when a running gang is done with its work, or begins or ends to write through the gateways."""
+        work = None if gang.plan.work is None else self.work_left(gang)
+        stretch = gang.stretch
+        if not stretch.gateways:
+            if work is not None:
+                yield self.now + stretch.wall(work)
+            return
+        stretch.speed = speed
+        if stretch.transfers():
+            yield self.now + stretch.transfer_ends_in()
+        elif stretch.writes:
+            yield self.now + stretch.writes[0][1]
+        else:
+            yield self.now + min(stretch.until_write(), stretch.until_write() if work is None else work)
 
     def age(self, passed: int) -> None:
         """Let components age; see ``Ageing``."""
@@ -211,7 +281,7 @@ class World:
     def resume(self, gang: Gang) -> None:
         """Begin a running part."""
         gang.phase, gang.resumed, gang.base, gang.has_run = "run", self.now, gang.position, True
-        gang.stretch = Stretch(gang.tiers)
+        gang.stretch = Stretch(gang.tiers, gateways=self.writes_through(gang))
         gang.struck, gang.deepest = 0, -1
 
     def end_stretch(self, gang: Gang) -> int:
