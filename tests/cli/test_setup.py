@@ -104,7 +104,7 @@ def test_a_core_environment_is_added_to_for_development(checkout, venv):
     out, err = start(checkout, "-k", "name", script="test").communicate()
     assert f"setting up {venv.name}" in err
     assert "called with -I -m pip install" in (venv / "calls").read_text()
-    assert out.splitlines()[-1] == "called with -m pytest -n 2 --dist loadgroup -m not exhaustive -k name"
+    assert out.splitlines()[-1] == "called with -m pytest -n 2 --dist loadgroup -k name"
     assert (venv / "stamp").read_text() == stamp_for(checkout, "core", "dev")
     assert (site / "dcsim-checkout.pth").exists()
 

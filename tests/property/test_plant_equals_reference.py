@@ -33,7 +33,7 @@ def test_plant_equals_reference(scenario: Scenario, replication: int) -> None:
     assert compare(scenario, replication) == []
 
 
-@settings(max_examples=250)
+@settings(max_examples=80)
 @given(storage_scenarios(), st.integers(0, 100))
 def test_storage_equals_reference(scenario: Scenario, replication: int) -> None:
     """Loads and writes that share storage gateways, over damaged links, alone and with everything else."""
