@@ -7,10 +7,14 @@ Hypothesis draws the same examples on every run and machine, and never judges by
 """
 
 import os
+import signal
 
 from hypothesis import settings
 
 os.environ.pop("PYTHONUNBUFFERED", None)  # it would hide what happens to output that is still held at the end
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # of a shell's job in the background; processes inherit that
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.register_profile("explore", max_examples=2_000, deadline=None)

@@ -1,7 +1,7 @@
 """Shards of a run put together: what one machine would have left, byte by byte."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,11 +72,15 @@ def merge(given: Sequence[Path], output: Path | None = None) -> list[Merged]:
     """
     problems: list[str] = []
     runs: dict[str, list[_Found]] = {}
+    refused: set[tuple[str, int]] = set()  # they are told already; nobody should look for them
     for folder in _shards_in(given, problems):
         found = _found(folder, problems)
+        name = FOLDER.fullmatch(folder.resolve().name)
         if found is not None:
             runs.setdefault(found.run, []).append(found)
-    ready = [(shards, _checked(run, shards, problems)) for run, shards in runs.items()]
+        elif name is not None:
+            refused.add((name["run"], int(name["number"])))
+    ready = [(shards, _checked(run, shards, refused, problems)) for run, shards in runs.items()]
     if problems:
         raise MergeError(problems)
     return [_written(shards, scenario, output) for shards, scenario in ready if scenario is not None]
@@ -131,7 +135,9 @@ def _found(folder: Path, problems: list[str]) -> _Found | None:
     return _Found(folder, name["run"], shard, manifest)
 
 
-def _checked(run: str, shards: list[_Found], problems: list[str]) -> Scenario | None:
+def _checked(
+    run: str, shards: list[_Found], refused: Container[tuple[str, int]], problems: list[str]
+) -> Scenario | None:
     """Return the scenario of the shards of one run if they are all there and whole; else say what is wrong."""
     before = len(problems)
     first = shards[0]
@@ -158,7 +164,7 @@ def _checked(run: str, shards: list[_Found], problems: list[str]) -> Scenario | 
     problems += [
         f"{run}: shard {number}/{first.shard.of} is missing"
         for number in range(1, first.shard.of + 1)
-        if number not in numbers
+        if number not in numbers and (run, number) not in refused
     ]
     if scenario is None or len(problems) > before:
         return None

@@ -118,9 +118,7 @@ class RunFolder:
                 kept = self._resumed(found)
             else:
                 self._clear()
-            for folder in (self.folder, self.folder / REPLICATIONS, self.folder / EVENTS):
-                with files.on_disk(folder):
-                    files.remove_unfinished(folder)
+            self._tidy()
             self._write_manifest()
             files.write_whole(self.folder / SCENARIO, to_toml(self.scenario).encode())
             files.make_folder(self.folder / REPLICATIONS)
@@ -178,6 +176,7 @@ class RunFolder:
         self._lock = files.Lock(self.folder)
         try:
             self._earlier()
+            self._tidy()
             files.make_folder(together.parent)
             self.parquet.put_together(together, parts, below=replications)
             self._wanted, self._have = replications, np.ones(replications, dtype=np.bool_)
@@ -289,7 +288,7 @@ class RunFolder:
     def _earlier(self) -> dict[str, Any] | None:
         """Return the manifest of the run that is there, {} where only its files tell of it, None where nothing is."""
         with files.on_disk(self.folder):
-            if all(files.is_unfinished(name) for name in files.names_in(self.folder)):
+            if self._is_blank():
                 return None
         try:
             found = manifest.copies(self.folder)
@@ -304,6 +303,13 @@ class RunFolder:
             return {}
         self.notices += [f"{self.folder / told}; written again" for told in found.damaged]
         return found.values
+
+    def _is_blank(self) -> bool:
+        """Whether there is nothing in the folder but what a process left that was killed before its first file."""
+        rest = [name for name in files.names_in(self.folder) if not files.is_unfinished(name)]
+        if rest != [REPLICATIONS] or files.kind_of(self.folder / REPLICATIONS) != "folder":
+            return not rest
+        return all(map(files.is_unfinished, files.names_in(self.folder / REPLICATIONS)))
 
     def _has_own_files(self) -> bool:
         """Whether a file of runs in the folder says that it is of this run."""
@@ -348,6 +354,12 @@ class RunFolder:
 
     def _write_manifest(self) -> None:
         self._manifest().write(self.folder)
+
+    def _tidy(self) -> None:
+        """Remove what processes that were killed left half-written."""
+        for folder in (self.folder, self.folder / REPLICATIONS, self.folder / EVENTS):
+            with files.on_disk(folder):
+                files.remove_unfinished(folder)
 
     def _clear(self, but: Path | None = None) -> None:
         """Remove an earlier run; the manifest stays until the new one replaces it, so the folder is never nobody's."""
