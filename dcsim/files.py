@@ -16,8 +16,7 @@ from io import RawIOBase
 from pathlib import Path
 from typing import Any
 
-PIECE = 1 << 22
-"""Most bytes that one call reads or writes."""
+PIECE = 1 << 22  # most bytes that one call reads or writes
 NO_MEMORY = "not enough memory"
 UNFINISHED = re.compile(r"\.dcsim-[0-9a-f]{16}\.tmp")
 """Names of files that are being written; nobody can guess one beforehand."""
@@ -104,8 +103,7 @@ class Disk:
         os.rmdir(path)
 
 
-disk = Disk()
-"""What everything here goes through."""
+disk = Disk()  # what everything here goes through
 
 
 @contextmanager
@@ -170,19 +168,15 @@ def names_in(folder: Path) -> list[str]:
 
 
 def kind_of(path: Path) -> str | None:
-    """Return "file", "folder", "link" or another word for what a path is, None where nothing is; raises OSError."""
+    """Return "file", "folder" or another word for what a path is, None where nothing is; raises OSError."""
     try:
-        mode = disk.status(path, follow=False).st_mode
+        return _kind(disk.status(path, follow=False).st_mode)
     except FileNotFoundError:
         return None
-    return _kind(mode)
 
 
 def _kind(mode: int) -> str:
-    for is_it, word in KINDS:
-        if is_it(mode):
-            return word
-    return "special file"
+    return next((word for is_it, word in KINDS if is_it(mode)), "special file")
 
 
 KINDS = (
@@ -300,12 +294,7 @@ def output(path: Path) -> Iterator[Sink]:
         except FileNotFoundError:
             mode = 0
         if stat.S_ISFIFO(mode) or stat.S_ISCHR(mode):
-            try:
-                descriptor = disk.open(path, os.O_WRONLY | os.O_NONBLOCK)
-            except OSError as error:
-                if error.errno == errno.ENXIO:
-                    raise OSError(0, "is a pipe that nobody reads") from error
-                raise
+            descriptor = _open_stream(path)
             try:
                 os.set_blocking(descriptor, True)
                 sink = Sink(descriptor)
@@ -318,6 +307,13 @@ def output(path: Path) -> Iterator[Sink]:
         remove_unfinished(path.parent)
     with whole(path) as sink:
         yield sink
+
+
+def _open_stream(path: Path) -> int:
+    try:
+        return disk.open(path, os.O_WRONLY | os.O_NONBLOCK)
+    except OSError as error:
+        raise OSError(0, "is a pipe that nobody reads") if error.errno == errno.ENXIO else error from None
 
 
 def make_folder(path: Path) -> None:

@@ -324,7 +324,10 @@ def test_the_format_may_be_given(dcsim, mini, tmp_path):
         (["build", "hgx-h100", "--gpus", "32", "-o", "x.png"], "ends in none of .json, .graphml, .svg; say --format"),
         (["build", "hgx-h100", "--gpus", "32", "-o", "x.svg", "--expand"], "a picture has no graph to expand"),
         (["build", "hgx-h100", "--gpus", "32", "-o", "no/x.svg"], "no/x.svg: No such file or directory"),
-        (["build", "hgx-h100", "--gpus", "32", "-o", "folder.svg"], "folder.svg is not a regular file"),
+        (
+            ["build", "hgx-h100", "--gpus", "32", "-o", "folder.svg"],
+            "folder.svg: is a folder; only a regular file",
+        ),
         (["build", "gb300-nvl72", "--gpus", "9999936", "-o", "x.json", "--expand"], "graph nodes for 9,999,936 GPUs"),
         (["import", "nope.conf", "-o", "x.toml", "--gpus-per-node", "8"], "nope.conf: cannot be read: No such file"),
         (["import", "good.conf", "-o", "x.txt", "--gpus-per-node", "8"], "x.txt must end in .toml"),

@@ -184,14 +184,14 @@ def test_an_unforeseen_error_is_one_line(dcsim, monkeypatch):
 
 
 def test_ctrl_c_is_exit_code_130(dcsim, monkeypatch):
-    """Ctrl-C before anything is computed ends with 130 and no traceback."""
+    """Ctrl-C before anything is computed ends with 130 and one word."""
 
     def interrupt(*_):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("dcsim.cli.files.shipped_descriptions", interrupt)
     done = dcsim("list")
-    assert (done.exit_code, done.stdout, done.stderr.strip()) == (130, "", "")
+    assert (done.exit_code, done.stdout, done.stderr.strip()) == (130, "", "interrupted")
 
 
 def test_a_reader_that_leaves_is_no_error():

@@ -34,6 +34,7 @@ class Bench:
             self.verb.prepare(self.before)
             self.mine = plant(self.before.root)
             copy(self.before.root, scratch / "before")
+            self.as_before = tree(scratch / "before")
             self.verb.act(Trial(self.before.root))  # it also reads what later ones find in memory
             self.after = tree(self.before.root)
             shutil.rmtree(self.before.root)
@@ -54,6 +55,10 @@ class Bench:
         finally:
             shutil.rmtree(root)
 
+    def _whole(self, name: str) -> tuple[object, ...]:
+        """Return what a file may be at any moment: as it was before, or as it is afterwards."""
+        return self.as_before.get(name), self.after.get(name)
+
     def _trial(self, root: Path, at: int, fault: str) -> list[str] | None:
         finished = {folder: set(runs) for folder, runs in self.before.finished.items()} if self.verb.keeps else {}
         disturbed, disk, wrong = Trial(root, finished), FaultyDisk(at, fault), list[str]()
@@ -72,9 +77,13 @@ class Bench:
         if ended != "killed":
             lines = [*ended.splitlines(), *disturbed.notices]
             wrong += [f"said {line!r}" for line in lines if str(root) not in line or "\n" in line or len(line) > 500]
+            # no file is damaged as a whole, so none may be taken for it
+            wrong += [f"took a file away: {line}" for line in disturbed.notices if "; removed," in line]
             left = [path for path in root.rglob(".dcsim-*") if is_unfinished(path.name)]
             if left and disk.calls[at - 1] != "unlink":
                 wrong.append(f"left {left[0].name}")
+        reports = {name: content for name, content in tree(root).items() if name.endswith("report.html")}
+        wrong += [f"{name} is half there" for name, content in reports.items() if content not in self._whole(name)]
         wrong += [f"touched {path}" for path, content in self.mine.items() if path.read_bytes() != content]
         again = Trial(root)
         try:

@@ -145,7 +145,17 @@ def dossier(*runs) -> Dossier:
     """A dossier of runs that were never played."""
     from itertools import combinations
 
-    manifest = Manifest("0.1.0", BATCH, {}, 2, (), None, {})
+    manifest = Manifest.model_validate(
+        {
+            "scenario_sha256": "0" * 64,
+            "seed": 1,
+            **BATCH.to_json(),
+            "replications": {"wanted": 2, "finished": 2},
+            "python": "3.11.7",
+            "numpy": "2.0",
+            "simpy": "4.1",
+        }
+    )
     pairs = tuple(Pair(a, b) for a, b in combinations(runs, 2))
     return Dossier(tuple(runs), pairs, (), (), tuple(manifest for _ in runs))
 
