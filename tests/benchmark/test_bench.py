@@ -10,6 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.mark.exhaustive
 def test_bench_prints_one_document_of_costs_and_ratios() -> None:
     """Every row has a median inside its range, and every ratio lies within what the rows' ranges allow."""
     command = [sys.executable, "-m", "tests.benchmark.bench", "--rounds", "2", "--json"]

@@ -195,6 +195,7 @@ def test_a_trace_is_written_and_bounded(dcsim):
         assert told in done.stderr
 
 
+@pytest.mark.exhaustive
 def test_reports_of_large_runs_stay_small(dcsim):
     """100,800 GPUs whose failures take trays, and a file of 300 jobs and 60 hazards."""
     text = SMALL.replace("gpus = 144", "gpus = 100800").replace("spares = 8", "spares = 720").replace("blast = 4\n", "")
