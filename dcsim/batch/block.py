@@ -102,9 +102,10 @@ def _settled(layout: Layout, ended: Ints, rows: int) -> Iterator[tuple[Gang, Int
     """
     gangs = layout.plan.gangs
     exact = layout.plan.scenario.capacity_gpu_ms < EXACT
-    for job, instances in enumerate(each.count for each in layout.plan.scenario.jobs):
-        gang = next(each for each in gangs if each.job == job)
-        first, recovery, table = gang.index, gang.recovery, ended
+    first = 0  # gangs stand in the order of their jobs
+    for instances in (each.count for each in layout.plan.scenario.jobs):
+        gang = gangs[first]
+        recovery, table = gang.recovery, ended
         if instances < len(gangs):
             of_gang = ended[GANG]
             mine = of_gang == first if instances == 1 else (of_gang >= first) & (of_gang < first + instances)
@@ -118,6 +119,7 @@ def _settled(layout: Layout, ended: Ints, rows: int) -> Iterator[tuple[Gang, Int
             _by(life, table[RAN_WITH] * each, rows * instances, exact).reshape(rows, instances) for each in times
         )
         yield gang, kept, blocked, lost
+        first += instances
 
 
 def _by(keys: Ints, values: Ints, size: int, exact: bool) -> Ints:
