@@ -176,19 +176,11 @@ def kind_of(path: Path) -> str | None:
 
 
 def _kind(mode: int) -> str:
-    return next((word for is_it, word in KINDS if is_it(mode)), "special file")
+    return KINDS.get(stat.filemode(mode)[0], "special file")
 
 
-KINDS = (
-    (stat.S_ISREG, "file"),
-    (stat.S_ISDIR, "folder"),
-    (stat.S_ISLNK, "symbolic link"),
-    (stat.S_ISFIFO, "pipe"),
-    (stat.S_ISCHR, "device"),
-    (stat.S_ISBLK, "block device"),
-    (stat.S_ISSOCK, "socket"),
-)
-"""What a path can be, in words."""
+KINDS = {"-": "file", "d": "folder", "l": "symbolic link", "p": "pipe", "c": "device", "s": "socket"}
+"""What a path can be, by the first letter that `ls -l` shows."""
 
 
 # --- writing ----------------------------------------------------------------------------------------------------------
@@ -235,8 +227,7 @@ def whole(path: Path) -> Iterator[Sink]:
     with on_disk(path):
         replaced = _replaceable(path)
         beside = path.with_name(f".dcsim-{secrets.token_hex(8)}.tmp")
-        descriptor = disk.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW)
-        try:
+        with _created(beside) as descriptor:
             disk.lock(descriptor)  # so that no other process takes it for what a killed one left
             if replaced is not None:
                 disk.permit(descriptor, stat.S_IMODE(replaced.st_mode))
@@ -245,18 +236,26 @@ def whole(path: Path) -> Iterator[Sink]:
             sink.finish()
             disk.sync(descriptor)
             disk.replace(beside, path)
-        except BaseException:
-            with suppress(OSError):
-                disk.unlink(beside)
-            raise
-        finally:
-            disk.close(descriptor)
+
+
+@contextmanager
+def _created(path: Path) -> Iterator[int]:
+    """Create a file, and give its descriptor; what fails while it is written removes it."""
+    descriptor = disk.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW)
+    try:
+        yield descriptor
+    except BaseException:
+        with suppress(OSError):
+            disk.unlink(path)
+        raise
+    finally:
+        disk.close(descriptor)
 
 
 def _replaceable(path: Path) -> os.stat_result | None:
     try:
         status = disk.status(path, follow=False)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     kind = _kind(status.st_mode)
     if kind != "file":
@@ -272,28 +271,27 @@ def write_whole(path: Path, content: bytes | memoryview) -> None:
 
 def write_new(path: Path, content: bytes) -> None:
     """Write a file that is not there yet, whole or not at all while this process lives; raises OSError."""
-    descriptor = disk.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW)
-    try:
+    with _created(path) as descriptor:
         sink = Sink(descriptor)
         sink.write(content)
         sink.finish()
-    except BaseException:
-        with suppress(OSError):
-            disk.unlink(path)
-        raise
-    finally:
-        disk.close(descriptor)
+
+
+def is_stream(path: Path) -> bool:
+    """Whether a path is a pipe or a device. Raises StoreError for what can be neither written to nor replaced."""
+    with on_disk(path):
+        with suppress(FileNotFoundError, NotADirectoryError):
+            if _kind(disk.status(path).st_mode) in ("pipe", "device"):
+                return True
+        _replaceable(path)
+        return False
 
 
 @contextmanager
 def output(path: Path) -> Iterator[Sink]:
     """Give what a user named to write to: a pipe or a device as it is, anything else as ``whole``."""
-    with on_disk(path):
-        try:
-            mode = disk.status(path).st_mode
-        except FileNotFoundError:
-            mode = 0
-        if stat.S_ISFIFO(mode) or stat.S_ISCHR(mode):
+    if is_stream(path):
+        with on_disk(path):
             descriptor = _open_stream(path)
             try:
                 os.set_blocking(descriptor, True)

@@ -20,8 +20,13 @@ FILES = {"html": "report.html", "markdown": "report.md", "csv": "report.csv", "t
 
 def _file(context: click.Context, parameter: click.Parameter, path: Path | None) -> Path | None:
     """Refuse a file that could not be written, before any work is done; - is stdout, a pipe or device is as it is."""
-    if path is not None and str(path) != "-" and not (path.is_fifo() or path.is_char_device()):
-        writable(context, parameter, path.absolute().parent)
+    from dcsim.files import StoreError, is_stream
+
+    try:
+        if path is not None and str(path) != "-" and not is_stream(path):
+            writable(context, parameter, path.absolute().parent)
+    except StoreError as error:
+        raise click.BadParameter(f"{error}.") from None
     return path
 
 

@@ -159,9 +159,10 @@ def copies(folder: Path) -> Copies:
     other: dict[str, Any] | None = None
     for name in (MANIFEST, BACKUP):
         try:
-            values = json.loads(read_whole(folder / name, MOST_BYTES))
-            if not isinstance(values, dict):
-                raise ValueError(values)  # one kind of damage as good as another
+            read = json.loads(read_whole(folder / name, MOST_BYTES))
+            values = read if isinstance(read, dict) else None
+            if values is None:
+                damaged.append(f"{name} is damaged")
         except FileNotFoundError:
             values = None
         except (OSError, MemoryError) as error:

@@ -243,7 +243,7 @@ class RunFolder:
             except (OSError, MemoryError) as error:
                 why = (isinstance(error, OSError) and error.strerror) or files.NO_MEMORY
                 if aside:
-                    self.notices.append(f"{path}: still cannot be read ({why}); it stays")
+                    self.notices.append(f"{path}: still cannot be read ({why}); kept for the next --resume")
                 else:
                     self._set_aside(path, why)
                 continue
@@ -334,7 +334,7 @@ class RunFolder:
         path = self.folder / SCENARIO
         with suppress(OSError, MemoryError):
             if files.kind_of(path) is not None and files.read_whole(path, 1 << 26) != to_toml(self.scenario).encode():
-                self.notices.append(f"{path}: is not what was written; written again")
+                self.notices.append(f"{path}: differs from what dcsim wrote; written again")
         return self._read()
 
     def _manifest(self) -> Manifest:

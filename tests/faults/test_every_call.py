@@ -222,6 +222,14 @@ def test_only_a_regular_file_is_replaced(tmp_path, kind):
     assert precious.read_text() == "mine"
 
 
+def test_a_pipe_that_nobody_reads_is_not_waited_for(tmp_path):
+    """Writing to it is refused in a line; it stays a pipe."""
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(StoreError, match="is a pipe that nobody reads"), files.output(tmp_path / "pipe") as file:
+        file.write(b"new")
+    assert (tmp_path / "pipe").is_fifo()
+
+
 def test_a_file_keeps_its_permissions(tmp_path):
     """A report that only its owner may read stays so when it is written again."""
     path = tmp_path / "x"
