@@ -4,7 +4,8 @@ Passing some forty arrays would cost every call and every compilation dearly. A 
 and here; only ``ask`` has another body: it calls a C function that Python gave, at once and without leaving the loop.
 """
 
-from typing import Any
+from inspect import Parameter, Signature
+from typing import Any, get_args, get_type_hints
 
 from llvmlite import ir
 from numba.core import cgutils, types
@@ -15,7 +16,7 @@ from numba.extending import intrinsic, register_model
 from numba.np.arrayobj import make_array, populate_array
 from numba.np.numpy_support import from_dtype
 
-from dcsim.program.records import NAMES, TABLE, TABLES
+from dcsim.program.records import DOORS, NAMES, TABLE, TABLES, World
 
 WORD = ir.IntType(64)
 
@@ -77,23 +78,48 @@ def _table(context: Any, builder: Any, world_type: Any, world: Any, name: str) -
 
 
 @intrinsic  # type: ignore[untyped-decorator]
-def world_at(typing: Any, addresses: Any) -> Any:
-    """Return the world whose addresses these are."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        array = make_array(signature.args[0])(context, builder, arguments[0])
-        return builder.bitcast(array.data, cgutils.voidptr_t)
-
-    return WORLD(addresses), generate
-
-
-@intrinsic  # type: ignore[untyped-decorator]
 def ask_python(typing: Any, world: Any, what: Any, about: Any, value: Any) -> Any:
     """Call the C function that answers."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         function = ir.FunctionType(WORD, [WORD] * 3).as_pointer()
-        answer = builder.inttoptr(_word(builder, arguments[0], 3 * len(NAMES)), function)
+        answer = builder.inttoptr(_word(builder, arguments[0], DOORS - 1), function)
         return builder.call(answer, arguments[1:])
 
     return types.int64(world, types.int64, types.int64, types.int64), generate
+
+
+def call_through(door: int, sign: Any) -> Any:
+    """Return what calls a rule of this signature through the address at this place behind those of the tables."""
+
+    def call(typing: Any, *arguments: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+            takes = [context.get_value_type(each) for each in sign.args]
+            function = ir.FunctionType(context.get_value_type(sign.return_type), takes).as_pointer()
+            address = _word(builder, values[0], DOORS + door)
+            return builder.call(builder.inttoptr(address, function), values)
+
+        return sign, generate
+
+    names = ["typing", *(f"argument_{number}" for number in range(len(sign.args)))]
+    kind = Parameter.POSITIONAL_OR_KEYWORD
+    call.__signature__ = Signature([Parameter(name, kind) for name in names])  # type: ignore[attr-defined]
+    return intrinsic(call)
+
+
+def signature(rule: Any) -> Any:
+    """Return numba's signature of a rule: what its annotations say."""
+    hints = get_type_hints(rule)
+    result = hints.pop("return")
+    results = get_args(result)
+    kind = types.UniTuple(KINDS[results[0]], len(results)) if results else KINDS[result]
+    return kind(*(KINDS[hint] for hint in hints.values()))
+
+
+KINDS: dict[Any, Any] = {
+    World: WORLD,
+    int: types.int64,
+    float: types.float64,
+    bool: types.boolean,
+    type(None): types.none,
+}

@@ -195,17 +195,21 @@ TABLES: dict[str, tuple[np.dtype[Any], int]] = {
 """Name -> record or number, and how many indices it has."""
 NAMES = tuple(TABLES)
 TABLE = {name: number for number, name in enumerate(NAMES)}
+DOORS = 3 * len(NAMES) + 1
+"""Where the addresses of compiled rules begin, behind those of tables and of the function that answers."""
+MOST_DOORS = 256
 
 
 class World:
     """The tables of one run, by name, and who answers what the rules ask.
 
-    ``addresses``: where each table lies, how many rows and columns it has, int64 (3 * tables + 1,); last the address
-    of a C function that answers. Compiled rules know a world by it, so tables are changed by ``put`` alone.
+    ``addresses``: where each table lies, how many rows and columns it has; then the address of a C function that
+    answers, then those of compiled rules, int64. Compiled rules know a world by it, so tables are changed by ``put``
+    alone.
     """
 
     def __init__(self) -> None:
-        self.addresses: NDArray[np.int64] = np.zeros(3 * len(NAMES) + 1, dtype=np.int64)
+        self.addresses: NDArray[np.int64] = np.zeros(DOORS + MOST_DOORS, dtype=np.int64)
         self.tables: dict[str, NDArray[Any]] = {}
         self.answer: Callable[[int, int, int], int] | None = None
 
