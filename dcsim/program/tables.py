@@ -70,7 +70,6 @@ def _one(plan: Plan, atom: int, tables: Tables) -> None:
     scenario = plan.scenario
     one = tables["one"] = np.zeros(1, dtype=records.ONE)
     running = sum(gang.gpus for gang in plan.gangs if not gang.submit)
-    small = any(runs_small(job.recovery) for job in scenario.jobs)
     held = scenario.cluster.in_rack_spares
     for name, value in {
         "horizon": scenario.horizon,
@@ -83,7 +82,7 @@ def _one(plan: Plan, atom: int, tables: Tables) -> None:
         "atom": atom,
         "atoms": scenario.cluster.gpus // atom if atom else 0,
         "rack": plan.topology.gpus_per_rack // atom if held else 0,
-        "head_blocks": not small and not held,
+        "head_blocks": head_blocks(plan),
         "free": scenario.cluster.gpus - running,
         "serving": NONE,
         "away": NONE,
@@ -91,6 +90,22 @@ def _one(plan: Plan, atom: int, tables: Tables) -> None:
         "free_segment": NONE,
     }.items():
         one[name] = value
+
+
+def head_blocks(plan: Plan) -> bool:
+    """Whether nobody behind a waiting gang that is still short can be helped: each of them lacks a free GPU too.
+
+    Not so where a gang may run small, where its own come back to it or are free in its racks, or where it waits though
+    it is whole: what killed it took no GPU, or it has drained.
+    """
+    scenario = plan.scenario
+    return not (
+        scenario.cluster.in_rack_spares
+        or scenario.maintenance
+        or plan.has_plant
+        or any(runs_small(job.recovery) for job in scenario.jobs)
+        or any(each.effect != "interrupt" or each.returns == "job" or each.wrong_node for each in scenario.hazards)
+    )
 
 
 def runs_small(recovery: Recovery) -> bool:
