@@ -28,6 +28,10 @@ def simulate_many(scenario: Scenario, numbers: Sequence[int]) -> Ledgers:
 def play(program: Program, numbers: Sequence[int], compiled: bool) -> Ledgers:
     """Play runs of a program, with compiled rules or with the rules as they are."""
     runs = Runs(program, list(numbers))
+    if program.plan.has_plant:
+        from dcsim.engine.compiled_clock_plant import PlantAnswers
+
+        runs.plant = PlantAnswers(runs)
     answer = ANSWER(runs.answer)
     run = prepared(runs.world, answer) if compiled else lambda: happenings.run(runs.world)
     for row in range(len(numbers)):

@@ -1,7 +1,7 @@
 """A scenario made ready once, and the tables of one of its runs with who answers what the rules ask."""
 
 import math
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +35,16 @@ CHANGING = (
 LEDGER = ("ledger", "overhead", "counted", "counts")
 
 
+class Plant(Protocol):
+    """Who answers for the plant of a run."""
+
+    def begin(self) -> None:
+        """Set everything to t = 0 of a run."""
+
+    def answer(self, what: int, about: int, value: int) -> int:
+        """Answer a rule."""
+
+
 class Program:
     """A scenario made ready: ``tables`` as they are at t = 0. Made once for all of its runs."""
 
@@ -61,6 +71,7 @@ class Runs:
         world.put("counts", np.zeros(rows, dtype=records.COUNTS))
         world.answer = self.answer
         self.error: BaseException | None = None
+        self.plant: Plant | None = None
         self.draws: list[Draws] = []
         self.chances: dict[int, np.random.Generator] = {}
         self.outcomes = self.lives = self.row = 0
@@ -102,6 +113,8 @@ class Runs:
         rows = np.ascontiguousarray(known[:, order].T).view(records.KNOWN).reshape(-1)
         world.put("known", rows if len(rows) else np.zeros(1, dtype=records.KNOWN))
         one["last_known"] = len(rows)
+        if self.plant is not None:
+            self.plant.begin()
 
     # --- answers ------------------------------------------------------------------------------------------------------
 
@@ -133,6 +146,9 @@ class Runs:
             line["used"], line["drawn"] = 0, BLOCK
         elif what == records.CHANCES:
             self._more_chances(about)
+        elif what >= records.LOSE:
+            assert self.plant is not None
+            return self.plant.answer(what, about, value)
         elif what == records.LEVEL:
             return int(self.plan.scenario.jobs[about].recovery.level(value // 2, bool(value % 2)))
         return 0

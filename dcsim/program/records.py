@@ -55,7 +55,16 @@ REPAIRED, FINISHED, BACK, DRAINED, IDENTIFY, LEAVE, ADMIT, SERVICE, RELAPSE, PLA
     OUTCOMES,  # of a hazard: the next ones
     CHANCES,  # of a gang: the next ones
     LEVEL,  # that a gang rolls back to, with so many members struck
-) = range(6)
+    LOSE,  # a component of the plant: the nodes that are down then; of a hazard, or -1 - number of maintenance
+    RESTORE,  # it is back
+    POWER,  # of every node; whether any has less than it asks for
+    SENDS,  # a gang, or does so no more: whose speed changes with it
+    REACHED,  # by the last change of the plant: whose speed changes with it; or everybody's
+    STRETCHES,  # of all gangs: how much longer their traffic takes
+    GATEWAYS,  # that are left
+    ENERGISE,  # a phase: whether it has power then
+    TRY_AGAIN,  # to energise the phases that were put off: whether any has power then
+) = range(15)
 """What a rule may ask Python (``rule.ask``)."""
 
 ABSENT, WHOLE, DETECT, WAIT, DRAIN, DONE = range(6)
@@ -85,11 +94,14 @@ ONE = _record(
     "waiting serving due number "  # gangs that wait; ms of the next service; due events; number of the next one
     "known last_known window last_window "  # next failure and next window, and where they end
     "ages moving lowest_free "  # sizes of `ages` and `moving`; no place below it is free
-    "failed repairs parts away pieces free_piece segments free_segment drains outcomes run error"
+    "failed repairs parts away pieces free_piece segments free_segment drains absences first_absence last_absence "
+    "has_plant has_traffic has_storage node capped plant_changed phases run error",
+    "bandwidth",
 )
 """Single numbers. ``failed``, ``repairs``, ``parts``, ...: rows in use of these tables; ``free_piece``,
 ``free_segment``: first of those given back; ``atom``: GPUs of a place, 0: nothing has a place; ``rack``: places of a
-rack that holds spares, 0: none does; ``run``: which of the runs; ``error``: Python could not answer."""
+rack that holds spares, 0: none does; ``node``: places of a node; ``capped``: some power is
+short; ``run``: which of the runs; ``error``: Python could not answer."""
 
 GANG = _record(
     "job gpus priority submit "
@@ -98,7 +110,7 @@ GANG = _record(
     "kept computed level struck extra piece "
     "straggle powered network speed_0 speed_1 speed_2 computed_from first_segment last_segment "
     "weight_0 weight_1 weight_2 rest_0 rest_1 rest_2 "
-    "writes held transfer draining drain_number first_faulty last_faulty first_clean chances why tally ready"
+    "writes held transfer late draining drain_number first_faulty last_faulty first_clean chances why tally ready"
 )
 """``pending``: members struck and not identified; ``open``: failures not identified; ``out``: members struck and not
 back. ``failover``, ``restore``: of the stretch since ``since``. ``kept``: ms of computing in its pieces, of which
@@ -108,8 +120,8 @@ times speed, whole and remainder."""
 
 JOB = _record(
     "cold failover rejoin start rolls_back restores_always tiers step chancy useful_ppb needed "
-    "first_level levels first_legal",
-    "coverage",
+    "first_level levels first_legal stores load sends",
+    "coverage state",
 )
 """A job's strategy, tabulated. ``needed``: GPU-ms at full speed until its work is done, NONE: no end."""
 TIER = _record("every write drain restore level_every level_period level_most")
@@ -144,6 +156,11 @@ SEGMENT = _record("computed_from speed_0 speed_1 speed_2 following")
 WINDOW = _record("at planned component since first_part first_place last_place first_drain last_drain out")
 PLANNED_WORK = _record("size serves drain duration")
 DRAINED_GANG = _record("gang number following")
+ABSENCE = _record("first_place last_place since free_since state awaited following")
+TRANSFER = _record("active time left start at pace write turn", "limit rate")
+"""A gang's load or write. ``left``: time that it still needs with storage to itself [ms * ppb]; ``turn``: what was
+planned in an earlier one is void; ``limit``, ``rate``: with storage to itself, and now [GB/s]."""
+PHASE = _record("date dark")
 CHANCE = _record("back extra", "cover")
 COUNTED = _record("strikes asked finished last_finish")
 COUNTS = _record("failures drawn")
@@ -187,6 +204,15 @@ TABLES: dict[str, tuple[np.dtype[Any], int]] = {
     "windows": (WINDOW, 1),
     "planned": (PLANNED_WORK, 1),
     "drains": (DRAINED_GANG, 1),
+    "absences": (ABSENCE, 1),
+    "transfers": (TRANSFER, 1),  # by gang
+    "phases": (PHASE, 1),  # of energisation
+    "down": (np.dtype(np.bool_), 1),  # nodes that the plant does not serve
+    "changed": (np.dtype(np.int64), 1),  # nodes that the last change took down, or gangs whose speed changes
+    "node_power": (np.dtype(np.int64), 1),  # parts per billion that each node gets
+    "network": (np.dtype(np.int64), 1),  # by gang: parts per billion that the network leaves
+    "stretched": (np.dtype(np.float64), 1),  # by gang
+    "capacity": (np.dtype(np.float64), 1),  # of the gateways that are left, one number [GB/s]
     "ledger": (np.dtype(np.int64), 2),  # by run and owner, and by state: what comes out
     "overhead": (np.dtype(np.int64), 2),  # by run and owner, and by cause
     "counted": (COUNTED, 1),  # by run and owner

@@ -88,6 +88,8 @@ def _one(plan: Plan, atom: int, tables: Tables) -> None:
         "away": NONE,
         "free_piece": NONE,
         "free_segment": NONE,
+        "first_absence": NONE,
+        "last_absence": NONE,
     }.items():
         one[name] = value
 
@@ -149,6 +151,10 @@ def _jobs(plan: Plan, tables: Tables) -> None:
             "useful_ppb": recovery.useful_ppb,
             "needed": needed,
             "coverage": recovery.coverage,
+            "stores": job.storage is not None and scenario.cluster.topology.storage is not None,
+            "load": job.storage.load if job.storage else 0,
+            "state": job.storage.state if job.storage else 0.0,
+            "sends": job.comm > 0,
         }.items():
             line[name] = value
         for tier in range(max(1, len(recovery.tiers))):

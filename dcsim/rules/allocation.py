@@ -4,7 +4,8 @@ from dcsim.program.records import DONE, DRAIN, IS_SERVED, NONE, SERVICE, WAIT, W
 from dcsim.rules.booking import change_free
 from dcsim.rules.due import is_quiet, push
 from dcsim.rules.gangs import cede_members, finishes_at, gain, resume, stop
-from dcsim.rules.movements import gang_has_changed, have_moved, plan_finish
+from dcsim.rules.movements import have_moved, plan_finish
+from dcsim.rules.network import gang_has_changed
 from dcsim.rules.places import free_highest, reach, take_free
 from dcsim.rules.relapses import plan_relapse
 from dcsim.rules.rule import rule

@@ -5,6 +5,7 @@ from dcsim.program.records import IN_OVERHEAD, IN_REPAIR, IN_RUNNING, World
 from dcsim.rules.booking import book, change_free
 from dcsim.rules.gangs import stop
 from dcsim.rules.maintenance import book_stay
+from dcsim.rules.plant import book_absences
 from dcsim.rules.repairs import book_repair
 from dcsim.rules.rule import rule
 from dcsim.rules.work import times_speed
@@ -28,6 +29,7 @@ def end_run(w: World) -> None:
     for window in range(w.one.window):
         if w.windows[window].out:
             book_stay(w, window, end)
+    book_absences(w, end)
     for gang in range(w.one.gangs):
         stop(w, gang, end)
     change_free(w, 0, end)

@@ -20,6 +20,7 @@ from dcsim.rules.gangs import roll_back, run_at, stop
 from dcsim.rules.movements import have_left, have_moved, refresh_speeds
 from dcsim.rules.parts import insert_part
 from dcsim.rules.places import first_in_service, link_moving, move_to, set_owner, take_out
+from dcsim.rules.plant import any_unserved
 from dcsim.rules.repairs import begin_repair, clear
 from dcsim.rules.rule import rule
 
@@ -75,6 +76,8 @@ def blame_another(w: World, failure: int, now: int) -> bool:
         return False
     first = NONE
     if f.placed:
+        if any_unserved(w, f.first_place):
+            return False  # they are out anyway
         if not following_members(w, gang, f.last_place, f.gpus // w.one.atom):
             return False
         put_back_faulty(w, failure, gang)

@@ -29,9 +29,11 @@ from dcsim.rules.allocation import drains_for_nobody, leave_queue
 from dcsim.rules.booking import change_free
 from dcsim.rules.due import drop_first_age, push
 from dcsim.rules.gangs import durable_at, run_at, strike_gang
-from dcsim.rules.movements import gang_has_changed, have_left, refresh_speeds
+from dcsim.rules.movements import have_left, refresh_speeds
+from dcsim.rules.network import gang_has_changed
 from dcsim.rules.parts import add_part, count_parts, parts_from
 from dcsim.rules.places import first_in_service, group_around, in_service, link_moving, members_from, take_out
+from dcsim.rules.plant import loses, plant_has_changed
 from dcsim.rules.rule import ask, rule
 
 FAILURES_TABLE = TABLE["failures"]
@@ -109,6 +111,10 @@ def fail_component(w: World, hazard: int, component: int, now: int, draw: int) -
     """A component fails, if it is in service; ``draw``: NONE if it was not known beforehand."""
     h = w.hazards[hazard]
     row = component_of(w, hazard, component)
+    if h.serves:
+        if not w.components[row].failed:
+            fail_served(w, hazard, component, now, draw)
+        return
     first = first_in_service(w, component * h.size, (component + 1) * h.size)
     if first < 0 or (row >= 0 and w.components[row].failed):
         return  # what is out of service cannot fail
@@ -130,6 +136,24 @@ def fail_component(w: World, hazard: int, component: int, now: int, draw: int) -
         becomes_slow(w, hazard, component, failure)
         refresh_speeds(w, now)
         push(w, now + w.failures[failure].detect, IDENTIFY, SLOW_IS_FOUND, failure, 0)
+
+
+@rule
+def fail_served(w: World, hazard: int, component: int, now: int, draw: int) -> None:
+    """A component of the plant fails: those who depend on it are struck, others slow down, or nobody notices."""
+    failure = new_failure(w, hazard, component, now, draw)
+    component_fails(w, hazard, component)
+    loses(w, hazard, component)
+    if w.one.moving:
+        takes_places(w, failure)
+        f = w.failures[failure]
+        f.first_part = parts_from(w, f.first_place)
+        f.parts = count_parts(w, f.first_part)
+        f.gpus = w.one.moving * w.one.atom
+        strike(w, failure, now, f.detect)
+    else:
+        push(w, now + w.failures[failure].detect, IDENTIFY, IS_FOUND, failure, 0)
+    plant_has_changed(w, False, now)
 
 
 @rule

@@ -176,7 +176,25 @@ def run_at(w: World, gang: int, now: int) -> int:
 @rule
 def late_by(w: World, gang: int, now: int) -> int:
     """Return by how much the storage queue has made the writes of this stretch longer [ms]."""
-    return int(w.gangs[gang].held)
+    g = w.gangs[gang]
+    if not g.transfer or not w.transfers[gang].write:
+        return int(g.held)
+    return int(g.held + transfer_late(w, gang, now))
+
+
+@rule
+def transfer_late(w: World, gang: int, now: int) -> int:
+    """Return how much longer a gang's transfer has taken so far than with storage to itself [ms]."""
+    t = w.transfers[gang]
+    left = max(0, t.left - (now - t.at) * t.pace)
+    return int(now - t.start - (t.time + -left // PPB))
+
+
+@rule
+def transfer_end(w: World, gang: int, never: int) -> int:
+    """Return when a gang's transfer will be done at its pace [ms]."""
+    t = w.transfers[gang]
+    return int(t.at - (-t.left // t.pace)) if t.pace else never
 
 
 # --- coming back ----------------------------------------------------------------------------------------------------
@@ -271,5 +289,8 @@ def finishes_at(w: World, gang: int) -> int:
     g = w.gangs[gang]
     if g.phase != WHOLE or w.jobs[g.job].needed < 0:
         return NEVER
+    late = g.held
+    if g.transfer and w.transfers[gang].write:  # nothing is done before it ends
+        late = g.held + transfer_late(w, gang, transfer_end(w, gang, NEVER))
     left = computing_left(w, gang)
-    return int(g.since + g.failover + g.restore + late_by(w, gang, NEVER) + wall(w, g.job, g.computed_from + left))
+    return int(g.since + g.failover + g.restore + late + wall(w, g.job, g.computed_from + left))

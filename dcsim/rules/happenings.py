@@ -3,12 +3,16 @@
 from dcsim.program.records import (
     ARRIVES,
     ASKS_FOR_CREW,
+    CANNOT_START,
     CORRUPT_IS_FOUND,
     CREW_IS_DONE,
+    GETS_POWER,
+    HAS_MOVED,
     IS_FOUND,
     IS_SERVED,
     IS_WITHDRAWN,
     LEAVES_DETECTION,
+    LOADS,
     REPAIRED,
     RETURNS,
     SLOW_IS_FOUND,
@@ -18,6 +22,7 @@ from dcsim.program.records import (
     WHOLE,
     WINDOW_ENDS,
     WORK_IS_DONE,
+    WRITES,
     World,
 )
 from dcsim.rules.ageing import wind_clocks
@@ -28,8 +33,10 @@ from dcsim.rules.due import drop_first, next_failure_or_window, push
 from dcsim.rules.failures import next_age_failure, next_known_failure
 from dcsim.rules.maintenance import bring_back, open_window, withdraw
 from dcsim.rules.movements import plan_finish
+from dcsim.rules.plant import begin_plant, cannot_start, energise
 from dcsim.rules.repairs import come_back, end_stage, next_stage
 from dcsim.rules.rule import rule
+from dcsim.rules.storage import begin_load, begin_write, end_transfer
 
 
 @rule
@@ -89,6 +96,16 @@ def happen(w: World, kind: int, what: int, further: int, now: int) -> None:
         withdraw(w, what, now)
     elif kind == WINDOW_ENDS:
         bring_back(w, what, now)
+    elif kind == GETS_POWER:
+        energise(w, what, now)
+    elif kind == CANNOT_START:
+        cannot_start(w, what, now)
+    elif kind == LOADS:
+        begin_load(w, what, further, now)
+    elif kind == WRITES:
+        begin_write(w, what, further, now)
+    elif kind == HAS_MOVED:
+        end_transfer(w, what, further, now)
 
 
 @rule
@@ -119,3 +136,5 @@ def begin_run(w: World) -> None:
     for gang in range(w.one.gangs):
         if w.gangs[gang].phase == WHOLE:
             plan_finish(w, gang)
+    if w.one.has_plant:
+        begin_plant(w)

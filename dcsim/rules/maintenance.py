@@ -17,9 +17,11 @@ from dcsim.rules.allocation import call_service, leave_queue, want
 from dcsim.rules.booking import book, change_free
 from dcsim.rules.due import push
 from dcsim.rules.gangs import has_drained, stop
-from dcsim.rules.movements import gang_has_changed, have_left, have_moved
+from dcsim.rules.movements import have_left, have_moved
+from dcsim.rules.network import gang_has_changed
 from dcsim.rules.parts import parts_from
 from dcsim.rules.places import free_linked, in_service, link_moving, linked, take_out
+from dcsim.rules.plant import gives_back, keep_unserved, loses, new_absence, plant_has_changed, restores
 from dcsim.rules.rule import ask, rule
 
 DRAINS_TABLE = TABLE["drains"]
@@ -34,9 +36,13 @@ def open_window(w: World, now: int) -> None:
     size = w.planned[v.planned].size
     v.first_drain = NONE
     v.last_drain = NONE
-    in_service(w, v.component * size, (v.component + 1) * size)
-    if not w.one.moving:
-        return
+    if w.planned[v.planned].serves:
+        loses(w, -1 - v.planned, v.component)  # to find out who would go down without it
+        restores(w, -1 - v.planned, v.component)
+    else:
+        in_service(w, v.component * size, (v.component + 1) * size)
+        if not w.one.moving:
+            return
     first, _ = link_for_later(w)
     part = parts_from(w, first)
     while part >= 0:
@@ -83,7 +89,11 @@ def withdraw(w: World, window: int, now: int) -> None:
     """The component leaves service; gangs that have drained for it are safe and take replacements."""
     v = w.windows[window]
     size = w.planned[v.planned].size
-    in_service(w, v.component * size, (v.component + 1) * size)
+    serves = w.planned[v.planned].serves
+    if serves:
+        loses(w, -1 - v.planned, v.component)
+    else:
+        in_service(w, v.component * size, (v.component + 1) * size)
     first, last = link_moving(w, 0)
     v.first_part = parts_from(w, first)
     v.first_place = first
@@ -116,9 +126,15 @@ def withdraw(w: World, window: int, now: int) -> None:
                 g.ready = 1
     if w.one.moving:
         take_out(w)
-        v.out = 1
+        if serves:
+            new_absence(w, first, now, now, IN_MAINTENANCE, 0)
+        else:
+            v.out = 1
         have_left(w, now, False)
+    if serves or first >= 0:
         push(w, now + w.planned[v.planned].duration, BACK, WINDOW_ENDS, window, 0)
+    if serves:
+        plant_has_changed(w, False, now)
     for gang in range(w.one.gangs):
         if w.gangs[gang].ready:
             has_drained(w, gang)
@@ -132,8 +148,13 @@ def withdraw(w: World, window: int, now: int) -> None:
 def bring_back(w: World, window: int, now: int) -> None:
     """The component is in service again: its GPUs are free."""
     v = w.windows[window]
+    if w.planned[v.planned].serves:
+        restores(w, -1 - v.planned, v.component)
+        gives_back(w, False, now)
+        return
     v.out = 0
     book_stay(w, window, now)
+    v.first_place = keep_unserved(w, v.first_place, now, IN_MAINTENANCE, 0)
     gpus, place = 0, v.first_place
     while place >= 0:
         gpus += w.one.atom

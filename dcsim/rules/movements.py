@@ -1,11 +1,11 @@
 """What follows when places change hands: clocks, faulty members, speeds; and the ends of work that are planned anew."""
 
-from dcsim.program.records import FINISHED, NEVER, NONE, PPB, STRAGGLE, WORK_IS_DONE, World
-from dcsim.rules.ageing import component_is_mended, is_slow_no_more, refresh_gang, refresh_moving
+from dcsim.program.records import FINISHED, NEVER, NONE, POWER, PPB, STRAGGLE, WORK_IS_DONE, World
+from dcsim.rules.ageing import component_is_mended, is_slow_no_more, refresh_moving
 from dcsim.rules.due import push
 from dcsim.rules.gangs import change_speed, finishes_at
 from dcsim.rules.places import first_in_service
-from dcsim.rules.rule import rule
+from dcsim.rules.rule import ask, rule
 
 
 @rule
@@ -15,6 +15,8 @@ def have_moved(w: World, now: int) -> None:
     if w.one.faulty:
         end_relapses(w, now)
     refresh_speeds(w, now)
+    if w.one.capped:
+        refresh_power(w, now)
 
 
 @rule
@@ -136,7 +138,21 @@ def plan_finish(w: World, gang: int) -> None:
 
 
 @rule
-def gang_has_changed(w: World, gang: int, now: int) -> None:
-    """A gang has started or stopped: so have the clocks of its members that run only while it computes."""
-    if w.one.clocks:
-        refresh_gang(w, gang, now)
+def refresh_power(w: World, now: int) -> None:
+    """Let every gang run at the speed of its member with the least power."""
+    if w.one.plant_changed:
+        w.one.plant_changed = 0
+        w.one.capped = ask(w, POWER, 0, 0)
+    for gang in range(w.one.gangs):
+        w.gangs[gang].tally = PPB
+    if w.one.capped:
+        for place in range(w.one.atoms):
+            owner = w.owner[place]
+            if owner >= 0:
+                g = w.gangs[owner]
+                g.tally = min(g.tally, w.node_power[place // w.one.node])
+    for gang in range(w.one.gangs):
+        g = w.gangs[gang]
+        if g.tally != g.powered:
+            g.powered = g.tally
+            set_pace(w, gang, now)

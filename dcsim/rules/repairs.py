@@ -20,6 +20,7 @@ from dcsim.rules.gangs import gain
 from dcsim.rules.movements import have_moved, refresh_speeds
 from dcsim.rules.parts import parts_from
 from dcsim.rules.places import free_linked, linked, set_owner
+from dcsim.rules.plant import any_unserved, come_up, gives_back, keep_unserved, new_absence, restores
 from dcsim.rules.rule import ask, rule
 
 REPAIRS_TABLE = TABLE["repairs"]
@@ -32,6 +33,11 @@ def begin_repair(w: World, failure: int, part: int, placed: int, place: int, now
     ``part``, ``place``: its first ones. ``mends``: it holds the component that failed.
     """
     f = w.failures[failure]
+    if w.hazards[f.hazard].serves:  # those who depend on a component are in order themselves: they wait for it
+        if part >= 0:
+            new_absence(w, place, now, f.at, IN_REPAIR, 1)
+            come_up(w, now)  # what is served again already
+        part, placed, place = NONE, 0, NONE
     if f.retired and mends and placed:
         place = retire(w, failure, place, now)
         if place < 0:
@@ -161,6 +167,8 @@ def come_back(w: World, repair: int, now: int) -> None:
     h = w.hazards[f.hazard]
     is_away_no_more(w, repair)
     book_repair(w, repair, now)
+    if w.one.has_plant and r.placed:
+        leave_unserved(w, repair, now)
     is_not_awaited(w, repair)
     if r.gpus:
         if r.placed:
@@ -180,6 +188,21 @@ def come_back(w: World, repair: int, now: int) -> None:
         refresh_speeds(w, now)
     if r.gpus and w.one.waiting:
         call_service(w, now)
+
+
+@rule
+def leave_unserved(w: World, repair: int, now: int) -> None:
+    """Of a group that is repaired, leave out what the plant does not serve: it is back with the plant."""
+    r = w.repairs[repair]
+    if not any_unserved(w, r.first_place):
+        return
+    r.first_place = keep_unserved(w, r.first_place, now, IN_REPAIR, 1)
+    r.first_part = parts_from(w, r.first_place)
+    r.gpus = 0
+    part = r.first_part
+    while part >= 0:
+        r.gpus += w.parts[part].gpus
+        part = w.parts[part].following
 
 
 @rule
@@ -261,6 +284,9 @@ def mend(w: World, failure: int, now: int) -> None:
     if f.component < 0:
         return
     is_slow_no_more(w, f.hazard, f.component)
+    if w.hazards[f.hazard].serves:
+        restores(w, f.hazard, f.component)
+        gives_back(w, False, now)
     component_is_mended(w, f.hazard, f.component, now, bool(f.fixed or f.retired))
     if f.retired:
         w.components[component_of(w, f.hazard, f.component)].strikes = 0

@@ -1,0 +1,184 @@
+"""What the plant of a run answers: who is down, how much power and network is left. All of it is asked of Python."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dcsim.engine.traffic import Traffic
+from dcsim.fabric.slowdown import slowdown
+from dcsim.plant import Change, PlantState
+from dcsim.program import records
+from dcsim.program.program import Runs
+from dcsim.program.records import FREE, NONE, OUT, PPB
+
+
+class Owners:
+    """Who has which place, as ``Traffic`` asks for it."""
+
+    def __init__(self, runs: Runs, atom: int) -> None:
+        self.runs, self.atom = runs, atom
+
+    @property
+    def owner(self) -> NDArray[np.int64]:
+        """Owner of every place."""
+        return self.runs.world.tables["owner"]
+
+    def members(self, gang: int) -> NDArray[np.int64]:
+        """Return the places of a gang, ascending."""
+        return np.flatnonzero(self.owner == gang)
+
+
+class PlantAnswers:
+    """The plant of one run at a time: ``PlantState`` and ``Traffic`` behind the questions that rules ask."""
+
+    def __init__(self, runs: Runs) -> None:
+        self.runs, self.plan = runs, runs.plan
+        scenario, description = self.plan.scenario, self.plan.topology.description
+        self.has_traffic = bool(description.fabric and any(job.comm for job in scenario.jobs))
+        self.has_storage = bool(description.storage and any(job.storage for job in scenario.jobs))
+        self.atom = int(runs.program.tables["one"]["atom"][0])
+        self.per_node = self.plan.topology.gpus_per_node // self.atom
+        self.put_off: list[int] = []
+
+    def begin(self) -> None:
+        """Set the plant to t = 0 of a run: phases that come later are dark, and gangs that lie on them wait."""
+        world, plan = self.runs.world, self.plan
+        self.plant, self.change, self.put_off = PlantState(plan.topology), Change(), []
+        self.traffic = Traffic(plan, Owners(self.runs, self.atom), self.plant) if self.has_traffic else None  # type: ignore[arg-type]
+        one = world.tables["one"]
+        one["has_plant"], one["has_traffic"], one["has_storage"] = True, self.has_traffic, self.has_storage
+        one["node"], one["phases"] = self.per_node, len(plan.scenario.energisation)
+        nodes, gangs = len(self.plant.down), len(plan.gangs)
+        world.put("down", self.plant.down)
+        world.put("changed", np.zeros(max(nodes, gangs), dtype=np.int64))
+        world.put("node_power", np.full(nodes, PPB, dtype=np.int64))
+        world.put("network", np.full(gangs, PPB, dtype=np.int64))
+        world.put("stretched", np.ones(gangs))
+        world.put("capacity", np.zeros(1))
+        world.put("transfers", np.zeros(gangs, dtype=records.TRANSFER))
+        self._gateways()
+        self._begin_dark()
+
+    def _begin_dark(self) -> None:
+        world, plan = self.runs.world, self.plan
+        phases = np.zeros(max(1, len(plan.scenario.energisation)), dtype=records.PHASE)
+        dates = plan.dates(self.runs.numbers[self.runs.row])
+        for number, (date, racks) in enumerate(zip(dates, plan.phase_racks, strict=True)):
+            phases[number]["date"] = date
+            if date > 0:
+                self._switch(racks, False)
+        world.put("phases", phases)
+        down = np.flatnonzero(self.plant.down)
+        dark = (down[:, None] * self.per_node + np.arange(self.per_node)).ravel()
+        if not len(dark):
+            return
+        owner, gangs, one = world.tables["owner"], world.tables["gangs"], world.tables["one"]
+        for gang in np.unique(owner[dark]).tolist():
+            if gang < 0:
+                continue
+            owner[owner == gang] = FREE
+            one["free"] += gangs[gang]["up"]
+            line = gangs[gang]
+            line["phase"], line["up"], line["active"], line["started"], line["late"] = records.ABSENT, 0, 0, 0, 1
+        owner[dark] = OUT
+        one["free"] -= len(dark) * self.atom
+        world.tables["whose"][dark] = FREE
+        links = world.tables["next_place"]
+        links[dark] = np.append(dark[1:], NONE)
+        absences = world.tables["absences"]
+        absences[0] = (dark[0], dark[-1], 0, 0, records.IN_UNPOWERED, 0, NONE)
+        one["absences"], one["first_absence"], one["last_absence"] = 1, 0, 0
+
+    def _switch(self, racks: tuple[int, int], on: bool) -> None:
+        """Give or take the power of a phase: of racks, or (0, 0) of the site's feeds."""
+        if racks[1]:
+            (self.plant.energise if on else self.plant.darken)(racks)
+            return
+        for feed in range(self.plan.topology.components("site-feed")):
+            (self.plant.restore if on else self.plant.lose)("site-feed", feed)
+
+    # --- answers ------------------------------------------------------------------------------------------------------
+
+    def answer(self, what: int, about: int, value: int) -> int:
+        """Answer a rule."""
+        if what in (records.LOSE, records.RESTORE):
+            return self._changes(what == records.LOSE, about, value)
+        if what == records.POWER:
+            return self._power()
+        if what == records.SENDS:
+            assert self.traffic is not None
+            return self._touches((self.traffic.starts if value else self.traffic.stops)(about))
+        if what == records.REACHED:
+            return self._reached(bool(about))
+        if what == records.STRETCHES:
+            assert self.traffic is not None
+            line: Any = self.runs.world.tables["stretched"]
+            for gang in range(len(line)):
+                line[gang] = self.traffic.stretched(gang)
+        elif what == records.GATEWAYS:
+            self._gateways()
+        elif what == records.ENERGISE:
+            return self._energise(about)
+        elif what == records.TRY_AGAIN:
+            return self._try_again()
+        return 0
+
+    def _changes(self, loses: bool, about: int, component: int) -> int:
+        scenario = self.plan.scenario
+        if about >= 0:
+            kind, keeps = scenario.hazards[about].component, scenario.hazards[about].keeps or 0.0
+        else:
+            kind, keeps = scenario.maintenance[-1 - about].component, 0.0
+        self.change = (self.plant.lose if loses else self.plant.restore)(kind, component, keeps)
+        count = len(self.change.down)
+        self.runs.world.tables["changed"][:count] = self.change.down
+        return count
+
+    def _power(self) -> int:
+        if not self.plant.short:
+            return 0
+        shares = self.plant.powered(np.arange(len(self.plant.down)))
+        self.runs.world.tables["node_power"][:] = np.maximum(1, np.rint(shares * PPB).astype(np.int64))
+        return 1
+
+    def _reached(self, everywhere: bool) -> int:
+        assert self.traffic is not None
+        if everywhere:
+            return self._touches(set(self.traffic.senders()))
+        change = self.change
+        return self._touches(self.traffic.reached(change.nodes, change.segments, change.pods))
+
+    def _touches(self, gangs: set[int]) -> int:
+        """Note whose speed changes, and how much the network leaves them; return how many they are."""
+        assert self.traffic is not None
+        changed, network = self.runs.world.tables["changed"], self.runs.world.tables["network"]
+        for number, gang in enumerate(sorted(gangs)):
+            changed[number] = gang
+            network[gang] = round(PPB / slowdown(self.traffic.comm[gang], self.traffic.stretched(gang)))
+        return len(gangs)
+
+    def _gateways(self) -> None:
+        storage = self.plan.topology.description.storage
+        if storage is not None and self.has_storage:
+            self.runs.world.tables["capacity"][0] = float(self.plant.left("gateway").sum()) * storage.bandwidth
+
+    def _energise(self, number: int) -> int:
+        racks = self.plan.phase_racks[number]
+        if racks[1] and self.plant.energise(racks).down.size:
+            self.plant.darken(racks)
+            self.put_off = sorted({*self.put_off, number})
+            return 0
+        if not racks[1]:
+            self._switch(racks, True)
+        return 1
+
+    def _try_again(self) -> int:
+        """Energise the phases that were put off, if they trip nobody any more; each that succeeds may help others."""
+        waiting, self.put_off = self.put_off, []
+        found = 0
+        for number in waiting:
+            if self._energise(number):
+                found = 1
+                self._try_again()
+        return found
