@@ -6,13 +6,14 @@ Without numba, or with NUMBA_DISABLE_JIT=1, the same functions run as plain Pyth
 import ctypes
 import os
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, partial
 from importlib.util import find_spec
 
 import numpy as np
 
 from dcsim.ledger import Ledgers
-from dcsim.program.program import Program, Runs
+from dcsim.program.plain_world import PlainWorld
+from dcsim.program.program import LEDGER, Program, Runs
 from dcsim.program.records import DOORS, World
 from dcsim.rules import happenings
 from dcsim.scenario import Scenario
@@ -27,18 +28,28 @@ def simulate_many(scenario: Scenario, numbers: Sequence[int]) -> Ledgers:
 
 def play(program: Program, numbers: Sequence[int], compiled: bool) -> Ledgers:
     """Play runs of a program, with compiled rules or with the rules as they are."""
-    runs = Runs(program, list(numbers))
+    world = World() if compiled else PlainWorld()
+    runs = Runs(program, list(numbers), world)
     if program.plan.has_plant:
         from dcsim.engine.compiled_clock_plant import PlantAnswers
 
         runs.plant = PlantAnswers(runs)
     answer = ANSWER(runs.answer)
-    run = prepared(runs.world, answer) if compiled else lambda: happenings.run(runs.world)
+    run = prepared(world, answer) if compiled else partial(play_plainly, world, runs)
     for row in range(len(numbers)):
         runs.begin(row)
         run()
         runs.check()
     return runs.ledgers()
+
+
+def play_plainly(world: World, runs: Runs) -> None:
+    """Play one run by the rules as they are."""
+    assert isinstance(world, PlainWorld)
+    world.answer = runs.answer_at_once
+    world.take()
+    happenings.run(world)
+    world.give(*LEDGER)
 
 
 def is_compiled() -> bool:

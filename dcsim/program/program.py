@@ -9,13 +9,11 @@ from numpy.typing import NDArray
 from dcsim.hazards import Draws
 from dcsim.ledger import CAUSES, STATES, Ledgers
 from dcsim.program import records
-from dcsim.program.records import NAMES, NONE, World
+from dcsim.program.records import BLOCK, NAMES, NONE, World
 from dcsim.program.tables import CHANCES_AT_A_TIME, Tables, tables_of
 from dcsim.scenario import Plan, Scenario
 from dcsim.scenario.plan import plan
 
-BLOCK = 256
-"""Outcomes drawn at a time for a hazard whose failures are not known beforehand (assumed)."""
 MOST_REPEATS = 1_000
 """Consecutive mishaps at most (assumed): a probability of 100 % would never end."""
 CHANGING = (
@@ -58,9 +56,8 @@ class Program:
 class Runs:
     """The world in which runs of a program are played, one after the other, and their ledgers."""
 
-    def __init__(self, program: Program, numbers: list[int]) -> None:
-        self.program, self.plan, self.numbers = program, program.plan, numbers
-        self.world = world = World()
+    def __init__(self, program: Program, numbers: list[int], world: World) -> None:
+        self.program, self.plan, self.numbers, self.world = program, program.plan, numbers, world
         for name in NAMES:
             if name not in LEDGER:
                 world.put(name, program.tables[name].copy())
@@ -69,7 +66,6 @@ class Runs:
         world.put("overhead", np.zeros((rows * owners, len(CAUSES)), dtype=np.int64))
         world.put("counted", np.zeros(rows * owners, dtype=records.COUNTED))
         world.put("counts", np.zeros(rows, dtype=records.COUNTS))
-        world.answer = self.answer
         self.error: BaseException | None = None
         self.plant: Plant | None = None
         self.draws: list[Draws] = []
@@ -121,7 +117,7 @@ class Runs:
     def answer(self, what: int, about: int, value: int) -> int:
         """Answer a rule; what goes wrong stops the run, and ``check`` raises it."""
         try:
-            return self._answer(what, about, value)
+            return self.answer_at_once(what, about, value)
         except BaseException as error:  # it must not pass through machine code
             self.error = error
             self.world.tables["one"]["error"] = 1
@@ -132,8 +128,8 @@ class Runs:
         if self.error is not None:
             raise self.error
 
-    def _answer(self, what: int, about: int, value: int) -> int:
-        world = self.world
+    def answer_at_once(self, what: int, about: int, value: int) -> int:
+        """Answer a rule; what goes wrong is raised here."""
         if what == records.MAKE_ROOM:
             self._make_room(NAMES[about], value)
         elif what == records.LIVES:
@@ -141,9 +137,7 @@ class Runs:
         elif what == records.RESIDUAL:
             return int(self.draws[about].residual(np.array([value], dtype=np.int64))[0])
         elif what == records.OUTCOMES:
-            line = world.tables["hazards"][about]
-            line["first_outcome"] = self._more_outcomes(self.draws[about], BLOCK)
-            line["used"], line["drawn"] = 0, BLOCK
+            return self._more_outcomes(self.draws[about], BLOCK)
         elif what == records.CHANCES:
             self._more_chances(about)
         elif what >= records.LOSE:
@@ -160,6 +154,7 @@ class Runs:
         larger = np.zeros((max(rows, 2 * len(table)), *table.shape[1:]), dtype=table.dtype)
         larger[: len(table)] = table
         self.world.put(name, larger)
+        self.world.show(name, len(table), len(larger))
 
     def _more_outcomes(self, draws: Draws, count: int) -> int:
         """Draw what follows the next failures of a hazard; return the row of the first one."""
@@ -173,6 +168,8 @@ class Runs:
         stages = len(drawn.stages)
         tables["stage_times"][first:end, :stages] = drawn.stages.T
         tables["stage_times"][first:end, stages:] = NONE
+        self.world.show("outcomes", first, end)
+        self.world.show("stage_times", first, end)
         return first
 
     def _more_lives(self, hazard: int, row: int) -> None:
@@ -187,6 +184,8 @@ class Runs:
             wider[:, : table.shape[1]] = table
             self.world.put("first_life", wider)
         self.world.tables["first_life"][hazard, row] = first
+        self.world.show("lives", first, end)
+        self.world.show("first_life", 0, len(table))
 
     def _more_chances(self, gang: int) -> None:
         if gang not in self.chances:
@@ -196,6 +195,7 @@ class Runs:
         for number, (cover, bad, again) in enumerate(drawn):
             back = repeats(1 - bad, recovery.bad_checkpoint)
             line[number] = (back, repeats(1 - again, 1 - recovery.restore_success), cover)
+        self.world.show("chances", gang, gang + 1)
 
     # --- what comes out -----------------------------------------------------------------------------------------------
 

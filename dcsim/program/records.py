@@ -48,6 +48,9 @@ REPAIRED, FINISHED, BACK, DRAINED, IDENTIFY, LEAVE, ADMIT, SERVICE, RELAPSE, PLA
 ) = range(18)
 """What a due event is about; ``due.what`` is the gang, the repair, the failure, the window, the phase."""
 
+BLOCK = 256
+"""Outcomes drawn at a time for a hazard whose failures are not known beforehand (assumed)."""
+
 (
     MAKE_ROOM,  # in a table, for so many rows
     LIVES,  # of all components of a hazard: the row of the lives
@@ -241,6 +244,13 @@ class World:
 
     def put(self, name: str, table: NDArray[Any]) -> None:
         """Set a table, or put another one in its place."""
+        self.store(name, table)
+
+    def show(self, name: str, low: int, high: int) -> None:
+        """An answer has written to rows of a table, or made room for more."""
+
+    def store(self, name: str, table: NDArray[Any]) -> None:
+        """Keep a table and its address."""
         dtype, indices = TABLES[name]
         assert table.dtype == dtype
         assert table.ndim == max(indices, 1)
@@ -249,8 +259,6 @@ class World:
         place = 3 * TABLE[name]
         columns = table.shape[1] if table.ndim == 2 else 1
         self.addresses[place : place + 3] = table.ctypes.data, table.shape[0], columns
-        shown: Any = table.view(np.recarray) if dtype.names else table
-        setattr(self, name, shown if indices else shown[0])
 
     def __getattr__(self, name: str) -> Any:
         raise AttributeError(name)

@@ -82,8 +82,10 @@ def close_run(w: World) -> None:
     jobs = w.one.jobs
     first = w.one.run * (jobs + 2)
     for row in range(first, first + jobs + 2):
-        w.ledger[row, :] = 0
-        w.overhead[row, :] = 0
+        for state in range(w.ledger.shape[1]):
+            w.ledger[row, state] = 0
+        for cause in range(w.overhead.shape[1]):
+            w.overhead[row, cause] = 0
         w.counted[row].strikes = 0
         w.counted[row].asked = 0
         w.counted[row].finished = 0

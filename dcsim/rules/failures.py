@@ -1,6 +1,7 @@
 """What fails, and what that does at once: members are struck, software dies, a component is slow, results are wrong."""
 
 from dcsim.program.records import (
+    BLOCK,
     CORRUPT,
     CORRUPT_IS_FOUND,
     DETECT,
@@ -78,7 +79,9 @@ def new_failure(w: World, hazard: int, component: int, now: int, draw: int) -> i
     h = w.hazards[hazard]
     if draw < 0:
         if h.used == h.drawn:
-            ask(w, OUTCOMES, hazard, 0)
+            h.first_outcome = ask(w, OUTCOMES, hazard, 0)
+            h.used = 0
+            h.drawn = BLOCK
         draw = h.used
         h.used += 1
     f = w.failures[number]

@@ -150,7 +150,7 @@ def refresh_power(w: World, now: int) -> None:
             owner = w.owner[place]
             if owner >= 0:
                 g = w.gangs[owner]
-                g.tally = min(g.tally, w.node_power[place // w.one.node])
+                g.tally = min(g.tally, int(w.node_power[place // w.one.node]))
     for gang in range(w.one.gangs):
         g = w.gangs[gang]
         if g.tally != g.powered:

@@ -41,7 +41,7 @@ def refresh_network(w: World, count: int, now: int) -> None:
     for number in range(count):
         gang = w.changed[number]
         if w.network[gang] != w.gangs[gang].network:
-            w.gangs[gang].network = w.network[gang]
+            w.gangs[gang].network = int(w.network[gang])
             set_pace(w, gang, now)
     if count and w.one.has_storage:
         share_gateways(w, now)
