@@ -18,7 +18,7 @@ from dcsim.program.records import DOORS, World
 from dcsim.rules import happenings
 from dcsim.scenario import Scenario
 
-ANSWER = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64)
+ANSWER = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64)
 
 
 def simulate_many(scenario: Scenario, numbers: Sequence[int]) -> Ledgers:
@@ -34,7 +34,7 @@ def play(program: Program, numbers: Sequence[int], compiled: bool) -> Ledgers:
         from dcsim.engine.compiled_clock_plant import PlantAnswers
 
         runs.plant = PlantAnswers(runs)
-    answer = ANSWER(runs.answer)
+    answer = ANSWER(lambda _, what, about, value: runs.answer(what, about, value))
     run = prepared(world, answer) if compiled else partial(play_plainly, world, runs)
     for row in range(len(numbers)):
         runs.begin(row)
@@ -60,7 +60,7 @@ def is_compiled() -> bool:
 def prepared(world: World, answer: "ctypes._FuncPointer") -> Callable[[], object]:
     """Tell a world where its rules and answers are; return what plays one run in it."""
     addresses, run = machine_code()
-    world.addresses[DOORS - 1] = ctypes.cast(answer, ctypes.c_void_p).value
+    world.addresses[DOORS - 1] = ctypes.cast(answer, ctypes.c_void_p).value or 0
     world.addresses[DOORS : DOORS + len(addresses)] = addresses
     return lambda: run(world.addresses.ctypes.data)
 

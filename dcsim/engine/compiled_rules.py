@@ -28,10 +28,10 @@ def compiled_doors() -> tuple[dict[str, int], list[Any]]:
     """
     from numba import cfunc, njit
 
-    from dcsim.engine.compiled_world import ask_python, call_through, signature
+    from dcsim.engine.compiled_world import compiled_world
 
-    how, through = options(), doors()
-    called: dict[str, Any] = {"ask": ask_python}
+    how, through, world = options(), doors(), compiled_world()
+    called: dict[str, Any] = {"ask": world.ask}
     found: dict[str, Any] = {}
     spaces = {module.__name__: dict(module.__dict__) for module in modules()}
     with cache_folder() as cached:
@@ -39,11 +39,11 @@ def compiled_doors() -> tuple[dict[str, int], list[Any]]:
             function = RULES[name]
             space = spaces[function.__module__]
             space.update({other: called[other] for other in called_by(function)})
-            copy = FunctionType(function.__code__, space, name, function.__defaults__)  # type: ignore[attr-defined]
-            sign = signature(function)
+            copy = FunctionType(function.__code__, space, name)
+            sign = world.signature(function)
             if name in through:
                 found[name] = cfunc(sign, cache=cached, **how)(copy)
-                called[name] = call_through(through.index(name), sign)
+                called[name] = world.through(through.index(name), sign)
             else:
                 called[name] = njit(**how)(copy)
     return {name: found[name].address for name in through}, list(found.values())

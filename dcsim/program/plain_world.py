@@ -50,10 +50,6 @@ def rows_of(table: NDArray[Any]) -> list[Any]:
 class PlainWorld(World):
     """Shows lists in place of arrays. They are copied from the arrays by ``take``, and back by ``give``."""
 
-    def put(self, name: str, table: NDArray[Any]) -> None:
-        """Set a table; it is shown from the next ``take`` or ``show`` on."""
-        self.store(name, table)
-
     def take(self) -> None:
         """Show every table as it is now."""
         shared = (*SHARED, "owner") if self.tables["one"]["has_plant"][0] else ()

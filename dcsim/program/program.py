@@ -33,7 +33,7 @@ CHANGING = (
 LEDGER = ("ledger", "overhead", "counted", "counts")
 
 
-class Plant(Protocol):
+class AnswersOfPlant(Protocol):
     """Who answers for the plant of a run."""
 
     def begin(self) -> None:
@@ -67,7 +67,7 @@ class Runs:
         world.put("counted", np.zeros(rows * owners, dtype=records.COUNTED))
         world.put("counts", np.zeros(rows, dtype=records.COUNTS))
         self.error: BaseException | None = None
-        self.plant: Plant | None = None
+        self.plant: AnswersOfPlant | None = None
         self.draws: list[Draws] = []
         self.chances: dict[int, np.random.Generator] = {}
         self.outcomes = self.lives = self.row = 0

@@ -244,13 +244,6 @@ class World:
 
     def put(self, name: str, table: NDArray[Any]) -> None:
         """Set a table, or put another one in its place."""
-        self.store(name, table)
-
-    def show(self, name: str, low: int, high: int) -> None:
-        """An answer has written to rows of a table, or made room for more."""
-
-    def store(self, name: str, table: NDArray[Any]) -> None:
-        """Keep a table and its address."""
         dtype, indices = TABLES[name]
         assert table.dtype == dtype
         assert table.ndim == max(indices, 1)
@@ -260,5 +253,9 @@ class World:
         columns = table.shape[1] if table.ndim == 2 else 1
         self.addresses[place : place + 3] = table.ctypes.data, table.shape[0], columns
 
+    def show(self, name: str, low: int, high: int) -> None:
+        """An answer has written to rows of a table, or made room for more."""
+
     def __getattr__(self, name: str) -> Any:
+        """Tables are attributes in plain and in compiled rules; here they are in ``tables``."""
         raise AttributeError(name)

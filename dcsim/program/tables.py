@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from dcsim.hazards import Hazard
 from dcsim.hazards.hazard import SERVED
+from dcsim.ledger import STATES
 from dcsim.program import records
 from dcsim.program.records import FREE, NEVER, NONE, PPB, TABLES
 from dcsim.recovery import Recovery
@@ -38,7 +39,8 @@ def tables_of(plan: Plan) -> Tables:
     _maintenance(plan, atom, tables)
     for name, (dtype, indices) in TABLES.items():
         if name not in tables:
-            tables[name] = np.zeros((ROOM, 1) if indices == 2 else (ROOM,), dtype=dtype)
+            shape: tuple[int, ...] = (ROOM, 1) if indices == 2 else (ROOM,)
+            tables[name] = np.zeros(shape, dtype=dtype)
     return tables
 
 
@@ -192,7 +194,7 @@ def _gangs(plan: Plan, tables: Tables) -> None:
     chancy = bool(tables["jobs"]["chancy"].any())
     tables["chances"] = np.zeros((count if chancy else 1, CHANCES_AT_A_TIME), dtype=records.CHANCE)
     tables["durable"] = np.zeros((count, tables["tiers"].shape[1]), dtype=np.int64)
-    tables["booked"] = np.zeros((count + 2, len(records.STATE)), dtype=np.int64)
+    tables["booked"] = np.zeros((count + 2, len(STATES)), dtype=np.int64)
     losers = sorted(plan.gangs, key=lambda gang: (gang.priority, -gang.index))
     tables["losers"] = np.array([gang.index for gang in losers], dtype=np.int64)
     tables["queue"] = np.zeros(count, dtype=np.int64)
