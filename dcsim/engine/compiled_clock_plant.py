@@ -1,32 +1,11 @@
 """What the plant of a run answers: who is down, how much power and network is left. All of it is asked of Python."""
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
-from dcsim.engine.traffic import Traffic
-from dcsim.fabric.slowdown import slowdown
-from dcsim.plant import Change, PlantState
+from dcsim.plant import PlantState
 from dcsim.program import records
 from dcsim.program.program import Runs
 from dcsim.program.records import FREE, NONE, OUT, PPB
-
-
-class Owners:
-    """Who has which place, as ``Traffic`` asks for it."""
-
-    def __init__(self, runs: Runs, atom: int) -> None:
-        self.runs, self.atom = runs, atom
-
-    @property
-    def owner(self) -> NDArray[np.int64]:
-        """Owner of every place."""
-        return self.runs.world.tables["owner"]
-
-    def members(self, gang: int) -> NDArray[np.int64]:
-        """Return the places of a gang, ascending."""
-        return np.flatnonzero(self.owner == gang)
 
 
 class PlantAnswers:
@@ -44,21 +23,46 @@ class PlantAnswers:
     def begin(self) -> None:
         """Set the plant to t = 0 of a run: phases that come later are dark, and gangs that lie on them wait."""
         world, plan = self.runs.world, self.plan
-        self.plant, self.change, self.put_off = PlantState(plan.topology), Change(), []
-        self.traffic = Traffic(plan, Owners(self.runs, self.atom), self.plant) if self.has_traffic else None  # type: ignore[arg-type]
+        self.plant, self.put_off = PlantState(plan.topology), []
         one = world.tables["one"]
         one["has_plant"], one["has_traffic"], one["has_storage"] = True, self.has_traffic, self.has_storage
         one["node"], one["phases"] = self.per_node, len(plan.scenario.energisation)
         nodes, gangs = len(self.plant.down), len(plan.gangs)
         world.put("down", self.plant.down)
-        world.put("changed", np.zeros(max(nodes, gangs), dtype=np.int64))
+        world.put("changed", np.zeros(nodes, dtype=np.int64))
+        world.put("reach", np.zeros(6, dtype=np.int64))
         world.put("node_power", np.full(nodes, PPB, dtype=np.int64))
-        world.put("network", np.full(gangs, PPB, dtype=np.int64))
-        world.put("stretched", np.ones(gangs))
         world.put("capacity", np.zeros(1))
         world.put("transfers", np.zeros(gangs, dtype=records.TRANSFER))
+        if self.has_traffic:
+            self._network()
         self._gateways()
         self._begin_dark()
+
+    def _network(self) -> None:
+        """Let rules read what is left of the network, and where nodes lie in it."""
+        world, topology, plant = self.runs.world, self.plan.topology, self.plant
+        fabric = topology.description.fabric
+        assert fabric is not None
+        gpus = np.arange(len(plant.down), dtype=np.int64) * topology.gpus_per_node
+        segments, pods, gangs = len(plant.leaf), len(plant.core), len(self.plan.gangs)
+        for name, array in (("access", plant.access), ("leaf", plant.leaf), ("core", plant.core)):
+            world.put(name, array)
+        world.put("domain_of", topology.part_of(topology.nvlink_domain, gpus))
+        world.put("segment_of", topology.part_of("segment", gpus))
+        firsts = topology.bounds("segment")[:-1]
+        world.put("pod_of", topology.part_of("pod", firsts) if pods else np.zeros(segments, dtype=np.int64))
+        world.put("sends_at", np.full(len(world.tables["owner"]), NONE, dtype=np.int64))
+        for kind, parts in (("segment", segments), ("pod", pods)):
+            world.put(f"{kind}_demand", np.zeros((gangs, parts)))
+            world.put(f"{kind}_total", np.zeros(parts))
+            world.put(f"{kind}_traffic", np.zeros(parts))
+        one, spine, core = world.tables["one"], fabric.spine, fabric.core
+        one["segments_of_network"], one["pods"] = segments, pods
+        uplinks = fabric.leaf.uplinks * fabric.uplink_rate
+        one["of_leaf"] = fabric.nics // fabric.rails * fabric.port / fabric.homes / uplinks if spine else 0.0
+        pod = spine.count * spine.uplinks * fabric.core_rate if spine and core else 0.0
+        one["of_pod"] = fabric.leaves * uplinks / pod if pod else 0.0
 
     def _begin_dark(self) -> None:
         world, plan = self.runs.world, self.plan
@@ -106,17 +110,7 @@ class PlantAnswers:
             return self._changes(what == records.LOSE, about, value)
         if what == records.POWER:
             return self._power()
-        if what == records.SENDS:
-            assert self.traffic is not None
-            return self._touches((self.traffic.starts if value else self.traffic.stops)(about))
-        if what == records.REACHED:
-            return self._reached(bool(about))
-        if what == records.STRETCHES:
-            assert self.traffic is not None
-            line: Any = self.runs.world.tables["stretched"]
-            for gang in range(len(line)):
-                line[gang] = self.traffic.stretched(gang)
-        elif what == records.GATEWAYS:
+        if what == records.GATEWAYS:
             self._gateways()
         elif what == records.ENERGISE:
             return self._energise(about)
@@ -130,9 +124,11 @@ class PlantAnswers:
             kind, keeps = scenario.hazards[about].component, scenario.hazards[about].keeps or 0.0
         else:
             kind, keeps = scenario.maintenance[-1 - about].component, 0.0
-        self.change = (self.plant.lose if loses else self.plant.restore)(kind, component, keeps)
-        count = len(self.change.down)
-        self.runs.world.tables["changed"][:count] = self.change.down
+        change = (self.plant.lose if loses else self.plant.restore)(kind, component, keeps)
+        tables = self.runs.world.tables
+        count = len(change.down)
+        tables["changed"][:count] = change.down
+        tables["reach"][:] = (*change.nodes, *change.segments, *change.pods)
         return count
 
     def _power(self) -> int:
@@ -141,22 +137,6 @@ class PlantAnswers:
         shares = self.plant.powered(np.arange(len(self.plant.down)))
         self.runs.world.tables["node_power"][:] = np.maximum(1, np.rint(shares * PPB).astype(np.int64))
         return 1
-
-    def _reached(self, everywhere: bool) -> int:
-        assert self.traffic is not None
-        if everywhere:
-            return self._touches(set(self.traffic.senders()))
-        change = self.change
-        return self._touches(self.traffic.reached(change.nodes, change.segments, change.pods))
-
-    def _touches(self, gangs: set[int]) -> int:
-        """Note whose speed changes, and how much the network leaves them; return how many they are."""
-        assert self.traffic is not None
-        changed, network = self.runs.world.tables["changed"], self.runs.world.tables["network"]
-        for number, gang in enumerate(sorted(gangs)):
-            changed[number] = gang
-            network[gang] = round(PPB / slowdown(self.traffic.comm[gang], self.traffic.stretched(gang)))
-        return len(gangs)
 
     def _gateways(self) -> None:
         storage = self.plan.topology.description.storage

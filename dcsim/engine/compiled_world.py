@@ -9,7 +9,7 @@ from functools import cache
 from inspect import Parameter, Signature
 from typing import Any, NamedTuple, get_args, get_type_hints
 
-from dcsim.program.records import DOORS, NAMES, TABLE, TABLES, World
+from dcsim.program.records import DOORS, GROWING, NAMES, TABLE, TABLES, World
 
 
 class Compiled(NamedTuple):
@@ -51,23 +51,27 @@ def compiled_world() -> Compiled:
         def generic_resolve(self, world: Any, name: str) -> Any:
             return kinds.get(name)
 
-    def word_at(builder: Any, world: Any, place: int) -> Any:
+    def word_at(builder: Any, world: Any, place: int, stays: bool) -> Any:
         words = builder.bitcast(world, word.as_pointer())
-        return builder.load(cgutils.gep_inbounds(builder, words, place))
+        found = builder.load(cgutils.gep_inbounds(builder, words, place))
+        if stays:  # else it would be read again after whatever is written
+            found.set_metadata("invariant.load", builder.module.add_metadata([]))
+        return found
 
     @lower_getattr_generic(a_world)  # type: ignore[untyped-decorator]
     def _table(context: Any, builder: Any, world_type: Any, world: Any, name: str) -> Any:
         """Emit what reads a table's address and size."""
         dtype, indices = TABLES[name]
         place, kind = 3 * TABLE[name], kinds[name]
-        address = word_at(builder, world, place)
+        stays = name not in GROWING
+        address = word_at(builder, world, place, stays)
         if not indices:
             return builder.inttoptr(address, context.get_value_type(kind))
         array = make_array(kind)(context, builder)
         size = context.get_constant(types.intp, dtype.itemsize)
-        shape, strides = [word_at(builder, world, place + 1)], [size]
+        shape, strides = [word_at(builder, world, place + 1, stays)], [size]
         if indices == 2:
-            shape.append(word_at(builder, world, place + 2))
+            shape.append(word_at(builder, world, place + 2, stays))
             strides = [builder.mul(shape[1], size), size]
         data = builder.inttoptr(address, array.data.type)
         populate_array(array, data=data, shape=shape, strides=strides, itemsize=size, meminfo=None)
@@ -78,7 +82,7 @@ def compiled_world() -> Compiled:
             def emit(context: Any, builder: Any, signature: Any, values: Any) -> Any:
                 takes = [context.get_value_type(each) for each in sign.args]
                 function = ir.FunctionType(context.get_value_type(sign.return_type), takes).as_pointer()
-                return builder.call(builder.inttoptr(word_at(builder, values[0], DOORS + door), function), values)
+                return builder.call(builder.inttoptr(word_at(builder, values[0], DOORS + door, True), function), values)
 
             return sign, emit
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from dcsim.program.records import TABLES, World
 
-SHARED = ("changed", "node_power", "network", "stretched", "capacity", "down")
+SHARED = ("changed", "reach", "node_power", "access", "leaf", "core", "capacity", "down")
 """Tables that stay arrays: the plant writes to them, and rules only read them."""
 
 

@@ -61,13 +61,10 @@ BLOCK = 256
     LOSE,  # a component of the plant: the nodes that are down then; of a hazard, or -1 - number of maintenance
     RESTORE,  # it is back
     POWER,  # of every node; whether any has less than it asks for
-    SENDS,  # a gang, or does so no more: whose speed changes with it
-    REACHED,  # by the last change of the plant: whose speed changes with it; or everybody's
-    STRETCHES,  # of all gangs: how much longer their traffic takes
     GATEWAYS,  # that are left
     ENERGISE,  # a phase: whether it has power then
     TRY_AGAIN,  # to energise the phases that were put off: whether any has power then
-) = range(15)
+) = range(12)
 """What a rule may ask Python (``rule.ask``)."""
 
 ABSENT, WHOLE, DETECT, WAIT, DRAIN, DONE = range(6)
@@ -98,13 +95,14 @@ ONE = _record(
     "known last_known window last_window "  # next failure and next window, and where they end
     "ages moving lowest_free "  # sizes of `ages` and `moving`; no place below it is free
     "failed repairs parts away pieces free_piece segments free_segment drains absences first_absence last_absence "
-    "has_plant has_traffic has_storage node capped plant_changed phases run error",
-    "bandwidth",
+    "has_plant has_traffic has_storage node capped plant_changed phases segments_of_network pods run error",
+    "of_leaf of_pod",
 )
 """Single numbers. ``failed``, ``repairs``, ``parts``, ...: rows in use of these tables; ``free_piece``,
 ``free_segment``: first of those given back; ``atom``: GPUs of a place, 0: nothing has a place; ``rack``: places of a
 rack that holds spares, 0: none does; ``node``: places of a node; ``capped``: some power is
-short; ``run``: which of the runs; ``error``: Python could not answer."""
+short; ``of_leaf``, ``of_pod``: what a node asks of a leaf's
+uplinks, and a segment's uplinks of a pod's; ``run``: which of the runs; ``error``: Python could not answer."""
 
 GANG = _record(
     "job gpus priority submit "
@@ -113,7 +111,8 @@ GANG = _record(
     "kept computed level struck extra piece "
     "straggle powered network speed_0 speed_1 speed_2 computed_from first_segment last_segment "
     "weight_0 weight_1 weight_2 rest_0 rest_1 rest_2 "
-    "writes held transfer late draining drain_number first_faulty last_faulty first_clean chances why tally ready"
+    "writes held transfer late draining drain_number first_faulty last_faulty first_clean chances why "
+    "tally ready sends touched"
 )
 """``pending``: members struck and not identified; ``open``: failures not identified; ``out``: members struck and not
 back. ``failover``, ``restore``: of the stretch since ``since``. ``kept``: ms of computing in its pieces, of which
@@ -123,8 +122,8 @@ times speed, whole and remainder."""
 
 JOB = _record(
     "cold failover rejoin start rolls_back restores_always tiers step chancy useful_ppb needed "
-    "first_level levels first_legal stores load sends",
-    "coverage state",
+    "first_level levels first_legal stores load",
+    "coverage state comm",
 )
 """A job's strategy, tabulated. ``needed``: GPU-ms at full speed until its work is done, NONE: no end."""
 TIER = _record("every write drain restore level_every level_period level_most")
@@ -211,10 +210,22 @@ TABLES: dict[str, tuple[np.dtype[Any], int]] = {
     "transfers": (TRANSFER, 1),  # by gang
     "phases": (PHASE, 1),  # of energisation
     "down": (np.dtype(np.bool_), 1),  # nodes that the plant does not serve
-    "changed": (np.dtype(np.int64), 1),  # nodes that the last change took down, or gangs whose speed changes
+    "changed": (np.dtype(np.int64), 1),  # nodes that the last change of the plant took down
+    "reach": (np.dtype(np.int64), 1),  # ranges of nodes, segments and pods that it reaches
     "node_power": (np.dtype(np.int64), 1),  # parts per billion that each node gets
-    "network": (np.dtype(np.int64), 1),  # by gang: parts per billion that the network leaves
-    "stretched": (np.dtype(np.float64), 1),  # by gang
+    "access": (np.dtype(np.float64), 1),  # of every node: share of its links that is left
+    "leaf": (np.dtype(np.float64), 1),  # of every segment: of the uplinks of its worst leaf
+    "core": (np.dtype(np.float64), 1),  # of every pod: of its uplinks
+    "domain_of": (np.dtype(np.int64), 1),  # of every node: its NVLink domain
+    "segment_of": (np.dtype(np.int64), 1),  # of every node
+    "pod_of": (np.dtype(np.int64), 1),  # of every segment
+    "sends_at": (np.dtype(np.int64), 1),  # of every place: the gang that sends from it, NONE
+    "segment_demand": (np.dtype(np.float64), 2),  # by gang and segment
+    "segment_total": (np.dtype(np.float64), 1),
+    "segment_traffic": (np.dtype(np.float64), 1),  # of it, in the mean over time
+    "pod_demand": (np.dtype(np.float64), 2),
+    "pod_total": (np.dtype(np.float64), 1),
+    "pod_traffic": (np.dtype(np.float64), 1),
     "capacity": (np.dtype(np.float64), 1),  # of the gateways that are left, one number [GB/s]
     "ledger": (np.dtype(np.int64), 2),  # by run and owner, and by state: what comes out
     "overhead": (np.dtype(np.int64), 2),  # by run and owner, and by cause
@@ -224,6 +235,10 @@ TABLES: dict[str, tuple[np.dtype[Any], int]] = {
 """Name -> record or number, and how many indices it has."""
 NAMES = tuple(TABLES)
 TABLE = {name: number for number, name in enumerate(NAMES)}
+GROWING = frozenset(
+    ("failures", "parts", "repairs", "due", "ages", "outcomes", "stage_times", "lives", "first_life", "pieces")
+) | {"segments", "drains", "absences"}
+"""Tables that may lie elsewhere after ``ask``; all others stay where they are while a run is played."""
 DOORS = 3 * len(NAMES) + 1
 """Where the addresses of compiled rules begin, behind those of tables and of the function that answers."""
 MOST_DOORS = 256

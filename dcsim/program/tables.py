@@ -156,7 +156,7 @@ def _jobs(plan: Plan, tables: Tables) -> None:
             "stores": job.storage is not None and scenario.cluster.topology.storage is not None,
             "load": job.storage.load if job.storage else 0,
             "state": job.storage.state if job.storage else 0.0,
-            "sends": job.comm > 0,
+            "comm": job.comm,
         }.items():
             line[name] = value
         for tier in range(max(1, len(recovery.tiers))):

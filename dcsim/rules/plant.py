@@ -21,7 +21,7 @@ from dcsim.rules.allocation import call_service, want
 from dcsim.rules.booking import book, change_free
 from dcsim.rules.due import push
 from dcsim.rules.movements import have_moved, refresh_power
-from dcsim.rules.network import network_has_changed, sends
+from dcsim.rules.network import network_has_changed, traffic_has_changed
 from dcsim.rules.places import move_to, set_owner
 from dcsim.rules.rule import ask, rule
 from dcsim.rules.storage import gateways_have_changed, transfers_begin
@@ -233,7 +233,7 @@ def begin_plant(w: World) -> None:
     for gang in range(w.one.gangs):
         if w.gangs[gang].phase == WHOLE:
             if w.one.has_traffic:
-                sends(w, gang, 0)
+                traffic_has_changed(w, gang, 0)
             if w.one.has_storage:
                 transfers_begin(w, gang, 0)
     w.one.plant_changed = 1

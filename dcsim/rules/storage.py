@@ -7,13 +7,14 @@ fairly. Progress is counted in ms of that time and parts per billion, so that ev
 
 import numpy as np
 
-from dcsim.program.records import FINISHED, GATEWAYS, HAS_MOVED, LOADS, NONE, PPB, STRETCHES, WHOLE, WRITES, World
+from dcsim.program.records import FINISHED, GATEWAYS, HAS_MOVED, LOADS, NONE, PPB, WHOLE, WRITES, World
 from dcsim.rules.ageing import refresh_gang
 from dcsim.rules.due import push
 from dcsim.rules.gangs import transfer_end, transfer_late
 from dcsim.rules.movements import plan_finish
 from dcsim.rules.relapses import plan_relapse
 from dcsim.rules.rule import ask, rule
+from dcsim.rules.traffic import stretched
 
 GB_PER_GIB = 2**30 / 1e9
 MS_PER_S = 1000
@@ -105,8 +106,6 @@ def begin_transfer(w: World, gang: int, time: int, times: int, write: int, now: 
 @rule
 def share_gateways(w: World, now: int) -> None:
     """Share the gateways among what is under way; plan every end anew that has changed."""
-    if w.one.has_traffic:
-        ask(w, STRETCHES, 0, 0)
     fair_rates(w)
     for gang in range(w.one.gangs):
         t = w.transfers[gang]
@@ -136,7 +135,7 @@ def fair_rates(w: World) -> None:
         lowest, found = 0.0, NONE
         for gang in range(w.one.gangs):
             if w.transfers[gang].active:
-                limit = w.transfers[gang].limit / w.stretched[gang]
+                limit = w.transfers[gang].limit / stretched(w, gang)
                 later = limit > last or (limit == last and gang > last_gang)
                 if later and (found < 0 or limit < lowest):
                     lowest, found = limit, gang
