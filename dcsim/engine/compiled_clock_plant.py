@@ -1,5 +1,7 @@
 """What the plant of a run answers: who is down, how much power and network is left. All of it is asked of Python."""
 
+from copy import deepcopy
+
 import numpy as np
 
 from dcsim.plant import PlantState
@@ -19,11 +21,14 @@ class PlantAnswers:
         self.atom = int(runs.program.tables["one"]["atom"][0])
         self.per_node = self.plan.topology.gpus_per_node // self.atom
         self.put_off: list[int] = []
+        self.healthy = PlantState(self.plan.topology)
+        parts = (self.healthy.topology, self.healthy.demand, description.fabric, description.power, description.cooling)
+        self.shared = {id(part): part for part in parts}  # what no run changes
 
     def begin(self) -> None:
         """Set the plant to t = 0 of a run: phases that come later are dark, and gangs that lie on them wait."""
         world, plan = self.runs.world, self.plan
-        self.plant, self.put_off = PlantState(plan.topology), []
+        self.plant, self.put_off = deepcopy(self.healthy, dict(self.shared)), []
         one = world.tables["one"]
         one["has_plant"], one["has_traffic"], one["has_storage"] = True, self.has_traffic, self.has_storage
         one["node"], one["phases"] = self.per_node, len(plan.scenario.energisation)

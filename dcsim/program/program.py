@@ -10,7 +10,7 @@ from dcsim.hazards import Draws
 from dcsim.ledger import CAUSES, STATES, Ledgers
 from dcsim.program import records
 from dcsim.program.records import BLOCK, NAMES, NONE, World
-from dcsim.program.tables import CHANCES_AT_A_TIME, Tables, tables_of
+from dcsim.program.tables import CHANCES_AT_A_TIME, Tables, index_places, tables_of
 from dcsim.scenario import Plan, Scenario
 from dcsim.scenario.plan import plan
 
@@ -88,29 +88,34 @@ class Runs:
         one, hazards = world.tables["one"], world.tables["hazards"]
         one["run"] = row
         one["drawn"] = self.plan.drawn(self.draws)
-        columns: list[NDArray[np.int64]] = []
+        known: list[NDArray[Any]] = []
         for number, (hazard, draws) in enumerate(zip(self.plan.scenario.hazards, self.draws, strict=True)):
             if hazard.lemons is not None:
                 first = int(hazards[number]["first_component"])
                 world.tables["components"]["lemon"][first + draws.lemons] = 1
-            if hazard.ages:
-                continue
-            failures = draws.failures
-            count = len(failures.times)
-            hazards[number]["first_outcome"] = self._more_outcomes(draws, count)
-            if hazard.placed:
-                target, rank = failures.marks, failures.excess.astype(np.int64)
-            else:
-                target = self.plan.gang_at(failures.marks)
-                rank = failures.marks - self.plan.slot_bounds[target]
-            columns.append(np.stack([failures.times, np.full(count, number), target, rank, np.arange(count)]))
-        known = np.concatenate(columns, axis=1) if columns else np.empty((5, 0), dtype=np.int64)
-        order = np.argsort(known[0], kind="stable")
-        rows = np.ascontiguousarray(known[:, order].T).view(records.KNOWN).reshape(-1)
+            if not hazard.ages:
+                known.append(self._known(number, draws, hazard.placed))
+        rows = np.concatenate(known) if known else np.empty(0, dtype=records.KNOWN)
+        if len(known) > 1:
+            rows = rows[np.argsort(rows["time"], kind="stable")]
         world.put("known", rows if len(rows) else np.zeros(1, dtype=records.KNOWN))
         one["last_known"] = len(rows)
         if self.plant is not None:
             self.plant.begin()
+        index_places(world.tables)
+
+    def _known(self, number: int, draws: Draws, placed: bool) -> NDArray[Any]:
+        """Return the failures of a hazard that are known beforehand, and draw what follows them."""
+        failures = draws.failures
+        rows = np.empty(len(failures.times), dtype=records.KNOWN)
+        rows["time"], rows["hazard"], rows["draw"] = failures.times, number, np.arange(len(rows))
+        if placed:
+            rows["target"], rows["rank"] = failures.marks, failures.excess
+        else:
+            target = self.plan.gang_at(failures.marks)
+            rows["target"], rows["rank"] = target, failures.marks - self.plan.slot_bounds[target]
+        self.world.tables["hazards"][number]["first_outcome"] = self._more_outcomes(draws, len(rows))
+        return rows
 
     # --- answers ------------------------------------------------------------------------------------------------------
 

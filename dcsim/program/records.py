@@ -17,6 +17,8 @@ from dcsim.ledger import STATE
 NEVER = 2**62
 """Later than any horizon."""
 PPB = 10**9
+BLOCK_OF_PLACES = 64
+"""Places that are searched one by one, and blocks of them."""
 NONE = -1
 """No row of a table, no limit, no value."""
 FREE, OUT = -1, -2
@@ -93,7 +95,7 @@ ONE = _record(
     "free free_since failures drawn faulty slowed "  # the pool; relapses to come; whether any gang is slow
     "waiting serving due number "  # gangs that wait; ms of the next service; due events; number of the next one
     "known last_known window last_window "  # next failure and next window, and where they end
-    "ages moving lowest_free "  # sizes of `ages` and `moving`; no place below it is free
+    "ages moving "  # sizes of `ages` and `moving`
     "failed repairs parts away pieces free_piece segments free_segment drains absences first_absence last_absence "
     "has_plant has_traffic has_storage node capped plant_changed phases segments_of_network pods run error",
     "of_leaf of_pod",
@@ -112,13 +114,13 @@ GANG = _record(
     "straggle powered network speed_0 speed_1 speed_2 computed_from first_segment last_segment "
     "weight_0 weight_1 weight_2 rest_0 rest_1 rest_2 "
     "writes held transfer late draining drain_number first_faulty last_faulty first_clean chances why "
-    "tally ready sends touched"
+    "tally ready sends touched lowest highest"
 )
 """``pending``: members struck and not identified; ``open``: failures not identified; ``out``: members struck and not
 back. ``failover``, ``restore``: of the stretch since ``since``. ``kept``: ms of computing in its pieces, of which
 ``piece`` is the newest; ``straggle``, ``powered``, ``network``: parts per billion of full speed that each leaves;
 ``speed_0``: stragglers, ``speed_1``: power too, ``speed_2``: the network too; ``weight``, ``rest``: sums of GPU-ms
-times speed, whole and remainder."""
+times speed, whole and remainder; ``lowest``, ``highest``: no place of it lies beyond."""
 
 JOB = _record(
     "cold failover rejoin start rolls_back restores_always tiers step chancy useful_ppb needed "
@@ -198,6 +200,8 @@ TABLES: dict[str, tuple[np.dtype[Any], int]] = {
     "queue": (np.dtype(np.int64), 1),  # gangs in the order in which they are served
     "slots": (np.dtype(np.int64), 1),  # first slot of every gang, then of the free GPUs
     "owner": (np.dtype(np.int64), 1),  # of every place: a gang, FREE or OUT
+    "free_in_block": (np.dtype(np.int64), 1),  # of BLOCK_OF_PLACES
+    "free_in_group": (np.dtype(np.int64), 1),  # of so many blocks
     "whose": (np.dtype(np.int64), 1),  # of every place that is out: whose it was
     "next_place": (np.dtype(np.int64), 1),  # of those that left service together
     "next_faulty": (np.dtype(np.int64), 1),  # of those that are faulty together

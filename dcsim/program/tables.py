@@ -275,6 +275,9 @@ def _places(plan: Plan, atom: int, tables: Tables) -> None:
     for name in ("whose", "next_place", "next_faulty"):
         tables[name] = np.full(atoms, NONE, dtype=np.int64)
     tables["moving"] = np.zeros(atoms, dtype=np.int64)
+    blocks = -(-atoms // records.BLOCK_OF_PLACES)
+    tables["free_in_block"] = np.zeros(blocks, dtype=np.int64)
+    tables["free_in_group"] = np.zeros(-(-blocks // records.BLOCK_OF_PLACES), dtype=np.int64)
     held = cluster.in_rack_spares
     tables["holes"] = np.zeros((len(plan.gangs) if held else 1, plan.topology.racks if held else 1), dtype=np.int64)
     if not atom:
@@ -283,6 +286,19 @@ def _places(plan: Plan, atom: int, tables: Tables) -> None:
     for gang, place in zip(plan.gangs, plan.places.tolist(), strict=True):
         if place >= 0:
             owner[seats[place // atom : (place + gang.gpus) // atom]] = gang.index
+
+
+def index_places(tables: Tables) -> None:
+    """Count the free places block by block, and note between which places those of every gang lie."""
+    owner, gangs = tables["owner"], tables["gangs"]
+    size = records.BLOCK_OF_PLACES
+    free = np.flatnonzero(owner == FREE)
+    for name, width in (("free_in_block", size), ("free_in_group", size * size)):
+        tables[name][:] = np.bincount(free // width, minlength=len(tables[name]))
+    gangs["lowest"], gangs["highest"] = len(owner), NONE
+    held = np.flatnonzero(owner >= 0)
+    np.minimum.at(gangs["lowest"], owner[held], held)
+    np.maximum.at(gangs["highest"], owner[held], held)
 
 
 def _maintenance(plan: Plan, atom: int, tables: Tables) -> None:

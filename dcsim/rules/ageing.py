@@ -33,7 +33,7 @@ def refresh_gang(w: World, gang: int, now: int) -> None:
         if not (h.ages and h.running):
             continue
         last = NONE
-        for place in range(w.one.atoms):
+        for place in range(w.gangs[gang].lowest, w.gangs[gang].highest + 1):
             if w.owner[place] == gang and place // h.size != last:
                 last = place // h.size
                 refresh(w, hazard, last, now)

@@ -4,7 +4,7 @@ Rules that are about some places put them into ``moving``, ascending. Places tha
 ``first_place`` of what took them, by ``next_place``.
 """
 
-from dcsim.program.records import FREE, NONE, OUT, World
+from dcsim.program.records import BLOCK_OF_PLACES, FREE, NONE, OUT, World
 from dcsim.rules.rule import rule
 
 
@@ -37,7 +37,7 @@ def first_in_service(w: World, low: int, high: int) -> int:
 def members_from(w: World, owner: int, first: int, places: int) -> None:
     """The places of an owner from rank ``first`` on are those to move; ranks follow the index."""
     w.one.moving = 0
-    rank, place = 0, 0
+    rank, place = 0, lowest_of(w, owner)
     while w.one.moving < places and place < w.one.atoms:
         if w.owner[place] == owner:
             if rank >= first:
@@ -50,10 +50,16 @@ def members_from(w: World, owner: int, first: int, places: int) -> None:
 def group_around(w: World, place: int, places: int) -> None:
     """The group of so many places that holds this one, among its owner's members, is to move."""
     owner, rank = w.owner[place], 0
-    for other in range(place):
+    for other in range(lowest_of(w, owner), place):
         if w.owner[other] == owner:
             rank += 1
     members_from(w, owner, rank // places * places, places)
+
+
+@rule
+def lowest_of(w: World, owner: int) -> int:
+    """Return a place below which an owner has none."""
+    return int(w.gangs[owner].lowest) if owner >= 0 else 0
 
 
 @rule
@@ -77,9 +83,38 @@ def set_owner(w: World, place: int, owner: int) -> None:
             w.holes[before, rack] += 1
         if owner >= 0:
             w.holes[owner, rack] -= 1
+    if w.owner[place] == FREE:
+        count_free(w, place, -1)
     w.owner[place] = owner
     if owner == FREE:
-        w.one.lowest_free = min(w.one.lowest_free, place)
+        count_free(w, place, 1)
+    elif owner >= 0:
+        g = w.gangs[owner]
+        g.lowest = min(g.lowest, place)
+        g.highest = max(g.highest, place)
+
+
+@rule
+def count_free(w: World, place: int, change: int) -> None:
+    """A place is free from now on, or no more."""
+    block = place // BLOCK_OF_PLACES
+    w.free_in_block[block] += change
+    w.free_in_group[block // BLOCK_OF_PLACES] += change
+
+
+@rule
+def lowest_free(w: World) -> int:
+    """Return the lowest free place; there must be one."""
+    group = 0
+    while not w.free_in_group[group]:
+        group += 1
+    block = group * BLOCK_OF_PLACES
+    while not w.free_in_block[block]:
+        block += 1
+    place = block * BLOCK_OF_PLACES
+    while w.owner[place] != FREE:
+        place += 1
+    return place
 
 
 @rule
@@ -121,13 +156,10 @@ def take_free(w: World, gang: int, gpus: int) -> None:
     if w.one.rack:
         take_in_racks(w, gang, wanted)
         return
-    place = w.one.lowest_free
-    while w.one.moving < wanted:
-        if w.owner[place] == FREE:
-            set_owner(w, place, gang)
-            move_to(w, place)
-        place += 1
-    w.one.lowest_free = place
+    for _ in range(wanted):
+        place = lowest_free(w)
+        set_owner(w, place, gang)
+        move_to(w, place)
 
 
 @rule
@@ -147,7 +179,7 @@ def take_in_racks(w: World, gang: int, wanted: int) -> None:
 @rule
 def free_highest(w: World, gang: int, gpus: int) -> None:
     """Free a gang's highest places, which are then those to move."""
-    count, place = gpus // w.one.atom, w.one.atoms
+    count, place = gpus // w.one.atom, w.gangs[gang].highest + 1
     left = count
     while left:
         place -= 1

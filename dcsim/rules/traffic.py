@@ -106,7 +106,7 @@ def ends_to_send(w: World, gang: int) -> None:
         return
     g.sends = 0
     touch_sharing(w, gang)
-    for place in range(w.one.atoms):
+    for place in range(g.lowest, g.highest + 1):
         if w.sends_at[place] == gang:
             w.sends_at[place] = NONE
     for segment in range(w.one.segments_of_network):
@@ -123,7 +123,7 @@ def ends_to_send(w: World, gang: int) -> None:
 def load_network(w: World, gang: int) -> None:
     """Find out what a gang asks of the network with the GPUs that it has."""
     first, last = NONE, NONE
-    for place in range(w.one.atoms):
+    for place in range(w.gangs[gang].lowest, w.gangs[gang].highest + 1):
         if w.owner[place] == gang:
             last = place // w.one.node
             if first < 0:
@@ -203,7 +203,7 @@ def stretched(w: World, gang: int) -> float:
     if not w.gangs[gang].sends:
         return 1.0
     least, comm = 1.0, w.jobs[w.gangs[gang].job].comm
-    for place in range(w.one.atoms):
+    for place in range(w.gangs[gang].lowest, w.gangs[gang].highest + 1):
         if w.sends_at[place] == gang:
             least = min(least, w.access[place // w.one.node])
     worst = 1.0 / max(least, LEAST)
