@@ -9,6 +9,9 @@ from dcsim.program import records
 from dcsim.program.program import Runs
 from dcsim.program.records import FREE, NONE, OUT, PPB
 
+POWERS = frozenset({"psu", "shelf", "busway", "feed", "site-feed", "generator", "cdu"})
+"""Kinds whose failure may leave nodes less power or cooling than they ask for."""
+
 
 class PlantAnswers:
     """The plant of one run at a time: ``PlantState`` and ``Traffic`` behind the questions that rules ask."""
@@ -35,7 +38,7 @@ class PlantAnswers:
         nodes, gangs = len(self.plant.down), len(plan.gangs)
         world.put("down", self.plant.down)
         world.put("changed", np.zeros(nodes, dtype=np.int64))
-        world.put("reach", np.zeros(6, dtype=np.int64))
+        world.put("reach", np.zeros(7, dtype=np.int64))
         world.put("node_power", np.full(nodes, PPB, dtype=np.int64))
         world.put("capacity", np.zeros(1))
         world.put("transfers", np.zeros(gangs, dtype=records.TRANSFER))
@@ -133,7 +136,7 @@ class PlantAnswers:
         tables = self.runs.world.tables
         count = len(change.down)
         tables["changed"][:count] = change.down
-        tables["reach"][:] = (*change.nodes, *change.segments, *change.pods)
+        tables["reach"][:] = (*change.nodes, *change.segments, *change.pods, kind in POWERS)
         return count
 
     def _power(self) -> int:

@@ -4,7 +4,6 @@ import math
 from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dcsim.hazards import Draws
 from dcsim.ledger import CAUSES, STATES, Ledgers
@@ -88,34 +87,35 @@ class Runs:
         one, hazards = world.tables["one"], world.tables["hazards"]
         one["run"] = row
         one["drawn"] = self.plan.drawn(self.draws)
-        known: list[NDArray[Any]] = []
+        count = several = 0
         for number, (hazard, draws) in enumerate(zip(self.plan.scenario.hazards, self.draws, strict=True)):
             if hazard.lemons is not None:
                 first = int(hazards[number]["first_component"])
                 world.tables["components"]["lemon"][first + draws.lemons] = 1
             if not hazard.ages:
-                known.append(self._known(number, draws, hazard.placed))
-        rows = np.concatenate(known) if known else np.empty(0, dtype=records.KNOWN)
-        if len(known) > 1:
-            rows = rows[np.argsort(rows["time"], kind="stable")]
-        world.put("known", rows if len(rows) else np.zeros(1, dtype=records.KNOWN))
-        one["last_known"] = len(rows)
+                count, several = self._known(number, draws, hazard.placed, count), several + 1
+        if several > 1:
+            rows = world.tables["known"][:count]
+            rows[:] = rows[np.argsort(rows["time"], kind="stable")]
+        one["last_known"] = count
         if self.plant is not None:
             self.plant.begin()
         index_places(world.tables)
 
-    def _known(self, number: int, draws: Draws, placed: bool) -> NDArray[Any]:
-        """Return the failures of a hazard that are known beforehand, and draw what follows them."""
+    def _known(self, number: int, draws: Draws, placed: bool, first: int) -> int:
+        """Put the failures of a hazard that are known beforehand behind others, and draw what follows them."""
         failures = draws.failures
-        rows = np.empty(len(failures.times), dtype=records.KNOWN)
-        rows["time"], rows["hazard"], rows["draw"] = failures.times, number, np.arange(len(rows))
+        count = len(failures.times)
+        self._make_room("known", first + count)
+        rows = self.world.tables["known"][first : first + count]
+        rows["time"], rows["hazard"], rows["draw"] = failures.times, number, np.arange(count)
         if placed:
             rows["target"], rows["rank"] = failures.marks, failures.excess
         else:
             target = self.plan.gang_at(failures.marks)
             rows["target"], rows["rank"] = target, failures.marks - self.plan.slot_bounds[target]
-        self.world.tables["hazards"][number]["first_outcome"] = self._more_outcomes(draws, len(rows))
-        return rows
+        self.world.tables["hazards"][number]["first_outcome"] = self._more_outcomes(draws, count)
+        return first + count
 
     # --- answers ------------------------------------------------------------------------------------------------------
 

@@ -134,11 +134,11 @@ TIER = _record("every write drain restore level_every level_period level_most")
 HAZARD = _record(
     "effect blast size part placed serves running keeps_ppb remembers ages stages requalify returns_job "
     "lemons retire_after window replace cured_by_repair components first_component "
-    "first_outcome used drawn first_slow",
+    "first_outcome used drawn first_slow plain",
     "factor",
 )
 """``size``, ``part``: places of a component and of what goes down with it; ``first_component``: row of its first
-component, NONE: they have no state. ``first_slow``: a component that is slow."""
+component, NONE: they have no state; ``plain``: its failures may stand alone; ``first_slow``: a slow component."""
 COMPONENT = _record("failed slow next_slow previous_slow lemon begin left life age row stopped strikes")
 """``slow``: its failure; ``begin``, ``left``: since when its clock runs, and the life left then."""
 AGE = _record("at hazard component")
@@ -215,7 +215,10 @@ TABLES: dict[str, tuple[np.dtype[Any], int]] = {
     "phases": (PHASE, 1),  # of energisation
     "down": (np.dtype(np.bool_), 1),  # nodes that the plant does not serve
     "changed": (np.dtype(np.int64), 1),  # nodes that the last change of the plant took down
-    "reach": (np.dtype(np.int64), 1),  # ranges of nodes, segments and pods that it reaches
+    "reach": (
+        np.dtype(np.int64),
+        1,
+    ),  # ranges of nodes, segments and pods that it reaches; whether power may change
     "node_power": (np.dtype(np.int64), 1),  # parts per billion that each node gets
     "access": (np.dtype(np.float64), 1),  # of every node: share of its links that is left
     "leaf": (np.dtype(np.float64), 1),  # of every segment: of the uplinks of its worst leaf

@@ -222,6 +222,7 @@ def _hazards(plan: Plan, atom: int, tables: Tables) -> None:
         for name, value in _of_hazard(hazard).items():
             line[name] = value
         line["components"] = plan.components(hazard)
+        line["plain"] = not atom and is_plain(hazard)
         line["first_component"] = NONE
         if hazard.placed and not hazard.serves:
             line["size"] = topology.gpus_per(hazard.component) // atom
@@ -241,6 +242,12 @@ def _hazards(plan: Plan, atom: int, tables: Tables) -> None:
     states["begin"] = NEVER
     ring = max(1, int(hazards["retire_after"].max()))
     tables["recent_strikes"] = np.zeros((max(1, components), ring), dtype=np.int64)
+
+
+def is_plain(hazard: Hazard) -> bool:
+    """Whether counts settle what a failure does: members leave, are found and repaired at once, and are back, free."""
+    simple = hazard.effect == "interrupt" and hazard.exposure == "always" and not hazard.wrong_node
+    return simple and len(hazard.stages) == 1 and not hazard.requalify and hazard.returns == "pool"
 
 
 def _of_hazard(hazard: Hazard) -> dict[str, Any]:

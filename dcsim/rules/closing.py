@@ -19,7 +19,7 @@ OF_STRATEGY, OF_FABRIC, OF_POWER, OF_STRAGGLERS, SHRUNK = (
 def end_run(w: World) -> None:
     """Book what the horizon cuts: it survives."""
     end = w.one.horizon
-    for failure in range(w.one.failures):
+    for failure in range(w.one.failed):
         if w.failures[failure].unfound:
             book_unfound(w, failure, end)
     repair = w.one.away

@@ -14,7 +14,7 @@ from dcsim.program.records import (
 from dcsim.rules.ageing import component_is_mended, is_slow_no_more
 from dcsim.rules.allocation import want
 from dcsim.rules.booking import book
-from dcsim.rules.due import push
+from dcsim.rules.due import is_quiet, push
 from dcsim.rules.failures import clean_position, part_around, strike, strike_places, strike_ranks
 from dcsim.rules.gangs import roll_back, run_at, stop
 from dcsim.rules.movements import have_left, have_moved, refresh_speeds
@@ -47,12 +47,17 @@ def identify(w: World, failure: int, now: int) -> None:
             begin_repair(w, failure, f.first_part, f.placed, f.first_place, now, True)
         elif w.hazards[f.hazard].effect == CORRUPT:
             clear(w, failure, now)  # something else has taken it away
+    alone = w.parts[first_part].following < 0 if first_part >= 0 else False
     part = first_part
     while part >= 0:
         gang = w.parts[part].gang
-        if gang >= 0 and not w.gangs[gang].open:
-            push(w, now, LEAVE, LEAVES_DETECTION, gang, 0)
         part = w.parts[part].following
+        if gang < 0 or w.gangs[gang].open:
+            continue
+        if alone and is_quiet(w, now):
+            leave_detection(w, gang, now)  # nothing else is found in this millisecond
+        else:
+            push(w, now, LEAVE, LEAVES_DETECTION, gang, 0)
 
 
 @rule

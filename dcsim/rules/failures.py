@@ -27,6 +27,7 @@ from dcsim.rules.ageing import (
     stop_clock,
 )
 from dcsim.rules.allocation import drains_for_nobody, leave_queue
+from dcsim.rules.alone import stands_alone
 from dcsim.rules.booking import change_free
 from dcsim.rules.due import drop_first_age, push
 from dcsim.rules.gangs import durable_at, run_at, strike_gang
@@ -50,7 +51,8 @@ def next_known_failure(w: World, now: int) -> None:
     hazard, target, rank, draw = known.hazard, known.target, known.rank, known.draw
     h = w.hazards[hazard]
     if not h.placed:
-        fail_slot(w, hazard, target, rank, now, draw)
+        if not stands_alone(w, hazard, target, rank, now, draw):
+            fail_slot(w, hazard, target, rank, now, draw)
     elif not rank or w.components[h.first_component + target].lemon:  # rank: whether only a lemon has it
         fail_component(w, hazard, target, now, draw)
 
@@ -72,10 +74,11 @@ def next_age_failure(w: World, now: int) -> None:
 @rule
 def new_failure(w: World, hazard: int, component: int, now: int, draw: int) -> int:
     """Count a failure, and return it; ``component``: NONE if it marks a slot; ``draw``: NONE: not known beforehand."""
-    number = w.one.failures
+    number = w.one.failed
     if number == len(w.failures):
         ask(w, MAKE_ROOM, FAILURES_TABLE, number + 1)
-    w.one.failures = number + 1
+    w.one.failed = number + 1
+    w.one.failures += 1
     h = w.hazards[hazard]
     if draw < 0:
         if h.used == h.drawn:

@@ -138,6 +138,15 @@ def plan_finish(w: World, gang: int) -> None:
 
 
 @rule
+def cap_node(w: World, node: int, power: int) -> None:
+    """The gangs that have places on a node get no more power than it."""
+    for place in range(node * w.one.node, min((node + 1) * w.one.node, w.one.atoms)):
+        owner = w.owner[place]
+        if owner >= 0:
+            w.gangs[owner].tally = min(w.gangs[owner].tally, power)
+
+
+@rule
 def refresh_power(w: World, now: int) -> None:
     """Let every gang run at the speed of its member with the least power."""
     if w.one.plant_changed:
@@ -146,11 +155,10 @@ def refresh_power(w: World, now: int) -> None:
     for gang in range(w.one.gangs):
         w.gangs[gang].tally = PPB
     if w.one.capped:
-        for place in range(w.one.atoms):
-            owner = w.owner[place]
-            if owner >= 0:
-                g = w.gangs[owner]
-                g.tally = min(g.tally, int(w.node_power[place // w.one.node]))
+        for node in range(len(w.node_power)):
+            power = int(w.node_power[node])
+            if power < PPB:
+                cap_node(w, node, power)
     for gang in range(w.one.gangs):
         g = w.gangs[gang]
         if g.tally != g.powered:

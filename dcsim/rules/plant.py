@@ -38,7 +38,7 @@ def loses(w: World, what: int, component: int) -> None:
     ``what``: the hazard, or -1 - number of the maintenance.
     """
     nodes = ask(w, LOSE, what, component)
-    w.one.plant_changed = 1
+    w.one.plant_changed = max(w.one.plant_changed, w.reach[6])
     w.one.moving = 0
     for number in range(nodes):
         node = w.changed[number]
@@ -51,7 +51,7 @@ def loses(w: World, what: int, component: int) -> None:
 def restores(w: World, what: int, component: int) -> None:
     """A component of the plant is back."""
     ask(w, RESTORE, what, component)
-    w.one.plant_changed = 1
+    w.one.plant_changed = max(w.one.plant_changed, w.reach[6])
 
 
 @rule

@@ -15,7 +15,7 @@ from dcsim.program.records import (
 from dcsim.rules.ageing import component_is_mended, component_of, is_slow_no_more
 from dcsim.rules.allocation import call_service
 from dcsim.rules.booking import book, change_free
-from dcsim.rules.due import push
+from dcsim.rules.due import is_quiet, push
 from dcsim.rules.gangs import gain
 from dcsim.rules.movements import have_moved, refresh_speeds
 from dcsim.rules.parts import parts_from
@@ -44,7 +44,10 @@ def begin_repair(w: World, failure: int, part: int, placed: int, place: int, now
             return
         part, mends = parts_from(w, place), False
     repair = new_repair(w, failure, part, placed, place, now, mends)
-    push(w, now, ADMIT, ASKS_FOR_CREW, repair, 0)
+    if is_quiet(w, now) and w.stage_times[f.outcome, 0] > 0:
+        next_stage(w, repair, now)  # nobody else asks for a crew in this millisecond
+    else:
+        push(w, now, ADMIT, ASKS_FOR_CREW, repair, 0)
 
 
 @rule

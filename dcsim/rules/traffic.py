@@ -106,9 +106,6 @@ def ends_to_send(w: World, gang: int) -> None:
         return
     g.sends = 0
     touch_sharing(w, gang)
-    for place in range(g.lowest, g.highest + 1):
-        if w.sends_at[place] == gang:
-            w.sends_at[place] = NONE
     for segment in range(w.one.segments_of_network):
         if w.segment_demand[gang, segment] > 0:
             w.segment_demand[gang, segment] = 0.0
@@ -122,26 +119,36 @@ def ends_to_send(w: World, gang: int) -> None:
 @rule
 def load_network(w: World, gang: int) -> None:
     """Find out what a gang asks of the network with the GPUs that it has."""
-    first, last = NONE, NONE
-    for place in range(w.gangs[gang].lowest, w.gangs[gang].highest + 1):
-        if w.owner[place] == gang:
-            last = place // w.one.node
-            if first < 0:
-                first = last
-    if first < 0 or w.domain_of[first] == w.domain_of[last]:
+    g = w.gangs[gang]
+    low, high = g.lowest, g.highest
+    while low <= high and w.owner[low] != gang:
+        low += 1
+    while low <= high and w.owner[high] != gang:
+        high -= 1
+    first, last = low // w.one.node, high // w.one.node
+    if low > high or w.domain_of[first] == w.domain_of[last]:
         return
-    w.gangs[gang].sends = 1
-    node, parts = NONE, 0
-    for place in range(first * w.one.node, min((last + 1) * w.one.node, w.one.atoms)):
-        if w.owner[place] != gang:
-            continue
-        w.sends_at[place] = gang
-        if w.one.pods and place // w.one.node != node:
-            node = place // w.one.node
+    g.sends = 1
+    parts = 0
+    for node in range(g.lowest // w.one.node, g.highest // w.one.node + 1):
+        if send_from_node(w, gang, node) and w.one.pods:
             segment = w.segment_of[node]
             parts += 1 if w.segment_demand[gang, segment] == 0 else 0
             w.segment_demand[gang, segment] += 1
     ask_of_uplinks(w, gang, parts)
+
+
+@rule
+def send_from_node(w: World, gang: int, node: int) -> bool:
+    """Note from which places of a node a gang sends; return whether there are any."""
+    found = False
+    for place in range(node * w.one.node, min((node + 1) * w.one.node, w.one.atoms)):
+        if w.owner[place] == gang:
+            w.sends_at[place] = gang
+            found = True
+        elif w.sends_at[place] == gang:
+            w.sends_at[place] = NONE
+    return found
 
 
 @rule
@@ -202,11 +209,8 @@ def stretched(w: World, gang: int) -> float:
     """Return how much longer a gang's communication takes: the worst of its links decides."""
     if not w.gangs[gang].sends:
         return 1.0
-    least, comm = 1.0, w.jobs[w.gangs[gang].job].comm
-    for place in range(w.gangs[gang].lowest, w.gangs[gang].highest + 1):
-        if w.sends_at[place] == gang:
-            least = min(least, w.access[place // w.one.node])
-    worst = 1.0 / max(least, LEAST)
+    comm = w.jobs[w.gangs[gang].job].comm
+    worst = 1.0 / max(least_access(w, gang), LEAST)
     for segment in range(w.one.segments_of_network):
         demand = w.segment_demand[gang, segment]
         if demand > 0:
@@ -218,6 +222,18 @@ def stretched(w: World, gang: int) -> float:
             others = max(w.pod_traffic[pod] - demand * comm, 0.0)
             worst = max(worst, link_stretch(w.pod_total[pod], others, max(w.core[pod], LEAST)))
     return worst
+
+
+@rule
+def least_access(w: World, gang: int) -> float:
+    """Return the least share of its links that a node has from which a gang sends."""
+    g, least = w.gangs[gang], 1.0
+    for node in range(g.lowest // w.one.node, g.highest // w.one.node + 1):
+        if w.access[node] < least:
+            for place in range(node * w.one.node, min((node + 1) * w.one.node, w.one.atoms)):
+                if w.sends_at[place] == gang:
+                    least = w.access[node]
+    return least
 
 
 @rule
