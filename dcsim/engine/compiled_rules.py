@@ -5,10 +5,12 @@ import dis
 import hashlib
 import inspect
 import os
+import platform
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from graphlib import TopologicalSorter
+from importlib.metadata import version
 from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any
@@ -35,7 +37,9 @@ def compiled_doors() -> tuple[dict[str, int], list[Any]]:
     called: dict[str, Any] = {"ask": world.ask}
     found: dict[str, Any] = {}
     spaces = {module.__name__: dict(module.__dict__) for module in modules()}
-    with cache_folder() as cached:
+    with cache_folder() as folder:
+        marker = None if folder is None else folder / f"complete-{version('numba')}-{platform.machine()}"
+        kept = marker is not None and marker.exists()
         for name in in_order():
             function = RULES[name]
             space = spaces[function.__module__]
@@ -43,10 +47,15 @@ def compiled_doors() -> tuple[dict[str, int], list[Any]]:
             copy = FunctionType(function.__code__, space, name)
             sign = world.signature(function)
             if name in through:
-                found[name] = cfunc(sign, cache=cached, **how)(copy)
+                found[name] = cfunc(sign, cache=folder is not None, **how)(copy)
                 called[name] = world.through(through.index(name), sign)
             else:
-                called[name] = njit(**how)(copy)
+                called[name] = njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **how)(copy)
+                if not kept:  # for these types alone: numba would compile it once more for every constant
+                    called[name].compile(sign)
+                    called[name].disable_compile()
+        if marker is not None:
+            marker.touch()
     return {name: found[name].address for name in through}, list(found.values())
 
 
@@ -68,8 +77,8 @@ def options() -> dict[str, Any]:
 
 
 @contextmanager
-def cache_folder() -> Iterator[bool]:
-    """Let numba keep machine code in the user's folder, under a hash of all rules; yield whether it can.
+def cache_folder() -> Iterator[Path | None]:
+    """Let numba keep machine code in the user's folder, under a hash of all rules; yield it, None if it cannot.
 
     numba by itself keeps it beside the source, which may not be writable, and would not notice that a rule in another
     file has changed.
@@ -86,7 +95,7 @@ def cache_folder() -> Iterator[bool]:
         writable = False
     config.CACHE_DIR = str(folder) if writable else before
     try:
-        yield writable
+        yield folder if writable else None
     finally:
         config.CACHE_DIR = before
 

@@ -7,7 +7,7 @@ from typing import get_args, get_type_hints
 import numpy as np
 import pytest
 
-from dcsim.engine.compiled_rules import called_by, doors, fingerprint, in_order, modules
+from dcsim.engine.compiled_rules import cache_folder, called_by, doors, fingerprint, in_order, modules
 from dcsim.program.records import DOORS, MOST_DOORS, NAMES, TABLES, World
 from dcsim.rules import happenings
 from dcsim.rules.rule import RULES
@@ -85,3 +85,20 @@ def test_a_world_knows_where_its_tables_lie():
         assert world.tables["holes"] is table
     with pytest.raises(AssertionError):
         world.put("holes", np.zeros(3, dtype=TABLES["holes"][0]))
+
+
+def test_machine_code_is_kept_where_the_user_can_write(monkeypatch, tmp_path):
+    """A folder of its own for this text; none where there can be none; numba's own setting is as it was."""
+    config = pytest.importorskip("numba").config
+    monkeypatch.setattr(config, "CACHE_DIR", "")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    with cache_folder() as folder:
+        assert folder == tmp_path / "dcsim" / fingerprint()[:16]
+        assert folder.is_dir()
+        assert str(folder) == config.CACHE_DIR
+    assert config.CACHE_DIR == ""
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    with cache_folder() as folder:
+        assert folder is None
+    assert config.CACHE_DIR == ""
