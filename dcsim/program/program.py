@@ -100,7 +100,8 @@ class Runs:
         one["last_known"] = count
         if self.plant is not None:
             self.plant.begin()
-        index_places(world.tables)
+        if one["atom"][0]:
+            index_places(world.tables)
 
     def _known(self, number: int, draws: Draws, placed: bool, first: int) -> int:
         """Put the failures of a hazard that are known beforehand behind others, and draw what follows them."""
