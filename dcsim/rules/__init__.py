@@ -11,8 +11,9 @@ no loop. Where does it stand? ``failures`` what fails, and whom it strikes; ``de
 blamed; ``repairs`` stages, crews and the return; ``allocation`` spares, queue, pre-emption, start and end of gangs;
 ``gangs`` and ``work`` what a gang has done, loses and must still do; ``strategy`` what its strategy says; ``ageing``
 clocks and states of components; ``movements`` and ``network`` what follows when GPUs change hands or gangs stop;
-``places`` who has which; ``plant``, ``storage``, ``maintenance``; ``booking`` and ``closing`` the ledger. "A repaired
-GPU returns" is ``repairs.come_back``.
+``traffic`` what gangs ask of uplinks; ``places`` who has which; ``plant``, ``storage``, ``maintenance``; ``booking`` and
+``closing`` the ledger; ``alone`` failures that are over before anything else happens. "A repaired GPU returns" is
+``repairs.come_back``.
 
 **Due events.** ``due`` is a heap of (tick, number of the entry, kind, what, further). A tick is an eleventh of a
 millisecond: repairs end first, then work and transfers, maintenance and dates, drains, identifications, gangs that
@@ -37,5 +38,6 @@ from, and from when to when: a ledger by month or by hazard is a change of that 
 
 **Compiling.** Rules are restricted to what numba compiles without Python: numbers, records, loops, ``min`` and
 ``max``, no recursion, annotated with ``World``, ``int``, ``float`` and ``bool``. Whole numbers are int64: products of
-GPU-ms and parts per billion are split (``work.times_speed``). No rule draws a random number.
+GPU-ms and parts per billion are split (``work.times_speed``). No rule draws a random number. Long rules are compiled by
+themselves and called through an address (``dcsim.engine.compiled_rules.doors``), short ones become parts of callers.
 """
