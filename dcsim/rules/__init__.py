@@ -11,8 +11,8 @@ no loop. Where does it stand? ``failures`` what fails, and whom it strikes; ``de
 blamed; ``repairs`` stages, crews and the return; ``allocation`` spares, queue, pre-emption, start and end of gangs;
 ``gangs`` and ``work`` what a gang has done, loses and must still do; ``strategy`` what its strategy says; ``ageing``
 clocks and states of components; ``movements`` and ``network`` what follows when GPUs change hands or gangs stop;
-``traffic`` what gangs ask of uplinks; ``places`` who has which; ``plant``, ``storage``, ``maintenance``; ``booking`` and
-``closing`` the ledger; ``alone`` failures that are over before anything else happens. "A repaired GPU returns" is
+``traffic`` what gangs ask of uplinks; ``places`` who has which; ``plant``, ``storage``, ``maintenance``; ``booking``
+and ``closing`` the ledger; ``alone`` failures that are over before anything else happens. "A repaired GPU returns" is
 ``repairs.come_back``.
 
 **Due events.** ``due`` is a heap of (tick, number of the entry, kind, what, further). A tick is an eleventh of a
