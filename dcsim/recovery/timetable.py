@@ -60,6 +60,11 @@ class Timetable:
         self._levels = tuple(reversed(levels))
 
     @property
+    def levels(self) -> tuple[tuple[int, int, int | None], ...]:
+        """(every, period, how many of them make one of the next slower tier; None: the slowest), slow to fast [ms]."""
+        return self._levels
+
+    @property
     def period(self) -> int:
         """Period of the slowest tier [ms]: its write is the last part of it."""
         return self._levels[0][1]

@@ -24,7 +24,7 @@ from statistics import median
 import simpy
 
 from dcsim.batch import simulate_many
-from dcsim.engine import simulate
+from dcsim.engine import compiled_clock, simulate
 from dcsim.scenario import Plan, load
 from dcsim.scenario.plan import plan
 from tests.benchmark import plant, scale, straightforward
@@ -39,6 +39,7 @@ LABELS = {
     "straightforward": ("straightforward model, a replication", "ms"),
     "engine": ("SimPy engine, a replication", "ms"),
     "batch": (f"batch engine, a replication of {BATCH}", "ms"),
+    "compiled": (f"compiled clock, a replication of {BATCH}", "ms"),
     "draws": ("its random draws alone, a replication", "ms"),
     "bare": ("python -c pass", "ms"),
     "click": ("python -c 'import click'", "ms"),
@@ -49,6 +50,8 @@ RATIOS = (  # name, row, in units of row, what is asked of it
     ("straightforward model / SimPy engine", "straightforward", "engine", "10 or more, aim 20"),
     ("straightforward model / batch engine", "straightforward", "batch", "210 or more, aim 500"),
     ("SimPy engine / batch engine", "engine", "batch", ""),
+    ("straightforward model / compiled clock", "straightforward", "compiled", "1,000 in the end"),
+    ("batch engine / compiled clock", "batch", "compiled", "1 or more, when it takes the place of batch"),
     ("batch engine / its draws", "batch", "draws", "10 or fewer, aim 4"),
     ("dcsim --help in bare interpreter starts", "dcsim", "bare", "9 or fewer"),
     ("import click in bare interpreter starts", "click", "bare", ""),
@@ -99,6 +102,7 @@ def measure(rounds: int) -> dict[str, list[float]]:
     scenario = load(HEADLINE)
     plain = partial(straightforward.simulate, straightforward.Workload())
     simulate_many(scenario, range(2))  # compiled, or loaded
+    compiled_clock.simulate_many(scenario, range(2))
     tuned, draws = partial(simulate, scenario), partial(drawn, plan(scenario))
 
     def per_replication(work: Callable[[int], object], count: int, number: int) -> float:
@@ -110,6 +114,9 @@ def measure(rounds: int) -> dict[str, list[float]]:
         "straightforward": lambda r: per_replication(plain, 1, r),
         "engine": lambda r: per_replication(tuned, 5, r),
         "batch": lambda r: cpu_seconds(lambda: simulate_many(scenario, range(r * BATCH, (r + 1) * BATCH))) / BATCH,
+        "compiled": lambda r: (
+            cpu_seconds(lambda: compiled_clock.simulate_many(scenario, range(r * BATCH, (r + 1) * BATCH))) / BATCH
+        ),
         "draws": lambda r: per_replication(draws, BATCH, r),
         "bare": lambda _: start_seconds(3, "-c", "pass"),
         "click": lambda _: start_seconds(3, "-c", "import click"),

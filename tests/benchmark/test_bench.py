@@ -18,7 +18,7 @@ def test_bench_prints_one_document_of_costs_and_ratios() -> None:
     document = json.loads(done.stdout)
     assert (document["schema"], document["rounds"]) == (1, 2)
     assert [line for line in done.stderr.splitlines() if not line.startswith("simulating: ")] == []
-    assert {"straightforward", "engine", "batch", "draws", "dcsim"} <= document["seconds"].keys()
+    assert {"straightforward", "engine", "batch", "compiled", "draws", "dcsim"} <= document["seconds"].keys()
     for row in (*document["seconds"].values(), *document["ratios"].values()):
         assert 0 < row["min"] <= row["median"] <= row["max"]
     assert [each["gpus"] for each in document["plant"]["builds"]] == [10_008, 100_008, 1_000_008]

@@ -1,0 +1,283 @@
+"""The records that the rules read and change: tables of named columns, one row for each thing, times in ms.
+
+A table is a numpy array of records, or of plain numbers where it has no columns. ``World`` holds all tables of a run.
+What never changes in a run and what does stand in one record, because a rule needs both.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dcsim.ledger import STATE
+
+# --- words --------------------------------------------------------------------------------------------------------
+
+NEVER = 2**62
+"""Later than any horizon."""
+PPB = 10**9
+BLOCK_OF_PLACES = 64
+"""Places that are searched one by one, and blocks of them."""
+NONE = -1
+"""No row of a table, no limit, no value."""
+FREE, OUT = -1, -2
+"""Owners of a place that no gang has: in service, and out of it."""
+
+TICKS = 11
+"""Ticks in a millisecond: the order of what happens within it (docs/model.md, "Ties")."""
+REPAIRED, FINISHED, BACK, DRAINED, IDENTIFY, LEAVE, ADMIT, SERVICE, RELAPSE, PLANNED, STRIKE = range(TICKS)
+
+(
+    ARRIVES,  # a gang is submitted
+    CREW_IS_DONE,  # with a stage of a repair
+    RETURNS,  # a repair is over
+    WORK_IS_DONE,  # of a gang
+    LOADS,  # a gang begins to read its state through the storage gateways
+    WRITES,  # a gang begins to write
+    HAS_MOVED,  # a load or a write ends
+    GETS_POWER,  # a phase of energisation
+    WINDOW_ENDS,  # of maintenance
+    IS_WITHDRAWN,  # the component of a window whose gangs have drained
+    IS_FOUND,  # a failure is identified
+    SLOW_IS_FOUND,  # a slow component
+    CORRUPT_IS_FOUND,  # wrong results
+    LEAVES_DETECTION,  # a gang
+    ASKS_FOR_CREW,  # a repair, for its next stage
+    CANNOT_START,  # a gang that has no power at t = 0
+    IS_SERVED,  # the queue for hardware
+    STRIKES_AGAIN,  # faulty members of gangs that begin to compute
+) = range(18)
+"""What a due event is about; ``due.what`` is the gang, the repair, the failure, the window, the phase."""
+
+BLOCK = 256
+"""Outcomes drawn at a time for a hazard whose failures are not known beforehand (assumed)."""
+
+(
+    MAKE_ROOM,  # in a table, for so many rows
+    LIVES,  # of all components of a hazard: the row of the lives
+    RESIDUAL,  # of a hazard, at an age
+    OUTCOMES,  # of a hazard: the next ones
+    CHANCES,  # of a gang: the next ones
+    LEVEL,  # that a gang rolls back to, with so many members struck
+    LOSE,  # a component of the plant: the nodes that are down then; of a hazard, or -1 - number of maintenance
+    RESTORE,  # it is back
+    POWER,  # of every node; whether any has less than it asks for
+    GATEWAYS,  # that are left
+    ENERGISE,  # a phase: whether it has power then
+    TRY_AGAIN,  # to energise the phases that were put off: whether any has power then
+) = range(12)
+"""What a rule may ask Python (``rule.ask``)."""
+
+ABSENT, WHOLE, DETECT, WAIT, DRAIN, DONE = range(6)
+"""Phases of a gang: not submitted; whole or running small (failover, restore, running: told apart by elapsed time, not
+by events); hung; short; stopped for maintenance; finished."""
+
+INTERRUPT, KILL, STRAGGLE, DEGRADE, CORRUPT = range(5)
+"""Effects of a failure."""
+
+IN_OVERHEAD, IN_CHECKPOINT, IN_LOST, IN_DETECT = (STATE[each] for each in ("overhead", "checkpoint", "lost", "detect"))
+IN_FAILOVER, IN_RESTORE, IN_WAIT, IN_REPAIR = (STATE[each] for each in ("failover", "restore", "wait", "repair"))
+IN_MAINTENANCE, IN_SPARE, IN_IDLE = (STATE[each] for each in ("maintenance", "spare", "idle"))
+IN_RUNNING, IN_UNPOWERED = STATE["useful"], STATE["unpowered"]
+"""Columns of the ledger; running time is split when the run is closed."""
+
+# --- columns --------------------------------------------------------------------------------------------------------
+
+
+def _record(whole: str, real: str = "") -> np.dtype[Any]:
+    """Return a record of int64 and float64 columns."""
+    return np.dtype([(name, np.int64) for name in whole.split()] + [(name, np.float64) for name in real.split()])
+
+
+ONE = _record(
+    "horizon spares free_slots gangs hazards jobs clocks atom atoms rack head_blocks "  # of the scenario
+    "free free_since failures drawn faulty slowed "  # the pool; relapses to come; whether any gang is slow
+    "waiting serving due number "  # gangs that wait; ms of the next service; due events; number of the next one
+    "known last_known window last_window "  # next failure and next window, and where they end
+    "ages moving "  # sizes of `ages` and `moving`
+    "failed repairs parts away pieces free_piece segments free_segment drains absences first_absence last_absence "
+    "has_plant has_traffic has_storage node capped plant_changed phases segments_of_network pods run error",
+    "of_leaf of_pod",
+)
+"""Single numbers. ``failed``, ``repairs``, ``parts``, ...: rows in use of these tables; ``free_piece``,
+``free_segment``: first of those given back; ``atom``: GPUs of a place, 0: nothing has a place; ``rack``: places of a
+rack that holds spares, 0: none does; ``node``: places of a node; ``capped``: some power is
+short; ``of_leaf``, ``of_pod``: what a node asks of a leaf's
+uplinks, and a segment's uplinks of a pod's; ``run``: which of the runs; ``error``: Python could not answer."""
+
+GANG = _record(
+    "job gpus priority submit "
+    "up pending open out phase since queued order short_since started strikes finish "
+    "failover restore nominal loads active surplus_from "
+    "kept computed level struck extra piece "
+    "straggle powered network speed_0 speed_1 speed_2 computed_from first_segment last_segment "
+    "weight_0 weight_1 weight_2 rest_0 rest_1 rest_2 "
+    "writes held transfer late draining drain_number first_faulty last_faulty first_clean chances why "
+    "tally ready sends touched lowest highest"
+)
+"""``pending``: members struck and not identified; ``open``: failures not identified; ``out``: members struck and not
+back. ``failover``, ``restore``: of the stretch since ``since``. ``kept``: ms of computing in its pieces, of which
+``piece`` is the newest; ``straggle``, ``powered``, ``network``: parts per billion of full speed that each leaves;
+``speed_0``: stragglers, ``speed_1``: power too, ``speed_2``: the network too; ``weight``, ``rest``: sums of GPU-ms
+times speed, whole and remainder; ``lowest``, ``highest``: no place of it lies beyond."""
+
+JOB = _record(
+    "cold failover rejoin start rolls_back restores_always tiers step chancy useful_ppb needed "
+    "first_level levels first_legal stores load",
+    "coverage state comm",
+)
+"""A job's strategy, tabulated. ``needed``: GPU-ms at full speed until its work is done, NONE: no end."""
+TIER = _record("every write drain restore level_every level_period level_most")
+"""``restore``: one attempt; ``level_*``: of the timetable's levels, slow to fast."""
+
+HAZARD = _record(
+    "effect blast size part placed serves running keeps_ppb remembers ages stages requalify returns_job "
+    "lemons retire_after window replace cured_by_repair components first_component "
+    "first_outcome used drawn first_slow plain",
+    "factor",
+)
+"""``size``, ``part``: places of a component and of what goes down with it; ``first_component``: row of its first
+component, NONE: they have no state; ``plain``: its failures may stand alone; ``first_slow``: a slow component."""
+COMPONENT = _record("failed slow next_slow previous_slow lemon begin left life age row stopped strikes")
+"""``slow``: its failure; ``begin``, ``left``: since when its clock runs, and the life left then."""
+AGE = _record("at hazard component")
+KNOWN = _record("time hazard target rank draw")
+OUTCOME = _record("detect wrong fixed")
+FAILURE = _record(
+    "hazard component outcome detect wrong fixed at rank gpus first_part parts placed first_place last_place "
+    "retired unfound clean gang next_clean next_faulty"
+)
+"""A failure on its way. ``first_part``, ``parts``: whose GPUs it took; ``first_place``: of the places that it took."""
+PART = _record("gang gpus following")
+REPAIR = _record(
+    "failure first_part gpus placed first_place last_place mends since stage following next_away previous_away"
+)
+CREWS = _record("size busy first last")
+DUE = _record("key number kind what further")
+PIECE = _record("ms gpus speed_0 speed_1 speed_2 below")
+SEGMENT = _record("computed_from speed_0 speed_1 speed_2 following")
+WINDOW = _record("at planned component since first_part first_place last_place first_drain last_drain out")
+PLANNED_WORK = _record("size serves drain duration")
+DRAINED_GANG = _record("gang number following")
+ABSENCE = _record("first_place last_place since free_since state awaited following")
+TRANSFER = _record("active time left start at pace write turn", "limit rate")
+"""A gang's load or write. ``left``: time that it still needs with storage to itself [ms * ppb]; ``turn``: what was
+planned in an earlier one is void; ``limit``, ``rate``: with storage to itself, and now [GB/s]."""
+PHASE = _record("date dark")
+CHANCE = _record("back extra", "cover")
+COUNTED = _record("strikes asked finished last_finish")
+COUNTS = _record("failures drawn")
+
+TABLES: dict[str, tuple[np.dtype[Any], int]] = {
+    "one": (ONE, 0),
+    "gangs": (GANG, 1),
+    "jobs": (JOB, 1),
+    "tiers": (TIER, 2),  # by job
+    "hazards": (HAZARD, 1),
+    "components": (COMPONENT, 1),
+    "crews": (CREWS, 1),
+    "stage_crews": (np.dtype(np.int64), 2),  # by hazard and stage
+    "failures": (FAILURE, 1),
+    "parts": (PART, 1),
+    "repairs": (REPAIR, 1),
+    "due": (DUE, 1),
+    "ages": (AGE, 1),
+    "known": (KNOWN, 1),
+    "outcomes": (OUTCOME, 1),
+    "stage_times": (np.dtype(np.int64), 2),  # by outcome; NONE: the stage is not reached
+    "lives": (np.dtype(np.int64), 1),
+    "first_life": (np.dtype(np.int64), 2),  # by hazard and row
+    "recent_strikes": (np.dtype(np.int64), 2),  # by component: the last times at which it failed
+    "chances": (CHANCE, 2),  # by gang
+    "durable": (np.dtype(np.int64), 2),  # by gang and tier: position that its newest copy holds
+    "booked": (np.dtype(np.int64), 2),  # by gang and state; then free GPUs, then spares
+    "pieces": (PIECE, 1),
+    "segments": (SEGMENT, 1),
+    "level_of": (np.dtype(np.int64), 1),
+    "legal_of": (np.dtype(np.int64), 1),
+    "losers": (np.dtype(np.int64), 1),  # gangs in the order in which they lose GPUs
+    "queue": (np.dtype(np.int64), 1),  # gangs in the order in which they are served
+    "slots": (np.dtype(np.int64), 1),  # first slot of every gang, then of the free GPUs
+    "owner": (np.dtype(np.int64), 1),  # of every place: a gang, FREE or OUT
+    "free_in_block": (np.dtype(np.int64), 1),  # of BLOCK_OF_PLACES
+    "free_in_group": (np.dtype(np.int64), 1),  # of so many blocks
+    "whose": (np.dtype(np.int64), 1),  # of every place that is out: whose it was
+    "next_place": (np.dtype(np.int64), 1),  # of those that left service together
+    "next_faulty": (np.dtype(np.int64), 1),  # of those that are faulty together
+    "moving": (np.dtype(np.int64), 1),  # places that a rule is about, ascending
+    "holes": (np.dtype(np.int64), 2),  # by gang and rack: places that it lacks there
+    "windows": (WINDOW, 1),
+    "planned": (PLANNED_WORK, 1),
+    "drains": (DRAINED_GANG, 1),
+    "absences": (ABSENCE, 1),
+    "transfers": (TRANSFER, 1),  # by gang
+    "phases": (PHASE, 1),  # of energisation
+    "down": (np.dtype(np.bool_), 1),  # nodes that the plant does not serve
+    "changed": (np.dtype(np.int64), 1),  # nodes that the last change of the plant took down
+    "reach": (
+        np.dtype(np.int64),
+        1,
+    ),  # ranges of nodes, segments and pods that it reaches; whether power may change
+    "node_power": (np.dtype(np.int64), 1),  # parts per billion that each node gets
+    "access": (np.dtype(np.float64), 1),  # of every node: share of its links that is left
+    "leaf": (np.dtype(np.float64), 1),  # of every segment: of the uplinks of its worst leaf
+    "core": (np.dtype(np.float64), 1),  # of every pod: of its uplinks
+    "domain_of": (np.dtype(np.int64), 1),  # of every node: its NVLink domain
+    "segment_of": (np.dtype(np.int64), 1),  # of every node
+    "pod_of": (np.dtype(np.int64), 1),  # of every segment
+    "sends_at": (np.dtype(np.int64), 1),  # of every place: the gang that sends from it, NONE
+    "segment_demand": (np.dtype(np.float64), 2),  # by gang and segment
+    "segment_total": (np.dtype(np.float64), 1),
+    "segment_traffic": (np.dtype(np.float64), 1),  # of it, in the mean over time
+    "pod_demand": (np.dtype(np.float64), 2),
+    "pod_total": (np.dtype(np.float64), 1),
+    "pod_traffic": (np.dtype(np.float64), 1),
+    "capacity": (np.dtype(np.float64), 1),  # of the gateways that are left, one number [GB/s]
+    "ledger": (np.dtype(np.int64), 2),  # by run and owner, and by state: what comes out
+    "overhead": (np.dtype(np.int64), 2),  # by run and owner, and by cause
+    "counted": (COUNTED, 1),  # by run and owner
+    "counts": (COUNTS, 1),  # by run
+}
+"""Name -> record or number, and how many indices it has."""
+NAMES = tuple(TABLES)
+TABLE = {name: number for number, name in enumerate(NAMES)}
+GROWING = frozenset(
+    ("failures", "parts", "repairs", "due", "ages", "outcomes", "stage_times", "lives", "first_life", "pieces")
+) | {"segments", "drains", "absences"}
+"""Tables that may lie elsewhere after ``ask``; all others stay where they are while a run is played."""
+DOORS = 3 * len(NAMES) + 1
+"""Where the addresses of compiled rules begin, behind those of tables and of the function that answers."""
+MOST_DOORS = 256
+
+
+class World:
+    """The tables of one run, by name, and who answers what the rules ask.
+
+    ``addresses``: where each table lies, how many rows and columns it has; then the address of a C function that
+    answers, then those of compiled rules, int64. Compiled rules know a world by it, so tables are changed by ``put``
+    alone.
+    """
+
+    def __init__(self) -> None:
+        self.addresses: NDArray[np.int64] = np.zeros(DOORS + MOST_DOORS, dtype=np.int64)
+        self.tables: dict[str, NDArray[Any]] = {}
+        self.answer: Callable[[int, int, int], int] | None = None
+
+    def put(self, name: str, table: NDArray[Any]) -> None:
+        """Set a table, or put another one in its place."""
+        dtype, indices = TABLES[name]
+        assert table.dtype == dtype
+        assert table.ndim == max(indices, 1)
+        assert table.flags.c_contiguous
+        self.tables[name] = table
+        place = 3 * TABLE[name]
+        columns = table.shape[1] if table.ndim == 2 else 1
+        self.addresses[place : place + 3] = table.ctypes.data, table.shape[0], columns
+
+    def show(self, name: str, low: int, high: int) -> None:
+        """An answer has written to rows of a table, or made room for more."""
+
+    def __getattr__(self, name: str) -> Any:
+        """Tables are attributes in plain and in compiled rules; here they are in ``tables``."""
+        raise AttributeError(name)

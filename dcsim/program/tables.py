@@ -1,0 +1,323 @@
+"""A scenario as tables: what never changes, and how everything is at t = 0."""
+
+from math import gcd
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dcsim.hazards import Hazard
+from dcsim.hazards.hazard import SERVED
+from dcsim.ledger import STATES
+from dcsim.program import records
+from dcsim.program.records import FREE, NEVER, NONE, PPB, TABLES
+from dcsim.recovery import Recovery
+from dcsim.scenario import Plan
+
+EFFECTS = {
+    "interrupt": records.INTERRUPT,
+    "kill": records.KILL,
+    "straggle": records.STRAGGLE,
+    "degrade": records.DEGRADE,
+    "corrupt": records.CORRUPT,
+}
+CHANCES_AT_A_TIME = 16
+ROOM = 64
+"""Rows that growing tables have at first (assumed)."""
+Tables = dict[str, NDArray[Any]]
+
+
+def tables_of(plan: Plan) -> Tables:
+    """Return all tables of a plan, as they are at t = 0; none of its failures is in them."""
+    atom = atom_of(plan)
+    tables: Tables = {}
+    _one(plan, atom, tables)
+    _jobs(plan, tables)
+    _gangs(plan, tables)
+    _hazards(plan, atom, tables)
+    _places(plan, atom, tables)
+    _maintenance(plan, atom, tables)
+    for name, (dtype, indices) in TABLES.items():
+        if name not in tables:
+            shape: tuple[int, ...] = (ROOM, 1) if indices == 2 else (ROOM,)
+            tables[name] = np.zeros(shape, dtype=dtype)
+    return tables
+
+
+def atom_of(plan: Plan) -> int:
+    """Return the GPUs of a place, the greatest common divisor of all that moves together; 0: nothing has a place."""
+    scenario, topology = plan.scenario, plan.topology
+    held = scenario.cluster.in_rack_spares
+    if not (any(hazard.placed for hazard in scenario.hazards) or scenario.maintenance or held or plan.has_plant):
+        return 0
+    sizes = [scenario.cluster.gpus, *(gang.gpus for gang in plan.gangs)]
+    if plan.has_plant:
+        sizes.append(topology.gpus_per_node)  # the smallest thing that the plant serves
+    for hazard in scenario.hazards:
+        if hazard.serves:
+            continue
+        if hazard.placed:
+            sizes.append(topology.gpus_per(hazard.component))
+        typed = hazard.blast if isinstance(hazard.blast, int) else None
+        sizes.append(typed or topology.gpus_per(hazard.struck_part or "gpu"))
+    sizes += [
+        topology.gpus_per(planned.component) for planned in scenario.maintenance if planned.component not in SERVED
+    ]
+    if held:
+        sizes += [held, topology.gpus_per_rack]
+    return gcd(*sizes)
+
+
+def _one(plan: Plan, atom: int, tables: Tables) -> None:
+    scenario = plan.scenario
+    one = tables["one"] = np.zeros(1, dtype=records.ONE)
+    running = sum(gang.gpus for gang in plan.gangs if not gang.submit)
+    held = scenario.cluster.in_rack_spares
+    for name, value in {
+        "horizon": scenario.horizon,
+        "spares": plan.spares,
+        "free_slots": scenario.cluster.gpus - scenario.gpus_in_jobs,
+        "gangs": len(plan.gangs),
+        "hazards": len(scenario.hazards),
+        "jobs": len(scenario.jobs),
+        "clocks": sum(hazard.ages for hazard in scenario.hazards),
+        "atom": atom,
+        "atoms": scenario.cluster.gpus // atom if atom else 0,
+        "rack": plan.topology.gpus_per_rack // atom if held else 0,
+        "head_blocks": head_blocks(plan),
+        "free": scenario.cluster.gpus - running,
+        "serving": NONE,
+        "away": NONE,
+        "free_piece": NONE,
+        "free_segment": NONE,
+        "first_absence": NONE,
+        "last_absence": NONE,
+    }.items():
+        one[name] = value
+
+
+def head_blocks(plan: Plan) -> bool:
+    """Whether nobody behind a waiting gang that is still short can be helped: each of them lacks a free GPU too.
+
+    Not so where a gang may run small, where its own come back to it or are free in its racks, or where it waits though
+    it is whole: what killed it took no GPU, or it has drained.
+    """
+    scenario = plan.scenario
+    return not (
+        scenario.cluster.in_rack_spares
+        or scenario.maintenance
+        or plan.has_plant
+        or any(runs_small(job.recovery) for job in scenario.jobs)
+        or any(each.effect != "interrupt" or each.returns == "job" or each.wrong_node for each in scenario.hazards)
+    )
+
+
+def runs_small(recovery: Recovery) -> bool:
+    """Whether a gang may run with fewer of its members."""
+    return type(recovery).legal is not Recovery.legal
+
+
+def _jobs(plan: Plan, tables: Tables) -> None:
+    """Tabulate the strategies: what they answer for every number of members and every tier."""
+    scenario = plan.scenario
+    jobs = tables["jobs"] = np.zeros(len(scenario.jobs), dtype=records.JOB)
+    most = max(1, *(len(job.recovery.tiers) for job in scenario.jobs))
+    tiers = tables["tiers"] = np.zeros((len(jobs), most), dtype=records.TIER)
+    levels: list[NDArray[np.int64]] = []
+    legal: list[NDArray[np.int64]] = []
+    for number, job in enumerate(scenario.jobs):
+        recovery, line = job.recovery, jobs[number]
+        struck = np.arange(2 * job.gpus + 2, dtype=np.int64)
+        answers = [recovery.level(struck, np.full(len(struck), uncovered)) for uncovered in (False, True)]
+        line["first_level"] = sum(len(each) for each in levels)
+        line["levels"] = len(struck)
+        levels.append(np.stack([np.broadcast_to(each, struck.shape) for each in answers], axis=1).ravel())
+        line["first_legal"] = NONE
+        if runs_small(recovery):
+            line["first_legal"] = sum(len(each) for each in legal)
+            legal.append(np.asarray(recovery.legal(np.arange(job.gpus + 1, dtype=np.int64), job.gpus)))
+        chancy = recovery.coverage < 1 or recovery.bad_checkpoint > 0 or recovery.restore_success < 1
+        needed = NONE
+        if job.work is not None:  # more than it can do is enough
+            needed = min(-(-job.work * PPB // recovery.useful_ppb), 2 * job.gpus * scenario.horizon + 1)
+        for name, value in {
+            "cold": recovery.spare == "cold",
+            "failover": recovery.failover,
+            "rejoin": recovery.rejoin_ms,
+            "start": recovery.start_ms(job.gpus),
+            "rolls_back": recovery.rolls_back,
+            "restores_always": recovery.restores_always,
+            "tiers": len(recovery.tiers),
+            "step": recovery.step,
+            "chancy": chancy,
+            "useful_ppb": recovery.useful_ppb,
+            "needed": needed,
+            "coverage": recovery.coverage,
+            "stores": job.storage is not None and scenario.cluster.topology.storage is not None,
+            "load": job.storage.load if job.storage else 0,
+            "state": job.storage.state if job.storage else 0.0,
+            "comm": job.comm,
+        }.items():
+            line[name] = value
+        for tier in range(max(1, len(recovery.tiers))):
+            tiers[number, tier]["restore"] = recovery.restore_ms(tier, job.gpus)
+        for tier, (its, timed) in enumerate(zip(recovery.tiers, recovery.timetable.levels, strict=True)):
+            for name in ("every", "write", "drain"):
+                tiers[number, tier][name] = getattr(its, name)
+            every, period, count = timed
+            tiers[number, tier]["level_every"], tiers[number, tier]["level_period"] = every, period
+            tiers[number, tier]["level_most"] = NONE if count is None else count
+    tables["level_of"] = np.ascontiguousarray(np.concatenate(levels), dtype=np.int64)
+    tables["legal_of"] = np.concatenate([np.zeros(1, dtype=np.int64)[:0], *legal]).astype(np.int64)
+    if not len(tables["legal_of"]):
+        tables["legal_of"] = np.zeros(1, dtype=np.int64)
+
+
+def _gangs(plan: Plan, tables: Tables) -> None:
+    count = len(plan.gangs)
+    gangs = tables["gangs"] = np.zeros(count, dtype=records.GANG)
+    for gang in plan.gangs:
+        line = gangs[gang.index]
+        line["job"], line["gpus"], line["priority"], line["submit"] = gang.job, gang.gpus, gang.priority, gang.submit
+    late = gangs["submit"] > 0
+    gangs["phase"] = np.where(late, records.ABSENT, records.WHOLE)
+    gangs["started"] = ~late
+    gangs["up"] = np.where(late, 0, gangs["gpus"])
+    gangs["active"] = gangs["up"]
+    for name in ("straggle", "powered", "network", "speed_0", "speed_1", "speed_2"):
+        gangs[name] = PPB
+    for name in ("short_since", "finish", "level", "piece", "first_segment", "last_segment"):
+        gangs[name] = NONE
+    for name in ("first_faulty", "last_faulty", "first_clean", "why"):
+        gangs[name] = NONE
+    gangs["chances"] = CHANCES_AT_A_TIME
+    chancy = bool(tables["jobs"]["chancy"].any())
+    tables["chances"] = np.zeros((count if chancy else 1, CHANCES_AT_A_TIME), dtype=records.CHANCE)
+    tables["durable"] = np.zeros((count, tables["tiers"].shape[1]), dtype=np.int64)
+    tables["booked"] = np.zeros((count + 2, len(STATES)), dtype=np.int64)
+    losers = sorted(plan.gangs, key=lambda gang: (gang.priority, -gang.index))
+    tables["losers"] = np.array([gang.index for gang in losers], dtype=np.int64)
+    tables["queue"] = np.zeros(count, dtype=np.int64)
+    tables["slots"] = plan.slot_bounds.copy()
+
+
+def _hazards(plan: Plan, atom: int, tables: Tables) -> None:
+    scenario, topology = plan.scenario, plan.topology
+    count = len(scenario.hazards)
+    hazards = tables["hazards"] = np.zeros(count, dtype=records.HAZARD)
+    most = max(len(hazard.stages) for hazard in scenario.hazards)
+    tables["stage_crews"] = np.full((count, most), NONE, dtype=np.int64)
+    tables["stage_times"] = np.zeros((ROOM, most), dtype=np.int64)
+    tables["first_life"] = np.full((count, 4), NONE, dtype=np.int64)
+    named: dict[str | tuple[int, int], int] = {}  # crews without a name are one hazard's own
+    sizes: list[int] = []
+    components = 0
+    for number, hazard in enumerate(scenario.hazards):
+        line = hazards[number]
+        for place, stage in enumerate(hazard.stages):
+            crews = named.setdefault(stage.name or (number, place), len(named))
+            if crews == len(sizes):
+                sizes.append(NONE if stage.crews is None else stage.crews)
+            tables["stage_crews"][number, place] = crews
+        for name, value in _of_hazard(hazard).items():
+            line[name] = value
+        line["components"] = plan.components(hazard)
+        line["plain"] = not atom and is_plain(hazard)
+        line["first_component"] = NONE
+        if hazard.placed and not hazard.serves:
+            line["size"] = topology.gpus_per(hazard.component) // atom
+            line["part"] = topology.gpus_per(hazard.struck_part) // atom if hazard.struck_part else 0
+        if line["remembers"]:
+            line["first_component"] = components
+            components += int(line["components"])
+    crews_table = tables["crews"] = np.zeros(len(sizes), dtype=records.CREWS)
+    crews_table["size"], crews_table["first"], crews_table["last"] = sizes, NONE, NONE
+    states = tables["components"] = np.zeros(max(1, components), dtype=records.COMPONENT)
+    for name in ("slow", "next_slow", "previous_slow"):
+        states[name] = NONE
+    for number, hazard in enumerate(scenario.hazards):
+        first = int(hazards[number]["first_component"])
+        if first >= 0:
+            states[first : first + int(hazards[number]["components"])]["age"] = hazard.age
+    states["begin"] = NEVER
+    ring = max(1, int(hazards["retire_after"].max()))
+    tables["recent_strikes"] = np.zeros((max(1, components), ring), dtype=np.int64)
+
+
+def is_plain(hazard: Hazard) -> bool:
+    """Whether counts settle what a failure does: members leave, are found and repaired at once, and are back, free."""
+    simple = hazard.effect == "interrupt" and hazard.exposure == "always" and not hazard.wrong_node
+    return simple and len(hazard.stages) == 1 and not hazard.requalify and hazard.returns == "pool"
+
+
+def _of_hazard(hazard: Hazard) -> dict[str, Any]:
+    lemons = hazard.lemons
+    slow = hazard.effect in ("straggle", "degrade")
+    return {
+        "effect": EFFECTS[hazard.effect],
+        "blast": hazard.blast if isinstance(hazard.blast, int) else 0,
+        "placed": hazard.placed,
+        "serves": hazard.serves,
+        "running": hazard.exposure == "running",
+        "keeps_ppb": hazard.keeps_ppb,
+        "remembers": hazard.ages or hazard.serves or lemons is not None or slow,
+        "ages": hazard.ages,
+        "stages": len(hazard.stages),
+        "requalify": hazard.requalify,
+        "returns_job": hazard.returns == "job",
+        "lemons": lemons is not None,
+        "retire_after": NONE if lemons is None or lemons.retire_after is None else lemons.retire_after,
+        "window": 0 if lemons is None or lemons.window is None else lemons.window,
+        "replace": NONE if lemons is None or lemons.replace is None else lemons.replace,
+        "cured_by_repair": lemons is not None and lemons.cured_by == "repair",
+        "first_slow": NONE,
+        "factor": 1.0 if lemons is None else lemons.factor,
+    }
+
+
+def _places(plan: Plan, atom: int, tables: Tables) -> None:
+    cluster = plan.scenario.cluster
+    atoms = cluster.gpus // atom if atom else 1
+    owner = tables["owner"] = np.full(atoms, FREE, dtype=np.int64)
+    for name in ("whose", "next_place", "next_faulty"):
+        tables[name] = np.full(atoms, NONE, dtype=np.int64)
+    tables["moving"] = np.zeros(atoms, dtype=np.int64)
+    blocks = -(-atoms // records.BLOCK_OF_PLACES)
+    tables["free_in_block"] = np.zeros(blocks, dtype=np.int64)
+    tables["free_in_group"] = np.zeros(-(-blocks // records.BLOCK_OF_PLACES), dtype=np.int64)
+    held = cluster.in_rack_spares
+    tables["holes"] = np.zeros((len(plan.gangs) if held else 1, plan.topology.racks if held else 1), dtype=np.int64)
+    if not atom:
+        return
+    seats = plan.seats[::atom] // atom
+    for gang, place in zip(plan.gangs, plan.places.tolist(), strict=True):
+        if place >= 0:
+            owner[seats[place // atom : (place + gang.gpus) // atom]] = gang.index
+
+
+def index_places(tables: Tables) -> None:
+    """Count the free places block by block, and note between which places those of every gang lie."""
+    owner, gangs = tables["owner"], tables["gangs"]
+    size = records.BLOCK_OF_PLACES
+    free = np.flatnonzero(owner == FREE)
+    for name, width in (("free_in_block", size), ("free_in_group", size * size)):
+        tables[name][:] = np.bincount(free // width, minlength=len(tables[name]))
+    gangs["lowest"], gangs["highest"] = len(owner), NONE
+    held = np.flatnonzero(owner >= 0)
+    np.minimum.at(gangs["lowest"], owner[held], held)
+    np.maximum.at(gangs["highest"], owner[held], held)
+
+
+def _maintenance(plan: Plan, atom: int, tables: Tables) -> None:
+    scenario, topology = plan.scenario, plan.topology
+    planned = tables["planned"] = np.zeros(max(1, len(scenario.maintenance)), dtype=records.PLANNED_WORK)
+    for number, work in enumerate(scenario.maintenance):
+        line = planned[number]
+        line["drain"], line["duration"] = work.drain, work.duration
+        line["serves"] = work.component in SERVED
+        line["size"] = 0 if work.component in SERVED else topology.gpus_per(work.component) // atom
+    listed = np.array(list(plan.windows()), dtype=np.int64).reshape(-1, 3)
+    windows = tables["windows"] = np.zeros(max(1, len(listed)), dtype=records.WINDOW)
+    for column, name in enumerate(("at", "planned", "component")):
+        windows[: len(listed)][name] = listed[:, column]
+    tables["one"]["last_window"] = len(listed)

@@ -1,0 +1,219 @@
+"""Free GPUs and who gets them: spares, the queue of waiting gangs, pre-emption, the ends of jobs."""
+
+from dcsim.program.records import DONE, DRAIN, IS_SERVED, NONE, SERVICE, WAIT, WHOLE, World
+from dcsim.rules.booking import change_free
+from dcsim.rules.due import is_quiet, push
+from dcsim.rules.gangs import cede_members, finishes_at, gain, resume, stop
+from dcsim.rules.movements import have_moved, plan_finish
+from dcsim.rules.network import gang_has_changed
+from dcsim.rules.places import free_highest, reach, take_free
+from dcsim.rules.relapses import plan_relapse
+from dcsim.rules.rule import rule
+from dcsim.rules.strategy import largest_shape
+
+# --- the queue ------------------------------------------------------------------------------------------------------
+
+
+@rule
+def want(w: World, gang: int, now: int, alone: bool) -> None:
+    """A gang is short of hardware, or must see whether it is; ``alone``: nothing else here brings another gang."""
+    g = w.gangs[gang]
+    short = g.gpus - g.up
+    at_once = alone and short <= w.one.free and not w.one.waiting and not w.jobs[g.job].cold and not w.one.rack
+    if at_once and is_quiet(w, now):  # nothing else ends in this millisecond: no need to queue for service
+        g.up = g.gpus
+        if short:
+            change_free(w, -short, now)
+            assign(w, gang, short, now)
+        begin(w, gang, now)
+        g.queued = 0
+        return
+    g.phase = WAIT
+    g.since = now
+    g.queued = 1
+    if g.short_since < 0:
+        g.short_since = now
+    enqueue(w, gang)
+    call_service(w, now)
+
+
+@rule
+def is_served_before(w: World, gang: int, other: int) -> bool:
+    """Whether a gang is served before another: by priority, then by who was short first, then by listing."""
+    a, b = w.gangs[gang], w.gangs[other]
+    if a.priority != b.priority:
+        return bool(a.priority > b.priority)
+    if a.order != b.order:
+        return bool(a.order < b.order)
+    return gang < other
+
+
+@rule
+def enqueue(w: World, gang: int) -> None:
+    """A gang joins the queue for hardware at its place."""
+    w.gangs[gang].order = w.gangs[gang].short_since
+    place = w.one.waiting
+    w.one.waiting = place + 1
+    while place and is_served_before(w, gang, w.queue[place - 1]):
+        w.queue[place] = w.queue[place - 1]
+        place -= 1
+    w.queue[place] = gang
+
+
+@rule
+def leave_queue(w: World, gang: int) -> None:
+    """A gang waits for hardware no longer, if it did."""
+    if not w.gangs[gang].queued:
+        return
+    w.gangs[gang].queued = 0
+    place = 0
+    while w.queue[place] != gang:
+        place += 1
+    w.one.waiting -= 1
+    for later in range(place, w.one.waiting):
+        w.queue[later] = w.queue[later + 1]
+
+
+@rule
+def call_service(w: World, now: int) -> None:
+    """Have waiting gangs served once everything of this millisecond has ended."""
+    if w.one.serving != now:
+        w.one.serving = now
+        push(w, now, SERVICE, IS_SERVED, NONE, 0)
+
+
+@rule
+def serve(w: World, now: int) -> None:
+    """Give free GPUs to waiting gangs, the head first; then take its deficit from gangs of lower priority."""
+    place = 0
+    while place < w.one.waiting:
+        gang = w.queue[place]
+        g = w.gangs[gang]
+        own = g.out if w.jobs[g.job].cold else 0
+        need = g.gpus - g.up - own
+        if need > 0:
+            taken = min(need, reach(w, gang) if w.one.rack else w.one.free)
+            if taken:
+                change_free(w, -taken, now)
+                gain(w, gang, taken, now)
+                assign(w, gang, taken, now)
+            if taken < need:
+                preempt(w, gang, need - taken, now)
+        if g.up == g.gpus:
+            leave_queue(w, gang)
+            gain(w, gang, 0, now)
+            begin(w, gang, now)
+            continue
+        if w.one.head_blocks and need > 0 and not w.one.free and g.up + own < g.gpus:
+            break  # nothing is left for those behind: they outrank nobody whom this gang does not
+        run_small(w, gang, now)
+        place += 1
+    w.one.serving = NONE
+
+
+@rule
+def run_small(w: World, gang: int, now: int) -> None:
+    """Let a gang that is short run with its largest legal shape, if that is more than it runs with."""
+    g = w.gangs[gang]
+    runs_with = g.active if g.phase == WHOLE else 0
+    if largest_shape(w, gang) > runs_with:
+        gain(w, gang, 0, now)
+        begin(w, gang, now)
+
+
+@rule
+def preempt(w: World, gang: int, need: int, now: int) -> None:
+    """Take up to ``need`` GPUs from gangs of strictly lower priority, lowest first."""
+    for number in range(w.one.gangs):
+        loser = w.losers[number]
+        g = w.gangs[loser]
+        if not need or g.priority >= w.gangs[gang].priority:
+            break
+        if not g.up:
+            continue
+        ceded = min(need, g.up)
+        cede_members(w, loser, ceded, now)
+        g.up -= ceded
+        if w.one.atom:
+            free_highest(w, loser, ceded)
+            have_moved(w, now)
+        if g.phase == WHOLE or g.phase == DRAIN:
+            requeue(w, loser, now)
+        gain(w, gang, ceded, now)
+        assign(w, gang, ceded, now)
+        need -= ceded
+
+
+@rule
+def requeue(w: World, gang: int, now: int) -> None:
+    """A gang that was whole, or ran small, has lost members to another: it waits for others."""
+    g = w.gangs[gang]
+    drains_for_nobody(w, gang)
+    if g.queued:
+        g.phase = WAIT
+    else:
+        want(w, gang, now, False)
+    gang_has_changed(w, gang, now)
+
+
+@rule
+def drains_for_nobody(w: World, gang: int) -> None:
+    """A gang drains for no window any more."""
+    w.gangs[gang].draining = 0
+    w.gangs[gang].drain_number += 1
+
+
+@rule
+def assign(w: World, gang: int, gpus: int, now: int) -> None:
+    """GPUs that were free belong to a gang from now on."""
+    if w.one.atom:
+        take_free(w, gang, gpus)
+        have_moved(w, now)
+
+
+# --- start and end --------------------------------------------------------------------------------------------------
+
+
+@rule
+def begin(w: World, gang: int, now: int) -> None:
+    """A gang starts, or starts again: the end of its work is due, and faulty members strike as soon as it computes."""
+    if w.gangs[gang].up == w.gangs[gang].gpus:
+        w.gangs[gang].queued = 0
+    resume(w, gang, now)
+    plan_finish(w, gang)
+    gang_has_changed(w, gang, now)
+    plan_relapse(w, gang)
+
+
+@rule
+def arrive(w: World, gang: int, now: int) -> None:
+    """A gang is submitted."""
+    want(w, gang, now, True)
+
+
+@rule
+def finish(w: World, gang: int, now: int) -> None:
+    """A gang's work is done: it gives its GPUs back."""
+    g = w.gangs[gang]
+    if g.phase != WHOLE or finishes_at(w, gang) != now:
+        return  # planned before something else happened
+    stop(w, gang, now)
+    g.phase = DONE
+    g.finish = now
+    leave_queue(w, gang)
+    gang_has_changed(w, gang, now)
+    while g.first_clean >= 0:
+        w.failures[g.first_clean].gang = NONE
+        g.first_clean = w.failures[g.first_clean].next_clean
+    gpus = g.up
+    g.up = 0
+    if w.one.atom:
+        free_highest(w, gang, gpus)
+        have_moved(w, now)
+    while g.first_faulty >= 0:
+        g.first_faulty = w.failures[g.first_faulty].next_faulty
+        w.one.faulty -= 1
+    g.last_faulty = NONE
+    change_free(w, gpus, now)
+    if w.one.waiting:
+        call_service(w, now)

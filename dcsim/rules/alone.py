@@ -1,0 +1,43 @@
+"""Failures that stand alone: all is in service, and is again before anything else happens.
+
+They are most of all failures of a large cluster with spares. The same rules apply to them, one after the other at once:
+no entry of ``due`` and no record is needed for what nobody else will see.
+"""
+
+from dcsim.program.records import DETECT, IN_DETECT, IN_REPAIR, NONE, WHOLE, World
+from dcsim.rules.booking import book, change_free
+from dcsim.rules.gangs import resume, strike_gang
+from dcsim.rules.rule import rule
+
+
+@rule
+def stands_alone(w: World, hazard: int, target: int, rank: int, now: int, draw: int) -> bool:
+    """Settle a failure of a slot that stands alone; return False, and change nothing, if it does not."""
+    h, one = w.hazards[hazard], w.one
+    if not h.plain or one.due or one.free != one.free_slots:
+        return False
+    outcome = h.first_outcome + draw
+    found = now + w.outcomes[outcome].detect
+    back = found + w.stage_times[outcome, 0]
+    if back >= one.horizon or (one.known < one.last_known and back > w.known[one.known].time):
+        return False
+    first = rank - rank % h.blast
+    if target == one.gangs:
+        hit = min(h.blast, one.free - first)
+        change_free(w, -hit, now)
+        book(w, one.gangs, IN_REPAIR, hazard, hit, now, back)
+    else:
+        g = w.gangs[target]
+        hit = min(h.blast, g.gpus - first)
+        if hit > one.free or g.phase != WHOLE or w.jobs[g.job].cold:
+            return False
+        g.why = hazard
+        strike_gang(w, target, hit, now, NONE)
+        book(w, target, IN_DETECT, hazard, g.gpus, now, found)
+        book(w, target, IN_REPAIR, hazard, hit, found, back)
+        g.phase = DETECT
+        change_free(w, -hit, found)
+        resume(w, target, found)
+    change_free(w, hit, back)
+    one.failures += 1
+    return True

@@ -1,0 +1,140 @@
+"""What happens next, and which rule it is: the table that both clocks go by, and how a run begins and ends."""
+
+from dcsim.program.records import (
+    ARRIVES,
+    ASKS_FOR_CREW,
+    CANNOT_START,
+    CORRUPT_IS_FOUND,
+    CREW_IS_DONE,
+    GETS_POWER,
+    HAS_MOVED,
+    IS_FOUND,
+    IS_SERVED,
+    IS_WITHDRAWN,
+    LEAVES_DETECTION,
+    LOADS,
+    REPAIRED,
+    RETURNS,
+    SLOW_IS_FOUND,
+    STRIKE,
+    STRIKES_AGAIN,
+    TICKS,
+    WHOLE,
+    WINDOW_ENDS,
+    WORK_IS_DONE,
+    WRITES,
+    World,
+)
+from dcsim.rules.ageing import wind_clocks
+from dcsim.rules.allocation import arrive, finish, serve
+from dcsim.rules.closing import close_run, end_run
+from dcsim.rules.detection import find_corrupt, find_slow, identify, leave_detection, strike_again
+from dcsim.rules.due import drop_first, next_failure_or_window, push
+from dcsim.rules.failures import next_age_failure, next_known_failure
+from dcsim.rules.maintenance import bring_back, open_window, withdraw
+from dcsim.rules.movements import plan_finish
+from dcsim.rules.plant import begin_plant, cannot_start, energise
+from dcsim.rules.repairs import come_back, end_stage, next_stage
+from dcsim.rules.rule import rule
+from dcsim.rules.storage import begin_load, begin_write, end_transfer
+
+
+@rule
+def run(w: World) -> None:
+    """A run from its beginning to its ledger."""
+    begin_run(w)
+    play(w)
+    end_run(w)
+    close_run(w)
+
+
+@rule
+def play(w: World) -> None:
+    """The compiled clock: let everything happen up to the horizon, in order."""
+    end = TICKS * w.one.horizon
+    while True:
+        tick = next_failure_or_window(w)
+        if w.one.due and w.due[0].key < tick:
+            entry = w.due[0]
+            now, kind, what, further = entry.key // TICKS, entry.kind, entry.what, entry.further
+            drop_first(w)
+            happen(w, kind, what, further, now)
+        elif tick < end:
+            strike_or_open(w, tick)
+        else:
+            break
+        if w.one.error:
+            break
+
+
+@rule
+def happen(w: World, kind: int, what: int, further: int, now: int) -> None:
+    """Something that was due happens now."""
+    if kind == IS_FOUND:
+        identify(w, what, now)
+    elif kind == LEAVES_DETECTION:
+        leave_detection(w, what, now)
+    elif kind == ASKS_FOR_CREW:
+        next_stage(w, what, now)
+    elif kind == CREW_IS_DONE:
+        end_stage(w, what, now)
+    elif kind == RETURNS:
+        come_back(w, what, now)
+    elif kind == IS_SERVED:
+        serve(w, now)
+    elif kind == WORK_IS_DONE:
+        finish(w, what, now)
+    elif kind == STRIKES_AGAIN:
+        strike_again(w, now)
+    elif kind == SLOW_IS_FOUND:
+        find_slow(w, what, now)
+    elif kind == CORRUPT_IS_FOUND:
+        find_corrupt(w, what, now)
+    elif kind == ARRIVES:
+        arrive(w, what, now)
+    elif kind == IS_WITHDRAWN:
+        withdraw(w, what, now)
+    elif kind == WINDOW_ENDS:
+        bring_back(w, what, now)
+    elif kind == GETS_POWER:
+        energise(w, what, now)
+    elif kind == CANNOT_START:
+        cannot_start(w, what, now)
+    elif kind == LOADS:
+        begin_load(w, what, further, now)
+    elif kind == WRITES:
+        begin_write(w, what, further, now)
+    elif kind == HAS_MOVED:
+        end_transfer(w, what, further, now)
+
+
+@rule
+def strike_or_open(w: World, tick: int) -> None:
+    """The next failure strikes, or the next window opens: planned windows first, known failures by hazard."""
+    now = tick // TICKS
+    if tick % TICKS != STRIKE:
+        open_window(w, now)
+        return
+    one = w.one
+    known = one.known < one.last_known and w.known[one.known].time == now
+    if known and one.ages and w.ages[0].at == now:
+        known = w.known[one.known].hazard < w.ages[0].hazard
+    if known:
+        next_known_failure(w, now)
+    else:
+        next_age_failure(w, now)
+
+
+@rule
+def begin_run(w: World) -> None:
+    """Let a run begin: late gangs are due, clocks run, and so do the gangs that are there."""
+    for gang in range(w.one.gangs):
+        if w.gangs[gang].submit:
+            push(w, w.gangs[gang].submit, REPAIRED, ARRIVES, gang, 0)
+    if w.one.clocks:
+        wind_clocks(w)
+    for gang in range(w.one.gangs):
+        if w.gangs[gang].phase == WHOLE:
+            plan_finish(w, gang)
+    if w.one.has_plant:
+        begin_plant(w)

@@ -1,0 +1,178 @@
+"""Planned maintenance: gangs are drained, so that nothing is lost, then components leave service for a while."""
+
+from dcsim.program.records import (
+    BACK,
+    DRAIN,
+    DRAINED,
+    IN_MAINTENANCE,
+    IS_WITHDRAWN,
+    MAKE_ROOM,
+    NONE,
+    TABLE,
+    WHOLE,
+    WINDOW_ENDS,
+    World,
+)
+from dcsim.rules.allocation import call_service, leave_queue, want
+from dcsim.rules.booking import book, change_free
+from dcsim.rules.due import push
+from dcsim.rules.gangs import has_drained, stop
+from dcsim.rules.movements import have_left, have_moved
+from dcsim.rules.network import gang_has_changed
+from dcsim.rules.parts import parts_from
+from dcsim.rules.places import free_linked, in_service, link_moving, linked, take_out
+from dcsim.rules.plant import gives_back, keep_unserved, loses, new_absence, plant_has_changed, restores
+from dcsim.rules.rule import ask, rule
+
+DRAINS_TABLE = TABLE["drains"]
+
+
+@rule
+def open_window(w: World, now: int) -> None:
+    """The next window opens: the gangs on a component stop, and save what they have while they drain."""
+    window = w.one.window
+    w.one.window = window + 1
+    v = w.windows[window]
+    size = w.planned[v.planned].size
+    v.first_drain = NONE
+    v.last_drain = NONE
+    if w.planned[v.planned].serves:
+        loses(w, -1 - v.planned, v.component)  # to find out who would go down without it
+        restores(w, -1 - v.planned, v.component)
+    else:
+        in_service(w, v.component * size, (v.component + 1) * size)
+        if not w.one.moving:
+            return
+    first, _ = link_for_later(w)
+    part = parts_from(w, first)
+    while part >= 0:
+        gang = w.parts[part].gang
+        if gang >= 0 and (w.gangs[gang].phase == WHOLE or w.gangs[gang].phase == DRAIN):
+            drain_for(w, window, gang, now)
+        part = w.parts[part].following
+    push(w, now + w.planned[v.planned].drain, DRAINED, IS_WITHDRAWN, window, 0)
+
+
+@rule
+def link_for_later(w: World) -> tuple[int, int]:
+    """Link the places to move though they stay in service: nothing else does so with places that are."""
+    return link_moving(w, 0)
+
+
+@rule
+def drain_for(w: World, window: int, gang: int, now: int) -> None:
+    """A gang drains for a window; it stops if it does not drain yet."""
+    g = w.gangs[gang]
+    if g.phase == WHOLE:
+        stop(w, gang, now)
+        leave_queue(w, gang)
+        g.phase = DRAIN
+        gang_has_changed(w, gang, now)
+    new = w.one.drains
+    if new == len(w.drains):
+        ask(w, MAKE_ROOM, DRAINS_TABLE, new + 1)
+    w.one.drains = new + 1
+    d, v = w.drains[new], w.windows[window]
+    d.gang = gang
+    d.number = g.drain_number
+    d.following = NONE
+    if v.last_drain >= 0:
+        w.drains[v.last_drain].following = new
+    else:
+        v.first_drain = new
+    v.last_drain = new
+    g.draining += 1
+
+
+@rule
+def withdraw(w: World, window: int, now: int) -> None:
+    """The component leaves service; gangs that have drained for it are safe and take replacements."""
+    v = w.windows[window]
+    size = w.planned[v.planned].size
+    serves = w.planned[v.planned].serves
+    if serves:
+        loses(w, -1 - v.planned, v.component)
+    else:
+        in_service(w, v.component * size, (v.component + 1) * size)
+    first, last = link_moving(w, 0)
+    v.first_part = parts_from(w, first)
+    v.first_place = first
+    v.last_place = last
+    v.since = now
+    for gang in range(w.one.gangs):
+        w.gangs[gang].ready = 0
+    part = v.first_part
+    while part >= 0:
+        p = w.parts[part]
+        part = p.following
+        if p.gang < 0:
+            change_free(w, -p.gpus, now)
+            continue
+        g = w.gangs[p.gang]
+        if g.phase == WHOLE:  # it came back, or came here, while others drained
+            g.ready = 1
+            leave_queue(w, p.gang)
+        stop(w, p.gang, now)
+        g.up -= p.gpus
+    drain = v.first_drain
+    while drain >= 0:
+        d = w.drains[drain]
+        drain = d.following
+        g = w.gangs[d.gang]
+        if d.number == g.drain_number and g.draining:
+            g.draining -= 1
+            stop(w, d.gang, now)
+            if not g.draining:
+                g.ready = 1
+    if w.one.moving:
+        take_out(w)
+        if serves:
+            new_absence(w, first, now, now, IN_MAINTENANCE, 0)
+        else:
+            v.out = 1
+        have_left(w, now, False)
+    if serves or first >= 0:
+        push(w, now + w.planned[v.planned].duration, BACK, WINDOW_ENDS, window, 0)
+    if serves:
+        plant_has_changed(w, False, now)
+    for gang in range(w.one.gangs):
+        if w.gangs[gang].ready:
+            has_drained(w, gang)
+            want(w, gang, now, False)
+            gang_has_changed(w, gang, now)
+    if w.one.waiting:
+        call_service(w, now)
+
+
+@rule
+def bring_back(w: World, window: int, now: int) -> None:
+    """The component is in service again: its GPUs are free."""
+    v = w.windows[window]
+    if w.planned[v.planned].serves:
+        restores(w, -1 - v.planned, v.component)
+        gives_back(w, False, now)
+        return
+    v.out = 0
+    book_stay(w, window, now)
+    v.first_place = keep_unserved(w, v.first_place, now, IN_MAINTENANCE, 0)
+    gpus, place = 0, v.first_place
+    while place >= 0:
+        gpus += w.one.atom
+        place = w.next_place[place]
+    free_linked(w, v.first_place)
+    change_free(w, gpus, now)
+    linked(w, v.first_place)
+    have_moved(w, now)
+    if w.one.waiting:
+        call_service(w, now)
+
+
+@rule
+def book_stay(w: World, window: int, now: int) -> None:
+    """Book the time that a component was out, to the gangs that it was taken from."""
+    v = w.windows[window]
+    part = v.first_part
+    while part >= 0:
+        p = w.parts[part]
+        book(w, p.gang if p.gang >= 0 else w.one.gangs, IN_MAINTENANCE, NONE, p.gpus, v.since, now)
+        part = p.following

@@ -1,0 +1,67 @@
+"""Whose GPUs a failure, a repair or a window took: parts, one for each gang in order, then one for free GPUs."""
+
+from dcsim.program.records import MAKE_ROOM, NONE, TABLE, World
+from dcsim.rules.rule import ask, rule
+
+PARTS_TABLE = TABLE["parts"]
+
+
+@rule
+def insert_part(w: World, first: int, gang: int, gpus: int) -> int:
+    """Add GPUs of a gang (NONE: free ones) to the parts that begin with ``first``; return the first one then."""
+    before, part = NONE, first
+    while part >= 0 and w.parts[part].gang != gang and is_listed_before(w.parts[part].gang, gang):
+        before, part = part, w.parts[part].following
+    if part >= 0 and w.parts[part].gang == gang:
+        w.parts[part].gpus += gpus
+        return first
+    new = w.one.parts
+    if new == len(w.parts):
+        ask(w, MAKE_ROOM, PARTS_TABLE, new + 1)
+    w.one.parts = new + 1
+    p = w.parts[new]
+    p.gang = gang
+    p.gpus = gpus
+    p.following = part
+    if before >= 0:
+        w.parts[before].following = new
+        return first
+    return int(new)
+
+
+@rule
+def is_listed_before(gang: int, other: int) -> bool:
+    """Whether a gang's part comes before another's; that of the free GPUs is last."""
+    return gang >= 0 and (other < 0 or gang < other)
+
+
+@rule
+def add_part(w: World, failure: int, gang: int, gpus: int) -> None:
+    """A failure takes GPUs of a gang; NONE: free ones."""
+    f, used = w.failures[failure], w.one.parts
+    f.first_part = insert_part(w, f.first_part, gang, gpus)
+    f.parts += w.one.parts - used
+
+
+@rule
+def count_parts(w: World, part: int) -> int:
+    """Return the number of parts from one on."""
+    count = 0
+    while part >= 0:
+        count += 1
+        part = w.parts[part].following
+    return count
+
+
+@rule
+def parts_from(w: World, first: int) -> int:
+    """Return the first part of the places that are linked from this one, by those whose they were."""
+    found, last, count = NONE, w.whose[first] if first >= 0 else NONE, 0
+    while first >= 0:
+        owner = w.whose[first]
+        if owner != last:
+            found = insert_part(w, found, last, count * w.one.atom)
+            last, count = owner, 0
+        count += 1
+        first = w.next_place[first]
+    return insert_part(w, found, last, count * w.one.atom) if count else found

@@ -1,0 +1,246 @@
+"""The plant: who leaves service with it, who comes back, when racks have power, and how fast the others run."""
+
+from dcsim.program.records import (
+    ADMIT,
+    BACK,
+    CANNOT_START,
+    ENERGISE,
+    FREE,
+    GETS_POWER,
+    LOSE,
+    MAKE_ROOM,
+    NONE,
+    OUT,
+    RESTORE,
+    TABLE,
+    TRY_AGAIN,
+    WHOLE,
+    World,
+)
+from dcsim.rules.allocation import call_service, want
+from dcsim.rules.booking import book, change_free
+from dcsim.rules.due import push
+from dcsim.rules.movements import have_moved, refresh_power
+from dcsim.rules.network import network_has_changed, traffic_has_changed
+from dcsim.rules.places import move_to, set_owner
+from dcsim.rules.rule import ask, rule
+from dcsim.rules.storage import gateways_have_changed, transfers_begin
+
+ABSENCES_TABLE = TABLE["absences"]
+
+# --- out and back ---------------------------------------------------------------------------------------------------
+
+
+@rule
+def loses(w: World, what: int, component: int) -> None:
+    """A component of the plant is out; the places in service of nodes that are down now are to move.
+
+    ``what``: the hazard, or -1 - number of the maintenance.
+    """
+    nodes = ask(w, LOSE, what, component)
+    w.one.plant_changed = max(w.one.plant_changed, w.reach[6])
+    w.one.moving = 0
+    for number in range(nodes):
+        node = w.changed[number]
+        for place in range(node * w.one.node, (node + 1) * w.one.node):
+            if w.owner[place] != OUT:
+                move_to(w, place)
+
+
+@rule
+def restores(w: World, what: int, component: int) -> None:
+    """A component of the plant is back."""
+    ask(w, RESTORE, what, component)
+    w.one.plant_changed = max(w.one.plant_changed, w.reach[6])
+
+
+@rule
+def is_unserved(w: World, place: int) -> bool:
+    """Whether the plant does not serve a place."""
+    return bool(w.one.has_plant and w.down[place // w.one.node])
+
+
+@rule
+def any_unserved(w: World, place: int) -> bool:
+    """Whether the plant does not serve any of the places that are linked from this one."""
+    found = False
+    while w.one.has_plant and place >= 0 and not found:
+        found = is_unserved(w, place)
+        place = w.next_place[place]
+    return found
+
+
+@rule
+def new_absence(w: World, place: int, since: int, free_since: int, state: int, awaited: int) -> None:
+    """Places that are linked from this one are in order, but without power or network until the plant serves them.
+
+    ``awaited``: whether gangs count on them; ``since`` of gangs' members, ``free_since`` of free ones.
+    """
+    new = w.one.absences
+    if new == len(w.absences):
+        ask(w, MAKE_ROOM, ABSENCES_TABLE, new + 1)
+    w.one.absences = new + 1
+    a = w.absences[new]
+    a.first_place = place
+    a.since = since
+    a.free_since = free_since
+    a.state = state
+    a.awaited = awaited
+    a.following = NONE
+    if w.one.first_absence >= 0:
+        w.absences[w.one.last_absence].following = new
+    else:
+        w.one.first_absence = new
+    w.one.last_absence = new
+
+
+@rule
+def keep_unserved(w: World, place: int, now: int, state: int, awaited: int) -> int:
+    """Of the places linked from this one, keep what the plant does not serve; return the first that may be back."""
+    if not any_unserved(w, place):
+        return place
+    first, last, first_out, last_out = NONE, NONE, NONE, NONE
+    while place >= 0:
+        following = w.next_place[place]
+        w.next_place[place] = NONE
+        if is_unserved(w, place):
+            if last_out >= 0:
+                w.next_place[last_out] = place
+            else:
+                first_out = place
+            last_out = place
+        else:
+            if last >= 0:
+                w.next_place[last] = place
+            else:
+                first = place
+            last = place
+        place = following
+    new_absence(w, first_out, now, now, state, awaited)
+    return first
+
+
+@rule
+def come_up(w: World, now: int) -> None:
+    """Everything absent that the plant serves again is back: to the free GPUs."""
+    w.one.moving = 0
+    absence, before = w.one.first_absence, NONE
+    while absence >= 0:
+        come_up_of(w, absence, now)
+        following = w.absences[absence].following
+        if w.absences[absence].first_place >= 0:
+            before = absence
+        elif before >= 0:
+            w.absences[before].following = following
+        else:
+            w.one.first_absence = following
+        absence = following
+    w.one.last_absence = before
+    if w.one.moving:
+        change_free(w, w.one.moving * w.one.atom, now)
+        have_moved(w, now)
+        if w.one.waiting:
+            call_service(w, now)
+
+
+@rule
+def come_up_of(w: World, absence: int, now: int) -> None:
+    """Of one absence, what the plant serves again is back, and to move."""
+    a = w.absences[absence]
+    place, last = a.first_place, NONE
+    a.first_place = NONE
+    while place >= 0:
+        following = w.next_place[place]
+        if is_unserved(w, place):
+            if last >= 0:
+                w.next_place[last] = place
+            else:
+                a.first_place = place
+            last = place
+            w.next_place[place] = NONE
+        else:
+            book_absence(w, absence, place, now)
+            set_owner(w, place, FREE)
+            move_to(w, place)
+        place = following
+
+
+@rule
+def book_absence(w: World, absence: int, place: int, now: int) -> None:
+    """Book the time that a place was absent, to the gang that it was taken from."""
+    a, gang = w.absences[absence], w.whose[place]
+    if gang < 0:
+        book(w, w.one.gangs, a.state, NONE, w.one.atom, a.free_since, now)
+        return
+    book(w, gang, a.state, NONE, w.one.atom, a.since, now)
+    if a.awaited:
+        w.gangs[gang].out -= w.one.atom
+
+
+@rule
+def book_absences(w: World, now: int) -> None:
+    """Book all that is absent up to now."""
+    absence = w.one.first_absence
+    while absence >= 0:
+        place = w.absences[absence].first_place
+        while place >= 0:
+            book_absence(w, absence, place, now)
+            place = w.next_place[place]
+        absence = w.absences[absence].following
+
+
+# --- pace and power -------------------------------------------------------------------------------------------------
+
+
+@rule
+def plant_has_changed(w: World, everywhere: bool, now: int) -> None:
+    """Let gangs run at the speed that the plant leaves; not ``everywhere``: where its last change reaches."""
+    if w.one.plant_changed or w.one.capped:
+        refresh_power(w, now)
+    if w.one.has_traffic:
+        network_has_changed(w, everywhere, now)
+    if w.one.has_storage:
+        gateways_have_changed(w, now)
+
+
+@rule
+def gives_back(w: World, everywhere: bool, now: int) -> None:
+    """Something of the plant is back: so is what it serves, and the phases that it was too weak for."""
+    if ask(w, TRY_AGAIN, 0, 0):
+        everywhere = True
+        w.one.plant_changed = 1
+    come_up(w, now)
+    plant_has_changed(w, everywhere, now)
+
+
+@rule
+def energise(w: World, phase: int, now: int) -> None:
+    """A phase has power, unless that trips somebody: then it is put off until something of the plant is back."""
+    if ask(w, ENERGISE, phase, 0):
+        w.one.plant_changed = 1
+        gives_back(w, True, now)
+
+
+@rule
+def begin_plant(w: World) -> None:
+    """What is energised later is due, gangs without power ask for hardware, and those that run set their pace."""
+    for phase in range(w.one.phases):
+        if w.phases[phase].date > 0:
+            push(w, w.phases[phase].date, BACK, GETS_POWER, phase, 0)
+    for gang in range(w.one.gangs):
+        if w.gangs[gang].late:
+            push(w, 0, ADMIT, CANNOT_START, gang, 0)
+    for gang in range(w.one.gangs):
+        if w.gangs[gang].phase == WHOLE:
+            if w.one.has_traffic:
+                traffic_has_changed(w, gang, 0)
+            if w.one.has_storage:
+                transfers_begin(w, gang, 0)
+    w.one.plant_changed = 1
+    refresh_power(w, 0)
+
+
+@rule
+def cannot_start(w: World, gang: int, now: int) -> None:
+    """A gang that could not start at t = 0 waits for hardware."""
+    want(w, gang, now, False)

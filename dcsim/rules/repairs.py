@@ -1,0 +1,296 @@
+"""What has left service goes through its repair and comes back: stages, crews, tests, retirement."""
+
+from dcsim.program.records import (
+    ADMIT,
+    ASKS_FOR_CREW,
+    CREW_IS_DONE,
+    IN_REPAIR,
+    MAKE_ROOM,
+    NONE,
+    REPAIRED,
+    RETURNS,
+    TABLE,
+    World,
+)
+from dcsim.rules.ageing import component_is_mended, component_of, is_slow_no_more
+from dcsim.rules.allocation import call_service
+from dcsim.rules.booking import book, change_free
+from dcsim.rules.due import is_quiet, push
+from dcsim.rules.gangs import gain
+from dcsim.rules.movements import have_moved, refresh_speeds
+from dcsim.rules.parts import parts_from
+from dcsim.rules.places import free_linked, linked, set_owner
+from dcsim.rules.plant import any_unserved, come_up, gives_back, keep_unserved, new_absence, restores
+from dcsim.rules.rule import ask, rule
+
+REPAIRS_TABLE = TABLE["repairs"]
+
+
+@rule
+def begin_repair(w: World, failure: int, part: int, placed: int, place: int, now: int, mends: bool) -> None:
+    """A group leaves for repair; of a retired component only the others do, it is replaced.
+
+    ``part``, ``place``: its first ones. ``mends``: it holds the component that failed.
+    """
+    f = w.failures[failure]
+    if w.hazards[f.hazard].serves:  # those who depend on a component are in order themselves: they wait for it
+        if part >= 0:
+            new_absence(w, place, now, f.at, IN_REPAIR, 1)
+            come_up(w, now)  # what is served again already
+        part, placed, place = NONE, 0, NONE
+    if f.retired and mends and placed:
+        place = retire(w, failure, place, now)
+        if place < 0:
+            return
+        part, mends = parts_from(w, place), False
+    repair = new_repair(w, failure, part, placed, place, now, mends)
+    if is_quiet(w, now) and w.stage_times[f.outcome, 0] > 0:
+        next_stage(w, repair, now)  # nobody else asks for a crew in this millisecond
+    else:
+        push(w, now, ADMIT, ASKS_FOR_CREW, repair, 0)
+
+
+@rule
+def retire(w: World, failure: int, place: int, now: int) -> int:
+    """A retired component waits for its replacement; return the first of the places that are not its own."""
+    f = w.failures[failure]
+    h = w.hazards[f.hazard]
+    low, high = f.component * h.size, (f.component + 1) * h.size
+    first_own, last_own, first_other, last_other = NONE, NONE, NONE, NONE
+    while place >= 0:
+        following = w.next_place[place]
+        w.next_place[place] = NONE
+        if low <= place < high:
+            if last_own >= 0:
+                w.next_place[last_own] = place
+            else:
+                first_own = place
+            last_own = place
+        else:
+            if last_other >= 0:
+                w.next_place[last_other] = place
+            else:
+                first_other = place
+            last_other = place
+        place = following
+    retired = new_repair(w, failure, parts_from(w, first_own), 1, first_own, now, True)
+    if h.replace >= 0:
+        push(w, now + h.replace, REPAIRED, RETURNS, retired, 0)
+    else:  # nobody waits for what never comes
+        is_not_awaited(w, retired)
+    return first_other
+
+
+@rule
+def new_repair(w: World, failure: int, part: int, placed: int, place: int, now: int, mends: bool) -> int:
+    """A group is away from now on; return its repair."""
+    new = w.one.repairs
+    if new == len(w.repairs):
+        ask(w, MAKE_ROOM, REPAIRS_TABLE, new + 1)
+    w.one.repairs = new + 1
+    r = w.repairs[new]
+    r.failure = failure
+    r.first_part = part
+    r.placed = placed
+    r.first_place = place
+    r.mends = 1 if mends else 0
+    r.since = now
+    r.stage = NONE
+    r.following = NONE
+    r.gpus = 0
+    while part >= 0:
+        r.gpus += w.parts[part].gpus
+        part = w.parts[part].following
+    r.previous_away = NONE
+    r.next_away = w.one.away
+    if w.one.away >= 0:
+        w.repairs[w.one.away].previous_away = new
+    w.one.away = new
+    return int(new)
+
+
+@rule
+def next_stage(w: World, repair: int, now: int) -> None:
+    """A repair goes on to its next stage, where it may queue; after the last to the test, and back."""
+    r = w.repairs[repair]
+    r.stage += 1
+    f = w.failures[r.failure]
+    time = NONE
+    if r.stage < w.hazards[f.hazard].stages:
+        time = w.stage_times[f.outcome, r.stage]
+    if time >= 0:
+        if takes_crew(w, w.stage_crews[f.hazard, r.stage], repair):
+            push(w, now + time, REPAIRED, CREW_IS_DONE, repair, 0)
+    elif w.hazards[f.hazard].requalify:
+        push(w, now + w.hazards[f.hazard].requalify, REPAIRED, RETURNS, repair, 0)
+    else:
+        come_back(w, repair, now)
+
+
+@rule
+def takes_crew(w: World, crews: int, repair: int) -> bool:
+    """Whether a crew takes a repair now; else it queues: first come, first served."""
+    c = w.crews[crews]
+    if c.size < 0:
+        return True
+    if c.busy < c.size:
+        c.busy += 1
+        return True
+    w.repairs[repair].following = NONE
+    if c.first >= 0:
+        w.repairs[c.last].following = repair
+    else:
+        c.first = repair
+    c.last = repair
+    return False
+
+
+@rule
+def end_stage(w: World, repair: int, now: int) -> None:
+    """A crew is done with this group and takes the next one."""
+    r = w.repairs[repair]
+    c = w.crews[w.stage_crews[w.failures[r.failure].hazard, r.stage]]
+    if c.size >= 0:
+        waits = c.first
+        if waits >= 0:
+            other = w.repairs[waits]
+            c.first = other.following
+            time = w.stage_times[w.failures[other.failure].outcome, other.stage]
+            push(w, now + time, REPAIRED, CREW_IS_DONE, waits, 0)
+        else:
+            c.busy -= 1
+    next_stage(w, repair, now)
+
+
+@rule
+def come_back(w: World, repair: int, now: int) -> None:
+    """A repaired GPU returns: to the free ones, or first to the gang that it was struck in."""
+    r = w.repairs[repair]
+    f = w.failures[r.failure]
+    h = w.hazards[f.hazard]
+    is_away_no_more(w, repair)
+    book_repair(w, repair, now)
+    if w.one.has_plant and r.placed:
+        leave_unserved(w, repair, now)
+    is_not_awaited(w, repair)
+    if r.gpus:
+        if r.placed:
+            free_linked(w, r.first_place)
+        change_free(w, r.gpus, now)
+        if h.returns_job:
+            return_to_gang(w, repair, now)
+    if r.mends:
+        row = component_of(w, f.hazard, f.component)
+        if row >= 0 and h.lemons and (f.retired or (f.fixed and h.cured_by_repair)):
+            w.components[row].lemon = 0
+        mend(w, r.failure, now)
+    if r.placed:
+        linked(w, r.first_place)
+        have_moved(w, now)
+    else:
+        refresh_speeds(w, now)
+    if r.gpus and w.one.waiting:
+        call_service(w, now)
+
+
+@rule
+def leave_unserved(w: World, repair: int, now: int) -> None:
+    """Of a group that is repaired, leave out what the plant does not serve: it is back with the plant."""
+    r = w.repairs[repair]
+    if not any_unserved(w, r.first_place):
+        return
+    r.first_place = keep_unserved(w, r.first_place, now, IN_REPAIR, 1)
+    r.first_part = parts_from(w, r.first_place)
+    r.gpus = 0
+    part = r.first_part
+    while part >= 0:
+        r.gpus += w.parts[part].gpus
+        part = w.parts[part].following
+
+
+@rule
+def is_away_no_more(w: World, repair: int) -> None:
+    """Leave a repair out of those that are under way."""
+    r = w.repairs[repair]
+    if r.previous_away >= 0:
+        w.repairs[r.previous_away].next_away = r.next_away
+    else:
+        w.one.away = r.next_away
+    if r.next_away >= 0:
+        w.repairs[r.next_away].previous_away = r.previous_away
+
+
+@rule
+def is_not_awaited(w: World, repair: int) -> None:
+    """A gang that waits for its own does not wait for these any more."""
+    part = w.repairs[repair].first_part
+    while part >= 0:
+        p = w.parts[part]
+        if p.gang >= 0:
+            w.gangs[p.gang].out -= p.gpus
+        part = p.following
+
+
+@rule
+def book_repair(w: World, repair: int, now: int) -> None:
+    """Book the time that a group was away: to gangs since it was identified, of free GPUs since they were struck."""
+    r = w.repairs[repair]
+    f = w.failures[r.failure]
+    part = r.first_part
+    while part >= 0:
+        p = w.parts[part]
+        if p.gang >= 0:
+            book(w, p.gang, IN_REPAIR, f.hazard, p.gpus, r.since, now)
+        else:
+            book(w, w.one.gangs, IN_REPAIR, f.hazard, p.gpus, f.at, now)
+        part = p.following
+
+
+@rule
+def return_to_gang(w: World, repair: int, now: int) -> None:
+    """A gang that waits takes what it needs of its own first."""
+    r = w.repairs[repair]
+    gang = w.parts[r.first_part].gang
+    if w.failures[r.failure].parts > 1 or gang < 0 or not w.gangs[gang].queued or w.one.rack:
+        return  # in-rack spares go where they belong anyway
+    gpus = min(w.gangs[gang].gpus - w.gangs[gang].up, r.gpus)
+    if gpus <= 0:
+        return
+    change_free(w, -gpus, now)
+    gain(w, gang, gpus, now)
+    if w.one.atom:
+        place = r.first_place
+        for _ in range(gpus // w.one.atom):
+            set_owner(w, place, gang)
+            place = w.next_place[place]
+
+
+@rule
+def clear(w: World, failure: int, now: int) -> None:
+    """A failure is over without a repair of its own: a new life, unless another repair still has the component."""
+    f = w.failures[failure]
+    other = w.one.away
+    while other >= 0:
+        r = w.repairs[other]
+        f2 = w.failures[r.failure]
+        if r.mends and f2.hazard == f.hazard and f2.component == f.component and f.component >= 0:
+            return
+        other = r.next_away
+    f.fixed = 1
+    mend(w, failure, now)
+
+
+@rule
+def mend(w: World, failure: int, now: int) -> None:
+    """The component that failed is as its repair left it."""
+    f = w.failures[failure]
+    if f.component < 0:
+        return
+    is_slow_no_more(w, f.hazard, f.component)
+    if w.hazards[f.hazard].serves:
+        restores(w, f.hazard, f.component)
+        gives_back(w, False, now)
+    component_is_mended(w, f.hazard, f.component, now, bool(f.fixed or f.retired))
+    if f.retired:
+        w.components[component_of(w, f.hazard, f.component)].strikes = 0
+        f.retired = 0

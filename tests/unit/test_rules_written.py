@@ -1,0 +1,104 @@
+"""How rules are written: annotated, without recursion, each thing in one place, and compiled behind few doors."""
+
+import ast
+import inspect
+from typing import get_args, get_type_hints
+
+import numpy as np
+import pytest
+
+from dcsim.engine.compiled_rules import cache_folder, called_by, doors, fingerprint, in_order, modules
+from dcsim.program.records import DOORS, MOST_DOORS, NAMES, TABLES, World
+from dcsim.rules import happenings
+from dcsim.rules.rule import RULES
+
+assert happenings  # it imports every rule
+KINDS = {World, int, float, bool, type(None)}
+TREES = {module.__name__: ast.parse(inspect.getsource(module)) for module in modules()}
+FUNCTIONS = [node for tree in TREES.values() for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+
+
+def written(table: str) -> set[str]:
+    """Names of the rules that assign to a place of a table."""
+    found = set()
+    for function in FUNCTIONS:
+        for node in ast.walk(function):
+            targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+            for target in targets if isinstance(node, ast.Assign | ast.AugAssign) else []:
+                if isinstance(target, ast.Subscript) and ast.unparse(target.value) == f"w.{table}":
+                    found.add(function.name)
+    return found
+
+
+def test_every_function_is_a_rule():
+    """A function that is not marked would stay Python in the compiled clock."""
+    assert {function.name for function in FUNCTIONS} - set(RULES) == {"rule"}
+
+
+@pytest.mark.parametrize("name", sorted(RULES))
+def test_a_rule_has_types_that_are_compiled(name):
+    """World, whole numbers, fractions and truth; several results are whole numbers."""
+    hints = get_type_hints(RULES[name])
+    result = hints.pop("return")
+    assert set(hints.values()) | set(get_args(result) or {result}) <= KINDS
+    assert len(hints) == len(inspect.signature(RULES[name]).parameters)
+    assert RULES[name].__doc__
+
+
+def test_no_rule_calls_itself():
+    """The order in which rules are compiled exists; a rule comes after those that it calls."""
+    order = in_order()
+    assert len(order) == len(RULES) - 1
+    for place, name in enumerate(order):
+        assert set(called_by(RULES[name])) - {"ask"} <= set(order[:place])
+
+
+def test_one_rule_writes_the_ledger_and_one_the_owners():
+    """Whatever books time or moves a GPU passes one function."""
+    assert written("booked") == {"book_amount"}
+    assert written("owner") == {"set_owner"}
+    assert written("ledger") == {"close_gang", "close_run"}
+
+
+def test_doors_fit_behind_the_tables():
+    """The last door is the run; there is room for all of them."""
+    assert doors()[-1] == "run"
+    assert len(doors()) < MOST_DOORS
+    assert len(World().addresses) == DOORS + MOST_DOORS
+
+
+def test_the_fingerprint_follows_the_text(monkeypatch):
+    """Another text of any rule asks for other machine code."""
+    before = fingerprint()
+    source = inspect.getsource
+    monkeypatch.setattr(inspect, "getsource", lambda module: source(module).replace("gpus", "GPUs"))
+    assert fingerprint() != before
+
+
+def test_a_world_knows_where_its_tables_lie():
+    """Address, rows and columns of a table that is put in another's place."""
+    world = World()
+    for table in (np.zeros((3, 2), dtype=np.int64), np.zeros((5, 2), dtype=np.int64)):
+        world.put("holes", table)
+        place = 3 * NAMES.index("holes")
+        assert world.addresses[place : place + 3].tolist() == [table.ctypes.data, len(table), 2]
+        assert world.tables["holes"] is table
+    with pytest.raises(AssertionError):
+        world.put("holes", np.zeros(3, dtype=TABLES["holes"][0]))
+
+
+def test_machine_code_is_kept_where_the_user_can_write(monkeypatch, tmp_path):
+    """A folder of its own for this text; none where there can be none; numba's own setting is as it was."""
+    config = pytest.importorskip("numba").config
+    monkeypatch.setattr(config, "CACHE_DIR", "")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    with cache_folder() as folder:
+        assert folder == tmp_path / "dcsim" / fingerprint()[:16]
+        assert folder.is_dir()
+        assert str(folder) == config.CACHE_DIR
+    assert config.CACHE_DIR == ""
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    with cache_folder() as folder:
+        assert folder is None
+    assert config.CACHE_DIR == ""
