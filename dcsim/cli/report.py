@@ -163,7 +163,7 @@ def write_runs(runs: "Sequence[RunResult]", asked: Asked) -> None:
     for run in runs:
         assert run.folder is not None
         with ProgressLine(doing="writing the report"):
-            text = _rendered("html", dossier(run, workers, played=asked.engine != "batch"))
+            text = _rendered("html", dossier(run, workers))
         _tell(run.folder / FILES["html"], text, asked)
 
 
@@ -174,7 +174,7 @@ def write_comparison(found: "Comparison", asked: Asked) -> None:
 
     folders = [run.folder for run in found.runs if run.folder is not None]
     with ProgressLine(doing="writing the report"):
-        made = dossier_of_all(found, played=asked.engine != "batch")
+        made = dossier_of_all(found)
         text = _rendered("html", made)
     _tell(write_group(folders, made.manifests[0].command) / FILES["html"], text, asked)
 

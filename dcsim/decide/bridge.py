@@ -15,7 +15,7 @@ from dcsim.decide.estimate import SCHEMA, bill, estimate, mode_of
 from dcsim.decide.folds import FOLDS, Folder
 from dcsim.decide.ladder import rungs_of, simplified
 from dcsim.decide.outcome import REPLICATIONS
-from dcsim.montecarlo import Progress, Sample, WantedEngine, choose_all, replicate_many
+from dcsim.montecarlo import Progress, Sample, WantedEngine, choose, replicate_many
 from dcsim.scenario import Scenario, Source, certain, read, sha256
 from dcsim.scenario.plan import plan
 
@@ -88,15 +88,18 @@ def explain(
 
     ``scenario``: a path, a shipped name, a dict or a Scenario. Uncertain values are at their points, as in the formula.
 
-    Raises EngineError for an engine that cannot simulate a rung, Interrupted on Ctrl-C, WorkerDied, and whatever a
-    simulation raises.
+    Raises Interrupted on Ctrl-C, WorkerDied, and whatever a simulation raises.
     """
     scenario = read(scenario)
     rungs = [each for _, _, each in rungs_of(certain(scenario))]
-    engines = choose_all(rungs, engine)
     wanted = [(each, None) for each in rungs]
     samples = replicate_many(
-        wanted, replications, workers=workers, progress=progress, engines=engines, executor=executor
+        wanted,
+        replications,
+        workers=workers,
+        progress=progress,
+        engine=choose(engine, monthly=False),
+        executor=executor,
     )
     return bridge_of(scenario, samples)
 

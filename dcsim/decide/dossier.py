@@ -10,34 +10,35 @@ from dcsim.decide.outcome import reopen
 from dcsim.decide.pair import Pair
 from dcsim.decide.played import Played, Span
 from dcsim.decide.result import RunResult
-from dcsim.montecarlo import choose_all, replicate_many
+from dcsim.montecarlo import Sample, choose, replicate_many
 from dcsim.montecarlo.manifest import Manifest
 from dcsim.scenario import Scenario
 
 BINS = 120
 """Stretches that a month is shown in: 6 h each."""
-MOST_BATCH, MOST_SIMPY = 64, 8
+MOST_COMPILED, MOST_PLAIN = 64, 8
 """Replications over which a single run's steps from the formula are told, by the slowest engine among them; source:
 assumed, so that a report costs seconds: steps are taken on common failures and settle quickly."""
 
 
 @dataclass(frozen=True)
 class Story:
-    """How the losses of one run come about: two months, and what each hazard cost in the replication of median loss."""
+    """How the losses of one run come about: two months, and what each cause cost.
+
+    ``typical``: the month of median loss in the replication of median loss. ``worst``: the month of the highest loss in
+    all replications. ``costs_gpu_h``: cause -> state -> GPU-hours, in the mean of ``replications``: all of them, or the
+    one of median loss where they were kept without causes.
+    """
 
     typical: Span
     worst: Span
     costs_gpu_h: dict[str, dict[str, float]]
-    replication: int
-    loss: float
+    replications: int
 
 
 @dataclass(frozen=True)
 class Dossier:
-    """What is known of one run, whose ``pairs`` and ``notes`` are empty, or of several that were compared.
-
-    ``stories``: one a run; empty if nothing was to be played again.
-    """
+    """What is known of one run, whose ``pairs`` and ``notes`` are empty, or of several that were compared."""
 
     runs: tuple[RunResult, ...]
     pairs: tuple[Pair, ...]
@@ -47,23 +48,20 @@ class Dossier:
     notes: tuple[str, ...] = ()
 
 
-def dossier(run: RunResult, workers: int | None = None, played: bool = True) -> Dossier:
-    """Add to a kept run what a report of it needs; raises StoreError for its folder, and what a simulation raises.
-
-    ``played``: play replications again with a log, which SimPy alone keeps; without, nothing imports it.
-    """
+def dossier(run: RunResult, workers: int | None = None) -> Dossier:
+    """Add to a kept run what a report of it needs; raises StoreError for its folder, and what a simulation raises."""
     bridges: tuple[Bridge, ...] = ()
     if rungs := all_rungs([run.scenario]):
         count = told_over(rungs, len(run.sample))
         samples = replicate_many([(rung, None) for rung in rungs], count, workers=workers)
         bridges = (bridge_of(run.scenario, samples),)
-    return Dossier((run,), (), bridges, (story(run),) if played else (), _manifests([run]))
+    return Dossier((run,), (), bridges, (story(run),), _manifests([run]))
 
 
-def dossier_of_all(comparison: Comparison, played: bool = True) -> Dossier:
+def dossier_of_all(comparison: Comparison) -> Dossier:
     """Add to a comparison of kept runs what a report of it needs; raises as ``dossier``."""
     runs = comparison.runs
-    stories = tuple(story(run) for run in runs) if played else ()
+    stories = tuple(story(run) for run in runs)
     return Dossier(runs, comparison.pairs, comparison.bridges, stories, _manifests(runs), comparison.notes)
 
 
@@ -74,23 +72,18 @@ def reopened(folder: Path, workers: int | None = None) -> Dossier:
 
 
 def story(run: RunResult) -> Story:
-    """Play the replications of median and of highest loss again, with their logs."""
-    typical, worst = Played.typical(run.sample), Played.worst(run.sample)
-    accounts = list(run.sample.replications).index(typical.replication)
-    return Story(
-        typical.typical_month(BINS),
-        worst.worst_month(BINS),
-        typical.costs_gpu_h,
-        typical.replication,
-        float(run.sample.loss[accounts]),
-    )
+    """Play the replication of median loss and that of the worst month again, with their logs."""
+    sample = run.sample
+    typical, worst = Played.typical(sample), Played.worst(sample)
+    told = sample if sample.has_months else Sample.of(sample.scenario, [typical.accounts])
+    return Story(typical.typical_month(BINS), worst.worst_month(BINS), told.mean_gpu_hours_by_cause, len(told))
 
 
 def told_over(rungs: Sequence[Scenario], replications: int) -> int:
     """Return over how many replications the steps from the formula are told, so that they cost less than the run."""
-    if all(engine.name == "batch" for engine in choose_all(rungs, "auto")):
-        return min(replications, MOST_BATCH)
-    return min(replications, MOST_SIMPY, max(1, replications // len(rungs)))
+    if choose().name == "compiled":
+        return min(replications, MOST_COMPILED)
+    return min(replications, MOST_PLAIN, max(1, replications // len(rungs)))
 
 
 def _manifests(runs: Sequence[RunResult]) -> tuple[Manifest, ...]:

@@ -9,14 +9,13 @@ from dcsim.decide.result import MtbfRange, RunResult
 from dcsim.decide.run_table import keep_table
 from dcsim.montecarlo import (
     WHOLE,
-    EngineError,
     Progress,
     RunFolder,
     Sample,
     Shard,
     Stopped,
     WantedEngine,
-    choose_all,
+    choose,
     replicate_many,
     write_events,
 )
@@ -41,8 +40,9 @@ class How(TypedDict, total=False):
     ``replications`` 0 to n - 1 are simulated by ``workers`` processes (default: the cores at hand). With ``output``
     each is kept, as it finishes, in a folder of its scenario under it, and ``resume`` reads what is there; ``command``
     is noted beside it. ``progress`` is called after each. ``events``: of how many replications, from 0 on, the event
-    log is kept there too. ``engine``: "auto" (batch wherever it is exact), "simpy" or "batch". ``executor``: "local" or
-    "ray". ``shard``: only that part of the replications, in a folder of its own.
+    log is kept there too. ``engine``: "auto" (compiled rules) or "simpy". ``monthly``: whether GPU-time is kept by
+    month and by cause too (default: yes). ``executor``: "local" or "ray". ``shard``: only that part of the
+    replications, in a folder of its own.
 
     ``precision``: "0.05 pp" goes on until the 95 % interval of every scenario's loss is as narrow as that to either
     side, with looks after 64, 128, 256, … replications; ``replications`` are then the most. Where inputs are uncertain,
@@ -59,6 +59,7 @@ class How(TypedDict, total=False):
     command: Sequence[str]
     events: int
     engine: WantedEngine
+    monthly: bool
     executor: Executor
     shard: Shard
     origins: Sequence[Mapping[str, str]]
@@ -77,6 +78,7 @@ def run(
     progress: Progress | None = None,
     events: int = 0,
     engine: WantedEngine = "auto",
+    monthly: bool = True,
     executor: Executor = "local",
     shard: Shard = WHOLE,
     command: Sequence[str] = (),
@@ -88,13 +90,13 @@ def run(
     until the 95 % interval of the loss is as narrow as that to either side. ``seed`` and ``set`` (texts such as
     "cluster.spares=64") change the scenario first. ``workers``: processes (default: the cores at hand). ``output``: a
     folder under which every finished run is kept, and ``resume`` reads what is there. ``progress`` is called after each
-    run. ``events``: of how many runs, from 0 on, the event log is kept there too. ``engine``: "auto" (batch wherever it
-    is exact), "simpy" or "batch". ``executor``: "local" or "ray". ``shard``: only that part of the runs, in a folder of
-    its own. ``command`` and ``origins`` are noted beside the runs.
+    run. ``events``: of how many runs, from 0 on, the event log is kept there too. ``engine``: "auto" (compiled rules)
+    or "simpy". ``monthly``: whether GPU-time is kept by month and by cause too. ``executor``: "local" or "ray".
+    ``shard``: only that part of the runs, in a folder of its own. ``command`` and ``origins`` are noted beside the
+    runs.
 
-    Raises ScenarioError for a scenario with mistakes, StoreError for a folder that cannot be used, EngineError for an
-    engine that cannot simulate it, ValueError for a precision that is none, or that allows fewer runs than the first
-    look has, Interrupted on Ctrl-C.
+    Raises ScenarioError for a scenario with mistakes, StoreError for a folder that cannot be used, ValueError for a
+    precision that is none, or that allows fewer runs than the first look has, Interrupted on Ctrl-C.
     """
     how: How = {
         "workers": workers,
@@ -103,6 +105,7 @@ def run(
         "progress": progress,
         "events": events,
         "engine": engine,
+        "monthly": monthly,
         "executor": executor,
         "shard": shard,
         "command": command,
@@ -134,8 +137,6 @@ def run_many(
     workers, progress = how.get("workers"), how.get("progress")
     command, shard, wanted = how.get("command", ()), how.get("shard", WHOLE), how.get("engine", "auto")
     events = how.get("events", 0)
-    if events and wanted == "batch":
-        raise EngineError(["--engine batch keeps no event log; leave out --events, or take --engine auto"])
     given = how.get("origins") or [origins_of(each) for each in scenarios]
     about: dict[str, Any] = {"shard": shard, "command": command, "precision": precision}
     stores = [
@@ -146,14 +147,14 @@ def run_many(
     further = _further(scenarios, besides, ends, replications)
     runs = [*zip(scenarios, stores, strict=True), *((each, None) for each, _ in further)]
     counts = [replications] * len(scenarios) + [count for _, count in further]
-    engines = choose_all([each for each, _ in runs], wanted)
+    engine = choose(wanted, how.get("monthly", True))
     samples = replicate_many(
         runs,
         counts,
         workers=workers,
         resume=how.get("resume", False),
         progress=progress,
-        engines=engines,
+        engine=engine,
         executor=how.get("executor", "local"),
         shard=shard,
         more=None if looking is None else looking.more,
@@ -161,9 +162,7 @@ def run_many(
     stopped: Sequence[Stopped | None] = [None] * len(scenarios) if looking is None else looking.stopped
     beside, ranges = _split(scenarios, besides, ends, samples)
     results = []
-    for scenario, sample, mtbf, store, stop, engine in zip(
-        scenarios, samples, ranges, stores, stopped, engines, strict=False
-    ):
+    for scenario, sample, mtbf, store, stop in zip(scenarios, samples, ranges, stores, stopped, strict=False):
         folder, notices = (store.folder, tuple(store.notices)) if store else (None, ())
         if folder is not None:
             for number in sample.replications[sample.replications < events].tolist():

@@ -1,6 +1,6 @@
-"""The SimPy engine: one replication of a scenario, from its failures to its ledger."""
+"""The clocks: what plays the rules of the model, and gives ledgers and event logs."""
 
-from dcsim.engine.log import EventLog
-from dcsim.engine.replication import simulate
+from dcsim.engine.compiled_clock import simulate, simulate_with_log
+from dcsim.program.event_log import EventLog
 
-__all__ = ["EventLog", "simulate"]
+__all__ = ["EventLog", "simulate", "simulate_with_log"]

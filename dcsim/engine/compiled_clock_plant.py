@@ -99,7 +99,7 @@ class PlantAnswers:
         links = world.tables["next_place"]
         links[dark] = np.append(dark[1:], NONE)
         absences = world.tables["absences"]
-        absences[0] = (dark[0], dark[-1], 0, 0, records.IN_UNPOWERED, 0, NONE)
+        absences[0] = (dark[0], dark[-1], 0, 0, records.IN_UNPOWERED, 0, NONE, NONE)
         one["absences"], one["first_absence"], one["last_absence"] = 1, 0, 0
 
     def _switch(self, racks: tuple[int, int], on: bool) -> None:

@@ -2,7 +2,7 @@
 
 from dcsim.files import StoreError
 from dcsim.montecarlo.control import Adjusted, adjusted
-from dcsim.montecarlo.engines import SIMPY, Engine, EngineError, WantedEngine, choose, choose_all
+from dcsim.montecarlo.engines import SIMPY, Engine, WantedEngine, choose
 from dcsim.montecarlo.estimated import Estimated, deviations, difference, estimated_loss, in_a_row
 from dcsim.montecarlo.events import read_events, write_events
 from dcsim.montecarlo.replicate import Interrupted, Progress, Running, replicate_many
@@ -27,7 +27,6 @@ __all__ = [
     "WHOLE",
     "Adjusted",
     "Engine",
-    "EngineError",
     "Estimated",
     "Interrupted",
     "Look",
@@ -45,7 +44,6 @@ __all__ = [
     "WorkerDied",
     "adjusted",
     "choose",
-    "choose_all",
     "deviations",
     "difference",
     "estimated_loss",

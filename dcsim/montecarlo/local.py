@@ -6,7 +6,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 
 from dcsim.ledger import Ledgers
-from dcsim.montecarlo.engines import Simulate, simulate_many
+from dcsim.montecarlo.engines import Engine, Simulate, simulate_many
 from dcsim.montecarlo.tasks import Task, Tasks, in_flight
 from dcsim.montecarlo.worker import Crew
 from dcsim.scenario import Scenario
@@ -31,7 +31,7 @@ def answers(
     scenarios: Sequence[Scenario],
     tasks: Tasks,
     workers: int,
-    engines: Sequence[str],
+    engine: Engine,
     simulate: Simulate | None = None,
 ) -> Generator[tuple[Task, Ledgers], None, None]:
     """Yield every task with its ledgers as it finishes; closing the generator ends the workers at once.
@@ -42,10 +42,10 @@ def answers(
         for task in tasks:
             if task is not None:
                 with named(scenarios, task):
-                    ledgers = simulate_many(engines[task.scenario], scenarios[task.scenario], task.numbers, simulate)
+                    ledgers = simulate_many(engine, scenarios[task.scenario], task.numbers, simulate)
                 yield task, ledgers
         return
-    crew = Crew(scenarios, engines, simulate)
+    crew = Crew(scenarios, engine, simulate)
     threads = ThreadPoolExecutor(workers)  # each waits for one worker process
 
     def ask(task: Task) -> Future[Ledgers]:

@@ -23,7 +23,7 @@ from typing import Any
 
 import dcsim
 from dcsim.ledger import Ledgers
-from dcsim.montecarlo.engines import simulate_many
+from dcsim.montecarlo.engines import Engine, simulate_many
 from dcsim.montecarlo.local import cores, named
 from dcsim.montecarlo.tasks import Task, Tasks, in_flight
 from dcsim.montecarlo.worker import DIED_TOO_OFTEN, MOST_TRIES, WorkerDied, portable
@@ -107,14 +107,14 @@ class _Asked:
 
 
 def answers(
-    scenarios: Sequence[Scenario], tasks: Tasks, workers: int, engines: Sequence[str]
+    scenarios: Sequence[Scenario], tasks: Tasks, workers: int, engine: Engine
 ) -> Generator[tuple[Task, Ledgers], None, None]:
     """Yield every task with its ledgers as it finishes; closing the generator takes back what is under way."""
     with cluster(workers):
         import ray
 
         # Pickled here, and answers there: arrays that Ray hands out by itself pin its store for as long as they live.
-        jobs = [ray.put(pickle.dumps(job)) for job in zip(scenarios, engines, strict=True)]
+        jobs = [ray.put(pickle.dumps(job)) for job in ((scenario, engine) for scenario in scenarios)]
         home = str(Path(dcsim.__file__).parents[1])
         remote = ray.remote(num_cpus=1, max_retries=0)(_task(dcsim.__version__, home))
         died = (
@@ -204,11 +204,11 @@ def serve(job: Any, numbers: range) -> bytes:
 
 
 @lru_cache(maxsize=256)
-def _job(job: Any) -> tuple[Scenario, str]:
+def _job(job: Any) -> tuple[Scenario, Engine]:
     """Return a scenario and its engine; a worker gets each once, and keeps what it has laid out for it."""
     import ray
 
-    found: tuple[Scenario, str] = pickle.loads(ray.get(job))
+    found: tuple[Scenario, Engine] = pickle.loads(ray.get(job))
     return found
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dcsim.ledger import STATE, Ledgers
-from dcsim.montecarlo.engines import Engine, Simulate, choose_all, task_size
+from dcsim.montecarlo.engines import SIMPY, Engine, Simulate, choose, seconds_a_run, task_size
 from dcsim.montecarlo.gathering import Gathering
 from dcsim.montecarlo.local import answers, cores
 from dcsim.montecarlo.looking import half_width_so_far
@@ -25,6 +25,9 @@ from dcsim.scenario import Scenario
 Run = tuple[Scenario, RunFolder | None]
 More = Callable[[list[Sample]], Sequence[int]]
 EXECUTORS = ("local", "ray")
+POOL_S = 2.0
+"""Work [s] from which on it pays to start other processes, which take about a second each to import what they need
+(measured on two cores)."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,6 @@ class _Group:
     """Runs that differ only in what a simulation does not read: one replication serves them all."""
 
     scenario: Scenario
-    engine: Engine
     gathered: Gathering
     wanted: int = 0
     stores: dict[Path, RunFolder] = field(default_factory=dict)
@@ -137,7 +139,7 @@ def replicate_many(
     workers: int | None = None,
     resume: bool = False,
     progress: Progress | None = None,
-    engines: Sequence[Engine] | None = None,
+    engine: Engine | None = None,
     executor: str = "local",
     shard: Shard = WHOLE,
     known: Sequence[Sample | None] = (),
@@ -147,11 +149,12 @@ def replicate_many(
 ) -> list[Sample]:
     """Return replications 0 … n − 1 of every run, in the order of the runs; n may be one for all, or one a run.
 
-    All runs share ``workers`` processes (default: the cores this process may use; 1: no process but this one) and
-    advance together. Runs that differ only in name, description, accounting or money share their replications. Each
-    replication depends on (scenario, its number) alone, so the samples are the same whatever the workers, the
-    ``engines`` (one a run, default: batch wherever it is exact), the ``executor`` ("local" or "ray") and the ``chunk``
-    (replications that a worker is asked for at a time, default: by engine), and with ``resume`` the same as without.
+    All runs share ``workers`` processes (default: the cores this process may use, but this process alone where so
+    little is to do that starting others would take longer; 1: no process but this one) and advance together. Runs that
+    differ only in name, description, accounting or money share their replications. Each replication depends on
+    (scenario, its number) alone, so the samples are the same whatever the workers, the ``engine`` (default: compiled
+    rules), the ``executor`` ("local" or "ray") and the ``chunk`` (replications that a worker is asked for at a time,
+    default: about a second's work), and with ``resume`` the same as without.
 
     ``shard``: only that part of every run. ``known``: what is finished of each run already. ``more``: called with the
     samples whenever all that was wanted is there, it returns how many each run wants altogether; no more than it has:
@@ -164,17 +167,18 @@ def replicate_many(
     counts = [replications] * len(runs) if isinstance(replications, int) else list(replications)
     if min(counts, default=shard.number) < shard.number or (workers is not None and workers < 1):
         raise ValueError("needs at least one replication and one worker")
-    if engines is None:
-        engines = choose_all([scenario for scenario, _ in runs], "simpy" if simulate else "auto")
-    crowd = _Crowd(runs, counts, engines, shard, looks=more is not None)
+    if engine is None:
+        engine = SIMPY if simulate else choose()
+    crowd = _Crowd(runs, counts, engine, shard, looks=more is not None)
     try:
         with ExitStack() as stack:
             execute, most = _executor(executor, workers, stack, simulate)  # it may refuse; nothing is touched then
             crowd.begin(stack, resume, known)
             scenarios = [group.scenario for group in crowd.groups]
-            names = [group.engine.name for group in crowd.groups]
             few = most if more else min(most, crowd.left)
-            found = execute(scenarios, crowd.tasks(most, chunk, more), few, names)
+            if executor == "local" and workers is None and simulate is None and crowd.seconds < POOL_S:
+                few = 1
+            found = execute(scenarios, crowd.tasks(most, chunk, more), few, engine)
             stack.enter_context(closing(found))
             for task, ledgers in found:
                 crowd.take(task, ledgers, progress)
@@ -193,14 +197,12 @@ def replicate_many(
 class _Crowd:
     """All runs of one call: what each wants, what is finished of it, and what is still to be asked."""
 
-    def __init__(
-        self, runs: Sequence[Run], counts: list[int], engines: Sequence[Engine], shard: Shard, looks: bool
-    ) -> None:
-        self.runs, self.counts, self.shard, self.looks = runs, counts, shard, looks
+    def __init__(self, runs: Sequence[Run], counts: list[int], engine: Engine, shard: Shard, looks: bool) -> None:
+        self.runs, self.counts, self.engine, self.shard, self.looks = runs, counts, engine, shard, looks
         self.members: list[_Group] = []
         by_physics: dict[Scenario, _Group] = {}
-        for (scenario, store), engine, wanted in zip(runs, engines, counts, strict=True):
-            group = by_physics.setdefault(_physics(scenario), _Group(scenario, engine, Gathering(shard)))
+        for (scenario, store), wanted in zip(runs, counts, strict=True):
+            group = by_physics.setdefault(_physics(scenario), _Group(scenario, Gathering(shard)))
             group.want(wanted)
             self.members.append(group)
             if store is not None:
@@ -215,6 +217,11 @@ class _Crowd:
         """How many replications of what is wanted are not finished."""
         return sum(len(group.missing) for group in self.groups)
 
+    @property
+    def seconds(self) -> float:
+        """About how long one core works for what is wanted and not finished [s]."""
+        return sum(len(group.missing) * seconds_a_run(self.engine, group.scenario) for group in self.groups)
+
     def begin(self, stack: ExitStack, resume: bool, known: Sequence[Sample | None]) -> None:
         """Open the stores until the stack is closed, and take what is finished already."""
         kept: list[tuple[_Group, Ledgers]] = []
@@ -222,7 +229,7 @@ class _Crowd:
         for (_, store), group, wanted in zip(self.runs, self.members, self.counts, strict=True):
             if store is not None and store.folder not in opened:
                 opened.add(store.folder)
-                kept += [(group, each) for each in store.open(wanted, resume, group.engine)]
+                kept += [(group, each) for each in store.open(wanted, resume, self.engine)]
                 stack.callback(store.close)
         kept += [(group, each.ledgers) for group, each in zip(self.members, known, strict=False) if each is not None]
         for group, ledgers in kept:
@@ -239,7 +246,7 @@ class _Crowd:
                     index,
                     group.missing,
                     self.shard.of,
-                    chunk or task_size(group.engine.name, group.scenario, left, workers),
+                    chunk or task_size(self.engine, group.scenario, left, workers),
                 )
                 for index, group in enumerate(self.groups)
             ]

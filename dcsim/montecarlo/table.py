@@ -1,14 +1,23 @@
 """Replications as rows of a table: the columns that a run leaves behind, with their units."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dcsim import __version__
 from dcsim.ledger import CAUSES, STATES, Ledgers
 
-SCHEMA = 4
+SCHEMA = 5
 """Version of the files that a run leaves behind."""
+
+
+LISTS = {
+    "month": "by month of 720 h; in the row of the last owner, and only if it was kept",
+    "cause": "by hazard, then by kind of maintenance, then all else; in the row of the last owner, and only if kept",
+}
+"""What the columns that are lists are by."""
 
 
 def arrow_schema(scenario_sha256: str, seed: int) -> Any:
@@ -29,6 +38,16 @@ def arrow_schema(scenario_sha256: str, seed: int) -> Any:
         field("last_finish_ms", pa.int64(), "ms", "when the last gang finished; -1: not all gangs of the job did"),
         field("failures_count", pa.int64(), "1", "failures in the whole replication, the same in each of its rows"),
         field("drawn_count", pa.int64(), "1", "failures drawn at constant rates, the same in each of its rows"),
+        *(
+            field(
+                f"{state}_gpu_ms_by_{what}",
+                pa.list_(pa.int64()),
+                "GPU-ms",
+                f"time in state {state}, of all owners, {how}",
+            )
+            for what, how in LISTS.items()
+            for state in STATES
+        ),
     ]
     keys = {
         "dcsim.schema": str(SCHEMA),
@@ -59,9 +78,34 @@ def arrow_table(ledgers: Ledgers, schema: Any) -> Any:
             pa.array(np.repeat(ledgers.replications, owners)),
             pa.array(ledgers.owners * replications, pa.string()),
             *(pa.array(np.ascontiguousarray(column)) for column in counts),
+            *_lists(ledgers.gpu_ms_by_month, owners),
+            *_lists(ledgers.gpu_ms_by_cause, owners),
         ],
         schema=schema,
     )
+
+
+def _lists(kept: NDArray[np.int64], owners: int) -> Iterator[Any]:
+    """Yield a column of lists for each state: that of a replication stands in the row of its last owner."""
+    import pyarrow as pa
+
+    replications, length, states = kept.shape
+    ends = np.zeros(replications * owners + 1, dtype=np.int32)
+    ends[owners::owners] = length
+    offsets = pa.array(np.cumsum(ends, dtype=np.int32))
+    for state in range(states):
+        yield pa.ListArray.from_arrays(offsets, pa.array(np.ascontiguousarray(kept[:, :, state]).ravel()))
+
+
+def _from_lists(table: Any, what: str, replications: int) -> NDArray[np.int64]:
+    """Return what ``_lists`` made columns of; raises ValueError if they are not of one length."""
+    columns = [table[f"{state}_gpu_ms_by_{what}"].combine_chunks() for state in STATES]
+    lengths = np.stack([column.value_lengths().to_numpy(zero_copy_only=False) for column in columns])
+    by_replication = lengths.reshape(len(STATES), replications, -1)
+    if by_replication[:, :, :-1].any() or len(np.unique(by_replication[:, :, -1])) > 1:
+        raise ValueError(f"the lists by {what} are not of one length")
+    flat = [column.flatten().to_numpy().reshape(replications, -1) for column in columns]
+    return np.stack(flat, axis=2)
 
 
 def from_arrow(table: Any, owners: tuple[str, ...], capacity_gpu_ms: int) -> Ledgers:
@@ -73,13 +117,25 @@ def from_arrow(table: Any, owners: tuple[str, ...], capacity_gpu_ms: int) -> Led
     count, rest = divmod(table.num_rows, len(owners))
     if rest or table["owner"].to_pylist() != list(owners) * count:
         raise ValueError("the rows are not whole replications of the scenario's owners")
-    numbers = [table[name].to_numpy().reshape(count, -1) for name in table.column_names if name != "owner"]
+    by = [_from_lists(table, what, count) for what in LISTS]
+    listed = {f"{state}_gpu_ms_by_{what}" for what in LISTS for state in STATES} | {"owner"}
+    numbers = [table[name].to_numpy().reshape(count, -1) for name in table.column_names if name not in listed]
     replications, failures, drawn = numbers[0], numbers[-2], numbers[-1]
     if replications.min(initial=0) < 0 or any((each != each[:, :1]).any() for each in (replications, failures, drawn)):
         raise ValueError("the rows of a replication contradict one another")
     gpu_ms, overhead_gpu_ms = np.split(np.stack(numbers[1 : 1 + len(STATES) + len(CAUSES)], axis=2), [len(STATES)], 2)
     strikes, asked, finished, last = numbers[-6:-2]
     ledgers = Ledgers(
-        owners, replications[:, 0], gpu_ms, overhead_gpu_ms, strikes, failures[:, 0], drawn[:, 0], asked, finished, last
+        owners,
+        replications[:, 0],
+        gpu_ms,
+        overhead_gpu_ms,
+        strikes,
+        failures[:, 0],
+        drawn[:, 0],
+        asked,
+        finished,
+        last,
+        *by,
     )
     return ledgers.verified(capacity_gpu_ms)

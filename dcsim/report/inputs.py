@@ -121,8 +121,6 @@ def _sources(sources: Sequence[str]) -> str:
 def method_section(dossier: Dossier) -> Section:
     """Return how the figures came about, in plain words, and what a reader should know of these runs."""
     notes = (*dossier.notes, *provenance(dossier.runs))
-    if not dossier.stories:
-        notes += ("months and causes are left out: they need a log, which the batch engine asked for keeps not",)
     return Section(
         "method",
         "Method and limits",

@@ -325,15 +325,16 @@ def where(dossier: Dossier) -> Section:
 
 
 def _costs(dossier: Dossier, index: int) -> Table:
-    """Return what each hazard cost, by phase, in the replication of median loss."""
+    """Return what each hazard and each maintenance cost, by state, in the mean of all runs."""
     run, story = dossier.runs[index], dossier.stories[index]
     hours = run.sample.gpu_hours_total
     phases = [
         phase
-        for phase in ("lost", "detect", "failover", "restore", "wait", "repair")
+        for phase in ("lost", "detect", "failover", "restore", "wait", "repair", "maintenance")
         if any(costs[phase] for costs in story.costs_gpu_h.values())
     ]
-    ranked = sorted(story.costs_gpu_h.items(), key=lambda each: -sum(each[1].values()))
+    costed = {cause: {phase: hours[phase] for phase in phases} for cause, hours in story.costs_gpu_h.items()}
+    ranked = sorted(costed.items(), key=lambda each: -sum(each[1].values()))
     rows = [
         Row(
             printable(hazard),
@@ -346,8 +347,8 @@ def _costs(dossier: Dossier, index: int) -> Table:
     ]
     name = names(dossier.runs)[index]
     note = (
-        f"Run {story.replication}, the one of median loss ({loss(story.loss)} %). A stop belongs to the failure that "
-        "began it. A job whose GPUs were taken for another job has no failure of its own."
+        f"{'The run of median loss' if story.replications == 1 else f'In the mean of {story.replications:,} runs'}. "
+        "A stop belongs to what began it. A job whose GPUs were taken for another job has no failure of its own."
     )
     return Table(
         f"{name}: losses by hazard and phase, % of all GPU-hours",

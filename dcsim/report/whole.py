@@ -30,8 +30,7 @@ def document(given: Dossier) -> Document:
     if len(runs) > 1:
         sections.append(gap(shown.pairs, runs))
     sections += [where(shown), sure(runs)]
-    if shown.stories:
-        sections.append(months(shown.stories, names(runs)))
+    sections.append(months(shown.stories, names(runs)))
     sections += [inputs_section(shown), method_section(shown)]
     return Document(
         title=printable(" or ".join(run.scenario.name for run in runs) + ("?" if len(runs) > 1 else ""), LONGEST_TITLE),

@@ -4,10 +4,13 @@ from dcsim.program.records import (
     BACK,
     DRAIN,
     DRAINED,
+    DRAINS,
     IN_MAINTENANCE,
     IS_WITHDRAWN,
     MAKE_ROOM,
     NONE,
+    PART_BACK,
+    PART_OUT,
     TABLE,
     WHOLE,
     WINDOW_ENDS,
@@ -16,7 +19,8 @@ from dcsim.program.records import (
 from dcsim.rules.allocation import call_service, leave_queue, want
 from dcsim.rules.booking import book, change_free
 from dcsim.rules.due import push
-from dcsim.rules.gangs import has_drained, stop
+from dcsim.rules.gangs import has_drained, stalls_for, stop
+from dcsim.rules.log import is_about, note_drain, note_out, note_part
 from dcsim.rules.movements import have_left, have_moved
 from dcsim.rules.network import gang_has_changed
 from dcsim.rules.parts import parts_from
@@ -65,8 +69,10 @@ def drain_for(w: World, window: int, gang: int, now: int) -> None:
     g = w.gangs[gang]
     if g.phase == WHOLE:
         stop(w, gang, now)
+        stalls_for(w, gang, w.one.hazards + w.windows[window].planned)
         leave_queue(w, gang)
         g.phase = DRAIN
+        note_drain(w, DRAINS, gang, w.one.hazards + w.windows[window].planned, w.windows[window].component, now)
         gang_has_changed(w, gang, now)
     new = w.one.drains
     if new == len(w.drains):
@@ -92,6 +98,7 @@ def withdraw(w: World, window: int, now: int) -> None:
     serves = w.planned[v.planned].serves
     if serves:
         loses(w, -1 - v.planned, v.component)
+        note_part(w, PART_OUT, w.one.hazards + v.planned, v.component, 0, NONE, now)
     else:
         in_service(w, v.component * size, (v.component + 1) * size)
     first, last = link_moving(w, 0)
@@ -126,8 +133,9 @@ def withdraw(w: World, window: int, now: int) -> None:
                 g.ready = 1
     if w.one.moving:
         take_out(w)
+        note_out(w, first, IN_MAINTENANCE, w.one.hazards + v.planned, NONE, now)
         if serves:
-            new_absence(w, first, now, now, IN_MAINTENANCE, 0)
+            new_absence(w, first, now, now, IN_MAINTENANCE, 0, w.one.hazards + v.planned)
         else:
             v.out = 1
         have_left(w, now, False)
@@ -150,11 +158,12 @@ def bring_back(w: World, window: int, now: int) -> None:
     v = w.windows[window]
     if w.planned[v.planned].serves:
         restores(w, -1 - v.planned, v.component)
+        note_part(w, PART_BACK, w.one.hazards + v.planned, v.component, 0, NONE, now)
         gives_back(w, False, now)
         return
     v.out = 0
     book_stay(w, window, now)
-    v.first_place = keep_unserved(w, v.first_place, now, IN_MAINTENANCE, 0)
+    v.first_place = keep_unserved(w, v.first_place, now, IN_MAINTENANCE, 0, w.one.hazards + v.planned)
     gpus, place = 0, v.first_place
     while place >= 0:
         gpus += w.one.atom
@@ -171,8 +180,11 @@ def bring_back(w: World, window: int, now: int) -> None:
 def book_stay(w: World, window: int, now: int) -> None:
     """Book the time that a component was out, to the gangs that it was taken from."""
     v = w.windows[window]
+    is_about(w, v.component, NONE)
     part = v.first_part
     while part >= 0:
         p = w.parts[part]
-        book(w, p.gang if p.gang >= 0 else w.one.gangs, IN_MAINTENANCE, NONE, p.gpus, v.since, now)
+        who = p.gang if p.gang >= 0 else w.one.gangs
+        book(w, who, IN_MAINTENANCE, w.one.hazards + v.planned, p.gpus, v.since, now)
         part = p.following
+    w.one.about = 0

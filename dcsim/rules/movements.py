@@ -4,6 +4,7 @@ from dcsim.program.records import FINISHED, NEVER, NONE, POWER, PPB, STRAGGLE, W
 from dcsim.rules.ageing import component_is_mended, is_slow_no_more, refresh_moving
 from dcsim.rules.due import push
 from dcsim.rules.gangs import change_speed, finishes_at
+from dcsim.rules.log import note_moving
 from dcsim.rules.places import first_in_service
 from dcsim.rules.rule import ask, rule
 
@@ -11,6 +12,7 @@ from dcsim.rules.rule import ask, rule
 @rule
 def have_moved(w: World, now: int) -> None:
     """The places to move have changed hands, or are back in service."""
+    note_moving(w, now)
     refresh_moving(w, now)
     if w.one.faulty:
         end_relapses(w, now)

@@ -4,8 +4,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dcsim.engine import simulate
 from dcsim.engine.compiled_clock import play, simulate_many
+from dcsim.engine.replication import simulate
 from dcsim.ledger import COLUMNS, Ledgers
 from dcsim.program.program import Program
 from dcsim.scenario import Scenario
@@ -18,7 +18,8 @@ from tests.property.scenarios import random_scenarios
 def unequal(found: Ledgers, expected: Ledgers) -> list[str]:
     """Return the names of the columns that differ."""
     assert found.owners == expected.owners
-    return [name for name in COLUMNS if not np.array_equal(getattr(found, name), getattr(expected, name))]
+    known = COLUMNS if expected.gpu_ms_by_month.shape[1] else COLUMNS[:-2]
+    return [name for name in known if not np.array_equal(getattr(found, name), getattr(expected, name))]
 
 
 def differences(scenario: Scenario, numbers: list[int]) -> list[str]:
@@ -59,4 +60,4 @@ def test_every_feature_with_a_plant(scenario: Scenario, first: int) -> None:
 def test_plain_rules_give_the_same_integers(scenario: Scenario, first: int) -> None:
     """The text that is compiled gives the same as Python."""
     program, numbers = Program(scenario), [first, first + 1]
-    assert unequal(play(program, numbers, False), play(program, numbers, True)) == []
+    assert unequal(play(program, numbers, False).ledgers(), play(program, numbers, True).ledgers()) == []

@@ -6,15 +6,13 @@ from itertools import islice
 import numpy as np
 import pytest
 
-from dcsim.batch import block_size
 from dcsim.ledger import Ledgers
 from dcsim.montecarlo import RunFolder, Sample, Shard, replicate_many
-from dcsim.montecarlo.engines import BLOCKS, task_size
+from dcsim.montecarlo.engines import TASK_S, Engine, seconds_a_run, task_size
 from dcsim.montecarlo.gathering import Gathering
 from dcsim.montecarlo.parquet_files import GROUP, in_order
 from dcsim.montecarlo.replicate import replicate
 from dcsim.montecarlo.tasks import Task, cut, in_flight
-from dcsim.scenario.plan import plan
 from tests.unit.montecarlo_fakes import fails, fake, small
 
 
@@ -48,11 +46,14 @@ def test_what_is_missing_is_cut_at_gaps_and_sizes():
 
 
 def test_every_worker_has_work():
-    """SimPy gets one replication at a time; batch as many as leave two tasks a worker, up to some blocks."""
-    assert task_size("simpy", small(), 10_000, 2) == 1
-    assert [task_size("batch", small(), each, 2) for each in (1, 8, 100, 10**6)] == [1, 2, 25, 256]
+    """SimPy gets one run at a time; compiled rules as many as leave two tasks a worker, of about a second at most."""
+    compiled = Engine("compiled")
+    assert task_size(Engine("simpy"), small(), 10_000, 2) == 1
+    assert [task_size(compiled, small(), each, 2) for each in (1, 8, 100, 10**6)] == [1, 2, 25, 256]
     busy = small(hazards=[{"component": "gpu", "mtbf": "3 h", "blast": 8}])
-    assert task_size("batch", busy, 10**6, 2) == BLOCKS * block_size(plan(busy)) < 256
+    size = task_size(compiled, busy, 10**6, 2)
+    assert 1 < size < 256
+    assert TASK_S / 2 < size * seconds_a_run(compiled, busy) <= TASK_S
 
 
 def test_no_more_are_asked_than_may_be_in_flight():

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from dcsim import load
 from dcsim.decide.comparison import Pair
-from dcsim.decide.dossier import Dossier
+from dcsim.decide.dossier import Dossier, story
 from dcsim.decide.played import HELD
 from dcsim.ledger import STATES
-from dcsim.montecarlo.engines import BATCH
+from dcsim.montecarlo import Engine
 from dcsim.montecarlo.manifest import Manifest
 from dcsim.report.charts import COLOURS, THEME, _short, svg
 from dcsim.report.document import WORDS, Areas, Bars, Histograms, Picture, Stacks, Waterfall
@@ -142,14 +142,14 @@ def test_a_waterfall_ends_where_the_simulation_does() -> None:
 
 
 def dossier(*runs) -> Dossier:
-    """A dossier of runs that were never played."""
+    """A dossier of runs that were made up."""
     from itertools import combinations
 
     manifest = Manifest.model_validate(
         {
             "scenario_sha256": "0" * 64,
             "seed": 1,
-            **BATCH.to_json(),
+            **Engine("compiled").to_json(),
             "replications": {"wanted": 2, "finished": 2},
             "python": "3.11.7",
             "numpy": "2.0",
@@ -157,7 +157,7 @@ def dossier(*runs) -> Dossier:
         }
     )
     pairs = tuple(Pair(a, b) for a, b in combinations(runs, 2))
-    return Dossier(tuple(runs), pairs, (), (), tuple(manifest for _ in runs))
+    return Dossier(tuple(runs), pairs, (), tuple(story(run) for run in runs), tuple(manifest for _ in runs))
 
 
 def test_cards_say_by_how_much() -> None:

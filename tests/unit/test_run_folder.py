@@ -59,7 +59,7 @@ def test_a_finished_run_is_four_files(tmp_path):
     assert table.equals(sample.to_arrow())
     assert table.schema.field("useful_gpu_ms").metadata[b"unit"] == b"GPU-ms"
     manifest = json.loads((store.folder / MANIFEST).read_text())
-    assert manifest["schema"] == 4
+    assert manifest["schema"] == 5
     assert manifest["scenario_sha256"] == store.sha256
     assert manifest["seed"] == 3
     assert manifest["replications"] == {"wanted": 3, "finished": 3}

@@ -7,7 +7,7 @@ import pytest
 from rich.cells import cell_len
 
 from dcsim.cli.options import ProgressLine
-from dcsim.montecarlo import Running, Sample, choose_all, deviations, estimated_loss, replicate_many, summarise
+from dcsim.montecarlo import Running, Sample, deviations, estimated_loss, replicate_many, summarise
 from dcsim.montecarlo.looking import Looking, half_width_so_far
 from dcsim.report.alignment import pieces
 from dcsim.report.page import Page, Row, Table
@@ -172,9 +172,8 @@ def test_progress_of_a_precision_has_the_half_width_of_its_looks(case):
     """With --precision it is the controlled one, which ends the run; with uncertain inputs that of whole pairs."""
     scenario = load(case, horizon="2 mo")
     looking, seen = Looking([scenario], "0.0001 pp", 256), []
-    engines = choose_all([scenario], "auto")
     (sample,) = replicate_many(
-        [(scenario, None)], looking.first, workers=1, engines=engines, more=looking.more,
+        [(scenario, None)], looking.first, workers=1, more=looking.more,
         progress=lambda done, total, running: seen.append((done, running.half_width)),
     )  # fmt: skip
     first = looking.looks[0]
