@@ -10,7 +10,7 @@ import pytest
 from dcsim.ledger import Ledgers
 from dcsim.montecarlo import Engine, EngineError, choose, choose_all
 from dcsim.montecarlo.engines import BATCH, SIMPY, simulate_many
-from dcsim.montecarlo.replicate import replicate
+from dcsim.montecarlo.runner import replicate
 from tests.unit.montecarlo_fakes import fake, small
 
 AGEING = "its components age"

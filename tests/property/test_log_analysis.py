@@ -6,7 +6,7 @@ from hypothesis import given, settings
 
 from dcsim import load
 from dcsim.decide import run
-from dcsim.decide.played import HELD, NOBODY, PHASES, Played
+from dcsim.decide.log_analysis import HELD, NOBODY, PHASES, Played
 from dcsim.ledger import STATE
 from dcsim.units import MS_PER_H
 from tests.property.full_scenarios import full_scenarios
