@@ -272,7 +272,7 @@ class ProgressLine:
             self._line(done, total)
         if self.bar is None or self.task is None:
             return
-        from dcsim.decide.ladder import BEFORE
+        from dcsim.decide.ablation import BEFORE
         from dcsim.report.page import printable
 
         now = time.monotonic()
@@ -337,7 +337,7 @@ class Asked:
     @property
     def origins(self) -> list[dict[str, str]]:
         """Where the values of each scenario are from."""
-        from dcsim.scenario.origins import origins
+        from dcsim.scenario.provenance import origins
 
         seeded = {} if self.seed is None else {"seed": "--seed"}
         return [

@@ -1,8 +1,8 @@
 """The bridge from the published formula to the simulation: one assumption at a time, on common random numbers.
 
-Every rung is a loss of its own. The first is the formula's, the next ones are folds over the failures of the
+Every level is a loss of its own. The first is the formula's, the next ones are folds over the failures of the
 replications (``decide.folds``), the others are simulations of changed scenarios on the same seeds, and the last is the
-scenario itself. A step is the difference of two rungs; none is what is left over.
+scenario itself. A step is the difference of two levels; none is what is left over.
 """
 
 from collections.abc import Sequence
@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
+from dcsim.decide.ablation import ablated_scenarios, simplified
 from dcsim.decide.display import html_of
 from dcsim.decide.estimate import SCHEMA, bill, estimate, mode_of
 from dcsim.decide.folds import FOLDS, Folder
-from dcsim.decide.ladder import rungs_of, simplified
 from dcsim.decide.outcome import REPLICATIONS
 from dcsim.montecarlo import Progress, Sample, WantedEngine, choose, replicate_many
 from dcsim.scenario import Scenario, Source, certain, read, sha256
@@ -25,7 +25,7 @@ ROUNDING = 1e-12
 
 @dataclass(frozen=True)
 class Step:
-    """One rung: the loss there (fraction of N * H), and what it adds [percentage points, USD over the term]."""
+    """One level: the loss there (fraction of N * H), and what it adds [percentage points, USD over the term]."""
 
     name: str
     text: str
@@ -36,7 +36,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Bridge:
-    """The rungs of one scenario, from the formula to the simulation."""
+    """The levels of one scenario, from the formula to the simulation."""
 
     scenario: Scenario
     replications: int
@@ -84,15 +84,15 @@ def explain(
     engine: WantedEngine = "auto",
     executor: str = "local",
 ) -> Bridge:
-    """Simulate every rung of one scenario and return the bridge; its last rung is the loss of a ``run`` as long.
+    """Simulate every level of one scenario and return the bridge; its last level is the loss of a ``run`` as long.
 
     ``scenario``: a path, a shipped name, a dict or a Scenario. Uncertain values are at their points, as in the formula.
 
     Raises Interrupted on Ctrl-C, WorkerDied, and whatever a simulation raises.
     """
     scenario = read(scenario)
-    rungs = [each for _, _, each in rungs_of(certain(scenario))]
-    wanted = [(each, None) for each in rungs]
+    steps = [each for _, _, each in ablated_scenarios(certain(scenario))]
+    wanted = [(each, None) for each in steps]
     samples = replicate_many(
         wanted,
         replications,
@@ -105,7 +105,7 @@ def explain(
 
 
 def bridge_of(scenario: Scenario, samples: Sequence[Sample]) -> Bridge:
-    """Return the bridge of a scenario whose rungs (``rungs_of``) have been simulated, at its point values."""
+    """Return the bridge of a scenario whose levels (``ablated_scenarios``) have been simulated, at its point values."""
     given, scenario = scenario, certain(scenario)
     final = samples[-1]
     folder = Folder.of(plan(simplified(scenario)))
@@ -116,7 +116,7 @@ def bridge_of(scenario: Scenario, samples: Sequence[Sample]) -> Bridge:
         loss = fmean(each[name] for each in losses)
         if abs(loss - levels[-1][2]) > ROUNDING:  # a rule that changes nothing says nothing about this scenario
             levels.append((*_fold_words(name, scenario), loss))
-    for (name, text, _), sample in zip(rungs_of(scenario), samples, strict=True):
+    for (name, text, _), sample in zip(ablated_scenarios(scenario), samples, strict=True):
         levels.append((name, text, sample.mean_loss))
     return Bridge(given, len(final.replications), _steps(scenario, levels))
 

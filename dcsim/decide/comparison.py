@@ -7,19 +7,19 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+from dcsim.decide.ablation import ablated_scenarios
 from dcsim.decide.bridge import Bridge, bridge_of
 from dcsim.decide.display import html_of
 from dcsim.decide.documents import runs_json
-from dcsim.decide.ladder import rungs_of
 from dcsim.decide.outcome import Executor, How, reopen, run_many
 from dcsim.decide.pair import Pair
 from dcsim.decide.result import RunResult
 from dcsim.decide.shared_failures import shared
 from dcsim.decide.verdict import Verdict, verdict
-from dcsim.montecarlo import WHOLE, Progress, Sample, Shard, StoreError, WantedEngine
+from dcsim.montecarlo import UNSHARDED, Progress, Sample, Shard, StoreError, WantedEngine
 from dcsim.montecarlo.manifest import Manifest
 from dcsim.scenario import Scenario, Source, certain, read
-from dcsim.scenario.origins import origins as origins_of
+from dcsim.scenario.provenance import origins as origins_of
 
 COMMON_SEED = "of the first scenario, the same for all that are compared"
 """Origin of a seed that took the place of the scenario's own."""
@@ -79,7 +79,7 @@ def compare(
     engine: WantedEngine = "auto",
     monthly: bool = True,
     executor: Executor = "local",
-    shard: Shard = WHOLE,
+    shard: Shard = UNSHARDED,
     command: Sequence[str] = (),
     origins: Sequence[Mapping[str, str]] | None = None,
 ) -> Comparison:
@@ -115,7 +115,7 @@ def compare(
     }
     if replications is not None:
         how["replications"] = replications
-    results, samples = run_many(seeded, all_rungs(seeded) if bridges else [], **how)
+    results, samples = run_many(seeded, all_ablated(seeded) if bridges else [], **how)
     return _compared(results, samples, notes)
 
 
@@ -124,7 +124,7 @@ def recompare(folders: Sequence[Path], workers: int | None = None) -> Comparison
 
     Raises as ``outcome.reopen``, StoreError also for runs of several seeds.
     """
-    results, samples = reopen(folders, all_rungs, workers)
+    results, samples = reopen(folders, all_ablated, workers)
     seeds = [each.scenario.seed for each in results]
     if len(set(seeds)) > 1:
         raise StoreError(folders[0], f"has not the seed of the others: {', '.join(map(str, seeds))}")
@@ -135,12 +135,12 @@ def recompare(folders: Sequence[Path], workers: int | None = None) -> Comparison
     return _compared(results, samples, notes)
 
 
-def all_rungs(scenarios: Sequence[Scenario]) -> list[Scenario]:
+def all_ablated(scenarios: Sequence[Scenario]) -> list[Scenario]:
     """Return the steps from each scenario's formula to its simulation, to be simulated.
 
     None of a scenario in which every job ends: the formula knows none that does, so there is nothing to step from.
     """
-    return [rung for each in scenarios if not each.ends for _, _, rung in rungs_of(certain(each))]
+    return [step for each in scenarios if not each.ends for _, _, step in ablated_scenarios(certain(each))]
 
 
 def _compared(results: Sequence[RunResult], samples: Sequence[Sample], notes: tuple[str, ...]) -> Comparison:
@@ -149,7 +149,7 @@ def _compared(results: Sequence[RunResult], samples: Sequence[Sample], notes: tu
         for result in results:
             if result.scenario.ends:
                 continue
-            found.append(bridge_of(result.scenario, [next(left) for _ in all_rungs([result.scenario])]))
+            found.append(bridge_of(result.scenario, [next(left) for _ in all_ablated([result.scenario])]))
     short = [each for each in found if each.replications < len(results[0].sample)]
     if short:
         notes += (f"why they differ is told over the first {short[0].replications} replications",)

@@ -8,7 +8,7 @@ from dcsim.decide.estimate import at_mtbf, estimate, mtbf_ranges_h
 from dcsim.decide.result import MtbfRange, RunResult
 from dcsim.decide.run_table import keep_table
 from dcsim.montecarlo import (
-    WHOLE,
+    UNSHARDED,
     Progress,
     RunFolder,
     Sample,
@@ -19,11 +19,11 @@ from dcsim.montecarlo import (
     replicate_many,
     write_events,
 )
-from dcsim.montecarlo.looking import Looking
 from dcsim.montecarlo.manifest import Manifest
 from dcsim.montecarlo.run_reader import read_sample
+from dcsim.montecarlo.sequential_stopping import StoppingRule
 from dcsim.scenario import PER_SAMPLE, Scenario, Source, certain, read
-from dcsim.scenario.origins import origins as origins_of
+from dcsim.scenario.provenance import origins as origins_of
 
 REPLICATIONS = 100
 """Default number of replications: three tiers and their bridges take 47 s of CPU, 25 s on two cores (measured)."""
@@ -80,7 +80,7 @@ def run(
     engine: WantedEngine = "auto",
     monthly: bool = True,
     executor: Executor = "local",
-    shard: Shard = WHOLE,
+    shard: Shard = UNSHARDED,
     command: Sequence[str] = (),
     origins: Sequence[Mapping[str, str]] | None = None,
 ) -> RunResult:
@@ -128,14 +128,14 @@ def run_many(
     """
     if unknown := how.keys() - How.__annotations__.keys():
         raise TypeError(f"unknown: {', '.join(sorted(unknown))}; allowed: {', '.join(How.__annotations__)}")
-    output, looking = how.get("output"), None
+    output, stopping_rule = how.get("output"), None
     if (precision := how.get("precision")) is not None:
-        looking = Looking(scenarios, precision, how.get("replications"))
-    replications = how.get("replications", REPLICATIONS) if looking is None else looking.first
+        stopping_rule = StoppingRule(scenarios, precision, how.get("replications"))
+    replications = how.get("replications", REPLICATIONS) if stopping_rule is None else stopping_rule.first
     if any(each.uncertain for each in scenarios):
         replications += replications % PER_SAMPLE
     workers, progress = how.get("workers"), how.get("progress")
-    command, shard, wanted = how.get("command", ()), how.get("shard", WHOLE), how.get("engine", "auto")
+    command, shard, wanted = how.get("command", ()), how.get("shard", UNSHARDED), how.get("engine", "auto")
     events = how.get("events", 0)
     given = how.get("origins") or [origins_of(each) for each in scenarios]
     about: dict[str, Any] = {"shard": shard, "command": command, "precision": precision}
@@ -143,7 +143,7 @@ def run_many(
         None if output is None else RunFolder(Path(output), each, origins=its, **about)
         for each, its in zip(scenarios, given, strict=True)
     ]
-    ends = [_range_ends(each) if shard == WHOLE else () for each in scenarios]
+    ends = [_range_ends(each) if shard == UNSHARDED else () for each in scenarios]
     further = _further(scenarios, besides, ends, replications)
     runs = [*zip(scenarios, stores, strict=True), *((each, None) for each, _ in further)]
     counts = [replications] * len(scenarios) + [count for _, count in further]
@@ -157,9 +157,9 @@ def run_many(
         engine=engine,
         executor=how.get("executor", "local"),
         shard=shard,
-        more=None if looking is None else looking.more,
+        more=None if stopping_rule is None else stopping_rule.more,
     )
-    stopped: Sequence[Stopped | None] = [None] * len(scenarios) if looking is None else looking.stopped
+    stopped: Sequence[Stopped | None] = [None] * len(scenarios) if stopping_rule is None else stopping_rule.stopped
     beside, ranges = _split(scenarios, besides, ends, samples)
     results = []
     for scenario, sample, mtbf, store, stop in zip(scenarios, samples, ranges, stores, stopped, strict=False):
@@ -168,7 +168,7 @@ def run_many(
             for number in sample.replications[sample.replications < events].tolist():
                 write_events(folder, scenario, number)
         result = RunResult(sample, estimate(scenario), mtbf, folder, notices, stop, engine)
-        if folder is not None and shard == WHOLE:
+        if folder is not None and shard == UNSHARDED:
             keep_table(sample, folder)
         results.append(result)
     return tuple(results), beside
@@ -240,10 +240,10 @@ def _looked_again(samples: Sequence[Sample], manifests: Sequence[Manifest]) -> S
     precision = manifests[0].precision
     if precision is None or any(each.precision != precision for each in manifests):
         return [None] * len(samples)
-    looking = Looking([sample.scenario for sample in samples], precision, len(samples[0]))
-    for looked in looking.schedule:
-        looking.more([Sample(each.scenario, each.ledgers.chosen(slice(looked))) for each in samples])
-    return looking.stopped
+    stopping_rule = StoppingRule([sample.scenario for sample in samples], precision, len(samples[0]))
+    for looked in stopping_rule.schedule:
+        stopping_rule.more([Sample(each.scenario, each.ledgers.chosen(slice(looked))) for each in samples])
+    return stopping_rule.stopped
 
 
 def _range_ends(scenario: Scenario) -> tuple[Scenario, ...]:

@@ -13,9 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from dcsim import __version__
 from dcsim.files import NO_MEMORY, StoreError, kind_of, on_disk, read_whole, write_whole
+from dcsim.montecarlo.arrow_ledgers import SCHEMA
 from dcsim.montecarlo.engines import Engine
-from dcsim.montecarlo.table import SCHEMA
-from dcsim.montecarlo.tasks import WHOLE, Shard
+from dcsim.montecarlo.tasks import UNSHARDED, Shard
 
 MANIFEST, BACKUP = "manifest.json", "manifest.backup.json"
 CHECKSUM = "sha256"
@@ -84,7 +84,7 @@ class Manifest(BaseModel):
     @property
     def share(self) -> Shard:
         """Which part of a run it is."""
-        return WHOLE if self.shard is None else Shard(*self.shard)
+        return UNSHARDED if self.shard is None else Shard(*self.shard)
 
     def identity(self) -> dict[str, Any]:
         """Return what two manifests of one run have in common, by key."""

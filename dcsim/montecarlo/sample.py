@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dcsim.ledger import CAUSES, STATE, STATES, Accounts, Ledgers
-from dcsim.montecarlo.table import arrow_schema, arrow_table
+from dcsim.montecarlo.arrow_ledgers import arrow_schema, arrow_table
 from dcsim.scenario import Scenario, sha256
 from dcsim.scenario.plan import lay_out
 from dcsim.units import MS_PER_H, MS_PER_MONTH

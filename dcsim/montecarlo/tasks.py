@@ -64,7 +64,7 @@ class Shard(NamedTuple):
         return f"{self.number}/{self.of}"
 
 
-WHOLE = Shard(1, 1)
+UNSHARDED = Shard(1, 1)
 """A run that is not shared."""
 
 

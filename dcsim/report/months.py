@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from dcsim.decide.dossier import Story
-from dcsim.decide.played import HELD, Span
+from dcsim.decide.log_analysis import HELD, Span
+from dcsim.decide.report_data import Story
 from dcsim.report.document import WORDS, Areas, Picture, Section
 from dcsim.report.page import Row, Table, loss, number
 from dcsim.units import MS_PER_H

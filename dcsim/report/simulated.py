@@ -9,17 +9,6 @@ from dcsim.ledger import CAUSES, STATES
 from dcsim.montecarlo import Summary
 from dcsim.report.answer import answer_table, comparison_sentences, run_sentences
 from dcsim.report.document import WORDS
-from dcsim.report.formula import (
-    METHOD,
-    PUBLISHED,
-    bill_rows,
-    caution_sentences,
-    described,
-    formula_tables,
-    money_cell,
-    point_notes,
-    term_of,
-)
 from dcsim.report.jobs import energy_rows, job_rows, serves
 from dcsim.report.page import (
     MISSING,
@@ -37,7 +26,18 @@ from dcsim.report.page import (
     scale_of,
     usd,
 )
-from dcsim.report.spread import (
+from dcsim.report.published_tables import (
+    METHOD,
+    PUBLISHED,
+    bill_rows,
+    caution_sentences,
+    described,
+    formula_tables,
+    money_cell,
+    point_notes,
+    term_of,
+)
+from dcsim.report.uncertainty import (
     inputs,
     luck,
     price,

@@ -36,12 +36,12 @@ for replication in range(4):
 """
 RENDERED = """
 from dcsim.decide import run
-from dcsim.decide.dossier import dossier
-from dcsim.report import html, markdown, sheet, whole
+from dcsim.decide.report_data import run_data
+from dcsim.report import html, markdown, csv_export, full_report
 from dcsim.scenario import load
 kept = run(load("exercise.toml"), replications=2, workers=1, engine="simpy", output="kept")
-made = whole.document(dossier(kept, 1))
-print(html.html(made), markdown.markdown(made), sheet.sheet(made), sep=chr(12))
+made = full_report.document(run_data(kept, 1))
+print(html.html(made), markdown.markdown(made), csv_export.csv_text(made), sep=chr(12))
 """
 HOUR = 3_600_000
 
@@ -202,7 +202,8 @@ finally:
 """
 ELSEWHERE = {
     "cli.Verbs", "countable.needs_more", "batch.simulate_many", "replay.replay",
-    "tasks.in_flight", "worker.serve", "on_ray.answers", "markdown.markdown", "sheet.sheet", "trace.trace_json",
+    "tasks.in_flight", "worker.serve", "ray_executor.answers", "markdown.markdown", "csv_export.csv_text",
+    "trace.trace_json",
 }  # fmt: skip
 """Of the walk, what SimPy in a single process does not come by, and what makes other files."""
 

@@ -5,7 +5,7 @@ import pytest
 
 from dcsim.montecarlo import Engine, choose
 from dcsim.montecarlo.engines import SIMPY, WITHOUT_NUMBA, simulate_many
-from dcsim.montecarlo.replicate import replicate
+from dcsim.montecarlo.runner import replicate
 from tests.unit.montecarlo_fakes import fake, small
 
 CLOCKS = (Engine("compiled"), Engine("simpy"))

@@ -8,10 +8,10 @@ import pytest
 
 from dcsim.ledger import Ledgers
 from dcsim.montecarlo import RunFolder, Sample, Shard, replicate_many
+from dcsim.montecarlo.collector import Collector
 from dcsim.montecarlo.engines import TASK_S, Engine, seconds_a_run, task_size
-from dcsim.montecarlo.gathering import Gathering
 from dcsim.montecarlo.parquet_files import GROUP, in_order
-from dcsim.montecarlo.replicate import replicate
+from dcsim.montecarlo.runner import replicate
 from dcsim.montecarlo.tasks import Task, cut, in_flight
 from tests.unit.montecarlo_fakes import fails, fake, small
 
@@ -95,12 +95,12 @@ def test_none_waits_until_every_answer_is_dealt_with():
     assert dealt == [0, 1, 2, 3]
 
 
-# --- gathering --------------------------------------------------------------------------------------------------------
+# --- collector --------------------------------------------------------------------------------------------------------
 
 
 def test_gathered_replications_are_in_order():
     """Whatever the order in which they come, and whatever comes twice or too far, the columns are in order."""
-    gathered = Gathering()
+    gathered = Collector()
     gathered.reserve(6)
     assert gathered.ledgers(6) is None
     assert gathered.add(fakes([4, 5])).replications.tolist() == [4, 5]
@@ -120,7 +120,7 @@ def test_gathered_replications_are_in_order():
 
 def test_a_shard_gathers_its_own():
     """A shard has room for every n-th replication only."""
-    gathered = Gathering(Shard(2, 3))
+    gathered = Collector(Shard(2, 3))
     gathered.reserve(8)
     assert gathered.missing(8).tolist() == [1, 4, 7]
     assert gathered.add(fakes(range(5))).replications.tolist() == [1, 4]

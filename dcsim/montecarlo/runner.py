@@ -12,14 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dcsim.ledger import STATE, Ledgers
+from dcsim.montecarlo.collector import Collector
 from dcsim.montecarlo.engines import SIMPY, Engine, Simulate, choose, seconds_a_run, task_size
-from dcsim.montecarlo.gathering import Gathering
-from dcsim.montecarlo.local import answers, cores
-from dcsim.montecarlo.looking import half_width_so_far
+from dcsim.montecarlo.process_pool import answers, cores
 from dcsim.montecarlo.run_folder import RunFolder
 from dcsim.montecarlo.sample import Sample
+from dcsim.montecarlo.sequential_stopping import half_width_so_far
 from dcsim.montecarlo.statistics import summarise
-from dcsim.montecarlo.tasks import WHOLE, Executor, Shard, Task, cut
+from dcsim.montecarlo.tasks import UNSHARDED, Executor, Shard, Task, cut
 from dcsim.scenario import Scenario
 
 Run = tuple[Scenario, RunFolder | None]
@@ -78,7 +78,7 @@ class _Group:
     """Runs that differ only in what a simulation does not read: one replication serves them all."""
 
     scenario: Scenario
-    gathered: Gathering
+    collected: Collector
     wanted: int = 0
     stores: dict[Path, RunFolder] = field(default_factory=dict)
     losses: list[float] = field(default_factory=list)
@@ -86,23 +86,23 @@ class _Group:
     def want(self, replications: int) -> None:
         """Go on to more replications."""
         self.wanted = max(self.wanted, replications)
-        self.gathered.reserve(self.wanted)
+        self.collected.reserve(self.wanted)
 
     def finished(self) -> Sample | None:
         """Return the finished replications of what is wanted so far, None if there are none."""
-        ledgers = self.gathered.ledgers(self.wanted)
+        ledgers = self.collected.ledgers(self.wanted)
         return None if ledgers is None else Sample(self.scenario, ledgers)
 
     @property
     def missing(self) -> NDArray[np.int64]:
         """Numbers of the replications that are wanted and not finished."""
-        return self.gathered.missing(self.wanted)
+        return self.collected.missing(self.wanted)
 
     def add(self, ledgers: Ledgers) -> None:
         """Take finished replications, and keep them in the folders that lack them."""
         for store in self.stores.values():
             store.write(ledgers)
-        found = self.gathered.add(ledgers)
+        found = self.collected.add(ledgers)
         if found is not None:
             capacity = self.scenario.capacity_gpu_ms
             self.losses += ((capacity - found.gpu_ms[:, :, STATE["useful"]].sum(axis=1)) / capacity).tolist()
@@ -141,7 +141,7 @@ def replicate_many(
     progress: Progress | None = None,
     engine: Engine | None = None,
     executor: str = "local",
-    shard: Shard = WHOLE,
+    shard: Shard = UNSHARDED,
     known: Sequence[Sample | None] = (),
     more: More | None = None,
     simulate: Simulate | None = None,
@@ -202,7 +202,7 @@ class _Crowd:
         self.members: list[_Group] = []
         by_physics: dict[Scenario, _Group] = {}
         for (scenario, store), wanted in zip(runs, counts, strict=True):
-            group = by_physics.setdefault(_physics(scenario), _Group(scenario, Gathering(shard)))
+            group = by_physics.setdefault(_physics(scenario), _Group(scenario, Collector(shard)))
             group.want(wanted)
             self.members.append(group)
             if store is not None:
@@ -286,7 +286,7 @@ class _Crowd:
     def samples(self) -> Iterator[Sample | None]:
         """Yield what is finished of each run."""
         for (scenario, _), wanted, group in zip(self.runs, self.counts, self.members, strict=True):
-            ledgers = group.gathered.ledgers(wanted)
+            ledgers = group.collected.ledgers(wanted)
             yield None if ledgers is None else Sample(scenario, ledgers)
 
 
@@ -303,7 +303,7 @@ def _executor(name: str, workers: int | None, stack: ExitStack, simulate: Simula
     if name not in EXECUTORS:
         raise ValueError(f"executor: found {name!r}; allowed: {', '.join(EXECUTORS)}")
     if name == "ray":
-        from dcsim.montecarlo import on_ray
+        from dcsim.montecarlo import ray_executor
 
-        return on_ray.answers, stack.enter_context(on_ray.cluster(workers))
+        return ray_executor.answers, stack.enter_context(ray_executor.cluster(workers))
     return partial(answers, simulate=simulate), workers or cores()

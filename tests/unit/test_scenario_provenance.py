@@ -4,7 +4,7 @@ import pytest
 
 from dcsim import load
 from dcsim.scenario import Scenario, errors
-from dcsim.scenario.origins import DEFAULT, GIVEN, OVERRIDE, origins, values, written
+from dcsim.scenario.provenance import DEFAULT, GIVEN, OVERRIDE, origins, values, written
 from dcsim.shipped import shipped_files
 
 BASE = """\

@@ -12,7 +12,7 @@ from dcsim.report.document import Histograms, Part, Picture, Section
 from dcsim.report.page import MISSING, Row, Table, and_list, number, span
 from dcsim.report.sections import SHORT, names
 from dcsim.report.simulated import over_of
-from dcsim.report.spread import range_tables, with_error
+from dcsim.report.uncertainty import range_tables, with_error
 
 MOST_BINS = 40
 

@@ -16,7 +16,7 @@ from dcsim.scenario.plan import lay_out
 from dcsim.scenario.sampled import sampled
 
 
-def in_a_row(scenario: Scenario) -> int:
+def runs_per_draw(scenario: Scenario) -> int:
     """Return how many replications after one another share what is uncertain in them: 1 if nothing is."""
     return PER_SAMPLE if any(not each.money for each in scenario.uncertain) else 1
 
@@ -27,7 +27,7 @@ def deviations(sample: Sample) -> NDArray[np.float64] | None:
     The expectation is that of the sampled scenario: given the inputs, what is left is luck, and its mean is zero.
     """
     scenario = sample.scenario
-    shared = in_a_row(scenario)
+    shared = runs_per_draw(scenario)
     firsts = (sample.replications // shared * shared).tolist()
     expected = np.array([_expected(scenario if shared == 1 else sampled(scenario, each)) for each in firsts])
     return sample.drawn - expected if expected.any() else None
@@ -122,7 +122,7 @@ class Estimated:
 
 def estimated_loss(sample: Sample, control: NDArray[np.float64] | None, controls: bool) -> Estimated:
     """Return 1 − useful / (N * H) of a sample, idle included, by both estimators; ``control``: its ``deviations``."""
-    shared = in_a_row(sample.scenario)
+    shared = runs_per_draw(sample.scenario)
     return Estimated.of(sample.loss, sample.mean_loss, control, shared=shared, controls=controls)
 
 

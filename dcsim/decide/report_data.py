@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dcsim.decide.bridge import Bridge, bridge_of
-from dcsim.decide.comparison import Comparison, all_rungs
+from dcsim.decide.comparison import Comparison, all_ablated
+from dcsim.decide.log_analysis import Played, Span
 from dcsim.decide.outcome import reopen
 from dcsim.decide.pair import Pair
-from dcsim.decide.played import Played, Span
 from dcsim.decide.result import RunResult
 from dcsim.montecarlo import Sample, choose, replicate_many
 from dcsim.montecarlo.manifest import Manifest
@@ -37,7 +37,7 @@ class Story:
 
 
 @dataclass(frozen=True)
-class Dossier:
+class ReportData:
     """What is known of one run, whose ``pairs`` and ``notes`` are empty, or of several that were compared."""
 
     runs: tuple[RunResult, ...]
@@ -48,27 +48,27 @@ class Dossier:
     notes: tuple[str, ...] = ()
 
 
-def dossier(run: RunResult, workers: int | None = None) -> Dossier:
+def run_data(run: RunResult, workers: int | None = None) -> ReportData:
     """Add to a kept run what a report of it needs; raises StoreError for its folder, and what a simulation raises."""
     bridges: tuple[Bridge, ...] = ()
-    if rungs := all_rungs([run.scenario]):
-        count = told_over(rungs, len(run.sample))
-        samples = replicate_many([(rung, None) for rung in rungs], count, workers=workers)
+    if steps := all_ablated([run.scenario]):
+        count = told_over(steps, len(run.sample))
+        samples = replicate_many([(step, None) for step in steps], count, workers=workers)
         bridges = (bridge_of(run.scenario, samples),)
-    return Dossier((run,), (), bridges, (story(run),), _manifests([run]))
+    return ReportData((run,), (), bridges, (story(run),), _manifests([run]))
 
 
-def dossier_of_all(comparison: Comparison) -> Dossier:
-    """Add to a comparison of kept runs what a report of it needs; raises as ``dossier``."""
+def comparison_data(comparison: Comparison) -> ReportData:
+    """Add to a comparison of kept runs what a report of it needs; raises as ``run_data``."""
     runs = comparison.runs
     stories = tuple(story(run) for run in runs)
-    return Dossier(runs, comparison.pairs, comparison.bridges, stories, _manifests(runs), comparison.notes)
+    return ReportData(runs, comparison.pairs, comparison.bridges, stories, _manifests(runs), comparison.notes)
 
 
-def reopened(folder: Path, workers: int | None = None) -> Dossier:
-    """Return the dossier of a run in its folder, the same as when it ended; raises as ``outcome.reopen``."""
+def reopened(folder: Path, workers: int | None = None) -> ReportData:
+    """Return the report data of a run in its folder, the same as when it ended; raises as ``outcome.reopen``."""
     ((run,), _) = reopen([folder], lambda _: (), workers)
-    return dossier(run, workers)
+    return run_data(run, workers)
 
 
 def story(run: RunResult) -> Story:
@@ -79,11 +79,11 @@ def story(run: RunResult) -> Story:
     return Story(typical.typical_month(BINS), worst.worst_month(BINS), told.mean_gpu_hours_by_cause, len(told))
 
 
-def told_over(rungs: Sequence[Scenario], replications: int) -> int:
+def told_over(steps: Sequence[Scenario], replications: int) -> int:
     """Return over how many replications the steps from the formula are told, so that they cost less than the run."""
     if choose().name == "compiled":
         return min(replications, MOST_COMPILED)
-    return min(replications, MOST_PLAIN, max(1, replications // len(rungs)))
+    return min(replications, MOST_PLAIN, max(1, replications // len(steps)))
 
 
 def _manifests(runs: Sequence[RunResult]) -> tuple[Manifest, ...]:

@@ -7,7 +7,7 @@ import pytest
 
 from dcsim.decide.documents import run_entry
 from dcsim.engine import simulate
-from dcsim.montecarlo import Look, Sample, Stopped, deviations, difference, in_a_row
+from dcsim.montecarlo import Look, Sample, Stopped, deviations, difference, runs_per_draw
 from dcsim.scenario import load
 from dcsim.scenario.plan import plan
 from dcsim.scenario.sampled import sampled
@@ -60,7 +60,11 @@ def test_the_expectation_is_that_of_the_drawn_inputs():
 def test_prices_alone_make_no_pairs():
     """A price that is drawn leaves replications of the physics independent; an MTBF does not."""
     prices = '[{key = "tco.gpu_hour", value = {kind = "choice", values = ["3 USD", "5 USD"]}}]'
-    assert [in_a_row(gold()), in_a_row(gold(f"uncertain={prices}")), in_a_row(gold(f"uncertain={UNKNOWN}"))] == [
+    assert [
+        runs_per_draw(gold()),
+        runs_per_draw(gold(f"uncertain={prices}")),
+        runs_per_draw(gold(f"uncertain={UNKNOWN}")),
+    ] == [
         1,
         1,
         2,

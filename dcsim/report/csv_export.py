@@ -12,7 +12,7 @@ NUMBER = re.compile(r"([+-]?[\d,]*\.?\d+)(?: ± ([\d,]*\.?\d+))?")
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
-def sheet(document: Document) -> str:
+def csv_text(document: Document) -> str:
     """Return the report's tables as CSV text (RFC 4180), units in the names of tables, rows or columns.
 
     Numbers have no separators of thousands; the half width of an interval has a column of its own; what is missing is

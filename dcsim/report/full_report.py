@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from dcsim.decide import Comparison, RunResult, Verdict
-from dcsim.decide.dossier import Dossier
+from dcsim.decide.report_data import ReportData
 from dcsim.decide.verdict import verdict as judge
 from dcsim.montecarlo import Summary
 from dcsim.report.answer import USEFUL, hours, paid
@@ -12,15 +12,15 @@ from dcsim.report.document import Card, Document, Section
 from dcsim.report.inputs import inputs_section, made, method_section
 from dcsim.report.months import months
 from dcsim.report.page import and_list, loss, number, price_digits, printable
-from dcsim.report.scatter import sure
 from dcsim.report.sections import beside, first_picture, gap, names, where, why
 from dcsim.report.simulated import comparison_page, over_of, run_page
-from dcsim.report.spread import luck, with_error
+from dcsim.report.uncertainty import luck, with_error
+from dcsim.report.uncertainty_section import sure
 
 LONGEST_TITLE, LONGEST_ABOUT = 120, 300
 
 
-def document(given: Dossier) -> Document:
+def document(given: ReportData) -> Document:
     """Return the whole report of a run, or of runs that were compared; where their folders are is no part of it."""
     shown = replace(given, runs=tuple(replace(run, folder=None) for run in given.runs))
     runs = shown.runs
@@ -57,7 +57,7 @@ def _about(runs: Sequence[RunResult]) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def _answer(given: Dossier) -> tuple[str, ...]:
+def _answer(given: ReportData) -> tuple[str, ...]:
     if len(given.runs) > 1:
         return comparison_page(Comparison(given.runs, given.pairs, given.bridges, given.notes)).opening
     page = run_page(given.runs)

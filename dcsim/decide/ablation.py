@@ -13,13 +13,13 @@ from dcsim.scenario.plan import blast_of, plan
 
 FABRIC = frozenset({"nvlink-switch", "access-link", "leaf", "leaf-uplink", "spine", "spine-uplink", "core"})
 BEFORE = ", before "
-"""Between the scenario's name and the rung's in the name of what is simulated for a rung."""
+"""Between the scenario's name and the step's in the name of what is simulated before the step."""
 BOTH = "both detection and rollback are paid, not the longer of the two"
 POWER = frozenset({"psu", "shelf", "busway", "feed", "site-feed", "generator", "cdu"})
 
 
 @dataclass(frozen=True)
-class Rung:
+class AblationStep:
     """A change that the simulation makes to the formula's assumptions, and how to take it back."""
 
     name: str
@@ -27,64 +27,72 @@ class Rung:
     undo: Callable[[Scenario], Scenario]
 
 
-def ladder(scenario: Scenario) -> tuple[Rung, ...]:
+def ablation_steps(scenario: Scenario) -> tuple[AblationStep, ...]:
     """Return what the formula leaves out and the simulation has, in the order in which it is put back."""
     mode, fixed = mode_of(scenario), settled(scenario)
-    rungs = [Rung("checkpoint writes", "writes block the job", _jobs(checkpoint_write=0))]
+    steps = [AblationStep("checkpoint writes", "writes block the job", _jobs(checkpoint_write=0))]
     if mode == "tolerant":
-        rungs.append(Rung("restore", "a job that rolls back loads its state", _restore_of_rollback))
+        steps.append(AblationStep("restore", "a job that rolls back loads its state", _restore_of_rollback))
     else:
         hangs = "the job hangs until the failure is identified"
-        rungs.append(Rung("detection", BOTH if scenario.accounting.identify == "max" else hangs, _undetected))
-        rungs.append(Rung("failover", f"swapping hardware in takes time in {mode} mode too", _jobs(failover=0)))
+        steps.append(AblationStep("detection", BOTH if scenario.accounting.identify == "max" else hangs, _undetected))
+        steps.append(AblationStep("failover", f"swapping hardware in takes time in {mode} mode too", _jobs(failover=0)))
     if mode != "cold":
-        rungs.append(Rung("finite spares", _spares_text(scenario), _hazards(repair=0, requalify=0)))
-        rungs.append(
-            Rung("cold spares", "jobs wait for the repair of their own instead of taking free GPUs", _jobs(spare="hot"))
+        steps.append(AblationStep("finite spares", _spares_text(scenario), _hazards(repair=0, requalify=0)))
+        steps.append(
+            AblationStep(
+                "cold spares", "jobs wait for the repair of their own instead of taking free GPUs", _jobs(spare="hot")
+            )
         )
-    rungs.append(Rung("finite crews", "repairs queue for their crews", _uncrewed))
-    return tuple(rung for rung in (*rungs, *further(scenario)) if rung.undo(fixed) != fixed)
+    steps.append(AblationStep("finite crews", "repairs queue for their crews", _uncrewed))
+    return tuple(step for step in (*steps, *further(scenario)) if step.undo(fixed) != fixed)
 
 
-def further(scenario: Scenario) -> tuple[Rung, ...]:
+def further(scenario: Scenario) -> tuple[AblationStep, ...]:
     """Return what no formula speaks of at all; without it failures are known beforehand, at a constant rate."""
     return (
-        Rung("mishaps", "uncovered strikes, bad checkpoints, restores that fail or grow with the job", _certain),
-        Rung("wrong-node blame", "a healthy node is sent to repair and the job fails again", _hazards(wrong_node=0.0)),
-        Rung(
+        AblationStep(
+            "mishaps", "uncovered strikes, bad checkpoints, restores that fail or grow with the job", _certain
+        ),
+        AblationStep(
+            "wrong-node blame", "a healthy node is sent to repair and the job fails again", _hazards(wrong_node=0.0)
+        ),
+        AblationStep(
             "effects",
             "stragglers slow the job before they are found, corruption rolls back past checkpoints",
             _all_interrupt,
         ),
-        Rung("exposure", "some components can fail only while they compute", _hazards(exposure="always")),
-        Rung("correlated failures", "failures come in bursts at the same mean rate", _hazards(burst=None)),
-        Rung("lemons", "some components fail more often: the same mean rate until some leave", _hazards(lemons=None)),
-        Rung("ageing", "components wear out or settle in, at the same mean life", _ageless),
-        Rung("in-rack spares", "a spare helps only the rack that it stands in", _pooled),
-        Rung(
+        AblationStep("exposure", "some components can fail only while they compute", _hazards(exposure="always")),
+        AblationStep("correlated failures", "failures come in bursts at the same mean rate", _hazards(burst=None)),
+        AblationStep(
+            "lemons", "some components fail more often: the same mean rate until some leave", _hazards(lemons=None)
+        ),
+        AblationStep("ageing", "components wear out or settle in, at the same mean life", _ageless),
+        AblationStep("in-rack spares", "a spare helps only the rack that it stands in", _pooled),
+        AblationStep(
             "maintenance",
             "planned windows stop jobs and take hardware out",
             lambda one: one.model_copy(update={"maintenance": ()}),
         ),
-        Rung("work", "jobs end when their work is done", _endless),
-        Rung("fabric", "links slow jobs down: shared, degraded, or out in twos where one is held", _unqueued),
-        Rung("storage", "loads and writes share the gateways", _unshared),
-        Rung("power", "racks are capped, or trip when more than the redundancy is out", _unlimited),
-        Rung("energisation", "racks wait for power", lambda one: one.model_copy(update={"energisation": ()})),
+        AblationStep("work", "jobs end when their work is done", _endless),
+        AblationStep("fabric", "links slow jobs down: shared, degraded, or out in twos where one is held", _unqueued),
+        AblationStep("storage", "loads and writes share the gateways", _unshared),
+        AblationStep("power", "racks are capped, or trip when more than the redundancy is out", _unlimited),
+        AblationStep("energisation", "racks wait for power", lambda one: one.model_copy(update={"energisation": ()})),
     )
 
 
 def simplified(scenario: Scenario) -> Scenario:
     """Return the scenario without everything that no formula speaks of; its checkpoint intervals stay what they are."""
     scenario = settled(scenario)
-    for rung in further(scenario)[::-1]:
-        scenario = rung.undo(scenario)
+    for step in further(scenario)[::-1]:
+        scenario = step.undo(scenario)
     return scenario
 
 
-def rungs_of(scenario: Scenario) -> list[tuple[str, str, Scenario]]:
+def ablated_scenarios(scenario: Scenario) -> list[tuple[str, str, Scenario]]:
     """Return (name, text, scenario to simulate) from the barest simulation to the scenario itself."""
-    rungs = ladder(scenario)
+    steps = ablation_steps(scenario)
     rolls_back = any(job.recovery.rolls_back for job in scenario.jobs)
     bare, fixed = (
         "a strike during recovery begins it again, and what is out already cannot be struck",
@@ -97,10 +105,10 @@ def rungs_of(scenario: Scenario) -> list[tuple[str, str, Scenario]]:
         bare = f"jobs recover by their own strategies, not in the formula's {mode_of(scenario)} mode; " + bare
     found: list[tuple[str, str, Scenario]] = []
     changed = scenario  # a rule for the interval must not follow what is taken back
-    for rung in reversed(rungs):
-        found.append((rung.name, rung.text, changed))
-        changed = rung.undo(fixed if changed is scenario else changed).model_copy(
-            update={"name": f"{scenario.name}{BEFORE}{rung.name}"}
+    for step in reversed(steps):
+        found.append((step.name, step.text, changed))
+        changed = step.undo(fixed if changed is scenario else changed).model_copy(
+            update={"name": f"{scenario.name}{BEFORE}{step.name}"}
         )
     found.append(("recovery as it falls", bare, changed))
     return found[::-1]

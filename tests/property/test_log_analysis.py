@@ -6,7 +6,7 @@ from hypothesis import given, settings
 
 from dcsim import load
 from dcsim.decide import run
-from dcsim.decide.played import HELD, Played
+from dcsim.decide.log_analysis import HELD, Played
 from dcsim.ledger import STATE, STATES
 from dcsim.montecarlo.sample import NO_CAUSE
 from dcsim.units import MS_PER_H, MS_PER_MONTH

@@ -8,7 +8,6 @@ from dcsim.decide import RunResult
 from dcsim.decide.verdict import SAME
 from dcsim.montecarlo import Paired, Summary
 from dcsim.montecarlo.quantiles import QUANTILES, least
-from dcsim.report.formula import keys_of, point_notes
 from dcsim.report.page import (
     MISSING,
     Row,
@@ -23,6 +22,7 @@ from dcsim.report.page import (
     span,
     usd,
 )
+from dcsim.report.published_tables import keys_of, point_notes
 
 MakeRow = Callable[[str, Callable[[RunResult], str]], Row]
 

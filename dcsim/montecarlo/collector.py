@@ -4,13 +4,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dcsim.ledger import Ledgers, not_kept
-from dcsim.montecarlo.tasks import WHOLE, Shard
+from dcsim.montecarlo.tasks import UNSHARDED, Shard
 
 
-class Gathering:
+class Collector:
     """The finished replications of a scenario, of a run or of a shard of it, in whatever order they come."""
 
-    def __init__(self, shard: Shard = WHOLE) -> None:
+    def __init__(self, shard: Shard = UNSHARDED) -> None:
         self.shard = shard
         self._have = np.zeros(0, dtype=np.bool_)
         self._owners: tuple[str, ...] = ()

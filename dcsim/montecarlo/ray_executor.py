@@ -24,7 +24,7 @@ from typing import Any
 import dcsim
 from dcsim.ledger import Ledgers
 from dcsim.montecarlo.engines import Engine, simulate_many
-from dcsim.montecarlo.local import cores, named
+from dcsim.montecarlo.process_pool import cores, named
 from dcsim.montecarlo.tasks import Task, Tasks, in_flight
 from dcsim.montecarlo.worker import DIED_TOO_OFTEN, MOST_TRIES, WorkerDied, portable
 from dcsim.scenario import Scenario
@@ -186,7 +186,7 @@ def _task(version: str, home: str) -> Callable[..., bytes | tuple[str, str]]:
             return "no dcsim", platform.node()
         if there != version:
             return f"dcsim {there}", platform.node()
-        from dcsim.montecarlo.on_ray import serve
+        from dcsim.montecarlo.ray_executor import serve
 
         return serve(job[0], numbers)
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from dcsim import __version__
 from dcsim.files import StoreError, is_unfinished, make_folder, names_in, on_disk, remove_unfinished
+from dcsim.montecarlo.arrow_ledgers import SCHEMA
 from dcsim.montecarlo.manifest import MANIFEST, read_manifest, write_both
 from dcsim.montecarlo.run_folder import slug
-from dcsim.montecarlo.table import SCHEMA
 
 MEMBERS = "comparison"
 
