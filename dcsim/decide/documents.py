@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from dcsim.decide.estimate import SCHEMA, money_json
 from dcsim.montecarlo import Estimated, Paired, Stopped, Summary
-from dcsim.montecarlo.quantiles import QUANTILES
+from dcsim.montecarlo.statistics import QUANTILES
 from dcsim.scenario import sha256
 
 if TYPE_CHECKING:

@@ -8,8 +8,7 @@ from dcsim.decide import RunResult
 from dcsim.decide.report_data import ReportData
 from dcsim.montecarlo.manifest import Manifest
 from dcsim.report.document import Section
-from dcsim.report.page import MISSING, Passage, Row, Table, and_list, printable
-from dcsim.report.sections import names
+from dcsim.report.page import MISSING, Passage, Row, Table, and_list, names, printable
 from dcsim.report.simulated import provenance
 from dcsim.scenario import sha256
 from dcsim.scenario.provenance import DEFAULT, values

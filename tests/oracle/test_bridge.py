@@ -8,8 +8,8 @@ import pytest
 from dcsim.closed_form import restart_goodput
 from dcsim.decide import explain, run
 from dcsim.decide.ablation import ablated_scenarios, ablation_steps
+from dcsim.decide.bridge import Folder, united
 from dcsim.decide.estimate import estimate
-from dcsim.decide.folds import Folder, united
 from dcsim.montecarlo.runner import replicate
 from dcsim.scenario import Plan, Scenario
 from dcsim.scenario.plan import plan
