@@ -49,7 +49,7 @@ class Folder:
 
         ``drawn``: the formula on the failures of this replication instead of on their mean number.
         ``struck``: a failure charges the gang that it strikes, with that gang's size; free GPUs charge none.
-        ``merged``: a gang that is already down loses no hour twice: its stalls are united.
+        ``merged``: overlapping failures of a gang are counted once: its stalls are united.
         ``idle``: the free GPUs are those that no job asked for, whatever the formula calls a spare.
         ``owned``: what is in repair came from the free GPUs and is not charged beside them.
         ``running``: overheads take their share of the time that a gang runs, not of all GPU-hours.
@@ -253,12 +253,15 @@ def _fold_words(name: str, scenario: Scenario) -> tuple[str, str]:
     free = scenario.cluster.gpus - scenario.gpus_in_jobs
     return {
         "drawn": ("failures drawn", "the failures of these replications instead of their expected number"),
-        "struck": ("failures outside the job", "a failure stops what it strikes, not a job of the charged size"),
-        "merged": ("failures while already down", "a job that is already down loses no hour twice"),
+        "struck": (
+            "failures outside the job",
+            "a failure stops only the jobs that it hits, not one of the charged size",
+        ),
+        "merged": ("failures while already down", "overlapping failures are counted once"),
         "idle": (
             "idle GPUs",
             f"hours of GPUs that no job asks for ({free:,} GPUs in the end), not of {scenario.cluster.spares:,} spares",
         ),
-        "owned": ("spares counted once", "GPUs in repair come out of the free ones and are not charged beside them"),
+        "owned": ("spares counted once", "a GPU in repair is not charged as a free GPU too"),
         "running": ("overhead while running", "overheads slow a job only while it runs"),
     }[name]

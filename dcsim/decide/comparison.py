@@ -24,7 +24,7 @@ from dcsim.topology.build import build
 
 COMMON_SEED = "of the first scenario, the same for all that are compared"
 """Origin of a seed that took the place of the scenario's own."""
-COMMON_SEEDS = (COMMON_SEED, "of the first scenario, so that the same failures strike all")
+COMMON_SEEDS = (COMMON_SEED, "of the first scenario, so that all meet the same failures")
 """The same in the folders of runs that earlier versions left."""
 
 

@@ -153,7 +153,7 @@ def theory_table(estimates: Sequence[Estimate]) -> Table:
 
     every: list[tuple[str, Callable[[Theory], str]]] = [
         ("MTBF of one gang, h", lambda t: number(t.mtbf_h, 4)),
-        ("stall after a strike, min", lambda t: minutes(t.stall_h)),
+        ("downtime per interruption, min", lambda t: minutes(t.stall_h)),
         *([("  and the wait for its repair, min", lambda t: minutes(t.repair_wait_h))] if waits else []),
         (f"lost by one gang{' without that wait' if waits else ''}, %", lambda t: loss(t.goodput_loss)),
     ]
