@@ -52,7 +52,9 @@ def further(scenario: Scenario) -> tuple[AblationStep, ...]:
     """Return what no formula speaks of at all; without it failures are known beforehand, at a constant rate."""
     return (
         AblationStep(
-            "mishaps", "uncovered strikes, bad checkpoints, restores that fail or grow with the job", _certain
+            "mishaps",
+            "failures that recovery does not cover, bad checkpoints, restores that fail or grow with the job",
+            _certain,
         ),
         AblationStep(
             "wrong-node blame", "a healthy node is sent to repair and the job fails again", _hazards(wrong_node=0.0)
@@ -75,7 +77,7 @@ def further(scenario: Scenario) -> tuple[AblationStep, ...]:
             lambda one: one.model_copy(update={"maintenance": ()}),
         ),
         AblationStep("work", "jobs end when their work is done", _endless),
-        AblationStep("fabric", "links slow jobs down: shared, degraded, or out in twos where one is held", _unqueued),
+        AblationStep("fabric", "links slow jobs down: shared, degraded, or more out than redundancy covers", _unqueued),
         AblationStep("storage", "loads and writes share the gateways", _unshared),
         AblationStep("power", "racks are capped, or trip when more than the redundancy is out", _unlimited),
         AblationStep("energisation", "racks wait for power", lambda one: one.model_copy(update={"energisation": ()})),
@@ -95,11 +97,11 @@ def ablated_scenarios(scenario: Scenario) -> list[tuple[str, str, Scenario]]:
     steps = ablation_steps(scenario)
     rolls_back = any(job.recovery.rolls_back for job in scenario.jobs)
     bare, fixed = (
-        "a strike during recovery begins it again, and what is out already cannot be struck",
+        "a failure during recovery starts it again, and hardware that is out cannot fail",
         settled(scenario),
     )
     if rolls_back:
-        back = BOTH if _charges_detection(fixed) else "work is lost back to the last checkpoint as it fell"
+        back = BOTH if _charges_detection(fixed) else "the work since the last checkpoint is lost"
         bare = f"{back}; {bare}"
     if (mode_of(scenario) == "tolerant") is rolls_back:
         bare = f"jobs recover by their own strategies, not in the formula's {mode_of(scenario)} mode; " + bare
@@ -110,14 +112,14 @@ def ablated_scenarios(scenario: Scenario) -> list[tuple[str, str, Scenario]]:
         changed = step.undo(fixed if changed is scenario else changed).model_copy(
             update={"name": f"{scenario.name}{BEFORE}{step.name}"}
         )
-    found.append(("recovery as it falls", bare, changed))
+    found.append(("simulated recovery", bare, changed))
     return found[::-1]
 
 
 def _spares_text(scenario: Scenario) -> str:
     free = scenario.cluster.gpus - scenario.gpus_in_jobs
     blasts = [hazard.blast for hazard in scenario.hazards if isinstance(hazard.blast, int)]
-    short = f", less than one blast of {max(blasts):,}" if blasts and max(blasts) > free > 0 else ""
+    short = f", fewer than the {max(blasts):,} that one failure takes out" if blasts and max(blasts) > free > 0 else ""
     ranks = len({job.priority for job in scenario.jobs}) > 1
     instead = ", or take hardware from jobs of lower priority" if ranks else " for a repair"
     return f"free GPUs: {free:,}{short}; jobs wait{instead}"

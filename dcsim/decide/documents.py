@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from dcsim.decide.estimate import SCHEMA, money_json
 from dcsim.ledger import STATES
 from dcsim.montecarlo import Estimated, Paired, Stopped, Summary
-from dcsim.montecarlo.quantiles import QUANTILES
+from dcsim.montecarlo.statistics import QUANTILES
 from dcsim.scenario import sha256
 
 if TYPE_CHECKING:

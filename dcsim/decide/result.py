@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dcsim.decide.bills import Money, ends_when_done, mean_bill, prices_vary, use_each
+from dcsim.decide.bills import Energy, Money, ends_when_done, mean_bill, prices_vary, use_each
 from dcsim.decide.display import html_of, to_pandas
 from dcsim.decide.documents import runs_json
-from dcsim.decide.energy import Energy
 from dcsim.decide.estimate import Estimate, bill, mtbf_ranges_h
 from dcsim.decide.run_table import run_table
 from dcsim.economics import Bill, Use

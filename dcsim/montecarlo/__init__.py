@@ -1,7 +1,6 @@
 """Monte Carlo: many replications, what they say together, and the folder that keeps them."""
 
 from dcsim.files import StoreError
-from dcsim.montecarlo.control import Adjusted, adjusted
 from dcsim.montecarlo.engines import SIMPY, Engine, WantedEngine, choose
 from dcsim.montecarlo.estimators import Estimated, deviations, difference, estimated_loss, runs_per_draw
 from dcsim.montecarlo.events import read_events, write_events
@@ -10,9 +9,11 @@ from dcsim.montecarlo.runner import Interrupted, Progress, Running, replicate_ma
 from dcsim.montecarlo.sample import Sample
 from dcsim.montecarlo.sequential_stopping import Look, Stopped, precision_of
 from dcsim.montecarlo.statistics import (
+    Adjusted,
     Paired,
     Summary,
     Variance,
+    adjusted,
     paired,
     probability_below,
     summarise,

@@ -7,10 +7,19 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from dcsim.montecarlo.control import Adjusted, adjusted
 from dcsim.montecarlo.reliability import runs_by_skewness
 from dcsim.montecarlo.sample import Sample
-from dcsim.montecarlo.statistics import Paired, Summary, Variance, paired, summarise, unit_means, variance_of
+from dcsim.montecarlo.statistics import (
+    Adjusted,
+    Paired,
+    Summary,
+    Variance,
+    adjusted,
+    paired,
+    summarise,
+    unit_means,
+    variance_of,
+)
 from dcsim.scenario import PER_SAMPLE, Scenario
 from dcsim.scenario.plan import lay_out
 from dcsim.scenario.sampled import sampled

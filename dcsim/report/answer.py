@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from dcsim.decide import Pair, RunResult, Verdict
-from dcsim.decide.validity import formula_validity
+from dcsim.decide.estimate import formula_validity
 from dcsim.decide.verdict import SAME, Against
 from dcsim.decide.verdict import verdict as judge
 from dcsim.economics import Bill

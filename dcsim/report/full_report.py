@@ -11,11 +11,11 @@ from dcsim.report.answer import USEFUL, hours, paid
 from dcsim.report.document import Card, Document, Section
 from dcsim.report.inputs import inputs_section, made, method_section
 from dcsim.report.months import months
-from dcsim.report.page import and_list, loss, number, price_digits, printable
-from dcsim.report.sections import beside, first_picture, gap, names, where, why
-from dcsim.report.simulated import comparison_page, over_of, run_page
-from dcsim.report.uncertainty import luck, with_error
-from dcsim.report.uncertainty_section import sure
+from dcsim.report.page import and_list, loss, names, number, price_digits, printable
+from dcsim.report.published_tables import over_of
+from dcsim.report.sections import beside, first_picture, gap, where, why
+from dcsim.report.simulated import comparison_page, run_page
+from dcsim.report.uncertainty import luck, sure, with_error
 
 LONGEST_TITLE, LONGEST_ABOUT = 120, 300
 

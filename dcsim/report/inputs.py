@@ -8,8 +8,7 @@ from dcsim.decide import RunResult
 from dcsim.decide.report_data import ReportData
 from dcsim.montecarlo.manifest import Manifest
 from dcsim.report.document import Section
-from dcsim.report.page import MISSING, Passage, Row, Table, and_list, printable
-from dcsim.report.sections import names
+from dcsim.report.page import MISSING, Passage, Row, Table, and_list, names, printable
 from dcsim.report.simulated import provenance
 from dcsim.scenario import sha256
 from dcsim.scenario.provenance import DEFAULT, values
@@ -37,9 +36,9 @@ LONGEST_VALUE, LONGEST_SOURCE, MOST_ROWS = 80, 160, 250
 METHOD = (
     (
         "What is simulated",
-        "Every failure of every component over the whole horizon: it strikes a job or free hardware, is detected, "
+        "Every failure of every component over the whole horizon: it hits a job or free hardware, is detected, "
         "spares are swapped in, state is restored, work since the last checkpoint is lost, hardware is repaired and "
-        "returns. Jobs of higher priority take hardware from lower ones. A replication is one such history; its random "
+        "returns. Jobs of higher priority take hardware from lower ones. A replication is one such run; its random "
         "numbers depend on the seed, the replication and the hazard alone, so two offers draw their failures alike.",
     ),
     (
@@ -50,7 +49,7 @@ METHOD = (
     (
         "Intervals",
         "± is the half width of the 95 % interval of a mean over replications; P5 and P95 bound nine single runs in "
-        "ten. Both speak of luck, not of whether the inputs are right.",
+        "ten. Both describe chance, not whether the inputs are right.",
     ),
     (
         "Money",

@@ -3,11 +3,10 @@
 from collections.abc import Callable, Sequence
 from math import isfinite
 
-from dcsim.decide import REPLICATIONS
+from dcsim.decide import REPLICATIONS, RunResult
 from dcsim.decide.cautions import cautions, first_screen
-from dcsim.decide.estimate import Estimate, job_size, relative
+from dcsim.decide.estimate import Estimate, formula_validity, job_size, relative
 from dcsim.decide.theory import Theory
-from dcsim.decide.validity import formula_validity
 from dcsim.economics import LINES, Bill, CostLine
 from dcsim.report.page import (
     MISSING,
@@ -154,7 +153,7 @@ def theory_table(estimates: Sequence[Estimate]) -> Table:
 
     every: list[tuple[str, Callable[[Theory], str]]] = [
         ("MTBF of one gang, h", lambda t: number(t.mtbf_h, 4)),
-        ("stall after a strike, min", lambda t: minutes(t.stall_h)),
+        ("downtime per interruption, min", lambda t: minutes(t.stall_h)),
         *([("  and the wait for its repair, min", lambda t: minutes(t.repair_wait_h))] if waits else []),
         (f"lost by one gang{' without that wait' if waits else ''}, %", lambda t: loss(t.goodput_loss)),
     ]
@@ -233,3 +232,12 @@ def term_of(estimates: Sequence[Estimate]) -> str:
     """Return "36 months", or "the term" where the scenarios' terms differ."""
     months = {each.scenario.tco.months for each in estimates if each.scenario.tco}
     return f"{months.pop():g} months" if len(months) == 1 else "the term"
+
+
+def over_of(runs: Sequence[RunResult]) -> str:
+    """Say what time the bills of simulated runs are about."""
+    until = {run.stops_when_done for run in runs if run.tco}
+    term = f"over {term_of([run.estimate for run in runs])}"
+    if until == {True}:
+        return "until done"
+    return f"{term} or until done" if len(until) > 1 else term

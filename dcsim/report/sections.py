@@ -13,6 +13,7 @@ from dcsim.report.answer import answer_table
 from dcsim.report.document import WORDS, Bars, Part, Picture, Section, Stacks, Waterfall
 from dcsim.report.page import (
     MISSING,
+    SHORT,
     Passage,
     Row,
     Table,
@@ -20,36 +21,28 @@ from dcsim.report.page import (
     dollars,
     loss,
     loss_digits,
+    names,
     number,
     per_cent,
     printable,
     scale_of,
     usd,
 )
-from dcsim.report.published_tables import METHOD, PRICES, bill_rows, formula_loss, theory_table
+from dcsim.report.published_tables import METHOD, PRICES, bill_rows, formula_loss, over_of, theory_table
 from dcsim.report.simulated import (
     LEAST_STEP_PP,
     bridge_table,
     gap_table,
-    over_of,
     pair_table,
     simulated_table,
     steps_passage,
 )
 from dcsim.report.uncertainty import with_error
 
-SHORT = 24
-"""Letters of a name in a picture; source: assumed, what fits a phone."""
 AWAY = ("checkpoint", "lost", "detect", "failover", "restore", "wait", "repair", "maintenance", "unpowered")
 """States that a formula's downtime stands for."""
 
 Cell = Callable[[RunResult], str]
-
-
-def names(runs: Sequence[RunResult], longest: int = 40) -> tuple[str, ...]:
-    """Return what the runs are called; those of one name are numbered."""
-    called = [printable(run.scenario.name, longest) for run in runs]
-    return tuple(f"{name} ({index})" if called.count(name) > 1 else name for index, name in enumerate(called, 1))
 
 
 # --- the answer ---------------------------------------------------------------------------------------------------

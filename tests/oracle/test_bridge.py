@@ -8,8 +8,8 @@ import pytest
 from dcsim.closed_form import restart_goodput
 from dcsim.decide import explain, run
 from dcsim.decide.ablation import ablated_scenarios, ablation_steps
+from dcsim.decide.bridge import Folder, united
 from dcsim.decide.estimate import estimate
-from dcsim.decide.folds import Folder, united
 from dcsim.montecarlo.runner import replicate
 from dcsim.scenario import Plan, Scenario
 from dcsim.scenario.plan import plan
@@ -57,7 +57,7 @@ def test_the_ends_are_the_estimate_and_the_run() -> None:
         "failures outside the job",
         "failures while already down",
         "spares counted once",
-        "recovery as it falls",
+        "simulated recovery",
         "checkpoint writes",
         "detection",
         "failover",
@@ -163,7 +163,7 @@ def test_the_bare_step_agrees_with_renewal_theory() -> None:
     name, _, bare = ablated_scenarios(each)[0]
     sample = replicate(bare, 32, workers=1)
     goodput = sample.ettr("large")
-    assert name == "recovery as it falls"
+    assert name == "simulated recovery"
     assert goodput is not None
     error = goodput.std(ddof=1) / len(goodput) ** 0.5
     assert error < 1e-3
@@ -195,5 +195,5 @@ def test_crews_are_the_last_step() -> None:
     hazard = {"component": "gpu", "mtbf": "900 h", "blast": 32, "repair": {"time": "2 h", "crews": 2}}
     each = scenario({"kind": "fault-tolerant"}, hazards=[hazard])
     names = [name for name, _, _ in ablated_scenarios(each)]
-    assert names == ["recovery as it falls", "finite spares", "finite crews"]
+    assert names == ["simulated recovery", "finite spares", "finite crews"]
     assert ablated_scenarios(each)[-1][2] == each

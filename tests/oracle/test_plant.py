@@ -14,7 +14,7 @@ from scipy.integrate import quad
 from scipy.stats import binom
 
 from dcsim.closed_form import down_probabilities, mean_availability
-from dcsim.decide.energy import Energy
+from dcsim.decide.bills import Energy
 from dcsim.engine import simulate
 from dcsim.ledger import CAUSES, STATE
 from dcsim.rules.storage import fair_rates

@@ -139,12 +139,12 @@ def test_one_effect_has_one_name():
     """The formula charges the longer of detection and rollback, the simulation both, whichever was the longer."""
     slow = {name: text for name, text, _ in ablated_scenarios(RESEARCH)}
     quick = {name: text for name, text, _ in ablated_scenarios(load("rl-2048/gold"))}
-    assert slow["recovery as it falls"].startswith(f"{BOTH}; a strike during recovery")
+    assert slow["simulated recovery"].startswith(f"{BOTH}; a failure during recovery")
     assert quick["detection"] == BOTH
-    assert quick["recovery as it falls"].startswith("work is lost back to the last checkpoint")
+    assert quick["simulated recovery"].startswith("the work since the last checkpoint is lost")
     deck = {name: text for name, text, _ in ablated_scenarios(load("pretrain-5184/silver"))}  # identify = "rollback"
     assert deck["detection"] == "the job hangs until the failure is identified"
-    assert deck["recovery as it falls"].startswith("work is lost back to the last checkpoint")
+    assert deck["simulated recovery"].startswith("the work since the last checkpoint is lost")
 
 
 def test_jobs_of_one_priority_take_nothing_from_one_another():

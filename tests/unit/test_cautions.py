@@ -66,7 +66,7 @@ def test_cold_spares_are_a_step_of_their_own():
     """Waiting for one's own repair by choice is not a lack of spares."""
     cold = load("pretrain-5184/gold", **{"jobs.pretrain.recovery.spare": "cold"})
     names = [name for name, _, _ in ablated_scenarios(cold)]
-    assert names == ["recovery as it falls", "finite spares", "cold spares"]
+    assert names == ["simulated recovery", "finite spares", "cold spares"]
     assert ablated_scenarios(cold)[-2][2].jobs[0].recovery.spare == "hot"
     assert "cold spares" not in [name for name, _, _ in ablated_scenarios(GOLD)]
 

@@ -20,7 +20,7 @@ from dcsim.report.document import WORDS, Areas, Bars, Histograms, Picture, Stack
 from dcsim.report.full_report import document
 from dcsim.report.page import Table
 from dcsim.report.sections import first_picture, why
-from dcsim.report.uncertainty_section import sure
+from dcsim.report.uncertainty import sure
 from tests.unit.results import lost
 
 NOTHING = Table("", (), ())
