@@ -87,13 +87,10 @@ class SimPyRun(Views):
         self._accounts: Accounts | None = None
         self._happened = ""
         self._rules = RunRules(lambda: self.now)
-        for name, wrapped in {
-            "push": self._wakes,
-            "push_age": self._wakes_ageing,
-            "new_repair": self._begins_repair,
-            "is_away_no_more": self._ends_repair,
-        }.items():
-            self._rules.extend(name, wrapped)
+        self._rules.extend("push", self._wakes)
+        self._rules.extend("push_age", self._wakes_ageing)
+        self._rules.extend("new_repair", self._begins_repair)
+        self._rules.extend("is_away_no_more", self._ends_repair)
         self._begin()
 
     # --- playing ------------------------------------------------------------------------------------------------------

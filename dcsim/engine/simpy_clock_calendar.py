@@ -12,7 +12,7 @@ from typing import Any
 import simpy
 
 from dcsim.program.plain_world import PlainWorld
-from dcsim.program.records import PLANNED, TICKS
+from dcsim.program.records import PLANNED
 
 FIRST = 2
 """Priority of the first tick of a millisecond, behind SimPy's own 0 (urgent) and 1 (normal)."""
@@ -72,10 +72,8 @@ class Calendar:
         event._value = None
         if callback is not None:
             event.callbacks.append(callback)
-        now = self.env.now
-        if time < now:  # a rule may plan what should have been already: before all else that is due
-            time, priority = now, priority + TICKS * (time - now)
-        self.env.schedule(event, priority, time - now)  # type: ignore[arg-type]
+        assert time >= self.env.now, "no rule plans what is over"
+        self.env.schedule(event, priority, time - self.env.now)  # type: ignore[arg-type]
         return event
 
     def entry(self, box: Box, at: int, tick: int, number: int, entry: Entry, drop: Callable[[Any], None]) -> None:

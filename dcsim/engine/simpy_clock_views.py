@@ -19,7 +19,11 @@ class Views:
     scenario: Scenario
     plan: Plan
     world: PlainWorld
-    now: int
+
+    @property
+    def now(self) -> int:
+        """Time since the begin of the run [ms]."""
+        raise NotImplementedError
 
     @cached_property
     def gangs(self) -> dict[str, "GangView"]:
@@ -224,7 +228,7 @@ class RepairView(View):
     @property
     def hazard(self) -> str:
         """The hazard that it is of."""
-        return list(self.run.hazards)[self.run.world.failures[self.row.failure].hazard]
+        return str(self.run.scenario.hazards[self.run.world.failures[self.row.failure].hazard].key)
 
     @property
     def component(self) -> int | None:
