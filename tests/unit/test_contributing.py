@@ -25,6 +25,7 @@ CHANGES = [
 """Path, and lines that stay (space), go (-) and come (+) there."""
 STRATEGY, LIFETIME = "dcsim/recovery/snapshot_replay.py", "dcsim/hazards/lifetimes/loglogistic.py"
 SECTION, PLANT = "dcsim/report/spares.py", {"topologies/leaky.toml", "exercise-plant.toml"}
+OPERATOR = {"monday.py", "exercise-racks.toml"}
 PLAYED = """
 import sys
 from dcsim.engine import simulate
@@ -98,8 +99,8 @@ def played(root, *arguments):
 
 
 def test_the_page_has_its_files():
-    """A strategy, a lifetime, a topology with a new part, a section, and two scenarios; none of them exists yet."""
-    assert set(BLOCKS) == {STRATEGY, LIFETIME, SECTION, "exercise.toml", *PLANT}
+    """A strategy, a lifetime, a topology with a new part, a section, a process, three scenarios; none exists yet."""
+    assert set(BLOCKS) == {STRATEGY, LIFETIME, SECTION, "exercise.toml", *PLANT, *OPERATOR}
     assert not any((ROOT / path).exists() for path in BLOCKS)
     assert len({path for path, _ in CHANGES}) == 8
 
@@ -141,6 +142,17 @@ def test_a_leak_takes_a_rack_out(copy):
         assert repair == 72 * (failures * 4 * HOUR + idle * HOUR // 6)
     shown = python(copy, "-m", "dcsim", "topology", "show", "leaky", "--gpus", "288", "--fail", "rack/2/manifold/0")
     assert "72 GPUs in 18 nodes down" in shown
+
+
+def test_an_operator_moves_spares(copy):
+    """The process of the page moves nodes between racks, jobs wait less, and it prints what the page says it does."""
+    printed = python(copy, "monday.py")
+    shown = PAGE.partition("\nIt prints\n\n```text\n")[2].partition("```")[0]
+    assert printed == shown
+    found = re.findall(r"^(\d+) nodes repaired, (\d+) moved: ([\d,]+) GPU-hours of waiting$", printed, re.MULTILINE)
+    (_, none, alone), (_, moved, helped) = found
+    assert (int(none), int(moved) > 20) == (0, True)
+    assert int(helped.replace(",", "")) < 0.9 * int(alone.replace(",", ""))
 
 
 def test_every_medium_shows_the_section(copy):
