@@ -73,7 +73,8 @@ class Demand:
             return 1.0
         parts, demand, _ = self.own[gang]
         others = np.maximum(self.traffic[parts] - demand * self.comm[gang], 0.0)
-        return float(stretch(self.total[parts], others, np.maximum(left[parts], LEAST)).max())
+        links = self.total[parts].tolist(), others.tolist(), np.maximum(left[parts], LEAST).tolist()
+        return max(map(stretch, *links))
 
 
 class Traffic:
