@@ -46,10 +46,6 @@ def play(program: Program, numbers: Sequence[int], compiled: bool, logs: int = 0
     """Play runs of a program, with compiled rules or with the rules as they are; ``logs``: as in ``Runs``."""
     world = World() if compiled else PlainWorld()
     runs = Runs(program, list(numbers), world, logs)
-    if program.plan.has_plant:
-        from dcsim.engine.compiled_clock_plant import PlantAnswers
-
-        runs.plant = PlantAnswers(runs)
     answer = ANSWER(lambda _, what, about, value: runs.answer(what, about, value))
     run = prepared(world, answer) if compiled else partial(play_plainly, world, runs)
     for row in range(len(numbers)):

@@ -9,6 +9,7 @@ from functools import cache
 from inspect import Parameter, Signature
 from typing import Any, NamedTuple, get_args, get_type_hints
 
+from dcsim.plant.tables import PlantTables
 from dcsim.program.records import DOORS, GROWING, NAMES, TABLE, TABLES, World
 
 
@@ -91,7 +92,8 @@ def compiled_world() -> Compiled:
         call.__signature__ = Signature(takes)  # type: ignore[attr-defined]
         return intrinsic(call)
 
-    translated = {World: a_world, int: types.int64, float: types.float64, bool: types.boolean, type(None): types.none}
+    translated = {World: a_world, PlantTables: a_world, int: types.int64, float: types.float64, bool: types.boolean}
+    translated[type(None)] = types.none
 
     def signature(rule: Any) -> Any:
         hints = get_type_hints(rule)

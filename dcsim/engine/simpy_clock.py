@@ -9,14 +9,15 @@ The compiled clock settles at once what nobody sees (``rules.alone``). Here ever
 somebody may look, or step in, before it is repaired.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from dcsim.engine import simpy_clock_processes as processes
 from dcsim.engine.simpy_clock_calendar import Box, Calendar, Entry, Waits
 from dcsim.engine.simpy_clock_rules import Hook, RunRules
 from dcsim.engine.simpy_clock_views import Views
-from dcsim.ledger import Accounts
+from dcsim.ledger import Accounts, Ledgers
+from dcsim.program.event_log import EventLog
 from dcsim.program.plain_world import PlainWorld
 from dcsim.program.program import LEDGER, Program, Runs
 from dcsim.program.records import (
@@ -66,14 +67,21 @@ class SimPyRun(Views):
     ``world``: the records of the run. The failures come from the scenario's seed and ``replication`` alone.
     """
 
-    def __init__(self, scenario: Scenario, replication: int = 0) -> None:
-        world = PlainWorld()
-        self.runs = Runs(Program(scenario), [replication], world)
-        self.scenario, self.plan, self.world = self.runs.plan.scenario, self.runs.plan, world
-        if self.plan.has_plant:
-            from dcsim.engine.compiled_clock_plant import PlantAnswers
+    def __init__(self, scenario: Scenario, replication: int = 0, events: bool = False) -> None:
+        """Make a run ready at its beginning; ``events``: it keeps the event log (see ``log``)."""
+        self._make_ready(Program(scenario), replication, events)
 
-            self.runs.plant = PlantAnswers(self.runs)
+    @classmethod
+    def of(cls, program: Program, replication: int) -> "SimPyRun":
+        """Return a run of a scenario that is made ready already."""
+        run = cls.__new__(cls)
+        run._make_ready(program, replication, False)
+        return run
+
+    def _make_ready(self, program: Program, replication: int, events: bool) -> None:
+        world = PlainWorld()
+        self.runs = Runs(program, [replication], world, 2 if events else 0)
+        self.scenario, self.plan, self.world = self.runs.plan.scenario, self.runs.plan, world
         world.answer = self.runs.answer_at_once
         self.runs.begin(0)
         world.take()
@@ -138,9 +146,14 @@ class SimPyRun(Views):
             self.run()
             self.call("end_run")
             self.call("close_run")
-            self.world.give(*LEDGER)
+            self.world.give(*LEDGER, *(("log",) if self.runs.logs else ()))
             self._accounts = self.runs.ledgers().verified(self.scenario.capacity_gpu_ms).account(0)
         return self._accounts
+
+    def log(self) -> EventLog:
+        """Play to the horizon, and return the event log; empty unless ``events`` were asked for."""
+        self.accounts()
+        return self.runs.log()
 
     # --- rules --------------------------------------------------------------------------------------------------------
 
@@ -265,3 +278,9 @@ class SimPyRun(Views):
 def simulate_by_simpy(scenario: Scenario, replication: int) -> Accounts:
     """Simulate one run by SimPy's clock; the ledger is verified to conserve N * H exactly."""
     return SimPyRun(scenario, replication).accounts()
+
+
+def simulate_many(scenario: Scenario, numbers: Sequence[int], monthly: bool = True) -> Ledgers:
+    """Simulate these runs, ascending, one after the other; see ``compiled_clock.simulate_many``."""
+    program = Program(scenario, monthly)
+    return Ledgers.of([SimPyRun.of(program, number).accounts() for number in numbers])

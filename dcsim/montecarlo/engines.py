@@ -77,11 +77,9 @@ def simulate_many(
     if simulate is not None:
         return Ledgers.of([simulate(sampled(scenario, number), number) for number in numbers])
     if engine.name == "simpy":
-        from dcsim.engine.replication import simulate as one
-
-        return Ledgers.of([one(sampled(scenario, number), number) for number in numbers])
-    from dcsim.engine.compiled_clock import simulate_many as play
-
+        from dcsim.engine.simpy_clock import simulate_many as play
+    else:
+        from dcsim.engine.compiled_clock import simulate_many as play
     if not scenario.uncertain:
         return play(scenario, numbers, engine.monthly)
     return Ledgers.joined([play(one, its, engine.monthly) for one, its in _by_sample(scenario, numbers)])

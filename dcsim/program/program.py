@@ -1,13 +1,15 @@
 """A scenario made ready once, and the tables of one of its runs with who answers what the rules ask."""
 
 import math
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from dcsim.hazards import Draws
 from dcsim.ledger import CAUSES, STATES, Ledgers
+from dcsim.plant.tables import CHANGING_PLANT
 from dcsim.program import records
+from dcsim.program.energisation import Energisation
 from dcsim.program.event_log import EventLog
 from dcsim.program.records import BLOCK, NAMES, NONE, World
 from dcsim.program.tables import CHANCES_AT_A_TIME, Tables, index_places, tables_of
@@ -33,19 +35,14 @@ CHANGING = (
     "rest_by_month",
     "kept_at",
     "by_cause",
+    "transfers",
+    "phases",
+    "sends_at",
+    "first_demand",
+    *CHANGING_PLANT,
 )
 """Tables that every run begins anew."""
 LEDGER = ("ledger", "overhead", "counted", "counts", "month_ledger", "cause_ledger")
-
-
-class AnswersOfPlant(Protocol):
-    """Who answers for the plant of a run."""
-
-    def begin(self) -> None:
-        """Set everything to t = 0 of a run."""
-
-    def answer(self, what: int, about: int, value: int) -> int:
-        """Answer a rule."""
 
 
 class Program:
@@ -83,7 +80,7 @@ class Runs:
         world.put("month_ledger", np.zeros((rows * months, len(STATES)), dtype=np.int64))
         world.put("cause_ledger", np.zeros((rows * causes, len(STATES)), dtype=np.int64))
         self.error: BaseException | None = None
-        self.plant: AnswersOfPlant | None = None
+        self.energisation = Energisation(self.plan)
         self.draws: list[Draws] = []
         self.chances: dict[int, np.random.Generator] = {}
         self.outcomes = self.lives = self.row = 0
@@ -115,8 +112,7 @@ class Runs:
             rows = world.tables["known"][:count]
             rows[:] = rows[np.argsort(rows["time"], kind="stable")]
         one["last_known"] = count
-        if self.plant is not None:
-            self.plant.begin()
+        self.energisation.begin(world.tables, self.numbers[row])
         if one["atom"][0]:
             index_places(world.tables)
 
@@ -163,9 +159,6 @@ class Runs:
             return self._more_outcomes(self.draws[about], BLOCK)
         elif what == records.CHANCES:
             self._more_chances(about)
-        elif what >= records.LOSE:
-            assert self.plant is not None
-            return self.plant.answer(what, about, value)
         elif what == records.LEVEL:
             return int(self.plan.scenario.jobs[about].recovery.level(value // 2, bool(value % 2)))
         return 0

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dcsim.ledger import STATE
+from dcsim.plant.tables import PLANT_TABLES, PlantTables
 from dcsim.units import MS_PER_MONTH
 
 # --- words --------------------------------------------------------------------------------------------------------
@@ -62,13 +63,7 @@ BLOCK = 256
     OUTCOMES,  # of a hazard: the next ones
     CHANCES,  # of a gang: the next ones
     LEVEL,  # that a gang rolls back to, with so many members struck
-    LOSE,  # a component of the plant: the nodes that are down then; of a hazard, or -1 - number of maintenance
-    RESTORE,  # it is back
-    POWER,  # of every node; whether any has less than it asks for
-    GATEWAYS,  # that are left
-    ENERGISE,  # a phase: whether it has power then
-    TRY_AGAIN,  # to energise the phases that were put off: whether any has power then
-) = range(12)
+) = range(6)
 """What a rule may ask Python (``rule.ask``)."""
 
 ABSENT, WHOLE, DETECT, WAIT, DRAIN, DONE = range(6)
@@ -126,17 +121,18 @@ ONE = _record(
     "known last_known window last_window "  # next failure and next window, and where they end
     "ages moving "  # sizes of `ages` and `moving`
     "failed repairs parts away pieces free_piece segments free_segment drains absences first_absence last_absence "
-    "has_plant has_traffic has_storage node capped plant_changed phases segments_of_network pods run error "
-    "plans months logs logged about about_where about_failure",
+    "has_plant has_traffic has_storage node capped plant_changed phases run error "
+    "demands free_demand touching plans months logs logged about about_where about_failure",
     "of_leaf of_pod",
 )
 """Single numbers. ``failed``, ``repairs``, ``parts``, ...: rows in use of these tables; ``free_piece``,
 ``free_segment``: first of those given back; ``atom``: GPUs of a place, 0: nothing has a place; ``rack``: places of a
 rack that holds spares, 0: none does; ``node``: places of a node; ``capped``: some power is
 short; ``of_leaf``, ``of_pod``: what a node asks of a leaf's
-uplinks, and a segment's uplinks of a pod's; ``run``: which of the runs; ``error``: Python could not answer; ``plans``:
-kinds of maintenance; ``months``: of the horizon, 0: they are not kept; ``logs``: 1: events, 2: places too; ``logged``:
-rows of the log; ``about_...``: what the log says of the time that is booked now."""
+uplinks, and a segment's uplinks of a pod's; ``run``: which of the runs; ``error``: Python could not answer;
+``free_demand``: first of the demands given back; ``touching``: size of it; ``plans``: kinds of maintenance; ``months``:
+of the horizon, 0: they are not kept; ``logs``: 1: events, 2: places too; ``logged``: rows of the log; ``about_...``:
+what the log says of the time that is booked now."""
 
 GANG = _record(
     "job gpus priority submit "
@@ -146,7 +142,7 @@ GANG = _record(
     "straggle powered network speed_0 speed_1 speed_2 computed_from first_segment last_segment "
     "weight_0 weight_1 weight_2 rest_0 rest_1 rest_2 "
     "writes held transfer late draining drain_number first_faulty last_faulty first_clean chances why "
-    "tally ready sends touched lowest highest months"
+    "tally ready sends touched lowest highest first_demand months"
 )
 """``pending``: members struck and not identified; ``open``: failures not identified; ``out``: members struck and not
 back. ``failover``, ``restore``: of the stretch since ``since``. ``kept``: ms of computing in its pieces, of which
@@ -167,11 +163,12 @@ TIER = _record("every write drain restore level_every level_period level_most")
 HAZARD = _record(
     "effect blast size part placed serves running keeps_ppb remembers ages stages requalify returns_job "
     "lemons retire_after window replace cured_by_repair components first_component "
-    "first_outcome used drawn first_slow plain",
-    "factor",
+    "first_outcome used drawn first_slow plain plant_kind",
+    "factor keeps",
 )
 """``size``, ``part``: places of a component and of what goes down with it; ``first_component``: row of its first
-component, NONE: they have no state; ``plain``: its failures may stand alone; ``first_slow``: a slow component."""
+component, NONE: they have no state; ``plain``: its failures may stand alone; ``first_slow``: a slow component;
+``plant_kind``, ``keeps``: of the plant's components that it takes, and the share that it leaves of one."""
 COMPONENT = _record("failed slow next_slow previous_slow lemon begin left life age row stopped strikes")
 """``slow``: its failure; ``begin``, ``left``: since when its clock runs, and the life left then."""
 AGE = _record("at hazard component")
@@ -192,13 +189,16 @@ DUE = _record("key number kind what further")
 PIECE = _record("ms gpus speed_0 speed_1 speed_2 below")
 SEGMENT = _record("computed_from speed_0 speed_1 speed_2 following")
 WINDOW = _record("at planned component since first_part first_place last_place first_drain last_drain out")
-PLANNED_WORK = _record("size serves drain duration")
+PLANNED_WORK = _record("size serves drain duration plant_kind")
 DRAINED_GANG = _record("gang number following")
 ABSENCE = _record("first_place last_place since free_since state awaited following why")
 TRANSFER = _record("active time left start at pace write turn", "limit rate")
 """A gang's load or write. ``left``: time that it still needs with storage to itself [ms * ppb]; ``turn``: what was
 planned in an earlier one is void; ``limit``, ``rate``: with storage to itself, and now [GB/s]."""
-PHASE = _record("date dark")
+PHASE = _record("date first_rack end_rack put_off")
+"""Of energisation: racks, none: the grid; ``put_off``: its date has come, but its power would have tripped others."""
+DEMAND = _record("gang part next_of_gang next_of_part", "demand")
+"""What a gang asks of the uplinks of a segment or a pod; of one part, by gang."""
 CHANCE = _record("back extra", "cover")
 COUNTED = _record("strikes asked finished last_finish")
 COUNTS = _record("failures drawn logged")
@@ -249,27 +249,7 @@ TABLES: dict[str, tuple[np.dtype[Any], int]] = {
     "absences": (ABSENCE, 1),
     "transfers": (TRANSFER, 1),  # by gang
     "phases": (PHASE, 1),  # of energisation
-    "down": (np.dtype(np.bool_), 1),  # nodes that the plant does not serve
-    "changed": (np.dtype(np.int64), 1),  # nodes that the last change of the plant took down
-    "reach": (
-        np.dtype(np.int64),
-        1,
-    ),  # ranges of nodes, segments and pods that it reaches; whether power may change
-    "node_power": (np.dtype(np.int64), 1),  # parts per billion that each node gets
-    "access": (np.dtype(np.float64), 1),  # of every node: share of its links that is left
-    "leaf": (np.dtype(np.float64), 1),  # of every segment: of the uplinks of its worst leaf
-    "core": (np.dtype(np.float64), 1),  # of every pod: of its uplinks
-    "domain_of": (np.dtype(np.int64), 1),  # of every node: its NVLink domain
-    "segment_of": (np.dtype(np.int64), 1),  # of every node
-    "pod_of": (np.dtype(np.int64), 1),  # of every segment
     "sends_at": (np.dtype(np.int64), 1),  # of every place: the gang that sends from it, NONE
-    "segment_demand": (np.dtype(np.float64), 2),  # by gang and segment
-    "segment_total": (np.dtype(np.float64), 1),
-    "segment_traffic": (np.dtype(np.float64), 1),  # of it, in the mean over time
-    "pod_demand": (np.dtype(np.float64), 2),
-    "pod_total": (np.dtype(np.float64), 1),
-    "pod_traffic": (np.dtype(np.float64), 1),
-    "capacity": (np.dtype(np.float64), 1),  # of the gateways that are left, one number [GB/s]
     "by_month": (np.dtype(np.int64), 2),  # by month and state
     "weight_by_month": (np.dtype(np.int64), 2),  # by job and month: GPU-ms at full speed
     "rest_by_month": (np.dtype(np.int64), 2),  # and what is left, in parts per billion of it
@@ -282,20 +262,26 @@ TABLES: dict[str, tuple[np.dtype[Any], int]] = {
     "overhead": (np.dtype(np.int64), 2),  # by run and owner, and by cause
     "counted": (COUNTED, 1),  # by run and owner
     "counts": (COUNTS, 1),  # by run
+    "demands": (DEMAND, 1),  # of gangs that send
+    "first_demand": (np.dtype(np.int64), 1),  # of every segment, then of every pod
+    "total_demand": (np.dtype(np.float64), 1),  # of every segment, then of every pod: the sum
+    "mean_traffic": (np.dtype(np.float64), 1),  # of it, in the mean over time
+    "touching": (np.dtype(np.int64), 1),  # gangs that a change of traffic is about
+    **PLANT_TABLES,
 }
 """Name -> record or number, and how many indices it has."""
 NAMES = tuple(TABLES)
 TABLE = {name: number for number, name in enumerate(NAMES)}
 GROWING = frozenset(
     ("failures", "parts", "repairs", "due", "ages", "outcomes", "stage_times", "lives", "first_life", "pieces")
-) | {"segments", "drains", "absences", "log"}
+) | {"segments", "drains", "absences", "demands", "log"}
 """Tables that may lie elsewhere after ``ask``; all others stay where they are while a run is played."""
 DOORS = 3 * len(NAMES) + 1
 """Where the addresses of compiled rules begin, behind those of tables and of the function that answers."""
 MOST_DOORS = 256
 
 
-class World:
+class World(PlantTables):
     """The tables of one run, by name, and who answers what the rules ask.
 
     ``addresses``: where each table lies, how many rows and columns it has; then the address of a C function that
@@ -321,7 +307,3 @@ class World:
 
     def show(self, name: str, low: int, high: int) -> None:
         """An answer has written to rows of a table, or made room for more."""
-
-    def __getattr__(self, name: str) -> Any:
-        """Tables are attributes in plain and in compiled rules; here they are in ``tables``."""
-        raise AttributeError(name)

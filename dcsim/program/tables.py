@@ -9,9 +9,13 @@ from numpy.typing import NDArray
 from dcsim.hazards import Hazard
 from dcsim.hazards.hazard import SERVED
 from dcsim.ledger import STATES
+from dcsim.plant.changes import begin_shares
+from dcsim.plant.state import as_arrays, shown
+from dcsim.plant.tables import plant_tables
 from dcsim.program import records
 from dcsim.program.records import FREE, NEVER, NONE, PPB, TABLES
 from dcsim.scenario import Plan
+from dcsim.topology import PLANT_KINDS
 
 EFFECTS = {
     "interrupt": records.INTERRUPT,
@@ -40,6 +44,8 @@ def tables_of(plan: Plan, monthly: bool = True) -> Tables:
     _hazards(plan, atom, tables)
     _places(plan, atom, tables)
     _maintenance(plan, atom, tables)
+    if plan.has_plant:
+        _plant(plan, atom, tables)
     for name, (dtype, indices) in TABLES.items():
         if name not in tables:
             shape: tuple[int, ...] = (ROOM, 1) if indices == 2 else (ROOM,)
@@ -97,6 +103,7 @@ def _one(plan: Plan, atom: int, monthly: bool, tables: Tables) -> None:
         "free_segment": NONE,
         "first_absence": NONE,
         "last_absence": NONE,
+        "free_demand": NONE,
     }.items():
         one[name] = value
 
@@ -201,7 +208,7 @@ def _gangs(plan: Plan, tables: Tables) -> None:
         gangs[name] = PPB
     for name in ("short_since", "finish", "level", "piece", "first_segment", "last_segment"):
         gangs[name] = NONE
-    for name in ("first_faulty", "last_faulty", "first_clean", "why"):
+    for name in ("first_faulty", "last_faulty", "first_clean", "why", "first_demand"):
         gangs[name] = NONE
     gangs["chances"] = CHANCES_AT_A_TIME
     chancy = bool(tables["jobs"]["chancy"].any())
@@ -285,6 +292,8 @@ def _of_hazard(hazard: Hazard) -> dict[str, Any]:
         "cured_by_repair": lemons is not None and lemons.cured_by == "repair",
         "first_slow": NONE,
         "factor": 1.0 if lemons is None else lemons.factor,
+        "plant_kind": PLANT_KINDS.index(hazard.component) if hazard.serves else NONE,
+        "keeps": hazard.keeps or 0.0,
     }
 
 
@@ -328,9 +337,58 @@ def _maintenance(plan: Plan, atom: int, tables: Tables) -> None:
         line = planned[number]
         line["drain"], line["duration"] = work.drain, work.duration
         line["serves"] = work.component in SERVED
+        line["plant_kind"] = PLANT_KINDS.index(work.component) if work.component in SERVED else NONE
         line["size"] = 0 if work.component in SERVED else topology.gpus_per(work.component) // atom
     listed = np.array(list(plan.windows()), dtype=np.int64).reshape(-1, 3)
     windows = tables["windows"] = np.zeros(max(1, len(listed)), dtype=records.WINDOW)
     for column, name in enumerate(("at", "planned", "component")):
         windows[: len(listed)][name] = listed[:, column]
     tables["one"]["last_window"] = len(listed)
+
+
+# --- the plant ------------------------------------------------------------------------------------------------------
+
+
+def _plant(plan: Plan, atom: int, tables: Tables) -> None:
+    scenario, topology = plan.scenario, plan.topology
+    description = topology.description
+    one = tables["one"]
+    one["has_plant"] = True
+    one["has_traffic"] = bool(description.fabric and any(job.comm for job in scenario.jobs))
+    one["has_storage"] = bool(description.storage and any(job.storage for job in scenario.jobs))
+    one["node"], one["phases"] = topology.gpus_per_node // atom, len(scenario.energisation)
+    tables["phases"] = np.zeros(max(1, len(scenario.energisation)), dtype=records.PHASE)
+    for line, racks in zip(tables["phases"], plan.phase_racks, strict=False):
+        line["first_rack"], line["end_rack"] = racks
+    tables["transfers"] = np.zeros(len(plan.gangs), dtype=records.TRANSFER)
+    tables |= plant_tables(topology, _keeps(plan))
+    plant = shown(tables)
+    begin_shares(plant)
+    tables["plant"] = as_arrays(plant)
+    if one["has_traffic"][0]:
+        _traffic(plan, tables)
+
+
+def _keeps(plan: Plan) -> dict[str, list[float]]:
+    """Return the shares that failures, maintenance and energisation may leave, by kind of component."""
+    scenario = plan.scenario
+    found = [(hazard.component, hazard.keeps or 0.0) for hazard in scenario.hazards if hazard.serves]
+    found += [(planned.component, 0.0) for planned in scenario.maintenance if planned.component in SERVED]
+    found += [("site-feed", 0.0) for phase in scenario.energisation if not phase.racks]
+    kinds = dict.fromkeys(kind for kind, _ in found)
+    return {kind: sorted({share for other, share in found if other == kind}) for kind in kinds}
+
+
+def _traffic(plan: Plan, tables: Tables) -> None:
+    fabric, one, plant = plan.topology.description.fabric, tables["one"], tables["plant"][0]
+    assert fabric is not None
+    parts = int(plant["segments"] + plant["pods"])
+    tables["first_demand"] = np.full(parts, NONE, dtype=np.int64)
+    tables["total_demand"], tables["mean_traffic"] = np.zeros(parts), np.zeros(parts)
+    tables["touching"] = np.zeros(len(plan.gangs), dtype=np.int64)
+    tables["sends_at"] = np.full(len(tables["owner"]), NONE, dtype=np.int64)
+    spine, core = fabric.spine, fabric.core
+    uplinks = fabric.leaf.uplinks * fabric.uplink_rate
+    one["of_leaf"] = fabric.nics // fabric.rails * fabric.port / fabric.homes / uplinks if spine else 0.0
+    pod = spine.count * spine.uplinks * fabric.core_rate if spine and core else 0.0
+    one["of_pod"] = fabric.leaves * uplinks / pod if pod else 0.0

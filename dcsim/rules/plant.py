@@ -1,19 +1,25 @@
-"""The plant: who leaves service with it, who comes back, when racks have power, and how fast the others run."""
+"""The plant: who leaves service with it, who comes back, when racks have power, and how fast the others run.
 
+What is left of it, and which nodes are down, say the rules of ``dcsim.plant``: whoever asks about one failure calls the
+same ones.
+"""
+
+from types import FunctionType, ModuleType
+
+from dcsim.fabric import wiring
+from dcsim.plant import changes, left, network, supply
+from dcsim.plant.changes import lose_part, restore_part, switch_racks
+from dcsim.plant.tables import SITE_FEED
 from dcsim.program.records import (
     ADMIT,
     BACK,
     CANNOT_START,
-    ENERGISE,
     FREE,
     GETS_POWER,
-    LOSE,
     MAKE_ROOM,
     NONE,
     OUT,
-    RESTORE,
     TABLE,
-    TRY_AGAIN,
     WHOLE,
     World,
 )
@@ -29,6 +35,12 @@ from dcsim.rules.rule import ask, rule
 from dcsim.rules.storage import gateways_have_changed, transfers_begin
 
 ABSENCES_TABLE = TABLE["absences"]
+PLANT_RULES: tuple[ModuleType, ...] = (wiring, left, network, supply, changes)
+"""Rules that lie lower in the house; here they become rules of a run."""
+for module in PLANT_RULES:
+    for each in vars(module).values():
+        if isinstance(each, FunctionType) and each.__module__ == module.__name__:
+            rule(each)
 
 # --- out and back ---------------------------------------------------------------------------------------------------
 
@@ -39,10 +51,13 @@ def loses(w: World, what: int, component: int) -> None:
 
     ``what``: the hazard, or -1 - number of the maintenance.
     """
-    nodes = ask(w, LOSE, what, component)
-    w.one.plant_changed = max(w.one.plant_changed, w.reach[6])
+    if what >= 0:
+        lose_part(w, w.hazards[what].plant_kind, component, w.hazards[what].keeps)
+    else:
+        lose_part(w, w.planned[-1 - what].plant_kind, component, 0.0)
+    w.one.plant_changed = max(w.one.plant_changed, w.plant.short_of_power)
     w.one.moving = 0
-    for number in range(nodes):
+    for number in range(w.plant.went_down):
         node = w.changed[number]
         for place in range(node * w.one.node, (node + 1) * w.one.node):
             if w.owner[place] != OUT:
@@ -52,8 +67,11 @@ def loses(w: World, what: int, component: int) -> None:
 @rule
 def restores(w: World, what: int, component: int) -> None:
     """A component of the plant is back."""
-    ask(w, RESTORE, what, component)
-    w.one.plant_changed = max(w.one.plant_changed, w.reach[6])
+    if what >= 0:
+        restore_part(w, w.hazards[what].plant_kind, component, w.hazards[what].keeps)
+    else:
+        restore_part(w, w.planned[-1 - what].plant_kind, component, 0.0)
+    w.one.plant_changed = max(w.one.plant_changed, w.plant.short_of_power)
 
 
 @rule
@@ -218,7 +236,7 @@ def plant_has_changed(w: World, everywhere: bool, now: int) -> None:
 @rule
 def gives_back(w: World, everywhere: bool, now: int) -> None:
     """Something of the plant is back: so is what it serves, and the phases that it was too weak for."""
-    if ask(w, TRY_AGAIN, 0, 0):
+    if try_again(w, now):
         everywhere = True
         w.one.plant_changed = 1
     come_up(w, now)
@@ -226,12 +244,41 @@ def gives_back(w: World, everywhere: bool, now: int) -> None:
 
 
 @rule
+def try_again(w: World, now: int) -> bool:
+    """Energise the phases that were put off, if they trip nobody any more; each that succeeds may help those before."""
+    found, phase = False, 0
+    while phase < w.one.phases:
+        if w.phases[phase].put_off and has_power(w, phase, now):
+            found = True
+            phase = 0
+        else:
+            phase += 1
+    return found
+
+
+@rule
+def has_power(w: World, phase: int, now: int) -> bool:
+    """Energise a phase; if its racks would trip somebody, they stay dark, and the phase is put off."""
+    p = w.phases[phase]
+    p.put_off = 0
+    if p.end_rack:
+        switch_racks(w, p.first_rack, p.end_rack, 0)
+        if w.plant.went_down:
+            switch_racks(w, p.first_rack, p.end_rack, 1)
+            p.put_off = 1
+    else:
+        for feed in range(w.plant.site_feeds):
+            restore_part(w, SITE_FEED, feed, 0.0)
+    if w.one.logs and not p.put_off:
+        note_phase(w, phase, False, now)
+    return bool(not p.put_off)
+
+
+@rule
 def energise(w: World, phase: int, now: int) -> None:
     """A phase has power, unless that trips somebody: then it is put off until something of the plant is back."""
-    if ask(w, ENERGISE, phase, 0):
+    if has_power(w, phase, now):
         w.one.plant_changed = 1
-        if w.one.logs:
-            note_phase(w, phase, False, now)
         gives_back(w, True, now)
 
 

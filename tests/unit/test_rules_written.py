@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 
 from dcsim.engine.compiled_rules import cache_folder, called_by, doors, fingerprint, in_order, modules
+from dcsim.plant.tables import PlantTables
 from dcsim.program.records import DOORS, MOST_DOORS, NAMES, TABLES, World
 from dcsim.rules import happenings
 from dcsim.rules.rule import RULES
 
 assert happenings  # it imports every rule
-KINDS = {World, int, float, bool, type(None)}
+KINDS = {World, PlantTables, int, float, bool, type(None)}
 TREES = {module.__name__: ast.parse(inspect.getsource(module)) for module in modules()}
 FUNCTIONS = [node for tree in TREES.values() for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
 
