@@ -1,4 +1,4 @@
-"""The compiled clock on shipped scenarios, without numba too. Its integers are held in tests/golden and by SimPy's clock."""
+"""The compiled clock without numba. Its integers are held in tests/golden, and by SimPy's clock."""
 
 import os
 import subprocess

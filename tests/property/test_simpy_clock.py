@@ -36,7 +36,7 @@ def by_simpy(scenario: Scenario, numbers: list[int]) -> Ledgers:
 def differences(scenario: Scenario, first: int) -> list[str]:
     """Return the names of the columns in which SimPy's clock and the one heap differ: the same rules, two orders."""
     numbers = [first, first + 1]
-    one_heap = play(Program(scenario), numbers, False).verified(scenario.capacity_gpu_ms)
+    one_heap = play(Program(scenario), numbers, False).ledgers().verified(scenario.capacity_gpu_ms)
     return unequal(by_simpy(scenario, numbers), one_heap)
 
 
