@@ -10,6 +10,7 @@ from dcsim.program.records import (
     DRAINS,
     FREE,
     IN_MAINTENANCE,
+    IN_REPAIR,
     IS_WITHDRAWN,
     MAKE_ROOM,
     NEVER,
@@ -26,7 +27,7 @@ from dcsim.rules.allocation import call_service, leave_queue, want
 from dcsim.rules.booking import book, change_free
 from dcsim.rules.due import push, push_age
 from dcsim.rules.gangs import has_drained, stalls_for, stop
-from dcsim.rules.log import is_about, note_drain, note_out, note_part
+from dcsim.rules.log import is_about, note_drain, note_neighbours, note_out, note_part
 from dcsim.rules.movements import have_left, have_moved
 from dcsim.rules.network import gang_has_changed
 from dcsim.rules.parts import parts_from
@@ -221,6 +222,8 @@ def move_free(w: World, place: int, to: int, now: int) -> bool:
             swap_components(w, hazard, place, to)
     set_owner(w, place, OUT)
     set_owner(w, to, FREE)
+    if w.one.logs > 1:
+        note_neighbours(w, place, 1, w.whose[place], IN_REPAIR, f.hazard, f.number, now)
     w.one.moving = 0
     move_to(w, min(place, to))
     move_to(w, max(place, to))
