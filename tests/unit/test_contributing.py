@@ -101,7 +101,7 @@ def test_the_page_has_its_files():
     """A strategy, a lifetime, a topology with a new part, a section, and two scenarios; none of them exists yet."""
     assert set(BLOCKS) == {STRATEGY, LIFETIME, SECTION, "exercise.toml", *PLANT}
     assert not any((ROOT / path).exists() for path in BLOCKS)
-    assert len({path for path, _ in CHANGES}) == 8
+    assert len({path for path, _ in CHANGES}) == 7
 
 
 @pytest.mark.parametrize("contract", CONTRACTS)
