@@ -11,8 +11,9 @@ from dcsim.plant.tables import CHANGING_PLANT
 from dcsim.program import records
 from dcsim.program.energisation import Energisation
 from dcsim.program.event_log import EventLog
-from dcsim.program.records import BLOCK, NAMES, NONE, World
-from dcsim.program.tables import CHANCES_AT_A_TIME, Tables, index_places, tables_of
+from dcsim.program.place_tables import count_sold_out, index_places
+from dcsim.program.records import BLOCK, NAMES, NONE, Tables, World
+from dcsim.program.tables import CHANCES_AT_A_TIME, tables_of
 from dcsim.scenario import Plan, Scenario
 from dcsim.scenario.plan import plan
 
@@ -35,6 +36,9 @@ CHANGING = (
     "rest_by_month",
     "kept_at",
     "by_cause",
+    "domains",
+    "out_planned",
+    "available",
     "transfers",
     "phases",
     "sends_at",
@@ -43,7 +47,7 @@ CHANGING = (
     *CHANGING_PLANT,
 )
 """Tables that every run begins anew."""
-LEDGER = ("ledger", "overhead", "counted", "counts", "month_ledger", "cause_ledger")
+LEDGER = ("ledger", "overhead", "counted", "counts", "month_ledger", "cause_ledger", "sold_ledger")
 
 
 class Program:
@@ -79,6 +83,8 @@ class Runs:
         months = int(program.tables["one"]["months"][0])
         causes = len(program.tables["by_cause"]) if months else 0
         world.put("month_ledger", np.zeros((rows * months, len(STATES)), dtype=np.int64))
+        shape = (rows * months, program.tables["available"].shape[1]) if program.tables["one"]["sold"][0] else (0, 0)
+        world.put("sold_ledger", np.zeros(shape, dtype=np.int64))
         world.put("cause_ledger", np.zeros((rows * causes, len(STATES)), dtype=np.int64))
         self.error: BaseException | None = None
         self.energisation = Energisation(self.plan)
@@ -116,6 +122,7 @@ class Runs:
         self.energisation.begin(world.tables, self.numbers[row])
         if one["atom"][0]:
             index_places(world.tables)
+        count_sold_out(world.tables)
 
     def _known(self, number: int, draws: Draws, placed: bool, first: int) -> int:
         """Put the failures of a hazard that are known beforehand behind others, and draw what follows them."""
@@ -242,6 +249,7 @@ class Runs:
             last_finish_ms=column("last_finish"),
             gpu_ms_by_month=tables["month_ledger"].reshape(rows, -1, len(STATES)),
             gpu_ms_by_cause=tables["cause_ledger"].reshape(rows, -1, len(STATES)),
+            available_domains=tables["sold_ledger"].reshape(rows, -1, max(1, tables["sold_ledger"].shape[1])),
         )
 
 

@@ -124,7 +124,8 @@ ONE = _record(
     "ages moving "  # sizes of `ages` and `moving`
     "failed repairs parts away pieces free_piece segments free_segment drains absences first_absence last_absence "
     "has_plant has_traffic has_storage node capped plant_changed phases run error "
-    "demands free_demand touching group sendings plans months logs logged about about_where about_failure",
+    "demands free_demand touching group sendings plans months logs logged about about_where about_failure "
+    "now sold lets planned_out",
     "of_leaf of_pod",
 )
 """Single numbers. ``failed``, ``repairs``, ``parts``, ...: rows in use of these tables; ``free_piece``,
@@ -135,7 +136,8 @@ uplinks, and a segment's uplinks of a pod's; ``run``: which of the runs; ``error
 ``free_demand``: first of the demands given back; ``touching``: size of it; ``group``: places of a group; ``sendings``:
 so many times has a gang begun to send; ``plans``: kinds of maintenance; ``months``: of the horizon, 0: they are not
 kept; ``logs``: 1: events, 2: places too; ``logged``: rows of the log; ``about_...``: what the log says of the time that
-is booked now."""
+is booked now; ``now``: the time [ms]; ``sold``: places of what is sold, 0: nothing is; ``lets``: how many of them may
+be out of service; ``planned_out``: what leaves service does so for maintenance."""
 
 GANG = _record(
     "job gpus priority submit "
@@ -194,6 +196,10 @@ SEGMENT = _record("computed_from speed_0 speed_1 speed_2 following")
 WINDOW = _record("at planned component since first_part first_place last_place first_drain last_drain out")
 PLANNED_WORK = _record("size serves drain duration plant_kind")
 DRAINED_GANG = _record("gang number following")
+DOMAIN = _record("out planned month down down_unplanned since since_unplanned")
+"""What is sold. ``out``, ``planned``: of its places, out of service, and those of them for maintenance; ``month``:
+whose times follow; ``down``: in this month so far [ms]; ``since``: when it was lost, NEVER: it is there.
+``..._unplanned``: without maintenance."""
 ABSENCE = _record("first_place last_place since free_since state awaited following why")
 TRANSFER = _record("active time left start at pace write turn", "limit rate")
 """A gang's load or write. ``left``: time that it still needs with storage to itself [ms * ppb]; ``turn``: what was
@@ -259,6 +265,11 @@ TABLES: dict[str, tuple[np.dtype[Any], int]] = {
     "kept_at": (np.dtype(np.int64), 2),  # by gang and month: position at its end
     "by_cause": (np.dtype(np.int64), 2),  # by hazard, maintenance, and then all else; and by state
     "log": (LOG, 1),
+    "domains": (DOMAIN, 1),
+    "out_planned": (np.dtype(np.int64), 1),  # of every place: whether it is out for maintenance
+    "allowed": (np.dtype(np.int64), 2),  # by month and availability: ms that what is sold may be lost
+    "available": (np.dtype(np.int64), 2),  # by month: domains of each availability, then of each without maintenance
+    "sold_ledger": (np.dtype(np.int64), 2),  # by run and month: the same, what comes out
     "month_ledger": (np.dtype(np.int64), 2),  # by run and month, and by state: what comes out
     "cause_ledger": (np.dtype(np.int64), 2),  # by run and cause, and by state
     "ledger": (np.dtype(np.int64), 2),  # by run and owner, and by state: what comes out
@@ -274,6 +285,8 @@ TABLES: dict[str, tuple[np.dtype[Any], int]] = {
     **PLANT_TABLES,
 }
 """Name -> record or number, and how many indices it has."""
+Tables = dict[str, NDArray[Any]]
+"""Name -> table."""
 NAMES = tuple(TABLES)
 TABLE = {name: number for number, name in enumerate(NAMES)}
 GROWING = frozenset(

@@ -1,6 +1,5 @@
 """A scenario as tables: what never changes, and how everything is at t = 0."""
 
-from math import gcd
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,8 @@ from dcsim.plant.changes import begin_shares
 from dcsim.plant.state import as_arrays, shown
 from dcsim.plant.tables import plant_tables
 from dcsim.program import records
-from dcsim.program.records import FREE, NEVER, NONE, PPB, TABLES
+from dcsim.program.place_tables import atom_of, place_tables, sold_tables
+from dcsim.program.records import NEVER, NONE, PPB, TABLES, Tables
 from dcsim.scenario import Plan
 from dcsim.topology import PLANT_KINDS
 
@@ -27,7 +27,6 @@ EFFECTS = {
 CHANCES_AT_A_TIME = 16
 ROOM = 64
 """Rows that growing tables have at first (assumed)."""
-Tables = dict[str, NDArray[Any]]
 
 
 def tables_of(plan: Plan, monthly: bool = True) -> Tables:
@@ -42,7 +41,8 @@ def tables_of(plan: Plan, monthly: bool = True) -> Tables:
     _jobs(plan, tables)
     _gangs(plan, tables)
     _hazards(plan, atom, tables)
-    _places(plan, atom, tables)
+    place_tables(plan, atom, tables)
+    sold_tables(plan, atom, tables)
     _maintenance(plan, atom, tables)
     if plan.has_plant:
         _plant(plan, atom, tables)
@@ -51,30 +51,6 @@ def tables_of(plan: Plan, monthly: bool = True) -> Tables:
             shape: tuple[int, ...] = (ROOM, 1) if indices == 2 else (ROOM,)
             tables[name] = np.zeros(shape, dtype=dtype)
     return tables
-
-
-def atom_of(plan: Plan) -> int:
-    """Return the GPUs of a place, the greatest common divisor of all that moves together; 0: nothing has a place."""
-    scenario, topology = plan.scenario, plan.topology
-    held = scenario.cluster.in_rack_spares
-    if not (any(hazard.placed for hazard in scenario.hazards) or scenario.maintenance or held or plan.has_plant):
-        return 0
-    sizes = [scenario.cluster.gpus, *(gang.gpus for gang in plan.gangs)]
-    if plan.has_plant:
-        sizes.append(topology.gpus_per_node)  # the smallest thing that the plant serves
-    for hazard in scenario.hazards:
-        if hazard.serves:
-            continue
-        if hazard.placed:
-            sizes.append(topology.gpus_per(hazard.component))
-        typed = hazard.blast if isinstance(hazard.blast, int) else None
-        sizes.append(typed or topology.gpus_per(hazard.struck_part or "gpu"))
-    sizes += [
-        topology.gpus_per(planned.component) for planned in scenario.maintenance if planned.component not in SERVED
-    ]
-    if held:
-        sizes += [held, topology.gpus_per_rack]
-    return gcd(*sizes)
 
 
 def _one(plan: Plan, atom: int, monthly: bool, tables: Tables) -> None:
@@ -295,43 +271,6 @@ def _of_hazard(hazard: Hazard) -> dict[str, Any]:
         "plant_kind": PLANT_KINDS.index(hazard.component) if hazard.serves else NONE,
         "keeps": hazard.keeps or 0.0,
     }
-
-
-def _places(plan: Plan, atom: int, tables: Tables) -> None:
-    cluster = plan.scenario.cluster
-    atoms = cluster.gpus // atom if atom else 1
-    owner = tables["owner"] = np.full(atoms, FREE, dtype=np.int64)
-    for name in ("whose", "next_place", "next_faulty"):
-        tables[name] = np.full(atoms, NONE, dtype=np.int64)
-    tables["moving"] = np.zeros(atoms, dtype=np.int64)
-    blocks = -(-atoms // records.BLOCK_OF_PLACES)
-    tables["free_in_block"] = np.zeros(blocks, dtype=np.int64)
-    tables["free_in_group"] = np.zeros(-(-blocks // records.BLOCK_OF_PLACES), dtype=np.int64)
-    held = cluster.in_rack_spares
-    tables["holes"] = np.zeros((len(plan.gangs) if held else 1, plan.topology.racks if held else 1), dtype=np.int64)
-    if not atom:
-        return
-    seats = plan.seats[::atom] // atom
-    for gang, place in zip(plan.gangs, plan.places.tolist(), strict=True):
-        if place >= 0:
-            owner[seats[place // atom : (place + gang.gpus) // atom]] = gang.index
-
-
-def index_places(tables: Tables) -> None:
-    """Count the free places block by block, and note between which places those of every gang lie."""
-    owner, gangs = tables["owner"], tables["gangs"]
-    size = records.BLOCK_OF_PLACES
-    free = np.flatnonzero(owner == FREE)
-    for name, width in (("free_in_block", size), ("free_in_group", size * size)):
-        tables[name][:] = np.bincount(free // width, minlength=len(tables[name]))
-    gangs["lowest"], gangs["highest"] = len(owner), NONE
-    held = np.flatnonzero(owner >= 0)
-    np.minimum.at(gangs["lowest"], owner[held], held)
-    np.maximum.at(gangs["highest"], owner[held], held)
-    if tables["one"]["has_traffic"][0]:
-        groups = held // tables["one"]["group"][0]
-        bits = np.left_shift(1, groups % records.GROUPS)
-        np.bitwise_or.at(tables["lies_in"], (owner[held], groups // records.GROUPS), bits)
 
 
 def _maintenance(plan: Plan, atom: int, tables: Tables) -> None:

@@ -139,7 +139,9 @@ def withdraw(w: World, window: int, now: int) -> None:
             if not g.draining:
                 g.ready = 1
     if w.one.moving:
+        w.one.planned_out = 1
         take_out(w)
+        w.one.planned_out = 0
         note_out(w, first, IN_MAINTENANCE, w.one.hazards + v.planned, NONE, now)
         if serves:
             new_absence(w, first, now, now, IN_MAINTENANCE, 0, w.one.hazards + v.planned)

@@ -6,6 +6,7 @@ Rules that are about some places put them into ``moving``, ascending. Places tha
 
 from dcsim.program.records import BLOCK_OF_PLACES, FREE, GROUPS, NONE, OUT, World
 from dcsim.rules.rule import rule
+from dcsim.rules.sold import count_sold
 
 
 @rule
@@ -83,6 +84,8 @@ def set_owner(w: World, place: int, owner: int) -> None:
             w.holes[before, rack] += 1
         if owner >= 0:
             w.holes[owner, rack] -= 1
+    if w.one.sold and (w.owner[place] == OUT) != (owner == OUT):
+        count_sold(w, place, owner == OUT)
     if w.owner[place] == FREE:
         count_free(w, place, -1)
     w.owner[place] = owner

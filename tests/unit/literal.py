@@ -1,5 +1,7 @@
 """Tiny scenarios with hand-chosen failures, for tests that state every account as arithmetic. Times in ms."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from unittest.mock import patch
 
@@ -77,6 +79,14 @@ def scenario(gpus: int, *jobs: Any, hazards: Any = None, node: int = 1, rack: in
     )
 
 
+@contextmanager
+def chosen(failures: list[list[Struck]]) -> Iterator[None]:
+    """Let every run have these failures, a list for each hazard; rules draw none by themselves."""
+    draws = patch.object(Plan, "draws", lambda plan, replication: [*map(Chosen, plan.scenario.hazards, failures)])
+    with draws, patch("dcsim.engine.compiled_clock.proven_laws", return_value=(), create=True):
+        yield
+
+
 def expect(
     tiny: Scenario,
     failures: list[list[Struck]],
@@ -89,7 +99,7 @@ def expect(
     ``failures``: a list for each hazard; ``strikes`` by job; ``effective``: failures counted.
     """
     wanted = {owner: {state: gpu_ms for state, gpu_ms in row.items() if gpu_ms} for owner, row in books.items()}
-    with patch.object(Plan, "draws", lambda plan, replication: [*map(Chosen, plan.scenario.hazards, failures)]):
+    with chosen(failures):
         for simulate in (engine.simulate, engine.simulate_by_simpy, reference.simulate):
             accounts = simulate(tiny, 0)
             found = {

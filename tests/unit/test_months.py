@@ -1,14 +1,12 @@
 """The ledger by month and by cause, each number as arithmetic."""
 
-from unittest.mock import patch
-
 import numpy as np
 import pytest
 
 from dcsim.engine.compiled_clock import simulate_many
 from dcsim.ledger import STATES, Ledgers
-from dcsim.scenario import Plan, Scenario
-from tests.unit.literal import Chosen, Struck, hazard, job, scenario
+from dcsim.scenario import Scenario
+from tests.unit.literal import Struck, chosen, hazard, job, scenario
 
 H = 3_600_000
 MONTH = 720 * H
@@ -17,7 +15,7 @@ TWO = {"horizon": 2 * MONTH}
 
 def played(tiny: Scenario, failures: list[list[Struck]]) -> Ledgers:
     """One run with these failures for each hazard."""
-    with patch.object(Plan, "draws", lambda plan, replication: [*map(Chosen, plan.scenario.hazards, failures)]):
+    with chosen(failures):
         return simulate_many(tiny, [0])
 
 
@@ -142,7 +140,7 @@ def test_maintenance_is_a_cause() -> None:
 def test_they_can_be_left_out() -> None:
     """Without months there are no rows, and the ledger is the same."""
     tiny = scenario(5, gang(), spares=1, **TWO)
-    with patch.object(Plan, "draws", lambda plan, replication: [Chosen(plan.scenario.hazards[0], [(725 * H, 0, H)])]):
+    with chosen([[(725 * H, 0, H)]]):
         kept, left_out = simulate_many(tiny, [0]), simulate_many(tiny, [0], monthly=False)
     assert left_out.gpu_ms_by_month.shape == (1, 0, len(STATES))
     assert left_out.gpu_ms_by_cause.shape == (1, 0, len(STATES))

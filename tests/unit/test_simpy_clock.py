@@ -1,7 +1,5 @@
 """A run by SimPy's clock: stepped, watched and extended; each expectation by hand."""
 
-from unittest.mock import patch
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,15 +8,15 @@ from dcsim.engine import SimPyRun
 from dcsim.ledger import STATE
 from dcsim.program.records import FREE, OUT
 from dcsim.rules.rule import RULES
-from dcsim.scenario import Plan, Scenario
+from dcsim.scenario import Scenario
 from tests.property.full_scenarios import full_scenarios
 from tests.property.plant_scenarios import plant_scenarios
-from tests.unit.literal import Chosen, hazard, job, scenario
+from tests.unit.literal import chosen, hazard, job, scenario
 
 
 def run_of(tiny, *failures, events=False):
     """A run with hand-chosen failures, a list for each hazard: (time, mark, repair) [ms]."""
-    with patch.object(Plan, "draws", lambda plan, replication: [*map(Chosen, plan.scenario.hazards, failures)]):
+    with chosen(failures):
         return SimPyRun(tiny, events=events)
 
 
