@@ -38,6 +38,7 @@ CHANGING = (
     "transfers",
     "phases",
     "sends_at",
+    "lies_in",
     "first_demand",
     *CHANGING_PLANT,
 )
