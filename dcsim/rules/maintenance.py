@@ -270,6 +270,13 @@ def may_swap(w: World, repair: int, place: int, to: int) -> bool:
             return False
         if (a.lemon or b.lemon) and not h.ages:
             return False
+    for gang in range(w.one.gangs):
+        corrupt = w.gangs[gang].first_clean
+        while corrupt >= 0:
+            f = w.failures[corrupt]
+            if w.hazards[f.hazard].size == 1 and (f.component == place or f.component == to):
+                return False
+            corrupt = f.next_clean
     return True
 
 

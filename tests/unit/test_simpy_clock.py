@@ -263,12 +263,23 @@ def test_what_cannot_be_moved_stays():
     run.accounts()
 
 
-def test_ages_move_with_the_gpus():
-    """Nodes that last exactly 60 ms (a record): the one that was moved fails at its own age, where it is now."""
-    run = racked((20, 0, 50), (20, 1, 50))
+def test_what_is_corrupt_stays_until_it_is_found():
+    """Node 0 computes wrong results from 10 on, found at 70; struck at 20 by another hazard, it is in repair at 40."""
+    nodes = {"component": "node", "blast": None}
+    wrong, both = hazard("wrong", effect="corrupt", **nodes | {"detect": 60}), hazard("node", **nodes)
+    tiny = scenario(8, job("a", 3, count=2), hazards=[wrong, both])
+    run = run_of(
+        tiny.model_copy(update={"cluster": tiny.cluster.model_copy(update={"in_rack_spares": 1})}),
+        [(10, 0, 5)],
+        [(20, 0, 70), (20, 1, 70)],
+    )
     run.run(until=40)
-    world, first = run.world, run.world.hazards[0].first_component
-    assert first < 0  # no state: nothing but owners changes
+    assert not run.apply("move_free", place=7, to=0)
+    assert run.apply("move_free", place=7, to=1)
+
+
+def test_ages_move_with_the_gpus():
+    """The node that was moved fails at its own age, where it is now; the one in repair begins a new life elsewhere."""
     worn = {"mtbf": {"kind": "weibull", "mean": "0.06 s", "shape": 3.0}}
     tiny = scenario(8, job("a", 3, count=2), hazards=[hazard("node", component="node", blast=None, **worn)])
     run = SimPyRun(tiny.model_copy(update={"cluster": tiny.cluster.model_copy(update={"in_rack_spares": 1})}), 4)
