@@ -104,7 +104,7 @@ def begin_transfer(w: World, gang: int, time: int, times: int, write: int, now: 
     t.left = time * PPB
     t.start = now
     t.at = now
-    t.pace = 0
+    t.pace = NONE  # it has none yet, not even 0
     t.write = write
     w.gangs[gang].transfer = 1
     share_gateways(w, now)
@@ -121,7 +121,7 @@ def share_gateways(w: World, now: int) -> None:
         pace = min(PPB, int(np.rint(t.rate / t.limit * PPB)))
         if pace == t.pace:
             continue
-        t.left -= (now - t.at) * t.pace
+        t.left = max(0, t.left - (now - t.at) * t.pace)  # what ends in this very ms may have moved more than it needs
         t.at = now
         t.pace = pace
         g, never = w.gangs[gang], 2 * w.one.horizon + 1
