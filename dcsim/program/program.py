@@ -32,6 +32,7 @@ CHANGING = (
     "transfers",
     "phases",
     "sends_at",
+    "lies_in",
     "first_demand",
     *CHANGING_PLANT,
 )

@@ -20,6 +20,8 @@ NEVER = 2**62
 PPB = 10**9
 BLOCK_OF_PLACES = 64
 """Places that are searched one by one, and blocks of them."""
+GROUP_OF_NODES, GROUPS = 256, 32
+"""Nodes that are looked through one by one for a gang's places, and how many groups of them are bits of a number."""
 NONE = -1
 """No row of a table, no limit, no value."""
 FREE, OUT = -1, -2
@@ -93,7 +95,7 @@ ONE = _record(
     "ages moving "  # sizes of `ages` and `moving`
     "failed repairs parts away pieces free_piece segments free_segment drains absences first_absence last_absence "
     "has_plant has_traffic has_storage node capped plant_changed phases run error "
-    "demands free_demand touching",
+    "demands free_demand touching group sendings",
     "of_leaf of_pod",
 )
 """Single numbers. ``failed``, ``repairs``, ``parts``, ...: rows in use of these tables; ``free_piece``,
@@ -101,7 +103,8 @@ ONE = _record(
 rack that holds spares, 0: none does; ``node``: places of a node; ``capped``: some power is
 short; ``of_leaf``, ``of_pod``: what a node asks of a leaf's
 uplinks, and a segment's uplinks of a pod's; ``run``: which of the runs; ``error``: Python could not answer;
-``free_demand``: first of the demands given back; ``touching``: size of it."""
+``free_demand``: first of the demands given back; ``touching``: size of it; ``group``: places of a group;
+``sendings``: so many times has a gang begun to send."""
 
 GANG = _record(
     "job gpus priority submit "
@@ -214,7 +217,7 @@ TABLES: dict[str, tuple[np.dtype[Any], int]] = {
     "absences": (ABSENCE, 1),
     "transfers": (TRANSFER, 1),  # by gang
     "phases": (PHASE, 1),  # of energisation
-    "sends_at": (np.dtype(np.int64), 1),  # of every place: the gang that sends from it, NONE
+    "sends_at": (np.dtype(np.int64), 1),  # of every place: which sending it was last a part of
     "ledger": (np.dtype(np.int64), 2),  # by run and owner, and by state: what comes out
     "overhead": (np.dtype(np.int64), 2),  # by run and owner, and by cause
     "counted": (COUNTED, 1),  # by run and owner
@@ -223,6 +226,7 @@ TABLES: dict[str, tuple[np.dtype[Any], int]] = {
     "first_demand": (np.dtype(np.int64), 1),  # of every segment, then of every pod
     "total_demand": (np.dtype(np.float64), 1),  # of every segment, then of every pod: the sum
     "mean_traffic": (np.dtype(np.float64), 1),  # of it, in the mean over time
+    "lies_in": (np.dtype(np.int64), 2),  # by gang and GROUPS groups of places: bits; in no others does it have any
     "touching": (np.dtype(np.int64), 1),  # gangs that a change of traffic is about
     **PLANT_TABLES,
 }

@@ -315,6 +315,10 @@ def index_places(tables: Tables) -> None:
     held = np.flatnonzero(owner >= 0)
     np.minimum.at(gangs["lowest"], owner[held], held)
     np.maximum.at(gangs["highest"], owner[held], held)
+    if tables["one"]["has_traffic"][0]:
+        groups = held // tables["one"]["group"][0]
+        bits = np.left_shift(1, groups % records.GROUPS)
+        np.bitwise_or.at(tables["lies_in"], (owner[held], groups // records.GROUPS), bits)
 
 
 def _maintenance(plan: Plan, atom: int, tables: Tables) -> None:
@@ -373,7 +377,10 @@ def _traffic(plan: Plan, tables: Tables) -> None:
     tables["first_demand"] = np.full(parts, NONE, dtype=np.int64)
     tables["total_demand"], tables["mean_traffic"] = np.zeros(parts), np.zeros(parts)
     tables["touching"] = np.zeros(len(plan.gangs), dtype=np.int64)
-    tables["sends_at"] = np.full(len(tables["owner"]), NONE, dtype=np.int64)
+    tables["sends_at"] = np.zeros(len(tables["owner"]), dtype=np.int64)
+    one["group"] = records.GROUP_OF_NODES * one["node"]
+    groups = -(-len(tables["owner"]) // int(one["group"][0]))
+    tables["lies_in"] = np.zeros((len(plan.gangs), -(-groups // records.GROUPS)), dtype=np.int64)
     spine, core = fabric.spine, fabric.core
     uplinks = fabric.leaf.uplinks * fabric.uplink_rate
     one["of_leaf"] = fabric.nics // fabric.rails * fabric.port / fabric.homes / uplinks if spine else 0.0

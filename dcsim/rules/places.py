@@ -4,7 +4,7 @@ Rules that are about some places put them into ``moving``, ascending. Places tha
 ``first_place`` of what took them, by ``next_place``.
 """
 
-from dcsim.program.records import BLOCK_OF_PLACES, FREE, NONE, OUT, World
+from dcsim.program.records import BLOCK_OF_PLACES, FREE, GROUPS, NONE, OUT, World
 from dcsim.rules.rule import rule
 
 
@@ -92,6 +92,9 @@ def set_owner(w: World, place: int, owner: int) -> None:
         g = w.gangs[owner]
         g.lowest = min(g.lowest, place)
         g.highest = max(g.highest, place)
+        if w.one.has_traffic:
+            group = place // w.one.group
+            w.lies_in[owner, group // GROUPS] |= 1 << group % GROUPS
 
 
 @rule
