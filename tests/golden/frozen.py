@@ -13,9 +13,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from dcsim.engine import EventLog, simulate
+from dcsim.engine import EventLog, compiled_clock, simulate
 from dcsim.ledger import CAUSES, STATES, Accounts
-from dcsim.montecarlo.engines import choose, simulate_many
 from dcsim.scenario import Scenario, read
 from dcsim.scenario.sampled import sampled
 from dcsim.shipped import shipped_files
@@ -77,9 +76,8 @@ def all_scenarios() -> Iterator[tuple[str, Scenario]]:
 
 
 def accounts(scenario: Scenario, numbers: Sequence[int] = RUNS) -> list[Accounts]:
-    """Simulate these runs with the engine that dcsim chooses."""
-    ledgers = simulate_many(choose(scenario).name, scenario, numbers)
-    return [ledgers.account(index) for index in range(len(ledgers))]
+    """Simulate these runs by the rules, each with its own values of what is uncertain."""
+    return [compiled_clock.simulate_many(sampled(scenario, number), [number]).account(0) for number in numbers]
 
 
 def integers(run: Accounts) -> Integers:
