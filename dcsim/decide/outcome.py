@@ -1,35 +1,34 @@
 """Simulate scenarios: how many replications of what, and what comes of them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Literal, TypedDict, Unpack
 
-from dcsim.decide.estimate import at_mtbf, estimate, mtbf_ranges_h
-from dcsim.decide.result import MtbfRange, RunResult
+from dcsim.decide.estimate import estimate
+from dcsim.decide.result import RunResult
 from dcsim.decide.run_table import keep_table
+from dcsim.decide.study import Study, StudySamples
 from dcsim.montecarlo import (
-    WHOLE,
-    EngineError,
+    UNSHARDED,
     Progress,
     RunFolder,
     Sample,
     Shard,
     Stopped,
     WantedEngine,
-    choose_all,
+    choose,
     replicate_many,
     write_events,
 )
-from dcsim.montecarlo.looking import Looking
 from dcsim.montecarlo.manifest import Manifest
 from dcsim.montecarlo.run_reader import read_sample
-from dcsim.scenario import PER_SAMPLE, Scenario, Source, certain, read
-from dcsim.scenario.origins import origins as origins_of
+from dcsim.montecarlo.sequential_stopping import StoppingRule
+from dcsim.scenario import PER_SAMPLE, Scenario, Source, read
+from dcsim.scenario.provenance import origins as origins_of
 
 REPLICATIONS = 100
 """Default number of replications: three tiers and their bridges take 47 s of CPU, 25 s on two cores (measured)."""
-MOST_AT_RANGE_ENDS = 32
-"""Replications at each end of a range of MTBF: the effect is far larger than its error (assumed)."""
 
 
 Executor = Literal["local", "ray"]
@@ -41,8 +40,9 @@ class How(TypedDict, total=False):
     ``replications`` 0 to n - 1 are simulated by ``workers`` processes (default: the cores at hand). With ``output``
     each is kept, as it finishes, in a folder of its scenario under it, and ``resume`` reads what is there; ``command``
     is noted beside it. ``progress`` is called after each. ``events``: of how many replications, from 0 on, the event
-    log is kept there too. ``engine``: "auto" (batch wherever it is exact), "simpy" or "batch". ``executor``: "local" or
-    "ray". ``shard``: only that part of the replications, in a folder of its own.
+    log is kept there too. ``engine``: "auto" (compiled rules) or "simpy". ``monthly``: whether GPU-time is kept by
+    month and by cause too (default: yes). ``executor``: "local" or "ray". ``shard``: only that part of the
+    replications, in a folder of its own.
 
     ``precision``: "0.05 pp" goes on until the 95 % interval of every scenario's loss is as narrow as that to either
     side, with looks after 64, 128, 256, … replications; ``replications`` are then the most. Where inputs are uncertain,
@@ -59,6 +59,7 @@ class How(TypedDict, total=False):
     command: Sequence[str]
     events: int
     engine: WantedEngine
+    monthly: bool
     executor: Executor
     shard: Shard
     origins: Sequence[Mapping[str, str]]
@@ -77,8 +78,9 @@ def run(
     progress: Progress | None = None,
     events: int = 0,
     engine: WantedEngine = "auto",
+    monthly: bool = True,
     executor: Executor = "local",
-    shard: Shard = WHOLE,
+    shard: Shard = UNSHARDED,
     command: Sequence[str] = (),
     origins: Sequence[Mapping[str, str]] | None = None,
 ) -> RunResult:
@@ -88,13 +90,13 @@ def run(
     until the 95 % interval of the loss is as narrow as that to either side. ``seed`` and ``set`` (texts such as
     "cluster.spares=64") change the scenario first. ``workers``: processes (default: the cores at hand). ``output``: a
     folder under which every finished run is kept, and ``resume`` reads what is there. ``progress`` is called after each
-    run. ``events``: of how many runs, from 0 on, the event log is kept there too. ``engine``: "auto" (batch wherever it
-    is exact), "simpy" or "batch". ``executor``: "local" or "ray". ``shard``: only that part of the runs, in a folder of
-    its own. ``command`` and ``origins`` are noted beside the runs.
+    run. ``events``: of how many runs, from 0 on, the event log is kept there too. ``engine``: "auto" (compiled rules)
+    or "simpy". ``monthly``: whether GPU-time is kept by month and by cause too. ``executor``: "local" or "ray".
+    ``shard``: only that part of the runs, in a folder of its own. ``command`` and ``origins`` are noted beside the
+    runs.
 
-    Raises ScenarioError for a scenario with mistakes, StoreError for a folder that cannot be used, EngineError for an
-    engine that cannot simulate it, ValueError for a precision that is none, or that allows fewer runs than the first
-    look has, Interrupted on Ctrl-C.
+    Raises ScenarioError for a scenario with mistakes, StoreError for a folder that cannot be used, ValueError for a
+    precision that is none, or that allows fewer runs than the first look has, Interrupted on Ctrl-C.
     """
     how: How = {
         "workers": workers,
@@ -103,6 +105,7 @@ def run(
         "progress": progress,
         "events": events,
         "engine": engine,
+        "monthly": monthly,
         "executor": executor,
         "shard": shard,
         "command": command,
@@ -117,68 +120,61 @@ def run(
 
 
 def run_many(
-    scenarios: Sequence[Scenario], besides: Sequence[Scenario] = (), **how: Unpack[How]
-) -> tuple[tuple[RunResult, ...], list[Sample]]:
-    """Simulate scenarios together, each with its own seed; return their results, and the samples of ``besides``.
+    scenarios: Sequence[Scenario], ablations: bool = False, **how: Unpack[How]
+) -> tuple[tuple[RunResult, ...], StudySamples]:
+    """Simulate scenarios together, each with its own seed; return their results, and all that was simulated for them.
 
-    Raises as ``run``.
+    ``ablations``: also the steps from each formula to its simulation. Raises as ``run``.
     """
     if unknown := how.keys() - How.__annotations__.keys():
         raise TypeError(f"unknown: {', '.join(sorted(unknown))}; allowed: {', '.join(How.__annotations__)}")
-    output, looking = how.get("output"), None
+    output, stopping_rule = how.get("output"), None
     if (precision := how.get("precision")) is not None:
-        looking = Looking(scenarios, precision, how.get("replications"))
-    replications = how.get("replications", REPLICATIONS) if looking is None else looking.first
+        stopping_rule = StoppingRule(scenarios, precision, how.get("replications"))
+    replications = how.get("replications", REPLICATIONS) if stopping_rule is None else stopping_rule.first
     if any(each.uncertain for each in scenarios):
         replications += replications % PER_SAMPLE
     workers, progress = how.get("workers"), how.get("progress")
-    command, shard, wanted = how.get("command", ()), how.get("shard", WHOLE), how.get("engine", "auto")
+    command, shard, wanted = how.get("command", ()), how.get("shard", UNSHARDED), how.get("engine", "auto")
     events = how.get("events", 0)
-    if events and wanted == "batch":
-        raise EngineError(["--engine batch keeps no event log; leave out --events, or take --engine auto"])
     given = how.get("origins") or [origins_of(each) for each in scenarios]
     about: dict[str, Any] = {"shard": shard, "command": command, "precision": precision}
     stores = [
         None if output is None else RunFolder(Path(output), each, origins=its, **about)
         for each, its in zip(scenarios, given, strict=True)
     ]
-    ends = [_range_ends(each) if shard == WHOLE else () for each in scenarios]
-    further = _further(scenarios, besides, ends, replications)
-    runs = [*zip(scenarios, stores, strict=True), *((each, None) for each, _ in further)]
-    counts = [replications] * len(scenarios) + [count for _, count in further]
-    engines = choose_all([each for each, _ in runs], wanted)
+    study = Study.of(scenarios, replications, ablations=ablations, ranges=shard == UNSHARDED)
+    engine = choose(wanted, how.get("monthly", True))
     samples = replicate_many(
-        runs,
-        counts,
+        list(zip_longest(study.scenarios, stores)),
+        study.replications,
         workers=workers,
         resume=how.get("resume", False),
         progress=progress,
-        engines=engines,
+        engine=engine,
         executor=how.get("executor", "local"),
         shard=shard,
-        more=None if looking is None else looking.more,
+        more=None if stopping_rule is None else stopping_rule.more,
     )
-    stopped: Sequence[Stopped | None] = [None] * len(scenarios) if looking is None else looking.stopped
-    beside, ranges = _split(scenarios, besides, ends, samples)
+    stopped: Sequence[Stopped | None] = [None] * len(scenarios) if stopping_rule is None else stopping_rule.stopped
+    simulated = StudySamples(study, samples)
     results = []
-    for scenario, sample, mtbf, store, stop, engine in zip(
-        scenarios, samples, ranges, stores, stopped, engines, strict=False
-    ):
+    for index, (scenario, sample, store, stop) in enumerate(zip(scenarios, samples, stores, stopped, strict=False)):
         folder, notices = (store.folder, tuple(store.notices)) if store else (None, ())
         if folder is not None:
             for number in sample.replications[sample.replications < events].tolist():
                 write_events(folder, scenario, number)
-        result = RunResult(sample, estimate(scenario), mtbf, folder, notices, stop, engine)
-        if folder is not None and shard == WHOLE:
+        result = RunResult(sample, estimate(scenario), simulated.mtbf_range(index), folder, notices, stop, engine)
+        if folder is not None and shard == UNSHARDED:
             keep_table(sample, folder)
         results.append(result)
-    return tuple(results), beside
+    return tuple(results), simulated
 
 
 def reopen(
-    folders: Sequence[Path], besides: Callable[[Sequence[Scenario]], Sequence[Scenario]], workers: int | None = None
-) -> tuple[tuple[RunResult, ...], list[Sample]]:
-    """Return runs as they were, from their folders, and the samples of what ``besides`` names of their scenarios.
+    folders: Sequence[Path], ablations: bool = False, workers: int | None = None
+) -> tuple[tuple[RunResult, ...], StudySamples]:
+    """Return runs as they were, from their folders, and all that is simulated for them.
 
     What was not kept is simulated again, so everything is what ``run_many`` returned then. Where some have more
     replications than others, only as many as all of them have. Raises StoreError for a folder that cannot be believed,
@@ -188,52 +184,15 @@ def reopen(
     scenarios = [sample.scenario for sample in samples]
     least = min(len(sample) for sample in samples)  # of one that was run again since, what the others have
     samples = [Sample(sample.scenario, sample.ledgers.chosen(slice(least))) for sample in samples]
-    ends, added = [_range_ends(each) for each in scenarios], besides(scenarios)
-    further = _further(scenarios, added, ends, len(samples[0]))
-    runs = [(each, None) for each in (*scenarios, *(each for each, _ in further))]
-    every = [len(samples[0])] * len(samples) + [count for _, count in further]
-    played = replicate_many(runs, every, workers=workers, known=[*samples, *[None] * len(further)])
-    beside, ranges = _split(scenarios, added, ends, played)
+    study = Study.of(scenarios, len(samples[0]), ablations=ablations)
+    known = [*samples, *[None] * (len(study.members) - len(samples))]
+    runs = [(each, None) for each in study.scenarios]
+    simulated = StudySamples(study, replicate_many(runs, study.replications, workers=workers, known=known))
     looked = _looked_again(samples, manifests)
     return tuple(
-        RunResult(sample, estimate(scenario), mtbf, folder, (), stop, manifest.engine)
-        for sample, scenario, mtbf, folder, stop, manifest in zip(
-            samples, scenarios, ranges, folders, looked, manifests, strict=True
-        )
-    ), beside
-
-
-def _further(
-    scenarios: Sequence[Scenario],
-    besides: Sequence[Scenario],
-    ends: Sequence[tuple[Scenario, ...]],
-    replications: int,
-) -> list[tuple[Scenario, int]]:
-    """Return what is simulated beside the scenarios, and how often; the ends of ranges of MTBF come last."""
-    found = [(each, replications) for each in besides]
-    for end in (end for pair in ends for end in pair):
-        # an end that is the scenario itself shares its replications: all of them
-        found.append((end, replications if end in scenarios else min(replications, MOST_AT_RANGE_ENDS)))
-    return found
-
-
-def _split(
-    scenarios: Sequence[Scenario],
-    besides: Sequence[Scenario],
-    ends: Sequence[tuple[Scenario, ...]],
-    samples: Sequence[Sample],
-) -> tuple[list[Sample], list[MtbfRange | None]]:
-    """Return the samples of what was simulated beside the scenarios, and the ranges of MTBF."""
-    first = len(scenarios) + len(besides)
-    found = iter(samples[first:])
-    ranges: list[MtbfRange | None] = []
-    for scenario, pair in zip(scenarios, ends, strict=True):
-        low_high = [next(found) for _ in pair]
-        for index, end in enumerate(pair):
-            if end in scenarios:  # with a precision it has gone on since
-                low_high[index] = samples[scenarios.index(end)]
-        ranges.append(MtbfRange.of(scenario, *low_high) if pair else None)
-    return list(samples[len(scenarios) : first]), ranges
+        RunResult(sample, estimate(sample.scenario), simulated.mtbf_range(index), folder, (), stop, manifest.engine)
+        for index, (sample, folder, stop, manifest) in enumerate(zip(samples, folders, looked, manifests, strict=True))
+    ), simulated
 
 
 def _looked_again(samples: Sequence[Sample], manifests: Sequence[Manifest]) -> Sequence[Stopped | None]:
@@ -241,15 +200,7 @@ def _looked_again(samples: Sequence[Sample], manifests: Sequence[Manifest]) -> S
     precision = manifests[0].precision
     if precision is None or any(each.precision != precision for each in manifests):
         return [None] * len(samples)
-    looking = Looking([sample.scenario for sample in samples], precision, len(samples[0]))
-    for looked in looking.schedule:
-        looking.more([Sample(each.scenario, each.ledgers.chosen(slice(looked))) for each in samples])
-    return looking.stopped
-
-
-def _range_ends(scenario: Scenario) -> tuple[Scenario, ...]:
-    """Return the scenario at the lowest and at the highest MTBF of its hazards' ranges, or nothing without one."""
-    if not mtbf_ranges_h(scenario):
-        return ()
-    points = certain(scenario)  # a value that is drawn would take the place of the end
-    return at_mtbf(points, "lowest"), at_mtbf(points, "highest")
+    stopping_rule = StoppingRule([sample.scenario for sample in samples], precision, len(samples[0]))
+    for looked in stopping_rule.schedule:
+        stopping_rule.more([Sample(each.scenario, each.ledgers.chosen(slice(looked))) for each in samples])
+    return stopping_rule.stopped

@@ -11,7 +11,8 @@ from importlib.util import find_spec
 
 import numpy as np
 
-from dcsim.ledger import Ledgers
+from dcsim.ledger import Accounts, Ledgers
+from dcsim.program.event_log import EventLog
 from dcsim.program.plain_world import PlainWorld
 from dcsim.program.program import LEDGER, Program, Runs
 from dcsim.program.records import DOORS, World
@@ -21,22 +22,37 @@ from dcsim.scenario import Scenario
 ANSWER = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64)
 
 
-def simulate_many(scenario: Scenario, numbers: Sequence[int]) -> Ledgers:
-    """Simulate these runs, ascending; the ledgers are verified to conserve N * H exactly."""
-    return play(Program(scenario), numbers, is_compiled()).verified(scenario.capacity_gpu_ms)
+def simulate_many(scenario: Scenario, numbers: Sequence[int], monthly: bool = True) -> Ledgers:
+    """Simulate these runs, ascending; the ledgers are verified to conserve N * H exactly.
+
+    ``monthly``: whether they know months and causes.
+    """
+    runs = play(Program(scenario, monthly), numbers, is_compiled())
+    return runs.ledgers().verified(scenario.capacity_gpu_ms)
 
 
-def play(program: Program, numbers: Sequence[int], compiled: bool) -> Ledgers:
-    """Play runs of a program, with compiled rules or with the rules as they are."""
+def simulate(scenario: Scenario, number: int) -> Accounts:
+    """Simulate one run; see ``simulate_many``."""
+    return simulate_many(scenario, [number]).account(0)
+
+
+def simulate_with_log(scenario: Scenario, number: int, places: bool = True) -> tuple[Accounts, EventLog]:
+    """Simulate one run; return its ledger and what happened. ``places``: also who holds which GPUs."""
+    runs = play(Program(scenario), [number], is_compiled(), 2 if places else 1)
+    return runs.ledgers().verified(scenario.capacity_gpu_ms).account(0), runs.log()
+
+
+def play(program: Program, numbers: Sequence[int], compiled: bool, logs: int = 0) -> Runs:
+    """Play runs of a program, with compiled rules or with the rules as they are; ``logs``: as in ``Runs``."""
     world = World() if compiled else PlainWorld()
-    runs = Runs(program, list(numbers), world)
+    runs = Runs(program, list(numbers), world, logs)
     answer = ANSWER(lambda _, what, about, value: runs.answer(what, about, value))
     run = prepared(world, answer) if compiled else partial(play_plainly, world, runs)
     for row in range(len(numbers)):
         runs.begin(row)
         run()
         runs.check()
-    return runs.ledgers()
+    return runs
 
 
 def play_plainly(world: World, runs: Runs) -> None:
@@ -46,6 +62,14 @@ def play_plainly(world: World, runs: Runs) -> None:
     world.take()
     happenings.run(world)
     world.give(*LEDGER)
+    if runs.logs:
+        world.give("log")
+
+
+def compile_ahead() -> None:
+    """Compile the rules now, or load them, so that no run has to wait for it; nothing if numba is missing."""
+    if is_compiled():
+        machine_code()
 
 
 def is_compiled() -> bool:

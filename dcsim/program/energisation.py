@@ -59,5 +59,5 @@ class Energisation:
         one["free"] -= len(dark) * one["atom"]
         tables["whose"][dark] = FREE
         tables["next_place"][dark] = np.append(dark[1:], NONE)
-        tables["absences"][0] = (dark[0], dark[-1], 0, 0, records.IN_UNPOWERED, 0, NONE)
+        tables["absences"][0] = (dark[0], dark[-1], 0, 0, records.IN_UNPOWERED, 0, NONE, NONE)
         one["absences"], one["first_absence"], one["last_absence"] = 1, 0, 0

@@ -71,4 +71,6 @@ class PlainWorld(World):
             columns = table.dtype.names
             if columns is not None:
                 shown = [tuple(getattr(row, column) for column in columns) for row in shown]
+            if not table.size:
+                continue
             table[:] = shown.rows if isinstance(shown, Grid) else shown

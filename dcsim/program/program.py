@@ -10,6 +10,7 @@ from dcsim.ledger import CAUSES, STATES, Ledgers
 from dcsim.plant.tables import CHANGING_PLANT
 from dcsim.program import records
 from dcsim.program.energisation import Energisation
+from dcsim.program.event_log import EventLog
 from dcsim.program.records import BLOCK, NAMES, NONE, World
 from dcsim.program.tables import CHANCES_AT_A_TIME, Tables, index_places, tables_of
 from dcsim.scenario import Plan, Scenario
@@ -29,6 +30,11 @@ CHANGING = (
     "holes",
     "windows",
     "first_life",
+    "by_month",
+    "weight_by_month",
+    "rest_by_month",
+    "kept_at",
+    "by_cause",
     "transfers",
     "phases",
     "sends_at",
@@ -37,24 +43,31 @@ CHANGING = (
     *CHANGING_PLANT,
 )
 """Tables that every run begins anew."""
-LEDGER = ("ledger", "overhead", "counted", "counts")
+LEDGER = ("ledger", "overhead", "counted", "counts", "month_ledger", "cause_ledger")
 
 
 class Program:
-    """A scenario made ready: ``tables`` as they are at t = 0. Made once for all of its runs."""
+    """A scenario made ready: ``tables`` as they are at t = 0. Made once for all of its runs.
 
-    def __init__(self, scenario: Scenario) -> None:
+    ``monthly``: whether GPU-time is booked by month and by cause too.
+    """
+
+    def __init__(self, scenario: Scenario, monthly: bool = True) -> None:
         self.plan: Plan = plan(scenario)
-        self.tables: Tables = tables_of(self.plan)
+        self.tables: Tables = tables_of(self.plan, monthly)
         for table in self.tables.values():
             table.flags.writeable = False
 
 
 class Runs:
-    """The world in which runs of a program are played, one after the other, and their ledgers."""
+    """The world in which runs of a program are played, one after the other, and their ledgers.
 
-    def __init__(self, program: Program, numbers: list[int], world: World) -> None:
+    ``logs``: 1: with the event log of the last of them, 2: and with who holds which places.
+    """
+
+    def __init__(self, program: Program, numbers: list[int], world: World, logs: int = 0) -> None:
         self.program, self.plan, self.numbers, self.world = program, program.plan, numbers, world
+        self.logs = logs
         for name in NAMES:
             if name not in LEDGER:
                 world.put(name, program.tables[name].copy())
@@ -63,6 +76,10 @@ class Runs:
         world.put("overhead", np.zeros((rows * owners, len(CAUSES)), dtype=np.int64))
         world.put("counted", np.zeros(rows * owners, dtype=records.COUNTED))
         world.put("counts", np.zeros(rows, dtype=records.COUNTS))
+        months = int(program.tables["one"]["months"][0])
+        causes = len(program.tables["by_cause"]) if months else 0
+        world.put("month_ledger", np.zeros((rows * months, len(STATES)), dtype=np.int64))
+        world.put("cause_ledger", np.zeros((rows * causes, len(STATES)), dtype=np.int64))
         self.error: BaseException | None = None
         self.energisation = Energisation(self.plan)
         self.draws: list[Draws] = []
@@ -83,7 +100,7 @@ class Runs:
         self.outcomes = self.lives = 0
         self.draws = self.plan.draws(self.numbers[row])
         one, hazards = world.tables["one"], world.tables["hazards"]
-        one["run"] = row
+        one["run"], one["logs"] = row, self.logs
         one["drawn"] = self.plan.drawn(self.draws)
         count = several = 0
         for number, (hazard, draws) in enumerate(zip(self.plan.scenario.hazards, self.draws, strict=True)):
@@ -199,6 +216,11 @@ class Runs:
 
     # --- what comes out -----------------------------------------------------------------------------------------------
 
+    def log(self) -> EventLog:
+        """Return the event log of the last run."""
+        rows = int(self.world.tables["counts"]["logged"][self.row])
+        return EventLog(self.plan, self.world.tables["log"][:rows].copy())
+
     def ledgers(self) -> Ledgers:
         """Return the ledgers of all runs, not verified yet."""
         tables, rows, owners = self.world.tables, len(self.numbers), self.plan.owners
@@ -218,6 +240,8 @@ class Runs:
             asked_gpu_ms=column("asked"),
             finished=column("finished"),
             last_finish_ms=column("last_finish"),
+            gpu_ms_by_month=tables["month_ledger"].reshape(rows, -1, len(STATES)),
+            gpu_ms_by_cause=tables["cause_ledger"].reshape(rows, -1, len(STATES)),
         )
 
 

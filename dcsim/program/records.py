@@ -12,12 +12,14 @@ from numpy.typing import NDArray
 
 from dcsim.ledger import STATE
 from dcsim.plant.tables import PLANT_TABLES, PlantTables
+from dcsim.units import MS_PER_MONTH
 
 # --- words --------------------------------------------------------------------------------------------------------
 
 NEVER = 2**62
 """Later than any horizon."""
 PPB = 10**9
+MONTH = MS_PER_MONTH
 BLOCK_OF_PLACES = 64
 """Places that are searched one by one, and blocks of them."""
 GROUP_OF_NODES, GROUPS = 256, 32
@@ -77,7 +79,34 @@ IN_OVERHEAD, IN_CHECKPOINT, IN_LOST, IN_DETECT = (STATE[each] for each in ("over
 IN_FAILOVER, IN_RESTORE, IN_WAIT, IN_REPAIR = (STATE[each] for each in ("failover", "restore", "wait", "repair"))
 IN_MAINTENANCE, IN_SPARE, IN_IDLE = (STATE[each] for each in ("maintenance", "spare", "idle"))
 IN_RUNNING, IN_UNPOWERED = STATE["useful"], STATE["unpowered"]
+IN_NONE = -1
 """Columns of the ledger; running time is split when the run is closed."""
+
+(
+    TIME,  # that is booked
+    ROLLBACK,  # time that is booked anew
+    FAILS,
+    IS_STRUCK,
+    IDENTIFIED,
+    IS_CORRUPT,
+    STARTS,
+    DRAINS,
+    FINISHES,
+    IS_PLACED,
+    QUEUES,
+    IS_WORKED_ON,
+    IS_TESTED,
+    IS_REPLACED,
+    READS,
+    WROTE,
+    PART_OUT,
+    PART_BACK,
+) = range(18)
+"""What a row of the log is about, in the order of ``event_log.WHAT``."""
+OF_CAUSE, OF_GPU, OF_GATEWAY = 1, 2, 3
+"""Kinds of component that a row of the log counts: the kind that its cause is about, or these; 0: none."""
+SHRUNK = -2
+"""Why members of a gang are not part of its shape, in the log."""
 
 # --- columns --------------------------------------------------------------------------------------------------------
 
@@ -95,7 +124,7 @@ ONE = _record(
     "ages moving "  # sizes of `ages` and `moving`
     "failed repairs parts away pieces free_piece segments free_segment drains absences first_absence last_absence "
     "has_plant has_traffic has_storage node capped plant_changed phases run error "
-    "demands free_demand touching group sendings",
+    "demands free_demand touching group sendings plans months logs logged about about_where about_failure",
     "of_leaf of_pod",
 )
 """Single numbers. ``failed``, ``repairs``, ``parts``, ...: rows in use of these tables; ``free_piece``,
@@ -103,8 +132,10 @@ ONE = _record(
 rack that holds spares, 0: none does; ``node``: places of a node; ``capped``: some power is
 short; ``of_leaf``, ``of_pod``: what a node asks of a leaf's
 uplinks, and a segment's uplinks of a pod's; ``run``: which of the runs; ``error``: Python could not answer;
-``free_demand``: first of the demands given back; ``touching``: size of it; ``group``: places of a group;
-``sendings``: so many times has a gang begun to send."""
+``free_demand``: first of the demands given back; ``touching``: size of it; ``group``: places of a group; ``sendings``:
+so many times has a gang begun to send; ``plans``: kinds of maintenance; ``months``: of the horizon, 0: they are not
+kept; ``logs``: 1: events, 2: places too; ``logged``: rows of the log; ``about_...``: what the log says of the time that
+is booked now."""
 
 GANG = _record(
     "job gpus priority submit "
@@ -114,13 +145,14 @@ GANG = _record(
     "straggle powered network speed_0 speed_1 speed_2 computed_from first_segment last_segment "
     "weight_0 weight_1 weight_2 rest_0 rest_1 rest_2 "
     "writes held transfer late draining drain_number first_faulty last_faulty first_clean chances why "
-    "tally ready sends touched lowest highest first_demand"
+    "tally ready sends touched lowest highest first_demand months"
 )
 """``pending``: members struck and not identified; ``open``: failures not identified; ``out``: members struck and not
 back. ``failover``, ``restore``: of the stretch since ``since``. ``kept``: ms of computing in its pieces, of which
 ``piece`` is the newest; ``straggle``, ``powered``, ``network``: parts per billion of full speed that each leaves;
 ``speed_0``: stragglers, ``speed_1``: power too, ``speed_2``: the network too; ``weight``, ``rest``: sums of GPU-ms
-times speed, whole and remainder; ``lowest``, ``highest``: no place of it lies beyond."""
+times speed, whole and remainder; ``lowest``, ``highest``: no place of it lies beyond; ``why``: what it
+stalls for, a cause (``log.row_of``); ``months``: whose ends are known in ``kept_at``."""
 
 JOB = _record(
     "cold failover rejoin start rolls_back restores_always tiers step chancy useful_ppb needed "
@@ -147,12 +179,13 @@ KNOWN = _record("time hazard target rank draw")
 OUTCOME = _record("detect wrong fixed")
 FAILURE = _record(
     "hazard component outcome detect wrong fixed at rank gpus first_part parts placed first_place last_place "
-    "retired unfound clean gang next_clean next_faulty"
+    "retired unfound clean gang next_clean next_faulty number"
 )
-"""A failure on its way. ``first_part``, ``parts``: whose GPUs it took; ``first_place``: of the places that it took."""
+"""A failure on its way. ``first_part``, ``parts``: whose GPUs it took; ``first_place``: of the places that it took;
+``number``: in the order of onset."""
 PART = _record("gang gpus following")
 REPAIR = _record(
-    "failure first_part gpus placed first_place last_place mends since stage following next_away previous_away"
+    "failure first_part gpus placed first_place last_place mends since stage following next_away previous_away asked"
 )
 CREWS = _record("size busy first last")
 DUE = _record("key number kind what further")
@@ -161,7 +194,7 @@ SEGMENT = _record("computed_from speed_0 speed_1 speed_2 following")
 WINDOW = _record("at planned component since first_part first_place last_place first_drain last_drain out")
 PLANNED_WORK = _record("size serves drain duration plant_kind")
 DRAINED_GANG = _record("gang number following")
-ABSENCE = _record("first_place last_place since free_since state awaited following")
+ABSENCE = _record("first_place last_place since free_since state awaited following why")
 TRANSFER = _record("active time left start at pace write turn", "limit rate")
 """A gang's load or write. ``left``: time that it still needs with storage to itself [ms * ppb]; ``turn``: what was
 planned in an earlier one is void; ``limit``, ``rate``: with storage to itself, and now [GB/s]."""
@@ -171,7 +204,9 @@ DEMAND = _record("gang part next_of_gang next_of_part", "demand")
 """What a gang asks of the uplinks of a segment or a pod; of one part, by gang."""
 CHANCE = _record("back extra", "cover")
 COUNTED = _record("strikes asked finished last_finish")
-COUNTS = _record("failures drawn")
+COUNTS = _record("failures drawn logged")
+LOG = _record("what who state why gpus start end gpu_ms speed where kind failure stage")
+"""A row of the log. ``who``: as in ``booking.book``, NONE: nobody, or several; ``stage``: of a repair, NONE."""
 
 TABLES: dict[str, tuple[np.dtype[Any], int]] = {
     "one": (ONE, 0),
@@ -218,6 +253,14 @@ TABLES: dict[str, tuple[np.dtype[Any], int]] = {
     "transfers": (TRANSFER, 1),  # by gang
     "phases": (PHASE, 1),  # of energisation
     "sends_at": (np.dtype(np.int64), 1),  # of every place: which sending it was last a part of
+    "by_month": (np.dtype(np.int64), 2),  # by month and state
+    "weight_by_month": (np.dtype(np.int64), 2),  # by job and month: GPU-ms at full speed
+    "rest_by_month": (np.dtype(np.int64), 2),  # and what is left, in parts per billion of it
+    "kept_at": (np.dtype(np.int64), 2),  # by gang and month: position at its end
+    "by_cause": (np.dtype(np.int64), 2),  # by hazard, maintenance, and then all else; and by state
+    "log": (LOG, 1),
+    "month_ledger": (np.dtype(np.int64), 2),  # by run and month, and by state: what comes out
+    "cause_ledger": (np.dtype(np.int64), 2),  # by run and cause, and by state
     "ledger": (np.dtype(np.int64), 2),  # by run and owner, and by state: what comes out
     "overhead": (np.dtype(np.int64), 2),  # by run and owner, and by cause
     "counted": (COUNTED, 1),  # by run and owner
@@ -235,7 +278,7 @@ NAMES = tuple(TABLES)
 TABLE = {name: number for number, name in enumerate(NAMES)}
 GROWING = frozenset(
     ("failures", "parts", "repairs", "due", "ages", "outcomes", "stage_times", "lives", "first_life", "pieces")
-) | {"segments", "drains", "absences", "demands"}
+) | {"segments", "drains", "absences", "demands", "log"}
 """Tables that may lie elsewhere after ``ask``; all others stay where they are while a run is played."""
 DOORS = 3 * len(NAMES) + 1
 """Where the addresses of compiled rules begin, behind those of tables and of the function that answers."""

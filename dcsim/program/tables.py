@@ -14,7 +14,6 @@ from dcsim.plant.state import as_arrays, shown
 from dcsim.plant.tables import plant_tables
 from dcsim.program import records
 from dcsim.program.records import FREE, NEVER, NONE, PPB, TABLES
-from dcsim.recovery import Recovery
 from dcsim.scenario import Plan
 from dcsim.topology import PLANT_KINDS
 
@@ -31,11 +30,15 @@ ROOM = 64
 Tables = dict[str, NDArray[Any]]
 
 
-def tables_of(plan: Plan) -> Tables:
-    """Return all tables of a plan, as they are at t = 0; none of its failures is in them."""
+def tables_of(plan: Plan, monthly: bool = True) -> Tables:
+    """Return all tables of a plan, as they are at t = 0; none of its failures is in them.
+
+    ``monthly``: whether GPU-time is booked by month and by cause too.
+    """
     atom = atom_of(plan)
     tables: Tables = {}
-    _one(plan, atom, tables)
+    _one(plan, atom, monthly, tables)
+    _months(plan, tables)
     _jobs(plan, tables)
     _gangs(plan, tables)
     _hazards(plan, atom, tables)
@@ -74,7 +77,7 @@ def atom_of(plan: Plan) -> int:
     return gcd(*sizes)
 
 
-def _one(plan: Plan, atom: int, tables: Tables) -> None:
+def _one(plan: Plan, atom: int, monthly: bool, tables: Tables) -> None:
     scenario = plan.scenario
     one = tables["one"] = np.zeros(1, dtype=records.ONE)
     running = sum(gang.gpus for gang in plan.gangs if not gang.submit)
@@ -86,6 +89,8 @@ def _one(plan: Plan, atom: int, tables: Tables) -> None:
         "gangs": len(plan.gangs),
         "hazards": len(scenario.hazards),
         "jobs": len(scenario.jobs),
+        "plans": len(scenario.maintenance),
+        "months": -(-scenario.horizon // records.MONTH) if monthly else 0,
         "clocks": sum(hazard.ages for hazard in scenario.hazards),
         "atom": atom,
         "atoms": scenario.cluster.gpus // atom if atom else 0,
@@ -103,6 +108,19 @@ def _one(plan: Plan, atom: int, tables: Tables) -> None:
         one[name] = value
 
 
+def _months(plan: Plan, tables: Tables) -> None:
+    months, causes = int(tables["one"]["months"][0]), len(plan.scenario.hazards) + len(plan.scenario.maintenance) + 1
+    shapes = {
+        "by_month": (months, len(STATES)),
+        "weight_by_month": (len(plan.scenario.jobs), months),
+        "rest_by_month": (len(plan.scenario.jobs), months),
+        "kept_at": (len(plan.gangs), months),
+        "by_cause": (causes, len(STATES)),
+    }
+    for name, shape in shapes.items():
+        tables[name] = np.zeros(shape if months else (1, 1), dtype=np.int64)
+
+
 def head_blocks(plan: Plan) -> bool:
     """Whether nobody behind a waiting gang that is still short can be helped: each of them lacks a free GPU too.
 
@@ -114,14 +132,9 @@ def head_blocks(plan: Plan) -> bool:
         scenario.cluster.in_rack_spares
         or scenario.maintenance
         or plan.has_plant
-        or any(runs_small(job.recovery) for job in scenario.jobs)
+        or any(job.recovery.runs_small for job in scenario.jobs)
         or any(each.effect != "interrupt" or each.returns == "job" or each.wrong_node for each in scenario.hazards)
     )
-
-
-def runs_small(recovery: Recovery) -> bool:
-    """Whether a gang may run with fewer of its members."""
-    return type(recovery).legal is not Recovery.legal
 
 
 def _jobs(plan: Plan, tables: Tables) -> None:
@@ -140,7 +153,7 @@ def _jobs(plan: Plan, tables: Tables) -> None:
         line["levels"] = len(struck)
         levels.append(np.stack([np.broadcast_to(each, struck.shape) for each in answers], axis=1).ravel())
         line["first_legal"] = NONE
-        if runs_small(recovery):
+        if recovery.runs_small:
             line["first_legal"] = sum(len(each) for each in legal)
             legal.append(np.asarray(recovery.legal(np.arange(job.gpus + 1, dtype=np.int64), job.gpus)))
         chancy = recovery.coverage < 1 or recovery.bad_checkpoint > 0 or recovery.restore_success < 1

@@ -31,6 +31,7 @@ from dcsim.rules.closing import close_run, end_run
 from dcsim.rules.detection import find_corrupt, find_slow, identify, leave_detection, strike_again
 from dcsim.rules.due import drop_first, next_failure_or_window, push
 from dcsim.rules.failures import next_age_failure, next_known_failure
+from dcsim.rules.log import note_beginning
 from dcsim.rules.maintenance import bring_back, open_window, withdraw
 from dcsim.rules.movements import plan_finish
 from dcsim.rules.plant import begin_plant, cannot_start, energise
@@ -138,3 +139,4 @@ def begin_run(w: World) -> None:
             plan_finish(w, gang)
     if w.one.has_plant:
         begin_plant(w)
+    note_beginning(w)

@@ -7,6 +7,7 @@ from dcsim.program.records import FINISHED, NEVER, NONE, PPB, STRAGGLE, WORK_IS_
 from dcsim.rules.ageing import component_is_mended, is_slow_no_more, refresh_moving
 from dcsim.rules.due import push
 from dcsim.rules.gangs import change_speed, finishes_at
+from dcsim.rules.log import note_moving
 from dcsim.rules.places import first_in_service
 from dcsim.rules.rule import rule
 
@@ -14,6 +15,7 @@ from dcsim.rules.rule import rule
 @rule
 def have_moved(w: World, now: int) -> None:
     """The places to move have changed hands, or are back in service."""
+    note_moving(w, now)
     refresh_moving(w, now)
     if w.one.faulty:
         end_relapses(w, now)

@@ -13,6 +13,7 @@ from dcsim.program.records import FINISHED, HAS_MOVED, LOADS, NONE, PPB, WHOLE, 
 from dcsim.rules.ageing import refresh_gang
 from dcsim.rules.due import push
 from dcsim.rules.gangs import transfer_end, transfer_late
+from dcsim.rules.log import note_transfer
 from dcsim.rules.movements import plan_finish
 from dcsim.rules.relapses import plan_relapse
 from dcsim.rules.rule import rule
@@ -42,6 +43,7 @@ def transfers_stop(w: World, gang: int, now: int) -> None:
     t = w.transfers[gang]
     t.turn += 1
     if t.active:
+        note_transfer(w, gang, now)
         t.active = 0
         share_gateways(w, now)
 
@@ -121,6 +123,7 @@ def share_gateways(w: World, now: int) -> None:
         pace = min(PPB, int(np.rint(t.rate / t.limit * PPB)))
         if pace == t.pace:
             continue
+        note_transfer(w, gang, now)
         t.left = max(0, t.left - (now - t.at) * t.pace)  # what ends in this very ms may have moved more than it needs
         t.at = now
         t.pace = pace
@@ -159,6 +162,7 @@ def end_transfer(w: World, gang: int, end: int, now: int) -> None:
     t, g = w.transfers[gang], w.gangs[gang]
     if not t.active or transfer_end(w, gang, 2 * w.one.horizon + 1) != end:
         return
+    note_transfer(w, gang, now)
     t.active = 0
     g.transfer = 0
     if t.write:

@@ -17,7 +17,7 @@ import numpy as np
 from dcsim import batch
 from dcsim.engine import simulate
 from dcsim.ledger import STATE
-from dcsim.montecarlo.control import adjusted
+from dcsim.montecarlo.statistics import adjusted
 from dcsim.scenario import Scenario, load
 from dcsim.scenario.plan import plan
 from tests.benchmark import straightforward

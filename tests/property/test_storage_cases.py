@@ -2,9 +2,10 @@
 
 import pytest
 
+from dcsim.engine import simulate
 from dcsim.ledger import STATE
 from dcsim.scenario import read
-from tests.property.test_storage_equals_reference import compare, simulated
+from tests.property.test_storage_equals_reference import compare
 
 PLAIN = {"name": "small", "description": "", "node": {"gpus": 1}, "rack": {"nodes": 1}, "nvlink": {"domain": "node"}}
 HOUR = 3_600_000
@@ -28,7 +29,7 @@ def loading(repair: str) -> dict[str, object]:
 def test_a_load_waits_for_the_only_gateway() -> None:
     """The gateway is back at 5 h: the load goes from 2 h to 6 h."""
     scenario = read(loading("4 h"))
-    accounts = simulated(scenario, 0)
+    accounts = simulate(scenario, 0)
     assert accounts.gpu_ms[0, STATE["restore"]] == 4 * HOUR
     assert accounts.gpu_ms[0, STATE["useful"]] == 4 * HOUR
     assert compare(scenario, 0) == []
@@ -37,7 +38,7 @@ def test_a_load_waits_for_the_only_gateway() -> None:
 def test_a_load_waits_for_the_only_gateway_up_to_the_horizon() -> None:
     """The gateway does not come back: the job loads up to the horizon and never runs."""
     scenario = read(loading("100 h"))
-    accounts = simulated(scenario, 0)
+    accounts = simulate(scenario, 0)
     assert accounts.gpu_ms[0, STATE["restore"]] == 8 * HOUR
     assert accounts.gpu_ms[0, STATE["useful"]] == 0
     assert compare(scenario, 0) == []
@@ -101,6 +102,6 @@ def test_what_drains_counts_the_time_of_a_late_write(hit: str, lost: int) -> Non
 
     Up to 3 h a failure costs the 2 h before the copy; from then on nothing: while it writes, the job computes nothing.
     """
-    accounts = simulated(read(late_drain(hit)), 0)
+    accounts = simulate(read(late_drain(hit)), 0)
     assert accounts.gpu_ms[0, STATE["lost"]] == lost * HOUR
     assert compare(read(late_drain(hit)), 0) == []

@@ -4,25 +4,17 @@ import pytest
 from hypothesis import Phase, given, seed, settings
 from hypothesis import strategies as st
 
-from dcsim.engine.compiled_clock import play
-from dcsim.ledger import Accounts
-from dcsim.program.program import Program
+from dcsim.engine import simulate
 from dcsim.scenario import Scenario
 from tests.property.reference import Reference
 from tests.property.storage_scenarios import storage_scenarios
 from tests.property.test_engine_equals_reference import differences
 
 
-def simulated(scenario: Scenario, replication: int) -> Accounts:
-    """Play one run by the rules, as plain Python."""
-    ledgers = play(Program(scenario), [replication], False)
-    return ledgers.verified(scenario.capacity_gpu_ms).account(0)
-
-
 def compare(scenario: Scenario, replication: int) -> list[str]:
     """Return what differs between rules and reference."""
     expected = Reference(scenario, replication).run().verified(scenario.capacity_gpu_ms)
-    found = simulated(scenario, replication)
+    found = simulate(scenario, replication)
     lines = differences(found, expected)
     for name in ("asked_gpu_ms", "finished", "last_finish_ms"):
         if getattr(found, name).tolist() != getattr(expected, name).tolist():

@@ -84,13 +84,13 @@ def expect(
     strikes: dict[str, int] | None = None,
     effective: int | None = None,
 ) -> None:
-    """Assert that engine and reference both give exactly these books [GPU-ms] (states not named: 0).
+    """Assert that engine, SimPy's clock and reference all give exactly these books [GPU-ms] (states not named: 0).
 
     ``failures``: a list for each hazard; ``strikes`` by job; ``effective``: failures counted.
     """
     wanted = {owner: {state: gpu_ms for state, gpu_ms in row.items() if gpu_ms} for owner, row in books.items()}
     with patch.object(Plan, "draws", lambda plan, replication: [*map(Chosen, plan.scenario.hazards, failures)]):
-        for simulate in (engine.simulate, reference.simulate):
+        for simulate in (engine.simulate, engine.simulate_by_simpy, reference.simulate):
             accounts = simulate(tiny, 0)
             found = {
                 owner: {state: int(row[column]) for column, state in enumerate(STATES) if row[column]}

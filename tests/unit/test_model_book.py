@@ -1,7 +1,7 @@
 """docs/model.md names functions that exist, and every equation's; docs/evidence.md has a test for each of its rules.
 
-A column headed "function" names the end of a path in dcsim (``Plan.draws``, ``stopping.narrow``), or a bare name of the
-modules that stand in the headings above.
+A column headed "function" names the end of a path in dcsim (``Plan.draws``, ``sequential_stopping.narrow``), or a bare
+name of the modules that stand in the headings above.
 """
 
 import importlib
@@ -73,7 +73,7 @@ def test_every_function_is_there():
             assert row["function"] == "same" or functions_in(row["function"]), number
 
 
-@pytest.mark.parametrize("name", ["Plan.drow", "stopping.narow", "downtime_los", "Nobody.at_all", "narrow"])
+@pytest.mark.parametrize("name", ["Plan.drow", "sequential_stopping.narow", "downtime_los", "Nobody.at_all", "narrow"])
 def test_a_function_that_is_gone_is_noticed(name):
     """A misspelt attribute, function or class; and a bare name of a module that no heading names."""
     assert not exists(name, ["dcsim/closed_form/", "accounting.py"])

@@ -55,8 +55,12 @@ def test_no_rule_calls_itself():
 
 
 def test_one_rule_writes_the_ledger_and_one_the_owners():
-    """Whatever books time or moves a GPU passes one function."""
-    assert written("booked") == {"book_amount"}
+    """Whatever books time or moves a GPU passes a few functions of one module, or one function."""
+    booking = {"book", "book_writes", "book_computed", "book_lost"}
+    assert written("booked") == booking
+    assert {RULES[name].__module__ for name in booking} == {"dcsim.rules.booking"}
+    assert written("by_month") == {"book_months", "book_writes", "book_positions"}
+    assert written("by_cause") == booking
     assert written("owner") == {"set_owner"}
     assert written("ledger") == {"close_gang", "close_run"}
 
