@@ -128,3 +128,26 @@ def test_independent_nodes_agree_with_theory() -> None:
     expected = mtbf / (mtbf + repair) * math.exp(-720 / mtbf)
     error = math.sqrt(expected * (1 - expected) / (runs * nodes * (months - 1)))
     assert abs(share - expected) < norm.ppf(1 - 3e-5) * error
+
+
+def test_a_run_says_what_was_available() -> None:
+    """The share of domain-months in the table and in JSON, with maintenance and without."""
+    from dcsim.decide import run
+    from dcsim.report.simulated import simulated_table
+
+    work = {"name": "w", "component": "rack", "every": "1000 h", "duration": "20 h", "rolling": False}
+    tiny = cluster({"sold": "rack", "needs": 3, "availability": HOURS}, maintenance=[work])
+    with chosen([[]]):
+        found = run(tiny, replications=1, workers=1)
+    told = found.to_json()["scenarios"][0]["availability"]
+    assert (told["sold"], told["gpus"], told["needs_gpus"], told["domains"]) == ("rack", 4, 3, 2)
+    assert [each["domain_months"] for each in told["reached"]] == [0.5, 0.5, 1.0]
+    assert [each["without_maintenance"] for each in told["reached"]] == [1.0, 1.0, 1.0]
+    assert told["reached"][0]["by_month"] == [1.0, 0.0]
+    rows = {row.label: row.cells for row in simulated_table([found]).rows}
+    assert rows["rack (3 of 4 GPUs): months with 100 % or more, %"] == ("50.00",)
+    assert rows["rack (3 of 4 GPUs): months with 90 % or more, %"] == ("100.00",)
+    assert rows["  without maintenance, %"] == ("100.00",)
+    bare = tiny.model_copy(update={"sla": None})
+    with chosen([[]]):
+        assert run(bare, replications=1, workers=1).to_json()["scenarios"][0]["availability"] is None
