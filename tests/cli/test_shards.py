@@ -20,7 +20,7 @@ def files(folder):
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-@pytest.mark.parametrize("engine", ["simpy", "batch"])
+@pytest.mark.parametrize("engine", ["simpy", "auto"])
 def test_merged_shards_are_the_undivided_run(dcsim, engine):
     """Shards run in folders of their own, with other workers, merge to the three files of one run."""
     common = ("run", "small.toml", "-n", 9, "--engine", engine)
