@@ -4,17 +4,16 @@ Without numba, or with NUMBA_DISABLE_JIT=1, the same functions run as plain Pyth
 """
 
 import ctypes
-import os
 from collections.abc import Callable, Sequence
-from functools import cache, partial
-from importlib.util import find_spec
+from functools import partial
 
-import numpy as np
-
+from dcsim.engine.compiled_rules import VARIANTS
+from dcsim.engine.machine_code import is_compiled, machine_code
 from dcsim.ledger import Ledgers
 from dcsim.program.plain_world import PlainWorld
 from dcsim.program.program import LEDGER, Program, Runs
-from dcsim.program.records import DOORS, World
+from dcsim.program.records import ANSWERS, World
+from dcsim.program.simple import is_counted
 from dcsim.rules import happenings
 from dcsim.scenario import Scenario
 
@@ -26,8 +25,8 @@ def simulate_many(scenario: Scenario, numbers: Sequence[int]) -> Ledgers:
     return play(Program(scenario), numbers, is_compiled()).verified(scenario.capacity_gpu_ms)
 
 
-def play(program: Program, numbers: Sequence[int], compiled: bool) -> Ledgers:
-    """Play runs of a program, with compiled rules or with the rules as they are."""
+def play(program: Program, numbers: Sequence[int], compiled: bool, variant: str | None = None) -> Ledgers:
+    """Play runs of a program, with compiled rules (None: with those that suit it) or with the rules as they are."""
     world = World() if compiled else PlainWorld()
     runs = Runs(program, list(numbers), world)
     if program.plan.has_plant:
@@ -35,7 +34,8 @@ def play(program: Program, numbers: Sequence[int], compiled: bool) -> Ledgers:
 
         runs.plant = PlantAnswers(runs)
     answer = ANSWER(lambda _, what, about, value: runs.answer(what, about, value))
-    run = prepared(world, answer) if compiled else partial(play_plainly, world, runs)
+    counted = is_counted(program.tables) if variant is None else variant == "counted"
+    run = prepared(world, answer, VARIANTS[counted]) if compiled else partial(play_plainly, world, runs)
     for row in range(len(numbers)):
         runs.begin(row)
         run()
@@ -52,23 +52,13 @@ def play_plainly(world: World, runs: Runs) -> None:
     world.give(*LEDGER)
 
 
-def is_compiled() -> bool:
-    """Whether numba is there and wanted."""
-    return os.environ.get("NUMBA_DISABLE_JIT", "0") in ("", "0") and find_spec("numba") is not None
+def prepared(world: World, answer: "ctypes._FuncPointer", variant: str) -> Callable[[], None]:
+    """Tell a world where its answers are; return what plays one run in it."""
+    machine = machine_code(variant)
+    world.addresses[ANSWERS] = ctypes.cast(answer, ctypes.c_void_p).value or 0
 
+    def run() -> None:
+        machine.functions["run"](world.addresses.ctypes.data)
+        assert not machine.broken.value, "a rule has changed what the machine code took for fixed"
 
-def prepared(world: World, answer: "ctypes._FuncPointer") -> Callable[[], object]:
-    """Tell a world where its rules and answers are; return what plays one run in it."""
-    addresses, run = machine_code()
-    world.addresses[DOORS - 1] = ctypes.cast(answer, ctypes.c_void_p).value or 0
-    world.addresses[DOORS : DOORS + len(addresses)] = addresses
-    return lambda: run(world.addresses.ctypes.data)
-
-
-@cache
-def machine_code() -> tuple["np.ndarray[tuple[int], np.dtype[np.int64]]", Callable[[int], None]]:
-    """Return the addresses of all doors, and the C function that plays a run."""
-    from dcsim.engine.compiled_rules import compiled_doors, run_function
-
-    found, _ = compiled_doors()
-    return np.array(list(found.values()), dtype=np.int64), run_function(found["run"])
+    return run

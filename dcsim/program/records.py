@@ -96,12 +96,13 @@ ONE = _record(
     "waiting serving due number "  # gangs that wait; ms of the next service; due events; number of the next one
     "known last_known window last_window "  # next failure and next window, and where they end
     "ages moving "  # sizes of `ages` and `moving`
-    "failed repairs parts away pieces free_piece segments free_segment drains absences first_absence last_absence "
+    "failed repairs parts free_failure free_repair free_part away pieces free_piece "
+    "segments free_segment drains absences first_absence last_absence "
     "has_plant has_traffic has_storage node capped plant_changed phases segments_of_network pods run error",
     "of_leaf of_pod",
 )
-"""Single numbers. ``failed``, ``repairs``, ``parts``, ...: rows in use of these tables; ``free_piece``,
-``free_segment``: first of those given back; ``atom``: GPUs of a place, 0: nothing has a place; ``rack``: places of a
+"""Single numbers. ``failed``, ``repairs``, ``parts``, ...: rows in use of these tables; ``free_failure``,
+``free_piece``, ...: first of those given back; ``atom``: GPUs of a place, 0: nothing has a place; ``rack``: places of a
 rack that holds spares, 0: none does; ``node``: places of a node; ``capped``: some power is
 short; ``of_leaf``, ``of_pod``: what a node asks of a leaf's
 uplinks, and a segment's uplinks of a pod's; ``run``: which of the runs; ``error``: Python could not answer."""
@@ -146,9 +147,10 @@ KNOWN = _record("time hazard target rank draw")
 OUTCOME = _record("detect wrong fixed")
 FAILURE = _record(
     "hazard component outcome detect wrong fixed at rank gpus first_part parts placed first_place last_place "
-    "retired unfound clean gang next_clean next_faulty"
+    "retired unfound clean gang next_clean next_faulty repairs over"
 )
-"""A failure on its way. ``first_part``, ``parts``: whose GPUs it took; ``first_place``: of the places that it took."""
+"""A failure on its way. ``repairs``: of its own that are under way; ``over``: what failed is back.
+``first_part``, ``parts``: whose GPUs it took; ``first_place``: of the places that it took."""
 PART = _record("gang gpus following")
 REPAIR = _record(
     "failure first_part gpus placed first_place last_place mends since stage following next_away previous_away"
@@ -246,21 +248,20 @@ GROWING = frozenset(
     ("failures", "parts", "repairs", "due", "ages", "outcomes", "stage_times", "lives", "first_life", "pieces")
 ) | {"segments", "drains", "absences"}
 """Tables that may lie elsewhere after ``ask``; all others stay where they are while a run is played."""
-DOORS = 3 * len(NAMES) + 1
-"""Where the addresses of compiled rules begin, behind those of tables and of the function that answers."""
-MOST_DOORS = 256
+ANSWERS = 3 * len(NAMES)
+"""Where the address of the function that answers is, behind those of the tables."""
 
 
 class World:
     """The tables of one run, by name, and who answers what the rules ask.
 
     ``addresses``: where each table lies, how many rows and columns it has; then the address of a C function that
-    answers, then those of compiled rules, int64. Compiled rules know a world by it, so tables are changed by ``put``
+    answers, int64. Compiled rules know a world by it, so tables are changed by ``put``
     alone.
     """
 
     def __init__(self) -> None:
-        self.addresses: NDArray[np.int64] = np.zeros(DOORS + MOST_DOORS, dtype=np.int64)
+        self.addresses: NDArray[np.int64] = np.zeros(ANSWERS + 1, dtype=np.int64)
         self.tables: dict[str, NDArray[Any]] = {}
         self.answer: Callable[[int, int, int], int] | None = None
 

@@ -74,10 +74,14 @@ def next_age_failure(w: World, now: int) -> None:
 @rule
 def new_failure(w: World, hazard: int, component: int, now: int, draw: int) -> int:
     """Count a failure, and return it; ``component``: NONE if it marks a slot; ``draw``: NONE: not known beforehand."""
-    number = w.one.failed
-    if number == len(w.failures):
-        ask(w, MAKE_ROOM, FAILURES_TABLE, number + 1)
-    w.one.failed = number + 1
+    number = w.one.free_failure
+    if number >= 0:
+        w.one.free_failure = w.failures[number].next_clean
+    else:
+        number = w.one.failed
+        if number == len(w.failures):
+            ask(w, MAKE_ROOM, FAILURES_TABLE, number + 1)
+        w.one.failed = number + 1
     w.one.failures += 1
     h = w.hazards[hazard]
     if draw < 0:
@@ -109,6 +113,8 @@ def new_failure(w: World, hazard: int, component: int, now: int, draw: int) -> i
     f.gang = NONE
     f.next_clean = NONE
     f.next_faulty = NONE
+    f.repairs = 0
+    f.over = 0
     return int(number)
 
 

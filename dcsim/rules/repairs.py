@@ -18,7 +18,7 @@ from dcsim.rules.booking import book, change_free
 from dcsim.rules.due import is_quiet, push
 from dcsim.rules.gangs import gain
 from dcsim.rules.movements import have_moved, refresh_speeds
-from dcsim.rules.parts import parts_from
+from dcsim.rules.parts import give_back_parts, parts_from
 from dcsim.rules.places import free_linked, linked, set_owner
 from dcsim.rules.plant import any_unserved, come_up, gives_back, keep_unserved, new_absence, restores
 from dcsim.rules.rule import ask, rule
@@ -84,10 +84,15 @@ def retire(w: World, failure: int, place: int, now: int) -> int:
 @rule
 def new_repair(w: World, failure: int, part: int, placed: int, place: int, now: int, mends: bool) -> int:
     """A group is away from now on; return its repair."""
-    new = w.one.repairs
-    if new == len(w.repairs):
-        ask(w, MAKE_ROOM, REPAIRS_TABLE, new + 1)
-    w.one.repairs = new + 1
+    new = w.one.free_repair
+    if new >= 0:
+        w.one.free_repair = w.repairs[new].following
+    else:
+        new = w.one.repairs
+        if new == len(w.repairs):
+            ask(w, MAKE_ROOM, REPAIRS_TABLE, new + 1)
+        w.one.repairs = new + 1
+    w.failures[failure].repairs += 1
     r = w.repairs[new]
     r.failure = failure
     r.first_part = part
@@ -191,6 +196,26 @@ def come_back(w: World, repair: int, now: int) -> None:
         refresh_speeds(w, now)
     if r.gpus and w.one.waiting:
         call_service(w, now)
+    give_back_repair(w, repair)
+
+
+@rule
+def give_back_repair(w: World, repair: int) -> None:
+    """Nobody needs a repair any more, nor its failure if what failed is back too and no other repair is under way."""
+    r = w.repairs[repair]
+    f = w.failures[r.failure]
+    f.repairs -= 1
+    if r.mends:
+        f.over = 1
+    if r.first_part != f.first_part:
+        give_back_parts(w, r.first_part)
+    if f.over and not f.repairs and f.gang < 0:
+        give_back_parts(w, f.first_part)
+        f.first_part = NONE
+        f.next_clean = w.one.free_failure
+        w.one.free_failure = r.failure
+    r.following = w.one.free_repair
+    w.one.free_repair = repair
 
 
 @rule
