@@ -4,9 +4,9 @@ Without numba, or with NUMBA_DISABLE_JIT=1, the same functions run as plain Pyth
 """
 
 import ctypes
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Collection, Sequence
 
+from dcsim.engine.compiled_draws import proven_laws
 from dcsim.engine.compiled_rules import VARIANTS
 from dcsim.engine.machine_code import is_compiled, machine_code
 from dcsim.ledger import Ledgers
@@ -20,26 +20,55 @@ from dcsim.scenario import Scenario
 ANSWER = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64)
 
 
+AT_A_TIME = 100_000
+"""Failures in one call of machine code (assumed): some 10 ms, so that an interrupt is noticed."""
+
+
 def simulate_many(scenario: Scenario, numbers: Sequence[int]) -> Ledgers:
     """Simulate these runs, ascending; the ledgers are verified to conserve N * H exactly."""
     return play(Program(scenario), numbers, is_compiled()).verified(scenario.capacity_gpu_ms)
 
 
-def play(program: Program, numbers: Sequence[int], compiled: bool, variant: str | None = None) -> Ledgers:
-    """Play runs of a program, with compiled rules (None: with those that suit it) or with the rules as they are."""
+def play(
+    program: Program,
+    numbers: Sequence[int],
+    compiled: bool,
+    variant: str | None = None,
+    laws: Collection[int] | None = None,
+) -> Ledgers:
+    """Play runs of a program, with compiled rules or with the rules as they are.
+
+    ``variant``: of the machine code, None: what suits the program; ``laws``: that rules may draw by themselves, None:
+    those that are numpy's on this machine.
+    """
     world = World() if compiled else PlainWorld()
-    runs = Runs(program, list(numbers), world)
+    if laws is None:
+        laws = proven_laws() if compiled else ()
+    runs = Runs(program, list(numbers), world, laws)
     if program.plan.has_plant:
         from dcsim.engine.compiled_clock_plant import PlantAnswers
 
         runs.plant = PlantAnswers(runs)
+    if not compiled:
+        for row in range(len(numbers)):
+            runs.begin(row)
+            play_plainly(world, runs)
+        return runs.ledgers()
+    if variant is None:
+        variant = VARIANTS[is_counted(program.tables)]
     answer = ANSWER(lambda _, what, about, value: runs.answer(what, about, value))
-    counted = is_counted(program.tables) if variant is None else variant == "counted"
-    run = prepared(world, answer, VARIANTS[counted]) if compiled else partial(play_plainly, world, runs)
-    for row in range(len(numbers)):
-        runs.begin(row)
-        run()
+    world.addresses[ANSWERS] = ctypes.cast(answer, ctypes.c_void_p).value or 0
+    machine, one = machine_code(variant), world.tables["one"]
+    step = max(1, int(AT_A_TIME // max(1.0, program.plan.expected_drawn))) if runs.need_nobody else 1
+    for row in range(0, len(numbers), step):
+        if runs.need_nobody:
+            one["run"], one["last_run"] = row, min(row + step, len(numbers))
+            machine.functions["run_many"](world.addresses.ctypes.data)
+        else:
+            runs.begin(row)
+            machine.functions["run"](world.addresses.ctypes.data)
         runs.check()
+        assert not machine.broken.value, "a rule has changed what the machine code took for fixed"
     return runs.ledgers()
 
 
@@ -50,15 +79,3 @@ def play_plainly(world: World, runs: Runs) -> None:
     world.take()
     happenings.run(world)
     world.give(*LEDGER)
-
-
-def prepared(world: World, answer: "ctypes._FuncPointer", variant: str) -> Callable[[], None]:
-    """Tell a world where its answers are; return what plays one run in it."""
-    machine = machine_code(variant)
-    world.addresses[ANSWERS] = ctypes.cast(answer, ctypes.c_void_p).value or 0
-
-    def run() -> None:
-        machine.functions["run"](world.addresses.ctypes.data)
-        assert not machine.broken.value, "a rule has changed what the machine code took for fixed"
-
-    return run

@@ -75,7 +75,7 @@ class PlantAnswers:
     def _begin_dark(self) -> None:
         world, plan = self.runs.world, self.plan
         phases = np.zeros(max(1, len(plan.scenario.energisation)), dtype=records.PHASE)
-        dates = plan.dates(self.runs.numbers[self.runs.row])
+        dates = plan.dates(self.runs.numbers[self.runs.of_run])
         for number, (date, racks) in enumerate(zip(dates, plan.phase_racks, strict=True)):
             phases[number]["date"] = date
             if date > 0:

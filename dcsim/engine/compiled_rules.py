@@ -7,17 +7,21 @@ that needs numba no more (``dcsim.engine.machine_code`` keeps and loads it).
 
 import dis
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from graphlib import TopologicalSorter
 from inspect import getmodule
 from types import FunctionType, ModuleType
 from typing import Any, NamedTuple
 
+from dcsim.rules import draws
 from dcsim.rules.rule import RULES
 
-EXPORTS = ("run",)
+EXPORTS = ("run", "run_many", "sample")
 """Rules that are called from Python, with the address of a world's addresses."""
 
 
+SPECIAL = ("ask", "reset", "wrapped")
+"""Rules that have another body when they are compiled (``compiled_world``)."""
 VARIANTS = ("general", "counted")
 
 
@@ -48,7 +52,9 @@ def compile_rules() -> dict[str, ObjectCode]:
         entries = ir.Module("entries")
         entries.triple = binding.get_process_triple()
         spaces = {module.__name__: dict(module.__dict__) for module in modules()}
-        called, parts = {"ask": world.ask}, []
+        with suppress(ImportError):  # without them no sample will be numpy's
+            spaces[draws.__name__].update(draws.ziggurat())
+        called, parts = dict(world.special), []
         for name in in_order():
             function = RULES[name]
             space, sign = spaces[function.__module__], world.signature(function)
@@ -108,7 +114,8 @@ def needed(whole: Any) -> list[str]:
 
 
 MAY_CALL = {
-    name: {name} for name in ("exp", "log", "pow", "rint", "floor", "ceil", "fabs", "sqrt", "memset", "memmove")
+    name: {name}
+    for name in ("exp", "log", "log1p", "pow", "rint", "floor", "ceil", "fabs", "sqrt", "memset", "memmove")
 } | {"memcpy": {"memcpy"}}
 """LLVM's functions that a processor may not have as an instruction -> names in the C library."""
 
@@ -164,6 +171,6 @@ def called_by(function: Callable[..., Any]) -> list[str]:
 
 
 def in_order() -> list[str]:
-    """Return the names of all rules but ``ask``, each after those that it calls; CycleError if two call each other."""
+    """Return the names of all rules but ``SPECIAL``, each after those that it calls; CycleError for a circle."""
     calls = {name: called_by(function) for name, function in RULES.items()}
-    return [name for name in TopologicalSorter(calls).static_order() if name != "ask"]
+    return [name for name in TopologicalSorter(calls).static_order() if name not in SPECIAL]

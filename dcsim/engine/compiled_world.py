@@ -13,7 +13,7 @@ from functools import cache
 from inspect import Parameter, Signature
 from typing import Any, NamedTuple, get_args, get_type_hints
 
-from dcsim.program.records import ANSWERS, GROWING, TABLE, TABLES, World
+from dcsim.program.records import ANSWERS, CHANGING, GROWING, TABLE, TABLES, World
 from dcsim.program.simple import COUNTED
 
 
@@ -22,8 +22,8 @@ class Compiled(NamedTuple):
 
     signature: Callable[[Any], Any]
     """Rule -> numba's signature of it: what its annotations say."""
-    ask: Any
-    """In the place of ``rule.ask``: calls the C function that answers."""
+    special: dict[str, Any]
+    """Rules of ``rule`` that have another body: ``ask`` calls the C function that answers, ``reset`` copies tables."""
     through: Callable[[str, Any], Any]
     """(name, signature) -> what calls a rule through the symbol of its name."""
     columns: Callable[[bool], Any]
@@ -287,6 +287,27 @@ def compiled_world() -> Compiled:
         function = ir.FunctionType(word, takes).as_pointer()
         return builder.call(builder.inttoptr(word_at(builder, values[0], ANSWERS, True), function), values)
 
+    def emit_reset(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        for number, name in enumerate(CHANGING):
+            dtype, indices = TABLES[name]
+            place, size = 3 * TABLE[name], word(dtype.itemsize)
+            for each in range(indices):
+                size = builder.mul(size, word_at(builder, values[0], place + 1 + each, False))
+            target = word_at(builder, values[0], place, False)
+            source = word_at(builder, values[0], ANSWERS + 1 + number, True)
+            cgutils.raw_memcpy(
+                builder, builder.inttoptr(target, pointer), builder.inttoptr(source, pointer), size, word(1)
+            )
+        return context.get_dummy_value()
+
+    def emit_same(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        return values[0]
+
+    special = {
+        "ask": calls(answers, emit_ask),
+        "reset": calls(types.none(a_world), emit_reset),
+        "wrapped": calls(types.int64(types.int64), emit_same),
+    }
     translated = {World: a_world, int: types.int64, float: types.float64, bool: types.boolean, type(None): types.none}
 
     def signature_of(rule: Any) -> Any:
@@ -296,4 +317,4 @@ def compiled_world() -> Compiled:
         kind = types.containers.UniTuple(translated[several[0]], len(several)) if several else translated[result]
         return kind(*(translated[hint] for hint in hints.values()))
 
-    return Compiled(signature_of, calls(answers, emit_ask), through, columns)
+    return Compiled(signature_of, special, through, columns)

@@ -50,6 +50,12 @@ REPAIRED, FINISHED, BACK, DRAINED, IDENTIFY, LEAVE, ADMIT, SERVICE, RELAPSE, PLA
 ) = range(18)
 """What a due event is about; ``due.what`` is the gang, the repair, the failure, the window, the phase."""
 
+FIXED, BY_EXPONENTIAL, BY_LOGNORMAL = range(3)
+"""Laws of a time that rules draw."""
+OF_GAPS, OF_MARKS, OF_DETECT, OF_REPAIR, OF_SILENT = range(5)
+STREAMS = 5
+"""Streams of a hazard, as ``dcsim.streams.PURPOSES`` has them."""
+
 BLOCK = 256
 """Outcomes drawn at a time for a hazard whose failures are not known beforehand (assumed)."""
 
@@ -65,8 +71,9 @@ BLOCK = 256
     POWER,  # of every node; whether any has less than it asks for
     GATEWAYS,  # that are left
     ENERGISE,  # a phase: whether it has power then
+    EXPONENTIALS,  # powers of e: of so many of ``units``
     TRY_AGAIN,  # to energise the phases that were put off: whether any has power then
-) = range(12)
+) = range(13)
 """What a rule may ask Python (``rule.ask``)."""
 
 ABSENT, WHOLE, DETECT, WAIT, DRAIN, DONE = range(6)
@@ -94,18 +101,19 @@ ONE = _record(
     "horizon spares free_slots gangs hazards jobs clocks atom atoms rack head_blocks "  # of the scenario
     "free free_since failures drawn faulty slowed "  # the pool; relapses to come; whether any gang is slow
     "waiting serving due number "  # gangs that wait; ms of the next service; due events; number of the next one
-    "known last_known window last_window "  # next failure and next window, and where they end
+    "next_failure next_hazard units window last_window "  # tick of the next known failure; next window
     "ages moving "  # sizes of `ages` and `moving`
     "failed repairs parts free_failure free_repair free_part away pieces free_piece "
     "segments free_segment drains absences first_absence last_absence "
-    "has_plant has_traffic has_storage node capped plant_changed phases segments_of_network pods run error",
+    "has_plant has_traffic has_storage node capped plant_changed phases segments_of_network pods run last_run error",
     "of_leaf of_pod",
 )
 """Single numbers. ``failed``, ``repairs``, ``parts``, ...: rows in use of these tables; ``free_failure``,
 ``free_piece``, ...: first of those given back; ``atom``: GPUs of a place, 0: nothing has a place; ``rack``: places of a
 rack that holds spares, 0: none does; ``node``: places of a node; ``capped``: some power is
 short; ``of_leaf``, ``of_pod``: what a node asks of a leaf's
-uplinks, and a segment's uplinks of a pod's; ``run``: which of the runs; ``error``: Python could not answer."""
+uplinks, and a segment's uplinks of a pod's; ``run``, ``last_run``: which of the runs;
+``error``: Python could not answer."""
 
 GANG = _record(
     "job gpus priority submit "
@@ -135,18 +143,25 @@ TIER = _record("every write drain restore level_every level_period level_most")
 HAZARD = _record(
     "effect blast size part placed serves running keeps_ppb remembers ages stages requalify returns_job "
     "lemons retire_after window replace cured_by_repair components first_component "
-    "first_outcome used drawn first_slow plain",
-    "factor",
+    "first_outcome used drawn first_slow plain "
+    "draws more clock first_known rows_known next_known end_known next_time first_unit "
+    "detect_law detect_time repair_law repair_time",
+    "factor gap marked detect_mean detect_sigma detect_shift repair_mean repair_sigma repair_shift silent",
 )
 """``size``, ``part``: places of a component and of what goes down with it; ``first_component``: row of its first
-component, NONE: they have no state; ``plain``: its failures may stand alone; ``first_slow``: a slow component."""
+component, NONE: they have no state; ``plain``: its failures may stand alone; ``first_slow``: a slow component.
+``draws``: its failures are drawn by rules, a block of ``rows_known`` rows from ``first_known`` at a time; ``more``:
+another block may follow, of failures after ``clock``; ``next_known``, ``end_known``: of this one; ``next_time``: of its
+next failure, NEVER: none. ``*_law``: BY_...; ``*_shift``: subtracted from the logarithm of a lognormal time."""
 COMPONENT = _record("failed slow next_slow previous_slow lemon begin left life age row stopped strikes")
 """``slow``: its failure; ``begin``, ``left``: since when its clock runs, and the life left then."""
 AGE = _record("at hazard component")
-KNOWN = _record("time hazard target rank draw")
+KNOWN = _record("time target rank outcome")
+STREAM = _record("a b c d")
+"""The state of a stream of random numbers, SFC64."""
 OUTCOME = _record("detect wrong fixed")
 FAILURE = _record(
-    "hazard component outcome detect wrong fixed at rank gpus first_part parts placed first_place last_place "
+    "hazard component detect wrong fixed at rank gpus first_part parts placed first_place last_place "
     "retired unfound clean gang next_clean next_faulty repairs over"
 )
 """A failure on its way. ``repairs``: of its own that are under way; ``over``: what failed is back.
@@ -185,9 +200,10 @@ TABLES: dict[str, tuple[np.dtype[Any], int]] = {
     "repairs": (REPAIR, 1),
     "due": (DUE, 1),
     "ages": (AGE, 1),
-    "known": (KNOWN, 1),
+    "known": (KNOWN, 1),  # of each hazard by itself
     "outcomes": (OUTCOME, 1),
     "stage_times": (np.dtype(np.int64), 2),  # by outcome; NONE: the stage is not reached
+    "own_times": (np.dtype(np.int64), 2),  # the same by failure
     "lives": (np.dtype(np.int64), 1),
     "first_life": (np.dtype(np.int64), 2),  # by hazard and row
     "recent_strikes": (np.dtype(np.int64), 2),  # by component: the last times at which it failed
@@ -240,29 +256,53 @@ TABLES: dict[str, tuple[np.dtype[Any], int]] = {
     "overhead": (np.dtype(np.int64), 2),  # by run and owner, and by cause
     "counted": (COUNTED, 1),  # by run and owner
     "counts": (COUNTS, 1),  # by run
+    "numbers": (np.dtype(np.int64), 1),  # of the runs
+    "streams": (STREAM, 1),  # by hazard and purpose
+    "entropy": (np.dtype(np.int64), 2),  # by stream: words, place of the run's number among them, then these words
+    "pool": (np.dtype(np.int64), 1),  # of a SeedSequence
+    "seeds": (np.dtype(np.int64), 1),  # that come of it
+    "units": (np.dtype(np.float64), 1),  # numbers that Python is asked to work on
 }
 """Name -> record or number, and how many indices it has."""
 NAMES = tuple(TABLES)
 TABLE = {name: number for number, name in enumerate(NAMES)}
 GROWING = frozenset(
-    ("failures", "parts", "repairs", "due", "ages", "outcomes", "stage_times", "lives", "first_life", "pieces")
+    (
+        "failures",
+        "parts",
+        "repairs",
+        "due",
+        "ages",
+        "outcomes",
+        "stage_times",
+        "own_times",
+        "lives",
+        "first_life",
+        "pieces",
+    )
 ) | {"segments", "drains", "absences"}
 """Tables that may lie elsewhere after ``ask``; all others stay where they are while a run is played."""
 ANSWERS = 3 * len(NAMES)
 """Where the address of the function that answers is, behind those of the tables."""
+CHANGING = (
+    *("one", "gangs", "hazards", "components", "crews", "durable", "booked", "owner", "holes", "windows"),
+    *("first_life", "free_in_block", "free_in_group"),
+)
+"""Tables that every run begins anew; behind the address of the function come those of their copies at t = 0."""
 
 
 class World:
     """The tables of one run, by name, and who answers what the rules ask.
 
     ``addresses``: where each table lies, how many rows and columns it has; then the address of a C function that
-    answers, int64. Compiled rules know a world by it, so tables are changed by ``put``
+    answers, then where copies at t = 0 lie, int64. Compiled rules know a world by it, so tables are changed by ``put``
     alone.
     """
 
     def __init__(self) -> None:
-        self.addresses: NDArray[np.int64] = np.zeros(ANSWERS + 1, dtype=np.int64)
+        self.addresses: NDArray[np.int64] = np.zeros(ANSWERS + 1 + len(CHANGING), dtype=np.int64)
         self.tables: dict[str, NDArray[Any]] = {}
+        self.at_start: dict[str, NDArray[Any]] = {}
         self.answer: Callable[[int, int, int], int] | None = None
 
     def put(self, name: str, table: NDArray[Any]) -> None:
@@ -275,6 +315,20 @@ class World:
         place = 3 * TABLE[name]
         columns = table.shape[1] if table.ndim == 2 else 1
         self.addresses[place : place + 3] = table.ctypes.data, table.shape[0], columns
+
+    def put_at_start(self, name: str, table: NDArray[Any]) -> None:
+        """Keep what ``reset`` copies; the table itself has the same shape then."""
+        self.at_start[name] = table
+        self.addresses[ANSWERS + 1 + CHANGING.index(name)] = table.ctypes.data
+        self.put(name, table.copy())
+
+    def reset(self) -> None:
+        """Set every table that a run changes to t = 0."""
+        for name, table in self.at_start.items():
+            if self.tables[name].shape != table.shape:
+                self.put(name, table.copy())
+            else:
+                np.copyto(self.tables[name], table)
 
     def show(self, name: str, low: int, high: int) -> None:
         """An answer has written to rows of a table, or made room for more."""

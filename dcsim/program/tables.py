@@ -10,6 +10,7 @@ from dcsim.hazards import Hazard
 from dcsim.hazards.hazard import SERVED
 from dcsim.ledger import STATES
 from dcsim.program import records
+from dcsim.program.draws import add_draws
 from dcsim.program.records import FREE, NEVER, NONE, PPB, TABLES
 from dcsim.recovery import Recovery
 from dcsim.scenario import Plan
@@ -36,6 +37,9 @@ def tables_of(plan: Plan) -> Tables:
     _gangs(plan, tables)
     _hazards(plan, atom, tables)
     _places(plan, atom, tables)
+    if atom:
+        index_places(tables)
+    add_draws(plan, tables)
     _maintenance(plan, atom, tables)
     for name, (dtype, indices) in TABLES.items():
         if name not in tables:
@@ -211,6 +215,7 @@ def _hazards(plan: Plan, atom: int, tables: Tables) -> None:
     most = max(len(hazard.stages) for hazard in scenario.hazards)
     tables["stage_crews"] = np.full((count, most), NONE, dtype=np.int64)
     tables["stage_times"] = np.zeros((ROOM, most), dtype=np.int64)
+    tables["own_times"] = np.zeros((ROOM, most), dtype=np.int64)
     tables["first_life"] = np.full((count, 4), NONE, dtype=np.int64)
     named: dict[str | tuple[int, int], int] = {}  # crews without a name are one hazard's own
     sizes: list[int] = []

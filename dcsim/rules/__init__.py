@@ -38,6 +38,6 @@ from, and from when to when: a ledger by month or by hazard is a change of that 
 
 **Compiling.** Rules are restricted to what numba compiles without Python: numbers, records, loops, ``min`` and
 ``max``, no recursion, annotated with ``World``, ``int``, ``float`` and ``bool``. Whole numbers are int64: products of
-GPU-ms and parts per billion are split (``work.times_speed``). No rule draws a random number. Each rule is translated
+GPU-ms and parts per billion are split (``work.times_speed``). ``draws`` alone makes random numbers, numpy's bit for bit. Each rule is translated
 by itself, and all are optimised together (``dcsim.engine.compiled_rules``).
 """

@@ -44,7 +44,7 @@ def begin_repair(w: World, failure: int, part: int, placed: int, place: int, now
             return
         part, mends = parts_from(w, place), False
     repair = new_repair(w, failure, part, placed, place, now, mends)
-    if is_quiet(w, now) and w.stage_times[f.outcome, 0] > 0:
+    if is_quiet(w, now) and w.own_times[failure, 0] > 0:
         next_stage(w, repair, now)  # nobody else asks for a crew in this millisecond
     else:
         push(w, now, ADMIT, ASKS_FOR_CREW, repair, 0)
@@ -122,7 +122,7 @@ def next_stage(w: World, repair: int, now: int) -> None:
     f = w.failures[r.failure]
     time = NONE
     if r.stage < w.hazards[f.hazard].stages:
-        time = w.stage_times[f.outcome, r.stage]
+        time = w.own_times[r.failure, r.stage]
     if time >= 0:
         if takes_crew(w, w.stage_crews[f.hazard, r.stage], repair):
             push(w, now + time, REPAIRED, CREW_IS_DONE, repair, 0)
@@ -160,7 +160,7 @@ def end_stage(w: World, repair: int, now: int) -> None:
         if waits >= 0:
             other = w.repairs[waits]
             c.first = other.following
-            time = w.stage_times[w.failures[other.failure].outcome, other.stage]
+            time = w.own_times[other.failure, other.stage]
             push(w, now + time, REPAIRED, CREW_IS_DONE, waits, 0)
         else:
             c.busy -= 1

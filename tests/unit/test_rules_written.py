@@ -31,8 +31,8 @@ def written(table: str) -> set[str]:
 
 
 def test_every_function_is_a_rule():
-    """A function that is not marked would stay Python in the compiled clock."""
-    assert {function.name for function in FUNCTIONS} - set(RULES) == {"rule"}
+    """A function that is not marked would stay Python in the compiled clock; ``ziggurat`` returns constants."""
+    assert {function.name for function in FUNCTIONS} - set(RULES) == {"rule", "ziggurat"}
 
 
 @pytest.mark.parametrize("name", sorted(RULES))
