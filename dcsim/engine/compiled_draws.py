@@ -54,20 +54,20 @@ def tried(machine: Machine) -> frozenset[int]:
 
 def of_machine_code(machine: Machine, law: int) -> NDArray[np.float64]:
     """Return a sample that machine code draws."""
-    world = sample_world(law)
+    world = sample_world(World(), law)
     machine.functions["sample"](world.addresses.ctypes.data)
     return world.tables["units"]
 
 
-def sample_world(law: int, count: int = TRIED) -> World:
-    """Return a world in which nothing but a sample can be drawn."""
-    world, one = World(), np.zeros(1, dtype=records.ONE)
+def sample_world(world: World, law: int, count: int = TRIED, seed: int = SEED, run: int = RUN) -> World:
+    """Prepare a world in which nothing but a sample can be drawn."""
+    one = np.zeros(1, dtype=records.ONE)
     one["run"] = law
-    before, after = entropy(SEED, OWNER, "gaps")
+    before, after = entropy(seed, OWNER, "gaps")
     words = [len(before) + 1 + len(after), len(before), *before, 0, *after]
     for name, table in (
         ("one", one),
-        ("numbers", np.array([RUN], dtype=np.int64)),
+        ("numbers", np.array([run], dtype=np.int64)),
         ("entropy", np.array([words], dtype=np.int64)),
         ("streams", np.zeros(1, dtype=records.STREAM)),
         ("pool", np.zeros(4, dtype=np.int64)),
@@ -78,9 +78,9 @@ def sample_world(law: int, count: int = TRIED) -> World:
     return world
 
 
-def of_numpy(law: int, count: int = TRIED) -> NDArray[np.float64]:
+def of_numpy(law: int, count: int = TRIED, seed: int = SEED, run: int = RUN) -> NDArray[np.float64]:
     """Return the same sample that numpy draws."""
-    rng = generator(SEED, RUN, OWNER, "gaps")
+    rng = generator(seed, run, OWNER, "gaps")
     if law == UNIFORM:
         return rng.random(count)
     return rng.standard_exponential(count) if law == EXPONENTIAL else rng.standard_normal(count)
