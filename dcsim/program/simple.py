@@ -20,7 +20,8 @@ COUNTED: dict[str, dict[str, int]] = {
         0,
     )
     | {"first_absence": NONE},
-    "jobs": {"chancy": 0, "needed": NONE, "first_legal": NONE},
+    "jobs": {"chancy": 0, "needed": NONE, "first_legal": NONE, "tiers": 1},
+    "tiers": {"drain": 0, "level_most": NONE},
     "hazards": dict.fromkeys(
         ("placed", "serves", "running", "remembers", "ages", "requalify", "returns_job", "lemons"), 0
     )
@@ -35,7 +36,8 @@ COUNTED: dict[str, dict[str, int]] = {
     "repairs": {"placed": 0, "mends": 1},
 }
 """Of scenarios that counts settle: table -> column -> its value. Failures strike slots and are interruptions, repairs
-have one stage, gangs run whole and without an end."""
+have one stage, gangs run whole and without an end,
+and have one kind of checkpoint, which is safe once it is written."""
 
 
 def is_counted(tables: dict[str, NDArray[Any]]) -> bool:
