@@ -4,8 +4,8 @@ Every GPU is in exactly one state at every instant. Accounts are int GPU-millise
 two engines, two worker counts or two batch sizes give identical accounts. Goodput, ETTR and money are folds over them.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Self
 
 import numpy as np
@@ -34,6 +34,11 @@ SPARES, REST = "spares", "rest"
 """The two owners besides the jobs: idle spares; all other free GPUs, and the repair of what was struck while free."""
 
 
+def not_kept(*replications: int) -> NDArray[np.int64]:
+    """Return the months or causes of one replication, or of several, in which they were not kept."""
+    return np.zeros((*replications, 0, len(STATES)), dtype=np.int64)
+
+
 class LedgerError(Exception):
     """The states of a replication do not sum to the horizon's GPU-milliseconds, or one is negative."""
 
@@ -50,6 +55,11 @@ class Accounts:
     ``asked_gpu_ms``: int64 (owners,) [GPU-ms], a job's GPUs from its submission to its end or the horizon.
     ``finished``: int64 (owners,), gangs whose work was done. ``last_finish_ms``: int64 (owners,), when the last of them
     finished, -1 unless all gangs of the job did. These three are 0, 0 and -1 for spares and rest.
+    ``gpu_ms_by_month``: int64 (months, 13 states) [GPU-ms], of all owners, by month of 720 h from the beginning.
+    ``gpu_ms_by_cause``: int64 (causes, 13 states) [GPU-ms], of all owners, by what it follows from: the hazards as
+    listed, the kinds of maintenance as listed, and last all that follows from none of them. Both have no rows if they
+    were not kept; else their sums by state are those of ``gpu_ms``. Work that is lost is in the months in which it was
+    done, so a month's states sum to all GPU-ms of that month.
     """
 
     replication: int
@@ -62,6 +72,8 @@ class Accounts:
     asked_gpu_ms: NDArray[np.int64]
     finished: NDArray[np.int64]
     last_finish_ms: NDArray[np.int64]
+    gpu_ms_by_month: NDArray[np.int64] = field(default_factory=not_kept)
+    gpu_ms_by_cause: NDArray[np.int64] = field(default_factory=not_kept)
 
     def verified(self, capacity_gpu_ms: int) -> Self:
         """Return self if the ledger conserves ``capacity_gpu_ms`` = N * H exactly; else raise LedgerError."""
@@ -74,8 +86,9 @@ class Ledgers:
     """The ledgers of n replications of one scenario, ascending by number; each column is as in ``Accounts``.
 
     ``replications``, ``failures``, ``drawn``: int64 (n,). ``gpu_ms``: int64 (n, owners, 13). ``overhead_gpu_ms``: int64
-    (n, owners, 5). ``strikes``, ``asked_gpu_ms``, ``finished``, ``last_finish_ms``: int64 (n, owners). Columns are
-    read-only from then on. Raises ValueError for none, or if a replication comes twice or out of order.
+    (n, owners, 5). ``strikes``, ``asked_gpu_ms``, ``finished``, ``last_finish_ms``: int64 (n, owners).
+    ``gpu_ms_by_month``: int64 (n, months, 13). ``gpu_ms_by_cause``: int64 (n, causes, 13). Columns are read-only from
+    then on. Raises ValueError for none, or if a replication comes twice or out of order.
 
     Sums within one replication fit int64 (N * H does); sums over replications do not (100 replications of a million
     GPUs overflow it), so whoever takes them takes Python ints.
@@ -91,8 +104,13 @@ class Ledgers:
     asked_gpu_ms: NDArray[np.int64]
     finished: NDArray[np.int64]
     last_finish_ms: NDArray[np.int64]
+    gpu_ms_by_month: NDArray[np.int64] = field(default_factory=not_kept)
+    gpu_ms_by_cause: NDArray[np.int64] = field(default_factory=not_kept)
 
     def __post_init__(self) -> None:
+        for name in ("gpu_ms_by_month", "gpu_ms_by_cause"):
+            if getattr(self, name).ndim == 2:
+                object.__setattr__(self, name, not_kept(len(self)))
         if not len(self):
             raise ValueError("needs at least one replication")
         again = self.replications[1:][np.diff(self.replications) <= 0]
@@ -121,6 +139,7 @@ class Ledgers:
         if not parts:
             raise ValueError("needs at least one replication")
         _same_owners(parts)
+        parts = alike(parts)
         numbers, *columns = (np.concatenate(each) for each in zip(*(part.columns() for part in parts), strict=True))
         if (np.diff(numbers) < 0).any():
             order = np.argsort(numbers, kind="stable")
@@ -152,7 +171,14 @@ class Ledgers:
             self.asked_gpu_ms[index],
             self.finished[index],
             self.last_finish_ms[index],
+            self.gpu_ms_by_month[index],
+            self.gpu_ms_by_cause[index],
         )
+
+    def without_months(self) -> Self:
+        """Return the same without months and causes."""
+        nothing = not_kept(len(self))
+        return replace(self, gpu_ms_by_month=nothing, gpu_ms_by_cause=nothing.copy())
 
     def chosen(self, rows: slice | NDArray[np.bool_]) -> Self:
         """Return some of the replications: a slice, or those for which bool (n,) ``rows`` is true."""
@@ -173,11 +199,26 @@ class Ledgers:
                 (self.gpu_ms[:, :, STATE["useful"]] > self.asked_gpu_ms).any(axis=1),
                 "a job has more useful time than it asked for",
             ),
+            *self._differing(),
         ):
             if wrong.any():
                 first = int(wrong.argmax())
                 raise LedgerError(f"replication {self.replications[first]}: {why.format(total=totals[first])}")
         return self
+
+    def _differing(self) -> Iterator[tuple[NDArray[np.bool_], str]]:
+        """Yield which replications have another total by month or by cause, and what that is called."""
+        by_state = self.gpu_ms.sum(axis=1)
+        for each, what in ((self.gpu_ms_by_month, "months"), (self.gpu_ms_by_cause, "causes")):
+            if each.shape[1]:
+                yield (each.sum(axis=1) != by_state).any(axis=1), f"the {what} do not sum to the ledger"
+
+
+def alike(parts: "Sequence[Ledgers]") -> "Sequence[Ledgers]":
+    """Return ledgers of one scenario with months and causes only if all of them have these."""
+    if len({each.gpu_ms_by_month.shape[1] for each in parts}) == 1:
+        return parts
+    return [each.without_months() for each in parts]
 
 
 COLUMNS = tuple(each.name for each in fields(Ledgers) if each.name not in ("owners", "replications"))

@@ -15,7 +15,7 @@ from tests.golden import frozen  # noqa: E402
 
 HEADER = """\
 # Written by scripts/freeze. No change of the program may change a line; see tests/golden/frozen.py.
-# scenario, hash of the integers of runs 0-3, hash of run 0's failures by hazard
+# scenario, hash of the integers of runs 0-3, of run 0's failures by hazard, of run 0's event log
 """
 MOST_S = 0.3
 """Longest time of one run of a random scenario that is kept [s]."""
@@ -62,7 +62,8 @@ def draw(kind: str) -> None:
 def integers_of(scenario: Scenario) -> dict[str, Any]:
     """Return the integers of a scenario's runs, and its failures by hazard."""
     runs = [frozen.integers(run) for run in frozen.accounts(scenario)]
-    return {"runs": runs, "failures": frozen.failures_by_hazard(scenario)}
+    log = frozen.logged(scenario)
+    return {"runs": runs, "failures": frozen.failures_by_hazard(log), "log": frozen.hashed_log(log)}
 
 
 def freeze(check: bool) -> int:
@@ -72,8 +73,8 @@ def freeze(check: bool) -> int:
     lines, shipped, differing = [], {}, 0
     for name, scenario in frozen.all_scenarios():
         found = integers_of(scenario)
-        hashes = frozen.hashed(found["runs"]), frozen.hashed(found["failures"])
-        lines.append(f"{name} {hashes[0]} {hashes[1]}\n")
+        hashes = frozen.hashed(found["runs"]), frozen.hashed(found["failures"]), found.pop("log")
+        lines.append(f"{name} {' '.join(hashes)}\n")
         short = name.removeprefix("shipped/")
         if short != name:
             shipped[short] = found

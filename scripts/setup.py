@@ -72,8 +72,7 @@ def build(level: str, target: Path, lock: int) -> None:
     (site / "dcsim-checkout.pth").write_text(os.path.relpath(ROOT, site) + "\n")
     # Some packages ship files for other Pythons, which do not compile here: no reason to stop.
     call("compileall", "-qq", "-j", "0", site, ROOT / "dcsim", check=False)
-    ahead = "from dcsim.batch import compile_ahead; compile_ahead(); from dcsim.engine import machine_code as rules; "
-    ahead += "rules.compile_ahead()"
+    ahead = "from dcsim.engine.machine_code import compile_ahead; compile_ahead()"
     subprocess.run([python, "-I", "-c", ahead], check=False, stdin=subprocess.DEVNULL, pass_fds=(lock,))
     half = target / "stamp.half"
     half.write_text("".join(map(stamp_line, LOCKS if level == "dev" else [level])))

@@ -27,7 +27,7 @@ def estimate_command(files: Sequence[str], overrides: Sequence[str], as_json: bo
     found = [estimate(scenario) for scenario in scenarios]
 
     def page() -> "Page":
-        from dcsim.report.formula import estimate_page
+        from dcsim.report.published_tables import estimate_page
 
         return estimate_page(found, unused_notes(scenarios))
 

@@ -103,6 +103,16 @@ def writable(_: click.Context, __: click.Parameter, folder: Path | None) -> Path
     return folder
 
 
+def _engine(_: click.Context, __: click.Parameter, wanted: str) -> str:
+    """Take the name of an engine that is no more for what has taken its place."""
+    if wanted == "batch":
+        from dcsim.cli.screen import say
+
+        say("note: --engine batch is now what auto does; leave it out")
+        return "auto"
+    return wanted
+
+
 SIMULATION = (
     click.option(
         "-n", "--replications", type=Count(1, 10**7), metavar="N",
@@ -117,8 +127,9 @@ SIMULATION = (
     SEED,
     SET,
     click.option(
-        "--engine", type=Word(["auto", "simpy", "batch"]), default="auto",
-        help="Simulation engine (default: auto: batch wherever its result is the same).",
+        "--engine", type=Word(["auto", "simpy", "batch"]), default="auto", metavar="[auto|simpy]", callback=_engine,
+        help="What plays the rules of the model: compiled code (auto, the default), or the processes of SimPy, which "
+        "take about 100 times as long. Both give the same numbers.",
     ),
     JSON,
 )  # fmt: skip
@@ -128,6 +139,10 @@ PRECISION = click.option(
     "256, … replications.",
 )  # fmt: skip
 KEPT = (
+    click.option(
+        "--monthly/--no-monthly", default=True,
+        help="Keep the GPU-time of each run by month and by cause too, a few kB a run (default: yes).",
+    ),
     click.option("--resume", is_flag=True, help="Continue with the replications that the output folder already holds."),
     click.option(
         "-o", "--output", type=click.Path(path_type=Path), default=Path("outputs"), callback=writable,
@@ -257,7 +272,7 @@ class ProgressLine:
             self._line(done, total)
         if self.bar is None or self.task is None:
             return
-        from dcsim.decide.ladder import BEFORE
+        from dcsim.decide.ablation import BEFORE
         from dcsim.report.page import printable
 
         now = time.monotonic()
@@ -302,6 +317,7 @@ class Asked:
     overrides: tuple[str, ...]
     engine: "WantedEngine"
     as_json: bool
+    monthly: bool = True
     output: Path | None = None
     resume: bool = False
     precision: str | None = None
@@ -321,7 +337,7 @@ class Asked:
     @property
     def origins(self) -> list[dict[str, str]]:
         """Where the values of each scenario are from."""
-        from dcsim.scenario.origins import origins
+        from dcsim.scenario.provenance import origins
 
         seeded = {} if self.seed is None else {"seed": "--seed"}
         return [
@@ -336,6 +352,7 @@ class Asked:
         how: How = {
             "workers": self.workers,
             "engine": self.engine,
+            "monthly": self.monthly,
             "executor": self.executor,
             "output": self.output,
             "resume": self.resume,

@@ -11,7 +11,7 @@ from dcsim.cli.screen import out, out_document, say
 
 if TYPE_CHECKING:
     from dcsim.decide import Comparison, RunResult
-    from dcsim.decide.dossier import Dossier
+    from dcsim.decide.report_data import ReportData
     from dcsim.report.document import Document
 
 FILES = {"html": "report.html", "markdown": "report.md", "csv": "report.csv", "trace": "trace.json"}
@@ -65,7 +65,7 @@ def report_command(
 
     Nothing in a run is changed. What a report needs and a run does not keep is simulated again, to the same figures.
     """
-    from dcsim.montecarlo.group import members, write_group
+    from dcsim.montecarlo.comparison_folder import members, write_group
 
     context = click.get_current_context()
     groups = [members(folder) for folder in given]
@@ -97,7 +97,7 @@ def report_command(
 
 def _trace(folder: Path, replication: int | None, window: str | None, nodes: str | None) -> Iterator[str]:
     """Return one replication's trace, piece by piece; say on stderr what it leaves out."""
-    from dcsim.decide.played import Played
+    from dcsim.decide.log_analysis import Played
     from dcsim.montecarlo.run_reader import read_sample
     from dcsim.report.trace import bounds_of, nodes_of, trace_json, window_of
     from dcsim.topology.build import build
@@ -114,17 +114,17 @@ def _trace(folder: Path, replication: int | None, window: str | None, nodes: str
     return trace_json(played.log, scenario, played.replication, found.window, chosen)
 
 
-def _opened(folders: Sequence[Path], workers: int | None) -> "Dossier":
+def _opened(folders: Sequence[Path], workers: int | None) -> "ReportData":
     from dcsim.decide.comparison import recompare
-    from dcsim.decide.dossier import dossier_of_all, reopened
+    from dcsim.decide.report_data import comparison_data, reopened
 
     if len(folders) == 1:
         return reopened(folders[0], workers)
-    return dossier_of_all(recompare(folders, workers))
+    return comparison_data(recompare(folders, workers))
 
 
-def _rendered(kind: str, made: "Dossier") -> str:
-    from dcsim.report.whole import document
+def _rendered(kind: str, made: "ReportData") -> str:
+    from dcsim.report.full_report import document
 
     return _renderer(kind)(document(made))
 
@@ -135,9 +135,9 @@ def _renderer(kind: str) -> "Callable[[Document], str]":
 
         return markdown
     if kind == "csv":
-        from dcsim.report.sheet import sheet
+        from dcsim.report.csv_export import csv_text
 
-        return sheet
+        return csv_text
     from dcsim.report.html import html
 
     return html
@@ -157,24 +157,24 @@ def _write(path: Path, text: Iterable[str]) -> None:
 
 def write_runs(runs: "Sequence[RunResult]", asked: Asked) -> None:
     """Write the report of each run into its folder, and say so unless JSON was asked for."""
-    from dcsim.decide.dossier import dossier
+    from dcsim.decide.report_data import run_data
 
     workers = asked.workers if asked.executor == "local" else None  # this machine's, not a cluster's
     for run in runs:
         assert run.folder is not None
         with ProgressLine(doing="writing the report"):
-            text = _rendered("html", dossier(run, workers, played=asked.engine != "batch"))
+            text = _rendered("html", run_data(run, workers))
         _tell(run.folder / FILES["html"], text, asked)
 
 
 def write_comparison(found: "Comparison", asked: Asked) -> None:
     """Write the report of a comparison into a folder of its own beside the runs, and say so as ``write_runs``."""
-    from dcsim.decide.dossier import dossier_of_all
-    from dcsim.montecarlo.group import write_group
+    from dcsim.decide.report_data import comparison_data
+    from dcsim.montecarlo.comparison_folder import write_group
 
     folders = [run.folder for run in found.runs if run.folder is not None]
     with ProgressLine(doing="writing the report"):
-        made = dossier_of_all(found, played=asked.engine != "batch")
+        made = comparison_data(found)
         text = _rendered("html", made)
     _tell(write_group(folders, made.manifests[0].command) / FILES["html"], text, asked)
 

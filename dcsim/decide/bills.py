@@ -1,15 +1,20 @@
-"""Money run by run: what the GPUs were rented for and did, and what that cost at the prices that the run drew."""
+"""Money run by run: what GPUs were rented for, did and drew, and what that cost at the prices of each run."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dcsim.economics import LINES, Bill, CostLine, Tco, Use, paid, with_lost_work
 from dcsim.montecarlo import Sample
+from dcsim.plant import Demand
+from dcsim.power import energy_kwh
 from dcsim.scenario import PER_SAMPLE, Scenario
 from dcsim.scenario.sampled import sampled
+from dcsim.topology.build import build
 from dcsim.units import HOURS_PER_MONTH, MS_PER_H, MS_PER_MONTH
 
 Values = NDArray[np.float64]
@@ -100,3 +105,38 @@ def _each(sample: Sample, use: Use[Values], price: Callable[[Tco, Use[Values]], 
         assert tco is not None
         found[its] = price(tco, Use(use.months[its], use.useful_gpu_hours[its], use.lost_gpu_hours[its]))
     return found
+
+
+@dataclass(frozen=True)
+class Energy:
+    """Energy over the horizon at the site's meter [kWh]: by state of the ledger, and of the network.
+
+    ``usd``: what it costs if [tco] gives a price of energy, else None.
+    """
+
+    kwh: Mapping[str, float]
+    pue: float
+    usd: float | None
+
+    @classmethod
+    def of(cls, scenario: Scenario, gpu_hours: Mapping[str, float], overhead: Mapping[str, float]) -> "Energy | None":
+        """Fold a mean ledger [GPU-h]; None where the topology gives no power."""
+        topology = build(scenario.cluster.topology, scenario.cluster.gpus)
+        demand, power = Demand(topology), topology.description.power
+        kw_per_gpu = float(demand.racks_w.sum()) / topology.gpus / 1e3
+        if not kw_per_gpu or power is None:
+            return None
+        hours = scenario.horizon / MS_PER_H
+        switches_kw = demand.switches_w / 1e3
+        kwh = energy_kwh(gpu_hours, overhead, kw_per_gpu, power.idle, switches_kw, hours, power.pue)
+        price = scenario.tco.energy if scenario.tco else None
+        return cls(kwh, power.pue, None if price is None else price * sum(kwh.values()))
+
+    @cached_property
+    def total_kwh(self) -> float:
+        """All of it [kWh]."""
+        return sum(self.kwh.values())
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as plain data."""
+        return {"kwh": dict(self.kwh), "total_kwh": self.total_kwh, "pue": self.pue, "usd": self.usd}

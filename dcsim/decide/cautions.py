@@ -7,12 +7,11 @@ from typing import Any
 from dcsim.decide.assumptions import assumption_differences, difference_sentence, differences_json
 from dcsim.decide.caution import Caution, Kind, are, counted, in_hours, in_time, one_in, percent
 from dcsim.decide.crew_load import Flow, crew_pools, flows, gpus_in_repair, in_service, repairs_at_once
+from dcsim.decide.estimate import formula_validity
 from dcsim.decide.outcome import REPLICATIONS
 from dcsim.decide.theory import gang_loss, gang_strikes, mean_stall_h
-from dcsim.decide.validity import formula_validity
 from dcsim.montecarlo.reliability import runs_needed
 from dcsim.scenario import Job, Plan, Scenario
-from dcsim.scenario.countable import runs_small
 from dcsim.scenario.intervals import strikes_on
 from dcsim.scenario.plan import plan
 from dcsim.scenario.record_cautions import record_cautions
@@ -145,7 +144,7 @@ def _spares(layout: Plan, found: tuple[Flow, ...]) -> Iterator[Caution]:
     Jobs that wait for their own repair (``spare = "cold"``) or run smaller need no spares.
     """
     scenario, cluster = layout.scenario, layout.scenario.cluster
-    needy = [job for job in scenario.jobs if job.recovery.spare != "cold" and not runs_small(job.recovery)]
+    needy = [job for job in scenario.jobs if job.recovery.spare != "cold" and not job.recovery.runs_small]
     taking = [flow for flow in found if flow.gpus and flow.repair_h]
     if not needy or not taking:
         return

@@ -5,25 +5,26 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+from dcsim.decide.ablation import ablated_scenarios
 from dcsim.decide.bridge import Bridge, bridge_of
 from dcsim.decide.display import html_of
 from dcsim.decide.documents import runs_json
-from dcsim.decide.ladder import rungs_of
 from dcsim.decide.outcome import Executor, How, reopen, run_many
 from dcsim.decide.pair import Pair
 from dcsim.decide.result import RunResult
-from dcsim.decide.shared_failures import shared
 from dcsim.decide.verdict import Verdict, verdict
-from dcsim.montecarlo import WHOLE, Progress, Sample, Shard, StoreError, WantedEngine
+from dcsim.hazards import Hazard
+from dcsim.montecarlo import UNSHARDED, Progress, Sample, Shard, StoreError, WantedEngine
 from dcsim.montecarlo.manifest import Manifest
 from dcsim.scenario import Scenario, Source, certain, read
-from dcsim.scenario.origins import origins as origins_of
+from dcsim.scenario.provenance import origins as origins_of
+from dcsim.topology.build import build
 
 COMMON_SEED = "of the first scenario, the same for all that are compared"
 """Origin of a seed that took the place of the scenario's own."""
-COMMON_SEEDS = (COMMON_SEED, "of the first scenario, so that the same failures strike all")
+COMMON_SEEDS = (COMMON_SEED, "of the first scenario, so that all meet the same failures")
 """The same in the folders of runs that earlier versions left."""
 
 
@@ -77,8 +78,9 @@ def compare(
     progress: Progress | None = None,
     events: int = 0,
     engine: WantedEngine = "auto",
+    monthly: bool = True,
     executor: Executor = "local",
-    shard: Shard = WHOLE,
+    shard: Shard = UNSHARDED,
     command: Sequence[str] = (),
     origins: Sequence[Mapping[str, str]] | None = None,
 ) -> Comparison:
@@ -105,6 +107,7 @@ def compare(
         "progress": progress,
         "events": events,
         "engine": engine,
+        "monthly": monthly,
         "executor": executor,
         "shard": shard,
         "command": command,
@@ -113,7 +116,7 @@ def compare(
     }
     if replications is not None:
         how["replications"] = replications
-    results, samples = run_many(seeded, all_rungs(seeded) if bridges else [], **how)
+    results, samples = run_many(seeded, all_ablated(seeded) if bridges else [], **how)
     return _compared(results, samples, notes)
 
 
@@ -122,7 +125,7 @@ def recompare(folders: Sequence[Path], workers: int | None = None) -> Comparison
 
     Raises as ``outcome.reopen``, StoreError also for runs of several seeds.
     """
-    results, samples = reopen(folders, all_rungs, workers)
+    results, samples = reopen(folders, all_ablated, workers)
     seeds = [each.scenario.seed for each in results]
     if len(set(seeds)) > 1:
         raise StoreError(folders[0], f"has not the seed of the others: {', '.join(map(str, seeds))}")
@@ -133,12 +136,12 @@ def recompare(folders: Sequence[Path], workers: int | None = None) -> Comparison
     return _compared(results, samples, notes)
 
 
-def all_rungs(scenarios: Sequence[Scenario]) -> list[Scenario]:
+def all_ablated(scenarios: Sequence[Scenario]) -> list[Scenario]:
     """Return the steps from each scenario's formula to its simulation, to be simulated.
 
     None of a scenario in which every job ends: the formula knows none that does, so there is nothing to step from.
     """
-    return [rung for each in scenarios if not each.ends for _, _, rung in rungs_of(certain(each))]
+    return [step for each in scenarios if not each.ends for _, _, step in ablated_scenarios(certain(each))]
 
 
 def _compared(results: Sequence[RunResult], samples: Sequence[Sample], notes: tuple[str, ...]) -> Comparison:
@@ -147,7 +150,7 @@ def _compared(results: Sequence[RunResult], samples: Sequence[Sample], notes: tu
         for result in results:
             if result.scenario.ends:
                 continue
-            found.append(bridge_of(result.scenario, [next(left) for _ in all_rungs([result.scenario])]))
+            found.append(bridge_of(result.scenario, [next(left) for _ in all_ablated([result.scenario])]))
     short = [each for each in found if each.replications < len(results[0].sample)]
     if short:
         notes += (f"why they differ is told over the first {short[0].replications} replications",)
@@ -184,3 +187,64 @@ def _notes(scenarios: Sequence[Scenario], seed: int) -> tuple[str, ...]:
     if len({each.name for each in scenarios}) < len(scenarios):
         notes.append("scenarios of one name are told apart by their order only")
     return tuple(notes)
+
+
+Shared = Literal["failures", "random numbers", "nothing"]
+"""What two scenarios have in common: each failure, only the random numbers behind them, or neither."""
+
+
+def same_failures(a: Scenario, b: Scenario) -> bool:
+    """Return whether the same components fail at the same times in both, replication by replication.
+
+    Both need one seed, one horizon and one cluster size, and hazards of the same names that draw alike: component,
+    lifetime, bursts, lemons, and whether a failure marks a component or a slot. What follows a failure (blast,
+    detection, repair, recovery) may differ. A failure of what is out of service is dropped, so a scenario that repairs
+    more slowly meets fewer of the same failures. Components that age fail by their own history: they meet the same
+    failures only where all that the engine reads is equal.
+    """
+    if a.seed != b.seed or a.horizon != b.horizon or a.cluster.gpus != b.cluster.gpus:
+        return False
+    if any(hazard.ages or hazard.exposure == "running" for each in (a, b) for hazard in each.hazards):
+        return _engine_reads(a) == _engine_reads(b)
+    return _laws(a) == _laws(b) and _unknown(a) == _unknown(b)
+
+
+def shared(scenarios: Sequence[Scenario]) -> Shared:
+    """Return what every two of several scenarios have in common."""
+    pairs = list(combinations(scenarios, 2))
+    if all(same_failures(a, b) for a, b in pairs):
+        return "failures"
+    streams = [(each.seed, {hazard.key for hazard in each.hazards}) for each in scenarios]
+    common = all(a[0] == b[0] and a[1] & b[1] for a, b in combinations(streams, 2))
+    return "random numbers" if common else "nothing"
+
+
+def _laws(scenario: Scenario) -> dict[str, tuple[Any, ...]]:
+    """Return all that the times and marks of each hazard's failures depend on, by hazard."""
+    topology = build(scenario.cluster.topology, scenario.cluster.gpus)
+    return {
+        hazard.key: (topology.components(hazard.component), hazard.component, *_law(hazard))
+        for hazard in scenario.hazards
+    }
+
+
+def _law(hazard: Hazard) -> tuple[Any, ...]:
+    lemons = hazard.lemons and (hazard.lemons.fraction, hazard.lemons.factor)
+    return hazard.lifetime, hazard.burst, lemons, hazard.placed
+
+
+def _unknown(scenario: Scenario) -> list[Any]:
+    """Return the uncertain inputs that failures depend on."""
+    return sorted(
+        (each for each in scenario.uncertain if not each.key.startswith(("tco.", "jobs.", "accounting."))),
+        key=lambda each: each.key,
+    )
+
+
+def _engine_reads(scenario: Scenario) -> Scenario:
+    """Return the scenario without what only people and bills read."""
+    ranges = tuple(hazard.model_copy(update={"mtbf_range": None}) for hazard in scenario.hazards)
+    bare: dict[str, Any] = {"name": "", "description": "", "tco": None, "hazards": ranges}
+    bare["accounting"] = type(scenario.accounting)()
+    bare["uncertain"] = tuple(each for each in scenario.uncertain if not each.money)
+    return scenario.model_copy(update=bare)

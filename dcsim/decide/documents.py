@@ -6,8 +6,9 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from dcsim.decide.estimate import SCHEMA, money_json
+from dcsim.ledger import STATES
 from dcsim.montecarlo import Estimated, Paired, Stopped, Summary
-from dcsim.montecarlo.quantiles import QUANTILES
+from dcsim.montecarlo.statistics import QUANTILES
 from dcsim.scenario import sha256
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ def run_entry(run: "RunResult", first: "RunResult") -> dict[str, Any]:
         "runs_needed": run.runs_needed,
         "gpu_hours_total": run.sample.gpu_hours_total,
         "ledger": run.ledger,
+        "ledger_by_month": run.sample.mean_gpu_hours_by_month or None,
+        "loss_by_hazard": _by_cause(run.sample.mean_gpu_hours_by_cause),
         "overhead_by_cause": run.sample.overhead_by_cause,
         "goodput": {
             "loss": _estimated(run.loss_estimated, reliable),
@@ -58,6 +61,14 @@ def run_entry(run: "RunResult", first: "RunResult") -> dict[str, Any]:
         "mtbf_range": None if run.mtbf_range is None else asdict(run.mtbf_range),
         "folder": None if run.folder is None else str(run.folder),
     }
+
+
+def _by_cause(hours: dict[str, dict[str, float]]) -> dict[str, dict[str, float]] | None:
+    """Return what each cause cost, state by state; time that nothing took away is nobody's loss."""
+    kept = ("useful", "overhead", "checkpoint", "spare", "idle")
+    return {
+        cause: {state: each[state] for state in STATES if state not in kept} for cause, each in hours.items()
+    } or None
 
 
 def _money(run: "RunResult", first: "RunResult") -> dict[str, Any] | None:

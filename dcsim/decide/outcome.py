@@ -8,23 +8,22 @@ from dcsim.decide.estimate import at_mtbf, estimate, mtbf_ranges_h
 from dcsim.decide.result import MtbfRange, RunResult
 from dcsim.decide.run_table import keep_table
 from dcsim.montecarlo import (
-    WHOLE,
-    EngineError,
+    UNSHARDED,
     Progress,
     RunFolder,
     Sample,
     Shard,
     Stopped,
     WantedEngine,
-    choose_all,
+    choose,
     replicate_many,
     write_events,
 )
-from dcsim.montecarlo.looking import Looking
 from dcsim.montecarlo.manifest import Manifest
 from dcsim.montecarlo.run_reader import read_sample
+from dcsim.montecarlo.sequential_stopping import StoppingRule
 from dcsim.scenario import PER_SAMPLE, Scenario, Source, certain, read
-from dcsim.scenario.origins import origins as origins_of
+from dcsim.scenario.provenance import origins as origins_of
 
 REPLICATIONS = 100
 """Default number of replications: three tiers and their bridges take 47 s of CPU, 25 s on two cores (measured)."""
@@ -41,8 +40,9 @@ class How(TypedDict, total=False):
     ``replications`` 0 to n - 1 are simulated by ``workers`` processes (default: the cores at hand). With ``output``
     each is kept, as it finishes, in a folder of its scenario under it, and ``resume`` reads what is there; ``command``
     is noted beside it. ``progress`` is called after each. ``events``: of how many replications, from 0 on, the event
-    log is kept there too. ``engine``: "auto" (batch wherever it is exact), "simpy" or "batch". ``executor``: "local" or
-    "ray". ``shard``: only that part of the replications, in a folder of its own.
+    log is kept there too. ``engine``: "auto" (compiled rules) or "simpy". ``monthly``: whether GPU-time is kept by
+    month and by cause too (default: yes). ``executor``: "local" or "ray". ``shard``: only that part of the
+    replications, in a folder of its own.
 
     ``precision``: "0.05 pp" goes on until the 95 % interval of every scenario's loss is as narrow as that to either
     side, with looks after 64, 128, 256, … replications; ``replications`` are then the most. Where inputs are uncertain,
@@ -59,6 +59,7 @@ class How(TypedDict, total=False):
     command: Sequence[str]
     events: int
     engine: WantedEngine
+    monthly: bool
     executor: Executor
     shard: Shard
     origins: Sequence[Mapping[str, str]]
@@ -77,8 +78,9 @@ def run(
     progress: Progress | None = None,
     events: int = 0,
     engine: WantedEngine = "auto",
+    monthly: bool = True,
     executor: Executor = "local",
-    shard: Shard = WHOLE,
+    shard: Shard = UNSHARDED,
     command: Sequence[str] = (),
     origins: Sequence[Mapping[str, str]] | None = None,
 ) -> RunResult:
@@ -88,13 +90,13 @@ def run(
     until the 95 % interval of the loss is as narrow as that to either side. ``seed`` and ``set`` (texts such as
     "cluster.spares=64") change the scenario first. ``workers``: processes (default: the cores at hand). ``output``: a
     folder under which every finished run is kept, and ``resume`` reads what is there. ``progress`` is called after each
-    run. ``events``: of how many runs, from 0 on, the event log is kept there too. ``engine``: "auto" (batch wherever it
-    is exact), "simpy" or "batch". ``executor``: "local" or "ray". ``shard``: only that part of the runs, in a folder of
-    its own. ``command`` and ``origins`` are noted beside the runs.
+    run. ``events``: of how many runs, from 0 on, the event log is kept there too. ``engine``: "auto" (compiled rules)
+    or "simpy". ``monthly``: whether GPU-time is kept by month and by cause too. ``executor``: "local" or "ray".
+    ``shard``: only that part of the runs, in a folder of its own. ``command`` and ``origins`` are noted beside the
+    runs.
 
-    Raises ScenarioError for a scenario with mistakes, StoreError for a folder that cannot be used, EngineError for an
-    engine that cannot simulate it, ValueError for a precision that is none, or that allows fewer runs than the first
-    look has, Interrupted on Ctrl-C.
+    Raises ScenarioError for a scenario with mistakes, StoreError for a folder that cannot be used, ValueError for a
+    precision that is none, or that allows fewer runs than the first look has, Interrupted on Ctrl-C.
     """
     how: How = {
         "workers": workers,
@@ -103,6 +105,7 @@ def run(
         "progress": progress,
         "events": events,
         "engine": engine,
+        "monthly": monthly,
         "executor": executor,
         "shard": shard,
         "command": command,
@@ -125,51 +128,47 @@ def run_many(
     """
     if unknown := how.keys() - How.__annotations__.keys():
         raise TypeError(f"unknown: {', '.join(sorted(unknown))}; allowed: {', '.join(How.__annotations__)}")
-    output, looking = how.get("output"), None
+    output, stopping_rule = how.get("output"), None
     if (precision := how.get("precision")) is not None:
-        looking = Looking(scenarios, precision, how.get("replications"))
-    replications = how.get("replications", REPLICATIONS) if looking is None else looking.first
+        stopping_rule = StoppingRule(scenarios, precision, how.get("replications"))
+    replications = how.get("replications", REPLICATIONS) if stopping_rule is None else stopping_rule.first
     if any(each.uncertain for each in scenarios):
         replications += replications % PER_SAMPLE
     workers, progress = how.get("workers"), how.get("progress")
-    command, shard, wanted = how.get("command", ()), how.get("shard", WHOLE), how.get("engine", "auto")
+    command, shard, wanted = how.get("command", ()), how.get("shard", UNSHARDED), how.get("engine", "auto")
     events = how.get("events", 0)
-    if events and wanted == "batch":
-        raise EngineError(["--engine batch keeps no event log; leave out --events, or take --engine auto"])
     given = how.get("origins") or [origins_of(each) for each in scenarios]
     about: dict[str, Any] = {"shard": shard, "command": command, "precision": precision}
     stores = [
         None if output is None else RunFolder(Path(output), each, origins=its, **about)
         for each, its in zip(scenarios, given, strict=True)
     ]
-    ends = [_range_ends(each) if shard == WHOLE else () for each in scenarios]
+    ends = [_range_ends(each) if shard == UNSHARDED else () for each in scenarios]
     further = _further(scenarios, besides, ends, replications)
     runs = [*zip(scenarios, stores, strict=True), *((each, None) for each, _ in further)]
     counts = [replications] * len(scenarios) + [count for _, count in further]
-    engines = choose_all([each for each, _ in runs], wanted)
+    engine = choose(wanted, how.get("monthly", True))
     samples = replicate_many(
         runs,
         counts,
         workers=workers,
         resume=how.get("resume", False),
         progress=progress,
-        engines=engines,
+        engine=engine,
         executor=how.get("executor", "local"),
         shard=shard,
-        more=None if looking is None else looking.more,
+        more=None if stopping_rule is None else stopping_rule.more,
     )
-    stopped: Sequence[Stopped | None] = [None] * len(scenarios) if looking is None else looking.stopped
+    stopped: Sequence[Stopped | None] = [None] * len(scenarios) if stopping_rule is None else stopping_rule.stopped
     beside, ranges = _split(scenarios, besides, ends, samples)
     results = []
-    for scenario, sample, mtbf, store, stop, engine in zip(
-        scenarios, samples, ranges, stores, stopped, engines, strict=False
-    ):
+    for scenario, sample, mtbf, store, stop in zip(scenarios, samples, ranges, stores, stopped, strict=False):
         folder, notices = (store.folder, tuple(store.notices)) if store else (None, ())
         if folder is not None:
             for number in sample.replications[sample.replications < events].tolist():
                 write_events(folder, scenario, number)
         result = RunResult(sample, estimate(scenario), mtbf, folder, notices, stop, engine)
-        if folder is not None and shard == WHOLE:
+        if folder is not None and shard == UNSHARDED:
             keep_table(sample, folder)
         results.append(result)
     return tuple(results), beside
@@ -241,10 +240,10 @@ def _looked_again(samples: Sequence[Sample], manifests: Sequence[Manifest]) -> S
     precision = manifests[0].precision
     if precision is None or any(each.precision != precision for each in manifests):
         return [None] * len(samples)
-    looking = Looking([sample.scenario for sample in samples], precision, len(samples[0]))
-    for looked in looking.schedule:
-        looking.more([Sample(each.scenario, each.ledgers.chosen(slice(looked))) for each in samples])
-    return looking.stopped
+    stopping_rule = StoppingRule([sample.scenario for sample in samples], precision, len(samples[0]))
+    for looked in stopping_rule.schedule:
+        stopping_rule.more([Sample(each.scenario, each.ledgers.chosen(slice(looked))) for each in samples])
+    return stopping_rule.stopped
 
 
 def _range_ends(scenario: Scenario) -> tuple[Scenario, ...]:

@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dcsim.decide.bills import Money, ends_when_done, mean_bill, prices_vary, use_each
+from dcsim.decide.bills import Energy, Money, ends_when_done, mean_bill, prices_vary, use_each
 from dcsim.decide.display import html_of, to_pandas
 from dcsim.decide.documents import runs_json
-from dcsim.decide.energy import Energy
 from dcsim.decide.estimate import Estimate, bill, mtbf_ranges_h
 from dcsim.decide.run_table import run_table
 from dcsim.economics import Bill, Use
@@ -26,7 +25,7 @@ from dcsim.montecarlo import (
     Summary,
     deviations,
     estimated_loss,
-    in_a_row,
+    runs_per_draw,
     summarise,
 )
 from dcsim.montecarlo.reliability import runs_needed_after
@@ -113,7 +112,7 @@ class RunResult:
         return deviations(self.sample)
 
     def _estimated(self, values: NDArray[np.float64], mean: float) -> Estimated:
-        shared = in_a_row(self.scenario)
+        shared = runs_per_draw(self.scenario)
         return Estimated.of(values, mean, self.control, shared=shared, controls=self.stopped is not None)
 
     @cached_property
@@ -132,7 +131,7 @@ class RunResult:
 
         By theory (``runs_needed_after``), or by the sample where it is far more skewed than theory says.
         """
-        needed, skewed = runs_needed_after(self.sample) * in_a_row(self.scenario), self.loss_estimated.too_skewed
+        needed, skewed = runs_needed_after(self.sample) * runs_per_draw(self.scenario), self.loss_estimated.too_skewed
         if len(self.sample) < needed:
             return max(needed, skewed or 0)
         return None if skewed is None else max(needed, skewed)
@@ -152,7 +151,7 @@ class RunResult:
             return self.loss_estimated
         over, lost = (np.array(each, dtype=np.float64) for each in (sample.capacity_gpu_ms, sample.lost_gpu_ms))
         controls = self.stopped is not None
-        found = Estimated.ratio(lost, over, self.control, shared=in_a_row(self.scenario), controls=controls)
+        found = Estimated.ratio(lost, over, self.control, shared=runs_per_draw(self.scenario), controls=controls)
         assert found is not None  # a capacity is above zero
         return found
 
@@ -208,7 +207,7 @@ class RunResult:
         return self._plain(self.sample.failures_per_month, self.sample.mean_failures_per_month)
 
     def _plain(self, values: NDArray[np.float64], mean: float) -> Summary:
-        return summarise(values, mean, shared=in_a_row(self.scenario))
+        return summarise(values, mean, shared=runs_per_draw(self.scenario))
 
     @cached_property
     def ettr(self) -> dict[str, float | None]:
@@ -230,7 +229,7 @@ class RunResult:
         return found
 
     def _finish(self, hours: NDArray[np.float64]) -> "Finish":
-        shared = in_a_row(self.scenario)
+        shared = runs_per_draw(self.scenario)
         summary = self._reliably(summarise(hours, float(hours.mean()), shared=shared)) if len(hours) else None
         if summary is not None and shared > 1 and len(hours) < len(self.sample):
             summary = summary.without_error()  # which of them are pairs is lost
@@ -290,7 +289,7 @@ class RunResult:
 
     @property
     def _shared(self) -> int:
-        return PER_SAMPLE if prices_vary(self.scenario) else in_a_row(self.scenario)
+        return PER_SAMPLE if prices_vary(self.scenario) else runs_per_draw(self.scenario)
 
     def _each(self, values: NDArray[np.float64]) -> Estimated:
         mean = summarise(values).mean

@@ -9,7 +9,8 @@ from collections.abc import Collection, Sequence
 from dcsim.engine.compiled_draws import proven_laws
 from dcsim.engine.compiled_rules import VARIANTS
 from dcsim.engine.machine_code import is_compiled, machine_code
-from dcsim.ledger import Ledgers
+from dcsim.ledger import Accounts, Ledgers
+from dcsim.program.event_log import EventLog
 from dcsim.program.plain_world import PlainWorld
 from dcsim.program.program import LEDGER, Program, Runs
 from dcsim.program.records import ANSWERS, World
@@ -24,19 +25,35 @@ AT_A_TIME = 100_000
 """Failures in one call of machine code (assumed): some 10 ms, so that an interrupt is noticed."""
 
 
-def simulate_many(scenario: Scenario, numbers: Sequence[int]) -> Ledgers:
-    """Simulate these runs, ascending; the ledgers are verified to conserve N * H exactly."""
-    return play(Program(scenario), numbers, is_compiled()).verified(scenario.capacity_gpu_ms)
+def simulate_many(scenario: Scenario, numbers: Sequence[int], monthly: bool = True) -> Ledgers:
+    """Simulate these runs, ascending; the ledgers are verified to conserve N * H exactly.
+
+    ``monthly``: whether they know months and causes.
+    """
+    runs = play(Program(scenario, monthly), numbers, is_compiled())
+    return runs.ledgers().verified(scenario.capacity_gpu_ms)
+
+
+def simulate(scenario: Scenario, number: int) -> Accounts:
+    """Simulate one run; see ``simulate_many``."""
+    return simulate_many(scenario, [number]).account(0)
+
+
+def simulate_with_log(scenario: Scenario, number: int, places: bool = True) -> tuple[Accounts, EventLog]:
+    """Simulate one run; return its ledger and what happened. ``places``: also who holds which GPUs."""
+    runs = play(Program(scenario), [number], is_compiled(), 2 if places else 1)
+    return runs.ledgers().verified(scenario.capacity_gpu_ms).account(0), runs.log()
 
 
 def play(
     program: Program,
     numbers: Sequence[int],
     compiled: bool,
+    logs: int = 0,
     variant: str | None = None,
     laws: Collection[int] | None = None,
-) -> Ledgers:
-    """Play runs of a program, with compiled rules or with the rules as they are.
+) -> Runs:
+    """Play runs of a program, with compiled rules or with the rules as they are; ``logs``: as in ``Runs``.
 
     ``variant``: of the machine code, None: what suits the program; ``laws``: that rules may draw by themselves, None:
     those that are numpy's on this machine.
@@ -44,18 +61,14 @@ def play(
     world = World() if compiled else PlainWorld()
     if laws is None:
         laws = proven_laws() if compiled else ()
-    runs = Runs(program, list(numbers), world, laws)
-    if program.plan.has_plant:
-        from dcsim.engine.compiled_clock_plant import PlantAnswers
-
-        runs.plant = PlantAnswers(runs)
+    runs = Runs(program, list(numbers), world, logs, laws)
     if not compiled:
         for row in range(len(numbers)):
             runs.begin(row)
             play_plainly(world, runs)
-        return runs.ledgers()
+        return runs
     if variant is None:
-        variant = VARIANTS[is_counted(program.tables)]
+        variant = VARIANTS[is_counted(program.tables) and not logs]
     answer = ANSWER(lambda _, what, about, value: runs.answer(what, about, value))
     world.addresses[ANSWERS] = ctypes.cast(answer, ctypes.c_void_p).value or 0
     machine, one = machine_code(variant), world.tables["one"]
@@ -69,7 +82,7 @@ def play(
             machine.functions["run"](world.addresses.ctypes.data)
         runs.check()
         assert not machine.broken.value, "a rule has changed what the machine code took for fixed"
-    return runs.ledgers()
+    return runs
 
 
 def play_plainly(world: World, runs: Runs) -> None:
@@ -79,3 +92,5 @@ def play_plainly(world: World, runs: Runs) -> None:
     world.take()
     happenings.run(world)
     world.give(*LEDGER)
+    if runs.logs:
+        world.give("log")

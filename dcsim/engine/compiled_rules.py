@@ -76,10 +76,27 @@ def compile_rules() -> dict[str, ObjectCode]:
             program.link_in(columns)
             _hide(program.functions, exported)
             _hide(program.global_variables, exported)
-            passes, builder = codegen._module_pass_manager()
-            passes.run(program, builder)
-            found[variant] = ObjectCode(codegen._tm.emit_object(program), needed(program))
+            content = optimised(program, codegen._tm)
+            found[variant] = ObjectCode(content, needed(program))
         return found
+
+
+def optimised(program: Any, processor: Any) -> bytes:
+    """Return the object code of a program. Its loops are short: to make several turns at once would only cost.
+
+    Raises RuntimeError if it divides numbers of 128 bits, as no processor can: the functions for it may be missing.
+    """
+    from llvmlite import binding
+
+    tuning = binding.create_pipeline_tuning_options(speed_level=3)
+    tuning.loop_vectorization = tuning.loop_interleaving = tuning.loop_unrolling = tuning.slp_vectorization = False
+    builder = binding.create_pass_builder(processor, tuning)
+    builder.getModulePassManager().run(program, builder)
+    content: bytes = processor.emit_object(program)
+    for name in (b"__udivti3", b"__umodti3", b"__divti3", b"__modti3"):
+        if name in content:
+            raise RuntimeError(f"machine code of the rules calls {name.decode()}")
+    return content
 
 
 def _enter(entries: Any, target: Any, described: Any, sign: Any, symbol: str) -> None:

@@ -13,6 +13,7 @@ from functools import cache
 from inspect import Parameter, Signature
 from typing import Any, NamedTuple, get_args, get_type_hints
 
+from dcsim.plant.tables import PlantTables
 from dcsim.program.records import ANSWERS, CHANGING, GROWING, TABLE, TABLES, World
 from dcsim.program.simple import COUNTED
 
@@ -308,7 +309,8 @@ def compiled_world() -> Compiled:
         "reset": calls(types.none(a_world), emit_reset),
         "wrapped": calls(types.int64(types.int64), emit_same),
     }
-    translated = {World: a_world, int: types.int64, float: types.float64, bool: types.boolean, type(None): types.none}
+    translated = {World: a_world, PlantTables: a_world, int: types.int64, float: types.float64, bool: types.boolean}
+    translated[type(None)] = types.none
 
     def signature_of(rule: Any) -> Any:
         hints = get_type_hints(rule)

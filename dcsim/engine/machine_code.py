@@ -22,7 +22,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import dcsim.rules.happenings
+from dcsim import ledger
 from dcsim.engine.compiled_rules import EXPORTS, ObjectCode, compile_rules, modules
+from dcsim.plant import tables as plant_tables
 from dcsim.program import records, simple
 
 MAGIC = b"dcsim machine code 1\n"
@@ -82,8 +84,7 @@ def load(code: ObjectCode) -> Machine:
     binding.initialize_native_target()
     binding.initialize_native_asmprinter()
     for name in code.needs:
-        if binding.address_of_symbol(name) is None:
-            binding.add_symbol(name, ctypes.cast(getattr(_mathematics(), name), ctypes.c_void_p).value)
+        binding.add_symbol(name, ctypes.cast(getattr(_library(), name), ctypes.c_void_p).value)
     target = binding.Target.from_triple(binding.get_process_triple())
     machine = target.create_target_machine(cpu=binding.get_host_cpu_name(), codemodel="jitdefault", jit=True)
     engine = binding.create_mcjit_compiler(binding.parse_assembly(""), machine)
@@ -95,11 +96,10 @@ def load(code: ObjectCode) -> Machine:
     return Machine(functions, ctypes.c_int64.from_address(engine.get_global_value_address("dcsim.broken")))
 
 
-def _mathematics() -> ctypes.CDLL:
-    """Return the C library of mathematics."""
-    from ctypes.util import find_library
-
-    return ctypes.CDLL(find_library("m") or find_library("msvcrt"))
+@cache
+def _library() -> ctypes.CDLL:
+    """Return the C library, mathematics included."""
+    return ctypes.CDLL("msvcrt" if os.name == "nt" else None)
 
 
 # --- files ----------------------------------------------------------------------------------------------------------
@@ -223,8 +223,8 @@ def fingerprint() -> str:
     from llvmlite import binding
 
     folder = Path(__file__).parent
-    files = [Path(str(module.__file__)) for module in (*modules(), records)]
-    files += [folder / "compiled_rules.py", folder / "compiled_world.py", Path(simple.__file__)]
+    files = [Path(str(module.__file__)) for module in (*modules(), records, simple, ledger, plant_tables)]
+    files += [folder / "compiled_rules.py", folder / "compiled_world.py"]
     what = hashlib.sha256(b"".join(path.read_bytes() for path in files))
     processor = binding.get_host_cpu_name(), sorted(binding.get_host_cpu_features().items())
     what.update(repr((sys.version_info[:2], version("numba"), binding.get_process_triple(), processor)).encode())

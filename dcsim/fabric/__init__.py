@@ -1,8 +1,8 @@
 """The interconnect: switches and links as keys, what is left of them, and how much a job slows down."""
 
 from dcsim.fabric.keys import FabricKeys, LeafKeys, Optics, SpineKeys, StorageKeys, shipped_optics
-from dcsim.fabric.shares import access_share, core_of, core_share, leaf_share, uplink_means
 from dcsim.fabric.slowdown import md1_factor, stretch
+from dcsim.fabric.wiring import core_of
 
 __all__ = [
     "FabricKeys",
@@ -10,12 +10,8 @@ __all__ = [
     "Optics",
     "SpineKeys",
     "StorageKeys",
-    "access_share",
     "core_of",
-    "core_share",
-    "leaf_share",
     "md1_factor",
     "shipped_optics",
     "stretch",
-    "uplink_means",
 ]

@@ -1,33 +1,33 @@
 """Monte Carlo: many replications, what they say together, and the folder that keeps them."""
 
 from dcsim.files import StoreError
-from dcsim.montecarlo.control import Adjusted, adjusted
-from dcsim.montecarlo.engines import SIMPY, Engine, EngineError, WantedEngine, choose, choose_all
-from dcsim.montecarlo.estimated import Estimated, deviations, difference, estimated_loss, in_a_row
+from dcsim.montecarlo.engines import SIMPY, Engine, WantedEngine, choose
+from dcsim.montecarlo.estimators import Estimated, deviations, difference, estimated_loss, runs_per_draw
 from dcsim.montecarlo.events import read_events, write_events
-from dcsim.montecarlo.replicate import Interrupted, Progress, Running, replicate_many
 from dcsim.montecarlo.run_folder import RunFolder, slug
+from dcsim.montecarlo.runner import Interrupted, Progress, Running, replicate_many
 from dcsim.montecarlo.sample import Sample
+from dcsim.montecarlo.sequential_stopping import Look, Stopped, precision_of
 from dcsim.montecarlo.statistics import (
+    Adjusted,
     Paired,
     Summary,
     Variance,
+    adjusted,
     paired,
     probability_below,
     summarise,
     unit_means,
     variance_of,
 )
-from dcsim.montecarlo.stopping import Look, Stopped, precision_of
-from dcsim.montecarlo.tasks import WHOLE, Shard
+from dcsim.montecarlo.tasks import UNSHARDED, Shard
 from dcsim.montecarlo.worker import WorkerDied
 
 __all__ = [
     "SIMPY",
-    "WHOLE",
+    "UNSHARDED",
     "Adjusted",
     "Engine",
-    "EngineError",
     "Estimated",
     "Interrupted",
     "Look",
@@ -45,16 +45,15 @@ __all__ = [
     "WorkerDied",
     "adjusted",
     "choose",
-    "choose_all",
     "deviations",
     "difference",
     "estimated_loss",
-    "in_a_row",
     "paired",
     "precision_of",
     "probability_below",
     "read_events",
     "replicate_many",
+    "runs_per_draw",
     "slug",
     "summarise",
     "unit_means",

@@ -24,10 +24,9 @@ def write_events(folder: Path, scenario: Scenario, replication: int) -> Accounts
     import pyarrow as pa
     from pyarrow import parquet
 
-    from dcsim.engine import EventLog, simulate
+    from dcsim.engine import simulate_with_log
 
-    log = EventLog()
-    accounts = simulate(sampled(scenario, replication), replication, log)
+    accounts, log = simulate_with_log(sampled(scenario, replication), replication)
     sink = pa.BufferOutputStream()
     parquet.write_table(event_table(log, scenario, replication), sink, compression="zstd", write_page_checksum=True)
     path = events_path(folder, replication)

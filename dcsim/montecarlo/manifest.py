@@ -13,9 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from dcsim import __version__
 from dcsim.files import NO_MEMORY, StoreError, kind_of, on_disk, read_whole, write_whole
+from dcsim.montecarlo.arrow_ledgers import SCHEMA
 from dcsim.montecarlo.engines import Engine
-from dcsim.montecarlo.table import SCHEMA
-from dcsim.montecarlo.tasks import WHOLE, Shard
+from dcsim.montecarlo.tasks import UNSHARDED, Shard
 
 MANIFEST, BACKUP = "manifest.json", "manifest.backup.json"
 CHECKSUM = "sha256"
@@ -44,7 +44,7 @@ class Manifest(BaseModel):
 
     ``schema``: of the files. ``dcsim``, ``python``, ``numpy``, ``simpy``: versions. ``shard``: [k, n], of a shard.
     ``command``: as it was typed, less what changes no result. ``precision``: as it was asked for. ``origins``: where
-    each value of the scenario is from, by key.
+    each value of the scenario is from, by key. ``monthly``: whether the runs have their months and causes.
     """
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
@@ -57,6 +57,7 @@ class Manifest(BaseModel):
     shard: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1, le=99_999)]] | None = None
     engine_name: Word = Field(alias="engine")
     engine_why: tuple[Text, ...] = ()
+    monthly: bool = True
     replications: Replications
     python: Word
     numpy: Word
@@ -77,13 +78,13 @@ class Manifest(BaseModel):
 
     @property
     def engine(self) -> Engine:
-        """The engine, and why it is not batch."""
-        return Engine(self.engine_name, self.engine_why)
+        """The engine, and why it is not compiled."""
+        return Engine(self.engine_name, self.engine_why, self.monthly)
 
     @property
     def share(self) -> Shard:
         """Which part of a run it is."""
-        return WHOLE if self.shard is None else Shard(*self.shard)
+        return UNSHARDED if self.shard is None else Shard(*self.shard)
 
     def identity(self) -> dict[str, Any]:
         """Return what two manifests of one run have in common, by key."""
@@ -93,6 +94,7 @@ class Manifest(BaseModel):
     def write(self, folder: Path) -> None:
         """Write both copies; raises StoreError."""
         left_out = {key for key in ("shard", "engine_why") if not getattr(self, key)}
+        left_out |= {"monthly"} if self.monthly else set()
         write_both(folder, self.model_dump(mode="json", by_alias=True, exclude=left_out))
 
     @classmethod

@@ -218,7 +218,9 @@ def _written(shards: Sequence[_Found], scenario: Scenario, output: Path | None) 
     root = shards[0].folder.resolve().parent if output is None else output
     merged = RunFolder(root, scenario, command=first.command, origins=first.origins)
     whys = list(dict.fromkeys(why for each in manifests for why in each.engine_why))
-    merged.engine = Engine(_all_of([each.engine_name for each in manifests]), tuple(whys))
+    merged.engine = Engine(
+        _all_of([each.engine_name for each in manifests]), tuple(whys), all(each.monthly for each in manifests)
+    )
     merged.versions = {key: _all_of([each.versions[key] for each in manifests]) for key in merged.versions}
     folder = merged.merged([each.all_parquet for each in shards], shards[0].wanted)
     return Merged(folder, scenario, shards[0].wanted, len(shards))

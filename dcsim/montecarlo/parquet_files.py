@@ -21,7 +21,7 @@ import numpy as np
 
 from dcsim.files import Sink, Source, on_disk, source, whole
 from dcsim.ledger import Ledgers
-from dcsim.montecarlo.table import arrow_schema, arrow_table, from_arrow
+from dcsim.montecarlo.arrow_ledgers import arrow_schema, arrow_table, from_arrow
 from dcsim.scenario import Scenario, sha256
 from dcsim.scenario.plan import plan
 

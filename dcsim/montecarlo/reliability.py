@@ -17,7 +17,6 @@ from dcsim.hazards import Hazard
 from dcsim.hazards.lifetimes.trace import TraceLifetime
 from dcsim.montecarlo.sample import Sample
 from dcsim.scenario import Plan, Scenario, certain
-from dcsim.scenario.countable import runs_small
 from dcsim.scenario.plan import blast_of, plan
 
 COCHRAN = 25
@@ -168,7 +167,7 @@ def _cost(
         return
     struck = 0 if hazard.effect == "kill" else min(blast, gang.gpus)
     lost = _scaled(_stall(layout, hazard, index, struck), gang.gpus)
-    small = runs_small(gang.recovery)
+    small = gang.recovery.runs_small
     short, ahead = (0.0, 0) if small else _short(layout, hazard, blast, gang.recovery.spare)
     away = struck if small or (asked and layout.spares < blast) else 0
     for share, waits in ((1 - short, away), (short, gang.gpus / (1 + ahead))):

@@ -20,7 +20,7 @@ from dcsim.montecarlo import manifest
 from dcsim.montecarlo.engines import SIMPY, Engine
 from dcsim.montecarlo.manifest import MANIFEST, Manifest
 from dcsim.montecarlo.parquet_files import DamagedError, Found, ParquetFiles
-from dcsim.montecarlo.tasks import WHOLE, Shard
+from dcsim.montecarlo.tasks import UNSHARDED, Shard
 from dcsim.scenario import Scenario, to_toml
 
 SCENARIO, REPLICATIONS, ALL, EVENTS = "scenario.toml", "replications", "all.parquet", "events"
@@ -69,7 +69,7 @@ class RunFolder:
         root: Path,
         scenario: Scenario,
         *,
-        shard: Shard = WHOLE,
+        shard: Shard = UNSHARDED,
         command: Sequence[str] = (),
         precision: str | None = None,
         origins: Mapping[str, str] | None = None,
@@ -81,7 +81,7 @@ class RunFolder:
         self.versions = {"python": platform.python_version(), "numpy": np.__version__, "simpy": version("simpy")}
         """What the manifest says was at work."""
         name = f"{slug(scenario.name)}-{self.sha256[:8]}-{scenario.seed}"
-        self.folder = Path(root) / (name if shard == WHOLE else f"{name}.shard-{shard.number}-of-{shard.of}")
+        self.folder = Path(root) / (name if shard == UNSHARDED else f"{name}.shard-{shard.number}-of-{shard.of}")
         self.notices: list[str] = []
         """What the user should hear: files that were found damaged, and what became of them."""
         self._have = np.zeros(0, dtype=np.bool_)
@@ -342,7 +342,7 @@ class RunFolder:
         content = {
             "scenario_sha256": self.sha256,
             "seed": self.scenario.seed,
-            "shard": None if self.shard == WHOLE else tuple(self.shard),
+            "shard": None if self.shard == UNSHARDED else tuple(self.shard),
             **self.engine.to_json(),
             "replications": manifest.Replications(wanted=self._wanted, finished=int(self._have.sum())),
             **self.versions,

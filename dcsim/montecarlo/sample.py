@@ -8,10 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dcsim.ledger import CAUSES, STATE, STATES, Accounts, Ledgers
-from dcsim.montecarlo.table import arrow_schema, arrow_table
+from dcsim.montecarlo.arrow_ledgers import arrow_schema, arrow_table
 from dcsim.scenario import Scenario, sha256
 from dcsim.scenario.plan import lay_out
 from dcsim.units import MS_PER_H, MS_PER_MONTH
+
+NO_CAUSE = "no failure of its own"
+"""Stands for what follows from no hazard and no maintenance."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -186,6 +189,42 @@ class Sample:
         columns = self._per_replication(self.ledgers.overhead_gpu_ms)
         return {cause: _mean(column, MS_PER_H) for cause, column in zip(CAUSES, columns, strict=True)}
 
+    @property
+    def has_months(self) -> bool:
+        """Whether GPU-time was kept by month and by cause."""
+        return bool(self.ledgers.gpu_ms_by_month.shape[1])
+
+    @property
+    def month_loss(self) -> NDArray[np.float64]:
+        """1 - useful / all GPU-hours of each month of each replication, float64 (n, months); no months: not kept.
+
+        Work that is lost later is lost in the month in which it was done.
+        """
+        by_month = self.ledgers.gpu_ms_by_month
+        useful, whole = by_month[:, :, STATE["useful"]], by_month.sum(axis=2)
+        loss: NDArray[np.float64] = 1 - useful / whole
+        return loss
+
+    @property
+    def mean_gpu_hours_by_month(self) -> dict[str, list[float]]:
+        """Mean GPU-hours in each state, month by month of 720 h; {} if not kept."""
+        table = _mean_gpu_hours(self.ledgers.gpu_ms_by_month)
+        return {state: [row[column] for row in table] for column, state in enumerate(STATES)} if table else {}
+
+    @property
+    def mean_gpu_hours_by_cause(self) -> dict[str, dict[str, float]]:
+        """Mean GPU-hours by state that follow from each hazard and each maintenance, and from none; {} if not kept.
+
+        A stall belongs to the first cause since its gang last ran.
+        """
+        scenario = self.scenario
+        names = [*(each.key for each in scenario.hazards), *(each.name for each in scenario.maintenance), NO_CAUSE]
+        found: dict[str, dict[str, float]] = {}
+        for name, row in zip(names, _mean_gpu_hours(self.ledgers.gpu_ms_by_cause), strict=False):
+            before = found.setdefault(name, dict.fromkeys(STATES, 0.0))  # a hazard and a maintenance may share a name
+            found[name] = {state: before[state] + hours for state, hours in zip(STATES, row, strict=True)}
+        return found
+
     @staticmethod
     def _per_replication(accounts: NDArray[np.int64]) -> list[list[int]]:
         """Sum over owners: one list of n Python ints for each column."""
@@ -243,3 +282,10 @@ def _quotients(numerators: Sequence[int], denominators: Sequence[int]) -> NDArra
 
 def _mean(numerators: Sequence[int], denominator: int) -> float:
     return sum(numerators) / (len(numerators) * denominator)
+
+
+def _mean_gpu_hours(gpu_ms: NDArray[np.int64]) -> list[list[float]]:
+    """Return the mean over replications, int64 (n, rows, states) [GPU-ms], in GPU-hours; sums need not fit int64."""
+    n, high, low = len(gpu_ms), gpu_ms >> 32, gpu_ms & (2**32 - 1)
+    sums = zip(high.sum(axis=0).tolist(), low.sum(axis=0).tolist(), strict=True)
+    return [[((a << 32) + b) / n / MS_PER_H for a, b in zip(*row, strict=True)] for row in sums]

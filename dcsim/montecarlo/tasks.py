@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dcsim.ledger import Ledgers
+from dcsim.montecarlo.engines import Engine
 from dcsim.scenario import Scenario
 from dcsim.wording import shown
 
@@ -36,9 +37,9 @@ class Task:
 
 Tasks = Iterator[Task | None]
 """None: what follows depends on what was asked before; it is to be asked for when all of that has been dealt with."""
-Executor = Callable[[Sequence[Scenario], Tasks, int, Sequence[str]], Generator[tuple[Task, Ledgers], None, None]]
-"""Called with scenarios, tasks, the number of workers and the name of each scenario's engine, it yields every task with
-its answer as it comes; closing it ends the workers at once."""
+Executor = Callable[[Sequence[Scenario], Tasks, int, Engine], Generator[tuple[Task, Ledgers], None, None]]
+"""Called with scenarios, tasks, the number of workers and the engine, it yields every task with its answer as it comes;
+closing it ends the workers at once."""
 
 
 class Shard(NamedTuple):
@@ -63,7 +64,7 @@ class Shard(NamedTuple):
         return f"{self.number}/{self.of}"
 
 
-WHOLE = Shard(1, 1)
+UNSHARDED = Shard(1, 1)
 """A run that is not shared."""
 
 

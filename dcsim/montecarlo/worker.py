@@ -17,7 +17,7 @@ from threading import Thread
 from typing import Any
 
 from dcsim.ledger import Ledgers
-from dcsim.montecarlo.engines import Simulate, simulate_many
+from dcsim.montecarlo.engines import Engine, Simulate, simulate_many
 from dcsim.montecarlo.tasks import Task
 from dcsim.scenario import Scenario
 
@@ -96,8 +96,8 @@ class Worker:
 class Crew:
     """Workers for as many threads as ask: each is started when it is first needed and replaced when it dies."""
 
-    def __init__(self, scenarios: Sequence[Scenario], engines: Sequence[str], simulate: Simulate | None) -> None:
-        self._job = pickle.dumps(sys.path) + pickle.dumps((tuple(scenarios), tuple(engines), simulate))
+    def __init__(self, scenarios: Sequence[Scenario], engine: Engine, simulate: Simulate | None) -> None:
+        self._job = pickle.dumps(sys.path) + pickle.dumps((tuple(scenarios), engine, simulate))
         self._all: list[Worker] = []
         self._idle: list[Worker] = []
         self._stopped = False
@@ -143,14 +143,13 @@ def serve() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with os.fdopen(os.dup(1), "wb") as answers:
         os.dup2(2, 1)  # whatever prints must not get between the answers
-        scenarios, engines, simulate = pickle.load(sys.stdin.buffer)
+        scenarios, engine, simulate = pickle.load(sys.stdin.buffer)
         tasks: SimpleQueue[Task] = SimpleQueue()
         Thread(target=_receive, args=(tasks,), daemon=True).start()
         while True:
             task = tasks.get()
             try:
-                scenario, engine = scenarios[task.scenario], engines[task.scenario]
-                answer: Any = simulate_many(engine, scenario, task.numbers, simulate)
+                answer: Any = simulate_many(engine, scenarios[task.scenario], task.numbers, simulate)
             except Exception as error:
                 answer = portable(error)
             pickle.dump(answer, answers, protocol=pickle.HIGHEST_PROTOCOL)

@@ -1,5 +1,6 @@
 """What every part of a plant asks for at full load."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -42,11 +43,10 @@ class Demand:
         parts = [("leaf", fabric.leaf.power)]
         parts += [("spine", fabric.spine.power)] if fabric.spine else []
         parts += [("core", fabric.core.power)] if fabric.core and "core" in topology.kinds else []
-        switches = sum(topology.components(kind) * watts for kind, watts in parts)
         optics = topology.description.known_optics
         links = [(link, kind) for link, kind in fabric.kinds_of_optics.items() if link in topology.kinds]
         ports = {"access-link": 1}  # the other one is in the node
-        return switches + sum(
+        return _added(topology.components(kind) * watts for kind, watts in parts) + _added(
             ports.get(link, 2) * topology.components(link) * optics[kind].power for link, kind in links
         )
 
@@ -60,3 +60,11 @@ class Demand:
         """Power that the site takes [W]: PUE times IT."""
         power = self.topology.description.power
         return self.it_w * (power.pue if power else 1.0)
+
+
+def _added(watts: Iterable[float]) -> float:
+    """Add up powers [W]: ``sum`` rounds otherwise from Python 3.12 on, and who trips may hang on the last bit."""
+    total = 0.0
+    for each in watts:
+        total += each
+    return total

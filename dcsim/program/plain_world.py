@@ -12,9 +12,6 @@ from numpy.typing import NDArray
 
 from dcsim.program.records import TABLES, World
 
-SHARED = ("changed", "reach", "node_power", "access", "leaf", "core", "capacity", "down")
-"""Tables that stay arrays: the plant writes to them, and rules only read them."""
-
 
 class Grid:
     """A table with two indices."""
@@ -52,11 +49,7 @@ class PlainWorld(World):
 
     def take(self) -> None:
         """Show every table as it is now."""
-        shared = (*SHARED, "owner") if self.tables["one"]["has_plant"][0] else ()
         for name, table in self.tables.items():
-            if name in shared:
-                setattr(self, name, table)
-                continue
             rows = rows_of(table)
             indices = TABLES[name][1]
             setattr(self, name, Grid(rows, table.shape) if indices == 2 else rows if indices else rows[0])
@@ -78,4 +71,6 @@ class PlainWorld(World):
             columns = table.dtype.names
             if columns is not None:
                 shown = [tuple(getattr(row, column) for column in columns) for row in shown]
+            if not table.size:
+                continue
             table[:] = shown.rows if isinstance(shown, Grid) else shown

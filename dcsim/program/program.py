@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Collection
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -10,6 +10,9 @@ from dcsim.hazards import Draws
 from dcsim.ledger import CAUSES, STATES, Ledgers
 from dcsim.program import records
 from dcsim.program.draws import laws_needed
+from dcsim.program.energisation import Energisation
+from dcsim.program.event_log import EventLog
+from dcsim.program.levels import levels_of
 from dcsim.program.records import BLOCK, CHANGING, NAMES, NONE, TABLE, World
 from dcsim.program.tables import CHANCES_AT_A_TIME, Tables, index_places, tables_of
 from dcsim.scenario import Plan, Scenario
@@ -17,26 +20,19 @@ from dcsim.scenario.plan import plan
 
 MOST_REPEATS = 1_000
 """Consecutive mishaps at most (assumed): a probability of 100 % would never end."""
-LEDGER = ("ledger", "overhead", "counted", "counts", "numbers")
+LEDGER = ("ledger", "overhead", "counted", "counts", "month_ledger", "cause_ledger", "numbers")
 FAILURES = TABLE["failures"]
 
 
-class AnswersOfPlant(Protocol):
-    """Who answers for the plant of a run."""
-
-    def begin(self) -> None:
-        """Set everything to t = 0 of a run."""
-
-    def answer(self, what: int, about: int, value: int) -> int:
-        """Answer a rule."""
-
-
 class Program:
-    """A scenario made ready: ``tables`` as they are at t = 0. Made once for all of its runs."""
+    """A scenario made ready: ``tables`` as they are at t = 0. Made once for all of its runs.
 
-    def __init__(self, scenario: Scenario) -> None:
+    ``monthly``: whether GPU-time is booked by month and by cause too.
+    """
+
+    def __init__(self, scenario: Scenario, monthly: bool = True) -> None:
         self.plan: Plan = plan(scenario)
-        self.tables: Tables = tables_of(self.plan)
+        self.tables: Tables = tables_of(self.plan, monthly)
         for table in self.tables.values():
             table.flags.writeable = False
 
@@ -44,11 +40,15 @@ class Program:
 class Runs:
     """The world in which runs of a program are played, one after the other, and their ledgers.
 
-    ``laws``: those that rules may draw by themselves, of ``dcsim.program.draws``.
+    ``laws``: those that rules may draw by themselves, of ``dcsim.program.draws``. ``logs``: 1: with the event log of
+    the last of them, 2: and with who holds which places.
     """
 
-    def __init__(self, program: Program, numbers: list[int], world: World, laws: Collection[int] = ()) -> None:
+    def __init__(
+        self, program: Program, numbers: list[int], world: World, logs: int = 0, laws: Collection[int] = ()
+    ) -> None:
         self.program, self.plan, self.numbers, self.world = program, program.plan, numbers, world
+        self.logs = logs
         self.drawn_here = [
             needed is None or not needed <= set(laws) or max(numbers, default=0) >= 2**32
             for needed in map(laws_needed, self.plan.scenario.hazards)
@@ -58,6 +58,7 @@ class Runs:
                 world.put_at_start(name, program.tables[name].copy())
             elif name not in LEDGER:
                 world.put(name, program.tables[name].copy())
+        world.at_start["one"]["logs"] = logs
         world.at_start["hazards"]["draws"] &= ~np.array(self.drawn_here, dtype=bool)
         rows, owners = len(numbers), len(self.plan.owners)
         world.put("numbers", np.array(numbers, dtype=np.int64))
@@ -65,8 +66,12 @@ class Runs:
         world.put("overhead", np.zeros((rows * owners, len(CAUSES)), dtype=np.int64))
         world.put("counted", np.zeros(rows * owners, dtype=records.COUNTED))
         world.put("counts", np.zeros(rows, dtype=records.COUNTS))
+        months = int(program.tables["one"]["months"][0])
+        causes = len(program.tables["by_cause"]) if months else 0
+        world.put("month_ledger", np.zeros((rows * months, len(STATES)), dtype=np.int64))
+        world.put("cause_ledger", np.zeros((rows * causes, len(STATES)), dtype=np.int64))
         self.error: BaseException | None = None
-        self.plant: AnswersOfPlant | None = None
+        self.energisation = Energisation(self.plan)
         self._draws: list[Draws] | None = None
         self.chances: dict[int, np.random.Generator] = {}
         self.regions: dict[int, int] = {}
@@ -77,7 +82,7 @@ class Runs:
     @property
     def need_nobody(self) -> bool:
         """Whether rules set everything to t = 0 of a run by themselves."""
-        return not (any(self.drawn_here) or self.plan.has_plant or self.world.at_start["one"]["clocks"][0])
+        return not (any(self.drawn_here) or self.plan.scenario.energisation or self.world.at_start["one"]["clocks"][0])
 
     def begin(self, row: int) -> None:
         """Set everything to t = 0 of a run, and draw the failures that rules do not draw."""
@@ -92,8 +97,8 @@ class Runs:
                 world.tables["components"]["lemon"][first + draws.lemons] = 1
             if self.drawn_here[number] and not hazard.ages:
                 count = self._known(number, draws, hazard.placed, count)
-        if self.plant is not None:
-            self.plant.begin()
+        if self.plan.scenario.energisation:
+            self.energisation.begin(world.tables, self.numbers[row])
             if world.tables["one"]["atom"][0]:
                 index_places(world.tables)
 
@@ -169,11 +174,8 @@ class Runs:
             return self._next_outcomes(about)
         elif what == records.CHANCES:
             self._more_chances(about)
-        elif what >= records.LOSE:
-            assert self.plant is not None
-            return self.plant.answer(what, about, value)
         elif what == records.LEVEL:
-            return int(self.plan.scenario.jobs[about].recovery.level(value // 2, bool(value % 2)))
+            return self._more_levels(about, value)
         return 0
 
     def _make_room(self, name: str, rows: int) -> None:
@@ -211,6 +213,18 @@ class Runs:
             self.outcomes = end
         return self.regions[hazard]
 
+    def _more_levels(self, job: int, value: int) -> int:
+        """Tabulate a strategy for more members struck (a gang that never runs is struck often); return what it says."""
+        tables, count = self.world.tables, 2 * (value // 2) + 2
+        first = len(tables["level_of"])
+        self.world.put(
+            "level_of", np.append(tables["level_of"], levels_of(self.plan.scenario.jobs[job].recovery, count))
+        )
+        tables["jobs"][job]["first_level"], tables["jobs"][job]["levels"] = first, count
+        self.world.show("level_of", first, len(tables["level_of"]))
+        self.world.show("jobs", job, job + 1)
+        return int(tables["level_of"][first + value])
+
     def _more_lives(self, hazard: int, row: int) -> None:
         lives = self.draws[hazard].lives(row)
         first, end = self.lives, self.lives + len(lives)
@@ -238,6 +252,11 @@ class Runs:
 
     # --- what comes out -----------------------------------------------------------------------------------------------
 
+    def log(self) -> EventLog:
+        """Return the event log of the last run."""
+        rows = int(self.world.tables["counts"]["logged"][self.of_run])
+        return EventLog(self.plan, self.world.tables["log"][:rows].copy())
+
     def ledgers(self) -> Ledgers:
         """Return the ledgers of all runs, not verified yet."""
         tables, rows, owners = self.world.tables, len(self.numbers), self.plan.owners
@@ -257,6 +276,8 @@ class Runs:
             asked_gpu_ms=column("asked"),
             finished=column("finished"),
             last_finish_ms=column("last_finish"),
+            gpu_ms_by_month=tables["month_ledger"].reshape(rows, -1, len(STATES)),
+            gpu_ms_by_cause=tables["cause_ledger"].reshape(rows, -1, len(STATES)),
         )
 
 

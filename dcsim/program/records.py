@@ -11,12 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dcsim.ledger import STATE
+from dcsim.plant.tables import CHANGING_PLANT, PLANT_TABLES, PlantTables
+from dcsim.units import MS_PER_MONTH
 
 # --- words --------------------------------------------------------------------------------------------------------
 
 NEVER = 2**62
 """Later than any horizon."""
 PPB = 10**9
+MONTH = MS_PER_MONTH
 BLOCK_OF_PLACES = 64
 """Places that are searched one by one, and blocks of them."""
 NONE = -1
@@ -66,14 +69,8 @@ BLOCK = 256
     OUTCOMES,  # of a hazard: the next ones
     CHANCES,  # of a gang: the next ones
     LEVEL,  # that a gang rolls back to, with so many members struck
-    LOSE,  # a component of the plant: the nodes that are down then; of a hazard, or -1 - number of maintenance
-    RESTORE,  # it is back
-    POWER,  # of every node; whether any has less than it asks for
-    GATEWAYS,  # that are left
-    ENERGISE,  # a phase: whether it has power then
     EXPONENTIALS,  # powers of e: of so many of ``units``
-    TRY_AGAIN,  # to energise the phases that were put off: whether any has power then
-) = range(13)
+) = range(7)
 """What a rule may ask Python (``rule.ask``)."""
 
 ABSENT, WHOLE, DETECT, WAIT, DRAIN, DONE = range(6)
@@ -87,7 +84,34 @@ IN_OVERHEAD, IN_CHECKPOINT, IN_LOST, IN_DETECT = (STATE[each] for each in ("over
 IN_FAILOVER, IN_RESTORE, IN_WAIT, IN_REPAIR = (STATE[each] for each in ("failover", "restore", "wait", "repair"))
 IN_MAINTENANCE, IN_SPARE, IN_IDLE = (STATE[each] for each in ("maintenance", "spare", "idle"))
 IN_RUNNING, IN_UNPOWERED = STATE["useful"], STATE["unpowered"]
+IN_NONE = -1
 """Columns of the ledger; running time is split when the run is closed."""
+
+(
+    TIME,  # that is booked
+    ROLLBACK,  # time that is booked anew
+    FAILS,
+    IS_STRUCK,
+    IDENTIFIED,
+    IS_CORRUPT,
+    STARTS,
+    DRAINS,
+    FINISHES,
+    IS_PLACED,
+    QUEUES,
+    IS_WORKED_ON,
+    IS_TESTED,
+    IS_REPLACED,
+    READS,
+    WROTE,
+    PART_OUT,
+    PART_BACK,
+) = range(18)
+"""What a row of the log is about, in the order of ``event_log.WHAT``."""
+OF_CAUSE, OF_GPU, OF_GATEWAY = 1, 2, 3
+"""Kinds of component that a row of the log counts: the kind that its cause is about, or these; 0: none."""
+SHRUNK = -2
+"""Why members of a gang are not part of its shape, in the log."""
 
 # --- columns --------------------------------------------------------------------------------------------------------
 
@@ -105,15 +129,18 @@ ONE = _record(
     "ages moving "  # sizes of `ages` and `moving`
     "failed repairs parts free_failure free_repair free_part away pieces free_piece "
     "segments free_segment drains absences first_absence last_absence "
-    "has_plant has_traffic has_storage node capped plant_changed phases segments_of_network pods run last_run error",
+    "has_plant has_traffic has_storage node capped plant_changed phases run last_run error "
+    "demands free_demand touching plans months logs logged about about_where about_failure",
     "of_leaf of_pod",
 )
 """Single numbers. ``failed``, ``repairs``, ``parts``, ...: rows in use of these tables; ``free_failure``,
 ``free_piece``, ...: first of those given back; ``atom``: GPUs of a place, 0: nothing has a place; ``rack``: places of a
 rack that holds spares, 0: none does; ``node``: places of a node; ``capped``: some power is
 short; ``of_leaf``, ``of_pod``: what a node asks of a leaf's
-uplinks, and a segment's uplinks of a pod's; ``run``, ``last_run``: which of the runs;
-``error``: Python could not answer."""
+uplinks, and a segment's uplinks of a pod's; ``run``, ``last_run``: which of the runs; ``error``: Python could not
+answer; ``free_demand``: first of the demands given back; ``touching``: size of it; ``plans``: kinds of maintenance;
+``months``: of the horizon, 0: they are not kept; ``logs``: 1: events, 2: places too; ``logged``: rows of the log;
+``about_...``: what the log says of the time that is booked now."""
 
 GANG = _record(
     "job gpus priority submit "
@@ -123,13 +150,14 @@ GANG = _record(
     "straggle powered network speed_0 speed_1 speed_2 computed_from first_segment last_segment "
     "weight_0 weight_1 weight_2 rest_0 rest_1 rest_2 "
     "writes held transfer late draining drain_number first_faulty last_faulty first_clean chances why "
-    "tally ready sends touched lowest highest"
+    "tally ready sends touched lowest highest first_demand months"
 )
 """``pending``: members struck and not identified; ``open``: failures not identified; ``out``: members struck and not
 back. ``failover``, ``restore``: of the stretch since ``since``. ``kept``: ms of computing in its pieces, of which
 ``piece`` is the newest; ``straggle``, ``powered``, ``network``: parts per billion of full speed that each leaves;
 ``speed_0``: stragglers, ``speed_1``: power too, ``speed_2``: the network too; ``weight``, ``rest``: sums of GPU-ms
-times speed, whole and remainder; ``lowest``, ``highest``: no place of it lies beyond."""
+times speed, whole and remainder; ``lowest``, ``highest``: no place of it lies beyond; ``why``: what it
+stalls for, a cause (``log.row_of``); ``months``: whose ends are known in ``kept_at``."""
 
 JOB = _record(
     "cold failover rejoin start rolls_back restores_always tiers step chancy useful_ppb needed "
@@ -143,13 +171,14 @@ TIER = _record("every write drain restore level_every level_period level_most")
 HAZARD = _record(
     "effect blast size part placed serves running keeps_ppb remembers ages stages requalify returns_job "
     "lemons retire_after window replace cured_by_repair components first_component "
-    "first_outcome used drawn first_slow plain "
+    "first_outcome used drawn first_slow plain plant_kind "
     "draws more clock first_known rows_known next_known end_known next_time first_unit "
     "detect_law detect_time repair_law repair_time",
-    "factor gap marked detect_mean detect_sigma detect_shift repair_mean repair_sigma repair_shift silent",
+    "factor keeps gap marked detect_mean detect_sigma detect_shift repair_mean repair_sigma repair_shift silent",
 )
 """``size``, ``part``: places of a component and of what goes down with it; ``first_component``: row of its first
-component, NONE: they have no state; ``plain``: its failures may stand alone; ``first_slow``: a slow component.
+component, NONE: they have no state; ``plain``: its failures may stand alone; ``first_slow``: a slow component;
+``plant_kind``, ``keeps``: of the plant's components that it takes, and the share that it leaves of one.
 ``draws``: its failures are drawn by rules, a block of ``rows_known`` rows from ``first_known`` at a time; ``more``:
 another block may follow, of failures after ``clock``; ``next_known``, ``end_known``: of this one; ``next_time``: of its
 next failure, NEVER: none. ``*_law``: BY_...; ``*_shift``: subtracted from the logarithm of a lognormal time."""
@@ -162,29 +191,35 @@ STREAM = _record("a b c d")
 OUTCOME = _record("detect wrong fixed")
 FAILURE = _record(
     "hazard component detect wrong fixed at rank gpus first_part parts placed first_place last_place "
-    "retired unfound clean gang next_clean next_faulty repairs over"
+    "retired unfound clean gang next_clean next_faulty repairs over number"
 )
 """A failure on its way. ``repairs``: of its own that are under way; ``over``: what failed is back.
-``first_part``, ``parts``: whose GPUs it took; ``first_place``: of the places that it took."""
+``first_part``, ``parts``: whose GPUs it took; ``first_place``: of the places that it took;
+``number``: in the order of onset."""
 PART = _record("gang gpus following")
 REPAIR = _record(
-    "failure first_part gpus placed first_place last_place mends since stage following next_away previous_away"
+    "failure first_part gpus placed first_place last_place mends since stage following next_away previous_away asked"
 )
 CREWS = _record("size busy first last")
 DUE = _record("key number kind what further")
 PIECE = _record("ms gpus speed_0 speed_1 speed_2 below")
 SEGMENT = _record("computed_from speed_0 speed_1 speed_2 following")
 WINDOW = _record("at planned component since first_part first_place last_place first_drain last_drain out")
-PLANNED_WORK = _record("size serves drain duration")
+PLANNED_WORK = _record("size serves drain duration plant_kind")
 DRAINED_GANG = _record("gang number following")
-ABSENCE = _record("first_place last_place since free_since state awaited following")
+ABSENCE = _record("first_place last_place since free_since state awaited following why")
 TRANSFER = _record("active time left start at pace write turn", "limit rate")
 """A gang's load or write. ``left``: time that it still needs with storage to itself [ms * ppb]; ``turn``: what was
 planned in an earlier one is void; ``limit``, ``rate``: with storage to itself, and now [GB/s]."""
-PHASE = _record("date dark")
+PHASE = _record("date first_rack end_rack put_off")
+"""Of energisation: racks, none: the grid; ``put_off``: its date has come, but its power would have tripped others."""
+DEMAND = _record("gang part next_of_gang next_of_part", "demand")
+"""What a gang asks of the uplinks of a segment or a pod; of one part, by gang."""
 CHANCE = _record("back extra", "cover")
 COUNTED = _record("strikes asked finished last_finish")
-COUNTS = _record("failures drawn")
+COUNTS = _record("failures drawn logged")
+LOG = _record("what who state why gpus start end gpu_ms speed where kind failure stage")
+"""A row of the log. ``who``: as in ``booking.book``, NONE: nobody, or several; ``stage``: of a repair, NONE."""
 
 TABLES: dict[str, tuple[np.dtype[Any], int]] = {
     "one": (ONE, 0),
@@ -231,31 +266,25 @@ TABLES: dict[str, tuple[np.dtype[Any], int]] = {
     "absences": (ABSENCE, 1),
     "transfers": (TRANSFER, 1),  # by gang
     "phases": (PHASE, 1),  # of energisation
-    "down": (np.dtype(np.bool_), 1),  # nodes that the plant does not serve
-    "changed": (np.dtype(np.int64), 1),  # nodes that the last change of the plant took down
-    "reach": (
-        np.dtype(np.int64),
-        1,
-    ),  # ranges of nodes, segments and pods that it reaches; whether power may change
-    "node_power": (np.dtype(np.int64), 1),  # parts per billion that each node gets
-    "access": (np.dtype(np.float64), 1),  # of every node: share of its links that is left
-    "leaf": (np.dtype(np.float64), 1),  # of every segment: of the uplinks of its worst leaf
-    "core": (np.dtype(np.float64), 1),  # of every pod: of its uplinks
-    "domain_of": (np.dtype(np.int64), 1),  # of every node: its NVLink domain
-    "segment_of": (np.dtype(np.int64), 1),  # of every node
-    "pod_of": (np.dtype(np.int64), 1),  # of every segment
     "sends_at": (np.dtype(np.int64), 1),  # of every place: the gang that sends from it, NONE
-    "segment_demand": (np.dtype(np.float64), 2),  # by gang and segment
-    "segment_total": (np.dtype(np.float64), 1),
-    "segment_traffic": (np.dtype(np.float64), 1),  # of it, in the mean over time
-    "pod_demand": (np.dtype(np.float64), 2),
-    "pod_total": (np.dtype(np.float64), 1),
-    "pod_traffic": (np.dtype(np.float64), 1),
-    "capacity": (np.dtype(np.float64), 1),  # of the gateways that are left, one number [GB/s]
+    "by_month": (np.dtype(np.int64), 2),  # by month and state
+    "weight_by_month": (np.dtype(np.int64), 2),  # by job and month: GPU-ms at full speed
+    "rest_by_month": (np.dtype(np.int64), 2),  # and what is left, in parts per billion of it
+    "kept_at": (np.dtype(np.int64), 2),  # by gang and month: position at its end
+    "by_cause": (np.dtype(np.int64), 2),  # by hazard, maintenance, and then all else; and by state
+    "log": (LOG, 1),
+    "month_ledger": (np.dtype(np.int64), 2),  # by run and month, and by state: what comes out
+    "cause_ledger": (np.dtype(np.int64), 2),  # by run and cause, and by state
     "ledger": (np.dtype(np.int64), 2),  # by run and owner, and by state: what comes out
     "overhead": (np.dtype(np.int64), 2),  # by run and owner, and by cause
     "counted": (COUNTED, 1),  # by run and owner
     "counts": (COUNTS, 1),  # by run
+    "demands": (DEMAND, 1),  # of gangs that send
+    "first_demand": (np.dtype(np.int64), 1),  # of every segment, then of every pod
+    "total_demand": (np.dtype(np.float64), 1),  # of every segment, then of every pod: the sum
+    "mean_traffic": (np.dtype(np.float64), 1),  # of it, in the mean over time
+    "touching": (np.dtype(np.int64), 1),  # gangs that a change of traffic is about
+    **PLANT_TABLES,
     "numbers": (np.dtype(np.int64), 1),  # of the runs
     "streams": (STREAM, 1),  # by hazard and purpose
     "entropy": (np.dtype(np.int64), 2),  # by stream: words, place of the run's number among them, then these words
@@ -267,31 +296,21 @@ TABLES: dict[str, tuple[np.dtype[Any], int]] = {
 NAMES = tuple(TABLES)
 TABLE = {name: number for number, name in enumerate(NAMES)}
 GROWING = frozenset(
-    (
-        "failures",
-        "parts",
-        "repairs",
-        "due",
-        "ages",
-        "outcomes",
-        "stage_times",
-        "own_times",
-        "lives",
-        "first_life",
-        "pieces",
-    )
-) | {"segments", "drains", "absences"}
+    ("failures", "parts", "repairs", "due", "ages", "outcomes", "stage_times", "own_times", "lives", "first_life")
+) | {"pieces", "segments", "drains", "absences", "demands", "log", "level_of"}
 """Tables that may lie elsewhere after ``ask``; all others stay where they are while a run is played."""
 ANSWERS = 3 * len(NAMES)
 """Where the address of the function that answers is, behind those of the tables."""
 CHANGING = (
     *("one", "gangs", "hazards", "components", "crews", "durable", "booked", "owner", "holes", "windows"),
-    *("first_life", "free_in_block", "free_in_group"),
+    *("first_life", "free_in_block", "free_in_group", "by_month", "weight_by_month", "rest_by_month", "kept_at"),
+    *("by_cause", "transfers", "phases", "sends_at", "first_demand"),
+    *CHANGING_PLANT,
 )
 """Tables that every run begins anew; behind the address of the function come those of their copies at t = 0."""
 
 
-class World:
+class World(PlantTables):
     """The tables of one run, by name, and who answers what the rules ask.
 
     ``addresses``: where each table lies, how many rows and columns it has; then the address of a C function that
@@ -332,7 +351,3 @@ class World:
 
     def show(self, name: str, low: int, high: int) -> None:
         """An answer has written to rows of a table, or made room for more."""
-
-    def __getattr__(self, name: str) -> Any:
-        """Tables are attributes in plain and in compiled rules; here they are in ``tables``."""
-        raise AttributeError(name)

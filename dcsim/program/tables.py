@@ -9,11 +9,15 @@ from numpy.typing import NDArray
 from dcsim.hazards import Hazard
 from dcsim.hazards.hazard import SERVED
 from dcsim.ledger import STATES
+from dcsim.plant.changes import begin_shares
+from dcsim.plant.state import as_arrays, shown
+from dcsim.plant.tables import plant_tables
 from dcsim.program import records
 from dcsim.program.draws import add_draws
+from dcsim.program.levels import levels_of
 from dcsim.program.records import FREE, NEVER, NONE, PPB, TABLES
-from dcsim.recovery import Recovery
 from dcsim.scenario import Plan
+from dcsim.topology import PLANT_KINDS
 
 EFFECTS = {
     "interrupt": records.INTERRUPT,
@@ -28,11 +32,15 @@ ROOM = 64
 Tables = dict[str, NDArray[Any]]
 
 
-def tables_of(plan: Plan) -> Tables:
-    """Return all tables of a plan, as they are at t = 0; none of its failures is in them."""
+def tables_of(plan: Plan, monthly: bool = True) -> Tables:
+    """Return all tables of a plan, as they are at t = 0; none of its failures is in them.
+
+    ``monthly``: whether GPU-time is booked by month and by cause too.
+    """
     atom = atom_of(plan)
     tables: Tables = {}
-    _one(plan, atom, tables)
+    _one(plan, atom, monthly, tables)
+    _months(plan, tables)
     _jobs(plan, tables)
     _gangs(plan, tables)
     _hazards(plan, atom, tables)
@@ -41,6 +49,8 @@ def tables_of(plan: Plan) -> Tables:
         index_places(tables)
     add_draws(plan, tables)
     _maintenance(plan, atom, tables)
+    if plan.has_plant:
+        _plant(plan, atom, tables)
     for name, (dtype, indices) in TABLES.items():
         if name not in tables:
             shape: tuple[int, ...] = (ROOM, 1) if indices == 2 else (ROOM,)
@@ -72,7 +82,7 @@ def atom_of(plan: Plan) -> int:
     return gcd(*sizes)
 
 
-def _one(plan: Plan, atom: int, tables: Tables) -> None:
+def _one(plan: Plan, atom: int, monthly: bool, tables: Tables) -> None:
     scenario = plan.scenario
     one = tables["one"] = np.zeros(1, dtype=records.ONE)
     running = sum(gang.gpus for gang in plan.gangs if not gang.submit)
@@ -84,6 +94,8 @@ def _one(plan: Plan, atom: int, tables: Tables) -> None:
         "gangs": len(plan.gangs),
         "hazards": len(scenario.hazards),
         "jobs": len(scenario.jobs),
+        "plans": len(scenario.maintenance),
+        "months": -(-scenario.horizon // records.MONTH) if monthly else 0,
         "clocks": sum(hazard.ages for hazard in scenario.hazards),
         "atom": atom,
         "atoms": scenario.cluster.gpus // atom if atom else 0,
@@ -99,8 +111,22 @@ def _one(plan: Plan, atom: int, tables: Tables) -> None:
         "free_segment": NONE,
         "first_absence": NONE,
         "last_absence": NONE,
+        "free_demand": NONE,
     }.items():
         one[name] = value
+
+
+def _months(plan: Plan, tables: Tables) -> None:
+    months, causes = int(tables["one"]["months"][0]), len(plan.scenario.hazards) + len(plan.scenario.maintenance) + 1
+    shapes = {
+        "by_month": (months, len(STATES)),
+        "weight_by_month": (len(plan.scenario.jobs), months),
+        "rest_by_month": (len(plan.scenario.jobs), months),
+        "kept_at": (len(plan.gangs), months),
+        "by_cause": (causes, len(STATES)),
+    }
+    for name, shape in shapes.items():
+        tables[name] = np.zeros(shape if months else (1, 1), dtype=np.int64)
 
 
 def head_blocks(plan: Plan) -> bool:
@@ -114,14 +140,9 @@ def head_blocks(plan: Plan) -> bool:
         scenario.cluster.in_rack_spares
         or scenario.maintenance
         or plan.has_plant
-        or any(runs_small(job.recovery) for job in scenario.jobs)
+        or any(job.recovery.runs_small for job in scenario.jobs)
         or any(each.effect != "interrupt" or each.returns == "job" or each.wrong_node for each in scenario.hazards)
     )
-
-
-def runs_small(recovery: Recovery) -> bool:
-    """Whether a gang may run with fewer of its members."""
-    return type(recovery).legal is not Recovery.legal
 
 
 def _jobs(plan: Plan, tables: Tables) -> None:
@@ -134,13 +155,11 @@ def _jobs(plan: Plan, tables: Tables) -> None:
     legal: list[NDArray[np.int64]] = []
     for number, job in enumerate(scenario.jobs):
         recovery, line = job.recovery, jobs[number]
-        struck = np.arange(2 * job.gpus + 2, dtype=np.int64)
-        answers = [recovery.level(struck, np.full(len(struck), uncovered)) for uncovered in (False, True)]
         line["first_level"] = sum(len(each) for each in levels)
-        line["levels"] = len(struck)
-        levels.append(np.stack([np.broadcast_to(each, struck.shape) for each in answers], axis=1).ravel())
+        line["levels"] = 2 * job.gpus + 2
+        levels.append(levels_of(recovery, int(line["levels"])))
         line["first_legal"] = NONE
-        if runs_small(recovery):
+        if recovery.runs_small:
             line["first_legal"] = sum(len(each) for each in legal)
             legal.append(np.asarray(recovery.legal(np.arange(job.gpus + 1, dtype=np.int64), job.gpus)))
         chancy = recovery.coverage < 1 or recovery.bad_checkpoint > 0 or recovery.restore_success < 1
@@ -195,7 +214,7 @@ def _gangs(plan: Plan, tables: Tables) -> None:
         gangs[name] = PPB
     for name in ("short_since", "finish", "level", "piece", "first_segment", "last_segment"):
         gangs[name] = NONE
-    for name in ("first_faulty", "last_faulty", "first_clean", "why"):
+    for name in ("first_faulty", "last_faulty", "first_clean", "why", "first_demand"):
         gangs[name] = NONE
     gangs["chances"] = CHANCES_AT_A_TIME
     chancy = bool(tables["jobs"]["chancy"].any())
@@ -214,8 +233,7 @@ def _hazards(plan: Plan, atom: int, tables: Tables) -> None:
     hazards = tables["hazards"] = np.zeros(count, dtype=records.HAZARD)
     most = max(len(hazard.stages) for hazard in scenario.hazards)
     tables["stage_crews"] = np.full((count, most), NONE, dtype=np.int64)
-    tables["stage_times"] = np.zeros((ROOM, most), dtype=np.int64)
-    tables["own_times"] = np.zeros((ROOM, most), dtype=np.int64)
+    tables["stage_times"], tables["own_times"] = (np.zeros((ROOM, most), dtype=np.int64) for _ in range(2))
     tables["first_life"] = np.full((count, 4), NONE, dtype=np.int64)
     named: dict[str | tuple[int, int], int] = {}  # crews without a name are one hazard's own
     sizes: list[int] = []
@@ -280,6 +298,8 @@ def _of_hazard(hazard: Hazard) -> dict[str, Any]:
         "cured_by_repair": lemons is not None and lemons.cured_by == "repair",
         "first_slow": NONE,
         "factor": 1.0 if lemons is None else lemons.factor,
+        "plant_kind": PLANT_KINDS.index(hazard.component) if hazard.serves else NONE,
+        "keeps": hazard.keeps or 0.0,
     }
 
 
@@ -323,9 +343,58 @@ def _maintenance(plan: Plan, atom: int, tables: Tables) -> None:
         line = planned[number]
         line["drain"], line["duration"] = work.drain, work.duration
         line["serves"] = work.component in SERVED
+        line["plant_kind"] = PLANT_KINDS.index(work.component) if work.component in SERVED else NONE
         line["size"] = 0 if work.component in SERVED else topology.gpus_per(work.component) // atom
     listed = np.array(list(plan.windows()), dtype=np.int64).reshape(-1, 3)
     windows = tables["windows"] = np.zeros(max(1, len(listed)), dtype=records.WINDOW)
     for column, name in enumerate(("at", "planned", "component")):
         windows[: len(listed)][name] = listed[:, column]
     tables["one"]["last_window"] = len(listed)
+
+
+# --- the plant ------------------------------------------------------------------------------------------------------
+
+
+def _plant(plan: Plan, atom: int, tables: Tables) -> None:
+    scenario, topology = plan.scenario, plan.topology
+    description = topology.description
+    one = tables["one"]
+    one["has_plant"] = True
+    one["has_traffic"] = bool(description.fabric and any(job.comm for job in scenario.jobs))
+    one["has_storage"] = bool(description.storage and any(job.storage for job in scenario.jobs))
+    one["node"], one["phases"] = topology.gpus_per_node // atom, len(scenario.energisation)
+    tables["phases"] = np.zeros(max(1, len(scenario.energisation)), dtype=records.PHASE)
+    for line, racks in zip(tables["phases"], plan.phase_racks, strict=False):
+        line["first_rack"], line["end_rack"] = racks
+    tables["transfers"] = np.zeros(len(plan.gangs), dtype=records.TRANSFER)
+    tables |= plant_tables(topology, _keeps(plan))
+    plant = shown(tables)
+    begin_shares(plant)
+    tables["plant"] = as_arrays(plant)
+    if one["has_traffic"][0]:
+        _traffic(plan, tables)
+
+
+def _keeps(plan: Plan) -> dict[str, list[float]]:
+    """Return the shares that failures, maintenance and energisation may leave, by kind of component."""
+    scenario = plan.scenario
+    found = [(hazard.component, hazard.keeps or 0.0) for hazard in scenario.hazards if hazard.serves]
+    found += [(planned.component, 0.0) for planned in scenario.maintenance if planned.component in SERVED]
+    found += [("site-feed", 0.0) for phase in scenario.energisation if not phase.racks]
+    kinds = dict.fromkeys(kind for kind, _ in found)
+    return {kind: sorted({share for other, share in found if other == kind}) for kind in kinds}
+
+
+def _traffic(plan: Plan, tables: Tables) -> None:
+    fabric, one, plant = plan.topology.description.fabric, tables["one"], tables["plant"][0]
+    assert fabric is not None
+    parts = int(plant["segments"] + plant["pods"])
+    tables["first_demand"] = np.full(parts, NONE, dtype=np.int64)
+    tables["total_demand"], tables["mean_traffic"] = np.zeros(parts), np.zeros(parts)
+    tables["touching"] = np.zeros(len(plan.gangs), dtype=np.int64)
+    tables["sends_at"] = np.full(len(tables["owner"]), NONE, dtype=np.int64)
+    spine, core = fabric.spine, fabric.core
+    uplinks = fabric.leaf.uplinks * fabric.uplink_rate
+    one["of_leaf"] = fabric.nics // fabric.rails * fabric.port / fabric.homes / uplinks if spine else 0.0
+    pod = spine.count * spine.uplinks * fabric.core_rate if spine and core else 0.0
+    one["of_pod"] = fabric.leaves * uplinks / pod if pod else 0.0

@@ -167,6 +167,11 @@ class Recovery(BaseModel):
         """Return with how many GPUs a gang of ``gpus`` runs when ``up`` are up: with all or not at all."""
         return gpus * (up >= gpus)
 
+    @property
+    def runs_small(self) -> bool:
+        """Whether a gang may run with fewer of its members."""
+        return type(self).legal is not Recovery.legal
+
     def mistakes(self) -> Mistakes:
         """Yield what is wrong between keys of this table, whatever the job."""
         every, fallback = self.checkpoint_every, self.may_roll_back

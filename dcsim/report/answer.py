@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 
 from dcsim.decide import Pair, RunResult, Verdict
-from dcsim.decide.validity import formula_validity
+from dcsim.decide.estimate import formula_validity
 from dcsim.decide.verdict import SAME, Against
 from dcsim.decide.verdict import verdict as judge
 from dcsim.economics import Bill
 from dcsim.montecarlo.reliability import most_hit
-from dcsim.report.formula import formula_loss, term_of
 from dcsim.report.jobs import out_of_service, replicas_sentence, serves
 from dcsim.report.page import (
     MISSING,
@@ -23,7 +22,8 @@ from dcsim.report.page import (
     printable,
     scale_of,
 )
-from dcsim.report.spread import price, with_error
+from dcsim.report.published_tables import formula_loss, term_of
+from dcsim.report.uncertainty import price, with_error
 
 EQUAL_LOSSES = 5e-5
 """Losses that differ by less are printed alike, so what differs between two offers is their prices alone."""

@@ -5,14 +5,13 @@ import shlex
 from collections.abc import Sequence
 
 from dcsim.decide import RunResult
-from dcsim.decide.dossier import Dossier
+from dcsim.decide.report_data import ReportData
 from dcsim.montecarlo.manifest import Manifest
 from dcsim.report.document import Section
-from dcsim.report.page import MISSING, Passage, Row, Table, and_list, printable
-from dcsim.report.sections import names
+from dcsim.report.page import MISSING, Passage, Row, Table, and_list, names, printable
 from dcsim.report.simulated import provenance
 from dcsim.scenario import sha256
-from dcsim.scenario.origins import DEFAULT, values
+from dcsim.scenario.provenance import DEFAULT, values
 
 UNITS = {
     "gpus": "GPUs",
@@ -37,9 +36,9 @@ LONGEST_VALUE, LONGEST_SOURCE, MOST_ROWS = 80, 160, 250
 METHOD = (
     (
         "What is simulated",
-        "Every failure of every component over the whole horizon: it strikes a job or free hardware, is detected, "
+        "Every failure of every component over the whole horizon: it hits a job or free hardware, is detected, "
         "spares are swapped in, state is restored, work since the last checkpoint is lost, hardware is repaired and "
-        "returns. Jobs of higher priority take hardware from lower ones. A replication is one such history; its random "
+        "returns. Jobs of higher priority take hardware from lower ones. A replication is one such run; its random "
         "numbers depend on the seed, the replication and the hazard alone, so two offers draw their failures alike.",
     ),
     (
@@ -50,7 +49,7 @@ METHOD = (
     (
         "Intervals",
         "± is the half width of the 95 % interval of a mean over replications; P5 and P95 bound nine single runs in "
-        "ten. Both speak of luck, not of whether the inputs are right.",
+        "ten. Both describe chance, not whether the inputs are right.",
     ),
     (
         "Money",
@@ -66,23 +65,23 @@ METHOD = (
 )
 
 
-def inputs_section(dossier: Dossier) -> Section:
+def inputs_section(data: ReportData) -> Section:
     """Return every value of the scenarios with where it is from; what nobody gave stands apart."""
     given: list[Row] = []
     defaults: list[Row] = []
-    columns = [{each.key: each.text for each in values(run.scenario)} for run in dossier.runs]
+    columns = [{each.key: each.text for each in values(run.scenario)} for run in data.runs]
     keys = list(dict.fromkeys(key for column in columns for key in column))
     for key in keys:
         if key.rpartition(".")[2] in NOT_SHOWN:
             continue
         cells = [_value(key, column.get(key)) for column in columns]
-        sources = [manifest.origins.get(key, "") for manifest in dossier.manifests]
+        sources = [manifest.origins.get(key, "") for manifest in data.manifests]
         row = Row(printable(key, LONGEST_VALUE), (*cells, _sources(sources)), strong=len(set(cells)) > 1)
         known = [source for source in sources if source]
         (defaults if known and all(source.startswith(DEFAULT) for source in known) else given).append(row)
     given.sort(key=lambda row: not row.strong)
-    heads = (*names(dossier.runs), "source")
-    bold = " Rows in bold differ between the scenarios." if len(dossier.runs) > 1 else ""
+    heads = (*names(data.runs), "source")
+    bold = " Rows in bold differ between the scenarios." if len(data.runs) > 1 else ""
     return Section(
         "inputs",
         "Inputs",
@@ -118,11 +117,9 @@ def _sources(sources: Sequence[str]) -> str:
     return "; ".join(dict.fromkeys(printable(source, LONGEST_SOURCE) for source in sources if source)) or MISSING
 
 
-def method_section(dossier: Dossier) -> Section:
+def method_section(data: ReportData) -> Section:
     """Return how the figures came about, in plain words, and what a reader should know of these runs."""
-    notes = (*dossier.notes, *provenance(dossier.runs))
-    if not dossier.stories:
-        notes += ("months and causes are left out: they need a log, which the batch engine asked for keeps not",)
+    notes = (*data.notes, *provenance(data.runs))
     return Section(
         "method",
         "Method and limits",
@@ -131,10 +128,10 @@ def method_section(dossier: Dossier) -> Section:
     )
 
 
-def made(dossier: Dossier) -> Passage:
+def made(data: ReportData) -> Passage:
     """Return how to make the report again: command, seed, versions and the scenarios' hashes."""
-    manifest, runs = dossier.manifests[0], dossier.runs
-    items = [("command", command(dossier))]
+    manifest, runs = data.manifests[0], data.runs
+    items = [("command", command(data))]
     items.append(("seed", and_list([str(seed) for seed in dict.fromkeys(run.scenario.seed for run in runs)])))
     items.append(("dcsim", manifest.version))
     items.append(("with", ", ".join(f"{name} {version}" for name, version in manifest.versions.items())))
@@ -142,9 +139,9 @@ def made(dossier: Dossier) -> Passage:
     return Passage("How to make this again", tuple(items))
 
 
-def command(dossier: Dossier) -> str:
+def command(data: ReportData) -> str:
     """Return the command that makes the same figures, on any number of cores."""
-    manifest, runs = dossier.manifests[0], dossier.runs
+    manifest, runs = data.manifests[0], data.runs
     words = [printable(word, 200) for word in _asked(manifest, runs)]
     if manifest.origins.get("seed") == SEED:
         words += [SEED, str(runs[0].scenario.seed)]

@@ -6,7 +6,7 @@ from functools import partial
 from dcsim.decide import RunResult
 from dcsim.recovery.stateless import Stateless
 from dcsim.report.page import MISSING, Row, and_list, loss, number, per_cent, printable, span, usd
-from dcsim.report.spread import MakeRow, with_error
+from dcsim.report.uncertainty import MakeRow, with_error
 
 HOURS_PER_YEAR = 8_760
 

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from dcsim.decide.dossier import Story
-from dcsim.decide.played import HELD, Span
+from dcsim.decide.log_analysis import HELD, Span
+from dcsim.decide.report_data import Story
 from dcsim.report.document import WORDS, Areas, Picture, Section
 from dcsim.report.page import Row, Table, loss, number
 from dcsim.units import MS_PER_H
@@ -25,8 +25,8 @@ def months(stories: Sequence[Story], names: Sequence[str]) -> Section:
         "A typical month, and the worst",
         (
             "GPUs by what held them; those that run, whatever comes of their work later, are left out of the pictures. "
-            "The typical month is the one of median loss in the replication of median loss, the worst month that of "
-            "the highest loss in the replication of the highest loss; both on one scale. A month is 720 h." + left_out,
+            "The typical month is the one of median loss in the run of median loss. The worst month is the one of the "
+            "highest loss in all runs. Both have one scale. A month is 720 h." + left_out,
         ),
         tuple(_picture(name, story) for name, story in pictured),
     )

@@ -2,11 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from dcsim.wording import printable as printable
 
+if TYPE_CHECKING:
+    from dcsim.decide import RunResult
+
 MISSING = "-"
 """Stands where a number is undefined."""
+SHORT = 24
+"""Letters of a name in a picture; source: assumed, what fits a phone."""
 
 
 @dataclass(frozen=True)
@@ -129,3 +135,9 @@ def plus_minus(mean: float | None, half_width: float | None) -> str:
 def and_list(parts: Sequence[str]) -> str:
     """Join names the way a sentence does."""
     return " and ".join(filter(None, (", ".join(parts[:-1]), *parts[-1:])))
+
+
+def names(runs: Sequence["RunResult"], longest: int = 40) -> tuple[str, ...]:
+    """Return what the runs are called; those of one name are numbered."""
+    called = [printable(run.scenario.name, longest) for run in runs]
+    return tuple(f"{name} ({index})" if called.count(name) > 1 else name for index, name in enumerate(called, 1))

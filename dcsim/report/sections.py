@@ -4,16 +4,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from dcsim.decide import Bridge, Pair, RunResult
-from dcsim.decide.dossier import Dossier
+from dcsim.decide.report_data import ReportData
 from dcsim.decide.result import price_all_in
 from dcsim.decide.verdict import SAME
 from dcsim.economics import GROUPS, LINES, Bill
 from dcsim.ledger import STATES
 from dcsim.report.answer import answer_table
 from dcsim.report.document import WORDS, Bars, Part, Picture, Section, Stacks, Waterfall
-from dcsim.report.formula import METHOD, PRICES, bill_rows, formula_loss, theory_table
 from dcsim.report.page import (
     MISSING,
+    SHORT,
     Passage,
     Row,
     Table,
@@ -21,35 +21,28 @@ from dcsim.report.page import (
     dollars,
     loss,
     loss_digits,
+    names,
     number,
     per_cent,
     printable,
     scale_of,
     usd,
 )
+from dcsim.report.published_tables import METHOD, PRICES, bill_rows, formula_loss, over_of, theory_table
 from dcsim.report.simulated import (
     LEAST_STEP_PP,
     bridge_table,
     gap_table,
-    over_of,
     pair_table,
     simulated_table,
     steps_passage,
 )
-from dcsim.report.spread import with_error
+from dcsim.report.uncertainty import with_error
 
-SHORT = 24
-"""Letters of a name in a picture; source: assumed, what fits a phone."""
 AWAY = ("checkpoint", "lost", "detect", "failover", "restore", "wait", "repair", "maintenance", "unpowered")
 """States that a formula's downtime stands for."""
 
 Cell = Callable[[RunResult], str]
-
-
-def names(runs: Sequence[RunResult], longest: int = 40) -> tuple[str, ...]:
-    """Return what the runs are called; those of one name are numbered."""
-    called = [printable(run.scenario.name, longest) for run in runs]
-    return tuple(f"{name} ({index})" if called.count(name) > 1 else name for index, name in enumerate(called, 1))
 
 
 # --- the answer ---------------------------------------------------------------------------------------------------
@@ -302,9 +295,9 @@ def _gap_sentence(label: str, pair: Pair, over: str) -> str:
 # --- where the hours go -------------------------------------------------------------------------------------------
 
 
-def where(dossier: Dossier) -> Section:
+def where(data: ReportData) -> Section:
     """Return the losses by state, and by hazard and phase in the typical replication."""
-    runs = dossier.runs
+    runs = data.runs
     shares = {state: tuple(100 * run.shares[state] for run in runs) for state in STATES[1:]}
     seen = [state for state in STATES[1:] if any(share >= 0.005 for share in shares[state])]
     labels = names(runs, SHORT)
@@ -320,20 +313,21 @@ def where(dossier: Dossier) -> Section:
     table = Table("GPU-hours that are not useful, by state, % of all", names(runs), tuple(rows), corner="state")
     chart = Stacks(labels, tuple((WORDS[state], shares[state]) for state in seen), "% of GPU-hours")
     picture = Picture(table.title, " ".join(told), chart, table)
-    costs = (_costs(dossier, index) for index in range(len(dossier.stories)))
+    costs = (_costs(data, index) for index in range(len(data.stories)))
     return Section("where", "Where the GPU-hours go", (), (picture, *costs))
 
 
-def _costs(dossier: Dossier, index: int) -> Table:
-    """Return what each hazard cost, by phase, in the replication of median loss."""
-    run, story = dossier.runs[index], dossier.stories[index]
+def _costs(data: ReportData, index: int) -> Table:
+    """Return what each hazard and each maintenance cost, by state, in the mean of all runs."""
+    run, story = data.runs[index], data.stories[index]
     hours = run.sample.gpu_hours_total
     phases = [
         phase
-        for phase in ("lost", "detect", "failover", "restore", "wait", "repair")
+        for phase in ("lost", "detect", "failover", "restore", "wait", "repair", "maintenance")
         if any(costs[phase] for costs in story.costs_gpu_h.values())
     ]
-    ranked = sorted(story.costs_gpu_h.items(), key=lambda each: -sum(each[1].values()))
+    costed = {cause: {phase: hours[phase] for phase in phases} for cause, hours in story.costs_gpu_h.items()}
+    ranked = sorted(costed.items(), key=lambda each: -sum(each[1].values()))
     rows = [
         Row(
             printable(hazard),
@@ -344,10 +338,10 @@ def _costs(dossier: Dossier, index: int) -> Table:
         )
         for hazard, costs in ranked
     ]
-    name = names(dossier.runs)[index]
+    name = names(data.runs)[index]
     note = (
-        f"Run {story.replication}, the one of median loss ({loss(story.loss)} %). A stop belongs to the failure that "
-        "began it. A job whose GPUs were taken for another job has no failure of its own."
+        f"{'The run of median loss' if story.replications == 1 else f'In the mean of {story.replications:,} runs'}. "
+        "A stop belongs to what began it. A job whose GPUs were taken for another job has no failure of its own."
     )
     return Table(
         f"{name}: losses by hazard and phase, % of all GPU-hours",

@@ -9,17 +9,6 @@ from dcsim.ledger import CAUSES, STATES
 from dcsim.montecarlo import Summary
 from dcsim.report.answer import answer_table, comparison_sentences, run_sentences
 from dcsim.report.document import WORDS
-from dcsim.report.formula import (
-    METHOD,
-    PUBLISHED,
-    bill_rows,
-    caution_sentences,
-    described,
-    formula_tables,
-    money_cell,
-    point_notes,
-    term_of,
-)
 from dcsim.report.jobs import energy_rows, job_rows, serves
 from dcsim.report.page import (
     MISSING,
@@ -37,7 +26,18 @@ from dcsim.report.page import (
     scale_of,
     usd,
 )
-from dcsim.report.spread import (
+from dcsim.report.published_tables import (
+    METHOD,
+    PUBLISHED,
+    bill_rows,
+    caution_sentences,
+    described,
+    formula_tables,
+    money_cell,
+    over_of,
+    point_notes,
+)
+from dcsim.report.uncertainty import (
     inputs,
     luck,
     price,
@@ -225,15 +225,6 @@ def simulated_table(runs: Sequence[RunResult]) -> Table:
 def _both(runs: Sequence[RunResult]) -> bool:
     """Whether the published figure, which counts GPUs that no job asked for as lost, is another one."""
     return any(run.unasked for run in runs) and not any(run.done for run in runs)
-
-
-def over_of(runs: Sequence[RunResult]) -> str:
-    """Say what time the bills of simulated runs are about."""
-    until = {run.stops_when_done for run in runs if run.tco}
-    term = f"over {term_of([run.estimate for run in runs])}"
-    if until == {True}:
-        return "until done"
-    return f"{term} or until done" if len(until) > 1 else term
 
 
 def _paid_spread(

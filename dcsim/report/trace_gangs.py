@@ -24,7 +24,7 @@ def numbered(name: str) -> Callable[[int], str]:
 
 def is_away(row: Row) -> bool:
     """Return whether a phase is not what the gang does, but what some of its GPUs do without it."""
-    return bool(row.why) or row.phase in ("repair", "unpowered", "overhead")
+    return bool(row.kind) or row.why == SHRUNK or row.phase in ("repair", "unpowered", "overhead")
 
 
 def job_tracks(canvas: Canvas, story: Story, group: int) -> Iterator[Event]:

@@ -39,7 +39,7 @@ class Story:
     def __init__(self, log: "EventLog", plan: Plan, window: Window, nodes: Nodes | None) -> None:
         self.plan, self.window, self.nodes = plan, window, nodes
         self.topology = plan.topology
-        columns = log.columns()
+        columns = {name: column.tolist() for name, column in log.columns().items()}
         self._columns = [columns[name] for name, *_ in log.SCHEMA]
         self.owners: dict[str, list[int]] = {"spares": [], "rest": []}  # phases of no gang
         self.gangs: list[list[int]] = [[] for _ in plan.gangs]  # phases and events

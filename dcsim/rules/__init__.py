@@ -13,7 +13,9 @@ blamed; ``repairs`` stages, crews and the return; ``allocation`` spares, queue, 
 clocks and states of components; ``movements`` and ``network`` what follows when GPUs change hands or gangs stop;
 ``traffic`` what gangs ask of uplinks; ``places`` who has which; ``plant``, ``storage``, ``maintenance``; ``booking``
 and ``closing`` the ledger; ``alone`` failures that are over before anything else happens. "A repaired GPU returns" is
-``repairs.come_back``.
+``repairs.come_back``. What is left of power, cooling and network, and which nodes are down, say the rules of
+``dcsim.plant`` (``changes``, ``network``, ``supply``); formulas of one number stand in ``dcsim.fabric``. They lie lower
+because closed forms and ``topology show`` ask them, too; ``rules.plant`` and ``rules.traffic`` make them rules.
 
 **Due events.** ``due`` is a heap of (tick, number of the entry, kind, what, further). A tick is an eleventh of a
 millisecond: repairs end first, then work and transfers, maintenance and dates, drains, identifications, gangs that
@@ -30,14 +32,14 @@ numba it calls the same function as plain Python, on rows that are objects. A cl
 
 **Asking Python.** ``ask(w, what, about, value)`` calls ``Runs.answer`` at once and comes back with an integer, from
 plain and from compiled rules alike (there through a C function). Draws are asked for by the block: lives of a hazard,
-outcomes of failures that were not known, chances of a gang. The plant (``PlantState``, ``Traffic``) answers what is
-down and how much power and network is left. Answers write only to tables that no rule writes to.
+outcomes of failures that were not known, chances of a gang. Answers write only to tables that no rule writes to.
 
 **Booking.** Every GPU-millisecond passes ``booking.book`` or ``book_amount``, with who, state, the hazard it follows
 from, and from when to when: a ledger by month or by hazard is a change of that one function.
 
 **Compiling.** Rules are restricted to what numba compiles without Python: numbers, records, loops, ``min`` and
-``max``, no recursion, annotated with ``World``, ``int``, ``float`` and ``bool``. Whole numbers are int64: products of
+``max``, no recursion, annotated with ``World``, ``int``, ``float`` and ``bool``. Fractions are added up in loops:
+``sum`` rounds otherwise from Python 3.12 on. Whole numbers are int64: products of
 GPU-ms and parts per billion are split (``work.times_speed``). Each rule is translated by itself, and all are optimised
 together, once for every program and once for those of which much is known (``dcsim.engine.compiled_rules``).
 

@@ -1,9 +1,10 @@
 """Free GPUs and who gets them: spares, the queue of waiting gangs, pre-emption, the ends of jobs."""
 
-from dcsim.program.records import DONE, DRAIN, IS_SERVED, NONE, SERVICE, WAIT, WHOLE, World
+from dcsim.program.records import DONE, DRAIN, FINISHES, IS_SERVED, NONE, SERVICE, STARTS, WAIT, WHOLE, World
 from dcsim.rules.booking import change_free
 from dcsim.rules.due import is_quiet, push
 from dcsim.rules.gangs import cede_members, finishes_at, gain, resume, stop
+from dcsim.rules.log import note_event
 from dcsim.rules.movements import have_moved, plan_finish
 from dcsim.rules.network import gang_has_changed
 from dcsim.rules.places import free_highest, reach, take_free
@@ -180,6 +181,7 @@ def begin(w: World, gang: int, now: int) -> None:
     if w.gangs[gang].up == w.gangs[gang].gpus:
         w.gangs[gang].queued = 0
     resume(w, gang, now)
+    note_event(w, STARTS, gang, w.gangs[gang].active, now)
     plan_finish(w, gang)
     gang_has_changed(w, gang, now)
     plan_relapse(w, gang)
@@ -198,6 +200,7 @@ def finish(w: World, gang: int, now: int) -> None:
     if g.phase != WHOLE or finishes_at(w, gang) != now:
         return  # planned before something else happened
     stop(w, gang, now)
+    note_event(w, FINISHES, gang, g.up, now)
     g.phase = DONE
     g.finish = now
     leave_queue(w, gang)

@@ -14,7 +14,7 @@ from dcsim.rules.rule import rule
 def stands_alone(w: World, hazard: int, target: int, rank: int, now: int, outcome: int) -> bool:
     """Settle a failure of a slot that stands alone; return False, and change nothing, if it does not."""
     h, one = w.hazards[hazard], w.one
-    if not h.plain or one.due or one.free != one.free_slots:
+    if not h.plain or one.logs or one.due or one.free != one.free_slots:
         return False
     found = now + w.outcomes[outcome].detect
     back = found + w.stage_times[outcome, 0]
@@ -30,9 +30,8 @@ def stands_alone(w: World, hazard: int, target: int, rank: int, now: int, outcom
         hit = min(h.blast, g.gpus - first)
         if hit > one.free or g.phase != WHOLE or w.jobs[g.job].cold:
             return False
-        g.why = hazard
-        strike_gang(w, target, hit, now, NONE)
-        book(w, target, IN_DETECT, hazard, g.gpus, now, found)
+        strike_gang(w, target, hit, hazard, now, NONE)
+        book(w, target, IN_DETECT, g.why, g.gpus, now, found)
         book(w, target, IN_REPAIR, hazard, hit, found, back)
         g.phase = DETECT
         change_free(w, -hit, found)

@@ -1,14 +1,14 @@
 """What the horizon cuts, and the ledger that comes of a run."""
 
 from dcsim.ledger import CAUSES
-from dcsim.program.records import IN_OVERHEAD, IN_REPAIR, IN_RUNNING, World
-from dcsim.rules.booking import book, change_free
+from dcsim.program.records import IN_OVERHEAD, IN_REPAIR, IN_RUNNING, NONE, PPB, World
+from dcsim.rules.booking import book, change_free, row_of, times_speed
 from dcsim.rules.gangs import stop
+from dcsim.rules.log import note_queues, note_transfer
 from dcsim.rules.maintenance import book_stay
 from dcsim.rules.plant import book_absences
 from dcsim.rules.repairs import book_repair
 from dcsim.rules.rule import rule
-from dcsim.rules.work import times_speed
 
 OF_STRATEGY, OF_FABRIC, OF_POWER, OF_STRAGGLERS, SHRUNK = (
     CAUSES.index(each) for each in ("strategy", "fabric", "power", "straggler", "shrunk")
@@ -19,6 +19,12 @@ OF_STRATEGY, OF_FABRIC, OF_POWER, OF_STRAGGLERS, SHRUNK = (
 def end_run(w: World) -> None:
     """Book what the horizon cuts: it survives."""
     end = w.one.horizon
+    if w.one.logs:
+        note_queues(w)
+        if w.one.has_storage:
+            for gang in range(w.one.gangs):
+                if w.transfers[gang].active:
+                    note_transfer(w, gang, end)
     for failure in range(w.one.failed):
         if w.failures[failure].unfound:
             book_unfound(w, failure, end)
@@ -95,5 +101,58 @@ def close_run(w: World) -> None:
     for state in range(w.booked.shape[1]):
         w.ledger[first + jobs + 1, state] += w.booked[w.one.gangs, state]
         w.ledger[first + jobs, state] += w.booked[w.one.gangs + 1, state]
+    if w.one.months:
+        close_causes(w, first)
+        close_months(w, first)
+    w.counts[w.one.run].logged = w.one.logged
     w.counts[w.one.run].failures = w.one.failures
     w.counts[w.one.run].drawn = w.one.drawn
+
+
+@rule
+def close_causes(w: World, first: int) -> None:
+    """Copy the bookings by cause to the rows of a run. Running time has no cause: it is split as the ledger says."""
+    rows = w.by_cause.shape[0]
+    row, other = w.one.run * rows, row_of(w, NONE)
+    for cause in range(rows):
+        for state in range(w.by_cause.shape[1]):
+            w.cause_ledger[row + cause, state] = w.by_cause[cause, state]
+    w.cause_ledger[row + other, IN_RUNNING] = 0
+    w.cause_ledger[row + other, IN_OVERHEAD] = 0
+    for owner in range(first, first + w.one.jobs):
+        w.cause_ledger[row + other, IN_RUNNING] += w.ledger[owner, IN_RUNNING]
+        w.cause_ledger[row + other, IN_OVERHEAD] += w.ledger[owner, IN_OVERHEAD]
+
+
+@rule
+def close_months(w: World, first: int) -> None:
+    """Copy the bookings by month to the rows of a run, with the running time split into useful and overhead.
+
+    What a job has done usefully up to the end of a month is the floor of its share. The ledger has the floor for each
+    gang, which may be a few ms less: they are taken from the month in which the job did most.
+    """
+    row, months = w.one.run * w.one.months, w.one.months
+    for month in range(months):
+        for state in range(w.by_month.shape[1]):
+            w.month_ledger[row + month, state] = w.by_month[month, state]
+        w.month_ledger[row + month, IN_OVERHEAD] += w.by_month[month, IN_RUNNING]
+        w.month_ledger[row + month, IN_RUNNING] = 0
+    for job in range(w.one.jobs):
+        whole, rest, before, best = 0, 0, 0, 0
+        for month in range(months):
+            rest += w.rest_by_month[job, month]
+            whole += w.weight_by_month[job, month] + rest // PPB
+            rest %= PPB
+            useful, _ = times_speed(whole, w.jobs[job].useful_ppb)
+            book_useful(w, row + month, useful - before)
+            before = useful
+            if w.weight_by_month[job, month] > w.weight_by_month[job, best]:
+                best = month
+        book_useful(w, row + best, w.ledger[first + job, IN_RUNNING] - before)
+
+
+@rule
+def book_useful(w: World, row: int, gpu_ms: int) -> None:
+    """Of the running time of a month this is useful, not overhead."""
+    w.month_ledger[row, IN_RUNNING] += gpu_ms
+    w.month_ledger[row, IN_OVERHEAD] -= gpu_ms

@@ -4,6 +4,7 @@ from dcsim.program.records import (
     CORRUPT,
     DEGRADE,
     DETECT,
+    IDENTIFIED,
     IN_DETECT,
     LEAVE,
     LEAVES_DETECTION,
@@ -17,6 +18,7 @@ from dcsim.rules.booking import book
 from dcsim.rules.due import is_quiet, push
 from dcsim.rules.failures import clean_position, part_around, strike, strike_places, strike_ranks
 from dcsim.rules.gangs import roll_back, run_at, stop
+from dcsim.rules.log import note_parts
 from dcsim.rules.movements import have_left, have_moved, refresh_speeds
 from dcsim.rules.parts import insert_part
 from dcsim.rules.places import first_in_service, link_moving, move_to, set_owner, take_out
@@ -42,6 +44,7 @@ def identify(w: World, failure: int, now: int) -> None:
         else:
             f.unfound = 0
         part = p.following
+    note_parts(w, IDENTIFIED, failure, now)
     if not blame_another(w, failure, now):
         if f.gpus or w.hazards[f.hazard].serves:
             begin_repair(w, failure, f.first_part, f.placed, f.first_place, now, True)
@@ -235,7 +238,7 @@ def find_corrupt(w: World, failure: int, now: int) -> None:
     if w.gangs[gang].phase == WAIT:  # nothing left to strike, and nobody to hang
         clean = clean_position(w, gang, failure)
         stop(w, gang, now)
-        roll_back(w, gang, 0, now, False, 0, clean)
+        roll_back(w, gang, 0, f.hazard, now, False, 0, clean)
         clear(w, failure, now)
     else:
         strike(w, failure, now, NONE)

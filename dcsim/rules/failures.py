@@ -5,13 +5,17 @@ from dcsim.program.records import (
     CORRUPT,
     CORRUPT_IS_FOUND,
     DETECT,
+    FAILS,
     IDENTIFY,
     INTERRUPT,
+    IS_CORRUPT,
     IS_FOUND,
+    IS_STRUCK,
     KILL,
     MAKE_ROOM,
     NONE,
     OUTCOMES,
+    PART_OUT,
     SLOW_IS_FOUND,
     TABLE,
     WAIT,
@@ -32,6 +36,7 @@ from dcsim.rules.booking import change_free
 from dcsim.rules.draws import go_on
 from dcsim.rules.due import drop_first_age, push
 from dcsim.rules.gangs import durable_at, run_at, strike_gang
+from dcsim.rules.log import note_failure, note_hazard_part, note_parts, note_struck
 from dcsim.rules.movements import have_left, refresh_speeds
 from dcsim.rules.network import gang_has_changed
 from dcsim.rules.parts import add_part, count_parts, parts_from
@@ -99,6 +104,7 @@ def new_failure(w: World, hazard: int, component: int, now: int, outcome: int) -
     f.detect = w.outcomes[outcome].detect
     f.wrong = w.outcomes[outcome].wrong
     f.fixed = w.outcomes[outcome].fixed
+    f.number = w.one.failures - 1
     f.at = now
     f.rank = 0
     f.gpus = 0
@@ -117,6 +123,7 @@ def new_failure(w: World, hazard: int, component: int, now: int, outcome: int) -
     f.over = 0
     for stage in range(h.stages):
         w.own_times[number, stage] = w.stage_times[outcome, stage]
+    note_failure(w, FAILS, number, NONE, 0, now)
     return int(number)
 
 
@@ -158,6 +165,8 @@ def fail_served(w: World, hazard: int, component: int, now: int, outcome: int) -
     failure = new_failure(w, hazard, component, now, outcome)
     component_fails(w, hazard, component)
     loses(w, hazard, component)
+    if w.one.logs:
+        note_hazard_part(w, PART_OUT, failure, now)
     if w.one.moving:
         takes_places(w, failure)
         f = w.failures[failure]
@@ -277,7 +286,9 @@ def strike(w: World, failure: int, now: int, detect: int) -> None:
         else:
             hit(w, p.gang, failure, p.gpus, now)
         part = p.following
+    note_parts(w, IS_STRUCK, failure, now)
     if f.placed:
+        note_struck(w, failure, now)
         take_out(w)
         have_left(w, now, True)
     part = f.first_part
@@ -302,8 +313,7 @@ def takes_places(w: World, failure: int) -> None:
 @rule
 def hit(w: World, gang: int, failure: int, struck: int, now: int) -> None:
     """Members are struck: the gang hangs, what is not safe is lost, and everything begins anew."""
-    w.gangs[gang].why = w.failures[failure].hazard
-    strike_gang(w, gang, struck, now, clean_position(w, gang, failure))
+    strike_gang(w, gang, struck, w.failures[failure].hazard, now, clean_position(w, gang, failure))
     leave_queue(w, gang)
     drains_for_nobody(w, gang)
     g = w.gangs[gang]
@@ -356,6 +366,7 @@ def corrupt(w: World, hazard: int, component: int, gang: int, rank: int, now: in
     w.gangs[gang].first_clean = failure
     if w.hazards[hazard].ages:
         component_fails(w, hazard, component)
+    note_failure(w, IS_CORRUPT, failure, gang, 0, now)
     push(w, now + f.detect, IDENTIFY, CORRUPT_IS_FOUND, failure, 0)
 
 

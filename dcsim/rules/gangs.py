@@ -4,7 +4,6 @@ from dcsim.program.records import (
     CHANCES,
     DETECT,
     DRAIN,
-    IN_CHECKPOINT,
     IN_DETECT,
     IN_FAILOVER,
     IN_MAINTENANCE,
@@ -14,11 +13,12 @@ from dcsim.program.records import (
     NEVER,
     NONE,
     PPB,
+    SHRUNK,
     WAIT,
     WHOLE,
     World,
 )
-from dcsim.rules.booking import book, book_amount
+from dcsim.rules.booking import book, book_writes
 from dcsim.rules.rule import ask, rule
 from dcsim.rules.strategy import blocked, largest_shape, level, safe_in, wall
 from dcsim.rules.work import computing_left, end_segment, forget_segments, keep_computed, lose
@@ -57,15 +57,15 @@ def stop_whole(w: World, gang: int, now: int) -> None:
     if now < running:
         return
     g.started = 1
+    g.why = NONE
     g.level = NONE
     g.struck = 0
     late = late_by(w, gang, now)
     run = now - running - late
     writes = blocked(w, g.job, run)
-    if writes + late:
-        book_amount(w, gang, IN_CHECKPOINT, NONE, g.active * (writes + late), running, now)
     start = g.kept
     g.computed = run - writes
+    book_writes(w, gang, writes + late, g.computed, running, now)
     keep_computed(w, gang, g.computed, running, now)
     for tier in range(w.jobs[g.job].tiers):
         safe = safe_in(w, g.job, tier, run)
@@ -82,9 +82,9 @@ def book_surplus(w: World, gang: int, now: int) -> None:
         swapped = g.since + g.failover
         running = swapped + g.restore
         low = g.surplus_from
-        book(w, gang, IN_FAILOVER, g.why, surplus, low, min(now, swapped))
-        book(w, gang, IN_RESTORE, g.why, surplus, max(low, swapped), min(now, running))
-        book(w, gang, IN_OVERHEAD, NONE, surplus, max(low, running), now)
+        book(w, gang, IN_FAILOVER, SHRUNK, surplus, low, min(now, swapped))
+        book(w, gang, IN_RESTORE, SHRUNK, surplus, max(low, swapped), min(now, running))
+        book(w, gang, IN_OVERHEAD, SHRUNK, surplus, max(low, running), now)
     g.surplus_from = now
 
 
@@ -92,10 +92,11 @@ def book_surplus(w: World, gang: int, now: int) -> None:
 
 
 @rule
-def strike_gang(w: World, gang: int, struck: int, now: int, clean: int) -> None:
-    """Members are struck; ``clean``: the work is corrupt from this position on, NONE: it is not."""
+def strike_gang(w: World, gang: int, struck: int, why: int, now: int, clean: int) -> None:
+    """Members are struck by a hazard; ``clean``: the work is corrupt from this position on, NONE: it is not."""
     stop(w, gang, now)
     g = w.gangs[gang]
+    stalls_for(w, gang, why)
     g.strikes += 1
     g.extra = 0
     back, uncovered = 0, False
@@ -109,7 +110,14 @@ def strike_gang(w: World, gang: int, struck: int, now: int, clean: int) -> None:
         g.extra = chance.extra
         back = chance.back
         uncovered = bool(chance.cover >= job.coverage)
-    roll_back(w, gang, struck, now, uncovered, back, clean)
+    roll_back(w, gang, struck, why, now, uncovered, back, clean)
+
+
+@rule
+def stalls_for(w: World, gang: int, why: int) -> None:
+    """A stall follows from the first cause since its gang last ran."""
+    if w.gangs[gang].why < 0:
+        w.gangs[gang].why = why
 
 
 @rule
@@ -117,23 +125,23 @@ def cede_members(w: World, gang: int, gpus: int, now: int) -> None:
     """Members are taken by another gang: a strike without chances."""
     stop(w, gang, now)
     w.gangs[gang].extra = 0
-    roll_back(w, gang, gpus, now, False, 0, NONE)
+    roll_back(w, gang, gpus, NONE, now, False, 0, NONE)
 
 
 @rule
-def roll_back(w: World, gang: int, struck: int, now: int, uncovered: bool, back: int, clean: int) -> None:
+def roll_back(w: World, gang: int, struck: int, why: int, now: int, uncovered: bool, back: int, clean: int) -> None:
     """Lose what the strategy loses when this many more members are gone; ``back``: copies that cannot be read."""
     g = w.gangs[gang]
     g.struck += struck
     to = level(w, gang, g.struck, uncovered)
     tiers = w.jobs[g.job].tiers
     if clean >= 0:  # copies of what came later are worthless
-        lose(w, gang, min(clean, g.kept), now)
+        lose(w, gang, min(clean, g.kept), why, now)
         for tier in range(tiers):
             w.durable[gang, tier] = min(w.durable[gang, tier], clean)
         to = max(to, 0)
     if to < 0:
-        lose(w, gang, g.kept - min(w.jobs[g.job].step, g.computed), now)
+        lose(w, gang, g.kept - min(w.jobs[g.job].step, g.computed), why, now)
         return
     g.level = max(g.level, to)
     target = g.kept
@@ -142,7 +150,7 @@ def roll_back(w: World, gang: int, struck: int, now: int, uncovered: bool, back:
         for tier in range(to + 1, tiers):
             best = max(best, w.durable[gang, tier])
         target = max(0, best - back * w.tiers[g.job, to].every)
-    lose(w, gang, target, now)
+    lose(w, gang, target, why, now)
 
 
 @rule

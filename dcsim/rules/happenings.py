@@ -32,6 +32,7 @@ from dcsim.rules.detection import find_corrupt, find_slow, identify, leave_detec
 from dcsim.rules.draws import begin_draws
 from dcsim.rules.due import drop_first, next_failure_or_window, push
 from dcsim.rules.failures import next_age_failure, next_known_failure
+from dcsim.rules.log import note_beginning
 from dcsim.rules.maintenance import bring_back, open_window, withdraw
 from dcsim.rules.movements import plan_finish
 from dcsim.rules.plant import begin_plant, cannot_start, energise
@@ -43,7 +44,6 @@ from dcsim.rules.storage import begin_load, begin_write, end_transfer
 @rule
 def run(w: World) -> None:
     """A run from its beginning to its ledger."""
-    begin_draws(w)
     begin_run(w)
     play(w)
     end_run(w)
@@ -141,7 +141,8 @@ def strike_or_open(w: World, tick: int) -> None:
 
 @rule
 def begin_run(w: World) -> None:
-    """Let a run begin: late gangs are due, clocks run, and so do the gangs that are there."""
+    """Let a run begin: failures are drawn, late gangs are due, clocks run, and so do the gangs that are there."""
+    begin_draws(w)
     for gang in range(w.one.gangs):
         if w.gangs[gang].submit:
             push(w, w.gangs[gang].submit, REPAIRED, ARRIVES, gang, 0)
@@ -152,3 +153,4 @@ def begin_run(w: World) -> None:
             plan_finish(w, gang)
     if w.one.has_plant:
         begin_plant(w)
+    note_beginning(w)

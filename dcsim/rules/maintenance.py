@@ -1,13 +1,22 @@
-"""Planned maintenance: gangs are drained, so that nothing is lost, then components leave service for a while."""
+"""Planned maintenance: gangs are drained, so that nothing is lost, then components leave service for a while.
+
+And what else operators do by hand: they move GPUs.
+"""
 
 from dcsim.program.records import (
     BACK,
     DRAIN,
     DRAINED,
+    DRAINS,
+    FREE,
     IN_MAINTENANCE,
     IS_WITHDRAWN,
     MAKE_ROOM,
+    NEVER,
     NONE,
+    OUT,
+    PART_BACK,
+    PART_OUT,
     TABLE,
     WHOLE,
     WINDOW_ENDS,
@@ -15,13 +24,14 @@ from dcsim.program.records import (
 )
 from dcsim.rules.allocation import call_service, leave_queue, want
 from dcsim.rules.booking import book, change_free
-from dcsim.rules.due import push
-from dcsim.rules.gangs import has_drained, stop
+from dcsim.rules.due import push, push_age
+from dcsim.rules.gangs import has_drained, stalls_for, stop
+from dcsim.rules.log import is_about, note_drain, note_out, note_part
 from dcsim.rules.movements import have_left, have_moved
 from dcsim.rules.network import gang_has_changed
 from dcsim.rules.parts import parts_from
-from dcsim.rules.places import free_linked, in_service, link_moving, linked, take_out
-from dcsim.rules.plant import gives_back, keep_unserved, loses, new_absence, plant_has_changed, restores
+from dcsim.rules.places import free_linked, in_service, link_moving, linked, move_to, set_owner, take_out
+from dcsim.rules.plant import gives_back, is_unserved, keep_unserved, loses, new_absence, plant_has_changed, restores
 from dcsim.rules.rule import ask, rule
 
 DRAINS_TABLE = TABLE["drains"]
@@ -65,8 +75,10 @@ def drain_for(w: World, window: int, gang: int, now: int) -> None:
     g = w.gangs[gang]
     if g.phase == WHOLE:
         stop(w, gang, now)
+        stalls_for(w, gang, w.one.hazards + w.windows[window].planned)
         leave_queue(w, gang)
         g.phase = DRAIN
+        note_drain(w, DRAINS, gang, w.one.hazards + w.windows[window].planned, w.windows[window].component, now)
         gang_has_changed(w, gang, now)
     new = w.one.drains
     if new == len(w.drains):
@@ -92,6 +104,7 @@ def withdraw(w: World, window: int, now: int) -> None:
     serves = w.planned[v.planned].serves
     if serves:
         loses(w, -1 - v.planned, v.component)
+        note_part(w, PART_OUT, w.one.hazards + v.planned, v.component, 0, NONE, now)
     else:
         in_service(w, v.component * size, (v.component + 1) * size)
     first, last = link_moving(w, 0)
@@ -126,8 +139,9 @@ def withdraw(w: World, window: int, now: int) -> None:
                 g.ready = 1
     if w.one.moving:
         take_out(w)
+        note_out(w, first, IN_MAINTENANCE, w.one.hazards + v.planned, NONE, now)
         if serves:
-            new_absence(w, first, now, now, IN_MAINTENANCE, 0)
+            new_absence(w, first, now, now, IN_MAINTENANCE, 0, w.one.hazards + v.planned)
         else:
             v.out = 1
         have_left(w, now, False)
@@ -150,11 +164,12 @@ def bring_back(w: World, window: int, now: int) -> None:
     v = w.windows[window]
     if w.planned[v.planned].serves:
         restores(w, -1 - v.planned, v.component)
+        note_part(w, PART_BACK, w.one.hazards + v.planned, v.component, 0, NONE, now)
         gives_back(w, False, now)
         return
     v.out = 0
     book_stay(w, window, now)
-    v.first_place = keep_unserved(w, v.first_place, now, IN_MAINTENANCE, 0)
+    v.first_place = keep_unserved(w, v.first_place, now, IN_MAINTENANCE, 0, w.one.hazards + v.planned)
     gpus, place = 0, v.first_place
     while place >= 0:
         gpus += w.one.atom
@@ -171,8 +186,126 @@ def bring_back(w: World, window: int, now: int) -> None:
 def book_stay(w: World, window: int, now: int) -> None:
     """Book the time that a component was out, to the gangs that it was taken from."""
     v = w.windows[window]
+    is_about(w, v.component, NONE)
     part = v.first_part
     while part >= 0:
         p = w.parts[part]
-        book(w, p.gang if p.gang >= 0 else w.one.gangs, IN_MAINTENANCE, NONE, p.gpus, v.since, now)
+        who = p.gang if p.gang >= 0 else w.one.gangs
+        book(w, who, IN_MAINTENANCE, w.one.hazards + v.planned, p.gpus, v.since, now)
         part = p.following
+    w.one.about = 0
+
+
+# --- moving by hand -------------------------------------------------------------------------------------------------
+
+
+@rule
+def move_free(w: World, place: int, to: int, now: int) -> bool:
+    """A free place of GPUs changes places with one in repair, which will come back to where the free one was.
+
+    What is known of the components that move (age, lemon, failures) goes with them; of larger ones it stays. Return
+    whether it was done. It is not where nothing is free or in repair, where the plant serves nobody, or where a failure
+    has still to be found in one of the two. Failures of lemons that do not age are drawn for their places: they stay.
+    """
+    if not w.one.atom or w.owner[place] != FREE or w.owner[to] != OUT or is_unserved(w, to):
+        return False
+    repair = repair_at(w, to)
+    if repair < 0 or not may_swap(w, repair, place, to):
+        return False
+    relink(w, repair, place, to)
+    f = w.failures[w.repairs[repair].failure]
+    if w.repairs[repair].mends and w.hazards[f.hazard].size == 1 and f.component == to:
+        f.component = place
+    for hazard in range(w.one.hazards):
+        if moves_with_place(w, hazard):
+            swap_components(w, hazard, place, to)
+    set_owner(w, place, OUT)
+    set_owner(w, to, FREE)
+    w.one.moving = 0
+    move_to(w, min(place, to))
+    move_to(w, max(place, to))
+    have_moved(w, now)
+    if w.one.waiting:
+        call_service(w, now)
+    return True
+
+
+@rule
+def repair_at(w: World, place: int) -> int:
+    """Return the repair that a place is away with; NONE: there is none."""
+    repair = w.one.away
+    while repair >= 0:
+        other = w.repairs[repair].first_place if w.repairs[repair].placed else NONE
+        while other >= 0 and other != place:
+            other = w.next_place[other]
+        if other >= 0:
+            return int(repair)
+        repair = w.repairs[repair].next_away
+    return NONE
+
+
+@rule
+def moves_with_place(w: World, hazard: int) -> bool:
+    """Whether the components of a hazard have a state, and each of them is one place."""
+    h = w.hazards[hazard]
+    return bool(h.first_component >= 0 and not h.serves and h.size == 1)
+
+
+@rule
+def may_swap(w: World, repair: int, place: int, to: int) -> bool:
+    """Whether the states of the components at two places may change places; ``to`` is in repair."""
+    f, mends = w.failures[w.repairs[repair].failure], w.repairs[repair].mends
+    for hazard in range(w.one.hazards):
+        if not moves_with_place(w, hazard):
+            continue
+        h = w.hazards[hazard]
+        a, b = w.components[h.first_component + place], w.components[h.first_component + to]
+        repaired = mends and f.hazard == hazard and f.component == to
+        if a.failed or a.slow >= 0 or b.slow >= 0 or (b.failed and not repaired):
+            return False
+        if (a.lemon or b.lemon) and not h.ages:
+            return False
+    return True
+
+
+@rule
+def relink(w: World, repair: int, place: int, to: int) -> None:
+    """In the places of a repair, ascending, one stands for another; so does whose it was."""
+    r, before = w.repairs[repair], NONE
+    other = r.first_place
+    while other != to:
+        before, other = other, w.next_place[other]
+    if before >= 0:
+        w.next_place[before] = w.next_place[to]
+    else:
+        r.first_place = w.next_place[to]
+    before, other = NONE, r.first_place
+    while 0 <= other < place:
+        before, other = other, w.next_place[other]
+    w.next_place[place] = other
+    if before >= 0:
+        w.next_place[before] = place
+    else:
+        r.first_place = place
+    w.whose[place] = w.whose[to]
+
+
+@rule
+def swap_components(w: World, hazard: int, place: int, to: int) -> None:
+    """The states of the components at two places change places; which life comes next is a matter of the place."""
+    first = w.hazards[hazard].first_component
+    a, b = w.components[first + place], w.components[first + to]
+    a.failed, b.failed = b.failed, a.failed
+    a.lemon, b.lemon = b.lemon, a.lemon
+    a.begin, b.begin = b.begin, a.begin
+    a.left, b.left = b.left, a.left
+    a.life, b.life = b.life, a.life
+    a.age, b.age = b.age, a.age
+    a.stopped, b.stopped = b.stopped, a.stopped
+    a.strikes, b.strikes = b.strikes, a.strikes
+    for number in range(w.recent_strikes.shape[1]):
+        strike = w.recent_strikes[first + place, number]
+        w.recent_strikes[first + place, number] = w.recent_strikes[first + to, number]
+        w.recent_strikes[first + to, number] = strike
+    if w.hazards[hazard].ages and b.begin < NEVER and b.begin + b.left < w.one.horizon:
+        push_age(w, b.begin + b.left, hazard, to)

@@ -1,16 +1,21 @@
 """What follows when places change hands: clocks, faulty members, speeds; and the ends of work that are planned anew."""
 
-from dcsim.program.records import FINISHED, NEVER, NONE, POWER, PPB, STRAGGLE, WORK_IS_DONE, World
+import numpy as np
+
+from dcsim.plant.supply import power_of
+from dcsim.program.records import FINISHED, NEVER, NONE, PPB, STRAGGLE, WORK_IS_DONE, World
 from dcsim.rules.ageing import component_is_mended, is_slow_no_more, refresh_moving
 from dcsim.rules.due import push
 from dcsim.rules.gangs import change_speed, finishes_at
+from dcsim.rules.log import note_moving
 from dcsim.rules.places import first_in_service
-from dcsim.rules.rule import ask, rule
+from dcsim.rules.rule import rule
 
 
 @rule
 def have_moved(w: World, now: int) -> None:
     """The places to move have changed hands, or are back in service."""
+    note_moving(w, now)
     refresh_moving(w, now)
     if w.one.faulty:
         end_relapses(w, now)
@@ -138,9 +143,9 @@ def plan_finish(w: World, gang: int) -> None:
 
 
 @rule
-def cap_node(w: World, node: int, power: int) -> None:
-    """The gangs that have places on a node get no more power than it."""
-    for place in range(node * w.one.node, min((node + 1) * w.one.node, w.one.atoms)):
+def cap_nodes(w: World, first: int, end: int, power: int) -> None:
+    """The gangs that have places on nodes get no more power than these."""
+    for place in range(first * w.one.node, min(end * w.one.node, w.one.atoms)):
         owner = w.owner[place]
         if owner >= 0:
             w.gangs[owner].tally = min(w.gangs[owner].tally, power)
@@ -151,14 +156,15 @@ def refresh_power(w: World, now: int) -> None:
     """Let every gang run at the speed of its member with the least power."""
     if w.one.plant_changed:
         w.one.plant_changed = 0
-        w.one.capped = ask(w, POWER, 0, 0)
+        w.one.capped = 1 if w.plant.short else 0
     for gang in range(w.one.gangs):
         w.gangs[gang].tally = PPB
     if w.one.capped:
-        for node in range(len(w.node_power)):
-            power = int(w.node_power[node])
+        nodes = 1 if w.plant.per_node else w.plant.rack_nodes
+        for unit in range(w.plant.nodes if w.plant.per_node else w.plant.racks):
+            power = max(1, int(np.rint(power_of(w, unit) * PPB)))
             if power < PPB:
-                cap_node(w, node, power)
+                cap_nodes(w, unit * nodes, (unit + 1) * nodes, power)
     for gang in range(w.one.gangs):
         g = w.gangs[gang]
         if g.tally != g.powered:

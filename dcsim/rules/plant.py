@@ -1,32 +1,46 @@
-"""The plant: who leaves service with it, who comes back, when racks have power, and how fast the others run."""
+"""The plant: who leaves service with it, who comes back, when racks have power, and how fast the others run.
 
+What is left of it, and which nodes are down, say the rules of ``dcsim.plant``: whoever asks about one failure calls the
+same ones.
+"""
+
+from types import FunctionType, ModuleType
+
+from dcsim.fabric import wiring
+from dcsim.plant import changes, left, network, supply
+from dcsim.plant.changes import lose_part, restore_part, switch_racks
+from dcsim.plant.tables import SITE_FEED
 from dcsim.program.records import (
     ADMIT,
     BACK,
     CANNOT_START,
-    ENERGISE,
     FREE,
     GETS_POWER,
-    LOSE,
     MAKE_ROOM,
     NONE,
     OUT,
-    RESTORE,
     TABLE,
-    TRY_AGAIN,
     WHOLE,
     World,
 )
 from dcsim.rules.allocation import call_service, want
 from dcsim.rules.booking import book, change_free
 from dcsim.rules.due import push
+from dcsim.rules.log import is_about, note_phase
 from dcsim.rules.movements import have_moved, refresh_power
 from dcsim.rules.network import network_has_changed, traffic_has_changed
+from dcsim.rules.parts import parts_from
 from dcsim.rules.places import move_to, set_owner
 from dcsim.rules.rule import ask, rule
 from dcsim.rules.storage import gateways_have_changed, transfers_begin
 
 ABSENCES_TABLE = TABLE["absences"]
+PLANT_RULES: tuple[ModuleType, ...] = (wiring, left, network, supply, changes)
+"""Rules that lie lower in the house; here they become rules of a run."""
+for module in PLANT_RULES:
+    for each in vars(module).values():
+        if isinstance(each, FunctionType) and each.__module__ == module.__name__:
+            rule(each)
 
 # --- out and back ---------------------------------------------------------------------------------------------------
 
@@ -37,10 +51,13 @@ def loses(w: World, what: int, component: int) -> None:
 
     ``what``: the hazard, or -1 - number of the maintenance.
     """
-    nodes = ask(w, LOSE, what, component)
-    w.one.plant_changed = max(w.one.plant_changed, w.reach[6])
+    if what >= 0:
+        lose_part(w, w.hazards[what].plant_kind, component, w.hazards[what].keeps)
+    else:
+        lose_part(w, w.planned[-1 - what].plant_kind, component, 0.0)
+    w.one.plant_changed = max(w.one.plant_changed, w.plant.short_of_power)
     w.one.moving = 0
-    for number in range(nodes):
+    for number in range(w.plant.went_down):
         node = w.changed[number]
         for place in range(node * w.one.node, (node + 1) * w.one.node):
             if w.owner[place] != OUT:
@@ -50,8 +67,11 @@ def loses(w: World, what: int, component: int) -> None:
 @rule
 def restores(w: World, what: int, component: int) -> None:
     """A component of the plant is back."""
-    ask(w, RESTORE, what, component)
-    w.one.plant_changed = max(w.one.plant_changed, w.reach[6])
+    if what >= 0:
+        restore_part(w, w.hazards[what].plant_kind, component, w.hazards[what].keeps)
+    else:
+        restore_part(w, w.planned[-1 - what].plant_kind, component, 0.0)
+    w.one.plant_changed = max(w.one.plant_changed, w.plant.short_of_power)
 
 
 @rule
@@ -71,7 +91,7 @@ def any_unserved(w: World, place: int) -> bool:
 
 
 @rule
-def new_absence(w: World, place: int, since: int, free_since: int, state: int, awaited: int) -> None:
+def new_absence(w: World, place: int, since: int, free_since: int, state: int, awaited: int, why: int) -> None:
     """Places that are linked from this one are in order, but without power or network until the plant serves them.
 
     ``awaited``: whether gangs count on them; ``since`` of gangs' members, ``free_since`` of free ones.
@@ -86,6 +106,7 @@ def new_absence(w: World, place: int, since: int, free_since: int, state: int, a
     a.free_since = free_since
     a.state = state
     a.awaited = awaited
+    a.why = why
     a.following = NONE
     if w.one.first_absence >= 0:
         w.absences[w.one.last_absence].following = new
@@ -95,7 +116,7 @@ def new_absence(w: World, place: int, since: int, free_since: int, state: int, a
 
 
 @rule
-def keep_unserved(w: World, place: int, now: int, state: int, awaited: int) -> int:
+def keep_unserved(w: World, place: int, now: int, state: int, awaited: int, why: int) -> int:
     """Of the places linked from this one, keep what the plant does not serve; return the first that may be back."""
     if not any_unserved(w, place):
         return place
@@ -116,7 +137,7 @@ def keep_unserved(w: World, place: int, now: int, state: int, awaited: int) -> i
                 first = place
             last = place
         place = following
-    new_absence(w, first_out, now, now, state, awaited)
+    new_absence(w, first_out, now, now, state, awaited, why)
     return first
 
 
@@ -147,34 +168,46 @@ def come_up(w: World, now: int) -> None:
 def come_up_of(w: World, absence: int, now: int) -> None:
     """Of one absence, what the plant serves again is back, and to move."""
     a = w.absences[absence]
-    place, last = a.first_place, NONE
+    place, last, last_back, back = a.first_place, NONE, NONE, NONE
     a.first_place = NONE
     while place >= 0:
         following = w.next_place[place]
+        w.next_place[place] = NONE
         if is_unserved(w, place):
             if last >= 0:
                 w.next_place[last] = place
             else:
                 a.first_place = place
             last = place
-            w.next_place[place] = NONE
         else:
-            book_absence(w, absence, place, now)
-            set_owner(w, place, FREE)
-            move_to(w, place)
+            if last_back >= 0:
+                w.next_place[last_back] = place
+            else:
+                back = place
+            last_back = place
         place = following
+    book_absence(w, absence, back, now)
+    while back >= 0:
+        set_owner(w, back, FREE)
+        move_to(w, back)
+        back = w.next_place[back]
 
 
 @rule
 def book_absence(w: World, absence: int, place: int, now: int) -> None:
-    """Book the time that a place was absent, to the gang that it was taken from."""
-    a, gang = w.absences[absence], w.whose[place]
-    if gang < 0:
-        book(w, w.one.gangs, a.state, NONE, w.one.atom, a.free_since, now)
-        return
-    book(w, gang, a.state, NONE, w.one.atom, a.since, now)
-    if a.awaited:
-        w.gangs[gang].out -= w.one.atom
+    """Book the time that the places linked from this one were absent, to the gangs that they were taken from."""
+    a, part = w.absences[absence], parts_from(w, place)
+    is_about(w, NONE, NONE)
+    while part >= 0:
+        p = w.parts[part]
+        if p.gang < 0:
+            book(w, w.one.gangs, a.state, a.why, p.gpus, a.free_since, now)
+        else:
+            book(w, p.gang, a.state, a.why, p.gpus, a.since, now)
+            if a.awaited:
+                w.gangs[p.gang].out -= p.gpus
+        part = p.following
+    w.one.about = 0
 
 
 @rule
@@ -182,10 +215,7 @@ def book_absences(w: World, now: int) -> None:
     """Book all that is absent up to now."""
     absence = w.one.first_absence
     while absence >= 0:
-        place = w.absences[absence].first_place
-        while place >= 0:
-            book_absence(w, absence, place, now)
-            place = w.next_place[place]
+        book_absence(w, absence, w.absences[absence].first_place, now)
         absence = w.absences[absence].following
 
 
@@ -206,7 +236,7 @@ def plant_has_changed(w: World, everywhere: bool, now: int) -> None:
 @rule
 def gives_back(w: World, everywhere: bool, now: int) -> None:
     """Something of the plant is back: so is what it serves, and the phases that it was too weak for."""
-    if ask(w, TRY_AGAIN, 0, 0):
+    if try_again(w, now):
         everywhere = True
         w.one.plant_changed = 1
     come_up(w, now)
@@ -214,9 +244,40 @@ def gives_back(w: World, everywhere: bool, now: int) -> None:
 
 
 @rule
+def try_again(w: World, now: int) -> bool:
+    """Energise the phases that were put off, if they trip nobody any more; each that succeeds may help those before."""
+    found, phase = False, 0
+    while phase < w.one.phases:
+        if w.phases[phase].put_off and has_power(w, phase, now):
+            found = True
+            phase = 0
+        else:
+            phase += 1
+    return found
+
+
+@rule
+def has_power(w: World, phase: int, now: int) -> bool:
+    """Energise a phase; if its racks would trip somebody, they stay dark, and the phase is put off."""
+    p = w.phases[phase]
+    p.put_off = 0
+    if p.end_rack:
+        switch_racks(w, p.first_rack, p.end_rack, 0)
+        if w.plant.went_down:
+            switch_racks(w, p.first_rack, p.end_rack, 1)
+            p.put_off = 1
+    else:
+        for feed in range(w.plant.site_feeds):
+            restore_part(w, SITE_FEED, feed, 0.0)
+    if w.one.logs and not p.put_off:
+        note_phase(w, phase, False, now)
+    return bool(not p.put_off)
+
+
+@rule
 def energise(w: World, phase: int, now: int) -> None:
     """A phase has power, unless that trips somebody: then it is put off until something of the plant is back."""
-    if ask(w, ENERGISE, phase, 0):
+    if has_power(w, phase, now):
         w.one.plant_changed = 1
         gives_back(w, True, now)
 
@@ -226,6 +287,8 @@ def begin_plant(w: World) -> None:
     """What is energised later is due, gangs without power ask for hardware, and those that run set their pace."""
     for phase in range(w.one.phases):
         if w.phases[phase].date > 0:
+            if w.one.logs:
+                note_phase(w, phase, True, 0)
             push(w, w.phases[phase].date, BACK, GETS_POWER, phase, 0)
     for gang in range(w.one.gangs):
         if w.gangs[gang].late:

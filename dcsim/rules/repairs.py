@@ -5,8 +5,13 @@ from dcsim.program.records import (
     ASKS_FOR_CREW,
     CREW_IS_DONE,
     IN_REPAIR,
+    IS_REPLACED,
+    IS_TESTED,
+    IS_WORKED_ON,
     MAKE_ROOM,
     NONE,
+    PART_BACK,
+    QUEUES,
     REPAIRED,
     RETURNS,
     TABLE,
@@ -17,6 +22,7 @@ from dcsim.rules.allocation import call_service
 from dcsim.rules.booking import book, change_free
 from dcsim.rules.due import is_quiet, push
 from dcsim.rules.gangs import gain
+from dcsim.rules.log import is_about, note_hazard_part, note_out, note_repair
 from dcsim.rules.movements import have_moved, refresh_speeds
 from dcsim.rules.parts import give_back_parts, parts_from
 from dcsim.rules.places import free_linked, linked, set_owner
@@ -35,9 +41,12 @@ def begin_repair(w: World, failure: int, part: int, placed: int, place: int, now
     f = w.failures[failure]
     if w.hazards[f.hazard].serves:  # those who depend on a component are in order themselves: they wait for it
         if part >= 0:
-            new_absence(w, place, now, f.at, IN_REPAIR, 1)
+            new_absence(w, place, now, f.at, IN_REPAIR, 1, f.hazard)
+            note_out(w, place, IN_REPAIR, f.hazard, f.number, now)
             come_up(w, now)  # what is served again already
         part, placed, place = NONE, 0, NONE
+    if placed:
+        note_out(w, place, IN_REPAIR, f.hazard, f.number, now)
     if f.retired and mends and placed:
         place = retire(w, failure, place, now)
         if place < 0:
@@ -76,6 +85,7 @@ def retire(w: World, failure: int, place: int, now: int) -> int:
     retired = new_repair(w, failure, parts_from(w, first_own), 1, first_own, now, True)
     if h.replace >= 0:
         push(w, now + h.replace, REPAIRED, RETURNS, retired, 0)
+        note_repair(w, IS_REPLACED, retired, now, now + h.replace)
     else:  # nobody waits for what never comes
         is_not_awaited(w, retired)
     return first_other
@@ -124,10 +134,13 @@ def next_stage(w: World, repair: int, now: int) -> None:
     if r.stage < w.hazards[f.hazard].stages:
         time = w.own_times[r.failure, r.stage]
     if time >= 0:
+        r.asked = now
         if takes_crew(w, w.stage_crews[f.hazard, r.stage], repair):
             push(w, now + time, REPAIRED, CREW_IS_DONE, repair, 0)
+            note_repair(w, IS_WORKED_ON, repair, now, now + time)
     elif w.hazards[f.hazard].requalify:
         push(w, now + w.hazards[f.hazard].requalify, REPAIRED, RETURNS, repair, 0)
+        note_repair(w, IS_TESTED, repair, now, now + w.hazards[f.hazard].requalify)
     else:
         come_back(w, repair, now)
 
@@ -162,6 +175,8 @@ def end_stage(w: World, repair: int, now: int) -> None:
             c.first = other.following
             time = w.own_times[other.failure, other.stage]
             push(w, now + time, REPAIRED, CREW_IS_DONE, waits, 0)
+            note_repair(w, QUEUES, waits, other.asked, now)
+            note_repair(w, IS_WORKED_ON, waits, now, now + time)
         else:
             c.busy -= 1
     next_stage(w, repair, now)
@@ -224,7 +239,7 @@ def leave_unserved(w: World, repair: int, now: int) -> None:
     r = w.repairs[repair]
     if not any_unserved(w, r.first_place):
         return
-    r.first_place = keep_unserved(w, r.first_place, now, IN_REPAIR, 1)
+    r.first_place = keep_unserved(w, r.first_place, now, IN_REPAIR, 1, w.failures[r.failure].hazard)
     r.first_part = parts_from(w, r.first_place)
     r.gpus = 0
     part = r.first_part
@@ -261,6 +276,7 @@ def book_repair(w: World, repair: int, now: int) -> None:
     """Book the time that a group was away: to gangs since it was identified, of free GPUs since they were struck."""
     r = w.repairs[repair]
     f = w.failures[r.failure]
+    is_about(w, f.component, f.number)
     part = r.first_part
     while part >= 0:
         p = w.parts[part]
@@ -269,6 +285,7 @@ def book_repair(w: World, repair: int, now: int) -> None:
         else:
             book(w, w.one.gangs, IN_REPAIR, f.hazard, p.gpus, f.at, now)
         part = p.following
+    w.one.about = 0
 
 
 @rule
@@ -314,6 +331,8 @@ def mend(w: World, failure: int, now: int) -> None:
     is_slow_no_more(w, f.hazard, f.component)
     if w.hazards[f.hazard].serves:
         restores(w, f.hazard, f.component)
+        if w.one.logs:
+            note_hazard_part(w, PART_BACK, failure, now)
         gives_back(w, False, now)
     component_is_mended(w, f.hazard, f.component, now, bool(f.fixed or f.retired))
     if f.retired:

@@ -7,13 +7,16 @@ fairly. Progress is counted in ms of that time and parts per billion, so that ev
 
 import numpy as np
 
-from dcsim.program.records import FINISHED, GATEWAYS, HAS_MOVED, LOADS, NONE, PPB, WHOLE, WRITES, World
+from dcsim.plant.left import left_of
+from dcsim.plant.tables import GATEWAY
+from dcsim.program.records import FINISHED, HAS_MOVED, LOADS, NONE, PPB, WHOLE, WRITES, World
 from dcsim.rules.ageing import refresh_gang
 from dcsim.rules.due import push
 from dcsim.rules.gangs import transfer_end, transfer_late
+from dcsim.rules.log import note_transfer
 from dcsim.rules.movements import plan_finish
 from dcsim.rules.relapses import plan_relapse
-from dcsim.rules.rule import ask, rule
+from dcsim.rules.rule import rule
 from dcsim.rules.traffic import stretched
 
 GB_PER_GIB = 2**30 / 1e9
@@ -40,15 +43,21 @@ def transfers_stop(w: World, gang: int, now: int) -> None:
     t = w.transfers[gang]
     t.turn += 1
     if t.active:
+        note_transfer(w, gang, now)
         t.active = 0
         share_gateways(w, now)
 
 
 @rule
 def gateways_have_changed(w: World, now: int) -> None:
-    """Gateways have failed or are back."""
-    ask(w, GATEWAYS, 0, 0)
-    share_gateways(w, now)
+    """Gateways may have failed or be back."""
+    gateways = 0.0
+    for gateway in range(w.plant.gateways):
+        gateways += left_of(w, GATEWAY, gateway)
+    capacity = gateways * w.plant.bandwidth
+    if capacity != w.plant.capacity:
+        w.plant.capacity = capacity
+        share_gateways(w, now)
 
 
 @rule
@@ -114,6 +123,7 @@ def share_gateways(w: World, now: int) -> None:
         pace = min(PPB, int(np.rint(t.rate / t.limit * PPB)))
         if pace == t.pace:
             continue
+        note_transfer(w, gang, now)
         t.left -= (now - t.at) * t.pace
         t.at = now
         t.pace = pace
@@ -128,7 +138,7 @@ def share_gateways(w: World, now: int) -> None:
 @rule
 def fair_rates(w: World) -> None:
     """Find the max-min fair rates [GB/s] of what is under way: the lowest limits first, gangs in order."""
-    left, capacity, last, last_gang = 0, w.capacity[0], -1.0, NONE
+    left, capacity, last, last_gang = 0, w.plant.capacity, -1.0, NONE
     for gang in range(w.one.gangs):
         left += 1 if w.transfers[gang].active else 0
     while left:
@@ -152,6 +162,7 @@ def end_transfer(w: World, gang: int, end: int, now: int) -> None:
     t, g = w.transfers[gang], w.gangs[gang]
     if not t.active or transfer_end(w, gang, 2 * w.one.horizon + 1) != end:
         return
+    note_transfer(w, gang, now)
     t.active = 0
     g.transfer = 0
     if t.write:

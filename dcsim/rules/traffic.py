@@ -3,28 +3,36 @@
 Demands are in units of a healthy part: of the uplinks of a segment's leaf, of the uplinks of a pod's spines. Only gangs
 on more than one NVLink domain use the network at all, only those in several segments the uplinks of leaves, only those
 in several pods the uplinks of spines. Leaves of one segment carry alike, so the worst of them decides.
+
+A *part* is a segment, or a pod: then its number comes behind those of all segments. ``demands`` has a row for each gang
+and part that it asks something of, linked by gang and by part.
 """
 
 import numpy as np
 
-from dcsim.program.records import NONE, PPB, World
+from dcsim.fabric.slowdown import md1_factor, slowdown, stretch
+from dcsim.program.records import MAKE_ROOM, NONE, PPB, TABLE, World
 from dcsim.rules.movements import set_pace
-from dcsim.rules.rule import rule
+from dcsim.rules.rule import ask, rule
 
+DEMANDS_TABLE = TABLE["demands"]
 LEAST = 1e-9
 """Share that a link has at least while a gang uses it: what has none is down, and its gangs with it."""
-MOST_RHO = 0.95
-"""Highest utilisation that the queue's formula is used at (``fabric.slowdown``)."""
+FEW = 32
+"""Gangs that are put in order one by one (assumed); of more, all gangs are looked through."""
+for each in (md1_factor, stretch, slowdown):
+    rule(each)
+
+# --- who is touched by a change ---------------------------------------------------------------------------------------
 
 
 @rule
 def sends_from_now(w: World, gang: int, now: int) -> bool:
     """A gang runs, on the GPUs that it has now; return whether that changes the time of any gang's communication."""
-    touch_nobody(w)
     ends_to_send(w, gang)
     load_network(w, gang)
     touch_sharing(w, gang)
-    w.gangs[gang].touched = 1
+    touch(w, gang)
     refresh_network(w, now)
     return True
 
@@ -32,88 +40,159 @@ def sends_from_now(w: World, gang: int, now: int) -> bool:
 @rule
 def sends_no_more(w: World, gang: int, now: int) -> bool:
     """A gang runs no longer; return whether that changes the time of any gang's communication."""
-    touch_nobody(w)
     ends_to_send(w, gang)
-    w.gangs[gang].touched = 0
     return refresh_network(w, now)
 
 
 @rule
-def touch_nobody(w: World) -> None:
-    """No gang is touched by a change so far."""
-    for gang in range(w.one.gangs):
-        w.gangs[gang].touched = 0
-
-
-@rule
-def refresh_network(w: World, now: int) -> bool:
-    """Let the gangs that are touched run at the speed that the network leaves; return whether there are any."""
-    found = False
-    for gang in range(w.one.gangs):
-        g = w.gangs[gang]
-        if not g.touched:
-            continue
-        found = True
-        comm = w.jobs[g.job].comm
-        network = int(np.rint(PPB / ((1 - comm) + comm * stretched(w, gang))))
-        if network != g.network:
-            g.network = network
-            set_pace(w, gang, now)
-    return found
-
-
-@rule
-def touch_reached(w: World, everywhere: bool) -> None:
-    """The gangs that send and have something where the last change of the plant reaches are touched, or all senders."""
-    for gang in range(w.one.gangs):
-        g = w.gangs[gang]
-        g.touched = g.sends if everywhere else 0
-        if g.sends and not everywhere:
-            for segment in range(w.reach[2], w.reach[3]):
-                if w.segment_demand[gang, segment] > 0:
-                    g.touched = 1
-            for pod in range(w.reach[4], w.reach[5]):
-                if w.pod_demand[gang, pod] > 0:
-                    g.touched = 1
-    if everywhere:
-        return
-    for place in range(w.reach[0] * w.one.node, min(w.reach[1] * w.one.node, w.one.atoms)):
-        owner = w.owner[place]
-        if owner >= 0 and w.gangs[owner].sends:
-            w.gangs[owner].touched = 1
+def touch(w: World, gang: int) -> None:
+    """A gang's communication may take another time from now on."""
+    if not w.gangs[gang].touched:
+        w.gangs[gang].touched = 1
+        w.touching[w.one.touching] = gang
+        w.one.touching += 1
 
 
 @rule
 def touch_sharing(w: World, gang: int) -> None:
     """The gangs that ask for something of the same parts as this one are touched."""
-    for segment in range(w.one.segments_of_network):
-        if w.segment_demand[gang, segment] > 0:
-            for other in range(w.one.gangs):
-                if w.segment_demand[other, segment] > 0:
-                    w.gangs[other].touched = 1
-    for pod in range(w.one.pods):
-        if w.pod_demand[gang, pod] > 0:
-            for other in range(w.one.gangs):
-                if w.pod_demand[other, pod] > 0:
-                    w.gangs[other].touched = 1
+    demand = w.gangs[gang].first_demand
+    while demand >= 0:
+        touch_part(w, w.demands[demand].part)
+        demand = w.demands[demand].next_of_gang
+
+
+@rule
+def touch_part(w: World, part: int) -> None:
+    """The gangs that ask for something of a part are touched."""
+    demand = w.first_demand[part]
+    while demand >= 0:
+        touch(w, w.demands[demand].gang)
+        demand = w.demands[demand].next_of_part
+
+
+@rule
+def touch_reached(w: World, everywhere: bool) -> None:
+    """The gangs that send and have something where the last change of the plant reaches are touched, or all senders."""
+    if everywhere:
+        for gang in range(w.one.gangs):
+            if w.gangs[gang].sends:
+                touch(w, gang)
+        return
+    for segment in range(w.plant.first_segment, w.plant.end_segment):
+        touch_part(w, segment)
+    for pod in range(w.plant.first_pod, w.plant.end_pod):
+        touch_part(w, w.plant.segments + pod)
+    for place in range(w.plant.first_node * w.one.node, min(w.plant.end_node * w.one.node, w.one.atoms)):
+        owner = w.owner[place]
+        if owner >= 0 and w.gangs[owner].sends:
+            touch(w, owner)
+
+
+@rule
+def refresh_network(w: World, now: int) -> bool:
+    """Let the gangs that are touched, in order, run at the speed that the network leaves; return whether any are."""
+    count = w.one.touching
+    w.one.touching = 0
+    if count > FEW:
+        for gang in range(w.one.gangs):
+            if w.gangs[gang].touched:
+                refresh_sender(w, gang, now)
+        return True
+    for place in range(1, count):
+        gang, before = w.touching[place], place
+        while before > 0 and w.touching[before - 1] > gang:
+            w.touching[before] = w.touching[before - 1]
+            before -= 1
+        w.touching[before] = gang
+    for place in range(count):
+        refresh_sender(w, w.touching[place], now)
+    return bool(count > 0)
+
+
+@rule
+def refresh_sender(w: World, gang: int, now: int) -> None:
+    """Let a gang run at the speed that the network leaves."""
+    g = w.gangs[gang]
+    g.touched = 0
+    network = int(np.rint(PPB / slowdown(w.jobs[g.job].comm, stretched(w, gang))))
+    if network != g.network:
+        g.network = network
+        set_pace(w, gang, now)
+
+
+# --- what gangs ask for -----------------------------------------------------------------------------------------------
 
 
 @rule
 def ends_to_send(w: World, gang: int) -> None:
     """A gang asks for nothing any more; those that it shared parts with are touched."""
     g = w.gangs[gang]
-    if not g.sends:
-        return
     g.sends = 0
-    touch_sharing(w, gang)
-    for segment in range(w.one.segments_of_network):
-        if w.segment_demand[gang, segment] > 0:
-            w.segment_demand[gang, segment] = 0.0
-            sum_segment(w, segment)
-    for pod in range(w.one.pods):
-        if w.pod_demand[gang, pod] > 0:
-            w.pod_demand[gang, pod] = 0.0
-            sum_pod(w, pod)
+    while g.first_demand >= 0:
+        demand = g.first_demand
+        d = w.demands[demand]
+        g.first_demand = d.next_of_gang
+        leave_part(w, demand)
+        sum_part(w, d.part)
+        touch_part(w, d.part)
+        d.next_of_gang = w.one.free_demand
+        w.one.free_demand = demand
+
+
+@rule
+def leave_part(w: World, demand: int) -> None:
+    """Take a demand out of the list of its part."""
+    part = w.demands[demand].part
+    following = w.demands[demand].next_of_part
+    if w.first_demand[part] == demand:
+        w.first_demand[part] = following
+        return
+    other = w.first_demand[part]
+    while w.demands[other].next_of_part != demand:
+        other = w.demands[other].next_of_part
+    w.demands[other].next_of_part = following
+
+
+@rule
+def ask_of_part(w: World, gang: int, part: int, asked: float) -> None:
+    """A gang asks for this much of a part from now on."""
+    new = w.one.free_demand
+    if new >= 0:
+        w.one.free_demand = w.demands[new].next_of_gang
+    else:
+        new = w.one.demands
+        if new == len(w.demands):
+            ask(w, MAKE_ROOM, DEMANDS_TABLE, new + 1)
+        w.one.demands = new + 1
+    d, before, other = w.demands[new], NONE, w.first_demand[part]
+    while other >= 0 and w.demands[other].gang < gang:
+        before = other
+        other = w.demands[other].next_of_part
+    d.gang = gang
+    d.part = part
+    d.demand = asked
+    d.next_of_gang = w.gangs[gang].first_demand
+    d.next_of_part = other
+    w.gangs[gang].first_demand = new
+    if before >= 0:
+        w.demands[before].next_of_part = new
+    else:
+        w.first_demand[part] = new
+    sum_part(w, part)
+
+
+@rule
+def sum_part(w: World, part: int) -> None:
+    """Add up what gangs ask of a part: anew and in order, not by differences, so that a lone gang sees its own."""
+    total, traffic, demand = 0.0, 0.0, w.first_demand[part]
+    while demand >= 0:
+        d = w.demands[demand]
+        total += d.demand
+        traffic += d.demand * w.jobs[w.gangs[d.gang].job].comm
+        demand = d.next_of_part
+    w.total_demand[part] = total
+    w.mean_traffic[part] = traffic
 
 
 @rule
@@ -129,13 +208,28 @@ def load_network(w: World, gang: int) -> None:
     if low > high or w.domain_of[first] == w.domain_of[last]:
         return
     g.sends = 1
-    parts = 0
+    crosses = w.plant.has_spines > 0 and w.segment_of[first] != w.segment_of[last]
+    far = crosses and w.one.of_pod > 0 and w.pod_of[w.segment_of[first]] != w.pod_of[w.segment_of[last]]
+    segment, nodes, pod, crossing = w.segment_of[first], 0, w.pod_of[w.segment_of[first]], 0.0
     for node in range(g.lowest // w.one.node, g.highest // w.one.node + 1):
-        if send_from_node(w, gang, node) and w.one.pods:
+        if not send_from_node(w, gang, node) or not crosses:
+            continue
+        if w.segment_of[node] != segment:
+            asked = min(1.0, nodes * w.one.of_leaf)
+            ask_of_part(w, gang, segment, asked)
+            crossing += asked
             segment = w.segment_of[node]
-            parts += 1 if w.segment_demand[gang, segment] == 0 else 0
-            w.segment_demand[gang, segment] += 1
-    ask_of_uplinks(w, gang, parts)
+            nodes = 0
+            if far and w.pod_of[segment] != pod:
+                ask_of_part(w, gang, w.plant.segments + pod, min(1.0, crossing * w.one.of_pod))
+                pod = w.pod_of[segment]
+                crossing = 0.0
+        nodes += 1
+    if crosses:
+        asked = min(1.0, nodes * w.one.of_leaf)
+        ask_of_part(w, gang, segment, asked)
+        if far:
+            ask_of_part(w, gang, w.plant.segments + pod, min(1.0, (crossing + asked) * w.one.of_pod))
 
 
 @rule
@@ -151,93 +245,35 @@ def send_from_node(w: World, gang: int, node: int) -> bool:
     return found
 
 
-@rule
-def ask_of_uplinks(w: World, gang: int, parts: int) -> None:
-    """Turn a gang's nodes by segment into what it asks of the uplinks of their leaves, and of the spines of pods."""
-    pods = 0
-    for segment in range(w.one.segments_of_network):
-        nodes = w.segment_demand[gang, segment]
-        if nodes == 0:
-            continue
-        if parts < 2:
-            w.segment_demand[gang, segment] = 0.0
-            continue
-        demand = min(1.0, nodes * w.one.of_leaf)
-        w.segment_demand[gang, segment] = demand
-        sum_segment(w, segment)
-        pod = w.pod_of[segment]
-        pods += 1 if w.pod_demand[gang, pod] == 0 else 0
-        w.pod_demand[gang, pod] += demand
-    for pod in range(w.one.pods):
-        demand = w.pod_demand[gang, pod]
-        if demand > 0:
-            w.pod_demand[gang, pod] = min(1.0, demand * w.one.of_pod) if pods > 1 and w.one.of_pod > 0 else 0.0
-            sum_pod(w, pod)
-
-
-@rule
-def sum_segment(w: World, segment: int) -> None:
-    """Add up what gangs ask of a segment: anew and in order, not by differences, so that a lone gang sees its own."""
-    total, traffic = 0.0, 0.0
-    for gang in range(w.one.gangs):
-        asked = w.segment_demand[gang, segment]
-        if asked > 0:
-            total += asked
-            traffic += asked * w.jobs[w.gangs[gang].job].comm
-    w.segment_total[segment] = total
-    w.segment_traffic[segment] = traffic
-
-
-@rule
-def sum_pod(w: World, pod: int) -> None:
-    """Add up what gangs ask of a pod, likewise."""
-    total, traffic = 0.0, 0.0
-    for gang in range(w.one.gangs):
-        asked = w.pod_demand[gang, pod]
-        if asked > 0:
-            total += asked
-            traffic += asked * w.jobs[w.gangs[gang].job].comm
-    w.pod_total[pod] = total
-    w.pod_traffic[pod] = traffic
-
-
-# --- how long it takes ----------------------------------------------------------------------------------------------
+# --- how long it takes ------------------------------------------------------------------------------------------------
 
 
 @rule
 def stretched(w: World, gang: int) -> float:
     """Return how much longer a gang's communication takes: the worst of its links decides."""
-    if not w.gangs[gang].sends:
+    g = w.gangs[gang]
+    if not g.sends:
         return 1.0
-    comm = w.jobs[w.gangs[gang].job].comm
+    comm = w.jobs[g.job].comm
     worst = 1.0 / max(least_access(w, gang), LEAST)
-    for segment in range(w.one.segments_of_network):
-        demand = w.segment_demand[gang, segment]
-        if demand > 0:
-            others = max(w.segment_traffic[segment] - demand * comm, 0.0)
-            worst = max(worst, link_stretch(w.segment_total[segment], others, max(w.leaf[segment], LEAST)))
-    for pod in range(w.one.pods):
-        demand = w.pod_demand[gang, pod]
-        if demand > 0:
-            others = max(w.pod_traffic[pod] - demand * comm, 0.0)
-            worst = max(worst, link_stretch(w.pod_total[pod], others, max(w.core[pod], LEAST)))
+    demand = g.first_demand
+    while demand >= 0:
+        d = w.demands[demand]
+        left = w.leaf[d.part] if d.part < w.plant.segments else w.core[d.part - w.plant.segments]
+        others = max(w.mean_traffic[d.part] - d.demand * comm, 0.0)
+        worst = max(worst, stretch(w.total_demand[d.part], others, max(left, LEAST)))
+        demand = d.next_of_gang
     return worst
 
 
 @rule
 def least_access(w: World, gang: int) -> float:
     """Return the least share of its links that a node has from which a gang sends."""
-    g, least = w.gangs[gang], 1.0
-    for node in range(g.lowest // w.one.node, g.highest // w.one.node + 1):
+    least = 1.0
+    for number in range(w.plant.impaired):
+        node = w.impaired[number]
         if w.access[node] < least:
             for place in range(node * w.one.node, min((node + 1) * w.one.node, w.one.atoms)):
                 if w.sends_at[place] == gang:
                     least = w.access[node]
     return least
-
-
-@rule
-def link_stretch(demand: float, others: float, left: float) -> float:
-    """Return how much longer communication takes on one link, as ``fabric.slowdown.stretch``."""
-    rho = min(others / left, MOST_RHO)
-    return max(1.0, demand / left) * (1 + rho / (2 * (1 - rho)))

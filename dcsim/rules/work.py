@@ -4,18 +4,11 @@ A position in it is ms of computing. A rollback pops the stack down to a positio
 what is lost goes with it.
 """
 
-from dcsim.program.records import IN_LOST, IN_RUNNING, MAKE_ROOM, NONE, PPB, TABLE, World
-from dcsim.rules.booking import book_amount
+from dcsim.program.records import MAKE_ROOM, NONE, PPB, TABLE, World
+from dcsim.rules.booking import book_computed, book_lost, forget_positions, times_speed
 from dcsim.rules.rule import ask, rule
 
 PIECES_TABLE, SEGMENTS_TABLE = TABLE["pieces"], TABLE["segments"]
-
-
-@rule
-def times_speed(gpu_ms: int, speed: int) -> tuple[int, int]:
-    """Return gpu_ms * speed as whole multiples of 10^9 and a rest in [0, 10^9): the product would not fit int64."""
-    rest = gpu_ms % PPB * speed
-    return gpu_ms // PPB * speed + rest // PPB, rest % PPB
 
 
 @rule
@@ -69,29 +62,30 @@ def add_piece(w: World, gang: int, ms: int, s0: int, s1: int, s2: int, start: in
         p.speed_2 = s2
         p.below = top
         g.piece = new
+    book_computed(w, gang, ms, gpus, s2, start, end)
     g.kept += ms
     weigh(w, gang, ms * gpus, s0, s1, s2)
-    book_amount(w, gang, IN_RUNNING, NONE, ms * gpus, start, end)
 
 
 @rule
-def lose(w: World, gang: int, target: int, now: int) -> None:
-    """Roll back to a position; every copy of something later is worthless."""
+def lose(w: World, gang: int, target: int, why: int, now: int) -> None:
+    """Roll back to a position, because of a hazard (NONE: of none); every copy of something later is worthless."""
     g = w.gangs[gang]
     while g.kept > target:
         top = g.piece
         p = w.pieces[top]
         ms, gpus = min(p.ms, g.kept - target), p.gpus
+        book_lost(w, gang, why, ms, gpus, p.speed_2, now)
         g.kept -= ms
         weigh(w, gang, -ms * gpus, p.speed_0, p.speed_1, p.speed_2)
-        book_amount(w, gang, IN_RUNNING, g.why, -ms * gpus, now, now)
-        book_amount(w, gang, IN_LOST, g.why, ms * gpus, now, now)
         if p.ms > ms:
             p.ms -= ms
         else:
             g.piece = p.below
             p.below = w.one.free_piece
             w.one.free_piece = top
+    if w.one.months:
+        forget_positions(w, gang, target)
     for tier in range(w.jobs[g.job].tiers):
         w.durable[gang, tier] = min(w.durable[gang, tier], target)
     corrupt = g.first_clean  # what is computed again may be corrupt again, from here on

@@ -1,13 +1,51 @@
 """Checkpoint intervals that name a rule: what the rule gives at the rate at which a gang is rolled back."""
 
+import math
 from collections.abc import Iterator
 
-from dcsim.closed_form import daly_interval, optimal_interval, young_interval
+from dcsim.closed_form import Retirement, Served, daly_interval, optimal_interval, served, young_interval
 from dcsim.hazards import Hazard
 from dcsim.recovery import Recovery
 from dcsim.scenario.model import Scenario
 from dcsim.scenario.plan import Plan, blast_of, lay_out
-from dcsim.scenario.rates import mtbf_in_service
+from dcsim.units import MS_PER_H
+
+
+def fleet(hazard: Hazard, components: int, horizon: int) -> Served:
+    """Return what all ``components`` of a hazard have over ``horizon`` [ms] in the mean: h in service, and failures.
+
+    Failures are those of a Poisson stream at the rate that lemons have while they are lemons, and others without end:
+    exact for memoryless lives that fail ``always``, repairs that take no time and no other reason to be out. Lives that
+    age have their long-run rate. Without lemons failures = components * horizon / MTBF; with lemons too, unless they
+    are retired or cured (``closed_form.served``).
+    """
+    hours, mtbf, lemons = horizon / MS_PER_H, hazard.mtbf_ms(components) / MS_PER_H, hazard.lemons
+    if lemons is None or not _fewer(hazard):
+        return Served(components * hours, components * hours / mtbf)
+    rule = None
+    if lemons.retire_after is not None:
+        assert lemons.window is not None
+        replace = math.inf if lemons.replace is None else lemons.replace / MS_PER_H
+        rule = Retirement(lemons.retire_after, lemons.window / MS_PER_H, replace)
+    ill = lemons.count(components)
+    rate = components / lemons.weight(components) / mtbf
+    sound, lemon = served(rate, lemons.factor, hazard.cures, rule, hours)
+    well = components - ill
+    return Served(well * sound.hours + ill * lemon.hours, well * sound.failures + ill * lemon.failures)
+
+
+def mtbf_in_service(hazard: Hazard, components: int, horizon: int) -> float:
+    """Return the time in service per failure [ms], in the mean over ``horizon`` [ms]: MTBF unless lemons leave."""
+    if not _fewer(hazard):
+        return hazard.mtbf_ms(components)
+    found = fleet(hazard, components, horizon)
+    return found.hours / found.failures * MS_PER_H
+
+
+def _fewer(hazard: Hazard) -> bool:
+    """Whether lemons become fewer."""
+    return hazard.lemons is not None and (hazard.lemons.retire_after is not None or hazard.cures > 0)
+
 
 RULES = {"young": young_interval, "daly": daly_interval, "optimal": optimal_interval}
 

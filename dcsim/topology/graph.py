@@ -146,10 +146,11 @@ def _feed(topology: Topology, made: nx.DiGraph[str], names: dict[str, list[str]]
             spine = pods[leaf // fabric.leaves] * fabric.spine.count + link % fabric.spine.count
             made.add_edge(names["spine"][spine], name)
         if fabric.core and "core" in names:
-            shape = topology.components("pod"), fabric.spine.count, fabric.spine.uplinks
-            cores = core_of(*shape, fabric.core.planes, len(names["core"])).ravel().tolist()
-            for name, core in zip(names["spine-uplink"], cores, strict=True):
-                made.add_edge(names["core"][core], name)
+            shape = fabric.spine.count, fabric.spine.uplinks, fabric.core.planes, len(names["core"])
+            for index, name in enumerate(names["spine-uplink"]):
+                above, link = divmod(index, fabric.spine.uplinks)
+                pod, spine = divmod(above, fabric.spine.count)
+                made.add_edge(names["core"][core_of(pod, spine, link, *shape)], name)
     if power:
         starts = topology.bounds(power.per)[:-1]
         halls, rows = topology.part_of("hall", starts).tolist(), topology.part_of("row", starts).tolist()

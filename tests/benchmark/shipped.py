@@ -27,7 +27,7 @@ def measure(timeout: Callable[[], float]) -> list[dict[str, Any]]:
         while True:
             gc.collect()
             before = time.process_time()
-            ledgers = play(program, range(count), True)
+            ledgers = play(program, range(count), True).ledgers()
             spent = time.process_time() - before
             if spent >= LEAST_SECONDS or count >= MOST_RUNS:
                 break

@@ -47,7 +47,7 @@ MOMENTS = [
     ("parent", "os.rename", "", 6),
     ("parent", "os.rename", "", 9),
     ("parent", "os.listdir", "kept", 1),
-    ("parent", "import", "dcsim.report.whole", 1),
+    ("parent", "import", "dcsim.report.full_report", 1),
     ("parent", "import", "dcsim.report.html", 1),
 ]
 

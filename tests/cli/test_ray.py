@@ -23,7 +23,7 @@ import yaml
 import dcsim as package
 from dcsim import load
 from dcsim.engine import simulate
-from dcsim.montecarlo import WorkerDied, on_ray
+from dcsim.montecarlo import WorkerDied, ray_executor
 from dcsim.montecarlo.tasks import Task
 
 pytest.importorskip("ray", reason="the ray extra is not installed")
@@ -48,7 +48,7 @@ def ray(home):
             patched.delenv("RAY_ADDRESS", raising=False)
             patched.setenv("PYTHONPATH", str(ROOT))
             patched.setattr(tempfile, "tempdir", home)
-            assert stack.enter_context(on_ray.cluster(2)) == 2
+            assert stack.enter_context(ray_executor.cluster(2)) == 2
         import ray
 
         yield ray
@@ -74,7 +74,7 @@ class Wrong:
 
 def answers(scenario, tasks):
     """Replications of one scenario, one a task, by two workers."""
-    return on_ray.answers([scenario], (Task(0, number, 1) for number in tasks), 2, ["simpy"])
+    return ray_executor.answers([scenario], (Task(0, number, 1) for number in tasks), 2, ["simpy"])
 
 
 def processes(*words, parents=None):
@@ -279,7 +279,7 @@ def test_another_version_is_refused(ray, monkeypatch):
     there = package.__version__
     monkeypatch.setattr(package, "__version__", "9.9.9")
     wanted = rf"^Ray's workers on \S+ have dcsim {re.escape(there)}, but this is dcsim 9\.9\.9: install the same"
-    with pytest.raises(on_ray.ClusterError, match=wanted):
+    with pytest.raises(ray_executor.ClusterError, match=wanted):
         list(answers(load("pretrain-5184/gold"), [0]))
 
 
@@ -287,7 +287,7 @@ def test_workers_without_dcsim_are_told(tmp_path):
     """What a worker runs travels whole: where dcsim is missing, it can still say so."""
     from ray import cloudpickle
 
-    (tmp_path / "task").write_bytes(cloudpickle.dumps(on_ray._task("1.0", "/nowhere")))
+    (tmp_path / "task").write_bytes(cloudpickle.dumps(ray_executor._task("1.0", "/nowhere")))
     code = "import pickle, sys; sys.modules['dcsim'] = None; print(pickle.load(open('task', 'rb'))([], range(1))[0])"
     there = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert there.stdout == "no dcsim\n"
@@ -308,7 +308,7 @@ def test_without_ray_one_line_says_what_to_install(dcsim, monkeypatch):
     """Without the extra, --executor ray exits with 2 and one line, before it touches what is kept."""
     assert dcsim("run", "small.toml", "-n", 2).exit_code == 0
     kept = files("outputs")
-    monkeypatch.setattr(on_ray, "find_spec", lambda name: None)
+    monkeypatch.setattr(ray_executor, "find_spec", lambda name: None)
     refused = dcsim("run", "small.toml", "-n", 3, "--executor", "ray")
     assert (refused.exit_code, refused.stdout) == (2, "")
     assert refused.stderr == "--executor ray needs the ray extra: pip install 'dcsim[ray]'\n"

@@ -48,7 +48,7 @@ def test_a_merged_run_is_reported_without_simulating(dcsim, monkeypatch):
     def never(*_):
         raise AssertionError("simulated")
 
-    monkeypatch.setattr("dcsim.batch.simulate_many", never)
+    monkeypatch.setattr("dcsim.engine.compiled_clock.simulate_many", never)
     for path in Path("outputs").glob("*.shard-*"):
         shutil.rmtree(path)
     monkeypatch.setattr("dcsim.decide.outcome._range_ends", lambda _: ())  # simulated beside, and not kept

@@ -10,8 +10,8 @@ from unittest.mock import patch
 from dcsim.decide.run_table import keep_table
 from dcsim.files import make_folder, output
 from dcsim.ledger import Ledgers
-from dcsim.montecarlo import WHOLE, RunFolder, Shard, read_events, replicate_many, write_events
-from dcsim.montecarlo.group import members, write_group
+from dcsim.montecarlo import UNSHARDED, RunFolder, Shard, read_events, replicate_many, write_events
+from dcsim.montecarlo.comparison_folder import members, write_group
 from dcsim.montecarlo.manifest import MANIFEST, Manifest
 from dcsim.montecarlo.merge import merge
 from dcsim.montecarlo.run_folder import ALL, REPLICATIONS
@@ -36,7 +36,9 @@ class Trial:
         """A run folder that notes what it has finished."""
         return Noted(self, scenario or small(), **options)
 
-    def run(self, *stores: "Noted", n: int = N, resume: bool = False, chunk: int = 1, shard: Shard = WHOLE, more=None):
+    def run(
+        self, *stores: "Noted", n: int = N, resume: bool = False, chunk: int = 1, shard: Shard = UNSHARDED, more=None
+    ):
         """Simulate runs into folders, in this process."""
 
         def counted(scenario, replication):

@@ -15,15 +15,15 @@ from typing import Any
 from dcsim.decide.cautions import cautions
 from dcsim.decide.estimate import estimate
 from dcsim.files import StoreError
-from dcsim.montecarlo import WHOLE, RunFolder, Shard
-from dcsim.montecarlo.group import members
+from dcsim.montecarlo import UNSHARDED, RunFolder, Shard
+from dcsim.montecarlo.comparison_folder import members
 from dcsim.montecarlo.manifest import Manifest
 from dcsim.montecarlo.merge import MergeError, merge
-from dcsim.montecarlo.replicate import replicate_many
 from dcsim.montecarlo.run_reader import read_sample
+from dcsim.montecarlo.runner import replicate_many
 from dcsim.scenario import ScenarioError, load, unused_keys
 from dcsim.scenario import to_toml as dumped
-from dcsim.scenario.origins import origins
+from dcsim.scenario.provenance import origins
 from dcsim.shipped import shipped_files
 from dcsim.textfile import NoTextError, read_text
 from dcsim.topology import TopologyError, load_description
@@ -171,7 +171,7 @@ PARTS = ("manifest.json", "manifest.backup.json", "scenario.toml", "replications
 
 
 @cache
-def sound(part: Shard = WHOLE) -> dict[str, bytes]:
+def sound(part: Shard = UNSHARDED) -> dict[str, bytes]:
     """Return the files of a finished run, or of a shard of one."""
     with TemporaryDirectory() as root:
         folder = RunFolder(Path(root), small(), shard=part)
@@ -191,7 +191,7 @@ def shard_inputs() -> list[bytes]:
     return [name.encode() + b"\n" + content for name, content in sound(Shard(1, 2)).items()]
 
 
-def spoilt(content: bytes, root: Path, part: Shard = WHOLE) -> RunFolder:
+def spoilt(content: bytes, root: Path, part: Shard = UNSHARDED) -> RunFolder:
     """Lay a run, or a shard, out with one file changed."""
     name, _, rest = content.partition(b"\n")
     which = PARTS[sum(name) % len(PARTS)] if name.decode(errors="replace") not in PARTS else name.decode()

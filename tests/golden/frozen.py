@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from dcsim.engine import EventLog, simulate
+from dcsim.engine import simulate_with_log
 from dcsim.ledger import CAUSES, STATES, Accounts
 from dcsim.montecarlo.engines import choose, simulate_many
 from dcsim.scenario import Scenario, read
@@ -39,6 +39,7 @@ SLOW = (
 """Shipped scenarios of which one run took more than 1 s when the integers were frozen."""
 
 Integers = dict[str, Any]
+Columns = dict[str, list[Any]]
 
 
 # --- scenarios
@@ -77,8 +78,8 @@ def all_scenarios() -> Iterator[tuple[str, Scenario]]:
 
 
 def accounts(scenario: Scenario, numbers: Sequence[int] = RUNS) -> list[Accounts]:
-    """Simulate these runs with the engine that dcsim chooses."""
-    ledgers = simulate_many(choose(scenario).name, scenario, numbers)
+    """Simulate these runs with the clock that dcsim chooses."""
+    ledgers = simulate_many(choose(), scenario, numbers)
     return [ledgers.account(index) for index in range(len(ledgers))]
 
 
@@ -94,13 +95,29 @@ def integers(run: Accounts) -> Integers:
     return {"run": int(run.replication), "failures": int(run.failures), "drawn": int(run.drawn), "owners": owners}
 
 
-def failures_by_hazard(scenario: Scenario, number: int = 0) -> dict[str, int]:
-    """Return how often each hazard failed in a run, as the event log has it."""
-    log = EventLog(places=False)
-    simulate(sampled(scenario, number), number, log)
-    columns = log.columns()
-    whys = [why for what, why in zip(columns["what"], columns["why"], strict=True) if what == "failure"]
+def logged(scenario: Scenario, number: int = 0) -> Columns:
+    """Return the event log of a run."""
+    _, log = simulate_with_log(sampled(scenario, number), number)
+    return {name: column.tolist() for name, column in log.columns().items()}
+
+
+def failures_by_hazard(log: Columns) -> dict[str, int]:
+    """Return how often each hazard failed in a run, as its event log has it."""
+    whys = [why for what, why in zip(log["what"], log["why"], strict=True) if what == "failure"]
     return {why: whys.count(why) for why in sorted(set(whys))}
+
+
+def hashed_log(log: Columns) -> str:
+    """Return a short hash of the rows of an event log, in whatever order they stand.
+
+    Of time that is booked it is left out why: what was frozen named the hazard of repairs alone.
+    """
+    booked = [what in ("phase", "rollback") for what in log["what"]]
+    columns = dict(log)
+    for name, nothing in {"why": "", "where": -1, "kind": "", "failure": -1}.items():
+        columns[name] = [nothing if left_out else value for left_out, value in zip(booked, log[name], strict=True)]
+    rows = sorted(zip(*(columns[name] for name in sorted(columns)), strict=True), key=str)
+    return hashed([[each if isinstance(each, str) else int(each) for each in row] for row in rows])
 
 
 def hashed(found: Any) -> str:
@@ -112,10 +129,10 @@ def hashed(found: Any) -> str:
 # --- files
 
 
-def frozen_hashes() -> dict[str, tuple[str, str]]:
-    """Return name of a scenario -> hash of the integers of its runs, hash of its failures by hazard."""
+def frozen_hashes() -> dict[str, tuple[str, ...]]:
+    """Return name of a scenario -> hash of the integers of its runs, of run 0's failures by hazard, of its log."""
     rows = (line.split() for line in HASHES.read_text(encoding="utf-8").splitlines() if not line.startswith("#"))
-    return {name: (runs, hazards) for name, runs, hazards in rows}
+    return {name: tuple(hashes) for name, *hashes in rows}
 
 
 def frozen_shipped() -> dict[str, Integers]:

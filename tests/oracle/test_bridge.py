@@ -1,4 +1,4 @@
-"""The bridge: its ends are the formula and the run, its folds are hand arithmetic, its bare rung is exact theory."""
+"""The bridge: its ends are the formula and the run, its folds are hand arithmetic, its bare step is exact theory."""
 
 from typing import Any
 
@@ -7,10 +7,10 @@ import pytest
 
 from dcsim.closed_form import restart_goodput
 from dcsim.decide import explain, run
+from dcsim.decide.ablation import ablated_scenarios, ablation_steps
+from dcsim.decide.bridge import Folder, united
 from dcsim.decide.estimate import estimate
-from dcsim.decide.folds import Folder, united
-from dcsim.decide.ladder import ladder, rungs_of
-from dcsim.montecarlo.replicate import replicate
+from dcsim.montecarlo.runner import replicate
 from dcsim.scenario import Plan, Scenario
 from dcsim.scenario.plan import plan
 from tests.unit.literal import Chosen
@@ -41,10 +41,11 @@ def literal(monkeypatch: pytest.MonkeyPatch, *columns: list[int]) -> None:
     """Make every replication meet the failures written here: times [ms], marks, repairs [ms]."""
     rows = [*zip(*columns, strict=True)]
     monkeypatch.setattr(Plan, "draws", lambda plan, replication: [Chosen(plan.scenario.hazards[0], rows)])
+    monkeypatch.setattr("dcsim.engine.compiled_clock.proven_laws", frozenset)
 
 
 def test_the_ends_are_the_estimate_and_the_run() -> None:
-    """The first rung is the formula's loss and the last one the run's, to the last digit; the steps sum to the gap."""
+    """The first step is the formula's loss and the last one the run's, to the last digit; the steps sum to the gap."""
     each = scenario({"kind": "checkpoint-restart", **SILVER_LIKE})
     bridge = explain(each, replications=3, workers=1)
     first, last = bridge.steps[0], bridge.steps[-1]
@@ -57,7 +58,7 @@ def test_the_ends_are_the_estimate_and_the_run() -> None:
         "failures outside the job",
         "failures while already down",
         "spares counted once",
-        "recovery as it falls",
+        "simulated recovery",
         "checkpoint writes",
         "detection",
         "failover",
@@ -127,7 +128,7 @@ def test_no_failure_that_reaches_a_gang_leaves_every_fold_at_the_idle_gpus(monke
         assert losses["running"] == pytest.approx(16 / 720, rel=1e-12)
 
 
-def test_gpus_that_no_job_asks_for_are_a_rung_of_their_own() -> None:
+def test_gpus_that_no_job_asks_for_are_a_step_of_their_own() -> None:
     """A job on half of the cluster: the formula knows 16 idle spares, the simulation 360 idle GPUs."""
     recovery = {"kind": "checkpoint-restart", **SILVER_LIKE}
     each = scenario(recovery, jobs=[{"name": "half", "gpus": 360, "recovery": recovery}])
@@ -157,43 +158,43 @@ def test_merged_stalls_are_the_simulation_where_nothing_else_happens() -> None:
     assert len({float(loss) for loss in simulated}) == 4
 
 
-def test_the_bare_rung_agrees_with_renewal_theory() -> None:
+def test_the_bare_step_agrees_with_renewal_theory() -> None:
     """Everything undone, the large gang is a renewal process: lambda = 512/9000 h, hourly checkpoints, R = 15 min."""
     each = scenario({"kind": "checkpoint-restart", **SILVER_LIKE}, horizon="36 mo")
-    name, _, bare = rungs_of(each)[0]
+    name, _, bare = ablated_scenarios(each)[0]
     sample = replicate(bare, 32, workers=1)
     goodput = sample.ettr("large")
-    assert name == "recovery as it falls"
+    assert name == "simulated recovery"
     assert goodput is not None
     error = goodput.std(ddof=1) / len(goodput) ** 0.5
     assert error < 1e-3
     assert abs(goodput.mean() - restart_goodput(512 / 9000, 1.0, 0.0, 0.25)) < 4 * error
 
 
-def test_only_what_the_scenario_has_makes_a_rung() -> None:
+def test_only_what_the_scenario_has_makes_a_step() -> None:
     """No writes, no failover, repairs in no time, crews for everyone: only detection is left to put back."""
     each = scenario(
         {"kind": "checkpoint-restart", "restore": "15 min", "checkpoint_every": "60 min"},
         hazards=[{"component": "gpu", "mtbf": "9000 h", "blast": 32, "detect": "40 min"}],
     )
-    assert [rung.name for rung in ladder(each)] == ["detection"]
+    assert [step.name for step in ablation_steps(each)] == ["detection"]
 
 
 @pytest.mark.parametrize(
     ("identify", "every", "charged"),
     [("sum", "60 min", True), ("max", "60 min", True), ("max", "90 min", False), ("rollback", "60 min", False)],
 )
-def test_detection_is_a_rung_only_where_the_formula_leaves_it_out(identify: str, every: str, charged: bool) -> None:
+def test_detection_is_a_step_only_where_the_formula_leaves_it_out(identify: str, every: str, charged: bool) -> None:
     """Detection of 40 min: `sum` charges it, `max` if it exceeds half the interval, `rollback` never does."""
     recovery = {"kind": "checkpoint-restart", "checkpoint_every": every}
     each = scenario(recovery, accounting={"mode": "hot", "identify": identify})
-    assert ("detection" in [rung.name for rung in ladder(each)]) is not charged
+    assert ("detection" in [step.name for step in ablation_steps(each)]) is not charged
 
 
-def test_crews_are_the_last_rung() -> None:
+def test_crews_are_the_last_step() -> None:
     """A repair with two crews is put back last: first everyone has a crew, then two queue."""
     hazard = {"component": "gpu", "mtbf": "900 h", "blast": 32, "repair": {"time": "2 h", "crews": 2}}
     each = scenario({"kind": "fault-tolerant"}, hazards=[hazard])
-    names = [name for name, _, _ in rungs_of(each)]
-    assert names == ["recovery as it falls", "finite spares", "finite crews"]
-    assert rungs_of(each)[-1][2] == each
+    names = [name for name, _, _ in ablated_scenarios(each)]
+    assert names == ["simulated recovery", "finite spares", "finite crews"]
+    assert ablated_scenarios(each)[-1][2] == each

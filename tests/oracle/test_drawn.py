@@ -7,7 +7,7 @@ whether a failure finds anything to strike does not matter. Seeds were chosen be
 import numpy as np
 import pytest
 
-from dcsim.engine.replication import is_plain, simulate, simulate_everything
+from dcsim.engine import simulate
 from dcsim.scenario import Scenario
 from dcsim.scenario.plan import plan
 from tests.oracle.agreement import Comparison, objections
@@ -26,9 +26,9 @@ RUNNING = {"name": "running", "component": "gpu", "mtbf": "800 h", "exposure": "
 AGEING = {"name": "ageing", "component": "gpu", "mtbf": {"kind": "weibull", "mean": "2000 h", "shape": 0.7}}
 
 
-def drawn(scenario: Scenario, simulated=simulate) -> np.ndarray:
+def drawn(scenario: Scenario) -> np.ndarray:
     """Drawn failures of every replication."""
-    return np.array([simulated(scenario, number).drawn for number in range(REPLICATIONS)])
+    return np.array([simulate(scenario, number).drawn for number in range(REPLICATIONS)])
 
 
 @pytest.mark.parametrize(
@@ -49,14 +49,6 @@ def test_the_mean_of_drawn_is_what_is_expected(hazards, expected):
     assert plan(scenario).expected_drawn == pytest.approx(expected, rel=1e-12)
     compared = Comparison("drawn", drawn(scenario), plan(scenario).expected_drawn)
     assert objections([compared], largest_error=0.1 * expected) == []
-
-
-def test_both_paths_of_the_engine_count_alike():
-    """The full engine draws as many failures of a plain scenario as the plain one."""
-    scenario = small(seed=41)
-    assert is_plain(plan(scenario))
-    full = drawn(scenario, lambda each, number: simulate_everything(plan(each), number))
-    assert full.tolist() == drawn(scenario).tolist()
 
 
 def test_ages_and_records_are_not_counted():

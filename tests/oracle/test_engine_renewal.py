@@ -20,13 +20,12 @@ from numpy.typing import NDArray
 
 from dcsim.closed_form import no_rollback_goodput, restart_goodput
 from dcsim.engine import simulate
-from dcsim.engine.gang import WHOLE
-from dcsim.engine.simulation import Simulation, Strike
 from dcsim.ledger import STATE
-from dcsim.recovery import Recovery
-from dcsim.recovery.timetable import Tier, Timetable
+from dcsim.program.records import WHOLE
+from dcsim.rules.gangs import run_at
 from dcsim.scenario import Scenario
 from tests.oracle.agreement import Comparison, objections
+from tests.planted import plant
 
 pytestmark = pytest.mark.xdist_group("renewal")  # one worker: the honest runs are shared
 
@@ -254,122 +253,116 @@ def test_voids_are_needed():
 # --- planted errors ---------------------------------------------------------------------------------------------------
 
 
-class Planted(Simulation):
-    """The engine with an error."""
+def strikes_gang(change):
+    """A planted error in how a failure strikes a gang: ``change`` returns its target and rank, None for no failure."""
 
-    def recovering(self, strike: Strike) -> bool:
-        """Whether the strike falls on a gang in detect, failover or restore."""
-        if strike[2] == len(self.gangs):
-            return False
-        gang = self.gangs[strike[2]]
-        return gang.phase != WHOLE or strike[0] - gang.since < gang.failover + gang.restore
+    def make(honest):
+        def fail_slot(w, hazard, target, rank, now, draw):
+            found = change(w, hazard, target, rank, now, draw)
+            if found is not None:
+                honest(w, hazard, *found, now, draw)
+
+        return fail_slot
+
+    return {"fail_slot": make, "stands_alone": lambda _: lambda *_: False}
 
 
-class SafeStall(Planted):
+def recovers(w, target, now):
+    """Whether a target is a gang in detect, failover or restore."""
+    return target < w.one.gangs and run_at(w, target, now) < 0
+
+
+def safe_stall(w, hazard, target, rank, now, draw):
     """Nothing fails while the gang recovers."""
-
-    def strike_slot(self, strike: Strike) -> None:
-        if not self.recovering(strike):
-            super().strike_slot(strike)
+    return None if recovers(w, target, now) else (target, rank)
 
 
-class DetectsOnce(Planted):
+def detects_once(w, hazard, target, rank, now, draw):
     """A strike in recovery restarts failover and restore, but is known at once."""
-
-    def strike_slot(self, strike: Strike) -> None:
-        detect = self.detect
-        if self.recovering(strike):
-            self.detect = [0] * len(detect)
-        super().strike_slot(strike)
-        self.detect = detect
+    if recovers(w, target, now):
+        w.outcomes[w.hazards[hazard].first_outcome + draw].detect = 0
+    return target, rank
 
 
-class ResumesRecovery(Planted):
-    """A strike in failover or restore costs its detection; then recovery goes on where it was."""
-
-    def strike_slot(self, strike: Strike) -> None:
-        gang = self.gangs[0]
-        if strike[2] == 0 and gang.phase == WHOLE:
-            left = gang.failover + gang.restore - (strike[0] - gang.since)
-            recovery = gang.gang.recovery
-            restore = recovery.restore_ms(0, gang.gpus) if recovery.rolls_back else 0
-            gang.phases = (0, left) if left > 0 else (recovery.failover, restore)
-        super().strike_slot(strike)
-
-
-class FleetStrikesGang(Planted):
+def fleet_strikes_gang(w, hazard, target, rank, now, draw):
     """Every failure of the cluster is charged to the one gang."""
-
-    def strike_slot(self, strike: Strike) -> None:
-        now, hazard, _, rank, *rest = strike
-        super().strike_slot((now, hazard, 0, rank % self.gangs[0].gpus, *rest))
+    return 0, rank % w.gangs[0].gpus
 
 
-class StruckFailAgain(Planted):
+def struck_fail_again(w, hazard, target, rank, now, draw):
     """Members that are struck already can be struck."""
-
-    def strike_slot(self, strike: Strike) -> None:
-        now, hazard, target, rank, *rest = strike
-        if self.recovering(strike):
-            rank %= self.gangs[target].up or self.gangs[target].gpus
-        super().strike_slot((now, hazard, target, rank, *rest))
+    return target, rank % (w.gangs[target].up or w.gangs[target].gpus) if recovers(w, target, now) else rank
 
 
-def settle_with_writes(run: int, every: int, write: int) -> tuple[int, int, int]:
-    """Settle a stretch of one tier."""
-    return Timetable((Tier.model_construct(every=every, write=write, drain=0, restore=0),)).settle(run)
+def resumes_recovery():
+    """A strike in failover or restore costs its detection; then recovery goes on where it was."""
+    left = [0]
+
+    def note(w, hazard, target, rank, now, draw):
+        gang = w.gangs[0]
+        if target == 0 and gang.phase == WHOLE:
+            left[0] = gang.failover + gang.restore - (now - gang.since)
+        return target, rank
+
+    def make(honest):
+        def resume(w, gang, now):
+            honest(w, gang, now)
+            if left[0] > 0:
+                w.gangs[gang].failover, w.gangs[gang].restore = 0, left[0]
+
+        return resume
+
+    return strikes_gang(note) | {"resume": make}
 
 
-def dropped_write(recovery: Recovery, run: int) -> tuple[int, int, int]:
+def dropped_write(honest):
     """A write's time is not charged."""
-    return settle_with_writes(run, recovery.checkpoint_every or run + 1, 0)
+
+    def copied(w, job, run, down_to):
+        every = w.tiers[job, 0].every
+        return run // every * every, run % every
+
+    return copied
 
 
-def never_writes(recovery: Recovery, run: int) -> tuple[int, int, int]:
+def never_writes(honest):
     """Nothing is written and nothing rolled back."""
-    return run, 0, 0
+    return lambda w, job, run, down_to: (run, 0)
 
 
-def one_checkpoint_too_far(recovery: Recovery, run: int) -> tuple[int, int, int]:
+def one_checkpoint_too_far(honest):
     """A rollback goes to the checkpoint before the last."""
-    saved, checkpoint, unsaved = settle_with_writes(run, recovery.checkpoint_every or 1, recovery.checkpoint_write)
-    undone = min(saved, recovery.checkpoint_every or 1)
-    return saved - undone, checkpoint, unsaved + undone
+    return lambda w, job, tier, run: max(0, honest(w, job, tier, run) - w.tiers[job, tier].every)
 
 
-def torn_write_counts(recovery: Recovery, run: int) -> tuple[int, int, int]:
+def torn_write_counts(honest):
     """A checkpoint is durable as soon as its write begins."""
-    saved, checkpoint, unsaved = settle_with_writes(run, recovery.checkpoint_every or 1, recovery.checkpoint_write)
-    return (saved + unsaved, checkpoint, 0) if unsaved == recovery.checkpoint_every else (saved, checkpoint, unsaved)
-
-
-ENGINE = "dcsim.engine.replication.Simulation"
-SETTLES = "dcsim.recovery.keys.Recovery.settle"
+    return lambda w, job, tier, run: honest(w, job, tier, run + w.tiers[job, tier].write)
 
 
 @pytest.mark.parametrize(
-    ("place", "error", "number"),
+    ("error", "number"),
     [
-        (ENGINE, SafeStall, 3),
-        (ENGINE, SafeStall, 9),
-        (ENGINE, DetectsOnce, 4),
-        (ENGINE, DetectsOnce, 15),
-        (ENGINE, ResumesRecovery, 7),
-        (ENGINE, FleetStrikesGang, 3),
-        (ENGINE, FleetStrikesGang, 10),
-        (ENGINE, StruckFailAgain, 12),
-        (SETTLES, dropped_write, 6),
-        (SETTLES, never_writes, 11),
-        (SETTLES, never_writes, 1),
-        (SETTLES, one_checkpoint_too_far, 3),
-        (SETTLES, torn_write_counts, 4),
+        (strikes_gang(safe_stall), 3),
+        (strikes_gang(safe_stall), 9),
+        (strikes_gang(detects_once), 4),
+        (strikes_gang(detects_once), 15),
+        (resumes_recovery(), 7),
+        (strikes_gang(fleet_strikes_gang), 3),
+        (strikes_gang(fleet_strikes_gang), 10),
+        (strikes_gang(struck_fail_again), 12),
+        ({"copied": dropped_write}, 6),
+        ({"copied": never_writes}, 11),
+        ({"copied": never_writes}, 1),
+        ({"safe_in": one_checkpoint_too_far}, 3),
+        ({"safe_in": torn_write_counts}, 4),
     ],
 )
-def test_planted_errors_are_caught(monkeypatch, place, error, number):
+def test_planted_errors_are_caught(monkeypatch, error, number):
     """The rule that the engine passes objects as soon as one of the settings is simulated with the error."""
-    monkeypatch.setattr(place, error)
     setting = SETTINGS[number - 1]
-    wrong = Comparison(f"setting {number} with {error.__name__}", simulated(setting), goodput(setting))
+    plant(monkeypatch, **error)
+    wrong = Comparison(f"setting {number} with an error", simulated(setting), goodput(setting))
     print(wrong)
     monkeypatch.undo()
     assert objections_if(number, wrong)

@@ -16,12 +16,11 @@ from numpy.typing import NDArray
 
 from dcsim.closed_form import down_probabilities, enough_up, mean_availability
 from dcsim.engine import simulate
-from dcsim.engine.accounts import close
-from dcsim.engine.crews import Crews
-from dcsim.engine.simulation import Simulation, Strike
+from dcsim.engine.compiled_clock import simulate_many
 from dcsim.ledger import STATE, Accounts
 from dcsim.scenario import Scenario
 from tests.oracle.agreement import Comparison, objections
+from tests.planted import plant
 
 pytestmark = pytest.mark.xdist_group("spares")  # one worker: the runs are shared
 HOUR = 3_600_000
@@ -240,60 +239,64 @@ def test_repair_hours_obey_littles_law():
 # --- planted errors ---------------------------------------------------------------------------------------------------
 
 
-def spares_never_fail(monkeypatch: pytest.MonkeyPatch) -> None:
+def spares_never_fail(honest):
     """Failures of free GPUs are dropped."""
-    strike = Simulation.strike_slot
 
-    def only_gangs(self: Simulation, each: Strike) -> None:
-        if each[2] < len(self.gangs):
-            strike(self, each)
+    def fail_slot(w, hazard, target, rank, now, draw):
+        if target < w.one.gangs:
+            honest(w, hazard, target, rank, now, draw)
 
-    monkeypatch.setattr(Simulation, "strike_slot", only_gangs)
-
-
-def crews_for_everyone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No repair ever queues."""
-    monkeypatch.setattr(Crews, "admit", lambda self, group: True)
-    monkeypatch.setattr(Crews, "release", lambda self: None)
+    return fail_slot
 
 
-def nobody_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+def nobody_waits(honest):
     """A gang without replacements runs on at full speed: its wait is booked as useful."""
 
-    def close_with_waits(simulation: Simulation) -> Accounts:
-        accounts = close(simulation)
-        accounts.gpu_ms[:, STATE["useful"]] += accounts.gpu_ms[:, STATE["wait"]]
-        accounts.gpu_ms[:, STATE["wait"]] = 0
-        return accounts
+    def close_gang(w, gang, row):
+        w.gangs[gang].weight_0 += w.booked[gang, STATE["wait"]]
+        w.gangs[gang].weight_1 += w.booked[gang, STATE["wait"]]
+        w.gangs[gang].weight_2 += w.booked[gang, STATE["wait"]]
+        w.booked[gang, STATE["useful"]] += w.booked[gang, STATE["wait"]]
+        w.booked[gang, STATE["wait"]] = 0
+        honest(w, gang, row)
 
-    monkeypatch.setattr("dcsim.engine.simulation.close", close_with_waits)
+    return close_gang
 
 
-def no_preemption(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody gives way."""
-    monkeypatch.setattr(Simulation, "preempt", lambda self, gang, need, now: False)
+ALL_ALONE = {"stands_alone": lambda _: lambda *_: False}
+"""So that every failure takes the long way, in which errors are planted."""
+SPARES_NEVER_FAIL = ALL_ALONE | {"fail_slot": spares_never_fail}
+CREWS_FOR_EVERYONE = ALL_ALONE | {"takes_crew": lambda _: lambda *_: True}
+NOBODY_WAITS = ALL_ALONE | {"close_gang": nobody_waits}
+NO_PREEMPTION = ALL_ALONE | {"preempt": lambda _: lambda *_: None}
 
 
 @pytest.mark.parametrize(
-    ("plant", "fleet", "measure"),
+    ("error", "fleet", "measure"),
     [
-        (spares_never_fail, EQUALS, repair_of),
-        (spares_never_fail, RANKED, spares_of),
-        (crews_for_everyone, EQUALS, repair_of),
-        (crews_for_everyone, CREWED, whole_of),
-        (nobody_waits, UNCREWED, whole_of),
-        (no_preemption, RANKED, whole_of),
+        (SPARES_NEVER_FAIL, EQUALS, repair_of),
+        (SPARES_NEVER_FAIL, RANKED, spares_of),
+        (CREWS_FOR_EVERYONE, EQUALS, repair_of),
+        (CREWS_FOR_EVERYONE, CREWED, whole_of),
+        (NOBODY_WAITS, UNCREWED, whole_of),
+        (NO_PREEMPTION, RANKED, whole_of),
     ],
 )
-def test_planted_errors_are_caught(monkeypatch, plant, fleet, measure):
-    """The rule objects to an engine in which spares, crews, waiting or pre-emption are wrong."""
+def test_planted_errors_are_caught(monkeypatch, error, fleet, measure):
+    """The rule objects to rules by which spares, crews, waiting or pre-emption are wrong."""
     assert objections([measure(fleet)]) == []
     with monkeypatch.context() as patch:
-        plant(patch)
+        plant(patch, **error)
         patch.setitem(globals(), "ledgers", ledgers.__wrapped__)  # not the honest runs that are kept
+        patch.setitem(globals(), "simulate", without_months)
         wrong = measure(fleet)
-    print(plant.__name__, wrong)
+    print(wrong)
     assert objections([wrong])
+
+
+def without_months(scenario: Scenario, number: int) -> Accounts:
+    """Simulate a run whose months would not sum to a ledger that is wrong."""
+    return simulate_many(scenario, [number], monthly=False).account(0)
 
 
 def test_the_start_is_needed():

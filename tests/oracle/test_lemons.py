@@ -14,8 +14,8 @@ from dcsim.closed_form.retirement import Stay, windows_without
 from dcsim.decide.theory import theory
 from dcsim.engine import simulate
 from dcsim.scenario import Scenario, load
+from dcsim.scenario.intervals import fleet
 from dcsim.scenario.plan import plan
-from dcsim.scenario.rates import fleet
 
 SEED = 20_262
 NODES, MTBF_H, HORIZON_H = 128, 1_500, 8_640

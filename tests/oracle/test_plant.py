@@ -6,6 +6,7 @@ of a load); arithmetic by hand.
 """
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,10 +14,10 @@ from scipy.integrate import quad
 from scipy.stats import binom
 
 from dcsim.closed_form import down_probabilities, mean_availability
-from dcsim.decide.energy import Energy
+from dcsim.decide.bills import Energy
 from dcsim.engine import simulate
-from dcsim.engine.gateways import fair
 from dcsim.ledger import CAUSES, STATE
+from dcsim.rules.storage import fair_rates
 from dcsim.scenario import Scenario
 from tests.oracle.agreement import Comparison, objections
 
@@ -106,6 +107,15 @@ def test_a_domain_that_needs_sixteen_of_eighteen():
 # --- storage ----------------------------------------------------------------------------------------------------------
 
 GIB_IN_GB = 2**30 / 1e9
+
+
+def fair(limits, capacity):
+    """The rates that the rule gives to transfers with these limits, over a healthy network [GB/s]."""
+    transfers = [SimpleNamespace(active=1, limit=limit, rate=0.0) for limit in limits]
+    gangs = [SimpleNamespace(sends=0) for _ in limits]
+    one = SimpleNamespace(gangs=len(limits))
+    fair_rates(SimpleNamespace(one=one, gangs=gangs, transfers=transfers, capacity=[capacity]))
+    return [each.rate for each in transfers]
 
 
 def test_fair_shares():

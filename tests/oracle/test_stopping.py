@@ -7,7 +7,7 @@ import pytest
 from scipy.special import stdtrit
 
 from dcsim.montecarlo import adjusted, precision_of
-from dcsim.montecarlo.stopping import FIRST_LOOK, Look, Stopped, narrow, schedule
+from dcsim.montecarlo.sequential_stopping import FIRST_LOOK, Look, Stopped, narrow, schedule
 
 RUNS = 2_000
 NEEDED = (50, 64, 96, 128, 181, 256, 500)

@@ -1,14 +1,12 @@
 """The engine's accounts equal those of the slow reference simulator, every integer, on random scenarios."""
 
 import numpy as np
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dcsim import engine
-from dcsim.engine.replication import is_plain, simulate_everything
 from dcsim.ledger import STATES, Accounts
 from dcsim.scenario import Scenario
-from dcsim.scenario.plan import plan
 from tests.property import reference
 from tests.property.full_scenarios import full_scenarios
 from tests.property.scenarios import random_scenarios
@@ -51,12 +49,3 @@ def test_engine_equals_reference_with_every_feature(scenario: Scenario, replicat
     assert differences(found, expected) == []
     for name in ("asked_gpu_ms", "finished", "last_finish_ms"):
         assert getattr(found, name).tolist() == getattr(expected, name).tolist(), name
-
-
-@settings(max_examples=200)
-@given(random_scenarios(), st.integers(0, 100))
-def test_the_two_engines_are_equal(scenario: Scenario, replication: int) -> None:
-    """Where the plain engine is enough, the full one gives the same accounts, to the unit."""
-    prepared = plan(scenario)
-    assume(is_plain(prepared))
-    assert differences(simulate_everything(prepared, replication), engine.simulate(scenario, replication)) == []

@@ -2,7 +2,6 @@
 
 from itertools import pairwise
 from typing import NamedTuple
-from unittest.mock import patch
 
 import numpy as np
 from hypothesis import given, settings
@@ -11,10 +10,10 @@ from numpy.typing import NDArray
 
 from dcsim import engine
 from dcsim.ledger import STATE, Accounts
-from dcsim.scenario import Plan, Scenario
+from dcsim.scenario import Scenario
 from dcsim.scenario.plan import plan
 from tests.property.scenarios import random_scenarios, text
-from tests.unit.literal import Chosen
+from tests.unit.literal import chosen
 
 TIMES = ("horizon", "submit", "failover", "restore", "checkpoint_every", "checkpoint_write", "detect")
 SIZES = ("gpus", "spares", "blast")
@@ -55,7 +54,7 @@ def known(scenario: Scenario, replication: int) -> list[Known]:
 def simulated(scenario: Scenario, failures: list[Known]) -> Accounts:
     """Simulate one replication with given failures."""
     rows = [list(zip(*(column.tolist() for column in each), strict=True)) for each in failures]
-    with patch.object(Plan, "draws", lambda plan, replication: [*map(Chosen, plan.scenario.hazards, rows)]):
+    with chosen(rows):
         return engine.simulate(scenario, 0)
 
 

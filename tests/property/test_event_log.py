@@ -5,7 +5,7 @@ from collections import defaultdict
 import numpy as np
 from hypothesis import given, settings
 
-from dcsim.engine import EventLog, simulate
+from dcsim.engine import EventLog, simulate, simulate_with_log
 from dcsim.ledger import STATE, STATES
 from dcsim.scenario.plan import plan
 from tests.property.scenarios import random_scenarios
@@ -16,7 +16,7 @@ def ledger_of(log: EventLog, owners: tuple[str, ...], useful_ppb: dict[str, int]
     gpu_ms = np.zeros((len(owners), len(STATES)), dtype=np.int64)
     running: dict[tuple[str, int], list[int]] = defaultdict(lambda: [0, 0])
     columns = log.columns()
-    rows = zip(*(columns[name] for name in ("owner", "gang", "phase", "gpu_ms", "speed_ppb")), strict=True)
+    rows = zip(*(columns[name].tolist() for name in ("owner", "gang", "phase", "gpu_ms", "speed_ppb")), strict=True)
     for owner, gang, phase, booked, speed in rows:
         if phase == "running":
             running[owner, gang][0] += booked
@@ -34,8 +34,7 @@ def ledger_of(log: EventLog, owners: tuple[str, ...], useful_ppb: dict[str, int]
 @given(random_scenarios())
 def test_the_ledger_can_be_computed_from_the_log_alone(scenario) -> None:
     """Every GPU-ms of the ledger stands in the log, under its owner and its state."""
-    log = EventLog()
-    accounts = simulate(scenario, 0, log)
+    accounts, log = simulate_with_log(scenario, 0)
     useful = {job.name: job.recovery.useful_ppb for job in plan(scenario).scenario.jobs}
     assert np.array_equal(ledger_of(log, accounts.owners, useful), accounts.gpu_ms)
 
@@ -44,7 +43,7 @@ def test_the_ledger_can_be_computed_from_the_log_alone(scenario) -> None:
 @given(random_scenarios())
 def test_a_log_changes_nothing(scenario) -> None:
     """A logged replication has the same accounts as one without a log."""
-    logged, plain = simulate(scenario, 1, EventLog()), simulate(scenario, 1)
+    logged, plain = simulate_with_log(scenario, 1)[0], simulate(scenario, 1)
     assert np.array_equal(logged.gpu_ms, plain.gpu_ms)
     assert np.array_equal(logged.strikes, plain.strikes)
     assert logged.failures == plain.failures

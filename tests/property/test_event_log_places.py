@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dcsim.engine import EventLog, simulate
+from dcsim.engine import EventLog, simulate_with_log
 from dcsim.ledger import STATE, Accounts
 from dcsim.scenario import Scenario
 from dcsim.scenario.plan import plan
@@ -35,8 +35,8 @@ def logged(scenario: Scenario | None) -> tuple[EventLog, Accounts] | None:
     """A replication's log and its accounts; None if there is no scenario."""
     if scenario is None:
         return None
-    log = EventLog()
-    return log, simulate(scenario, 0, log)
+    accounts, log = simulate_with_log(scenario, 0)
+    return log, accounts
 
 
 def time_of_places(log: EventLog, horizon: int) -> Counter[tuple[str, str]]:
@@ -66,7 +66,7 @@ def test_places_hold_what_the_ledger_books(scenario: Scenario | None) -> None:
     assert sum(time.values()) == scenario.capacity_gpu_ms
     away: Counter[tuple[str, str]] = Counter()  # maintenance of what is out, not of what is drained
     for row in rows(log, "phase"):
-        if row["why"] and row["why"] != "shrunk":
+        if row["kind"]:
             away[row["owner"], row["phase"]] += row["gpu_ms"]
     booked = dict(zip(accounts.owners, accounts.gpu_ms.tolist(), strict=True))
     for owner, states in booked.items():

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from dcsim.ledger import STATES, Ledgers
 from dcsim.montecarlo import RunFolder, Sample, paired, probability_below, slug, summarise
 from dcsim.montecarlo.parquet_files import DamagedError
-from dcsim.montecarlo.replicate import replicate
+from dcsim.montecarlo.runner import replicate
 from tests.unit.montecarlo_fakes import fake, small
 
 finite = st.floats(-1e9, 1e9).map(lambda value: round(value, 6))  # below that, squares of differences vanish

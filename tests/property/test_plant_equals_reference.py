@@ -4,7 +4,7 @@ import pytest
 from hypothesis import Phase, assume, given, seed, settings
 from hypothesis import strategies as st
 
-from dcsim.engine.replication import simulate
+from dcsim.engine import simulate
 from dcsim.scenario import Scenario
 from tests.property.plant_scenarios import plant_scenarios
 from tests.property.reference import Reference

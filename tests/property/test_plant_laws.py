@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dcsim.engine import EventLog, simulate
+from dcsim.engine import simulate, simulate_with_log
 from dcsim.ledger import CAUSES, STATE
 from dcsim.scenario import Scenario
 from dcsim.scenario.plan import plan
@@ -164,8 +164,7 @@ def test_the_ledger_holds(seed: int) -> None:
     drawn = scenario(seed)
     if drawn is None:
         return
-    log = EventLog()
-    accounts = simulate(drawn, 0, log)  # verified to conserve
+    accounts, log = simulate_with_log(drawn, 0)  # verified to conserve
     useful = {job.name: job.recovery.useful_ppb for job in plan(drawn).scenario.jobs}
     assert np.array_equal(ledger_of(log, accounts.owners, useful), accounts.gpu_ms)
     assert np.array_equal(simulate(drawn, 0).gpu_ms, accounts.gpu_ms)

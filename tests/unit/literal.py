@@ -1,5 +1,7 @@
 """Tiny scenarios with hand-chosen failures, for tests that state every account as arithmetic. Times in ms."""
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 from unittest.mock import patch
 
@@ -77,6 +79,16 @@ def scenario(gpus: int, *jobs: Any, hazards: Any = None, node: int = 1, rack: in
     )
 
 
+@contextmanager
+def chosen(failures: Sequence[Sequence[Struck]]) -> Iterator[None]:
+    """Let every run meet these failures, a list for each hazard; rules draw none by themselves."""
+    with (
+        patch.object(Plan, "draws", lambda plan, replication: [*map(Chosen, plan.scenario.hazards, failures)]),
+        patch("dcsim.engine.compiled_clock.proven_laws", frozenset),
+    ):
+        yield
+
+
 def expect(
     tiny: Scenario,
     failures: list[list[Struck]],
@@ -84,13 +96,13 @@ def expect(
     strikes: dict[str, int] | None = None,
     effective: int | None = None,
 ) -> None:
-    """Assert that engine and reference both give exactly these books [GPU-ms] (states not named: 0).
+    """Assert that engine, SimPy's clock and reference all give exactly these books [GPU-ms] (states not named: 0).
 
     ``failures``: a list for each hazard; ``strikes`` by job; ``effective``: failures counted.
     """
     wanted = {owner: {state: gpu_ms for state, gpu_ms in row.items() if gpu_ms} for owner, row in books.items()}
-    with patch.object(Plan, "draws", lambda plan, replication: [*map(Chosen, plan.scenario.hazards, failures)]):
-        for simulate in (engine.simulate, reference.simulate):
+    with chosen(failures):
+        for simulate in (engine.simulate, engine.simulate_by_simpy, reference.simulate):
             accounts = simulate(tiny, 0)
             found = {
                 owner: {state: int(row[column]) for column, state in enumerate(STATES) if row[column]}

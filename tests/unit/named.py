@@ -1,4 +1,4 @@
-"""Whether a name on a page of the project is there: ``Plan.draws``, ``stopping.narrow``, ``load`` in named modules."""
+"""Whether a name on a page is there: ``Plan.draws``, ``sequential_stopping.narrow``, ``load`` in named modules."""
 
 import ast
 import importlib

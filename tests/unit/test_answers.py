@@ -3,17 +3,17 @@
 import pytest
 
 from dcsim.decide import compare, run
+from dcsim.decide.ablation import BOTH, ablated_scenarios
 from dcsim.decide.bridge import Bridge, Step
 from dcsim.decide.estimate import estimate
-from dcsim.decide.ladder import BOTH, rungs_of
 from dcsim.decide.verdict import verdict
 from dcsim.montecarlo import Summary, summarise
 from dcsim.report.answer import answer_table, comparison_sentences, verdict_sentence
-from dcsim.report.formula import described, theory_table
 from dcsim.report.jobs import serves
 from dcsim.report.page import loss, span
+from dcsim.report.published_tables import described, theory_table
 from dcsim.report.simulated import reasons, run_page, simulated_table
-from dcsim.report.spread import price
+from dcsim.report.uncertainty import price
 from dcsim.scenario import load
 from tests.unit.results import lost
 
@@ -137,21 +137,21 @@ def test_formula_and_simulation_that_agree_have_no_reasons():
 
 def test_one_effect_has_one_name():
     """The formula charges the longer of detection and rollback, the simulation both, whichever was the longer."""
-    slow = {name: text for name, text, _ in rungs_of(RESEARCH)}
-    quick = {name: text for name, text, _ in rungs_of(load("rl-2048/gold"))}
-    assert slow["recovery as it falls"].startswith(f"{BOTH}; a strike during recovery")
+    slow = {name: text for name, text, _ in ablated_scenarios(RESEARCH)}
+    quick = {name: text for name, text, _ in ablated_scenarios(load("rl-2048/gold"))}
+    assert slow["simulated recovery"].startswith(f"{BOTH}; a failure during recovery")
     assert quick["detection"] == BOTH
-    assert quick["recovery as it falls"].startswith("work is lost back to the last checkpoint")
-    deck = {name: text for name, text, _ in rungs_of(load("pretrain-5184/silver"))}  # identify = "rollback"
+    assert quick["simulated recovery"].startswith("the work since the last checkpoint is lost")
+    deck = {name: text for name, text, _ in ablated_scenarios(load("pretrain-5184/silver"))}  # identify = "rollback"
     assert deck["detection"] == "the job hangs until the failure is identified"
-    assert deck["recovery as it falls"].startswith("work is lost back to the last checkpoint")
+    assert deck["simulated recovery"].startswith("the work since the last checkpoint is lost")
 
 
 def test_jobs_of_one_priority_take_nothing_from_one_another():
     """Only where priorities differ does a job take hardware from others."""
-    texts = {name: text for name, text, _ in rungs_of(REPLICAS)}
+    texts = {name: text for name, text, _ in ablated_scenarios(REPLICAS)}
     assert texts["finite spares"] == "free GPUs: 0; jobs wait for a repair"
-    texts = {name: text for name, text, _ in rungs_of(load("pretrain-5184/silver"))}
+    texts = {name: text for name, text, _ in ablated_scenarios(load("pretrain-5184/silver"))}
     assert texts["finite spares"] == "free GPUs: 0; jobs wait, or take hardware from jobs of lower priority"
 
 

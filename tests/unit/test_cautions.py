@@ -7,11 +7,11 @@ import pytest
 
 from dcsim.cli.options import ProgressLine
 from dcsim.decide import MtbfRange, compare, outcome, run
+from dcsim.decide.ablation import ablated_scenarios
 from dcsim.decide.estimate import estimate
-from dcsim.decide.ladder import rungs_of
 from dcsim.montecarlo import Interrupted
 from dcsim.report.answer import answer_table
-from dcsim.report.formula import resiliency_table
+from dcsim.report.published_tables import resiliency_table
 from dcsim.report.simulated import comparison_page, run_page
 from dcsim.scenario import load
 from tests.unit.results import lost
@@ -62,19 +62,19 @@ def test_horizons_that_differ_are_noted():
     assert found.notes[0] in comparison_page(found).notes
 
 
-def test_cold_spares_are_a_rung_of_their_own():
+def test_cold_spares_are_a_step_of_their_own():
     """Waiting for one's own repair by choice is not a lack of spares."""
     cold = load("pretrain-5184/gold", **{"jobs.pretrain.recovery.spare": "cold"})
-    names = [name for name, _, _ in rungs_of(cold)]
-    assert names == ["recovery as it falls", "finite spares", "cold spares"]
-    assert rungs_of(cold)[-2][2].jobs[0].recovery.spare == "hot"
-    assert "cold spares" not in [name for name, _, _ in rungs_of(GOLD)]
+    names = [name for name, _, _ in ablated_scenarios(cold)]
+    assert names == ["simulated recovery", "finite spares", "cold spares"]
+    assert ablated_scenarios(cold)[-2][2].jobs[0].recovery.spare == "hot"
+    assert "cold spares" not in [name for name, _, _ in ablated_scenarios(GOLD)]
 
 
 @pytest.mark.parametrize(("mode", "said"), [("hot", True), ("tolerant", False)])
 def test_a_mode_that_is_not_the_strategy_is_said(mode, said):
-    """Jobs that migrate beside a formula in hot mode: the first simulated rung names that difference."""
-    text = rungs_of(load("pretrain-5184/gold", **{"accounting.mode": mode}))[0][1]
+    """Jobs that migrate beside a formula in hot mode: the first simulated step names that difference."""
+    text = ablated_scenarios(load("pretrain-5184/gold", **{"accounting.mode": mode}))[0][1]
     assert text.startswith("jobs recover by their own strategies, not in the formula's hot mode; ") is said
 
 

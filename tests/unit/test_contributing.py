@@ -25,6 +25,7 @@ CHANGES = [
 """Path, and lines that stay (space), go (-) and come (+) there."""
 STRATEGY, LIFETIME = "dcsim/recovery/snapshot_replay.py", "dcsim/hazards/lifetimes/loglogistic.py"
 SECTION, PLANT = "dcsim/report/spares.py", {"topologies/leaky.toml", "exercise-plant.toml"}
+OPERATOR = {"monday.py", "exercise-racks.toml"}
 PLAYED = """
 import sys
 from dcsim.engine import simulate
@@ -36,12 +37,12 @@ for replication in range(4):
 """
 RENDERED = """
 from dcsim.decide import run
-from dcsim.decide.dossier import dossier
-from dcsim.report import html, markdown, sheet, whole
+from dcsim.decide.report_data import run_data
+from dcsim.report import html, markdown, csv_export, full_report
 from dcsim.scenario import load
 kept = run(load("exercise.toml"), replications=2, workers=1, engine="simpy", output="kept")
-made = whole.document(dossier(kept, 1))
-print(html.html(made), markdown.markdown(made), sheet.sheet(made), sep=chr(12))
+made = full_report.document(run_data(kept, 1))
+print(html.html(made), markdown.markdown(made), csv_export.csv_text(made), sep=chr(12))
 """
 HOUR = 3_600_000
 
@@ -98,10 +99,10 @@ def played(root, *arguments):
 
 
 def test_the_page_has_its_files():
-    """A strategy, a lifetime, a topology with a new part, a section, and two scenarios; none of them exists yet."""
-    assert set(BLOCKS) == {STRATEGY, LIFETIME, SECTION, "exercise.toml", *PLANT}
+    """A strategy, a lifetime, a topology with a new part, a section, a process, three scenarios; none exists yet."""
+    assert set(BLOCKS) == {STRATEGY, LIFETIME, SECTION, "exercise.toml", *PLANT, *OPERATOR}
     assert not any((ROOT / path).exists() for path in BLOCKS)
-    assert len({path for path, _ in CHANGES}) == 8
+    assert len({path for path, _ in CHANGES}) == 10
 
 
 @pytest.mark.parametrize("contract", CONTRACTS)
@@ -141,6 +142,17 @@ def test_a_leak_takes_a_rack_out(copy):
         assert repair == 72 * (failures * 4 * HOUR + idle * HOUR // 6)
     shown = python(copy, "-m", "dcsim", "topology", "show", "leaky", "--gpus", "288", "--fail", "rack/2/manifold/0")
     assert "72 GPUs in 18 nodes down" in shown
+
+
+def test_an_operator_moves_spares(copy):
+    """The process of the page moves nodes between racks, jobs wait less, and it prints what the page says it does."""
+    printed = python(copy, "monday.py")
+    shown = PAGE.partition("\nIt prints\n\n```text\n")[2].partition("```")[0]
+    assert printed == shown
+    found = re.findall(r"^(\d+) nodes repaired, (\d+) moved: ([\d,]+) GPU-hours of waiting$", printed, re.MULTILINE)
+    (_, none, alone), (_, moved, helped) = found
+    assert (int(none), int(moved) > 20) == (0, True)
+    assert int(helped.replace(",", "")) < 0.9 * int(alone.replace(",", ""))
 
 
 def test_every_medium_shows_the_section(copy):
@@ -202,7 +214,8 @@ finally:
 """
 ELSEWHERE = {
     "cli.Verbs", "countable.needs_more", "batch.simulate_many", "replay.replay",
-    "tasks.in_flight", "worker.serve", "on_ray.answers", "markdown.markdown", "sheet.sheet", "trace.trace_json",
+    "tasks.in_flight", "worker.serve", "ray_executor.answers", "markdown.markdown", "csv_export.csv_text",
+    "trace.trace_json",
 }  # fmt: skip
 """Of the walk, what SimPy in a single process does not come by, and what makes other files."""
 

@@ -6,9 +6,8 @@ import pytest
 
 from dcsim.decide.caution import Caution
 from dcsim.decide.cautions import cautions, cautions_json, first_screen
-from dcsim.decide.estimate import account_scenario
+from dcsim.decide.estimate import account_scenario, formula_validity
 from dcsim.decide.theory import gang_loss
-from dcsim.decide.validity import formula_validity
 from dcsim.scenario import Scenario, load
 from dcsim.scenario.plan import plan
 from dcsim.shipped import shipped_files

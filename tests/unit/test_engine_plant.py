@@ -2,7 +2,7 @@
 
 import pytest
 
-from dcsim.engine import simulate
+from dcsim.engine import simulate, simulate_by_simpy
 from dcsim.ledger import CAUSES, STATE
 from dcsim.scenario import Scenario
 
@@ -18,6 +18,9 @@ def played(tables, jobs, hazards, horizon, gpus=16, **further):
     cluster = {"topology": {**plain, "nvlink": {"domain": "node"}, **tables}, "gpus": gpus}
     document = {"name": "plant", "horizon": horizon, "cluster": cluster, "jobs": jobs, "hazards": hazards, **further}
     accounts = simulate(Scenario.model_validate(document), 0)
+    by_simpy = simulate_by_simpy(Scenario.model_validate(document), 0)
+    assert (by_simpy.gpu_ms == accounts.gpu_ms).all()
+    assert (by_simpy.overhead_gpu_ms == accounts.overhead_gpu_ms).all()
     return accounts.gpu_ms / HOUR, accounts
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from dcsim.decide.estimate import at_mtbf, bill, estimate, job_size, mode_of, mtbf_ranges_h
 from dcsim.decide.theory import theory
-from dcsim.montecarlo.replicate import replicate
+from dcsim.montecarlo.runner import replicate
 from dcsim.scenario import load
 from dcsim.shipped import shipped_files
 

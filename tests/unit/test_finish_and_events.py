@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import dcsim
-from dcsim.engine import EventLog, simulate
+from dcsim.engine import simulate_with_log
 from dcsim.montecarlo import StoreError, read_events
 from dcsim.report.simulated import simulated_table
 from dcsim.scenario import Scenario
@@ -74,6 +74,5 @@ def test_events_are_kept_on_request_and_hold_the_ledger(tmp_path):
 
 def test_a_log_has_columns_of_one_length():
     """Every column of the schema is there, all as long as the log."""
-    log = EventLog()
-    simulate(scenario(), 0, log)
+    _, log = simulate_with_log(scenario(), 0)
     assert {name: len(column) for name, column in log.columns().items()} == {name: len(log) for name, *_ in log.SCHEMA}

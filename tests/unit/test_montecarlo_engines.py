@@ -1,70 +1,53 @@
-"""Which engine is taken, and what is said of it; batch is a stand-in here, so that every case can be had."""
-
-import pickle
-import sys
-from types import ModuleType
+"""Which clock is taken, and what is said of it."""
 
 import numpy as np
 import pytest
 
-from dcsim.ledger import Ledgers
-from dcsim.montecarlo import Engine, EngineError, choose, choose_all
-from dcsim.montecarlo.engines import BATCH, SIMPY, simulate_many
-from dcsim.montecarlo.replicate import replicate
+from dcsim.montecarlo import Engine, choose
+from dcsim.montecarlo.engines import SIMPY, WITHOUT_NUMBA, simulate_many
+from dcsim.montecarlo.runner import replicate
 from tests.unit.montecarlo_fakes import fake, small
 
-AGEING = "its components age"
+CLOCKS = (Engine("compiled"), Engine("simpy"))
 
 
-@pytest.fixture
-def batch(monkeypatch):
-    """A batch engine that objects to every seed but 3, and notes what it is asked for."""
-    found = ModuleType("dcsim.batch")
-    found.asked = []
-
-    def simulate(scenario, numbers):
-        found.asked.append(list(numbers))
-        return Ledgers.of([fake(scenario, number) for number in numbers])
-
-    found.objections = lambda scenario: () if scenario.seed == 3 else (AGEING, "it has a plant")
-    found.simulate_many = simulate
-    found.block_size = lambda plan: 1
-    monkeypatch.setitem(sys.modules, "dcsim.batch", found)
-    monkeypatch.setattr("dcsim.batch", found)
-    return found
+def test_auto_takes_compiled_rules_where_there_is_numba(monkeypatch):
+    """Without numba, or with its compiler switched off, the same rules run as plain Python, and that is said."""
+    assert choose() == Engine("compiled")
+    monkeypatch.setenv("NUMBA_DISABLE_JIT", "1")
+    assert choose() == Engine("plain", (WITHOUT_NUMBA,))
+    assert choose("simpy") == SIMPY
+    assert choose("simpy", monthly=False) == Engine("simpy", ("asked for",), False)
 
 
-def test_auto_takes_batch_wherever_it_is_exact(batch):
-    """Auto takes batch unless it objects, and then says all that it objects to."""
-    assert choose(small()) == BATCH == Engine("batch")
-    assert choose(small(seed=4)) == Engine("simpy", (AGEING, "it has a plant"))
-    assert choose(small(), "simpy") == SIMPY
-    assert choose(small(seed=4), "simpy").why == ("asked for",)
+def test_what_documents_say():
+    """Manifest and JSON name the clock, and why it is not the compiled one."""
+    assert Engine("compiled").to_json() == {"engine": "compiled"}
+    assert SIMPY.to_json() == {"engine": "simpy", "engine_why": ["asked for"]}
 
 
-def test_batch_is_never_replaced_in_silence(batch):
-    """Who asks for batch gets batch, or every objection to every scenario, each once."""
-    assert choose_all([small(), small()], "batch") == [BATCH, BATCH]
-    with pytest.raises(EngineError) as caught:
-        choose_all([small(), small(seed=4), small(seed=4), small(seed=5, name="b")], "batch")
-    told = [f'--engine batch: "{name}": {why}' for name in ("small", "b") for why in (AGEING, "it has a plant")]
-    assert list(caught.value.problems) == told
-    assert str(pickle.loads(pickle.dumps(caught.value))) == "\n".join(told)
+@pytest.mark.parametrize("engine", CLOCKS, ids=lambda each: each.name)
+def test_runs_are_those_that_were_asked_for(engine):
+    """Each run depends on its number alone, whichever others are simulated with it."""
+    together = simulate_many(engine, small(), range(1, 9, 4))
+    assert together.replications.tolist() == [1, 5]
+    assert np.array_equal(together.gpu_ms[1], simulate_many(engine, small(), [5]).gpu_ms[0])
 
 
-def test_what_documents_say(batch):
-    """Manifest and JSON name the engine, and of SimPy why it was not batch."""
-    assert BATCH.to_json() == {"engine": "batch"}
-    assert choose(small(seed=4)).to_json() == {"engine": "simpy", "engine_why": [AGEING, "it has a plant"]}
+def test_every_clock_gives_the_same_integers():
+    """Ledgers, months and causes are the same by each."""
+    first, *others = (simulate_many(each, small(), range(4)) for each in CLOCKS)
+    for other in others:
+        for one, two in zip(first.columns()[:-2], other.columns()[:-2], strict=True):
+            assert np.array_equal(one, two)
 
 
-def test_tasks_go_to_the_engine_that_was_chosen(batch):
-    """A run by batch asks it for blocks of replications, in tasks that are no longer than it works at a time."""
-    sample = replicate(small(), 40, workers=1)
-    assert batch.asked == [list(range(16)), list(range(16, 32)), list(range(32, 40))]
-    assert np.array_equal(sample.gpu_ms, replicate(small(), 40, workers=1, simulate=fake).gpu_ms)
-    batch.asked.clear()
-    replicate(small(seed=4), 1, workers=1)
-    assert batch.asked == []
-    assert simulate_many("batch", small(), range(1, 9, 4)).replications.tolist() == [1, 5]
-    assert batch.asked == [[1, 5]]
+def test_months_are_left_out_on_request():
+    """Then the ledgers have no rows for months and causes."""
+    assert simulate_many(Engine("compiled"), small(), [0]).gpu_ms_by_month.shape[1] > 0
+    assert simulate_many(Engine("compiled", (), False), small(), [0]).gpu_ms_by_month.shape[1] == 0
+
+
+def test_what_takes_the_place_of_the_clocks():
+    """A function of scenario and run, for tests."""
+    assert replicate(small(), 2, workers=1, simulate=fake).ledgers.replications.tolist() == [0, 1]

@@ -8,7 +8,7 @@ import pytest
 from dcsim.ledger import Ledgers
 from dcsim.montecarlo import RunFolder, Shard, StoreError, replicate_many
 from dcsim.montecarlo.merge import MergeError, merge
-from dcsim.montecarlo.replicate import replicate
+from dcsim.montecarlo.runner import replicate
 from tests.unit.montecarlo_fakes import edit_manifest, fake, small
 
 N = 11

@@ -6,15 +6,13 @@ from itertools import islice
 import numpy as np
 import pytest
 
-from dcsim.batch import block_size
 from dcsim.ledger import Ledgers
 from dcsim.montecarlo import RunFolder, Sample, Shard, replicate_many
-from dcsim.montecarlo.engines import BLOCKS, task_size
-from dcsim.montecarlo.gathering import Gathering
+from dcsim.montecarlo.collector import Collector
+from dcsim.montecarlo.engines import TASK_S, Engine, seconds_a_run, task_size
 from dcsim.montecarlo.parquet_files import GROUP, in_order
-from dcsim.montecarlo.replicate import replicate
+from dcsim.montecarlo.runner import replicate
 from dcsim.montecarlo.tasks import Task, cut, in_flight
-from dcsim.scenario.plan import plan
 from tests.unit.montecarlo_fakes import fails, fake, small
 
 
@@ -48,11 +46,14 @@ def test_what_is_missing_is_cut_at_gaps_and_sizes():
 
 
 def test_every_worker_has_work():
-    """SimPy gets one replication at a time; batch as many as leave two tasks a worker, up to some blocks."""
-    assert task_size("simpy", small(), 10_000, 2) == 1
-    assert [task_size("batch", small(), each, 2) for each in (1, 8, 100, 10**6)] == [1, 2, 25, 256]
+    """SimPy gets one run at a time; compiled rules as many as leave two tasks a worker, of about a second at most."""
+    compiled = Engine("compiled")
+    assert task_size(Engine("simpy"), small(), 10_000, 2) == 1
+    assert [task_size(compiled, small(), each, 2) for each in (1, 8, 100, 10**6)] == [1, 2, 25, 256]
     busy = small(hazards=[{"component": "gpu", "mtbf": "3 h", "blast": 8}])
-    assert task_size("batch", busy, 10**6, 2) == BLOCKS * block_size(plan(busy)) < 256
+    size = task_size(compiled, busy, 10**6, 2)
+    assert 1 < size < 256
+    assert TASK_S / 2 < size * seconds_a_run(compiled, busy) <= TASK_S
 
 
 def test_no_more_are_asked_than_may_be_in_flight():
@@ -94,12 +95,12 @@ def test_none_waits_until_every_answer_is_dealt_with():
     assert dealt == [0, 1, 2, 3]
 
 
-# --- gathering --------------------------------------------------------------------------------------------------------
+# --- collector --------------------------------------------------------------------------------------------------------
 
 
 def test_gathered_replications_are_in_order():
     """Whatever the order in which they come, and whatever comes twice or too far, the columns are in order."""
-    gathered = Gathering()
+    gathered = Collector()
     gathered.reserve(6)
     assert gathered.ledgers(6) is None
     assert gathered.add(fakes([4, 5])).replications.tolist() == [4, 5]
@@ -119,7 +120,7 @@ def test_gathered_replications_are_in_order():
 
 def test_a_shard_gathers_its_own():
     """A shard has room for every n-th replication only."""
-    gathered = Gathering(Shard(2, 3))
+    gathered = Collector(Shard(2, 3))
     gathered.reserve(8)
     assert gathered.missing(8).tolist() == [1, 4, 7]
     assert gathered.add(fakes(range(5))).replications.tolist() == [1, 4]

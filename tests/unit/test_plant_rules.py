@@ -2,7 +2,7 @@
 
 import pytest
 
-from dcsim.decide.ladder import ladder
+from dcsim.decide.ablation import ablation_steps
 from dcsim.scenario import ScenarioError, load, unused_keys
 
 SITE = "[cluster.topology.power.site]\nfeeds = 2\nfeed = '4 MW'\n"
@@ -95,16 +95,16 @@ def test_keys_that_nothing_reads(tmp_path):
 
 
 def test_the_bridge_takes_the_plant_back(tmp_path):
-    """Each of its parts that a scenario has is a rung; what fails alone and strikes nobody goes with it."""
+    """Each of its parts that a scenario has is a step; what fails alone and strikes nobody goes with it."""
     node = '[[hazards]]\ncomponent = "node"\nmtbf = "1e5 h"\n'
     phase = f'{node}[[energisation]]\nname = "x"\nracks = 2\ndate = "1 mo"'
     storage = 'comm = "10 %"\nstorage = { state = "1 TiB", load = "1 min" }'
-    rungs = {rung.name: rung for rung in ladder(loaded(tmp_path, topology=SITE, more=phase, job=storage))}
-    assert [name for name in ("fabric", "storage", "power", "energisation") if name in rungs] == [
+    steps = {step.name: step for step in ablation_steps(loaded(tmp_path, topology=SITE, more=phase, job=storage))}
+    assert [name for name in ("fabric", "storage", "power", "energisation") if name in steps] == [
         "fabric",
         "storage",
         "power",
         "energisation",
     ]
     plain = loaded(tmp_path, component="node")
-    assert not {"fabric", "storage", "power", "energisation"} & {rung.name for rung in ladder(plain)}
+    assert not {"fabric", "storage", "power", "energisation"} & {step.name for step in ablation_steps(plain)}

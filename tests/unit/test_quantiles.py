@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from dcsim.montecarlo import summarise
-from dcsim.montecarlo.quantiles import interval, least, rank
+from dcsim.montecarlo.statistics import interval, least, rank
 
 
 def binomial(n, q, most):

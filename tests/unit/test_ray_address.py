@@ -5,7 +5,7 @@ import socket
 import pytest
 
 from dcsim import load
-from dcsim.montecarlo import on_ray, replicate_many
+from dcsim.montecarlo import ray_executor, replicate_many
 
 pytest.importorskip("ray", reason="the ray extra is not installed")
 
@@ -13,7 +13,7 @@ pytest.importorskip("ray", reason="the ray extra is not installed")
 def refused(address, monkeypatch):
     """What is said of an address that cannot be used."""
     monkeypatch.setenv("RAY_ADDRESS", address)
-    with pytest.raises(on_ray.ClusterError) as found, on_ray.cluster(2):
+    with pytest.raises(ray_executor.ClusterError) as found, ray_executor.cluster(2):
         raise AssertionError("connected")
     return str(found.value)
 

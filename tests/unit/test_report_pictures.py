@@ -10,17 +10,17 @@ from hypothesis import strategies as st
 
 from dcsim import load
 from dcsim.decide.comparison import Pair
-from dcsim.decide.dossier import Dossier
-from dcsim.decide.played import HELD
+from dcsim.decide.log_analysis import HELD
+from dcsim.decide.report_data import ReportData, story
 from dcsim.ledger import STATES
-from dcsim.montecarlo.engines import BATCH
+from dcsim.montecarlo import Engine
 from dcsim.montecarlo.manifest import Manifest
 from dcsim.report.charts import COLOURS, THEME, _short, svg
 from dcsim.report.document import WORDS, Areas, Bars, Histograms, Picture, Stacks, Waterfall
+from dcsim.report.full_report import document
 from dcsim.report.page import Table
-from dcsim.report.scatter import sure
 from dcsim.report.sections import first_picture, why
-from dcsim.report.whole import document
+from dcsim.report.uncertainty import sure
 from tests.unit.results import lost
 
 NOTHING = Table("", (), ())
@@ -141,15 +141,15 @@ def test_a_waterfall_ends_where_the_simulation_does() -> None:
     assert all(abs(step) >= 0.005 for _, step in chart.steps)
 
 
-def dossier(*runs) -> Dossier:
-    """A dossier of runs that were never played."""
+def run_data(*runs) -> ReportData:
+    """A run_data of runs that were made up."""
     from itertools import combinations
 
     manifest = Manifest.model_validate(
         {
             "scenario_sha256": "0" * 64,
             "seed": 1,
-            **BATCH.to_json(),
+            **Engine("compiled").to_json(),
             "replications": {"wanted": 2, "finished": 2},
             "python": "3.11.7",
             "numpy": "2.0",
@@ -157,7 +157,7 @@ def dossier(*runs) -> Dossier:
         }
     )
     pairs = tuple(Pair(a, b) for a, b in combinations(runs, 2))
-    return Dossier(tuple(runs), pairs, (), (), tuple(manifest for _ in runs))
+    return ReportData(tuple(runs), pairs, (), tuple(story(run) for run in runs), tuple(manifest for _ in runs))
 
 
 def test_cards_say_by_how_much() -> None:
@@ -165,14 +165,14 @@ def test_cards_say_by_how_much() -> None:
     gold = load("pretrain-5184/gold")
     dear = gold.model_copy(update={"name": "Dear", "tco": gold.tco.model_copy(update={"gpu_hour": 8.0})})
     cheap, other = lost(gold, 0.1, 0.11), lost(dear, 0.1, 0.11)
-    cards = document(dossier(cheap, other)).cards
+    cards = document(run_data(cheap, other)).cards
     assert [card.best for card in cards] == ["cheapest", ""]
     assert cards[0].notes[0] == "paid 541.9 million USD over 36 months"
     assert re.fullmatch(r"\d\d % more", cards[1].notes[0])
     twin = lost(gold.model_copy(update={"name": "Twin"}), 0.1, 0.111)
-    assert [card.best for card in document(dossier(cheap, twin)).cards] == ["the same", "the same"]
+    assert [card.best for card in document(run_data(cheap, twin)).cards] == ["the same", "the same"]
     free = [run.scenario.model_copy(update={"tco": None}) for run in (cheap, other)]
-    cards = document(dossier(lost(free[0], 0.2, 0.21), lost(free[1], 0.1, 0.11))).cards
+    cards = document(run_data(lost(free[0], 0.2, 0.21), lost(free[1], 0.1, 0.11))).cards
     assert [(card.best, card.unit) for card in cards] == [
         ("", "% of GPU-hours lost"),
         ("least lost", "% of GPU-hours lost"),
@@ -182,5 +182,5 @@ def test_cards_say_by_how_much() -> None:
 def test_runs_of_one_name_are_told_apart() -> None:
     """By number, in every picture and table."""
     gold = load("pretrain-5184/gold")
-    found = document(dossier(lost(gold, 0.1, 0.11), lost(gold, 0.3, 0.31)))
+    found = document(run_data(lost(gold, 0.1, 0.11), lost(gold, 0.3, 0.31)))
     assert [card.label for card in found.cards] == ["Gold-tier (1)", "Gold-tier (2)"]

@@ -13,7 +13,7 @@ import pytest
 from dcsim.ledger import Ledgers
 from dcsim.montecarlo import RunFolder, Sample, StoreError
 from dcsim.montecarlo.manifest import BACKUP, MANIFEST
-from dcsim.montecarlo.replicate import replicate
+from dcsim.montecarlo.runner import replicate
 from tests.unit.montecarlo_fakes import edit_manifest, fake, small
 
 
@@ -59,7 +59,7 @@ def test_a_finished_run_is_four_files(tmp_path):
     assert table.equals(sample.to_arrow())
     assert table.schema.field("useful_gpu_ms").metadata[b"unit"] == b"GPU-ms"
     manifest = json.loads((store.folder / MANIFEST).read_text())
-    assert manifest["schema"] == 4
+    assert manifest["schema"] == 5
     assert manifest["scenario_sha256"] == store.sha256
     assert manifest["seed"] == 3
     assert manifest["replications"] == {"wanted": 3, "finished": 3}
@@ -249,7 +249,7 @@ import resource, signal, sys
 from pathlib import Path
 from dcsim.ledger import Ledgers
 from dcsim.montecarlo import RunFolder, StoreError
-from dcsim.montecarlo.replicate import replicate
+from dcsim.montecarlo.runner import replicate
 from tests.unit.montecarlo_fakes import fake, small
 
 def limited(scenario, replication):
@@ -296,7 +296,7 @@ import sys
 from pathlib import Path
 from dcsim.ledger import Ledgers
 from dcsim.montecarlo import RunFolder
-from dcsim.montecarlo.replicate import replicate
+from dcsim.montecarlo.runner import replicate
 from tests.unit.montecarlo_fakes import slow, small
 
 replicate(small(), 60, workers=2, store=RunFolder(Path(sys.argv[1]), small()), simulate=slow)

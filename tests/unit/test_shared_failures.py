@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from dcsim.decide.comparison import _notes
-from dcsim.decide.shared_failures import same_failures, shared
+from dcsim.decide.comparison import _notes, same_failures, shared
 from dcsim.scenario import load
 from dcsim.scenario.plan import plan
 

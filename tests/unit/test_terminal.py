@@ -7,8 +7,8 @@ import pytest
 from rich.cells import cell_len
 
 from dcsim.cli.options import ProgressLine
-from dcsim.montecarlo import Running, Sample, choose_all, deviations, estimated_loss, replicate_many, summarise
-from dcsim.montecarlo.looking import Looking, half_width_so_far
+from dcsim.montecarlo import Running, Sample, deviations, estimated_loss, replicate_many, summarise
+from dcsim.montecarlo.sequential_stopping import StoppingRule, half_width_so_far
 from dcsim.report.alignment import pieces
 from dcsim.report.page import Page, Row, Table
 from dcsim.report.terminal import show
@@ -171,10 +171,9 @@ def test_progress_tells_the_interval_of_what_was_asked_for():
 def test_progress_of_a_precision_has_the_half_width_of_its_looks(case):
     """With --precision it is the controlled one, which ends the run; with uncertain inputs that of whole pairs."""
     scenario = load(case, horizon="2 mo")
-    looking, seen = Looking([scenario], "0.0001 pp", 256), []
-    engines = choose_all([scenario], "auto")
+    looking, seen = StoppingRule([scenario], "0.0001 pp", 256), []
     (sample,) = replicate_many(
-        [(scenario, None)], looking.first, workers=1, engines=engines, more=looking.more,
+        [(scenario, None)], looking.first, workers=1, more=looking.more,
         progress=lambda done, total, running: seen.append((done, running.half_width)),
     )  # fmt: skip
     first = looking.looks[0]

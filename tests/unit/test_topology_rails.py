@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dcsim.fabric import access_share
+from dcsim.plant import PlantState
 from dcsim.plant.outage import outage
-from dcsim.topology import Topology, TopologyError, load_description
+from dcsim.topology import Topology, TopologyDescription, TopologyError, load_description
 from dcsim.topology.build import build
 from dcsim.topology.imported import read_tree, to_toml
 from dcsim.topology.lingjun import read_lingjun
@@ -52,13 +52,15 @@ def shares(topology: Topology, *paths: str) -> dict[str, float]:
 # --- rails --------------------------------------------------------------------------------------------------------
 
 
-def test_access_share_by_hand() -> None:
+@pytest.mark.parametrize(("reroute", "left"), [(False, [0.0, 0.0]), (True, [0.5, 0.25])])
+def test_access_share_by_hand(reroute: bool, left: list[float]) -> None:
     """Of 4 NICs on 2 rails, rail 0 dead: the worst NIC has 0, the mean is 2 of 4; one more link dead leaves 1 of 4."""
-    leaves = np.array([[[0.0], [1.0]]])
-    links = np.ones((2, 4, 1))
-    links[1, 3, 0] = 0.0
-    assert access_share(links, leaves, 2).tolist() == [0.0, 0.0]
-    assert access_share(links, leaves, 2, reroute=True).tolist() == [0.5, 0.25]
+    tables = {"name": "t", "description": "", "node": {"gpus": 4}, "rack": {"nodes": 2}, "nvlink": {"domain": "node"}}
+    fabric = {"nics": 4, "port": "400 Gb/s", "rails": 2, "reroute": reroute, "leaf": {"nodes": 2}}
+    state = PlantState(build(TopologyDescription.model_validate({**tables, "fabric": fabric}), 8))
+    state.lose("leaf", 0)
+    state.lose("access-link", 7)
+    assert state.access.tolist() == left
 
 
 def test_nodes_under_two_leaves_are_on_two_rails(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from dcsim import __version__
-from dcsim.engine import EventLog, simulate
+from dcsim.engine import EventLog, simulate_with_log
 from dcsim.recovery.timetable import Tier
 from dcsim.report import trace as traces
 from dcsim.report.trace import TraceError, bounds_of, nodes_of, trace_json, window_of
@@ -41,9 +41,7 @@ def scenario(**changes: Any) -> Scenario:
 
 def log_of(found: Scenario) -> EventLog:
     """The log of its first replication."""
-    log = EventLog()
-    simulate(found, 0, log)
-    return log
+    return simulate_with_log(found, 0)[1]
 
 
 def trace_of(found: Scenario, window: str = ":", nodes: str = "") -> Trace:
