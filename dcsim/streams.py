@@ -41,6 +41,25 @@ def _key(name: str) -> int:
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "little")
 
 
+def entropy(seed: int, owner: str, purpose: Purpose) -> tuple[list[int], list[int]]:
+    """Return the words of 32 bits that SeedSequence takes for a stream: those before a replication's number, and after.
+
+    The number itself, below 2^32, is one word.
+    """
+    name, *number = (purpose,) if isinstance(purpose, str) else purpose
+    assert isinstance(name, str)
+    before = _words(seed)
+    before += [0] * (4 - len(before))
+    return before, [word for each in (_key(owner), PURPOSES[name], *number) for word in _words(each)]
+
+
+def _words(value: int) -> list[int]:
+    words = [value % 2**32]
+    while value := value // 2**32:
+        words.append(value % 2**32)
+    return words
+
+
 def generator(seed: int, replication: int, owner: str, purpose: Purpose) -> np.random.Generator:
     """Return the generator of one stream of a hazard or a job's instance; SFC64 because it is numpy's fastest."""
     name, *number = (purpose,) if isinstance(purpose, str) else purpose

@@ -2,7 +2,7 @@
 
 Installs the locked versions with hashes by the pip that comes with Python, and removes that pip again. Puts the
 checkout on the path (so that its code, scenarios and topologies are what runs: nothing is copied), compiles the
-bytecode and the batch engine, and writes the stamp last. Two first calls wait for one another.
+bytecode and the rules, and writes the stamp last. Two first calls wait for one another.
 """
 
 import fcntl
@@ -72,7 +72,7 @@ def build(level: str, target: Path, lock: int) -> None:
     (site / "dcsim-checkout.pth").write_text(os.path.relpath(ROOT, site) + "\n")
     # Some packages ship files for other Pythons, which do not compile here: no reason to stop.
     call("compileall", "-qq", "-j", "0", site, ROOT / "dcsim", check=False)
-    ahead = "from dcsim.engine.compiled_clock import compile_ahead; compile_ahead()"
+    ahead = "from dcsim.engine.machine_code import compile_ahead; compile_ahead()"
     subprocess.run([python, "-I", "-c", ahead], check=False, stdin=subprocess.DEVNULL, pass_fds=(lock,))
     half = target / "stamp.half"
     half.write_text("".join(map(stamp_line, LOCKS if level == "dev" else [level])))

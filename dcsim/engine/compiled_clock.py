@@ -4,22 +4,25 @@ Without numba, or with NUMBA_DISABLE_JIT=1, the same functions run as plain Pyth
 """
 
 import ctypes
-import os
-from collections.abc import Callable, Sequence
-from functools import cache, partial
-from importlib.util import find_spec
+from collections.abc import Collection, Sequence
 
-import numpy as np
-
+from dcsim.engine.compiled_draws import proven_laws
+from dcsim.engine.compiled_rules import VARIANTS
+from dcsim.engine.machine_code import is_compiled, machine_code
 from dcsim.ledger import Accounts, Ledgers
 from dcsim.program.event_log import EventLog
 from dcsim.program.plain_world import PlainWorld
 from dcsim.program.program import LEDGER, Program, Runs
-from dcsim.program.records import DOORS, World
+from dcsim.program.records import ANSWERS, World
+from dcsim.program.simple import is_counted
 from dcsim.rules import happenings
 from dcsim.scenario import Scenario
 
 ANSWER = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64)
+
+
+AT_A_TIME = 100_000
+"""Failures in one call of machine code (assumed): some 10 ms, so that an interrupt is noticed."""
 
 
 def simulate_many(scenario: Scenario, numbers: Sequence[int], monthly: bool = True) -> Ledgers:
@@ -42,16 +45,43 @@ def simulate_with_log(scenario: Scenario, number: int, places: bool = True) -> t
     return runs.ledgers().verified(scenario.capacity_gpu_ms).account(0), runs.log()
 
 
-def play(program: Program, numbers: Sequence[int], compiled: bool, logs: int = 0) -> Runs:
-    """Play runs of a program, with compiled rules or with the rules as they are; ``logs``: as in ``Runs``."""
+def play(
+    program: Program,
+    numbers: Sequence[int],
+    compiled: bool,
+    logs: int = 0,
+    variant: str | None = None,
+    laws: Collection[int] | None = None,
+) -> Runs:
+    """Play runs of a program, with compiled rules or with the rules as they are; ``logs``: as in ``Runs``.
+
+    ``variant``: of the machine code, None: what suits the program; ``laws``: that rules may draw by themselves, None:
+    those that are numpy's on this machine.
+    """
     world = World() if compiled else PlainWorld()
-    runs = Runs(program, list(numbers), world, logs)
+    if laws is None:
+        laws = proven_laws() if compiled else ()
+    runs = Runs(program, list(numbers), world, logs, laws)
+    if not compiled:
+        for row in range(len(numbers)):
+            runs.begin(row)
+            play_plainly(world, runs)
+        return runs
+    if variant is None:
+        variant = VARIANTS[is_counted(program.tables) and not logs]
     answer = ANSWER(lambda _, what, about, value: runs.answer(what, about, value))
-    run = prepared(world, answer) if compiled else partial(play_plainly, world, runs)
-    for row in range(len(numbers)):
-        runs.begin(row)
-        run()
+    world.addresses[ANSWERS] = ctypes.cast(answer, ctypes.c_void_p).value or 0
+    machine, one = machine_code(variant), world.tables["one"]
+    step = max(1, int(AT_A_TIME // max(1.0, program.plan.expected_drawn))) if runs.need_nobody else 1
+    for row in range(0, len(numbers), step):
+        if runs.need_nobody:
+            one["run"], one["last_run"] = row, min(row + step, len(numbers))
+            machine.functions["run_many"](world.addresses.ctypes.data)
+        else:
+            runs.begin(row)
+            machine.functions["run"](world.addresses.ctypes.data)
         runs.check()
+        assert not machine.broken.value, "a rule has changed what the machine code took for fixed"
     return runs
 
 
@@ -64,31 +94,3 @@ def play_plainly(world: World, runs: Runs) -> None:
     world.give(*LEDGER)
     if runs.logs:
         world.give("log")
-
-
-def compile_ahead() -> None:
-    """Compile the rules now, or load them, so that no run has to wait for it; nothing if numba is missing."""
-    if is_compiled():
-        machine_code()
-
-
-def is_compiled() -> bool:
-    """Whether numba is there and wanted."""
-    return os.environ.get("NUMBA_DISABLE_JIT", "0") in ("", "0") and find_spec("numba") is not None
-
-
-def prepared(world: World, answer: "ctypes._FuncPointer") -> Callable[[], object]:
-    """Tell a world where its rules and answers are; return what plays one run in it."""
-    addresses, run = machine_code()
-    world.addresses[DOORS - 1] = ctypes.cast(answer, ctypes.c_void_p).value or 0
-    world.addresses[DOORS : DOORS + len(addresses)] = addresses
-    return lambda: run(world.addresses.ctypes.data)
-
-
-@cache
-def machine_code() -> tuple["np.ndarray[tuple[int], np.dtype[np.int64]]", Callable[[int], None]]:
-    """Return the addresses of all doors, and the C function that plays a run."""
-    from dcsim.engine.compiled_rules import compiled_doors, run_function
-
-    found, _ = compiled_doors()
-    return np.array(list(found.values()), dtype=np.int64), run_function(found["run"])

@@ -1,143 +1,184 @@
-"""The rules as machine code: which of them are compiled by themselves, and where the code is kept."""
+"""The rules as machine code: each is compiled by itself, then all are put together and optimised as one program.
 
-import ctypes
+numba would compile whatever a function calls once more into it, transitively. Here it translates each rule once, with
+calls by name; LLVM puts them together and decides what becomes a part of its callers. What comes out is object code
+that needs numba no more (``dcsim.engine.machine_code`` keeps and loads it).
+"""
+
 import dis
-import hashlib
-import inspect
-import os
-import platform
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from functools import cache
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from graphlib import TopologicalSorter
-from importlib.metadata import version
-from pathlib import Path
+from inspect import getmodule
 from types import FunctionType, ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
-from dcsim.program import records
+from dcsim.rules import draws
 from dcsim.rules.rule import RULES
 
-MOST_INSTRUCTIONS = 300
-"""Of Python's, in a rule and what is compiled into it (measured: 1,500 take twice as long to compile, for runs
-that are a seventh quicker)."""
+EXPORTS = ("run", "run_many", "sample")
+"""Rules that are called from Python, with the address of a world's addresses."""
 
 
-@cache
-def compiled_doors() -> tuple[dict[str, int], list[Any]]:
-    """Return the address of every door (see ``doors``), in their order, and what keeps the machine code alive.
+SPECIAL = ("ask", "reset", "wrapped")
+"""Rules that have another body when they are compiled (``compiled_world``)."""
+VARIANTS = ("general", "counted")
 
-    The first call of a process loads the machine code, or compiles it and keeps it for the next one.
+
+class ObjectCode(NamedTuple):
+    """What a compiler makes of the rules. ``needs``: names of functions that the process must have, as ``exp``."""
+
+    content: bytes
+    needs: list[str]
+
+
+def compile_rules() -> dict[str, ObjectCode]:
+    """Compile all rules for this processor (some ten seconds): "general" for every program, "counted" for simple ones.
+
+    Programs are counted by ``dcsim.program.simple.is_counted``.
     """
-    from numba import cfunc, njit
+    from llvmlite import binding, ir  # type: ignore[import-untyped]
+    from numba.core import compiler, registry
+    from numba.core.compiler_lock import global_compiler_lock
 
-    from dcsim.engine.compiled_world import compiled_world
+    from dcsim.engine.compiled_world import BROKEN, compiled_world, symbol
 
-    how, through, world = options(), doors(), compiled_world()
-    called: dict[str, Any] = {"ask": world.ask}
-    found: dict[str, Any] = {}
-    spaces = {module.__name__: dict(module.__dict__) for module in modules()}
-    with cache_folder() as folder:
-        marker = None if folder is None else folder / f"complete-{version('numba')}-{platform.machine()}"
-        kept = marker is not None and marker.exists()
+    with global_compiler_lock:
+        world, codegen = compiled_world(), code_generator()
+        typing = registry.cpu_target.typing_context
+        target = registry.cpu_target.target_context.subtarget(_internal_codegen=codegen, aot_mode=True)
+        typing.refresh()
+        target.refresh()
+        entries = ir.Module("entries")
+        entries.triple = binding.get_process_triple()
+        spaces = {module.__name__: dict(module.__dict__) for module in modules()}
+        with suppress(ImportError):  # without them no sample will be numpy's
+            spaces[draws.__name__].update(draws.ziggurat())
+        called, parts = dict(world.special), []
         for name in in_order():
             function = RULES[name]
-            space = spaces[function.__module__]
+            space, sign = spaces[function.__module__], world.signature(function)
             space.update({other: called[other] for other in called_by(function)})
             copy = FunctionType(function.__code__, space, name)
-            sign = world.signature(function)
-            if name in through:
-                found[name] = cfunc(sign, cache=folder is not None, **how)(copy)
-                called[name] = world.through(through.index(name), sign)
-            else:
-                called[name] = njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **how)(copy)
-                if not kept:  # for these types alone: numba would compile it once more for every constant
-                    called[name].compile(sign)
-                    called[name].disable_compile()
-        if marker is not None:
-            marker.touch()
-    return {name: found[name].address for name in through}, list(found.values())
+            done = compiler.compile_extra(typing, target, copy, sign.args, sign.return_type, flags(), {})
+            done.library.finalize()
+            parts.append(done.library._final_module)
+            _enter(entries, target, done.fndesc, sign, symbol(name))
+            called[name] = world.through(name, sign)
+        whole = binding.parse_assembly(str(entries))
+        for part in parts:
+            whole.link_in(part, preserve=True)
+        exported = {BROKEN, *(symbol(name) for name in EXPORTS)}
+        found = {}
+        for variant in VARIANTS:
+            columns = binding.parse_assembly(str(world.columns(variant == "counted")))
+            program = whole.clone()
+            program.link_in(columns)
+            _hide(program.functions, exported)
+            _hide(program.global_variables, exported)
+            content = optimised(program, codegen._tm)
+            found[variant] = ObjectCode(content, needed(program))
+        return found
 
 
-def run_function(address: int) -> Callable[[int], None]:
-    """Return the C function of the rule ``run``, which takes the address of a world's addresses; it holds no GIL."""
-    return ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p)(address)
+def optimised(program: Any, processor: Any) -> bytes:
+    """Return the object code of a program. Its loops are short: to make several turns at once would only cost.
 
-
-def options() -> dict[str, Any]:
-    """Return how rules are compiled."""
-    from numba import njit
-
-    how: dict[str, Any] = {"error_model": "numpy"}  # nothing is ever divided by zero
-    try:  # as all is allocated outside, nothing needs its references counted
-        njit(_nrt=False)(options)
-    except (KeyError, TypeError):
-        return how
-    return how | {"_nrt": False}
-
-
-@contextmanager
-def cache_folder() -> Iterator[Path | None]:
-    """Let numba keep machine code in the user's folder, under a hash of all rules; yield it, None if it cannot.
-
-    numba by itself keeps it beside the source, which may not be writable, and would not notice that a rule in another
-    file has changed.
+    Raises RuntimeError if it divides numbers of 128 bits, as no processor can: the functions for it may be missing.
     """
-    from numba import config
+    from llvmlite import binding
 
-    before = config.CACHE_DIR
-    base = before or os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    folder = Path(base) / "dcsim" / fingerprint()[:16]
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        writable = os.access(folder, os.W_OK)
-    except OSError:
-        writable = False
-    config.CACHE_DIR = str(folder) if writable else before
-    try:
-        yield folder if writable else None
-    finally:
-        config.CACHE_DIR = before
+    tuning = binding.create_pipeline_tuning_options(speed_level=3)
+    tuning.loop_vectorization = tuning.loop_interleaving = tuning.loop_unrolling = tuning.slp_vectorization = False
+    builder = binding.create_pass_builder(processor, tuning)
+    builder.getModulePassManager().run(program, builder)
+    content: bytes = processor.emit_object(program)
+    for name in (b"__udivti3", b"__umodti3", b"__divti3", b"__modti3"):
+        if name in content:
+            raise RuntimeError(f"machine code of the rules calls {name.decode()}")
+    return content
+
+
+def _enter(entries: Any, target: Any, described: Any, sign: Any, symbol: str) -> None:
+    """Define the function by which others call a rule: its arguments and its result, nothing else."""
+    from llvmlite import ir
+
+    convention = target.call_conv
+    kind = convention.get_function_type(described.restype, described.argtypes)
+    inner = ir.Function(entries, kind, described.llvm_func_name)
+    takes = [target.get_value_type(each) for each in sign.args]
+    entry = ir.Function(entries, ir.FunctionType(target.get_value_type(sign.return_type), takes), symbol)
+    builder = ir.IRBuilder(entry.append_basic_block())
+    _, result = convention.call_function(builder, inner, described.restype, described.argtypes, entry.args)
+    builder.ret(result)
+
+
+def _hide(values: Iterable[Any], exported: set[str]) -> None:
+    """Let nobody outside see a function or a variable, so that it may become a part of others, or vanish."""
+    for value in values:
+        if not value.is_declaration and value.name not in exported:
+            value.linkage = "internal"
+
+
+def needed(whole: Any) -> list[str]:
+    """Return the names of the functions that machine code calls and does not hold; LLVM's may become such calls."""
+    found = {function.name for function in whole.functions if function.is_declaration}
+    plain = {name for name in found if not name.startswith("llvm.")}
+    for called, names in MAY_CALL.items():
+        if any(name.startswith(f"llvm.{called}.") for name in found):
+            plain |= names
+    return sorted(plain)
+
+
+MAY_CALL = {
+    name: {name}
+    for name in ("exp", "log", "log1p", "pow", "rint", "floor", "ceil", "fabs", "sqrt", "memset", "memmove")
+} | {"memcpy": {"memcpy"}}
+"""LLVM's functions that a processor may not have as an instruction -> names in the C library."""
+
+
+def flags() -> Any:
+    """Return how rules are compiled: nothing is divided by zero, nothing is allocated, no Python is called."""
+    from numba.core import compiler
+
+    found = compiler.Flags()
+    found.error_model = "numpy"
+    found.nrt = False
+    found.no_compile = found.no_cpython_wrapper = found.no_cfunc_wrapper = True
+    return found
+
+
+def code_generator() -> Any:
+    """Return what makes LLVM's code: for this processor, and not optimised before all is together."""
+    from numba.core import codegen
+
+    class Part(codegen.AOTCodeLibrary):  # type: ignore[misc]
+        """One rule."""
+
+        def _optimize_functions(self, module: Any) -> None:
+            module.data_layout = self._codegen._data_layout
+
+        def _optimize_final_module(self) -> None:
+            """All are optimised together."""
+
+    class Parts(codegen.AOTCPUCodegen):  # type: ignore[misc]
+        """Makes rules."""
+
+        _library_class = Part
+
+        def _customize_tm_features(self) -> Any:
+            return self._get_host_cpu_features()
+
+    return Parts("dcsim", "host")
+
+
+# --- which rules ----------------------------------------------------------------------------------------------------
 
 
 def modules() -> list[ModuleType]:
     """Return the modules that hold rules, in order of their names."""
-    found = {inspect.getmodule(function) for function in RULES.values()}
+    found = {getmodule(function) for function in RULES.values()}
     return sorted((each for each in found if each is not None), key=lambda each: each.__name__)
-
-
-def fingerprint() -> str:
-    """Return a hash of the text of all rules and records, and of how they are compiled."""
-    from dcsim.engine import compiled_world
-
-    here = inspect.getmodule(fingerprint)
-    text = "".join(
-        inspect.getsource(module) for module in (*modules(), records, compiled_world, here) if module is not None
-    )
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-# --- doors ----------------------------------------------------------------------------------------------------------
-
-
-@cache
-def doors() -> list[str]:
-    """Return the rules that others call through their address, in the order of their addresses; ``run`` is the last.
-
-    numba compiles whatever a function calls once more into it. So a rule that is long, with all that it calls directly
-    or not, is compiled by itself; only what is short becomes a part of its callers.
-    """
-    found: list[str] = []
-    inside: dict[str, set[str]] = {}
-    length = {name: len(list(dis.get_instructions(function))) for name, function in RULES.items()}
-    for name in in_order():
-        inside[name] = {name}
-        for other in called_by(RULES[name]):
-            if other != "ask" and other not in found:
-                inside[name] |= inside[other]
-        if sum(length[each] for each in inside[name]) > MOST_INSTRUCTIONS or name == "run":
-            found.append(name)
-    return found
 
 
 def called_by(function: Callable[..., Any]) -> list[str]:
@@ -146,8 +187,7 @@ def called_by(function: Callable[..., Any]) -> list[str]:
     return [name for name in dict.fromkeys(names) if name in RULES]
 
 
-@cache
 def in_order() -> list[str]:
-    """Return the names of all rules but ``ask``, each after those that it calls; CycleError if two call each other."""
+    """Return the names of all rules but ``SPECIAL``, each after those that it calls; CycleError for a circle."""
     calls = {name: called_by(function) for name, function in RULES.items()}
-    return [name for name in TopologicalSorter(calls).static_order() if name != "ask"]
+    return [name for name in TopologicalSorter(calls).static_order() if name not in SPECIAL]

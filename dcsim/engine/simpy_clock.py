@@ -99,6 +99,7 @@ class SimPyRun(Views):
         self._rules.extend("push_age", self._wakes_ageing)
         self._rules.extend("new_repair", self._begins_repair)
         self._rules.extend("is_away_no_more", self._ends_repair)
+        self._rules.extend("give_back_repair", lambda _: lambda w, repair: None)  # who looks finds all of them
         self._begin()
 
     # --- playing ------------------------------------------------------------------------------------------------------
@@ -201,9 +202,7 @@ class SimPyRun(Views):
     def _begin(self) -> None:
         """Start the processes of failures and of maintenance; all others begin when something is due for them."""
         world, hazards, horizon = self.world, self.scenario.hazards, self.scenario.horizon
-        known: list[list[int]] = [[] for _ in hazards]
-        for failure in world.known[: world.one.last_known]:
-            known[failure.hazard].append(failure.time)
+        known = [[each.time for each in world.known[row.next_known : row.end_known]] for row in world.hazards]
         self._ageing = [Box(self.env) for _ in hazards]
         for number, hazard in enumerate(hazards):
             if hazard.ages:

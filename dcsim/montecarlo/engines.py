@@ -46,7 +46,7 @@ SIMPY = Engine("simpy", (ASKED_FOR,))
 
 def choose(wanted: WantedEngine = "auto", monthly: bool = True) -> Engine:
     """Return the engine: with "auto" compiled rules, without numba the same as plain Python."""
-    from dcsim.engine.compiled_clock import is_compiled
+    from dcsim.engine.machine_code import is_compiled
 
     if wanted == "simpy":
         return Engine("simpy", (ASKED_FOR,), monthly)

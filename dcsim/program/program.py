@@ -1,53 +1,28 @@
 """A scenario made ready once, and the tables of one of its runs with who answers what the rules ask."""
 
 import math
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
 
 from dcsim.hazards import Draws
 from dcsim.ledger import CAUSES, STATES, Ledgers
-from dcsim.plant.tables import CHANGING_PLANT
 from dcsim.program import records
+from dcsim.program.draws import laws_needed
 from dcsim.program.energisation import Energisation
 from dcsim.program.event_log import EventLog
+from dcsim.program.levels import levels_of
 from dcsim.program.place_tables import count_sold_out, index_places
-from dcsim.program.records import BLOCK, NAMES, NONE, Tables, World
+from dcsim.program.records import BLOCK, CHANGING, NAMES, NONE, TABLE, Tables, World
 from dcsim.program.tables import CHANCES_AT_A_TIME, tables_of
 from dcsim.scenario import Plan, Scenario
 from dcsim.scenario.plan import plan
 
 MOST_REPEATS = 1_000
 """Consecutive mishaps at most (assumed): a probability of 100 % would never end."""
-CHANGING = (
-    "one",
-    "gangs",
-    "hazards",
-    "components",
-    "crews",
-    "durable",
-    "booked",
-    "owner",
-    "holes",
-    "windows",
-    "first_life",
-    "by_month",
-    "weight_by_month",
-    "rest_by_month",
-    "kept_at",
-    "by_cause",
-    "domains",
-    "out_planned",
-    "available",
-    "transfers",
-    "phases",
-    "sends_at",
-    "lies_in",
-    "first_demand",
-    *CHANGING_PLANT,
-)
-"""Tables that every run begins anew."""
-LEDGER = ("ledger", "overhead", "counted", "counts", "month_ledger", "cause_ledger", "sold_ledger")
+LEDGER = ("ledger", "overhead", "counted", "counts", "month_ledger", "cause_ledger", "sold_ledger", "numbers")
+FAILURES = TABLE["failures"]
 
 
 class Program:
@@ -66,16 +41,28 @@ class Program:
 class Runs:
     """The world in which runs of a program are played, one after the other, and their ledgers.
 
-    ``logs``: 1: with the event log of the last of them, 2: and with who holds which places.
+    ``laws``: those that rules may draw by themselves, of ``dcsim.program.draws``. ``logs``: 1: with the event log of
+    the last of them, 2: and with who holds which places.
     """
 
-    def __init__(self, program: Program, numbers: list[int], world: World, logs: int = 0) -> None:
+    def __init__(
+        self, program: Program, numbers: list[int], world: World, logs: int = 0, laws: Collection[int] = ()
+    ) -> None:
         self.program, self.plan, self.numbers, self.world = program, program.plan, numbers, world
         self.logs = logs
+        self.drawn_here = [
+            needed is None or not needed <= set(laws) or max(numbers, default=0) >= 2**32
+            for needed in map(laws_needed, self.plan.scenario.hazards)
+        ]
         for name in NAMES:
-            if name not in LEDGER:
+            if name in CHANGING:
+                world.put_at_start(name, program.tables[name].copy())
+            elif name not in LEDGER:
                 world.put(name, program.tables[name].copy())
+        world.at_start["one"]["logs"] = logs
+        world.at_start["hazards"]["draws"] &= ~np.array(self.drawn_here, dtype=bool)
         rows, owners = len(numbers), len(self.plan.owners)
+        world.put("numbers", np.array(numbers, dtype=np.int64))
         world.put("ledger", np.zeros((rows * owners, len(STATES)), dtype=np.int64))
         world.put("overhead", np.zeros((rows * owners, len(CAUSES)), dtype=np.int64))
         world.put("counted", np.zeros(rows * owners, dtype=records.COUNTED))
@@ -88,55 +75,72 @@ class Runs:
         world.put("cause_ledger", np.zeros((rows * causes, len(STATES)), dtype=np.int64))
         self.error: BaseException | None = None
         self.energisation = Energisation(self.plan)
-        self.draws: list[Draws] = []
+        self._draws: list[Draws] | None = None
         self.chances: dict[int, np.random.Generator] = {}
-        self.outcomes = self.lives = self.row = 0
+        self.regions: dict[int, int] = {}
+        self.first_free = len(program.tables["outcomes"])
+        self.outcomes = self.lives = 0
+        self.of_run = NONE
+
+    @property
+    def need_nobody(self) -> bool:
+        """Whether rules set everything to t = 0 of a run by themselves."""
+        return not (any(self.drawn_here) or self.plan.scenario.energisation or self.world.at_start["one"]["clocks"][0])
 
     def begin(self, row: int) -> None:
-        """Set everything to t = 0 of a run, and draw its failures."""
-        world, at_start = self.world, self.program.tables
-        for name in CHANGING:
-            table = world.tables[name]
-            if table.shape != at_start[name].shape:
-                world.put(name, at_start[name].copy())
-            else:
-                np.copyto(table, at_start[name])
-        self.row = row
-        self.chances.clear()
-        self.outcomes = self.lives = 0
-        self.draws = self.plan.draws(self.numbers[row])
-        one, hazards = world.tables["one"], world.tables["hazards"]
-        one["run"], one["logs"] = row, self.logs
-        one["drawn"] = self.plan.drawn(self.draws)
-        count = several = 0
+        """Set everything to t = 0 of a run, and draw the failures that rules do not draw."""
+        world = self.world
+        world.reset()
+        world.tables["one"]["run"] = row
+        self._follow()
+        count, hazards = len(self.program.tables["known"]), world.tables["hazards"]
         for number, (hazard, draws) in enumerate(zip(self.plan.scenario.hazards, self.draws, strict=True)):
             if hazard.lemons is not None:
                 first = int(hazards[number]["first_component"])
                 world.tables["components"]["lemon"][first + draws.lemons] = 1
-            if not hazard.ages:
-                count, several = self._known(number, draws, hazard.placed, count), several + 1
-        if several > 1:
-            rows = world.tables["known"][:count]
-            rows[:] = rows[np.argsort(rows["time"], kind="stable")]
-        one["last_known"] = count
-        self.energisation.begin(world.tables, self.numbers[row])
-        if one["atom"][0]:
-            index_places(world.tables)
-        count_sold_out(world.tables)
+            if self.drawn_here[number] and not hazard.ages:
+                count = self._known(number, draws, hazard.placed, count)
+        if self.plan.scenario.energisation:
+            self.energisation.begin(world.tables, self.numbers[row])
+            if world.tables["one"]["atom"][0]:
+                index_places(world.tables)
+            count_sold_out(world.tables)
+
+    def _follow(self) -> None:
+        """Have the draws of the run that is played now."""
+        row = int(self.world.tables["one"]["run"][0])
+        if row != self.of_run:
+            self.of_run = row
+            self.chances.clear()
+            self.regions.clear()
+            self.outcomes, self.lives = self.first_free, 0
+            self._draws = None
+
+    @property
+    def draws(self) -> list[Draws]:
+        """What Python draws of the run that is played now, by hazard."""
+        if self._draws is None:
+            self._draws = self.plan.draws(self.numbers[self.of_run])
+        return self._draws
 
     def _known(self, number: int, draws: Draws, placed: bool, first: int) -> int:
         """Put the failures of a hazard that are known beforehand behind others, and draw what follows them."""
         failures = draws.failures
         count = len(failures.times)
         self._make_room("known", first + count)
-        rows = self.world.tables["known"][first : first + count]
-        rows["time"], rows["hazard"], rows["draw"] = failures.times, number, np.arange(count)
+        rows, line = self.world.tables["known"][first : first + count], self.world.tables["hazards"][number]
+        rows["time"] = failures.times
+        rows["outcome"] = self._more_outcomes(draws, count) + np.arange(count)
         if placed:
             rows["target"], rows["rank"] = failures.marks, failures.excess
         else:
             target = self.plan.gang_at(failures.marks)
             rows["target"], rows["rank"] = target, failures.marks - self.plan.slot_bounds[target]
-        self.world.tables["hazards"][number]["first_outcome"] = self._more_outcomes(draws, count)
+        line["next_known"], line["end_known"], line["more"] = first, first + count, 0
+        if count:
+            line["next_time"] = failures.times[0]
+        if self.plan.counted(draws.hazard):
+            self.world.tables["one"]["drawn"] += count
         return first + count
 
     # --- answers ------------------------------------------------------------------------------------------------------
@@ -157,18 +161,25 @@ class Runs:
 
     def answer_at_once(self, what: int, about: int, value: int) -> int:
         """Answer a rule; what goes wrong is raised here."""
+        self._follow()
         if what == records.MAKE_ROOM:
             self._make_room(NAMES[about], value)
+            if about == FAILURES:
+                self._make_room("own_times", len(self.world.tables["failures"]))
+        elif what == records.EXPONENTIALS:
+            units = self.world.tables["units"][:about]
+            np.exp(units, out=units)
+            self.world.show("units", 0, about)
         elif what == records.LIVES:
             self._more_lives(about, value)
         elif what == records.RESIDUAL:
             return int(self.draws[about].residual(np.array([value], dtype=np.int64))[0])
         elif what == records.OUTCOMES:
-            return self._more_outcomes(self.draws[about], BLOCK)
+            return self._next_outcomes(about)
         elif what == records.CHANCES:
             self._more_chances(about)
         elif what == records.LEVEL:
-            return int(self.plan.scenario.jobs[about].recovery.level(value // 2, bool(value % 2)))
+            return self._more_levels(about, value)
         return 0
 
     def _make_room(self, name: str, rows: int) -> None:
@@ -196,6 +207,28 @@ class Runs:
         self.world.show("stage_times", first, end)
         return first
 
+    def _next_outcomes(self, hazard: int) -> int:
+        """Draw the next outcomes of a hazard, in the place of those before, which are used; return the first row."""
+        if hazard not in self.regions:
+            self.regions[hazard] = self._more_outcomes(self.draws[hazard], BLOCK)
+        else:
+            end, self.outcomes = self.outcomes, self.regions[hazard]
+            self._more_outcomes(self.draws[hazard], BLOCK)
+            self.outcomes = end
+        return self.regions[hazard]
+
+    def _more_levels(self, job: int, value: int) -> int:
+        """Tabulate a strategy for more members struck (a gang that never runs is struck often); return what it says."""
+        tables, count = self.world.tables, 2 * (value // 2) + 2
+        first = len(tables["level_of"])
+        self.world.put(
+            "level_of", np.append(tables["level_of"], levels_of(self.plan.scenario.jobs[job].recovery, count))
+        )
+        tables["jobs"][job]["first_level"], tables["jobs"][job]["levels"] = first, count
+        self.world.show("level_of", first, len(tables["level_of"]))
+        self.world.show("jobs", job, job + 1)
+        return int(tables["level_of"][first + value])
+
     def _more_lives(self, hazard: int, row: int) -> None:
         lives = self.draws[hazard].lives(row)
         first, end = self.lives, self.lives + len(lives)
@@ -213,7 +246,7 @@ class Runs:
 
     def _more_chances(self, gang: int) -> None:
         if gang not in self.chances:
-            self.chances[gang] = self.plan.chances(self.numbers[self.row], self.plan.gangs[gang])
+            self.chances[gang] = self.plan.chances(self.numbers[self.of_run], self.plan.gangs[gang])
         recovery, line = self.plan.gangs[gang].recovery, self.world.tables["chances"][gang]
         drawn = self.chances[gang].random((CHANCES_AT_A_TIME, 3)).tolist()
         for number, (cover, bad, again) in enumerate(drawn):
@@ -225,7 +258,7 @@ class Runs:
 
     def log(self) -> EventLog:
         """Return the event log of the last run."""
-        rows = int(self.world.tables["counts"]["logged"][self.row])
+        rows = int(self.world.tables["counts"]["logged"][self.of_run])
         return EventLog(self.plan, self.world.tables["log"][:rows].copy())
 
     def ledgers(self) -> Ledgers:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dcsim.ledger import STATE
-from dcsim.plant.tables import PLANT_TABLES, PlantTables
+from dcsim.plant.tables import CHANGING_PLANT, PLANT_TABLES, PlantTables
 from dcsim.units import MS_PER_MONTH
 
 # --- words --------------------------------------------------------------------------------------------------------
@@ -55,6 +55,12 @@ REPAIRED, FINISHED, BACK, DRAINED, IDENTIFY, LEAVE, ADMIT, SERVICE, RELAPSE, PLA
 ) = range(18)
 """What a due event is about; ``due.what`` is the gang, the repair, the failure, the window, the phase."""
 
+FIXED, BY_EXPONENTIAL, BY_LOGNORMAL = range(3)
+"""Laws of a time that rules draw."""
+OF_GAPS, OF_MARKS, OF_DETECT, OF_REPAIR, OF_SILENT = range(5)
+STREAMS = 5
+"""Streams of a hazard, as ``dcsim.streams.PURPOSES`` has them."""
+
 BLOCK = 256
 """Outcomes drawn at a time for a hazard whose failures are not known beforehand (assumed)."""
 
@@ -65,7 +71,8 @@ BLOCK = 256
     OUTCOMES,  # of a hazard: the next ones
     CHANCES,  # of a gang: the next ones
     LEVEL,  # that a gang rolls back to, with so many members struck
-) = range(6)
+    EXPONENTIALS,  # powers of e: of so many of ``units``
+) = range(7)
 """What a rule may ask Python (``rule.ask``)."""
 
 ABSENT, WHOLE, DETECT, WAIT, DRAIN, DONE = range(6)
@@ -120,24 +127,25 @@ ONE = _record(
     "horizon spares free_slots gangs hazards jobs clocks atom atoms rack head_blocks "  # of the scenario
     "free free_since failures drawn faulty slowed "  # the pool; relapses to come; whether any gang is slow
     "waiting serving due number "  # gangs that wait; ms of the next service; due events; number of the next one
-    "known last_known window last_window "  # next failure and next window, and where they end
+    "next_failure next_hazard units window last_window "  # tick of the next known failure; next window
     "ages moving "  # sizes of `ages` and `moving`
-    "failed repairs parts away pieces free_piece segments free_segment drains absences first_absence last_absence "
-    "has_plant has_traffic has_storage node capped plant_changed phases run error "
+    "failed repairs parts free_failure free_repair free_part away pieces free_piece "
+    "segments free_segment drains absences first_absence last_absence "
+    "has_plant has_traffic has_storage node capped plant_changed phases run last_run error "
     "demands free_demand touching group sendings plans months logs logged about about_where about_failure "
     "now sold lets planned_out",
     "of_leaf of_pod",
 )
-"""Single numbers. ``failed``, ``repairs``, ``parts``, ...: rows in use of these tables; ``free_piece``,
-``free_segment``: first of those given back; ``atom``: GPUs of a place, 0: nothing has a place; ``rack``: places of a
+"""Single numbers. ``failed``, ``repairs``, ``parts``, ...: rows in use of these tables; ``free_failure``,
+``free_piece``, ...: first of those given back; ``atom``: GPUs of a place, 0: nothing has a place; ``rack``: places of a
 rack that holds spares, 0: none does; ``node``: places of a node; ``capped``: some power is
 short; ``of_leaf``, ``of_pod``: what a node asks of a leaf's
-uplinks, and a segment's uplinks of a pod's; ``run``: which of the runs; ``error``: Python could not answer;
-``free_demand``: first of the demands given back; ``touching``: size of it; ``group``: places of a group; ``sendings``:
-so many times has a gang begun to send; ``plans``: kinds of maintenance; ``months``: of the horizon, 0: they are not
-kept; ``logs``: 1: events, 2: places too; ``logged``: rows of the log; ``about_...``: what the log says of the time that
-is booked now; ``now``: the time [ms]; ``sold``: places of what is sold, 0: nothing is; ``lets``: how many of them may
-be out of service; ``planned_out``: what leaves service does so for maintenance."""
+uplinks, and a segment's uplinks of a pod's; ``run``, ``last_run``: which of the runs; ``error``: Python could not
+answer; ``free_demand``: first of the demands given back; ``touching``: size of it; ``group``: places of a group;
+``sendings``: so many times has a gang begun to send; ``plans``: kinds of maintenance; ``months``: of the horizon, 0:
+they are not kept; ``logs``: 1: events, 2: places too; ``logged``: rows of the log; ``about_...``: what the log says of
+the time that is booked now; ``now``: the time [ms]; ``sold``: places of what is sold, 0: nothing is; ``lets``: how many
+of them may be out of service; ``planned_out``: what leaves service does so for maintenance."""
 
 GANG = _record(
     "job gpus priority submit "
@@ -168,22 +176,30 @@ TIER = _record("every write drain restore level_every level_period level_most")
 HAZARD = _record(
     "effect blast size part placed serves running keeps_ppb remembers ages stages requalify returns_job "
     "lemons retire_after window replace cured_by_repair components first_component "
-    "first_outcome used drawn first_slow plain plant_kind",
-    "factor keeps",
+    "first_outcome used drawn first_slow plain plant_kind "
+    "draws more clock first_known rows_known next_known end_known next_time first_unit "
+    "detect_law detect_time repair_law repair_time",
+    "factor keeps gap marked detect_mean detect_sigma detect_shift repair_mean repair_sigma repair_shift silent",
 )
 """``size``, ``part``: places of a component and of what goes down with it; ``first_component``: row of its first
 component, NONE: they have no state; ``plain``: its failures may stand alone; ``first_slow``: a slow component;
-``plant_kind``, ``keeps``: of the plant's components that it takes, and the share that it leaves of one."""
+``plant_kind``, ``keeps``: of the plant's components that it takes, and the share that it leaves of one.
+``draws``: its failures are drawn by rules, a block of ``rows_known`` rows from ``first_known`` at a time; ``more``:
+another block may follow, of failures after ``clock``; ``next_known``, ``end_known``: of this one; ``next_time``: of its
+next failure, NEVER: none. ``*_law``: BY_...; ``*_shift``: subtracted from the logarithm of a lognormal time."""
 COMPONENT = _record("failed slow next_slow previous_slow lemon begin left life age row stopped strikes")
 """``slow``: its failure; ``begin``, ``left``: since when its clock runs, and the life left then."""
 AGE = _record("at hazard component")
-KNOWN = _record("time hazard target rank draw")
+KNOWN = _record("time target rank outcome")
+STREAM = _record("a b c d")
+"""The state of a stream of random numbers, SFC64."""
 OUTCOME = _record("detect wrong fixed")
 FAILURE = _record(
-    "hazard component outcome detect wrong fixed at rank gpus first_part parts placed first_place last_place "
-    "retired unfound clean gang next_clean next_faulty number"
+    "hazard component detect wrong fixed at rank gpus first_part parts placed first_place last_place "
+    "retired unfound clean gang next_clean next_faulty repairs over number"
 )
-"""A failure on its way. ``first_part``, ``parts``: whose GPUs it took; ``first_place``: of the places that it took;
+"""A failure on its way. ``repairs``: of its own that are under way; ``over``: what failed is back.
+``first_part``, ``parts``: whose GPUs it took; ``first_place``: of the places that it took;
 ``number``: in the order of onset."""
 PART = _record("gang gpus following")
 REPAIR = _record(
@@ -228,9 +244,10 @@ TABLES: dict[str, tuple[np.dtype[Any], int]] = {
     "repairs": (REPAIR, 1),
     "due": (DUE, 1),
     "ages": (AGE, 1),
-    "known": (KNOWN, 1),
+    "known": (KNOWN, 1),  # of each hazard by itself
     "outcomes": (OUTCOME, 1),
     "stage_times": (np.dtype(np.int64), 2),  # by outcome; NONE: the stage is not reached
+    "own_times": (np.dtype(np.int64), 2),  # the same by failure
     "lives": (np.dtype(np.int64), 1),
     "first_life": (np.dtype(np.int64), 2),  # by hazard and row
     "recent_strikes": (np.dtype(np.int64), 2),  # by component: the last times at which it failed
@@ -283,6 +300,12 @@ TABLES: dict[str, tuple[np.dtype[Any], int]] = {
     "lies_in": (np.dtype(np.int64), 2),  # by gang and GROUPS groups of places: bits; in no others does it have any
     "touching": (np.dtype(np.int64), 1),  # gangs that a change of traffic is about
     **PLANT_TABLES,
+    "numbers": (np.dtype(np.int64), 1),  # of the runs
+    "streams": (STREAM, 1),  # by hazard and purpose
+    "entropy": (np.dtype(np.int64), 2),  # by stream: words, place of the run's number among them, then these words
+    "pool": (np.dtype(np.int64), 1),  # of a SeedSequence
+    "seeds": (np.dtype(np.int64), 1),  # that come of it
+    "units": (np.dtype(np.float64), 1),  # numbers that Python is asked to work on
 }
 """Name -> record or number, and how many indices it has."""
 Tables = dict[str, NDArray[Any]]
@@ -290,25 +313,32 @@ Tables = dict[str, NDArray[Any]]
 NAMES = tuple(TABLES)
 TABLE = {name: number for number, name in enumerate(NAMES)}
 GROWING = frozenset(
-    ("failures", "parts", "repairs", "due", "ages", "outcomes", "stage_times", "lives", "first_life", "pieces")
-) | {"segments", "drains", "absences", "demands", "log"}
+    ("failures", "parts", "repairs", "due", "ages", "outcomes", "stage_times", "own_times", "lives", "first_life")
+) | {"pieces", "segments", "drains", "absences", "demands", "log", "level_of"}
 """Tables that may lie elsewhere after ``ask``; all others stay where they are while a run is played."""
-DOORS = 3 * len(NAMES) + 1
-"""Where the addresses of compiled rules begin, behind those of tables and of the function that answers."""
-MOST_DOORS = 256
+ANSWERS = 3 * len(NAMES)
+"""Where the address of the function that answers is, behind those of the tables."""
+CHANGING = (
+    *("one", "gangs", "hazards", "components", "crews", "durable", "booked", "owner", "holes", "windows"),
+    *("first_life", "free_in_block", "free_in_group", "by_month", "weight_by_month", "rest_by_month", "kept_at"),
+    *("by_cause", "domains", "out_planned", "available", "transfers", "phases", "sends_at", "lies_in", "first_demand"),
+    *CHANGING_PLANT,
+)
+"""Tables that every run begins anew; behind the address of the function come those of their copies at t = 0."""
 
 
 class World(PlantTables):
     """The tables of one run, by name, and who answers what the rules ask.
 
     ``addresses``: where each table lies, how many rows and columns it has; then the address of a C function that
-    answers, then those of compiled rules, int64. Compiled rules know a world by it, so tables are changed by ``put``
+    answers, then where copies at t = 0 lie, int64. Compiled rules know a world by it, so tables are changed by ``put``
     alone.
     """
 
     def __init__(self) -> None:
-        self.addresses: NDArray[np.int64] = np.zeros(DOORS + MOST_DOORS, dtype=np.int64)
+        self.addresses: NDArray[np.int64] = np.zeros(ANSWERS + 1 + len(CHANGING), dtype=np.int64)
         self.tables: dict[str, NDArray[Any]] = {}
+        self.at_start: dict[str, NDArray[Any]] = {}
         self.answer: Callable[[int, int, int], int] | None = None
 
     def put(self, name: str, table: NDArray[Any]) -> None:
@@ -321,6 +351,20 @@ class World(PlantTables):
         place = 3 * TABLE[name]
         columns = table.shape[1] if table.ndim == 2 else 1
         self.addresses[place : place + 3] = table.ctypes.data, table.shape[0], columns
+
+    def put_at_start(self, name: str, table: NDArray[Any]) -> None:
+        """Keep what ``reset`` copies; the table itself has the same shape then."""
+        self.at_start[name] = table
+        self.addresses[ANSWERS + 1 + CHANGING.index(name)] = table.ctypes.data
+        self.put(name, table.copy())
+
+    def reset(self) -> None:
+        """Set every table that a run changes to t = 0."""
+        for name, table in self.at_start.items():
+            if self.tables[name].shape != table.shape:
+                self.put(name, table.copy())
+            else:
+                np.copyto(self.tables[name], table)
 
     def show(self, name: str, low: int, high: int) -> None:
         """An answer has written to rows of a table, or made room for more."""

@@ -9,7 +9,9 @@ from dcsim.hazards import Hazard
 from dcsim.hazards.hazard import SERVED
 from dcsim.ledger import STATES
 from dcsim.program import records
-from dcsim.program.place_tables import atom_of, place_tables, sold_tables
+from dcsim.program.draws import add_draws
+from dcsim.program.levels import levels_of
+from dcsim.program.place_tables import atom_of, index_places, place_tables, sold_tables
 from dcsim.program.plant_tables import plant_of
 from dcsim.program.records import NEVER, NONE, PPB, TABLES, Tables
 from dcsim.scenario import Plan
@@ -41,9 +43,12 @@ def tables_of(plan: Plan, monthly: bool = True) -> Tables:
     _hazards(plan, atom, tables)
     place_tables(plan, atom, tables)
     sold_tables(plan, atom, tables)
+    add_draws(plan, tables)
     _maintenance(plan, atom, tables)
     if plan.has_plant:
         plant_of(plan, atom, tables)
+    if atom:
+        index_places(tables)
     for name, (dtype, indices) in TABLES.items():
         if name not in tables:
             shape: tuple[int, ...] = (ROOM, 1) if indices == 2 else (ROOM,)
@@ -73,6 +78,9 @@ def _one(plan: Plan, atom: int, monthly: bool, tables: Tables) -> None:
         "free": scenario.cluster.gpus - running,
         "serving": NONE,
         "away": NONE,
+        "free_failure": NONE,
+        "free_repair": NONE,
+        "free_part": NONE,
         "free_piece": NONE,
         "free_segment": NONE,
         "first_absence": NONE,
@@ -121,11 +129,9 @@ def _jobs(plan: Plan, tables: Tables) -> None:
     legal: list[NDArray[np.int64]] = []
     for number, job in enumerate(scenario.jobs):
         recovery, line = job.recovery, jobs[number]
-        struck = np.arange(2 * job.gpus + 2, dtype=np.int64)
-        answers = [recovery.level(struck, np.full(len(struck), uncovered)) for uncovered in (False, True)]
         line["first_level"] = sum(len(each) for each in levels)
-        line["levels"] = len(struck)
-        levels.append(np.stack([np.broadcast_to(each, struck.shape) for each in answers], axis=1).ravel())
+        line["levels"] = 2 * job.gpus + 2
+        levels.append(levels_of(recovery, int(line["levels"])))
         line["first_legal"] = NONE
         if recovery.runs_small:
             line["first_legal"] = sum(len(each) for each in legal)
@@ -201,7 +207,7 @@ def _hazards(plan: Plan, atom: int, tables: Tables) -> None:
     hazards = tables["hazards"] = np.zeros(count, dtype=records.HAZARD)
     most = max(len(hazard.stages) for hazard in scenario.hazards)
     tables["stage_crews"] = np.full((count, most), NONE, dtype=np.int64)
-    tables["stage_times"] = np.zeros((ROOM, most), dtype=np.int64)
+    tables["stage_times"], tables["own_times"] = (np.zeros((ROOM, most), dtype=np.int64) for _ in range(2))
     tables["first_life"] = np.full((count, 4), NONE, dtype=np.int64)
     named: dict[str | tuple[int, int], int] = {}  # crews without a name are one hazard's own
     sizes: list[int] = []

@@ -23,7 +23,7 @@ leave detection, what asks for a crew, service of waiting gangs, relapses, windo
 (docs/model.md, "Ties"). Within a tick what was pushed first comes first. An entry that has become void is not taken
 out: the rule that it calls finds that out (a gang that finishes at another time, a transfer of an earlier turn).
 Failures that are known beforehand, failures of ageing components and windows have lists of their own, ordered by time,
-hazard and draw or component. ``happenings.happen`` is the table from kinds to rules.
+hazard and component. ``happenings.happen`` is the table from kinds to rules.
 
 **Clocks.** Whoever owns the loop takes the next entry and calls ``happen``. The compiled clock
 (``dcsim.engine.compiled_clock``) calls ``happenings.run``, compiled by numba, for one run after the other. Without
@@ -40,6 +40,9 @@ from, and from when to when: a ledger by month or by hazard is a change of that 
 **Compiling.** Rules are restricted to what numba compiles without Python: numbers, records, loops, ``min`` and
 ``max``, no recursion, annotated with ``World``, ``int``, ``float`` and ``bool``. Fractions are added up in loops:
 ``sum`` rounds otherwise from Python 3.12 on. Whole numbers are int64: products of
-GPU-ms and parts per billion are split (``work.times_speed``). No rule draws a random number. Long rules are compiled by
-themselves and called through an address (``dcsim.engine.compiled_rules.doors``), short ones become parts of callers.
+GPU-ms and parts per billion are split (``work.times_speed``). Each rule is translated by itself, and all are optimised
+together, once for every program and once for those of which much is known (``dcsim.engine.compiled_rules``).
+
+**Random numbers.** ``draws`` alone makes some, numpy's bit for bit where that is proven on the machine at hand
+(``dcsim.engine.compiled_draws``). All others are asked for.
 """

@@ -4,22 +4,21 @@ They are most of all failures of a large cluster with spares. The same rules app
 no entry of ``due`` and no record is needed for what nobody else will see.
 """
 
-from dcsim.program.records import DETECT, IN_DETECT, IN_REPAIR, NONE, WHOLE, World
+from dcsim.program.records import DETECT, IN_DETECT, IN_REPAIR, NONE, TICKS, WHOLE, World
 from dcsim.rules.booking import book, change_free
 from dcsim.rules.gangs import resume, strike_gang
 from dcsim.rules.rule import rule
 
 
 @rule
-def stands_alone(w: World, hazard: int, target: int, rank: int, now: int, draw: int) -> bool:
+def stands_alone(w: World, hazard: int, target: int, rank: int, now: int, outcome: int) -> bool:
     """Settle a failure of a slot that stands alone; return False, and change nothing, if it does not."""
     h, one = w.hazards[hazard], w.one
     if not h.plain or one.logs or one.due or one.free != one.free_slots:
         return False
-    outcome = h.first_outcome + draw
     found = now + w.outcomes[outcome].detect
     back = found + w.stage_times[outcome, 0]
-    if back >= one.horizon or (one.known < one.last_known and back > w.known[one.known].time):
+    if back >= one.horizon or TICKS * back > one.next_failure:  # that is the next one's
         return False
     first = rank - rank % h.blast
     if target == one.gangs:

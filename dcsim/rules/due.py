@@ -1,6 +1,6 @@
 """What is due: a heap by tick, and what was put on it first comes first."""
 
-from dcsim.program.records import ADMIT, MAKE_ROOM, NEVER, PLANNED, STRIKE, TABLE, TICKS, World
+from dcsim.program.records import ADMIT, MAKE_ROOM, PLANNED, STRIKE, TABLE, TICKS, World
 from dcsim.rules.rule import ask, rule
 
 DUE_TABLE, AGES_TABLE = TABLE["due"], TABLE["ages"]
@@ -90,9 +90,7 @@ def is_quiet(w: World, now: int) -> bool:
 @rule
 def next_failure_or_window(w: World) -> int:
     """Return the tick of the next failure or window."""
-    one, tick = w.one, NEVER
-    if one.known < one.last_known:
-        tick = TICKS * w.known[one.known].time + STRIKE
+    one, tick = w.one, w.one.next_failure
     if one.ages:
         tick = min(tick, TICKS * w.ages[0].at + STRIKE)
     if one.window < one.last_window:

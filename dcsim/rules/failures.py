@@ -33,6 +33,7 @@ from dcsim.rules.ageing import (
 from dcsim.rules.allocation import drains_for_nobody, leave_queue
 from dcsim.rules.alone import stands_alone
 from dcsim.rules.booking import change_free
+from dcsim.rules.draws import go_on
 from dcsim.rules.due import drop_first_age, push
 from dcsim.rules.gangs import durable_at, run_at, strike_gang
 from dcsim.rules.log import note_failure, note_hazard_part, note_parts, note_struck
@@ -51,15 +52,16 @@ FAILURES_TABLE = TABLE["failures"]
 @rule
 def next_known_failure(w: World, now: int) -> None:
     """The next failure that is known beforehand comes now."""
-    known = w.known[w.one.known]
-    w.one.known += 1
-    hazard, target, rank, draw = known.hazard, known.target, known.rank, known.draw
+    hazard = w.one.next_hazard
     h = w.hazards[hazard]
+    known = w.known[h.next_known]
+    target, rank = known.target, known.rank
+    outcome = go_on(w, hazard)
     if not h.placed:
-        if not stands_alone(w, hazard, target, rank, now, draw):
-            fail_slot(w, hazard, target, rank, now, draw)
+        if not stands_alone(w, hazard, target, rank, now, outcome):
+            fail_slot(w, hazard, target, rank, now, outcome)
     elif not rank or w.components[h.first_component + target].lemon:  # rank: whether only a lemon has it
-        fail_component(w, hazard, target, now, draw)
+        fail_component(w, hazard, target, now, outcome)
 
 
 @rule
@@ -77,26 +79,28 @@ def next_age_failure(w: World, now: int) -> None:
 
 
 @rule
-def new_failure(w: World, hazard: int, component: int, now: int, draw: int) -> int:
-    """Count a failure, and return it; ``component``: NONE if it marks a slot; ``draw``: NONE: not known beforehand."""
-    number = w.one.failed
-    if number == len(w.failures):
-        ask(w, MAKE_ROOM, FAILURES_TABLE, number + 1)
-    w.one.failed = number + 1
+def new_failure(w: World, hazard: int, component: int, now: int, outcome: int) -> int:
+    """Count a failure, and return it; ``component``: NONE if it marks a slot; ``outcome``: NONE: not drawn yet."""
+    number = w.one.free_failure
+    if number >= 0:
+        w.one.free_failure = w.failures[number].next_clean
+    else:
+        number = w.one.failed
+        if number == len(w.failures):
+            ask(w, MAKE_ROOM, FAILURES_TABLE, number + 1)
+        w.one.failed = number + 1
     w.one.failures += 1
     h = w.hazards[hazard]
-    if draw < 0:
+    if outcome < 0:
         if h.used == h.drawn:
             h.first_outcome = ask(w, OUTCOMES, hazard, 0)
             h.used = 0
             h.drawn = BLOCK
-        draw = h.used
+        outcome = h.first_outcome + h.used
         h.used += 1
     f = w.failures[number]
-    outcome = h.first_outcome + draw
     f.hazard = hazard
     f.component = component
-    f.outcome = outcome
     f.detect = w.outcomes[outcome].detect
     f.wrong = w.outcomes[outcome].wrong
     f.fixed = w.outcomes[outcome].fixed
@@ -115,18 +119,22 @@ def new_failure(w: World, hazard: int, component: int, now: int, draw: int) -> i
     f.gang = NONE
     f.next_clean = NONE
     f.next_faulty = NONE
+    f.repairs = 0
+    f.over = 0
+    for stage in range(h.stages):
+        w.own_times[number, stage] = w.stage_times[outcome, stage]
     note_failure(w, FAILS, number, NONE, 0, now)
     return int(number)
 
 
 @rule
-def fail_component(w: World, hazard: int, component: int, now: int, draw: int) -> None:
-    """A component fails, if it is in service; ``draw``: NONE if it was not known beforehand."""
+def fail_component(w: World, hazard: int, component: int, now: int, outcome: int) -> None:
+    """A component fails, if it is in service; ``outcome``: NONE if it was not known beforehand."""
     h = w.hazards[hazard]
     row = component_of(w, hazard, component)
     if h.serves:
         if not w.components[row].failed:
-            fail_served(w, hazard, component, now, draw)
+            fail_served(w, hazard, component, now, outcome)
         return
     first = first_in_service(w, component * h.size, (component + 1) * h.size)
     if first < 0 or (row >= 0 and w.components[row].failed):
@@ -135,16 +143,16 @@ def fail_component(w: World, hazard: int, component: int, now: int, draw: int) -
     if h.running and (gang < 0 or run_at(w, gang, now) < 0):
         return
     if h.effect == INTERRUPT:
-        failure = new_failure(w, hazard, component, now, draw)
+        failure = new_failure(w, hazard, component, now, outcome)
         part_around(w, hazard, component, first)
         strike_places(w, failure, now, w.failures[failure].detect)
     elif h.effect == KILL:
-        kill_around(w, hazard, component, first, now, draw)
+        kill_around(w, hazard, component, first, now, outcome)
     elif h.effect == CORRUPT:
         if gang >= 0:
-            corrupt(w, hazard, component, gang, 0, now, draw)
+            corrupt(w, hazard, component, gang, 0, now, outcome)
     else:
-        failure = new_failure(w, hazard, component, now, draw)
+        failure = new_failure(w, hazard, component, now, outcome)
         component_fails(w, hazard, component)
         becomes_slow(w, hazard, component, failure)
         refresh_speeds(w, now)
@@ -152,9 +160,9 @@ def fail_component(w: World, hazard: int, component: int, now: int, draw: int) -
 
 
 @rule
-def fail_served(w: World, hazard: int, component: int, now: int, draw: int) -> None:
+def fail_served(w: World, hazard: int, component: int, now: int, outcome: int) -> None:
     """A component of the plant fails: those who depend on it are struck, others slow down, or nobody notices."""
-    failure = new_failure(w, hazard, component, now, draw)
+    failure = new_failure(w, hazard, component, now, outcome)
     component_fails(w, hazard, component)
     loses(w, hazard, component)
     if w.one.logs:
@@ -172,7 +180,7 @@ def fail_served(w: World, hazard: int, component: int, now: int, draw: int) -> N
 
 
 @rule
-def fail_slot(w: World, hazard: int, target: int, rank: int, now: int, draw: int) -> None:
+def fail_slot(w: World, hazard: int, target: int, rank: int, now: int, outcome: int) -> None:
     """A slot is marked: ranks of one gang, or free GPUs; what is out of service cannot be struck."""
     h, one = w.hazards[hazard], w.one
     if target < one.gangs:
@@ -182,18 +190,18 @@ def fail_slot(w: World, hazard: int, target: int, rank: int, now: int, draw: int
                 return
             if h.effect == KILL:
                 if g.phase != WAIT:
-                    failure = new_failure(w, hazard, NONE, now, draw)
+                    failure = new_failure(w, hazard, NONE, now, outcome)
                     add_part(w, failure, target, 0)
                     strike(w, failure, now, w.failures[failure].detect)
             elif h.effect == CORRUPT:
-                corrupt(w, hazard, NONE, target, rank, now, draw)
+                corrupt(w, hazard, NONE, target, rank, now, outcome)
             else:
-                failure = new_failure(w, hazard, NONE, now, draw)
+                failure = new_failure(w, hazard, NONE, now, outcome)
                 strike_ranks(w, failure, target, rank, now, w.failures[failure].detect)
             return
         rank = surplus_rank(w, target, rank)
     if rank < one.free and h.effect == INTERRUPT and not h.running:
-        failure = new_failure(w, hazard, NONE, now, draw)
+        failure = new_failure(w, hazard, NONE, now, outcome)
         first = rank - rank % h.blast
         f = w.failures[failure]
         f.gpus = min(h.blast, one.free - first)
@@ -317,7 +325,7 @@ def hit(w: World, gang: int, failure: int, struck: int, now: int) -> None:
 
 
 @rule
-def kill_around(w: World, hazard: int, component: int, first: int, now: int, draw: int) -> None:
+def kill_around(w: World, hazard: int, component: int, first: int, now: int, outcome: int) -> None:
     """The software of the gangs on what a component takes down dies, the hardware stays: those that run, or try to."""
     h = w.hazards[hazard]
     if h.blast:
@@ -331,7 +339,7 @@ def kill_around(w: World, hazard: int, component: int, first: int, now: int, dra
         found = found or (gang >= 0 and w.gangs[gang].phase != WAIT)
     if not found:
         return
-    failure = new_failure(w, hazard, component, now, draw)
+    failure = new_failure(w, hazard, component, now, outcome)
     for number in range(w.one.moving):
         gang = w.owner[w.moving[number]]
         if gang >= 0 and w.gangs[gang].phase != WAIT:
@@ -346,9 +354,9 @@ def kill_around(w: World, hazard: int, component: int, first: int, now: int, dra
 
 
 @rule
-def corrupt(w: World, hazard: int, component: int, gang: int, rank: int, now: int, draw: int) -> None:
+def corrupt(w: World, hazard: int, component: int, gang: int, rank: int, now: int, outcome: int) -> None:
     """From now on what the gang computes is wrong, and nobody knows."""
-    failure = new_failure(w, hazard, component, now, draw)
+    failure = new_failure(w, hazard, component, now, outcome)
     f = w.failures[failure]
     f.rank = rank
     f.clean = durable_at(w, gang, now)

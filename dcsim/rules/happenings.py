@@ -29,6 +29,7 @@ from dcsim.rules.ageing import wind_clocks
 from dcsim.rules.allocation import arrive, finish, serve
 from dcsim.rules.closing import close_run, end_run
 from dcsim.rules.detection import find_corrupt, find_slow, identify, leave_detection, strike_again
+from dcsim.rules.draws import begin_draws
 from dcsim.rules.due import drop_first, next_failure_or_window, push
 from dcsim.rules.failures import next_age_failure, next_known_failure
 from dcsim.rules.log import note_beginning
@@ -36,7 +37,7 @@ from dcsim.rules.maintenance import bring_back, open_window, withdraw
 from dcsim.rules.movements import plan_finish
 from dcsim.rules.plant import begin_plant, cannot_start, energise
 from dcsim.rules.repairs import come_back, end_stage, next_stage
-from dcsim.rules.rule import rule
+from dcsim.rules.rule import reset, rule
 from dcsim.rules.storage import begin_load, begin_write, end_transfer
 
 
@@ -47,6 +48,18 @@ def run(w: World) -> None:
     play(w)
     end_run(w)
     close_run(w)
+
+
+@rule
+def run_many(w: World) -> None:
+    """Runs from ``run`` to ``last_run``, one after the other, of a program that needs nobody to set it to t = 0."""
+    first, last = w.one.run, w.one.last_run
+    for number in range(first, last):
+        reset(w)
+        w.one.run = number
+        run(w)
+        if w.one.error:
+            break
 
 
 @rule
@@ -119,9 +132,9 @@ def strike_or_open(w: World, tick: int) -> None:
         open_window(w, now)
         return
     one = w.one
-    known = one.known < one.last_known and w.known[one.known].time == now
+    known = one.next_failure == tick
     if known and one.ages and w.ages[0].at == now:
-        known = w.known[one.known].hazard < w.ages[0].hazard
+        known = one.next_hazard < w.ages[0].hazard
     if known:
         next_known_failure(w, now)
     else:
@@ -130,7 +143,8 @@ def strike_or_open(w: World, tick: int) -> None:
 
 @rule
 def begin_run(w: World) -> None:
-    """Let a run begin: late gangs are due, clocks run, and so do the gangs that are there."""
+    """Let a run begin: failures are drawn, late gangs are due, clocks run, and so do the gangs that are there."""
+    begin_draws(w)
     for gang in range(w.one.gangs):
         if w.gangs[gang].submit:
             push(w, w.gangs[gang].submit, REPAIRED, ARRIVES, gang, 0)

@@ -15,10 +15,7 @@ def insert_part(w: World, first: int, gang: int, gpus: int) -> int:
     if part >= 0 and w.parts[part].gang == gang:
         w.parts[part].gpus += gpus
         return first
-    new = w.one.parts
-    if new == len(w.parts):
-        ask(w, MAKE_ROOM, PARTS_TABLE, new + 1)
-    w.one.parts = new + 1
+    new = new_part(w)
     p = w.parts[new]
     p.gang = gang
     p.gpus = gpus
@@ -26,7 +23,32 @@ def insert_part(w: World, first: int, gang: int, gpus: int) -> int:
     if before >= 0:
         w.parts[before].following = new
         return first
+    return new
+
+
+@rule
+def new_part(w: World) -> int:
+    """Return a part that is not in use."""
+    new = w.one.free_part
+    if new >= 0:
+        w.one.free_part = w.parts[new].following
+        return int(new)
+    new = w.one.parts
+    if new == len(w.parts):
+        ask(w, MAKE_ROOM, PARTS_TABLE, new + 1)
+    w.one.parts = new + 1
     return int(new)
+
+
+@rule
+def give_back_parts(w: World, first: int) -> None:
+    """Nobody needs the parts from one on any more."""
+    part = first
+    while part >= 0:
+        following = w.parts[part].following
+        w.parts[part].following = w.one.free_part
+        w.one.free_part = part
+        part = following
 
 
 @rule
@@ -38,9 +60,9 @@ def is_listed_before(gang: int, other: int) -> bool:
 @rule
 def add_part(w: World, failure: int, gang: int, gpus: int) -> None:
     """A failure takes GPUs of a gang; NONE: free ones."""
-    f, used = w.failures[failure], w.one.parts
+    f = w.failures[failure]
     f.first_part = insert_part(w, f.first_part, gang, gpus)
-    f.parts += w.one.parts - used
+    f.parts = count_parts(w, f.first_part)
 
 
 @rule

@@ -24,7 +24,7 @@ from dcsim.rules.due import is_quiet, push
 from dcsim.rules.gangs import gain
 from dcsim.rules.log import is_about, note_hazard_part, note_out, note_repair
 from dcsim.rules.movements import have_moved, refresh_speeds
-from dcsim.rules.parts import parts_from
+from dcsim.rules.parts import give_back_parts, parts_from
 from dcsim.rules.places import free_linked, linked, set_owner
 from dcsim.rules.plant import any_unserved, come_up, gives_back, keep_unserved, new_absence, restores
 from dcsim.rules.rule import ask, rule
@@ -53,7 +53,7 @@ def begin_repair(w: World, failure: int, part: int, placed: int, place: int, now
             return
         part, mends = parts_from(w, place), False
     repair = new_repair(w, failure, part, placed, place, now, mends)
-    if is_quiet(w, now) and w.stage_times[f.outcome, 0] > 0:
+    if is_quiet(w, now) and w.own_times[failure, 0] > 0:
         next_stage(w, repair, now)  # nobody else asks for a crew in this millisecond
     else:
         push(w, now, ADMIT, ASKS_FOR_CREW, repair, 0)
@@ -94,10 +94,15 @@ def retire(w: World, failure: int, place: int, now: int) -> int:
 @rule
 def new_repair(w: World, failure: int, part: int, placed: int, place: int, now: int, mends: bool) -> int:
     """A group is away from now on; return its repair."""
-    new = w.one.repairs
-    if new == len(w.repairs):
-        ask(w, MAKE_ROOM, REPAIRS_TABLE, new + 1)
-    w.one.repairs = new + 1
+    new = w.one.free_repair
+    if new >= 0:
+        w.one.free_repair = w.repairs[new].following
+    else:
+        new = w.one.repairs
+        if new == len(w.repairs):
+            ask(w, MAKE_ROOM, REPAIRS_TABLE, new + 1)
+        w.one.repairs = new + 1
+    w.failures[failure].repairs += 1
     r = w.repairs[new]
     r.failure = failure
     r.first_part = part
@@ -127,7 +132,7 @@ def next_stage(w: World, repair: int, now: int) -> None:
     f = w.failures[r.failure]
     time = NONE
     if r.stage < w.hazards[f.hazard].stages:
-        time = w.stage_times[f.outcome, r.stage]
+        time = w.own_times[r.failure, r.stage]
     if time >= 0:
         r.asked = now
         if takes_crew(w, w.stage_crews[f.hazard, r.stage], repair):
@@ -168,7 +173,7 @@ def end_stage(w: World, repair: int, now: int) -> None:
         if waits >= 0:
             other = w.repairs[waits]
             c.first = other.following
-            time = w.stage_times[w.failures[other.failure].outcome, other.stage]
+            time = w.own_times[other.failure, other.stage]
             push(w, now + time, REPAIRED, CREW_IS_DONE, waits, 0)
             note_repair(w, QUEUES, waits, other.asked, now)
             note_repair(w, IS_WORKED_ON, waits, now, now + time)
@@ -206,6 +211,26 @@ def come_back(w: World, repair: int, now: int) -> None:
         refresh_speeds(w, now)
     if r.gpus and w.one.waiting:
         call_service(w, now)
+    give_back_repair(w, repair)
+
+
+@rule
+def give_back_repair(w: World, repair: int) -> None:
+    """Nobody needs a repair any more, nor its failure if what failed is back too and no other repair is under way."""
+    r = w.repairs[repair]
+    f = w.failures[r.failure]
+    f.repairs -= 1
+    if r.mends:
+        f.over = 1
+    if r.first_part != f.first_part:
+        give_back_parts(w, r.first_part)
+    if f.over and not f.repairs and f.gang < 0:
+        give_back_parts(w, f.first_part)
+        f.first_part = NONE
+        f.next_clean = w.one.free_failure
+        w.one.free_failure = r.failure
+    r.following = w.one.free_repair
+    w.one.free_repair = repair
 
 
 @rule

@@ -18,6 +18,18 @@ def rule(function: Function) -> Function:
 
 
 @rule
+def wrapped(word: int) -> int:
+    """Return a whole number as 64 bits with a sign; compiled rules know no others, so nothing is left of this there."""
+    return (word + 2**63) % 2**64 - 2**63
+
+
+@rule
+def reset(w: World) -> None:
+    """Set every table that a run changes to t = 0; the compiled clock copies them by itself."""
+    w.reset()
+
+
+@rule
 def ask(w: World, what: int, about: int, value: int) -> int:
     """Let Python answer; the compiled clock has its own way to do so. Tables may lie elsewhere afterwards."""
     assert w.answer is not None

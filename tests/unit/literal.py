@@ -1,6 +1,6 @@
 """Tiny scenarios with hand-chosen failures, for tests that state every account as arithmetic. Times in ms."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 from unittest.mock import patch
@@ -80,10 +80,12 @@ def scenario(gpus: int, *jobs: Any, hazards: Any = None, node: int = 1, rack: in
 
 
 @contextmanager
-def chosen(failures: list[list[Struck]]) -> Iterator[None]:
-    """Let every run have these failures, a list for each hazard; rules draw none by themselves."""
-    draws = patch.object(Plan, "draws", lambda plan, replication: [*map(Chosen, plan.scenario.hazards, failures)])
-    with draws, patch("dcsim.engine.compiled_clock.proven_laws", return_value=(), create=True):
+def chosen(failures: Sequence[Sequence[Struck]]) -> Iterator[None]:
+    """Let every run meet these failures, a list for each hazard; rules draw none by themselves."""
+    with (
+        patch.object(Plan, "draws", lambda plan, replication: [*map(Chosen, plan.scenario.hazards, failures)]),
+        patch("dcsim.engine.compiled_clock.proven_laws", frozenset),
+    ):
         yield
 
 

@@ -1,0 +1,355 @@
+"""Random numbers of failures that are known beforehand, made inside the loop: numpy's, bit for bit.
+
+``SeedSequence`` -> ``SFC64`` -> uniform, exponential and normal numbers by the ziggurat, as numpy does it; then what
+``dcsim.hazards.draws`` makes of them, failure by failure. Only plain hazards are drawn here, and only laws that gave
+numpy's numbers on this machine (``dcsim.engine.compiled_draws``); for all others Python draws. A hazard's failures come
+by the block, so that they stay in the cache. A power of e is always numpy's: some processors round it otherwise.
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from dcsim.program.records import (
+    BY_EXPONENTIAL,
+    BY_LOGNORMAL,
+    EXPONENTIALS,
+    NEVER,
+    OF_DETECT,
+    OF_GAPS,
+    OF_MARKS,
+    OF_REPAIR,
+    OF_SILENT,
+    STREAMS,
+    STRIKE,
+    TICKS,
+    World,
+)
+from dcsim.rules.rule import ask, rule, wrapped
+
+M32 = 0xFFFFFFFF
+M52, M53 = (1 << 52) - 1, (1 << 53) - 1
+A_53RD = 1.0 / 9007199254740992.0
+LONGEST_GAP, LONGEST_TIME = 1e15, 4e15
+"""As ``arrivals`` and ``distributions`` have them [ms]."""
+NO_WORDS, NO_NUMBERS = np.zeros(0, dtype=np.int64), np.zeros(0)
+EXP_K, EXP_W, EXP_F, NORMAL_K, NORMAL_W, NORMAL_F = NO_WORDS, NO_NUMBERS, NO_NUMBERS, NO_WORDS, NO_NUMBERS, NO_NUMBERS
+"""The ziggurat's layers, put in when the rules are compiled (``ziggurat``)."""
+EXP_R, NORMAL_R, NORMAL_INVERSE_R = 7.69711747013104972, 3.6541528853610087963519472518, 0.27366123732975827203338247596
+
+
+def ziggurat() -> dict[str, Any]:
+    """Return the layers as numpy has them, by the names above; ImportError where numba has put them elsewhere."""
+    from numba.np.random import _constants as found
+
+    whole = {f"{name}_K": getattr(found, f"k{letter}_double").astype(np.int64) for name, letter in LETTERS.items()}
+    return whole | {
+        f"{name}_{kind.upper()}": np.ascontiguousarray(getattr(found, f"{kind}{letter}_double"), dtype=np.float64)
+        for name, letter in LETTERS.items()
+        for kind in "wf"
+    }
+
+
+LETTERS = {"EXP": "e", "NORMAL": "i"}
+
+# --- SeedSequence ---------------------------------------------------------------------------------------------------
+
+
+@rule
+def mixed(x: int, y: int) -> int:
+    """Mix two words of the pool."""
+    found = (0xCA01F9DD * x - 0x4973F715 * y) & M32
+    return found ^ (found >> 16)
+
+
+@rule
+def hashed(value: int, factor: int, following: int) -> int:
+    """Hash a word."""
+    found = ((value ^ factor) * following) & M32
+    return found ^ (found >> 16)
+
+
+@rule
+def seed_stream(w: World, stream: int, replication: int) -> None:
+    """Begin a stream: numpy's SeedSequence of its entropy, then SFC64."""
+    words, place = w.entropy[stream, 0], w.entropy[stream, 1]
+    w.entropy[stream, 2 + place] = replication
+    factor = 0x43B0D7E5
+    for number in range(4):
+        following = (factor * 0x931E8875) & M32
+        w.pool[number] = hashed(w.entropy[stream, 2 + number], factor, following)
+        factor = following
+    for source in range(4):
+        for target in range(4):
+            if source != target:
+                following = (factor * 0x931E8875) & M32
+                w.pool[target] = mixed(w.pool[target], hashed(w.pool[source], factor, following))
+                factor = following
+    for number in range(4, words):
+        for target in range(4):
+            following = (factor * 0x931E8875) & M32
+            w.pool[target] = mixed(w.pool[target], hashed(w.entropy[stream, 2 + number], factor, following))
+            factor = following
+    factor = 0x8B51F9DD
+    for number in range(6):
+        following = (factor * 0x58F38DED) & M32
+        w.seeds[number] = hashed(w.pool[number % 4], factor, following)
+        factor = following
+    s = w.streams[stream]
+    s.a = wrapped(w.seeds[0] + (w.seeds[1] << 32))
+    s.b = wrapped(w.seeds[2] + (w.seeds[3] << 32))
+    s.c = wrapped(w.seeds[4] + (w.seeds[5] << 32))
+    s.d = 1
+    for _ in range(12):
+        next_word(w, stream)
+
+
+# --- SFC64 and the ziggurat -----------------------------------------------------------------------------------------
+
+
+@rule
+def next_word(w: World, stream: int) -> int:
+    """Return the next 64 bits of a stream; a shift to the right is followed by a mask, as words have signs here."""
+    s = w.streams[stream]
+    b, c = s.b, s.c
+    found = wrapped(s.a + b + s.d)
+    s.d += 1
+    s.a = b ^ ((b >> 11) & M53)
+    s.b = wrapped(c + (c << 3))
+    s.c = wrapped(wrapped((c << 24) | ((c >> 40) & 0xFFFFFF)) + found)
+    return int(found)
+
+
+@rule
+def uniform(w: World, stream: int) -> float:
+    """Return a number uniform in [0, 1)."""
+    return float((next_word(w, stream) >> 11) & M53) * A_53RD
+
+
+@rule
+def exponential(w: World, stream: int) -> float:
+    """Return an exponential number of mean 1."""
+    word = next_word(w, stream) >> 3
+    layer, rest = word & 0xFF, (word >> 8) & M53
+    x = float(rest) * float(EXP_W[layer])
+    if rest < EXP_K[layer]:
+        return x
+    return rare_exponential(w, stream, layer, x)
+
+
+@rule
+def rare_exponential(w: World, stream: int, layer: int, x: float) -> float:
+    """Return an exponential number that does not lie inside its layer: one in ninety."""
+    while True:
+        if layer == 0:
+            return EXP_R - math.log1p(-uniform(w, stream))
+        if (EXP_F[layer - 1] - EXP_F[layer]) * uniform(w, stream) + EXP_F[layer] < math.exp(-x):
+            return x
+        word = next_word(w, stream) >> 3
+        layer = word & 0xFF
+        rest = (word >> 8) & M53
+        x = float(rest) * float(EXP_W[layer])
+        if rest < EXP_K[layer]:
+            return float(x)
+
+
+@rule
+def normal(w: World, stream: int) -> float:
+    """Return a normal number of mean 0 and variance 1."""
+    while True:
+        word = next_word(w, stream)
+        layer, positive, rest = word & 0xFF, (word >> 8) & 1 == 0, (word >> 9) & M52
+        x = float(rest) * float(NORMAL_W[layer])
+        if not positive:
+            x = -x
+        if rest < NORMAL_K[layer]:
+            return x
+        if layer == 0:
+            far = normal_tail(w, stream)
+            return -far if (rest >> 8) & 1 else far
+        if (NORMAL_F[layer - 1] - NORMAL_F[layer]) * uniform(w, stream) + NORMAL_F[layer] < math.exp(-0.5 * x * x):
+            return x
+
+
+@rule
+def normal_tail(w: World, stream: int) -> float:
+    """Return a normal number beyond the last layer."""
+    while True:
+        x = -NORMAL_INVERSE_R * math.log1p(-uniform(w, stream))
+        y = -math.log1p(-uniform(w, stream))
+        if y + y > x * x:
+            return NORMAL_R + x
+
+
+@rule
+def sample(w: World) -> None:
+    """Fill ``units`` by one law, for whoever wants to compare: 0 uniform, 1 exponential, 2 normal (``one.run``)."""
+    seed_stream(w, 0, w.numbers[0])
+    for number in range(len(w.units)):
+        if w.one.run == 0:
+            w.units[number] = uniform(w, 0)
+        elif w.one.run == 1:
+            w.units[number] = exponential(w, 0)
+        else:
+            w.units[number] = normal(w, 0)
+
+
+# --- failures -------------------------------------------------------------------------------------------------------
+
+
+@rule
+def begin_draws(w: World) -> None:
+    """Draw the first failures of every hazard that is drawn here; the next one of all is known then."""
+    w.one.units = 0
+    for hazard in range(w.one.hazards):
+        h = w.hazards[hazard]
+        if h.draws:
+            for stream in range(STREAMS * hazard, STREAMS * (hazard + 1)):
+                if w.entropy[stream, 0]:
+                    seed_stream(w, stream, w.numbers[w.one.run])
+            h.more = 1
+            h.clock = 0
+            draw_block(w, hazard)
+    if w.one.units:
+        ask(w, EXPONENTIALS, w.one.units, 0)
+    for hazard in range(w.one.hazards):
+        if w.hazards[hazard].draws:
+            finish_block(w, hazard)
+    choose_next(w)
+
+
+@rule
+def draw_more(w: World, hazard: int) -> None:
+    """Draw the next failures of a hazard."""
+    w.one.units = 0
+    draw_block(w, hazard)
+    if w.one.units:
+        ask(w, EXPONENTIALS, w.one.units, 0)
+    finish_block(w, hazard)
+
+
+@rule
+def draw_block(w: World, hazard: int) -> None:
+    """Draw a block of failures, as many as come before the horizon; what is lognormal is not finished."""
+    h, streams = w.hazards[hazard], STREAMS * hazard
+    first, at, row = h.first_known, h.clock, h.first_known
+    while row < first + h.rows_known:
+        at += int(np.rint(min(exponential(w, streams + OF_GAPS) * h.gap, LONGEST_GAP)))
+        if at >= w.one.horizon:
+            h.more = 0
+            break
+        w.known[row].time = at
+        row += 1
+    h.clock = at
+    h.next_known = first
+    h.end_known = row
+    w.one.drawn += row - first
+    for each in range(first, row):
+        mark = int(uniform(w, streams + OF_MARKS) * h.marked)
+        k, o = w.known[each], w.outcomes[each]
+        k.outcome = each
+        k.target = mark
+        k.rank = 0
+        if not h.placed:
+            k.target = gang_at(w, mark)
+            k.rank = mark - w.slots[k.target]
+        o.wrong = 0
+        o.fixed = 1
+        o.detect = h.detect_time
+        w.stage_times[each, 0] = h.repair_time
+        if h.detect_law == BY_EXPONENTIAL:
+            o.detect = in_ms(exponential(w, streams + OF_DETECT) * h.detect_mean)
+        if h.repair_law == BY_EXPONENTIAL:
+            w.stage_times[each, 0] = in_ms(exponential(w, streams + OF_REPAIR) * h.repair_mean)
+        if h.silent > 0:
+            o.fixed = 1 if uniform(w, streams + OF_SILENT) >= h.silent else 0
+    h.first_unit = w.one.units
+    if h.detect_law == BY_LOGNORMAL:
+        add_units(w, streams + OF_DETECT, row - first, h.detect_sigma, h.detect_shift)
+    if h.repair_law == BY_LOGNORMAL:
+        add_units(w, streams + OF_REPAIR, row - first, h.repair_sigma, h.repair_shift)
+
+
+@rule
+def add_units(w: World, stream: int, count: int, sigma: float, shift: float) -> None:
+    """Draw the logarithms of lognormal numbers of mean 1."""
+    for _ in range(count):
+        w.units[w.one.units] = sigma * normal(w, stream) - shift
+        w.one.units += 1
+
+
+@rule
+def finish_block(w: World, hazard: int) -> None:
+    """What is lognormal is known now; the next failure of the hazard is too."""
+    h, unit = w.hazards[hazard], w.hazards[hazard].first_unit
+    if h.detect_law == BY_LOGNORMAL:
+        for row in range(h.first_known, h.end_known):
+            w.outcomes[row].detect = in_ms(w.units[unit] * h.detect_mean)
+            unit += 1
+    if h.repair_law == BY_LOGNORMAL:
+        for row in range(h.first_known, h.end_known):
+            w.stage_times[row, 0] = in_ms(w.units[unit] * h.repair_mean)
+            unit += 1
+    h.next_time = w.known[h.first_known].time if h.end_known > h.first_known else NEVER
+
+
+@rule
+def in_ms(time: float) -> int:
+    """Round a time to ms; what is longer than anything in the field stays within int64."""
+    return int(np.rint(min(time, LONGEST_TIME)))
+
+
+@rule
+def gang_at(w: World, slot: int) -> int:
+    """Return the gang that a slot belongs to; the number of gangs: it is a free GPU's."""
+    low, high = 0, w.one.gangs
+    if slot >= w.slots[high]:
+        return int(high)
+    while high - low > 1:
+        middle = (low + high) // 2
+        if w.slots[middle] <= slot:
+            low = middle
+        else:
+            high = middle
+    return int(low)
+
+
+# --- the next one ---------------------------------------------------------------------------------------------------
+
+
+@rule
+def go_on(w: World, hazard: int) -> int:
+    """The next failure of a hazard is dealt with now, and the one after it is the next; return the row of its outcome.
+
+    The outcome stays where it is until the next call.
+    """
+    h = w.hazards[hazard]
+    outcome = w.known[h.next_known].outcome
+    h.next_known += 1
+    if h.next_known < h.end_known:
+        h.next_time = w.known[h.next_known].time
+    elif h.more:  # another block takes the place of this one: keep what is still needed behind it
+        last = h.first_known + h.rows_known
+        a, b = w.outcomes[outcome], w.outcomes[last]
+        b.detect = a.detect
+        b.wrong = a.wrong
+        b.fixed = a.fixed
+        w.stage_times[last, 0] = w.stage_times[outcome, 0]
+        outcome = last
+        draw_more(w, hazard)
+    else:
+        h.next_time = NEVER
+    choose_next(w)
+    return int(outcome)
+
+
+@rule
+def choose_next(w: World) -> None:
+    """Find the hazard whose failure comes next: by time, then by hazard."""
+    at, found = NEVER, 0
+    for hazard in range(w.one.hazards):
+        if w.hazards[hazard].next_time < at:
+            at, found = w.hazards[hazard].next_time, hazard
+    w.one.next_hazard = found
+    w.one.next_failure = TICKS * at + STRIKE if at < NEVER else NEVER
