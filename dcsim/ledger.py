@@ -39,6 +39,11 @@ def not_kept(*replications: int) -> NDArray[np.int64]:
     return np.zeros((*replications, 0, len(STATES)), dtype=np.int64)
 
 
+def none_sold(*replications: int) -> NDArray[np.int64]:
+    """Return the domains of one replication, or of several, in which nothing is sold."""
+    return np.zeros((*replications, 0, 1), dtype=np.int64)
+
+
 class LedgerError(Exception):
     """The states of a replication do not sum to the horizon's GPU-milliseconds, or one is negative."""
 
@@ -60,6 +65,9 @@ class Accounts:
     listed, the kinds of maintenance as listed, and last all that follows from none of them. Both have no rows if they
     were not kept; else their sums by state are those of ``gpu_ms``. Work that is lost is in the months in which it was
     done, so a month's states sum to all GPU-ms of that month.
+    ``available_domains``: int64 (months, 2 k), of what is sold (``[sla]``, k availabilities): how many domains had each
+    of them in a month, the first k with all that took them out of service, the others without maintenance. No rows if
+    nothing is sold.
     """
 
     replication: int
@@ -74,6 +82,7 @@ class Accounts:
     last_finish_ms: NDArray[np.int64]
     gpu_ms_by_month: NDArray[np.int64] = field(default_factory=not_kept)
     gpu_ms_by_cause: NDArray[np.int64] = field(default_factory=not_kept)
+    available_domains: NDArray[np.int64] = field(default_factory=none_sold)
 
     def verified(self, capacity_gpu_ms: int) -> Self:
         """Return self if the ledger conserves ``capacity_gpu_ms`` = N * H exactly; else raise LedgerError."""
@@ -87,8 +96,9 @@ class Ledgers:
 
     ``replications``, ``failures``, ``drawn``: int64 (n,). ``gpu_ms``: int64 (n, owners, 13). ``overhead_gpu_ms``: int64
     (n, owners, 5). ``strikes``, ``asked_gpu_ms``, ``finished``, ``last_finish_ms``: int64 (n, owners).
-    ``gpu_ms_by_month``: int64 (n, months, 13). ``gpu_ms_by_cause``: int64 (n, causes, 13). Columns are read-only from
-    then on. Raises ValueError for none, or if a replication comes twice or out of order.
+    ``gpu_ms_by_month``: int64 (n, months, 13). ``gpu_ms_by_cause``: int64 (n, causes, 13). ``available_domains``: int64
+    (n, months, 2 k). Columns are read-only from then on. Raises ValueError for none, or if a replication comes twice or
+    out of order.
 
     Sums within one replication fit int64 (N * H does); sums over replications do not (100 replications of a million
     GPUs overflow it), so whoever takes them takes Python ints.
@@ -106,11 +116,14 @@ class Ledgers:
     last_finish_ms: NDArray[np.int64]
     gpu_ms_by_month: NDArray[np.int64] = field(default_factory=not_kept)
     gpu_ms_by_cause: NDArray[np.int64] = field(default_factory=not_kept)
+    available_domains: NDArray[np.int64] = field(default_factory=none_sold)
 
     def __post_init__(self) -> None:
         for name in ("gpu_ms_by_month", "gpu_ms_by_cause"):
             if getattr(self, name).ndim == 2:
                 object.__setattr__(self, name, not_kept(len(self)))
+        if self.available_domains.ndim == 2:
+            object.__setattr__(self, "available_domains", none_sold(len(self)))
         if not len(self):
             raise ValueError("needs at least one replication")
         again = self.replications[1:][np.diff(self.replications) <= 0]
@@ -173,12 +186,13 @@ class Ledgers:
             self.last_finish_ms[index],
             self.gpu_ms_by_month[index],
             self.gpu_ms_by_cause[index],
+            self.available_domains[index],
         )
 
     def without_months(self) -> Self:
         """Return the same without months and causes."""
-        nothing = not_kept(len(self))
-        return replace(self, gpu_ms_by_month=nothing, gpu_ms_by_cause=nothing.copy())
+        n = len(self)
+        return replace(self, gpu_ms_by_month=not_kept(n), gpu_ms_by_cause=not_kept(n), available_domains=none_sold(n))
 
     def chosen(self, rows: slice | NDArray[np.bool_]) -> Self:
         """Return some of the replications: a slice, or those for which bool (n,) ``rows`` is true."""

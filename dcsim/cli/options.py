@@ -103,14 +103,17 @@ def writable(_: click.Context, __: click.Parameter, folder: Path | None) -> Path
     return folder
 
 
-def _engine(_: click.Context, __: click.Parameter, wanted: str) -> str:
-    """Take the name of an engine that is no more for what has taken its place."""
-    if wanted == "batch":
-        from dcsim.cli.screen import say
+class EngineWord(Word):
+    """Takes the name of an engine that is no more for what has taken its place."""
 
-        say("note: --engine batch is now what auto does; leave it out")
-        return "auto"
-    return wanted
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the word."""
+        if value == "batch":
+            from dcsim.cli.screen import say
+
+            say("note: --engine batch is now what auto does; leave it out")
+            return "auto"
+        return super().convert(value, param, ctx)
 
 
 SIMULATION = (
@@ -127,7 +130,7 @@ SIMULATION = (
     SEED,
     SET,
     click.option(
-        "--engine", type=Word(["auto", "simpy", "batch"]), default="auto", metavar="[auto|simpy]", callback=_engine,
+        "--engine", type=EngineWord(["auto", "simpy"]), default="auto",
         help="What plays the rules of the model: compiled code (auto, the default), or the processes of SimPy, which "
         "take about 100 times as long. Both give the same numbers.",
     ),

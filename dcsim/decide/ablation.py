@@ -10,12 +10,14 @@ from dcsim.plant import PlantState
 from dcsim.scenario import Job, Scenario
 from dcsim.scenario.intervals import settled
 from dcsim.scenario.plan import blast_of, plan
+from dcsim.topology.kinds import kinds_in
 
-FABRIC = frozenset({"nvlink-switch", "access-link", "leaf", "leaf-uplink", "spine", "spine-uplink", "core"})
+FABRIC = frozenset(kinds_in("network"))
 BEFORE = ", before "
 """Between the scenario's name and the step's in the name of what is simulated before the step."""
 BOTH = "both detection and rollback are paid, not the longer of the two"
-POWER = frozenset({"psu", "shelf", "busway", "feed", "site-feed", "generator", "cdu"})
+POWER = frozenset(kinds_in("power", "cooling"))
+STORAGE = frozenset(kinds_in("storage"))
 
 
 @dataclass(frozen=True)
@@ -233,7 +235,7 @@ def _unqueued(scenario: Scenario) -> Scenario:
 
 def _unshared(scenario: Scenario) -> Scenario:
     jobs = tuple(job.model_copy(update={"storage": None}) for job in scenario.jobs)
-    return _without(scenario, frozenset({"gateway"})).model_copy(update={"jobs": jobs})
+    return _without(scenario, STORAGE).model_copy(update={"jobs": jobs})
 
 
 def _unlimited(scenario: Scenario) -> Scenario:

@@ -7,24 +7,24 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any, Literal
 
-from dcsim.decide.ablation import ablated_scenarios
 from dcsim.decide.bridge import Bridge, bridge_of
 from dcsim.decide.display import html_of
 from dcsim.decide.documents import runs_json
 from dcsim.decide.outcome import Executor, How, reopen, run_many
 from dcsim.decide.pair import Pair
 from dcsim.decide.result import RunResult
+from dcsim.decide.study import StudySamples
 from dcsim.decide.verdict import Verdict, verdict
 from dcsim.hazards import Hazard
-from dcsim.montecarlo import UNSHARDED, Progress, Sample, Shard, StoreError, WantedEngine
+from dcsim.montecarlo import UNSHARDED, Progress, Shard, StoreError, WantedEngine
 from dcsim.montecarlo.manifest import Manifest
-from dcsim.scenario import Scenario, Source, certain, read
+from dcsim.scenario import Scenario, Source, read
 from dcsim.scenario.provenance import origins as origins_of
 from dcsim.topology.build import build
 
 COMMON_SEED = "of the first scenario, the same for all that are compared"
 """Origin of a seed that took the place of the scenario's own."""
-COMMON_SEEDS = (COMMON_SEED, "of the first scenario, so that all meet the same failures")
+COMMON_SEEDS = (COMMON_SEED, "of the first scenario, so that the same failures strike all")
 """The same in the folders of runs that earlier versions left."""
 
 
@@ -116,8 +116,8 @@ def compare(
     }
     if replications is not None:
         how["replications"] = replications
-    results, samples = run_many(seeded, all_ablated(seeded) if bridges else [], **how)
-    return _compared(results, samples, notes)
+    results, simulated = run_many(seeded, bridges, **how)
+    return _compared(results, simulated, notes)
 
 
 def recompare(folders: Sequence[Path], workers: int | None = None) -> Comparison:
@@ -125,32 +125,20 @@ def recompare(folders: Sequence[Path], workers: int | None = None) -> Comparison
 
     Raises as ``outcome.reopen``, StoreError also for runs of several seeds.
     """
-    results, samples = reopen(folders, all_ablated, workers)
+    results, simulated = reopen(folders, True, workers)
     seeds = [each.scenario.seed for each in results]
     if len(set(seeds)) > 1:
         raise StoreError(folders[0], f"has not the seed of the others: {', '.join(map(str, seeds))}")
-    simulated = [each.scenario for each in results]
-    notes = _notes(simulated, seeds[0])
+    scenarios = [each.scenario for each in results]
+    notes = _notes(scenarios, seeds[0])
     if any(Manifest.read(folder).origins.get("seed") in COMMON_SEEDS for folder in folders):
-        notes = (_common(simulated, seeds[0]), *notes)
-    return _compared(results, samples, notes)
+        notes = (_common(scenarios, seeds[0]), *notes)
+    return _compared(results, simulated, notes)
 
 
-def all_ablated(scenarios: Sequence[Scenario]) -> list[Scenario]:
-    """Return the steps from each scenario's formula to its simulation, to be simulated.
-
-    None of a scenario in which every job ends: the formula knows none that does, so there is nothing to step from.
-    """
-    return [step for each in scenarios if not each.ends for _, _, step in ablated_scenarios(certain(each))]
-
-
-def _compared(results: Sequence[RunResult], samples: Sequence[Sample], notes: tuple[str, ...]) -> Comparison:
-    left, found = iter(samples), []
-    if samples:
-        for result in results:
-            if result.scenario.ends:
-                continue
-            found.append(bridge_of(result.scenario, [next(left) for _ in all_ablated([result.scenario])]))
+def _compared(results: Sequence[RunResult], simulated: StudySamples, notes: tuple[str, ...]) -> Comparison:
+    steps = [simulated.of("ablation", index) for index in range(len(results))]
+    found = [bridge_of(result.scenario, each) for result, each in zip(results, steps, strict=True) if each]
     short = [each for each in found if each.replications < len(results[0].sample)]
     if short:
         notes += (f"why they differ is told over the first {short[0].replications} replications",)

@@ -1,12 +1,14 @@
 """Simulate scenarios: how many replications of what, and what comes of them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Literal, TypedDict, Unpack
 
-from dcsim.decide.estimate import at_mtbf, estimate, mtbf_ranges_h
-from dcsim.decide.result import MtbfRange, RunResult
+from dcsim.decide.estimate import estimate
+from dcsim.decide.result import RunResult
 from dcsim.decide.run_table import keep_table
+from dcsim.decide.study import Study, StudySamples
 from dcsim.montecarlo import (
     UNSHARDED,
     Progress,
@@ -22,13 +24,11 @@ from dcsim.montecarlo import (
 from dcsim.montecarlo.manifest import Manifest
 from dcsim.montecarlo.run_reader import read_sample
 from dcsim.montecarlo.sequential_stopping import StoppingRule
-from dcsim.scenario import PER_SAMPLE, Scenario, Source, certain, read
+from dcsim.scenario import PER_SAMPLE, Scenario, Source, read
 from dcsim.scenario.provenance import origins as origins_of
 
 REPLICATIONS = 100
 """Default number of replications: three tiers and their bridges take 47 s of CPU, 25 s on two cores (measured)."""
-MOST_AT_RANGE_ENDS = 32
-"""Replications at each end of a range of MTBF: the effect is far larger than its error (assumed)."""
 
 
 Executor = Literal["local", "ray"]
@@ -120,11 +120,11 @@ def run(
 
 
 def run_many(
-    scenarios: Sequence[Scenario], besides: Sequence[Scenario] = (), **how: Unpack[How]
-) -> tuple[tuple[RunResult, ...], list[Sample]]:
-    """Simulate scenarios together, each with its own seed; return their results, and the samples of ``besides``.
+    scenarios: Sequence[Scenario], ablations: bool = False, **how: Unpack[How]
+) -> tuple[tuple[RunResult, ...], StudySamples]:
+    """Simulate scenarios together, each with its own seed; return their results, and all that was simulated for them.
 
-    Raises as ``run``.
+    ``ablations``: also the steps from each formula to its simulation. Raises as ``run``.
     """
     if unknown := how.keys() - How.__annotations__.keys():
         raise TypeError(f"unknown: {', '.join(sorted(unknown))}; allowed: {', '.join(How.__annotations__)}")
@@ -143,14 +143,11 @@ def run_many(
         None if output is None else RunFolder(Path(output), each, origins=its, **about)
         for each, its in zip(scenarios, given, strict=True)
     ]
-    ends = [_range_ends(each) if shard == UNSHARDED else () for each in scenarios]
-    further = _further(scenarios, besides, ends, replications)
-    runs = [*zip(scenarios, stores, strict=True), *((each, None) for each, _ in further)]
-    counts = [replications] * len(scenarios) + [count for _, count in further]
+    study = Study.of(scenarios, replications, ablations=ablations, ranges=shard == UNSHARDED)
     engine = choose(wanted, how.get("monthly", True))
     samples = replicate_many(
-        runs,
-        counts,
+        list(zip_longest(study.scenarios, stores)),
+        study.replications,
         workers=workers,
         resume=how.get("resume", False),
         progress=progress,
@@ -160,24 +157,24 @@ def run_many(
         more=None if stopping_rule is None else stopping_rule.more,
     )
     stopped: Sequence[Stopped | None] = [None] * len(scenarios) if stopping_rule is None else stopping_rule.stopped
-    beside, ranges = _split(scenarios, besides, ends, samples)
+    simulated = StudySamples(study, samples)
     results = []
-    for scenario, sample, mtbf, store, stop in zip(scenarios, samples, ranges, stores, stopped, strict=False):
+    for index, (scenario, sample, store, stop) in enumerate(zip(scenarios, samples, stores, stopped, strict=False)):
         folder, notices = (store.folder, tuple(store.notices)) if store else (None, ())
         if folder is not None:
             for number in sample.replications[sample.replications < events].tolist():
                 write_events(folder, scenario, number)
-        result = RunResult(sample, estimate(scenario), mtbf, folder, notices, stop, engine)
+        result = RunResult(sample, estimate(scenario), simulated.mtbf_range(index), folder, notices, stop, engine)
         if folder is not None and shard == UNSHARDED:
             keep_table(sample, folder)
         results.append(result)
-    return tuple(results), beside
+    return tuple(results), simulated
 
 
 def reopen(
-    folders: Sequence[Path], besides: Callable[[Sequence[Scenario]], Sequence[Scenario]], workers: int | None = None
-) -> tuple[tuple[RunResult, ...], list[Sample]]:
-    """Return runs as they were, from their folders, and the samples of what ``besides`` names of their scenarios.
+    folders: Sequence[Path], ablations: bool = False, workers: int | None = None
+) -> tuple[tuple[RunResult, ...], StudySamples]:
+    """Return runs as they were, from their folders, and all that is simulated for them.
 
     What was not kept is simulated again, so everything is what ``run_many`` returned then. Where some have more
     replications than others, only as many as all of them have. Raises StoreError for a folder that cannot be believed,
@@ -187,52 +184,15 @@ def reopen(
     scenarios = [sample.scenario for sample in samples]
     least = min(len(sample) for sample in samples)  # of one that was run again since, what the others have
     samples = [Sample(sample.scenario, sample.ledgers.chosen(slice(least))) for sample in samples]
-    ends, added = [_range_ends(each) for each in scenarios], besides(scenarios)
-    further = _further(scenarios, added, ends, len(samples[0]))
-    runs = [(each, None) for each in (*scenarios, *(each for each, _ in further))]
-    every = [len(samples[0])] * len(samples) + [count for _, count in further]
-    played = replicate_many(runs, every, workers=workers, known=[*samples, *[None] * len(further)])
-    beside, ranges = _split(scenarios, added, ends, played)
+    study = Study.of(scenarios, len(samples[0]), ablations=ablations)
+    known = [*samples, *[None] * (len(study.members) - len(samples))]
+    runs = [(each, None) for each in study.scenarios]
+    simulated = StudySamples(study, replicate_many(runs, study.replications, workers=workers, known=known))
     looked = _looked_again(samples, manifests)
     return tuple(
-        RunResult(sample, estimate(scenario), mtbf, folder, (), stop, manifest.engine)
-        for sample, scenario, mtbf, folder, stop, manifest in zip(
-            samples, scenarios, ranges, folders, looked, manifests, strict=True
-        )
-    ), beside
-
-
-def _further(
-    scenarios: Sequence[Scenario],
-    besides: Sequence[Scenario],
-    ends: Sequence[tuple[Scenario, ...]],
-    replications: int,
-) -> list[tuple[Scenario, int]]:
-    """Return what is simulated beside the scenarios, and how often; the ends of ranges of MTBF come last."""
-    found = [(each, replications) for each in besides]
-    for end in (end for pair in ends for end in pair):
-        # an end that is the scenario itself shares its replications: all of them
-        found.append((end, replications if end in scenarios else min(replications, MOST_AT_RANGE_ENDS)))
-    return found
-
-
-def _split(
-    scenarios: Sequence[Scenario],
-    besides: Sequence[Scenario],
-    ends: Sequence[tuple[Scenario, ...]],
-    samples: Sequence[Sample],
-) -> tuple[list[Sample], list[MtbfRange | None]]:
-    """Return the samples of what was simulated beside the scenarios, and the ranges of MTBF."""
-    first = len(scenarios) + len(besides)
-    found = iter(samples[first:])
-    ranges: list[MtbfRange | None] = []
-    for scenario, pair in zip(scenarios, ends, strict=True):
-        low_high = [next(found) for _ in pair]
-        for index, end in enumerate(pair):
-            if end in scenarios:  # with a precision it has gone on since
-                low_high[index] = samples[scenarios.index(end)]
-        ranges.append(MtbfRange.of(scenario, *low_high) if pair else None)
-    return list(samples[len(scenarios) : first]), ranges
+        RunResult(sample, estimate(sample.scenario), simulated.mtbf_range(index), folder, (), stop, manifest.engine)
+        for index, (sample, folder, stop, manifest) in enumerate(zip(samples, folders, looked, manifests, strict=True))
+    ), simulated
 
 
 def _looked_again(samples: Sequence[Sample], manifests: Sequence[Manifest]) -> Sequence[Stopped | None]:
@@ -244,11 +204,3 @@ def _looked_again(samples: Sequence[Sample], manifests: Sequence[Manifest]) -> S
     for looked in stopping_rule.schedule:
         stopping_rule.more([Sample(each.scenario, each.ledgers.chosen(slice(looked))) for each in samples])
     return stopping_rule.stopped
-
-
-def _range_ends(scenario: Scenario) -> tuple[Scenario, ...]:
-    """Return the scenario at the lowest and at the highest MTBF of its hazards' ranges, or nothing without one."""
-    if not mtbf_ranges_h(scenario):
-        return ()
-    points = certain(scenario)  # a value that is drawn would take the place of the end
-    return at_mtbf(points, "lowest"), at_mtbf(points, "highest")

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dcsim.decide.bridge import Bridge, bridge_of
-from dcsim.decide.comparison import Comparison, all_ablated
+from dcsim.decide.comparison import Comparison
 from dcsim.decide.log_analysis import Played, Span
 from dcsim.decide.outcome import reopen
 from dcsim.decide.pair import Pair
 from dcsim.decide.result import RunResult
+from dcsim.decide.study import ablations_of
 from dcsim.montecarlo import Sample, choose, replicate_many
 from dcsim.montecarlo.manifest import Manifest
 from dcsim.scenario import Scenario
@@ -51,7 +52,7 @@ class ReportData:
 def run_data(run: RunResult, workers: int | None = None) -> ReportData:
     """Add to a kept run what a report of it needs; raises StoreError for its folder, and what a simulation raises."""
     bridges: tuple[Bridge, ...] = ()
-    if steps := all_ablated([run.scenario]):
+    if steps := ablations_of(run.scenario):
         count = told_over(steps, len(run.sample))
         samples = replicate_many([(step, None) for step in steps], count, workers=workers)
         bridges = (bridge_of(run.scenario, samples),)
@@ -67,7 +68,7 @@ def comparison_data(comparison: Comparison) -> ReportData:
 
 def reopened(folder: Path, workers: int | None = None) -> ReportData:
     """Return the report data of a run in its folder, the same as when it ended; raises as ``outcome.reopen``."""
-    ((run,), _) = reopen([folder], lambda _: (), workers)
+    ((run,), _) = reopen([folder], workers=workers)
     return run_data(run, workers)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dcsim.decide.availability import Availability
 from dcsim.decide.bills import Energy, Money, ends_when_done, mean_bill, prices_vary, use_each
 from dcsim.decide.display import html_of, to_pandas
 from dcsim.decide.documents import runs_json
@@ -105,6 +106,11 @@ class RunResult:
     def ledger(self) -> dict[str, float]:
         """Mean GPU-hours in each of the 13 states."""
         return self.sample.mean_gpu_hours
+
+    @cached_property
+    def availability(self) -> Availability | None:
+        """How much of each month what is sold was available; None: nothing is sold, or months were not kept."""
+        return Availability.of(self.sample)
 
     @cached_property
     def control(self) -> NDArray[np.float64] | None:

@@ -22,12 +22,12 @@ from dcsim.registry import kind_of, tag
 from dcsim.units import DURATION, Duration, Fraction, MeanTimeBetweenFailures, Number, PositiveDuration, Whole, write
 
 
-def _one_word(part: str) -> str:
+def one_word(part: str) -> str:
     """Two words for one part would name two random streams."""
     return "node" if part == "tray" else part
 
 
-Part = Annotated[Literal["gpu", "node", "tray", "rack"], AfterValidator(_one_word)]
+Part = Annotated[Literal["gpu", "node", "tray", "rack"], AfterValidator(one_word)]
 """What fails or goes down as a whole; "tray" is read as "node", so no hazard holds it."""
 
 
@@ -50,7 +50,7 @@ Served = Literal[
 ]
 """What holds no GPU but serves some; a topology has those that it describes."""
 SERVED: tuple[str, ...] = get_args(Served)
-Component = Annotated[Literal["gpu", "node", "tray", "rack", Served], AfterValidator(_one_word)]
+Component = Annotated[Literal["gpu", "node", "tray", "rack", Served], AfterValidator(one_word)]
 
 
 def _blast_form(value: object) -> str:

@@ -1,6 +1,6 @@
 """Replications as rows of a table: the columns that a run leaves behind, with their units."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,8 @@ LISTS = {
     "cause": "by hazard, then by kind of maintenance, then all else; in the row of the last owner, and only if kept",
 }
 """What the columns that are lists are by."""
+SOLD = "available_domains_by_month"
+"""Column of how many domains had which availability."""
 
 
 def arrow_schema(scenario_sha256: str, seed: int) -> Any:
@@ -47,6 +49,13 @@ def arrow_schema(scenario_sha256: str, seed: int) -> Any:
             )
             for what, how in LISTS.items()
             for state in STATES
+        ),
+        field(
+            SOLD,
+            pa.list_(pa.int64()),
+            "1",
+            "domains that are sold, by month, then by availability and then without "
+            "maintenance; in the row of the last owner, and only if something is sold",
         ),
     ]
     keys = {
@@ -80,6 +89,7 @@ def arrow_table(ledgers: Ledgers, schema: Any) -> Any:
             *(pa.array(np.ascontiguousarray(column)) for column in counts),
             *_lists(ledgers.gpu_ms_by_month, owners),
             *_lists(ledgers.gpu_ms_by_cause, owners),
+            *_lists(ledgers.available_domains.reshape(replications, -1, 1), owners),
         ],
         schema=schema,
     )
@@ -97,13 +107,16 @@ def _lists(kept: NDArray[np.int64], owners: int) -> Iterator[Any]:
         yield pa.ListArray.from_arrays(offsets, pa.array(np.ascontiguousarray(kept[:, :, state]).ravel()))
 
 
-def _from_lists(table: Any, what: str, replications: int) -> NDArray[np.int64]:
-    """Return what ``_lists`` made columns of; raises ValueError if they are not of one length."""
-    columns = [table[f"{state}_gpu_ms_by_{what}"].combine_chunks() for state in STATES]
+def _from_lists(table: Any, names: Sequence[str], replications: int) -> NDArray[np.int64]:
+    """Return what ``_lists`` made columns of, int64 (replications, length, names).
+
+    Raises ValueError if they are not of one length.
+    """
+    columns = [table[name].combine_chunks() for name in names]
     lengths = np.stack([column.value_lengths().to_numpy(zero_copy_only=False) for column in columns])
-    by_replication = lengths.reshape(len(STATES), replications, -1)
+    by_replication = lengths.reshape(len(names), replications, -1)
     if by_replication[:, :, :-1].any() or len(np.unique(by_replication[:, :, -1])) > 1:
-        raise ValueError(f"the lists by {what} are not of one length")
+        raise ValueError(f"the lists of {names[0]} and its like are not of one length")
     flat = [column.flatten().to_numpy().reshape(replications, -1) for column in columns]
     return np.stack(flat, axis=2)
 
@@ -117,8 +130,9 @@ def from_arrow(table: Any, owners: tuple[str, ...], capacity_gpu_ms: int) -> Led
     count, rest = divmod(table.num_rows, len(owners))
     if rest or table["owner"].to_pylist() != list(owners) * count:
         raise ValueError("the rows are not whole replications of the scenario's owners")
-    by = [_from_lists(table, what, count) for what in LISTS]
-    listed = {f"{state}_gpu_ms_by_{what}" for what in LISTS for state in STATES} | {"owner"}
+    names = [[f"{state}_gpu_ms_by_{what}" for state in STATES] for what in LISTS]
+    by_month, by_cause, sold = (_from_lists(table, each, count) for each in (*names, [SOLD]))
+    listed = {"owner", SOLD, *(name for each in names for name in each)}
     numbers = [table[name].to_numpy().reshape(count, -1) for name in table.column_names if name not in listed]
     replications, failures, drawn = numbers[0], numbers[-2], numbers[-1]
     if replications.min(initial=0) < 0 or any((each != each[:, :1]).any() for each in (replications, failures, drawn)):
@@ -136,6 +150,8 @@ def from_arrow(table: Any, owners: tuple[str, ...], capacity_gpu_ms: int) -> Led
         asked,
         finished,
         last,
-        *by,
+        by_month,
+        by_cause,
+        sold.reshape(count, by_month.shape[1] if sold.shape[1] else 0, -1 if sold.shape[1] else 1),
     )
     return ledgers.verified(capacity_gpu_ms)

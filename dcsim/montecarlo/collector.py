@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from dcsim.ledger import Ledgers, not_kept
+from dcsim.ledger import Ledgers, none_sold, not_kept
 from dcsim.montecarlo.tasks import UNSHARDED, Shard
 
 
@@ -32,9 +32,9 @@ class Collector:
         if not new.any():
             return None
         found = ledgers if new.all() else ledgers.chosen(new)
-        if self._columns and self._columns[-1].shape[1] != found.gpu_ms_by_cause.shape[1]:
-            found = found.without_months()
-            self._columns[-2:] = (not_kept(len(self._have)), not_kept(len(self._have)))
+        if self._columns and self._columns[-2].shape[1] != found.gpu_ms_by_cause.shape[1]:
+            found, room = found.without_months(), len(self._have)
+            self._columns[-3:] = (not_kept(room), not_kept(room), none_sold(room))
         if not self._columns:
             self._owners = found.owners
             room = len(self._have)

@@ -37,7 +37,8 @@ class Engine:
 
     def to_json(self) -> dict[str, Any]:
         """Return what manifests and documents say."""
-        return {"engine": self.name} | ({"engine_why": list(self.why)} if self.why else {})
+        told: dict[str, Any] = {"engine": self.name} | ({"engine_why": list(self.why)} if self.why else {})
+        return told if self.monthly else told | {"monthly": False}
 
 
 SIMPY = Engine("simpy", (ASKED_FOR,))

@@ -6,6 +6,7 @@ import unicodedata
 import zlib
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -331,6 +332,8 @@ class RunFolder:
                 if earlier.get(key) != wanted:
                     told = f"holds a run with {key} {earlier.get(key)!r}, not {wanted!r}; start anew without resume"
                     raise StoreError(self.folder, told)
+        if earlier.get("monthly") is False:  # what some of its runs lack, the run lacks
+            self.engine = replace(self.engine, monthly=False)
         path = self.folder / SCENARIO
         with suppress(OSError, MemoryError):
             if files.kind_of(path) is not None and files.read_whole(path, 1 << 26) != to_toml(self.scenario).encode():

@@ -6,8 +6,7 @@ from dcsim.plant.changes import lose_part, switch_racks
 from dcsim.plant.state import as_arrays, shown
 from dcsim.plant.tables import CHANGING_PLANT, PLANT_TABLES, SITE_FEED
 from dcsim.program import records
-from dcsim.program.records import FREE, NONE, OUT
-from dcsim.program.tables import Tables
+from dcsim.program.records import FREE, NONE, OUT, Tables
 from dcsim.scenario import Plan
 
 

@@ -13,14 +13,15 @@ from dcsim.program.draws import laws_needed
 from dcsim.program.energisation import Energisation
 from dcsim.program.event_log import EventLog
 from dcsim.program.levels import levels_of
-from dcsim.program.records import BLOCK, CHANGING, NAMES, NONE, TABLE, World
-from dcsim.program.tables import CHANCES_AT_A_TIME, Tables, index_places, tables_of
+from dcsim.program.place_tables import count_sold_out, index_places
+from dcsim.program.records import BLOCK, CHANGING, NAMES, NONE, TABLE, Tables, World
+from dcsim.program.tables import CHANCES_AT_A_TIME, tables_of
 from dcsim.scenario import Plan, Scenario
 from dcsim.scenario.plan import plan
 
 MOST_REPEATS = 1_000
 """Consecutive mishaps at most (assumed): a probability of 100 % would never end."""
-LEDGER = ("ledger", "overhead", "counted", "counts", "month_ledger", "cause_ledger", "numbers")
+LEDGER = ("ledger", "overhead", "counted", "counts", "month_ledger", "cause_ledger", "sold_ledger", "numbers")
 FAILURES = TABLE["failures"]
 
 
@@ -69,6 +70,8 @@ class Runs:
         months = int(program.tables["one"]["months"][0])
         causes = len(program.tables["by_cause"]) if months else 0
         world.put("month_ledger", np.zeros((rows * months, len(STATES)), dtype=np.int64))
+        shape = (rows * months, program.tables["available"].shape[1]) if program.tables["one"]["sold"][0] else (0, 0)
+        world.put("sold_ledger", np.zeros(shape, dtype=np.int64))
         world.put("cause_ledger", np.zeros((rows * causes, len(STATES)), dtype=np.int64))
         self.error: BaseException | None = None
         self.energisation = Energisation(self.plan)
@@ -101,6 +104,7 @@ class Runs:
             self.energisation.begin(world.tables, self.numbers[row])
             if world.tables["one"]["atom"][0]:
                 index_places(world.tables)
+            count_sold_out(world.tables)
 
     def _follow(self) -> None:
         """Have the draws of the run that is played now."""
@@ -278,6 +282,7 @@ class Runs:
             last_finish_ms=column("last_finish"),
             gpu_ms_by_month=tables["month_ledger"].reshape(rows, -1, len(STATES)),
             gpu_ms_by_cause=tables["cause_ledger"].reshape(rows, -1, len(STATES)),
+            available_domains=tables["sold_ledger"].reshape(rows, -1, max(1, tables["sold_ledger"].shape[1])),
         )
 
 

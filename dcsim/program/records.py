@@ -22,6 +22,8 @@ PPB = 10**9
 MONTH = MS_PER_MONTH
 BLOCK_OF_PLACES = 64
 """Places that are searched one by one, and blocks of them."""
+GROUP_OF_NODES, GROUPS = 256, 32
+"""Nodes that are looked through one by one for a gang's places, and how many groups of them are bits of a number."""
 NONE = -1
 """No row of a table, no limit, no value."""
 FREE, OUT = -1, -2
@@ -130,7 +132,8 @@ ONE = _record(
     "failed repairs parts free_failure free_repair free_part away pieces free_piece "
     "segments free_segment drains absences first_absence last_absence "
     "has_plant has_traffic has_storage node capped plant_changed phases run last_run error "
-    "demands free_demand touching plans months logs logged about about_where about_failure",
+    "demands free_demand touching group sendings plans months logs logged about about_where about_failure "
+    "now sold lets planned_out",
     "of_leaf of_pod",
 )
 """Single numbers. ``failed``, ``repairs``, ``parts``, ...: rows in use of these tables; ``free_failure``,
@@ -138,9 +141,11 @@ ONE = _record(
 rack that holds spares, 0: none does; ``node``: places of a node; ``capped``: some power is
 short; ``of_leaf``, ``of_pod``: what a node asks of a leaf's
 uplinks, and a segment's uplinks of a pod's; ``run``, ``last_run``: which of the runs; ``error``: Python could not
-answer; ``free_demand``: first of the demands given back; ``touching``: size of it; ``plans``: kinds of maintenance;
-``months``: of the horizon, 0: they are not kept; ``logs``: 1: events, 2: places too; ``logged``: rows of the log;
-``about_...``: what the log says of the time that is booked now."""
+answer; ``free_demand``: first of the demands given back; ``touching``: size of it; ``group``: places of a group;
+``sendings``: so many times has a gang begun to send; ``plans``: kinds of maintenance; ``months``: of the horizon, 0:
+they are not kept; ``logs``: 1: events, 2: places too; ``logged``: rows of the log; ``about_...``: what the log says of
+the time that is booked now; ``now``: the time [ms]; ``sold``: places of what is sold, 0: nothing is; ``lets``: how many
+of them may be out of service; ``planned_out``: what leaves service does so for maintenance."""
 
 GANG = _record(
     "job gpus priority submit "
@@ -207,6 +212,10 @@ SEGMENT = _record("computed_from speed_0 speed_1 speed_2 following")
 WINDOW = _record("at planned component since first_part first_place last_place first_drain last_drain out")
 PLANNED_WORK = _record("size serves drain duration plant_kind")
 DRAINED_GANG = _record("gang number following")
+DOMAIN = _record("out planned month down down_unplanned since since_unplanned")
+"""What is sold. ``out``, ``planned``: of its places, out of service, and those of them for maintenance; ``month``:
+whose times follow; ``down``: in this month so far [ms]; ``since``: when it was lost, NEVER: it is there.
+``..._unplanned``: without maintenance."""
 ABSENCE = _record("first_place last_place since free_since state awaited following why")
 TRANSFER = _record("active time left start at pace write turn", "limit rate")
 """A gang's load or write. ``left``: time that it still needs with storage to itself [ms * ppb]; ``turn``: what was
@@ -266,13 +275,18 @@ TABLES: dict[str, tuple[np.dtype[Any], int]] = {
     "absences": (ABSENCE, 1),
     "transfers": (TRANSFER, 1),  # by gang
     "phases": (PHASE, 1),  # of energisation
-    "sends_at": (np.dtype(np.int64), 1),  # of every place: the gang that sends from it, NONE
+    "sends_at": (np.dtype(np.int64), 1),  # of every place: which sending it was last a part of
     "by_month": (np.dtype(np.int64), 2),  # by month and state
     "weight_by_month": (np.dtype(np.int64), 2),  # by job and month: GPU-ms at full speed
     "rest_by_month": (np.dtype(np.int64), 2),  # and what is left, in parts per billion of it
     "kept_at": (np.dtype(np.int64), 2),  # by gang and month: position at its end
     "by_cause": (np.dtype(np.int64), 2),  # by hazard, maintenance, and then all else; and by state
     "log": (LOG, 1),
+    "domains": (DOMAIN, 1),
+    "out_planned": (np.dtype(np.int64), 1),  # of every place: whether it is out for maintenance
+    "allowed": (np.dtype(np.int64), 2),  # by month and availability: ms that what is sold may be lost
+    "available": (np.dtype(np.int64), 2),  # by month: domains of each availability, then of each without maintenance
+    "sold_ledger": (np.dtype(np.int64), 2),  # by run and month: the same, what comes out
     "month_ledger": (np.dtype(np.int64), 2),  # by run and month, and by state: what comes out
     "cause_ledger": (np.dtype(np.int64), 2),  # by run and cause, and by state
     "ledger": (np.dtype(np.int64), 2),  # by run and owner, and by state: what comes out
@@ -283,6 +297,7 @@ TABLES: dict[str, tuple[np.dtype[Any], int]] = {
     "first_demand": (np.dtype(np.int64), 1),  # of every segment, then of every pod
     "total_demand": (np.dtype(np.float64), 1),  # of every segment, then of every pod: the sum
     "mean_traffic": (np.dtype(np.float64), 1),  # of it, in the mean over time
+    "lies_in": (np.dtype(np.int64), 2),  # by gang and GROUPS groups of places: bits; in no others does it have any
     "touching": (np.dtype(np.int64), 1),  # gangs that a change of traffic is about
     **PLANT_TABLES,
     "numbers": (np.dtype(np.int64), 1),  # of the runs
@@ -293,6 +308,8 @@ TABLES: dict[str, tuple[np.dtype[Any], int]] = {
     "units": (np.dtype(np.float64), 1),  # numbers that Python is asked to work on
 }
 """Name -> record or number, and how many indices it has."""
+Tables = dict[str, NDArray[Any]]
+"""Name -> table."""
 NAMES = tuple(TABLES)
 TABLE = {name: number for number, name in enumerate(NAMES)}
 GROWING = frozenset(
@@ -304,7 +321,7 @@ ANSWERS = 3 * len(NAMES)
 CHANGING = (
     *("one", "gangs", "hazards", "components", "crews", "durable", "booked", "owner", "holes", "windows"),
     *("first_life", "free_in_block", "free_in_group", "by_month", "weight_by_month", "rest_by_month", "kept_at"),
-    *("by_cause", "transfers", "phases", "sends_at", "first_demand"),
+    *("by_cause", "domains", "out_planned", "available", "transfers", "phases", "sends_at", "lies_in", "first_demand"),
     *CHANGING_PLANT,
 )
 """Tables that every run begins anew; behind the address of the function come those of their copies at t = 0."""

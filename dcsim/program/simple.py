@@ -15,7 +15,7 @@ COUNTED: dict[str, dict[str, int]] = {
     "one": dict.fromkeys(
         (
             *("atom", "rack", "clocks", "ages", "faulty", "slowed", "capped", "last_window", "phases"),
-            *("has_plant", "has_traffic", "has_storage", "logs"),
+            *("has_plant", "has_traffic", "has_storage", "logs", "sold"),
         ),
         0,
     )

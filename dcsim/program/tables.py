@@ -1,6 +1,5 @@
 """A scenario as tables: what never changes, and how everything is at t = 0."""
 
-from math import gcd
 from typing import Any
 
 import numpy as np
@@ -9,13 +8,12 @@ from numpy.typing import NDArray
 from dcsim.hazards import Hazard
 from dcsim.hazards.hazard import SERVED
 from dcsim.ledger import STATES
-from dcsim.plant.changes import begin_shares
-from dcsim.plant.state import as_arrays, shown
-from dcsim.plant.tables import plant_tables
 from dcsim.program import records
 from dcsim.program.draws import add_draws
 from dcsim.program.levels import levels_of
-from dcsim.program.records import FREE, NEVER, NONE, PPB, TABLES
+from dcsim.program.place_tables import atom_of, index_places, place_tables, sold_tables
+from dcsim.program.plant_tables import plant_of
+from dcsim.program.records import NEVER, NONE, PPB, TABLES, Tables
 from dcsim.scenario import Plan
 from dcsim.topology import PLANT_KINDS
 
@@ -29,7 +27,6 @@ EFFECTS = {
 CHANCES_AT_A_TIME = 16
 ROOM = 64
 """Rows that growing tables have at first (assumed)."""
-Tables = dict[str, NDArray[Any]]
 
 
 def tables_of(plan: Plan, monthly: bool = True) -> Tables:
@@ -44,42 +41,19 @@ def tables_of(plan: Plan, monthly: bool = True) -> Tables:
     _jobs(plan, tables)
     _gangs(plan, tables)
     _hazards(plan, atom, tables)
-    _places(plan, atom, tables)
-    if atom:
-        index_places(tables)
+    place_tables(plan, atom, tables)
+    sold_tables(plan, atom, tables)
     add_draws(plan, tables)
     _maintenance(plan, atom, tables)
     if plan.has_plant:
-        _plant(plan, atom, tables)
+        plant_of(plan, atom, tables)
     for name, (dtype, indices) in TABLES.items():
         if name not in tables:
             shape: tuple[int, ...] = (ROOM, 1) if indices == 2 else (ROOM,)
             tables[name] = np.zeros(shape, dtype=dtype)
+    if atom:
+        index_places(tables)
     return tables
-
-
-def atom_of(plan: Plan) -> int:
-    """Return the GPUs of a place, the greatest common divisor of all that moves together; 0: nothing has a place."""
-    scenario, topology = plan.scenario, plan.topology
-    held = scenario.cluster.in_rack_spares
-    if not (any(hazard.placed for hazard in scenario.hazards) or scenario.maintenance or held or plan.has_plant):
-        return 0
-    sizes = [scenario.cluster.gpus, *(gang.gpus for gang in plan.gangs)]
-    if plan.has_plant:
-        sizes.append(topology.gpus_per_node)  # the smallest thing that the plant serves
-    for hazard in scenario.hazards:
-        if hazard.serves:
-            continue
-        if hazard.placed:
-            sizes.append(topology.gpus_per(hazard.component))
-        typed = hazard.blast if isinstance(hazard.blast, int) else None
-        sizes.append(typed or topology.gpus_per(hazard.struck_part or "gpu"))
-    sizes += [
-        topology.gpus_per(planned.component) for planned in scenario.maintenance if planned.component not in SERVED
-    ]
-    if held:
-        sizes += [held, topology.gpus_per_rack]
-    return gcd(*sizes)
 
 
 def _one(plan: Plan, atom: int, monthly: bool, tables: Tables) -> None:
@@ -303,39 +277,6 @@ def _of_hazard(hazard: Hazard) -> dict[str, Any]:
     }
 
 
-def _places(plan: Plan, atom: int, tables: Tables) -> None:
-    cluster = plan.scenario.cluster
-    atoms = cluster.gpus // atom if atom else 1
-    owner = tables["owner"] = np.full(atoms, FREE, dtype=np.int64)
-    for name in ("whose", "next_place", "next_faulty"):
-        tables[name] = np.full(atoms, NONE, dtype=np.int64)
-    tables["moving"] = np.zeros(atoms, dtype=np.int64)
-    blocks = -(-atoms // records.BLOCK_OF_PLACES)
-    tables["free_in_block"] = np.zeros(blocks, dtype=np.int64)
-    tables["free_in_group"] = np.zeros(-(-blocks // records.BLOCK_OF_PLACES), dtype=np.int64)
-    held = cluster.in_rack_spares
-    tables["holes"] = np.zeros((len(plan.gangs) if held else 1, plan.topology.racks if held else 1), dtype=np.int64)
-    if not atom:
-        return
-    seats = plan.seats[::atom] // atom
-    for gang, place in zip(plan.gangs, plan.places.tolist(), strict=True):
-        if place >= 0:
-            owner[seats[place // atom : (place + gang.gpus) // atom]] = gang.index
-
-
-def index_places(tables: Tables) -> None:
-    """Count the free places block by block, and note between which places those of every gang lie."""
-    owner, gangs = tables["owner"], tables["gangs"]
-    size = records.BLOCK_OF_PLACES
-    free = np.flatnonzero(owner == FREE)
-    for name, width in (("free_in_block", size), ("free_in_group", size * size)):
-        tables[name][:] = np.bincount(free // width, minlength=len(tables[name]))
-    gangs["lowest"], gangs["highest"] = len(owner), NONE
-    held = np.flatnonzero(owner >= 0)
-    np.minimum.at(gangs["lowest"], owner[held], held)
-    np.maximum.at(gangs["highest"], owner[held], held)
-
-
 def _maintenance(plan: Plan, atom: int, tables: Tables) -> None:
     scenario, topology = plan.scenario, plan.topology
     planned = tables["planned"] = np.zeros(max(1, len(scenario.maintenance)), dtype=records.PLANNED_WORK)
@@ -350,51 +291,3 @@ def _maintenance(plan: Plan, atom: int, tables: Tables) -> None:
     for column, name in enumerate(("at", "planned", "component")):
         windows[: len(listed)][name] = listed[:, column]
     tables["one"]["last_window"] = len(listed)
-
-
-# --- the plant ------------------------------------------------------------------------------------------------------
-
-
-def _plant(plan: Plan, atom: int, tables: Tables) -> None:
-    scenario, topology = plan.scenario, plan.topology
-    description = topology.description
-    one = tables["one"]
-    one["has_plant"] = True
-    one["has_traffic"] = bool(description.fabric and any(job.comm for job in scenario.jobs))
-    one["has_storage"] = bool(description.storage and any(job.storage for job in scenario.jobs))
-    one["node"], one["phases"] = topology.gpus_per_node // atom, len(scenario.energisation)
-    tables["phases"] = np.zeros(max(1, len(scenario.energisation)), dtype=records.PHASE)
-    for line, racks in zip(tables["phases"], plan.phase_racks, strict=False):
-        line["first_rack"], line["end_rack"] = racks
-    tables["transfers"] = np.zeros(len(plan.gangs), dtype=records.TRANSFER)
-    tables |= plant_tables(topology, _keeps(plan))
-    plant = shown(tables)
-    begin_shares(plant)
-    tables["plant"] = as_arrays(plant)
-    if one["has_traffic"][0]:
-        _traffic(plan, tables)
-
-
-def _keeps(plan: Plan) -> dict[str, list[float]]:
-    """Return the shares that failures, maintenance and energisation may leave, by kind of component."""
-    scenario = plan.scenario
-    found = [(hazard.component, hazard.keeps or 0.0) for hazard in scenario.hazards if hazard.serves]
-    found += [(planned.component, 0.0) for planned in scenario.maintenance if planned.component in SERVED]
-    found += [("site-feed", 0.0) for phase in scenario.energisation if not phase.racks]
-    kinds = dict.fromkeys(kind for kind, _ in found)
-    return {kind: sorted({share for other, share in found if other == kind}) for kind in kinds}
-
-
-def _traffic(plan: Plan, tables: Tables) -> None:
-    fabric, one, plant = plan.topology.description.fabric, tables["one"], tables["plant"][0]
-    assert fabric is not None
-    parts = int(plant["segments"] + plant["pods"])
-    tables["first_demand"] = np.full(parts, NONE, dtype=np.int64)
-    tables["total_demand"], tables["mean_traffic"] = np.zeros(parts), np.zeros(parts)
-    tables["touching"] = np.zeros(len(plan.gangs), dtype=np.int64)
-    tables["sends_at"] = np.full(len(tables["owner"]), NONE, dtype=np.int64)
-    spine, core = fabric.spine, fabric.core
-    uplinks = fabric.leaf.uplinks * fabric.uplink_rate
-    one["of_leaf"] = fabric.nics // fabric.rails * fabric.port / fabric.homes / uplinks if spine else 0.0
-    pod = spine.count * spine.uplinks * fabric.core_rate if spine and core else 0.0
-    one["of_pod"] = fabric.leaves * uplinks / pod if pod else 0.0

@@ -46,6 +46,27 @@ def energy_rows(runs: Sequence[RunResult], row: MakeRow) -> list[Row]:
     ]
 
 
+def sold_rows(runs: Sequence[RunResult], row: MakeRow) -> list[Row]:
+    """Return for each availability in how many months of a domain that is sold it was reached."""
+    found = [run.availability for run in runs]
+    shapes = {(each.sold, each.size, each.needs, each.availability) for each in found if each is not None}
+    if len(shapes) != 1:
+        return []  # nothing is sold, or not the same: no row would be about all of them
+    ((sold, size, needs, shares),) = shapes
+    what = sold if needs == size else f"{sold} ({needs} of {size} GPUs)"
+    rows = []
+    for index, share in enumerate(shares):
+        label = f"{what}: months with {100 * share:.6g} % or more, %"
+        rows.append(row(label, partial(_reached, index, True)))
+        if any(each is not None and each.has_maintenance for each in found):
+            rows.append(row("  without maintenance, %", partial(_reached, index, False)))
+    return rows
+
+
+def _reached(index: int, planned: bool, run: RunResult) -> str:
+    return MISSING if run.availability is None else per_cent(run.availability.share(index, planned), 2)
+
+
 def job_rows(runs: Sequence[RunResult], row: MakeRow) -> list[Row]:
     """Return the loss of each job where there are several, and when those that have work were done."""
     jobs = list(dict.fromkeys(job.name for run in runs for job in run.scenario.jobs))

@@ -10,6 +10,7 @@ from dcsim.plant import Demand, Outage, PlantState
 from dcsim.plant.outage import outage
 from dcsim.report.page import Page, Passage, Row, Table, and_list, number, per_cent, printable
 from dcsim.topology import PLANT_KINDS, Topology, TopologyDescription
+from dcsim.topology.kinds import kinds_in
 from dcsim.units import MS_PER_MONTH
 
 DESCRIBED = ("fabric", "power", "cooling", "storage")
@@ -347,7 +348,7 @@ def _if_one_fails(topology: Topology) -> Iterator[tuple[str, str]]:
         told = _down(found, topology.gpus_per_node)
         lost = tuple(each for each in found.degraded if each not in usual)
         told += [f"{part}, {what}" for part, what in _slower(Outage((), (), 0, lost))][:MOST_LISTED]
-        fed = kind in ("psu", "shelf", "busway", "feed", "site-feed", "generator")
+        fed = kind in kinds_in("power")
         holds = "nothing: redundancy holds" if watts_known or not fed else "nothing: nodes and racks take 0 W"
         yield kind, "; ".join(told) or holds
 

@@ -9,7 +9,7 @@ from dcsim.ledger import CAUSES, STATES
 from dcsim.montecarlo import Summary
 from dcsim.report.answer import answer_table, comparison_sentences, run_sentences
 from dcsim.report.document import WORDS
-from dcsim.report.jobs import energy_rows, job_rows, serves
+from dcsim.report.jobs import energy_rows, job_rows, serves, sold_rows
 from dcsim.report.page import (
     MISSING,
     Page,
@@ -54,6 +54,10 @@ SMALL = 0.05
 """States that take less than this share of the loss in every run are one row together; source: assumed."""
 SMALL_AT_ALL = 1e-3
 """A state that takes this share of all GPU-hours has a row of its own, however large the loss; source: assumed."""
+
+
+ENGINES = {"compiled": "compiled rules", "plain": "rules as plain Python", "simpy": "SimPy"}
+"""What played the rules, in words."""
 
 
 def run_page(runs: Sequence[RunResult], notes: Sequence[str] = ()) -> Page:
@@ -143,12 +147,11 @@ def provenance(runs: Sequence[RunResult]) -> list[str]:
 
 
 def _engines(runs: Sequence[RunResult]) -> list[str]:
-    """Say what simulated the runs and, of SimPy, why it was not batch, which gives the same integers."""
+    """Say what played the rules, and why it was not compiled code, which gives the same integers."""
     by_engine: dict[str, list[str]] = {}
     for run in runs:
-        first, *others = run.engine.why or ("",)
-        more = f" and {len(others)} more" if others else ""
-        told = f"SimPy ({printable(first, 200)}{more})" if run.engine.why else run.engine.name
+        why = f" ({printable('; '.join(run.engine.why), 200)})" if run.engine.why else ""
+        told = f"{ENGINES.get(run.engine.name, run.engine.name)}{why}"
         by_engine.setdefault(told, []).append(printable(run.scenario.name))
     if len(by_engine) == 1:
         return [f"engine: {told}" for told in by_engine]
@@ -194,6 +197,7 @@ def simulated_table(runs: Sequence[RunResult]) -> Table:
         *([] if filled else [asked]),
         *job_rows(runs, row),
         row("failures per month", lambda r: number(r.failures_per_month.mean, 2)),
+        *sold_rows(runs, row),
         row("interruptions of jobs per month", lambda r: number(r.interruptions_per_month.mean, 2)),
         *(row(f"{WORDS.get(name, name)}, % of GPU-hours", state(name)) for name in seen),
         *([row("other states, % of GPU-hours", state(*small))] if small else []),

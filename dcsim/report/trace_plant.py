@@ -9,14 +9,15 @@ import numpy as np
 from dcsim.report.trace_events import Canvas, Change, Event, Piece
 from dcsim.report.trace_gangs import numbered
 from dcsim.report.trace_story import Row, Story
+from dcsim.topology.kinds import kinds_in
 
 MS_PER_S = 1_000
 GB_PER_GIB = 2**30 / 1e9
 PPB = 10**9
 MOST_NAMED = 20
 """Owners and states of a rack that a slice names."""
-POWER = ("psu", "shelf", "busway", "feed", "site-feed", "generator", "cdu", "phase")
-STORAGE = ("gateway",)
+POWER = (*kinds_in("power", "cooling"), "phase")
+STORAGE = kinds_in("storage")
 
 Held = tuple[int, str, str]
 """Gang (-1: free), the state in which GPUs of it are out (empty: in service), and why."""

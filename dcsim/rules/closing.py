@@ -9,6 +9,7 @@ from dcsim.rules.maintenance import book_stay
 from dcsim.rules.plant import book_absences
 from dcsim.rules.repairs import book_repair
 from dcsim.rules.rule import rule
+from dcsim.rules.sold import close_sold
 
 OF_STRATEGY, OF_FABRIC, OF_POWER, OF_STRAGGLERS, SHRUNK = (
     CAUSES.index(each) for each in ("strategy", "fabric", "power", "straggler", "shrunk")
@@ -104,6 +105,8 @@ def close_run(w: World) -> None:
     if w.one.months:
         close_causes(w, first)
         close_months(w, first)
+    if w.one.sold:
+        close_sold(w)
     w.counts[w.one.run].logged = w.one.logged
     w.counts[w.one.run].failures = w.one.failures
     w.counts[w.one.run].drawn = w.one.drawn

@@ -20,7 +20,7 @@ from dcsim.program.records import (
 )
 from dcsim.rules.booking import book, book_writes
 from dcsim.rules.rule import ask, rule
-from dcsim.rules.strategy import blocked, largest_shape, level, safe_in, wall
+from dcsim.rules.strategy import blocked, copied, largest_shape, level, safe_in, wall
 from dcsim.rules.work import computing_left, end_segment, forget_segments, keep_computed, lose
 
 # --- bookings -------------------------------------------------------------------------------------------------------
@@ -68,7 +68,7 @@ def stop_whole(w: World, gang: int, now: int) -> None:
     book_writes(w, gang, writes + late, g.computed, running, now)
     keep_computed(w, gang, g.computed, running, now)
     for tier in range(w.jobs[g.job].tiers):
-        safe = safe_in(w, g.job, tier, run)
+        safe = drained_in(w, gang, tier, now)
         if safe:
             w.durable[gang, tier] = start + safe
 
@@ -163,10 +163,26 @@ def durable_at(w: World, gang: int, now: int) -> int:
     best = w.durable[gang, 0]
     for tier in range(tiers):
         best = max(best, w.durable[gang, tier])
-        safe = safe_in(w, g.job, tier, run)
+        safe = drained_in(w, gang, tier, now)
         if safe:
             best = max(best, g.kept + safe)
     return int(best)
+
+
+@rule
+def drained_in(w: World, gang: int, tier: int, now: int) -> int:
+    """Return the ms of computing of this stretch that are safe in a tier; what drains does so while a write is late.
+
+    Copies of faster tiers end before the write to the slowest one that they share an instant with. So while that write
+    is late, its time counts for what drains, but the write itself is not done.
+    """
+    g = w.gangs[gang]
+    run = now - g.since - g.failover - g.restore - g.held
+    if g.transfer and w.transfers[gang].write:
+        end = (g.writes + 1) * w.tiers[g.job, 0].level_period
+        drained = min(run - w.tiers[g.job, tier].drain, end - 1)
+        return copied(w, g.job, max(0, drained), tier)[0]
+    return safe_in(w, g.job, tier, max(0, run))
 
 
 @rule

@@ -84,6 +84,7 @@ def play(w: World) -> None:
 @rule
 def happen(w: World, kind: int, what: int, further: int, now: int) -> None:
     """Something that was due happens now."""
+    w.one.now = now
     if kind == IS_FOUND:
         identify(w, what, now)
     elif kind == LEAVES_DETECTION:
@@ -126,6 +127,7 @@ def happen(w: World, kind: int, what: int, further: int, now: int) -> None:
 def strike_or_open(w: World, tick: int) -> None:
     """The next failure strikes, or the next window opens: planned windows first, known failures by hazard."""
     now = tick // TICKS
+    w.one.now = now
     if tick % TICKS != STRIKE:
         open_window(w, now)
         return

@@ -10,6 +10,7 @@ from dcsim.program.records import (
     DRAINS,
     FREE,
     IN_MAINTENANCE,
+    IN_REPAIR,
     IS_WITHDRAWN,
     MAKE_ROOM,
     NEVER,
@@ -26,7 +27,7 @@ from dcsim.rules.allocation import call_service, leave_queue, want
 from dcsim.rules.booking import book, change_free
 from dcsim.rules.due import push, push_age
 from dcsim.rules.gangs import has_drained, stalls_for, stop
-from dcsim.rules.log import is_about, note_drain, note_out, note_part
+from dcsim.rules.log import is_about, note_drain, note_neighbours, note_out, note_part
 from dcsim.rules.movements import have_left, have_moved
 from dcsim.rules.network import gang_has_changed
 from dcsim.rules.parts import parts_from
@@ -138,7 +139,9 @@ def withdraw(w: World, window: int, now: int) -> None:
             if not g.draining:
                 g.ready = 1
     if w.one.moving:
+        w.one.planned_out = 1
         take_out(w)
+        w.one.planned_out = 0
         note_out(w, first, IN_MAINTENANCE, w.one.hazards + v.planned, NONE, now)
         if serves:
             new_absence(w, first, now, now, IN_MAINTENANCE, 0, w.one.hazards + v.planned)
@@ -221,6 +224,8 @@ def move_free(w: World, place: int, to: int, now: int) -> bool:
             swap_components(w, hazard, place, to)
     set_owner(w, place, OUT)
     set_owner(w, to, FREE)
+    if w.one.logs > 1:
+        note_neighbours(w, place, 1, w.whose[place], IN_REPAIR, f.hazard, f.number, now)
     w.one.moving = 0
     move_to(w, min(place, to))
     move_to(w, max(place, to))
@@ -265,6 +270,13 @@ def may_swap(w: World, repair: int, place: int, to: int) -> bool:
             return False
         if (a.lemon or b.lemon) and not h.ages:
             return False
+    for gang in range(w.one.gangs):
+        corrupt = w.gangs[gang].first_clean
+        while corrupt >= 0:
+            f = w.failures[corrupt]
+            if w.hazards[f.hazard].size == 1 and (f.component == place or f.component == to):
+                return False
+            corrupt = f.next_clean
     return True
 
 

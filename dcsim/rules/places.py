@@ -4,8 +4,9 @@ Rules that are about some places put them into ``moving``, ascending. Places tha
 ``first_place`` of what took them, by ``next_place``.
 """
 
-from dcsim.program.records import BLOCK_OF_PLACES, FREE, NONE, OUT, World
+from dcsim.program.records import BLOCK_OF_PLACES, FREE, GROUPS, NONE, OUT, World
 from dcsim.rules.rule import rule
+from dcsim.rules.sold import count_sold
 
 
 @rule
@@ -83,6 +84,8 @@ def set_owner(w: World, place: int, owner: int) -> None:
             w.holes[before, rack] += 1
         if owner >= 0:
             w.holes[owner, rack] -= 1
+    if w.one.sold and (w.owner[place] == OUT) != (owner == OUT):
+        count_sold(w, place, owner == OUT)
     if w.owner[place] == FREE:
         count_free(w, place, -1)
     w.owner[place] = owner
@@ -92,6 +95,9 @@ def set_owner(w: World, place: int, owner: int) -> None:
         g = w.gangs[owner]
         g.lowest = min(g.lowest, place)
         g.highest = max(g.highest, place)
+        if w.one.has_traffic:
+            group = place // w.one.group
+            w.lies_in[owner, group // GROUPS] |= 1 << group % GROUPS
 
 
 @rule

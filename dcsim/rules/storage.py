@@ -106,7 +106,7 @@ def begin_transfer(w: World, gang: int, time: int, times: int, write: int, now: 
     t.left = time * PPB
     t.start = now
     t.at = now
-    t.pace = 0
+    t.pace = NONE  # it has none yet, not even 0
     t.write = write
     w.gangs[gang].transfer = 1
     share_gateways(w, now)
@@ -124,7 +124,7 @@ def share_gateways(w: World, now: int) -> None:
         if pace == t.pace:
             continue
         note_transfer(w, gang, now)
-        t.left -= (now - t.at) * t.pace
+        t.left = max(0, t.left - (now - t.at) * t.pace)  # what ends in this very ms may have moved more than it needs
         t.at = now
         t.pace = pace
         g, never = w.gangs[gang], 2 * w.one.horizon + 1

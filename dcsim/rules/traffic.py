@@ -11,7 +11,7 @@ and part that it asks something of, linked by gang and by part.
 import numpy as np
 
 from dcsim.fabric.slowdown import md1_factor, slowdown, stretch
-from dcsim.program.records import MAKE_ROOM, NONE, PPB, TABLE, World
+from dcsim.program.records import GROUP_OF_NODES, GROUPS, MAKE_ROOM, NONE, PPB, TABLE, World
 from dcsim.rules.movements import set_pace
 from dcsim.rules.rule import ask, rule
 
@@ -199,37 +199,59 @@ def sum_part(w: World, part: int) -> None:
 def load_network(w: World, gang: int) -> None:
     """Find out what a gang asks of the network with the GPUs that it has."""
     g = w.gangs[gang]
-    low, high = g.lowest, g.highest
-    while low <= high and w.owner[low] != gang:
-        low += 1
-    while low <= high and w.owner[high] != gang:
-        high -= 1
-    first, last = low // w.one.node, high // w.one.node
-    if low > high or w.domain_of[first] == w.domain_of[last]:
+    low, high = end_node(w, gang, g.lowest, 1), end_node(w, gang, g.highest, -1)
+    if low < 0 or w.domain_of[low] == w.domain_of[high]:
         return
-    g.sends = 1
-    crosses = w.plant.has_spines > 0 and w.segment_of[first] != w.segment_of[last]
-    far = crosses and w.one.of_pod > 0 and w.pod_of[w.segment_of[first]] != w.pod_of[w.segment_of[last]]
-    segment, nodes, pod, crossing = w.segment_of[first], 0, w.pod_of[w.segment_of[first]], 0.0
-    for node in range(g.lowest // w.one.node, g.highest // w.one.node + 1):
-        if not send_from_node(w, gang, node) or not crosses:
+    w.one.sendings += 1
+    g.sends = w.one.sendings
+    first, last = w.segment_of[low], w.segment_of[high]
+    crosses = w.plant.has_spines > 0 and first != last
+    far = crosses and w.one.of_pod > 0 and w.pod_of[first] != w.pod_of[last]
+    segment, nodes, crossing = first, 0, 0.0
+    for group in range(low // GROUP_OF_NODES, high // GROUP_OF_NODES + 1):
+        if not w.lies_in[gang, group // GROUPS] >> group % GROUPS & 1:
             continue
-        if w.segment_of[node] != segment:
-            asked = min(1.0, nodes * w.one.of_leaf)
-            ask_of_part(w, gang, segment, asked)
-            crossing += asked
-            segment = w.segment_of[node]
-            nodes = 0
-            if far and w.pod_of[segment] != pod:
-                ask_of_part(w, gang, w.plant.segments + pod, min(1.0, crossing * w.one.of_pod))
-                pod = w.pod_of[segment]
-                crossing = 0.0
-        nodes += 1
+        found = False
+        for node in range(max(low, group * GROUP_OF_NODES), min(high + 1, (group + 1) * GROUP_OF_NODES)):
+            if not send_from_node(w, gang, node):
+                continue
+            found = True
+            if crosses and w.segment_of[node] != segment:
+                crossing = ask_of_segment(w, gang, segment, nodes, crossing)
+                if far and w.pod_of[w.segment_of[node]] != w.pod_of[segment]:
+                    ask_of_part(w, gang, w.plant.segments + w.pod_of[segment], min(1.0, crossing * w.one.of_pod))
+                    crossing = 0.0
+                segment = w.segment_of[node]
+                nodes = 0
+            nodes += 1
+        if not found:
+            w.lies_in[gang, group // GROUPS] -= 1 << group % GROUPS
     if crosses:
-        asked = min(1.0, nodes * w.one.of_leaf)
-        ask_of_part(w, gang, segment, asked)
+        crossing = ask_of_segment(w, gang, segment, nodes, crossing)
         if far:
-            ask_of_part(w, gang, w.plant.segments + pod, min(1.0, (crossing + asked) * w.one.of_pod))
+            ask_of_part(w, gang, w.plant.segments + w.pod_of[segment], min(1.0, crossing * w.one.of_pod))
+
+
+@rule
+def ask_of_segment(w: World, gang: int, segment: int, nodes: int, crossing: float) -> float:
+    """A gang with so many nodes in a segment asks for its uplinks; return what it asks in the pod with that."""
+    asked = min(1.0, nodes * w.one.of_leaf)
+    ask_of_part(w, gang, segment, asked)
+    return float(crossing + asked)
+
+
+@rule
+def end_node(w: World, gang: int, place: int, step: int) -> int:
+    """Return a gang's first or last node, from a place on beyond which it has none; NONE: it has no place."""
+    while 0 <= place < w.one.atoms:
+        group = place // w.one.group
+        if not w.lies_in[gang, group // GROUPS] >> group % GROUPS & 1:
+            place = (group + 1) * w.one.group if step > 0 else group * w.one.group - 1
+        elif w.owner[place] == gang:
+            return int(place // w.one.node)
+        else:
+            place += step
+    return NONE
 
 
 @rule
@@ -238,10 +260,8 @@ def send_from_node(w: World, gang: int, node: int) -> bool:
     found = False
     for place in range(node * w.one.node, min((node + 1) * w.one.node, w.one.atoms)):
         if w.owner[place] == gang:
-            w.sends_at[place] = gang
+            w.sends_at[place] = w.gangs[gang].sends
             found = True
-        elif w.sends_at[place] == gang:
-            w.sends_at[place] = NONE
     return found
 
 
@@ -274,6 +294,6 @@ def least_access(w: World, gang: int) -> float:
         node = w.impaired[number]
         if w.access[node] < least:
             for place in range(node * w.one.node, min((node + 1) * w.one.node, w.one.atoms)):
-                if w.sends_at[place] == gang:
+                if w.sends_at[place] == w.gangs[gang].sends:
                     least = w.access[node]
     return least

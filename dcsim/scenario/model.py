@@ -1,9 +1,10 @@
 """The scenario: one frozen value, composed of the models that each family owns."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -19,7 +20,7 @@ from dcsim.closed_form.keys import AccountingKeys
 from dcsim.distributions import Distribution, DurationOrDistribution, as_distribution
 from dcsim.economics import Tco
 from dcsim.hazards import Hazard
-from dcsim.hazards.hazard import Component
+from dcsim.hazards.hazard import Component, one_word
 from dcsim.hazards.records import shared_records
 from dcsim.recovery import AnyRecovery
 from dcsim.scenario.uncertain import Uncertain
@@ -143,6 +144,30 @@ class Phase(BaseModel):
         return as_distribution(self.date)
 
 
+Sold = Annotated[Literal["gpu", "node", "tray", "nvlink-domain", "rack"], AfterValidator(one_word)]
+"""What is sold as a whole; "tray" is read as "node"."""
+
+
+class Sla(BaseModel):
+    """What is sold, and of which availability month by month; the ledger counts how much of it was available."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    sold: Sold = Field(description="what is sold as a whole; 'tray' is another word for 'node'")
+    needs: Whole | None = Field(
+        None,
+        ge=1,
+        le=MAX_GPUS,
+        description="GPUs of it that must be in service for it to be available (64 of a rack of 72); leave out: all",
+    )
+    availability: tuple[Share, ...] = Field(
+        (0.995, 0.99, 0.95),
+        min_length=1,
+        max_length=16,
+        description="shares of a month, the highest first: for each it is counted in how many months of a domain it "
+        "was reached (default 99.5 %, 99 %, 95 %: assumed)",
+    )
+
+
 class Scenario(BaseModel):
     """A cluster, its jobs, what fails, and what it costs."""
 
@@ -164,6 +189,7 @@ class Scenario(BaseModel):
     )
     accounting: AccountingKeys = Field(AccountingKeys(), description="the published formula beside it")
     tco: Tco | None = Field(None, description="what it costs; leave out: no money")
+    sla: Sla | None = Field(None, description="what is sold, and its availability; leave out: nobody counts it")
     uncertain: tuple[Uncertain, ...] = Field(
         (), max_length=100, description="an [[uncertain]] table for every value that is not known; leave out: all are"
     )

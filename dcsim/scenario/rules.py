@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 
@@ -49,6 +50,7 @@ def broken_rules(scenario: Scenario) -> Broken:
     if not missing:
         yield from _hazards(scenario, topology)
         yield from _maintenance(scenario, topology)
+        yield from _sold(scenario, topology)
         yield from plant_rules(scenario, topology)
 
 
@@ -201,6 +203,20 @@ def _maintenance(scenario: Scenario, topology: Topology) -> Broken:
     if windows > MOST_WINDOWS:
         why = f"found {windows:,.0f} windows in one replication (components x horizon / every)"
         yield ("maintenance",), f"{why}; at most {MOST_WINDOWS:,}"
+
+
+def _sold(scenario: Scenario, topology: Topology) -> Broken:
+    if scenario.sla is None:
+        return
+    size, needs = topology.gpus_per(scenario.sla.sold), scenario.sla.needs
+    if scenario.cluster.gpus < size:
+        yield ("sla", "sold"), f"found {scenario.sla.sold}, of {size} GPUs; the cluster has {scenario.cluster.gpus}"
+    if needs is not None and needs > size:
+        yield ("sla", "needs"), f"found {needs} GPUs; at most {size} (a {scenario.sla.sold})"
+    shares = scenario.sla.availability
+    if any(a <= b for a, b in pairwise(shares)):
+        found = ", ".join(f"{100 * share:.10g} %" for share in shares)
+        yield ("sla", "availability"), f"found {found}; must fall, the highest first"
 
 
 def _hazards(scenario: Scenario, topology: Topology) -> Broken:

@@ -1,6 +1,7 @@
 """Kinds of component: which part holds which, how many, and how one is addressed (``rack/3/shelf/1``)."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from dcsim.topology.description import TopologyDescription, TopologyError
 from dcsim.wording import did_you_mean, shown
@@ -56,24 +57,32 @@ def kinds_of(description: TopologyDescription, pods: int) -> dict[str, Kind]:
     return {kind.name: kind for kind in kinds}
 
 
-PLANT_KINDS = (
-    "nvlink-switch",
-    "access-link",
-    "leaf",
-    "leaf-uplink",
-    "spine",
-    "spine-uplink",
-    "core",
-    "psu",
-    "shelf",
-    "busway",
-    "feed",
-    "site-feed",
-    "generator",
-    "cdu",
-    "gateway",
-)
-"""Kinds that hold no GPU but serve some: what depends on them follows from the graph."""
+System = Literal["network", "power", "cooling", "storage"]
+
+SYSTEM_OF: dict[str, System] = {
+    "nvlink-switch": "network",
+    "access-link": "network",
+    "leaf": "network",
+    "leaf-uplink": "network",
+    "spine": "network",
+    "spine-uplink": "network",
+    "core": "network",
+    "psu": "power",
+    "shelf": "power",
+    "busway": "power",
+    "feed": "power",
+    "site-feed": "power",
+    "generator": "power",
+    "cdu": "cooling",
+    "gateway": "storage",
+}
+"""What each kind belongs to that holds no GPU but serves some; what depends on it follows from the graph."""
+PLANT_KINDS = tuple(SYSTEM_OF)
+
+
+def kinds_in(*systems: System) -> tuple[str, ...]:
+    """Return the kinds of some systems, in the order of the table."""
+    return tuple(kind for kind, system in SYSTEM_OF.items() if system in systems)
 
 
 def named(kind: str, kinds: dict[str, Kind], name: str) -> str:

@@ -1,4 +1,4 @@
-"""--engine: both give the same bytes, batch never meets SimPy, and what it cannot do is told."""
+"""--engine: both clocks give the same bytes, compiled rules never meet SimPy, and old names are told."""
 
 import json
 import os
@@ -19,7 +19,6 @@ class Forbidden:
 
 sys.meta_path.insert(0, Forbidden())
 """
-AGEING = 'hazards.gpu.mtbf={ kind = "weibull", mean = "1000 h", shape = 0.7 }'
 
 
 def without_simpy(folder, *arguments):
@@ -46,68 +45,74 @@ def manifest(folder):
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_batch_runs_without_simpy(dcsim, tmp_path, workers):
-    """With --engine batch neither the process nor its workers import SimPy; with --engine simpy they would."""
+def test_compiled_rules_run_without_simpy(dcsim, tmp_path, workers):
+    """Neither the process nor its workers import SimPy; with --engine simpy they would."""
     arguments = ("run", "small.toml", "-n", 6, "--workers", workers, "--json")
-    done = without_simpy(tmp_path, *arguments, "--engine", "batch")
+    done = without_simpy(tmp_path, *arguments)
     assert done.returncode == 0
     assert [line for line in done.stderr.splitlines() if not line.startswith("simulating: ")] == []
-    assert json.loads(done.stdout)["scenarios"][0]["engine"] == "batch"
+    assert json.loads(done.stdout)["scenarios"][0]["engine"] == "compiled"
     done = without_simpy(tmp_path, *arguments, "--engine", "simpy")
     assert done.returncode == 1
     assert "simpy is forbidden here" in done.stderr
 
 
-def test_both_engines_leave_the_same_bytes(dcsim):
-    """Gold-tier by SimPy, by batch, and begun by one and finished by the other: one all.parquet."""
+def test_both_clocks_leave_the_same_bytes(dcsim):
+    """Gold-tier by SimPy, by compiled rules, and begun by one and finished by the other: one all.parquet."""
     gold = ROOT / "scenarios/pretrain-5184/gold.toml"
-    for engine in ("simpy", "batch"):
+    for engine in ("simpy", "auto"):
         assert dcsim("run", gold, "-n", 8, "--engine", engine, "-o", engine).exit_code == 0
         assert dcsim("run", gold, "-n", 3, "--engine", engine, "-o", f"{engine}-first").exit_code == 0
-    simpy, batch = Path("simpy"), Path("batch")
-    assert parquet(simpy) == parquet(batch)
-    for first, then in (("simpy", "batch"), ("batch", "simpy")):
+    simpy, auto = Path("simpy"), Path("auto")
+    assert parquet(simpy) == parquet(auto)
+    for first, then in (("simpy", "auto"), ("auto", "simpy")):
         folder = Path(f"{first}-first")
         assert dcsim("run", gold, "-n", 8, "--engine", then, "-o", folder, "--resume").exit_code == 0
-        assert parquet(folder) == parquet(batch)
+        assert parquet(folder) == parquet(auto)
         assert manifest(folder) == manifest(Path(then))
     assert (manifest(simpy)["engine"], manifest(simpy)["engine_why"]) == ("simpy", ["asked for"])
-    assert manifest(batch)["engine"] == "batch"
-    assert "engine_why" not in manifest(batch)
+    assert manifest(auto)["engine"] == "compiled"
+    assert "engine_why" not in manifest(auto)
 
 
-@pytest.mark.parametrize("verb", ["run", "compare", "explain"])
-def test_what_batch_cannot_do_is_an_error(dcsim, verb):
-    """--engine batch for a scenario that needs SimPy exits with 2, a line for each reason, and writes nothing."""
-    files = ["small.toml", "other.toml"] if verb == "compare" else ["small.toml"]
-    done = dcsim(verb, *files, "-n", 2, "--engine", "batch", "--set", AGEING)
-    assert (done.exit_code, done.stdout) == (2, "")
-    lines = done.stderr.splitlines()
-    assert lines
-    assert all(line.startswith('--engine batch: "') for line in lines)
-    assert not Path("outputs").exists()
+def test_months_that_some_runs_lack_are_left_out_of_all(dcsim):
+    """A run that was begun with --no-monthly and goes on with months has none; the manifest says so."""
+    assert dcsim("run", "small.toml", "-n", 3, "--no-monthly").exit_code == 0
+    assert manifest(Path("outputs"))["monthly"] is False
+    done = dcsim("run", "small.toml", "-n", 6, "--resume", "--json")
+    entry = json.loads(done.stdout)["scenarios"][0]
+    assert (entry["replications"], entry["ledger_by_month"], entry["loss_by_hazard"]) == (6, None, None)
+    whole = dcsim("run", "small.toml", "-n", 6, "-o", "whole", "--json")
+    entry = json.loads(whole.stdout)["scenarios"][0]
+    assert set(entry["ledger_by_month"]) == set(entry["ledger"])
 
 
-def test_auto_says_why_it_took_simpy(dcsim):
-    """Where batch is not exact auto takes SimPy and says why: in the manifest, in JSON and in a note."""
-    plain = dcsim("run", "small.toml", "-n", 2, "-o", "plain")
-    assert manifest(Path("plain"))["engine"] == "batch"
-    assert "engine: batch" in plain.stdout
-    done = dcsim("run", "small.toml", "-n", 2, "--set", AGEING)
-    why = manifest(Path("outputs"))["engine_why"]
-    assert manifest(Path("outputs"))["engine"] == "simpy"
-    assert why
-    assert f"engine: SimPy ({why[0]}" in " ".join(done.stdout.split())
-    entry = json.loads(dcsim("run", "small.toml", "-n", 2, "--set", AGEING, "--json").stdout)["scenarios"][0]
-    assert (entry["engine"], entry["engine_why"]) == ("simpy", why)
-    asked = dcsim("run", "small.toml", "-n", 2, "--engine", "simpy")
+def test_what_played_the_rules_is_said(dcsim):
+    """In the manifest, in JSON and in a note; without numba it is the same rules as plain Python."""
+    plain = dcsim("run", "small.toml", "-n", 2, "-o", "compiled")
+    assert "engine: compiled rules" in plain.stdout
+    asked = dcsim("run", "small.toml", "-n", 2, "-o", "simpy", "--engine", "simpy")
     assert "engine: SimPy (asked for)" in " ".join(asked.stdout.split())
+    environment = os.environ | {"NUMBA_DISABLE_JIT": "1"}
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "dcsim", "run", "small.toml", "-n", "2", "-o", "plain"],
+        env=environment, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert "engine: rules as plain Python (numba is not installed, or switched off)" in " ".join(done.stdout.split())
+    assert manifest(Path("plain"))["engine"] == "plain"
+    assert parquet(Path("plain")) == parquet(Path("compiled"))
 
 
-def test_an_event_log_is_simpys(dcsim):
-    """--engine batch keeps no event log and says so; auto keeps one of a scenario that batch simulates."""
-    done = dcsim("run", "small.toml", "-n", 2, "--engine", "batch", "--events")
-    assert (done.exit_code, done.stderr.count("\n")) == (2, 1)
-    assert "--engine batch keeps no event log" in done.stderr
-    assert dcsim("run", "small.toml", "-n", 2, "--events").exit_code == 0
+def test_the_old_name_still_works(dcsim):
+    """--engine batch is taken for auto, with a note."""
+    done = dcsim("run", "small.toml", "-n", 2, "--engine", "batch", "--json")
+    assert done.exit_code == 0
+    assert "note: --engine batch is now what auto does; leave it out" in done.stderr.splitlines()
+    assert json.loads(done.stdout)["scenarios"][0]["engine"] == "compiled"
+
+
+@pytest.mark.parametrize("engine", ["auto", "simpy"])
+def test_event_logs_are_kept_by_either(dcsim, engine):
+    """--events writes a log whatever plays the rules."""
+    assert dcsim("run", "small.toml", "-n", 2, "--events", "--engine", engine).exit_code == 0
     assert len(list(Path("outputs").rglob("events/*.parquet"))) == 1

@@ -71,7 +71,7 @@ def test_ctrl_c_keeps_what_is_finished(tmp_path, workers, engine):
     goes_on(file, kept, clean, workers, numbers)
 
 
-@pytest.mark.parametrize("engine", ["simpy", "batch"])
+@pytest.mark.parametrize("engine", ["simpy", "auto"])
 def test_kill_9_loses_nothing_that_is_finished(tmp_path, engine):
     """After kill -9 a run goes on from what is on disk, and leaves the bytes of an undisturbed one."""
     file, kept, clean = tmp_path / "it.toml", tmp_path / "kept", tmp_path / "clean"

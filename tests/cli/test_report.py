@@ -233,14 +233,15 @@ def test_wrong_uses_are_one_line(dcsim):
     assert not list(folder.glob("report*"))
 
 
-def test_a_batch_run_says_what_its_report_leaves_out(dcsim):
-    """--engine batch keeps no log: the months are missing, `dcsim report` adds them."""
-    dcsim("run", "small.toml", "-n", 2, "--workers", 1, "--engine", "batch")
-    assert "months and causes are left out" in Page(report_of().read_text()).text
-    dcsim("report", report_of().parent, "--workers", 1)
+def test_a_run_without_months_has_the_same_sections(dcsim):
+    """With --no-monthly the report tells causes of the run of median loss alone, and says so."""
+    dcsim("run", "small.toml", "-n", 3, "--workers", 1, "--no-monthly")
     text = Page(report_of().read_text()).text
     assert "A typical month, and the worst" in text
-    assert "left out: they need a log" not in text
+    assert "The run of median loss." in text
+    dcsim("run", "small.toml", "-n", 3, "--workers", 1, "--seed", 8)
+    (other,) = (path for path in Path("outputs").glob("small-*-8"))
+    assert "In the mean of 3 runs." in Page((other / "report.html").read_text()).text
 
 
 def test_a_report_goes_into_pipes_and_devices_and_replaces_no_link(dcsim):

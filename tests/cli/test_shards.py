@@ -20,7 +20,7 @@ def files(folder):
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-@pytest.mark.parametrize("engine", ["simpy", "batch"])
+@pytest.mark.parametrize("engine", ["simpy", "auto"])
 def test_merged_shards_are_the_undivided_run(dcsim, engine):
     """Shards run in folders of their own, with other workers, merge to the three files of one run."""
     common = ("run", "small.toml", "-n", 9, "--engine", engine)
@@ -51,7 +51,7 @@ def test_a_merged_run_is_reported_without_simulating(dcsim, monkeypatch):
     monkeypatch.setattr("dcsim.engine.compiled_clock.simulate_many", never)
     for path in Path("outputs").glob("*.shard-*"):
         shutil.rmtree(path)
-    monkeypatch.setattr("dcsim.decide.outcome._range_ends", lambda _: ())  # simulated beside, and not kept
+    monkeypatch.setattr("dcsim.decide.study.range_ends", lambda _: ())  # simulated beside, and not kept
     for verb in ("run", "compare"):
         done = dcsim(verb, *common, "--resume", "--json")
         assert [each["replications"] for each in json.loads(done.stdout)["scenarios"]] == [6, 6]

@@ -26,7 +26,7 @@ def document(done):
 def test_run_as_json(dcsim):
     """The document has the promised keys; the ledger has exactly the 13 states and sums to N * H."""
     (entry,) = document(dcsim("run", "small.toml", "-n", 4, *ONE, "--json"))["scenarios"]
-    assert (entry["name"], entry["seed"], entry["engine"], entry["replications"]) == ("Small", 7, "batch", 4)
+    assert (entry["name"], entry["seed"], entry["engine"], entry["replications"]) == ("Small", 7, "compiled", 4)
     assert len(entry["scenario_sha256"]) == 64
     assert entry["gpu_hours_total"] == 144 * 20 * 24
     assert list(entry["ledger"]) == list(STATES)

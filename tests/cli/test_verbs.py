@@ -107,7 +107,7 @@ def test_help_of_a_verb_loads_no_library(verb):
         (["run", "small.toml", "--fail-under", "93 percent"], 'did you mean "93 %"?'),
         (["run", "small.toml", "--precision", "0.5"], "the unit is missing"),
         (["run", "small.toml", "--precision", "0.5 %"], "percentage points are written pp"),
-        (["run", "small.toml", "--engine", "bach"], 'found "bach"; allowed: auto, simpy, batch; did you mean "batch"?'),
+        (["run", "small.toml", "--engine", "simp"], 'found "simp"; allowed: auto, simpy; did you mean "simpy"?'),
         (["run", "small.toml", "--engine", "abacus"], "abacus"),
         (["run", "small.toml", "--shard", "3/2"], "k/n with 1 <= k <= n"),
         (["compare", "small.toml", "other.toml", "--shard", "1/2"], "dcsim merge"),

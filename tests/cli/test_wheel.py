@@ -126,7 +126,7 @@ def test_a_shipped_scenario_is_estimated_by_name(away):
     assert int(gold["tco"]["total_usd"]) == 574_912_276
 
 
-@pytest.mark.parametrize("engine", ["simpy", "batch"])
+@pytest.mark.parametrize("engine", ["simpy", "auto"])
 def test_every_python_simulates_the_same_bytes(away, dcsim, tmp_path, engine):
     """A run by the installed copy keeps the files of one by the Python of the tests; the manifest names the Python."""
     given = ("run", "small.toml", "-n", "9", "--workers", "1", "--engine", engine, "--no-report")

@@ -232,9 +232,6 @@ def plant_scenarios(
     for job in jobs if "storage" in has else ():
         if builder.one(True, True, True, False):
             job["storage"] = builder.use(job["recovery"])
-            if "comm" in job:  # else one run in 400 meets a fault: see test_storage_that_the_engine_gets_wrong.py
-                last = job["recovery"].get("tiers", [job["recovery"]])[-1]
-                last |= {key: text(0) for key in ("write", "checkpoint_write") if key in last}
     crews = builder.number(1, 3)
     kinds = [kind for kind in topology.kinds if kind in SERVED]
     served = [builder.one(*kinds) for _ in range(builder.number(1, 3))] if kinds else []

@@ -40,7 +40,6 @@ class World:
         network = self.site.plant.fabric is not None
         self.by_places |= bool(scenario.energisation) or any(job.comm and network for job in scenario.jobs)
         self.by_places |= min(self.look().capped(node) for node in range(self.topology.nodes)) < 1
-        self.stalled = False  # whether anything ever had to wait because no gateway was left
         self.by_places |= any(self.gateways(gang) for gang in self.gangs)
         self.place()
         self.rest_row = len(scenario.jobs) + 1
@@ -186,7 +185,6 @@ class World:
             return {}
         left = sum(self.look().share("gateway", index) for index in range(storage.gateways)) * storage.bandwidth
         rates = fair([alone[each] / stretches[each] for each in alone], left)
-        self.stalled |= left == 0
         return {each: round(rate / alone[each] * BILLION) for each, rate in zip(alone, rates, strict=True)}
 
     def stretch(self, gang: Gang) -> float:

@@ -6,7 +6,7 @@ import click
 import pytest
 
 from dcsim.cli.options import ProgressLine
-from dcsim.decide import MtbfRange, compare, outcome, run
+from dcsim.decide import MtbfRange, compare, run, study
 from dcsim.decide.ablation import ablated_scenarios
 from dcsim.decide.estimate import estimate
 from dcsim.montecarlo import Interrupted
@@ -80,7 +80,7 @@ def test_a_mode_that_is_not_the_strategy_is_said(mode, said):
 
 def test_an_end_of_the_range_that_is_the_scenario_is_the_scenario(monkeypatch):
     """Where the scenario stands at its lowest MTBF, the loss there is the printed loss, not that of fewer runs."""
-    monkeypatch.setattr(outcome, "MOST_AT_RANGE_ENDS", 2)
+    monkeypatch.setattr(study, "MOST_AT_RANGE_ENDS", 2)
     found = run(load("pretrain-5184/gold", **MONTH), replications=4, workers=1)
     assert found.mtbf_range.loss_at_lowest == found.loss.mean
     assert found.mtbf_range.replications == 2

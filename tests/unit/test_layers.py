@@ -48,6 +48,7 @@ HEAVY = {
     "ray",
 }  # imported in the functions that use them
 ONLY_IN = {"simpy": {"engine"}, "click": {"cli"}}
+SIMPY = "simpy_clock"  # what the names of the modules that import simpy begin with
 MOST_LINES, MOST_MODULES = 400, 210
 KINDS = {("recovery",), ("hazards", "lifetimes")}  # families of plug-ins: one file each, as many as there are
 BAD_MODULE = re.compile(r"(^|_)(utils?|helpers?|common|misc)($|_)")
@@ -125,6 +126,8 @@ def violations(package: Path) -> list[str]:
                 report(node.lineno, f"{top} is loaded at import time")
             if room not in ONLY_IN.get(top, {room}):
                 report(node.lineno, f"{top} belongs to {', '.join(ONLY_IN[top])}")
+            elif top == "simpy" and not inside[-1].startswith(SIMPY):
+                report(node.lineno, f"simpy belongs to engine/{SIMPY}*")
             if top != package.name or room in DOORS or not rest or rest[0] in {room, "__version__"}:
                 continue
             if rest[0] not in ROW:
@@ -187,6 +190,7 @@ def test_importing_dcsim_loads_no_room():
         ("decide/sweep.py", "from dcsim import run", "dcsim.run: import from the room that owns it"),
         ("plumbing/pipe.py", "", "room plumbing has no row"),
         ("montecarlo/pool.py", "def f():\n    import simpy", "simpy belongs to engine"),
+        ("engine/compiled_clock.py", "def f():\n    import simpy", "simpy belongs to engine/simpy_clock*"),
         ("report/terminal.py", "import click", "click belongs to cli"),
         ("topology/graph.py", "import networkx as nx", "networkx is loaded at import time"),
         ("closed_form/spares.py", "from scipy import special", "scipy is loaded at import time"),
@@ -243,7 +247,10 @@ def test_too_many_modules_are_found(tmp_path):
             "cli/run.py",
             "import click\nfrom dcsim import __version__\nfrom dcsim.units import HOUR\nprint(HOUR)",
         ),
-        ("engine/jobs.py", "import simpy\nfrom dcsim.engine import gang\nfrom . import crews\nimport numpy"),
+        (
+            "engine/simpy_clock_jobs.py",
+            "import simpy\nfrom dcsim.engine import gang\nfrom . import crews\nimport numpy",
+        ),
         ("hazards/weibull.py", "from dcsim import units\ndef draw():\n    from scipy import special"),
         ("topology/graph.py", "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import networkx"),
         ("scenario/model.py", "class Baseline: ...\nclass Basement: ..."),

@@ -4,7 +4,7 @@ import networkx as nx
 import numpy as np
 import pytest
 
-from dcsim.decide.ablation import FABRIC, POWER
+from dcsim.decide.ablation import FABRIC, POWER, STORAGE
 from dcsim.hazards.hazard import SERVED
 from dcsim.plant import PlantState
 from dcsim.plant.outage import outage
@@ -72,7 +72,7 @@ def test_it_is_shown(kind):
 @pytest.mark.parametrize("kind", PLANT_KINDS)
 def test_explain_takes_it_back(kind):
     """It belongs to the network, the power or the storage step of the bridge."""
-    assert (kind in FABRIC) + (kind in POWER) + (kind == "gateway") == 1
+    assert (kind in FABRIC) + (kind in POWER) + (kind in STORAGE) == 1
 
 
 @pytest.mark.parametrize("kind", PLANT_KINDS)

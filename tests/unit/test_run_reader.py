@@ -5,9 +5,10 @@ import pytest
 
 from dcsim import load
 from dcsim.decide import compare, run
-from dcsim.decide.comparison import all_ablated, recompare
+from dcsim.decide.comparison import recompare
 from dcsim.decide.outcome import reopen
 from dcsim.decide.report_data import told_over
+from dcsim.decide.study import ablations_of
 from dcsim.montecarlo import RunFolder, StoreError
 from dcsim.montecarlo.comparison_folder import members, write_group
 from dcsim.montecarlo.manifest import Manifest
@@ -28,7 +29,7 @@ def test_a_run_is_read_back_as_it_was(tmp_path) -> None:
     (scenario,) = tiers("gold")
     about = {"command": ("dcsim", "run"), "origins": [{"seed": "ours"}]}
     ran = run(scenario, replications=20, output=tmp_path, workers=1, **about)
-    ((again,), _) = reopen([ran.folder], lambda _: (), workers=1)
+    ((again,), _) = reopen([ran.folder], workers=1)
     assert again.to_json() == ran.to_json()
     manifest = Manifest.read(ran.folder)
     assert (manifest.command, manifest.origins, manifest.wanted) == (("dcsim", "run"), {"seed": "ours"}, 20)
@@ -38,7 +39,7 @@ def test_a_precision_is_looked_at_again(tmp_path) -> None:
     """How a run with a precision stopped is found again from its replications."""
     (scenario,) = tiers("gold")
     ran = run(scenario, precision="0.02 pp", replications=256, output=tmp_path, workers=1)
-    ((again,), _) = reopen([ran.folder], lambda _: (), workers=1)
+    ((again,), _) = reopen([ran.folder], workers=1)
     assert len(ran.stopped.looks) > 1
     assert again.stopped == ran.stopped
     assert again.to_json() == ran.to_json()
@@ -101,10 +102,10 @@ def test_what_cannot_be_believed_is_refused(folder, damage, told) -> None:
     """Each in a line that names the file or folder; a scenario that only looks different is believed."""
     damage(folder)
     if told is None:
-        reopen([folder], lambda _: (), workers=1)
+        reopen([folder], workers=1)
         return
     with pytest.raises(StoreError, match=told) as error:
-        reopen([folder], lambda _: (), workers=1)
+        reopen([folder], workers=1)
     assert str(folder) in str(error.value)
     assert "\n" not in str(error.value)
 
@@ -136,10 +137,10 @@ def test_a_folder_of_something_else_is_not_taken(tmp_path) -> None:
 def test_a_report_costs_less_than_its_run(monkeypatch) -> None:
     """The steps from the formula are told over few replications, fewer still without compiled rules."""
     (gold,) = tiers("gold")
-    steps = all_ablated([gold])
+    steps = ablations_of(gold)
     assert told_over(steps, 1000) == 64
     assert told_over(steps, 10) == 10
-    plant = all_ablated([load("plant/storm-narrow")])
+    plant = ablations_of(load("plant/storm-narrow"))
     assert told_over(plant, 1000) == 64
     monkeypatch.setenv("NUMBA_DISABLE_JIT", "1")
     assert told_over(plant, 4) == 1

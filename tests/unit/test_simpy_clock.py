@@ -1,7 +1,5 @@
 """A run by SimPy's clock: stepped, watched and extended; each expectation by hand."""
 
-from unittest.mock import patch
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,16 +8,16 @@ from dcsim.engine import SimPyRun
 from dcsim.ledger import STATE
 from dcsim.program.records import FREE, OUT
 from dcsim.rules.rule import RULES
-from dcsim.scenario import Plan, Scenario
+from dcsim.scenario import Scenario
 from tests.property.full_scenarios import full_scenarios
 from tests.property.plant_scenarios import plant_scenarios
-from tests.unit.literal import Chosen, hazard, job, scenario
+from tests.unit.literal import chosen, hazard, job, scenario
 
 
-def run_of(tiny, *failures):
+def run_of(tiny, *failures, events=False):
     """A run with hand-chosen failures, a list for each hazard: (time, mark, repair) [ms]."""
-    with patch.object(Plan, "draws", lambda plan, replication: [*map(Chosen, plan.scenario.hazards, failures)]):
-        return SimPyRun(tiny)
+    with chosen(failures):
+        return SimPyRun(tiny, events=events)
 
 
 def one_failure():
@@ -208,15 +206,13 @@ def test_what_goes_wrong_in_a_process_is_raised():
 
 # --- moving free GPUs -----------------------------------------------------------------------------------------------
 
-IN_RACKS = {"cluster": {"in_rack_spares": 1}}
 
-
-def racked(*failures, **keys):
+def racked(*failures, events=False, **keys):
     """Two racks of 4 nodes of 1 GPU, the last of each a spare; a gang of 3 in each, failover 3, restore 4."""
     by_node = hazard("node", component="node", blast=None, **keys)
     tiny = scenario(8, job("a", 3, count=2), hazards=[by_node])
     cluster = tiny.cluster.model_copy(update={"in_rack_spares": 1})
-    return run_of(tiny.model_copy(update={"cluster": cluster}), list(failures))
+    return run_of(tiny.model_copy(update={"cluster": cluster}), list(failures), events=events)
 
 
 def test_a_free_gpu_moves_where_one_is_in_repair():
@@ -237,6 +233,23 @@ def test_a_free_gpu_moves_where_one_is_in_repair():
     assert accounts.gpu_ms[0, STATE["useful"]] == 3 * 100 + 3 * (20 + 100 - 47)
 
 
+def test_the_event_log_knows_what_was_moved():
+    """From 40 on place 7 is in repair, of gang 0, and place 1 is free until the gang takes it; at 72 both are back."""
+    run = racked((20, 0, 50), (20, 1, 50), events=True)
+    run.run(until=40)
+    assert run.apply("move_free", place=7, to=1)
+    log = run.log().columns()
+    names = ("start_ms", "where", "gpus", "gang", "phase", "what")
+    rows = [row[:-1] for row in zip(*(log[name] for name in names), strict=True) if row[-1] == "place" and row[0] >= 40]
+    assert rows == [
+        (40, 7, 1, 0, "repair"),
+        (40, 1, 1, -1, ""),
+        (40, 1, 1, 0, ""),
+        (72, 0, 1, -1, ""),
+        (72, 7, 1, -1, ""),
+    ]
+
+
 def test_what_cannot_be_moved_stays():
     """Something that is not free, to something that is not in repair, or not found yet: nothing changes."""
     run = racked((20, 0, 50), (39, 4, 50))
@@ -250,12 +263,23 @@ def test_what_cannot_be_moved_stays():
     run.accounts()
 
 
-def test_ages_move_with_the_gpus():
-    """Nodes that last exactly 60 ms (a record): the one that was moved fails at its own age, where it is now."""
-    run = racked((20, 0, 50), (20, 1, 50))
+def test_what_is_corrupt_stays_until_it_is_found():
+    """Node 0 computes wrong results from 10 on, found at 70; struck at 20 by another hazard, it is in repair at 40."""
+    nodes = {"component": "node", "blast": None}
+    wrong, both = hazard("wrong", effect="corrupt", **nodes | {"detect": 60}), hazard("node", **nodes)
+    tiny = scenario(8, job("a", 3, count=2), hazards=[wrong, both])
+    run = run_of(
+        tiny.model_copy(update={"cluster": tiny.cluster.model_copy(update={"in_rack_spares": 1})}),
+        [(10, 0, 5)],
+        [(20, 0, 70), (20, 1, 70)],
+    )
     run.run(until=40)
-    world, first = run.world, run.world.hazards[0].first_component
-    assert first < 0  # no state: nothing but owners changes
+    assert not run.apply("move_free", place=7, to=0)
+    assert run.apply("move_free", place=7, to=1)
+
+
+def test_ages_move_with_the_gpus():
+    """The node that was moved fails at its own age, where it is now; the one in repair begins a new life elsewhere."""
     worn = {"mtbf": {"kind": "weibull", "mean": "0.06 s", "shape": 3.0}}
     tiny = scenario(8, job("a", 3, count=2), hazards=[hazard("node", component="node", blast=None, **worn)])
     run = SimPyRun(tiny.model_copy(update={"cluster": tiny.cluster.model_copy(update={"in_rack_spares": 1})}), 4)

@@ -1,0 +1,71 @@
+"""What is sold: whole domains of GPUs, and how much of each month they are available."""
+
+from dcsim.program.records import MONTH, NEVER, World
+from dcsim.rules.rule import rule
+
+
+@rule
+def count_sold(w: World, place: int, leaves: bool) -> None:
+    """A place leaves service, or is back; a domain that is sold is lost while too many of its places are out."""
+    domain = place // w.one.sold
+    if domain >= len(w.domains):
+        return  # behind the last whole one
+    spend_months(w, domain, w.one.now)
+    d, change = w.domains[domain], 1 if leaves else -1
+    if leaves:
+        w.out_planned[place] = w.one.planned_out
+    d.out += change
+    d.planned += change * w.out_planned[place]
+    d.since = lost_since(w, d.out, d.since)
+    d.since_unplanned = lost_since(w, d.out - d.planned, d.since_unplanned)
+
+
+@rule
+def lost_since(w: World, out: int, since: int) -> int:
+    """Return since when a domain of which so many places are out has been lost; NEVER: it is there."""
+    if out <= w.one.lets:
+        return NEVER
+    return int(min(since, w.one.now))
+
+
+@rule
+def spend_months(w: World, domain: int, now: int) -> None:
+    """Count the time in which a domain was lost up to now, and its availability in months that are over."""
+    d = w.domains[domain]
+    while True:
+        end = min((d.month + 1) * MONTH, w.one.horizon)
+        until = min(now, end)
+        if d.since < until:
+            d.down += until - d.since
+            d.since = until
+        if d.since_unplanned < until:
+            d.down_unplanned += until - d.since_unplanned
+            d.since_unplanned = until
+        if now < end or d.month == w.one.months:
+            return
+        count_month(w, domain)
+
+
+@rule
+def count_month(w: World, domain: int) -> None:
+    """A month is over: which availability a domain has had."""
+    d, shares = w.domains[domain], w.allowed.shape[1]
+    for number in range(shares):
+        if d.down <= w.allowed[d.month, number]:
+            w.available[d.month, number] += 1
+        if d.down_unplanned <= w.allowed[d.month, number]:
+            w.available[d.month, shares + number] += 1
+    d.down = 0
+    d.down_unplanned = 0
+    d.month += 1
+
+
+@rule
+def close_sold(w: World) -> None:
+    """Count all months of all domains that are sold."""
+    for domain in range(len(w.domains)):
+        spend_months(w, domain, w.one.horizon)
+    first = w.one.run * w.one.months
+    for month in range(w.one.months):
+        for number in range(w.available.shape[1]):
+            w.sold_ledger[first + month, number] = w.available[month, number]

@@ -1,0 +1,92 @@
+"""What is sold, on random scenarios: counting changes no account, and the event log says the same of every domain."""
+
+from contextlib import ExitStack
+from unittest.mock import patch
+
+import numpy as np
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from dcsim.engine.compiled_clock import play
+from dcsim.program.program import Program
+from dcsim.scenario import Scenario
+from dcsim.scenario.plan import plan
+from dcsim.scenario.rules import broken_rules
+from dcsim.scenario.sampled import sampled
+from tests.property.counted_scenarios import counted_scenarios
+from tests.property.full_scenarios import full_scenarios
+from tests.property.plant_scenarios import plant_scenarios
+
+SHARES = (1.0, 0.97, 0.8, 0.3)
+
+
+@st.composite
+def sold_scenarios(draw: st.DrawFn) -> Scenario:
+    """Draw a scenario of any kind in which nodes, domains or racks are sold, of which all or some GPUs are needed."""
+    base = draw(st.one_of(counted_scenarios(), full_scenarios(), plant_scenarios()))
+    sold = draw(st.sampled_from(["gpu", "node", "nvlink-domain", "rack"]))
+    size = plan(base).topology.gpus_per(sold)
+    document = base.model_dump(mode="json", exclude_none=True)
+    document["sla"] = {"sold": sold, "availability": [f"{100 * share} %" for share in SHARES]}
+    if draw(st.booleans()):
+        document["sla"]["needs"] = draw(st.integers(1, size))
+    try:
+        found = Scenario.model_validate(document)
+    except ValidationError:
+        assume(False)
+    assume(not list(broken_rules(found)))
+    return found
+
+
+@settings(max_examples=200)
+@given(sold_scenarios(), st.integers(0, 100))
+def test_counting_changes_no_account(scenario: Scenario, number: int) -> None:
+    """Ledger, failures and months are the same whether something is sold or not; the compiled rules count alike."""
+    bare = play(Program(scenario.model_copy(update={"sla": None})), [number], compiled=True).ledgers()
+    sold = play(Program(scenario), [number], compiled=True).ledgers()
+    plain = play(Program(scenario), [number], compiled=False).ledgers()
+    for name in ("gpu_ms", "overhead_gpu_ms", "strikes", "failures", "gpu_ms_by_month", "gpu_ms_by_cause"):
+        assert np.array_equal(getattr(bare, name), getattr(sold, name)), name
+    assert np.array_equal(sold.available_domains, plain.available_domains)
+
+
+def lost_ms(scenario: Scenario, columns: dict[str, np.ndarray], month: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the ms in which each domain is lost, by month, with maintenance and without: GPU by GPU, ms by ms."""
+    size = plan(scenario).topology.gpus_per(scenario.sla.sold)
+    domains, horizon = scenario.cluster.gpus // size, scenario.horizon
+    out = np.zeros((scenario.cluster.gpus, horizon), dtype=bool)
+    planned = np.zeros_like(out)
+    names = ("what", "phase", "where", "gpus", "start_ms")
+    for what, phase, where, gpus, start in zip(*(columns[name].tolist() for name in names), strict=True):
+        if what == "place":
+            its = slice(where, where + gpus)
+            was = out[its, start].copy()
+            out[its, start:] = bool(phase)
+            stays = was & bool(phase)  # out before, and out for something else from now on
+            planned[its, start:] = np.where(stays, planned[its, start], phase == "maintenance")[:, None]
+    needs = scenario.sla.needs or size
+    lost = []
+    for gone in (out, out & ~planned):
+        left = (~gone[: domains * size]).reshape(domains, size, horizon).sum(axis=1)
+        edges = range(0, horizon, month)
+        lost.append(np.stack([(left < needs)[:, at : at + month].sum(axis=1) for at in edges]))
+    return lost[0], lost[1]
+
+
+@settings(max_examples=200)
+@given(sold_scenarios(), st.integers(5, 400))
+def test_the_log_says_which_domains_are_lost(scenario: Scenario, ms: int) -> None:
+    """From the rows of places alone: in how many months each availability was reached."""
+    assume(scenario.horizon < 20_000)
+    month = max(ms, scenario.horizon // 20)
+    with ExitStack() as stack:
+        for module in ("rules.sold", "rules.booking", "program.records", "program.place_tables"):
+            stack.enter_context(patch(f"dcsim.{module}.MONTH", month))
+        runs = play(Program(sampled(scenario, 0)), [0], compiled=False, logs=2)
+    found = runs.ledgers().available_domains[0]
+    lengths = np.diff([*range(0, scenario.horizon, month), scenario.horizon])
+    for lost, columns in zip(lost_ms(scenario, runs.log().columns(), month), np.split(found, 2, axis=1), strict=True):
+        for number, share in enumerate(SHARES):
+            allowed = np.array([round((1 - share) * length) for length in lengths.tolist()])
+            assert columns[:, number].tolist() == (lost <= allowed[:, None]).sum(axis=1).tolist(), share
