@@ -47,6 +47,8 @@ def tables_of(plan: Plan, monthly: bool = True) -> Tables:
     _maintenance(plan, atom, tables)
     if plan.has_plant:
         plant_of(plan, atom, tables)
+    if atom:
+        index_places(tables)
     for name, (dtype, indices) in TABLES.items():
         if name not in tables:
             shape: tuple[int, ...] = (ROOM, 1) if indices == 2 else (ROOM,)

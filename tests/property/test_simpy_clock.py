@@ -88,7 +88,7 @@ def test_transfers_share_the_gateways(scenario: Scenario, first: int) -> None:
 @given(st.one_of(full_scenarios(), plant_scenarios(), storage_scenarios()), st.integers(0, 100))
 def test_the_event_log_is_the_same(scenario: Scenario, first: int) -> None:
     """Row by row: what happens within a millisecond comes in one order, whoever owns the loop."""
-    one_heap = play(Program(scenario), [first], False, 2).log().columns()
+    one_heap = play(Program(scenario), [first], False, logs=2).log().columns()
     found = SimPyRun(scenario, first, events=True).log().columns()
     assert list(found) == list(one_heap)
     assert [name for name in found if not np.array_equal(found[name], one_heap[name])] == []
