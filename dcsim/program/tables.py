@@ -53,8 +53,6 @@ def tables_of(plan: Plan, monthly: bool = True) -> Tables:
         if name not in tables:
             shape: tuple[int, ...] = (ROOM, 1) if indices == 2 else (ROOM,)
             tables[name] = np.zeros(shape, dtype=dtype)
-    if atom:
-        index_places(tables)
     return tables
 
 
