@@ -84,7 +84,10 @@ class Played:
         what, phase, starts, ends, booked = self._columns
         gpus = {}
         for state in HELD:
-            rows = np.flatnonzero((what == "phase") & (phase == state) & (starts < end) & (ends > begin))
+            held = phase == state
+            if state == RUNNING:
+                held |= phase == "overhead"  # of a gang that runs small: no use for these, but nothing else holds them
+            rows = np.flatnonzero((what == "phase") & held & (starts < end) & (ends > begin))
             low, high = np.maximum(starts[rows], begin), np.minimum(ends[rows], end)
             rate = booked[rows] / (ends[rows] - starts[rows])  # pieces of a stretch share its ends
             gpus[state] = np.diff(_integral(at, low, high, rate)) / np.diff(at)

@@ -95,3 +95,20 @@ def test_causes_are_told_apart() -> None:
     assert costs["known"]["detect"] < 0.02 * costs["hidden"]["detect"]  # it began the stall in which a hidden one came
     assert costs["known"]["failover"] > 100
     assert 0.8 < costs["known"]["repair"] / costs["hidden"]["repair"] < 1.25  # both are repaired alike
+
+
+def test_members_that_a_small_shape_has_no_use_for_are_held_by_it() -> None:
+    """Of a gang of 8 that runs with 4 while one is in repair, all but that one run: nothing is left over."""
+    from dcsim.scenario import read
+
+    document = {
+        "name": "small shape",
+        "horizon": "100 h",
+        "cluster": {"topology": "hgx-h100", "gpus": 8},
+        "jobs": [{"name": "a", "gpus": 8, "recovery": {"kind": "elastic", "group": 4, "shapes": [4, 8]}}],
+        "hazards": [{"component": "gpu", "mtbf": {"kind": "trace", "at": ["10 h"], "span": "200 h"}, "repair": "50 h"}],
+    }
+    span = Played(read(document), 0).span(0, 100)
+    assert span.gpus["running"][:10].tolist() == [8] * 10
+    assert span.gpus["running"][10:60].tolist() == [7] * 50
+    assert span.gpus["repair"][10:60].tolist() == [1] * 50
