@@ -57,7 +57,8 @@ def stop_whole(w: World, gang: int, now: int) -> None:
     if now < running:
         return
     g.started = 1
-    g.why = NONE
+    if now > running:
+        g.why = NONE
     g.level = NONE
     g.struck = 0
     late = late_by(w, gang, now)

@@ -98,14 +98,14 @@ def sizes() -> list[dict[str, Any]]:
 def workers(cores: set[int], replications: int = 2048) -> dict[int, float]:
     """Return wall seconds of a run in 1, 2 … worker processes, with everything that a run does but its files."""
     from dcsim.montecarlo import replicate_many
-    from dcsim.montecarlo.engines import BATCH
+    from dcsim.montecarlo.engines import choose
 
     scenario, found = load(HEADLINE), {}
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, cores)
     for count in range(1, len(cores) + 1):
         begin = time.perf_counter()
-        replicate_many([(scenario, None)], replications, workers=count, engines=[BATCH])
+        replicate_many([(scenario, None)], replications, workers=count, engine=choose())
         found[count] = time.perf_counter() - begin
     os.sched_setaffinity(0, before)
     return found

@@ -114,7 +114,7 @@ def fair(limits, capacity):
     transfers = [SimpleNamespace(active=1, limit=limit, rate=0.0) for limit in limits]
     gangs = [SimpleNamespace(sends=0) for _ in limits]
     one = SimpleNamespace(gangs=len(limits))
-    fair_rates(SimpleNamespace(one=one, gangs=gangs, transfers=transfers, capacity=[capacity]))
+    fair_rates(SimpleNamespace(one=one, gangs=gangs, transfers=transfers, plant=SimpleNamespace(capacity=capacity)))
     return [each.rate for each in transfers]
 
 
