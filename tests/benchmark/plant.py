@@ -54,6 +54,7 @@ def reevaluations(name: str = "clos-100k", gpus: int = 100_000, rounds: int = 21
     """Return the cost [s] of one change of the network under one job on all GPUs: what is down, who slows, how much."""
     from dcsim.engine.places import Places
     from dcsim.engine.traffic import Traffic
+
     from dcsim.plant import PlantState
     from dcsim.scenario import Scenario
     from dcsim.scenario.plan import plan

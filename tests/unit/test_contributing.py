@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.named import exists
+from dcsim.rules.rule import RULES
+from tests.unit.named import exists, found
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
@@ -171,8 +172,15 @@ def test_every_medium_shows_the_section(copy):
 TEXT = re.sub(r"^```.*?^```$", "", PAGE, flags=re.DOTALL | re.MULTILINE)
 
 
-WALK = re.findall(r"^\|.*\| ([^|]*) \|$", TEXT.partition("| functions |")[2].partition("\n\n")[0], re.MULTILINE)[1:]
-"""The column of functions, step by step."""
+def last_column(head):
+    """Return the last cell of each row of the table whose last column has this head."""
+    table = TEXT.partition(f"| {head} |\n")[2].partition("\n\n")[0]
+    return re.findall(r"^\|.*\| ([^|]*) \|$", table, re.MULTILINE)
+
+
+WALK, DECIDED = last_column("functions"), last_column("rule")
+"""Functions and types, step by step; rules, by what they decide."""
+MOST_FUNCTIONS, MOST_TYPES = 25, 15
 
 
 def test_files_that_the_page_names_exist():
@@ -184,10 +192,26 @@ def test_files_that_the_page_names_exist():
 
 
 def test_functions_that_the_page_names_exist():
-    """What stands in a column of functions, or as `module.name` in the text, can be imported."""
-    named = [name for cell in WALK for name in re.findall(r"`([^`]*)`", cell)]
-    assert len(named) > 45
+    """What stands in a column of functions or of rules can be imported."""
+    named = [name for cell in (*WALK, *DECIDED) for name in re.findall(r"`([^`]*)`", cell)]
+    assert len(named) > 50
     assert [name for name in named if not exists(name, ())] == []
+
+
+def test_the_walk_is_short():
+    """A newcomer reads at most 25 functions and 15 types, each once."""
+    named = [name for cell in WALK for name in re.findall(r"`([^`]*)`", cell)]
+    types = [name for name in named if name.rpartition(".")[2][0].isupper()]
+    assert len(named) == len(set(named))
+    assert 20 < len(named) - len(types) <= MOST_FUNCTIONS
+    assert 10 < len(types) <= MOST_TYPES
+
+
+def test_what_decides_is_a_rule():
+    """What the table of rules names is played by both clocks, but for the number of ticks."""
+    named = {name for cell in DECIDED for name in re.findall(r"`([^`]*)`", cell)} - {"records.TICKS"}
+    assert len(named) > 15
+    assert [name for name in sorted(named) if RULES.get(name.rpartition(".")[2]) is not found(name)] == []
 
 
 WALKED = """
@@ -212,12 +236,6 @@ finally:
     sys.setprofile(None)
     print(json.dumps(seen), file=sys.stderr)
 """
-ELSEWHERE = {
-    "cli.Verbs", "countable.needs_more", "batch.simulate_many", "replay.replay",
-    "tasks.in_flight", "worker.serve", "ray_executor.answers", "markdown.markdown", "csv_export.csv_text",
-    "trace.trace_json",
-}  # fmt: skip
-"""Of the walk, what SimPy in a single process does not come by, and what makes other files."""
 
 
 def test_a_comparison_goes_that_way(tmp_path):
@@ -227,9 +245,9 @@ def test_a_comparison_goes_that_way(tmp_path):
     for name in ("A", "B"):
         (tmp_path / f"{name}.toml").write_text(text.replace("Exercise", name), encoding="utf-8")
     steps = [re.findall(r"`([^`]*)`", cell) for cell in WALK]
-    names = [name for step in steps for name in step if name not in ELSEWHERE]
-    command = ["compare", "A.toml", "B.toml", "-n", "2", "--engine", "simpy", "--workers", "1", "--set", "seed=3"]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    names = [name for step in steps for name in step]
+    command = ["compare", "A.toml", "B.toml", "-n", "2", "--workers", "1", "--set", "seed=3"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "NUMBA_DISABLE_JIT": "1"}  # rules are called in Python then
     done = subprocess.run(
         [sys.executable, "-c", WALKED, json.dumps(names), *command],
         cwd=tmp_path, env=environment, capture_output=True, text=True, check=False,
