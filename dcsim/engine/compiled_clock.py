@@ -12,7 +12,7 @@ from dcsim.engine.machine_code import is_compiled, machine_code
 from dcsim.ledger import Accounts, Ledgers
 from dcsim.program.event_log import EventLog
 from dcsim.program.plain_world import PlainWorld
-from dcsim.program.program import LEDGER, Program, Runs
+from dcsim.program.program import LEDGER, Program, Runs, program_of
 from dcsim.program.records import ANSWERS, World
 from dcsim.program.simple import is_counted
 from dcsim.rules import happenings
@@ -30,7 +30,7 @@ def simulate_many(scenario: Scenario, numbers: Sequence[int], monthly: bool = Tr
 
     ``monthly``: whether they know months and causes.
     """
-    runs = play(Program(scenario, monthly), numbers, is_compiled())
+    runs = play(program_of(scenario, monthly), numbers, is_compiled())
     return runs.ledgers().verified(scenario.capacity_gpu_ms)
 
 

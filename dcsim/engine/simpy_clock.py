@@ -19,7 +19,7 @@ from dcsim.engine.simpy_clock_views import Views
 from dcsim.ledger import Accounts, Ledgers
 from dcsim.program.event_log import EventLog
 from dcsim.program.plain_world import PlainWorld
-from dcsim.program.program import LEDGER, Program, Runs
+from dcsim.program.program import LEDGER, Program, Runs, program_of
 from dcsim.program.records import (
     ARRIVES,
     ASKS_FOR_CREW,
@@ -282,5 +282,5 @@ def simulate_by_simpy(scenario: Scenario, replication: int) -> Accounts:
 
 def simulate_many(scenario: Scenario, numbers: Sequence[int], monthly: bool = True) -> Ledgers:
     """Simulate these runs, ascending, one after the other; see ``compiled_clock.simulate_many``."""
-    program = Program(scenario, monthly)
+    program = program_of(scenario, monthly)
     return Ledgers.of([SimPyRun.of(program, number).accounts() for number in numbers])

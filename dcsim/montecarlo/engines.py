@@ -20,9 +20,11 @@ MOST_RUNS = 256
 """Most runs of a task (assumed)."""
 TASK_S = 1.0
 """About how long a task takes at most [s]: what a kill may cost (assumed)."""
-FAILURE_S = {"compiled": 3e-6, "plain": 1e-4, "simpy": 1e-4}
-"""About what a failure costs by each clock [s], ten times that with a plant (measured on one core, rounded up)."""
-RUN_S = {"compiled": 5e-4, "plain": 5e-3, "simpy": 5e-3}
+FAILURE_S = {"compiled": 3e-7, "plain": 5e-5, "simpy": 1e-4}
+"""About what a failure costs by each clock where counts settle it [s] (measured on one core, rounded up)."""
+PLACED, WITH_PLANT = 5, 30
+"""How many times as much where components have places, ages or stages, and with a plant (measured likewise)."""
+RUN_S = {"compiled": 3e-4, "plain": 5e-3, "simpy": 5e-3}
 """About what a run costs besides its failures [s] (measured likewise)."""
 
 
@@ -55,12 +57,19 @@ def choose(wanted: WantedEngine = "auto", monthly: bool = True) -> Engine:
 
 def seconds_a_run(engine: Engine, scenario: Scenario) -> float:
     """Return about how long a run of a scenario takes on one core [s]."""
+    from dcsim.program.program import program_of
+    from dcsim.program.simple import is_counted
+
     prepared = plan(certain(scenario))
     failures = sum(
         prepared.scenario.horizon * prepared.components(hazard) / hazard.lifetime.mean_ms
         for hazard in prepared.scenario.hazards
     )
-    return RUN_S[engine.name] + failures * FAILURE_S[engine.name] * (10 if prepared.has_plant else 1)
+    if prepared.has_plant:
+        failures *= WITH_PLANT
+    elif not is_counted(program_of(certain(scenario), engine.monthly).tables):
+        failures *= PLACED
+    return RUN_S[engine.name] + failures * FAILURE_S[engine.name]
 
 
 def task_size(engine: Engine, scenario: Scenario, replications: int, workers: int) -> int:

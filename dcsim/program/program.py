@@ -1,6 +1,7 @@
 """A scenario made ready once, and the tables of one of its runs with who answers what the rules ask."""
 
 import math
+from collections import OrderedDict
 from collections.abc import Collection
 from typing import Any
 
@@ -36,6 +37,22 @@ class Program:
         self.tables: Tables = tables_of(self.plan, monthly)
         for table in self.tables.values():
             table.flags.writeable = False
+
+
+_MADE: OrderedDict[tuple[int, bool], tuple[Scenario, Program]] = OrderedDict()
+MOST_MADE = 64
+"""Programs that are kept (assumed): those of a comparison and the steps to each of its scenarios."""
+
+
+def program_of(scenario: Scenario, monthly: bool = True) -> Program:
+    """Return the program of a scenario, the same one for the same object: it is made once for all of its tasks."""
+    key = id(scenario), monthly
+    if key not in _MADE:
+        _MADE[key] = scenario, Program(scenario, monthly)  # the scenario is held, so that nothing else gets its id
+        if len(_MADE) > MOST_MADE:
+            _MADE.popitem(last=False)
+    _MADE.move_to_end(key)
+    return _MADE[key][1]
 
 
 class Runs:

@@ -105,8 +105,15 @@ def test_members_that_a_small_shape_has_no_use_for_are_held_by_it() -> None:
         "name": "small shape",
         "horizon": "100 h",
         "cluster": {"topology": "hgx-h100", "gpus": 8},
-        "jobs": [{"name": "a", "gpus": 8, "recovery": {"kind": "elastic", "group": 4, "shapes": [4, 8]}}],
-        "hazards": [{"component": "gpu", "mtbf": {"kind": "trace", "at": ["10 h"], "span": "200 h"}, "repair": "50 h"}],
+        "jobs": [{"name": "a", "gpus": 8, "recovery": {"kind": "elastic", "group": 4, "shapes": [1, 2]}}],
+        "hazards": [
+            {
+                "component": "gpu",
+                "mtbf": {"kind": "trace", "at": ["10 h"], "span": "200 h"},
+                "blast": 1,
+                "repair": "50 h",
+            }
+        ],
     }
     span = Played(read(document), 0).span(0, 100)
     assert span.gpus["running"][:10].tolist() == [8] * 10
