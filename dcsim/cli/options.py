@@ -119,8 +119,7 @@ class EngineWord(Word):
 SIMULATION = (
     click.option(
         "-n", "--replications", type=Count(1, 10**7), metavar="N",
-        help="Replications (default: 100); each is one simulated run, and a single one gives no interval. With "
-        "--precision, the maximum.",
+        help="Replications (default: 100); each is one simulated run, and a single one gives no interval.",
     ),
     click.option("--workers", type=Count(1, 4096), metavar="N", help="Number of processes (default: one per core)."),
     click.option(
@@ -132,14 +131,14 @@ SIMULATION = (
     click.option(
         "--engine", type=EngineWord(["auto", "simpy"]), default="auto",
         help="What plays the rules of the model: compiled code (auto, the default), or the processes of SimPy, which "
-        "take about 100 times as long. Both give the same numbers.",
+        "take 100 to 300 times as long. Both give the same numbers.",
     ),
     JSON,
 )  # fmt: skip
 PRECISION = click.option(
     "--precision", metavar='"X pp"',
     help="Simulate until the 95 % interval of every loss is at most ± X percentage points (pp); checked after 64, 128, "
-    "256, … replications.",
+    "256, … replications, -n of them at most.",
 )  # fmt: skip
 KEPT = (
     click.option(
