@@ -68,7 +68,7 @@ def reevaluations(name: str = "clos-100k", gpus: int = 100_000, failures: int = 
         hazard = {"component": kind, "mtbf": f"{topology.components(kind) * 720 / wanted:.6f} h", "repair": "1 min"}
         program = Program(Scenario.model_validate({**tables, "hazards": [hazard]}))
         spent, found = [], 0
-        for _ in range(3):
+        for _ in range(7):
             begin = time.process_time()
             found = int(play(program, [0], True).ledgers().failures[0])
             spent.append(time.process_time() - begin)
