@@ -35,7 +35,7 @@ class Availability:
         size = lay_out(sample.scenario).topology.gpus_per(sla.sold)
         domains = sample.scenario.cluster.gpus // size
         reached, unplanned = np.split(counted.mean(axis=0).T / domains, 2)
-        return cls(sla.sold, size, sla.needs or size, domains, sla.availability, reached, unplanned)
+        return cls(sla.sold, size, sla.needs or size, domains, sla.shares, reached, unplanned)
 
     def share(self, index: int, planned: bool = True) -> float:
         """Return in which share of all months of all domains an availability was reached."""

@@ -163,13 +163,18 @@ class Sla(BaseModel):
         le=MAX_GPUS,
         description="GPUs of it that must be in service for it to be available (64 of a rack of 72); leave out: all",
     )
-    availability: tuple[Share, ...] = Field(
-        (0.995, 0.99, 0.95),
+    availability: tuple[Share, ...] | None = Field(
+        None,
         min_length=1,
         max_length=16,
         description="shares of a month, the highest first: for each it is counted in how many months of a domain it "
-        "was reached (default 99.5 %, 99 %, 95 %: assumed)",
+        "was reached; leave out: 99.5, 99 and 95 %, assumed",
     )
+
+    @property
+    def shares(self) -> tuple[float, ...]:
+        """The availabilities that are counted."""
+        return (0.995, 0.99, 0.95) if self.availability is None else self.availability
 
 
 class Scenario(BaseModel):

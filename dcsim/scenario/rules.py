@@ -213,7 +213,7 @@ def _sold(scenario: Scenario, topology: Topology) -> Broken:
         yield ("sla", "sold"), f"found {scenario.sla.sold}, of {size} GPUs; the cluster has {scenario.cluster.gpus}"
     if needs is not None and needs > size:
         yield ("sla", "needs"), f"found {needs} GPUs; at most {size} (a {scenario.sla.sold})"
-    shares = scenario.sla.availability
+    shares = scenario.sla.shares
     if any(a <= b for a, b in pairwise(shares)):
         found = ", ".join(f"{100 * share:.10g} %" for share in shares)
         yield ("sla", "availability"), f"found {found}; must fall, the highest first"

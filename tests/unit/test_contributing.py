@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from dcsim.rules import happenings
 from dcsim.rules.rule import RULES
 from tests.unit.named import exists, found
 
@@ -209,6 +210,7 @@ def test_the_walk_is_short():
 
 def test_what_decides_is_a_rule():
     """What the table of rules names is played by both clocks, but for the number of ticks."""
+    assert happenings  # all rules are known
     named = {name for cell in DECIDED for name in re.findall(r"`([^`]*)`", cell)} - {"records.TICKS"}
     assert len(named) > 15
     assert [name for name in sorted(named) if RULES.get(name.rpartition(".")[2]) is not found(name)] == []
