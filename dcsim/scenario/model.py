@@ -151,11 +151,7 @@ Sold = Annotated[Literal["gpu", "node", "tray", "nvlink-domain", "rack"], AfterV
 class Sla(BaseModel):
     """What is sold, and of which availability month by month; the ledger counts how much of it was available."""
 
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        json_schema_extra={"examples": [{"sold": "rack", "needs": 64, "availability": ["99.5 %", "99 %"]}]},
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid")
     sold: Sold = Field(description="what is sold as a whole; 'tray' is another word for 'node'")
     needs: Whole | None = Field(
         None,

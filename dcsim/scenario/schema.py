@@ -70,9 +70,6 @@ def _tidy(node: Any) -> Any:
     unit = _unit(node)
     if unit is not None and isinstance(node.get("default"), int | float):
         node["default"] = units.write(node["default"], _DIMENSIONS[unit])
-    inner = _unit(node["items"]) if isinstance(node.get("items"), dict) else None
-    if inner is not None and isinstance(node.get("default"), list):
-        node["default"] = [units.write(each, _DIMENSIONS[inner]) for each in node["default"]]
     return node
 
 

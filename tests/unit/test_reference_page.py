@@ -15,7 +15,6 @@ from dcsim.hazards.outages import OutageColumns
 from dcsim.power import SiteKeys
 from dcsim.recovery.timetable import Tier
 from dcsim.scenario import Scenario, Uncertain, load
-from dcsim.scenario.model import Sla
 from dcsim.scenario.reference import TOPICS, Key, KeyTable, reference
 from dcsim.topology import load_description
 from dcsim.topology.description import NamedOptics
@@ -34,7 +33,6 @@ OWN = {
     "uncertain.value": dict(Uncertain.model_fields)["value"].annotation,
     "power.site": SiteKeys,
     "optics": NamedOptics,
-    "sla": Sla,
 }
 """Header of an example that no shipped file has -> what reads it."""
 

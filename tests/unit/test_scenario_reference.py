@@ -141,7 +141,6 @@ def test_told_defaults_are_the_defaults():
                 continue
             compared += 1
             said = told[1].replace(",", "")
-            actual = " ".join(actual) if isinstance(actual, list) else actual
             actual = f"{actual:g}" if isinstance(actual, float) else str(actual)
             assert said.lower() in (actual.lower(), actual.removesuffix(" USD")), name
     assert compared > 40
