@@ -104,11 +104,6 @@ class SimPyRun(Views):
 
     # --- playing ------------------------------------------------------------------------------------------------------
 
-    @property
-    def now(self) -> int:
-        """Time since the begin of the run [ms]."""
-        return int(self.env.now)
-
     @staticmethod
     def ms(duration: str) -> int:
         """Return a duration such as "7 d" or "90 min" in ms, the unit of ``env``; raises ValueError for others."""

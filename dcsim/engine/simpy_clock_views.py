@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from functools import cached_property
 from typing import Any
 
+import simpy
+
 from dcsim.program.plain_world import PlainWorld
 from dcsim.program.records import ABSENT, DETECT, DONE, DRAIN, FREE, NONE, OUT, PPB, WAIT, WHOLE
 from dcsim.rules.gangs import run_at
@@ -19,11 +21,12 @@ class Views:
     scenario: Scenario
     plan: Plan
     world: PlainWorld
+    env: simpy.Environment
 
     @property
     def now(self) -> int:
         """Time since the begin of the run [ms]."""
-        raise NotImplementedError
+        return int(self.env.now)
 
     @cached_property
     def gangs(self) -> dict[str, "GangView"]:

@@ -4,22 +4,9 @@ import pytest
 from hypothesis import Phase, given, seed, settings
 from hypothesis import strategies as st
 
-from dcsim.engine import simulate
 from dcsim.scenario import Scenario
-from tests.property.reference import Reference
 from tests.property.storage_scenarios import storage_scenarios
-from tests.property.test_engine_equals_reference import differences
-
-
-def compare(scenario: Scenario, replication: int) -> list[str]:
-    """Return what differs between rules and reference."""
-    expected = Reference(scenario, replication).run().verified(scenario.capacity_gpu_ms)
-    found = simulate(scenario, replication)
-    lines = differences(found, expected)
-    for name in ("asked_gpu_ms", "finished", "last_finish_ms"):
-        if getattr(found, name).tolist() != getattr(expected, name).tolist():
-            lines.append(f"{name} differs")
-    return lines
+from tests.property.test_engine_equals_reference import compare
 
 
 @settings(max_examples=250)
