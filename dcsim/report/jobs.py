@@ -46,6 +46,11 @@ def energy_rows(runs: Sequence[RunResult], row: MakeRow) -> list[Row]:
     ]
 
 
+SOLD_NOTE = (
+    "up: in service, whatever a job does with it. A GPU is out of service from its failure until its repair is over."
+)
+
+
 def sold_rows(runs: Sequence[RunResult], row: MakeRow) -> list[Row]:
     """Return for each availability in how many months of a domain that is sold it was reached."""
     found = [run.availability for run in runs]
@@ -53,10 +58,10 @@ def sold_rows(runs: Sequence[RunResult], row: MakeRow) -> list[Row]:
     if len(shapes) != 1:
         return []  # nothing is sold, or not the same: no row would be about all of them
     ((sold, size, needs, shares),) = shapes
-    what = sold if needs == size else f"{sold} ({needs} of {size} GPUs)"
+    up = "all GPUs" if needs == size else f"{needs} of {size} GPUs"
     rows = []
     for index, share in enumerate(shares):
-        label = f"{what}: months with {100 * share:.6g} % or more, %"
+        label = f"{sold}-months: {up} up {100 * share:.6g} % or more, %"
         rows.append(row(label, partial(_reached, index, True)))
         if any(each is not None and each.has_maintenance for each in found):
             rows.append(row("  without maintenance, %", partial(_reached, index, False)))

@@ -9,7 +9,7 @@ from dcsim.ledger import CAUSES, STATES
 from dcsim.montecarlo import Summary
 from dcsim.report.answer import answer_table, comparison_sentences, run_sentences
 from dcsim.report.document import WORDS
-from dcsim.report.jobs import energy_rows, job_rows, serves, sold_rows
+from dcsim.report.jobs import SOLD_NOTE, energy_rows, job_rows, serves, sold_rows
 from dcsim.report.page import (
     MISSING,
     Page,
@@ -219,6 +219,7 @@ def simulated_table(runs: Sequence[RunResult]) -> Table:
             money("paid per useful GPU-h, USD", lambda r, bill: price(r.useful_hour_usd, most=4), strong=True),
         ]
     notes = [f"{WORDS['wait']}: healthy GPUs of a job that waits for others of its GPUs."] if "wait" in seen else []
+    notes += [SOLD_NOTE] if any(run.availability for run in runs) else []
     notes += [METHOD[0]] if any(run.tco for run in runs) else []
     notes += [f"other states: {and_list([WORDS.get(name, name) for name in small])}."] if small else []
     if filled and serves(runs):

@@ -145,8 +145,8 @@ def test_a_run_says_what_was_available() -> None:
     assert [each["without_maintenance"] for each in told["reached"]] == [1.0, 1.0, 1.0]
     assert told["reached"][0]["by_month"] == [1.0, 0.0]
     rows = {row.label: row.cells for row in simulated_table([found]).rows}
-    assert rows["rack (3 of 4 GPUs): months with 100 % or more, %"] == ("50.00",)
-    assert rows["rack (3 of 4 GPUs): months with 90 % or more, %"] == ("100.00",)
+    assert rows["rack-months: 3 of 4 GPUs up 100 % or more, %"] == ("50.00",)
+    assert rows["rack-months: 3 of 4 GPUs up 90 % or more, %"] == ("100.00",)
     assert rows["  without maintenance, %"] == ("100.00",)
     bare = tiny.model_copy(update={"sla": None})
     with chosen([[]]):
