@@ -64,7 +64,7 @@ def _bars(chart: Bars) -> Sheet:
     scale = _Scale(0.0, most, [(text, False) for text in told])
     for row, (label, value, interval) in enumerate(zip(chart.labels, chart.values, chart.intervals, strict=True)):
         marked, middle = row == chart.marked, ROW * row + 31
-        sheet.text(EDGE, ROW * row + 13, label, bold=marked)
+        sheet.text(EDGE, ROW * row + 11, label, bold=marked)
         sheet.box(EDGE, middle - 10, value * scale.unit, 20, ORDER[0] if marked else COLOURS["idle"])
         reach = value
         if interval is not None:
@@ -122,7 +122,7 @@ def _stacks(chart: Stacks) -> Sheet:
             value = values[row]
             sheet.box(scale.x(up if value >= 0 else down), middle - 10, value * scale.unit, 20, colour)
             up, down = (up + value, down) if value >= 0 else (up, down + value)
-        sheet.text(EDGE, top + ROW * row + 13, label)
+        sheet.text(EDGE, top + ROW * row + 11, label)
         sheet.text(scale.behind(up), middle, told[row])
     return sheet
 
@@ -179,7 +179,7 @@ def _histograms(chart: Histograms) -> Sheet:
 def _areas(chart: Areas) -> Sheet:
     names = [name for name, _ in chart.panels[0][2]]
     top = _legend_height(names)
-    panel, gap = 130.0, 74.0
+    panel, gap = 130.0, 78.0
     sums = [sum(bins) for _, _, series in chart.panels for bins in zip(*(values for _, values in series), strict=True)]
     most = 1.05 * max([*sums, 1.0])
     sheet = Sheet(top + (panel + gap) * len(chart.panels))
@@ -189,10 +189,10 @@ def _areas(chart: Areas) -> Sheet:
     left = max(54.0, *(width(text, 11) + 6 + EDGE for _, text in heights))
     wide = WIDTH - 12 - left
     for index, (title, edges, series) in enumerate(chart.panels):
-        at = top + index * (panel + gap) + 34
+        at = top + index * (panel + gap) + 40
         foot = at + panel
-        sheet.text(EDGE, at - 20, title, bold=True)
-        sheet.text(EDGE, at - 3, chart.unit, size=11, colour=FAINT)
+        sheet.text(EDGE, at - 27, title, bold=True)
+        sheet.text(EDGE, at - 11, chart.unit, size=11, colour=FAINT)
         unit = wide / (edges[-1] - edges[0])
         x = [left + (each - edges[0]) * unit for edge in pairwise(edges) for each in edge]
         base = [0.0] * (len(edges) - 1)

@@ -12,14 +12,17 @@ WIDTH, EDGE = 420.0, 8.0
 """Points: the width of a chart, about that of a phone, and the margin on each side."""
 INK, FAINT, PAPER = "var(--ink)", "var(--faint)", "var(--paper)"
 """Colours of the page, light, dark or printed."""
-BOLD, WIDE_LETTER, OTHER_LETTER = 1.14, 1.37, 1.1
+BOLD, WIDE_LETTER, OTHER_LETTER = 1.19, 1.37, 1.1
 """How much wider bold letters are; widths of East Asian letters and pictures, and of letters not in the list [em]."""
 LETTERS = {
-    0.36: " iIjl|.,:;'`/\\·J",
+    0.32: " iIl.,'·",
+    0.36: "j|:;/\\J",
     0.46: 'frt()[]-!"',
-    0.65: "0123456789abcdeghknopqsuvxyz$`_?*{}°–FL",
+    0.58: "cksz?*°–FL`",
+    0.65: "0123456789abdeghnopquvxy$_{}",
     0.80: "ABCDEGHKNOPQRSTUVXYZ&",
-    1.06: "mwMW%@#~+<>=^±−×÷—…■",
+    0.87: "wM#~+<>=^±−×÷",
+    1.02: "mW%@—…■",
 }
 """Upper bounds of the widths of letters [em]; source: DejaVu Sans, the widest font that the page names."""
 _WIDTHS = {letter: width for width, letters in LETTERS.items() for letter in letters}
