@@ -164,6 +164,29 @@ def test_long_counts_have_room_beside_the_axis() -> None:
     assert at - width("80,000,000", 11) >= 4
 
 
+@pytest.mark.parametrize(
+    "chart",
+    [
+        Bars(("Gold",), (123456.78,), ((123456.0, 123460.0),), "million USD", marked=0),
+        Stacks(("Gold",), (("lost", (162.16,)),), "million USD of GPU-hours"),
+        Waterfall(("formula", 20.0), (("detection", 15.0),), ("simulated", 35.0), "% of all GPU-hours", "pp", 2),
+    ],
+)
+def test_texts_behind_bars_have_room(chart) -> None:
+    """The longest bar ends where its text still fits on the sheet, and the text does not lie on it."""
+    text = drawn(chart)
+    end = max(right for _, _, right, _, _ in boxes(text))
+    behind = max(float(x) for x in re.findall(r'<text x="(\S+)"', text))
+    assert end + 4 <= behind <= 420 - 100
+
+
+def test_the_unit_of_areas_stands_above_the_highest_tick() -> None:
+    """Also where that tick is at the top of the axis: letters are less than 0.8 of their size high."""
+    text = drawn(Areas((("Typical", (0.0, 30.0), (("repair", (3.81,)),)),), "day", "GPUs"))
+    unit, tick = (float(re.search(rf' y="(\S+)"[^>]*>{each}<', text)[1]) for each in ("GPUs", "4"))
+    assert tick - unit >= 0.8 * 11
+
+
 def test_a_legend_breaks_before_it_leaves_the_sheet() -> None:
     """Names that fit share a line; each begins behind the end of the one before."""
     names = ("W" * 24, "i" * 24, "训" * 24, "b", "c")
