@@ -1,6 +1,8 @@
 """Pictures of reports: what is drawn is what is said, in the page's colours, the same bytes every time."""
 
 import re
+import subprocess
+import sys
 import warnings
 from xml.etree import ElementTree
 
@@ -55,6 +57,24 @@ def test_a_picture_is_well_formed_and_the_same_every_time(name) -> None:
     assert "var(--ink)" in text
     assert "DejaVu" not in text
     assert text == drawn(CHARTS[name], says='1 < 2 & "so"')
+
+
+def test_charts_need_no_matplotlib() -> None:
+    """Its import alone takes half as long as a run; nothing that a report's page needs loads it."""
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import sys; from dcsim.report.charts import svg\n"
+            "from dcsim.report.document import Bars, Picture\nfrom dcsim.report.page import Table\n"
+            "svg(Picture('t', 's', Bars(('a',), (1.0,), (None,), 'USD', 0), Table('', (), ())))\n"
+            "import dcsim.report.html; print('matplotlib' in sys.modules)",
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == "False"
 
 
 def test_every_state_has_words_of_its_own() -> None:
