@@ -60,7 +60,7 @@ def test_a_picture_is_well_formed_and_the_same_every_time(name) -> None:
 
 
 def test_charts_need_no_matplotlib() -> None:
-    """Its import alone takes half as long as a run; nothing that a report's page needs loads it."""
+    """To load it and draw with it took a third of a run's time; nothing that a report's page needs loads it."""
     done = subprocess.run(
         [
             sys.executable,
