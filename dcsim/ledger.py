@@ -1,7 +1,7 @@
 """The ledger: where every GPU-millisecond of the horizon went.
 
 Every GPU is in exactly one state at every instant. Accounts are int GPU-milliseconds, so conservation is equality and
-two engines, two worker counts or two batch sizes give identical accounts. Goodput, ETTR and money are folds over them.
+two clocks, two worker counts or two task sizes give identical accounts. Goodput, ETTR and money are folds over them.
 """
 
 from collections.abc import Iterable, Iterator, Sequence

@@ -7,6 +7,7 @@ missing. Where nothing can be written, every process compiles anew.
 import ctypes
 import hashlib
 import json
+import logging
 import os
 import re
 import shutil
@@ -72,8 +73,7 @@ def machine_code(variant: str = "general") -> Machine:
 @cache
 def compiled_now() -> dict[str, ObjectCode]:
     """Compile the rules, and say so before."""
-    sys.stderr.write("dcsim: compiling the rules, once on this machine (about 15 s)\n")
-    sys.stderr.flush()
+    logging.getLogger(__name__).warning("dcsim: compiling the rules, once on this machine (about 15 s)")
     return compile_rules()
 
 

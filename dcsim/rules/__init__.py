@@ -39,9 +39,9 @@ from, and from when to when: a ledger by month or by hazard is a change of that 
 
 **Compiling.** Rules are restricted to what numba compiles without Python: numbers, records, loops, ``min`` and
 ``max``, no recursion, annotated with ``World``, ``int``, ``float`` and ``bool``. Fractions are added up in loops:
-``sum`` rounds otherwise from Python 3.12 on. Whole numbers are int64: products of
-GPU-ms and parts per billion are split (``work.times_speed``). Each rule is translated by itself, and all are optimised
-together, once for every program and once for those of which much is known (``dcsim.engine.compiled_rules``).
+``sum`` rounds otherwise from Python 3.12 on. Whole numbers are int64: products of GPU-ms and parts per billion are
+split (``booking.times_speed``). Each rule is translated by itself, and all are optimised together, once for every
+program and once for those of which much is known (``dcsim.engine.compiled_rules``).
 
 **Random numbers.** ``draws`` alone makes some, numpy's bit for bit where that is proven on the machine at hand
 (``dcsim.engine.compiled_draws``). All others are asked for.

@@ -23,7 +23,7 @@ import yaml
 import dcsim as package
 from dcsim import load
 from dcsim.engine import simulate
-from dcsim.montecarlo import WorkerDied, ray_executor
+from dcsim.montecarlo import SIMPY, WorkerDied, ray_executor
 from dcsim.montecarlo.tasks import Task
 
 pytest.importorskip("ray", reason="the ray extra is not installed")
@@ -74,7 +74,7 @@ class Wrong:
 
 def answers(scenario, tasks):
     """Replications of one scenario, one a task, by two workers."""
-    return ray_executor.answers([scenario], (Task(0, number, 1) for number in tasks), 2, ["simpy"])
+    return ray_executor.answers([scenario], (Task(0, number, 1) for number in tasks), 2, SIMPY)
 
 
 def processes(*words, parents=None):

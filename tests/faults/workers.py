@@ -59,8 +59,8 @@ class Process:
         if death == DEATHS[0]:
             self.dead = True
             raise BrokenPipeError
-        scenarios, engines, simulate = self.job
-        answer = simulate_many(engines[task.scenario], scenarios[task.scenario], task.numbers, simulate)
+        scenarios, engine, simulate = self.job
+        answer = simulate_many(engine, scenarios[task.scenario], task.numbers, simulate)
         content = pickle.dumps(answer, protocol=pickle.HIGHEST_PROTOCOL)
         if death is not None:
             self.dead = True

@@ -131,8 +131,8 @@ def test_the_fingerprint_follows_the_text(tmp_path, monkeypatch):
             assert fingerprint.__wrapped__() != before, name
 
 
-def test_code_is_compiled_once_and_said_so(folder, monkeypatch, capsys):
-    """One line on stderr before; the next process reads it; a damaged file is compiled anew."""
+def test_code_is_compiled_once_and_said_so(folder, monkeypatch, caplog):
+    """A line is logged before; the next process reads it; a damaged file is compiled anew."""
     compiled, loaded = [], []
     monkeypatch.setattr(machine_code, "compile_rules", lambda: compiled.append(1) or {"general": CODE, "counted": CODE})
     monkeypatch.setattr(machine_code, "load", loaded.append)
@@ -144,8 +144,7 @@ def test_code_is_compiled_once_and_said_so(folder, monkeypatch, capsys):
         machine_code.machine_code.__wrapped__("general")
         assert len(compiled) == often
     assert loaded == [CODE] * 4
-    line = "dcsim: compiling the rules, once on this machine (about 15 s)\n"
-    assert capsys.readouterr().err == 2 * line
+    assert caplog.messages == 2 * ["dcsim: compiling the rules, once on this machine (about 15 s)"]
     machine_code.compiled_now.cache_clear()
 
 
