@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 
+from dcsim.report.svg_sheet import width
 from tests.browser import reports
 from tests.browser.chromium import LOOKS, Window, window
 from tests.browser.inspection import (
@@ -23,6 +24,11 @@ pytestmark = pytest.mark.xdist_group("browser")
 MOST_BYTES = 500_000
 MOST_PAGES = 24
 WRITTEN_AS_TEXT = (reports.MARKUP, "</title></style></svg>-->", "<svg onload=alert(3)>", "{{ 7 * 7 }}")
+
+MEASURED = """() => [...document.querySelectorAll("svg text")].map((each) => {
+  const style = getComputedStyle(each);
+  return [each.textContent, parseFloat(style.fontSize), Number(style.fontWeight) >= 600, each.getComputedTextLength()];
+})"""
 
 Reports = Callable[[str], Report]
 
@@ -50,6 +56,16 @@ def test_a_report_is_sound(windows: dict[str, Window], made: Reports, name: str)
     page = phone.open(made(name).file)
     assert faults_of_focus(page) + faults_in_both_colours(page) + phone.incidents == [], "on a phone"
     assert made(name).file.stat().st_size < MOST_BYTES
+
+
+@pytest.mark.parametrize("name", ["tiers", "many", "hostile"])
+def test_no_text_of_a_chart_is_wider_than_is_thought(windows: dict[str, Window], made: Reports, name: str) -> None:
+    """Charts leave room by an estimate; what the browser writes in the page's font is never longer."""
+    page = windows["desktop-light"].open(made(name).file)
+    page.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true })")
+    found = page.evaluate(MEASURED)
+    assert len(found) > 20
+    assert [text for text, size, bold, real in found if real > width(text, size, bold) + 0.5] == []
 
 
 def test_the_first_screen_answers(windows: dict[str, Window], made: Reports) -> None:
