@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import escape, quoteattr
 
 from dcsim.report.document import WORDS, Areas, Bars, Chart, Histograms, Picture, Stacks, Waterfall
-from dcsim.report.page import number
+from dcsim.report.figures import number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

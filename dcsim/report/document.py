@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from dcsim.report.figures import Figure
 from dcsim.report.page import Passage, Table
 
 WORDS = {
@@ -115,7 +116,7 @@ class Card:
     """
 
     label: str
-    figure: str
+    figure: Figure
     unit: str
     notes: tuple[str, ...] = ()
     best: str = ""

@@ -9,9 +9,10 @@ from dcsim.decide.verdict import verdict as judge
 from dcsim.montecarlo import Summary
 from dcsim.report.answer import USEFUL, hours, paid
 from dcsim.report.document import Card, Document, Section
+from dcsim.report.figures import loss, number, price_digits
 from dcsim.report.inputs import inputs_section, made, method_section
 from dcsim.report.months import months
-from dcsim.report.page import and_list, loss, names, number, price_digits, printable
+from dcsim.report.page import and_list, names, printable
 from dcsim.report.published_tables import over_of
 from dcsim.report.sections import beside, first_picture, gap, where, why
 from dcsim.report.simulated import comparison_page, run_page

@@ -45,7 +45,7 @@ def _grid(table: Table) -> Iterator[str]:
     yield _row([table.corner, *table.columns])
     yield _row(["---", *["---:"] * len(table.columns)], plain=False)
     for row in table.rows:
-        cells = [_plain(cell.strip()) for cell in (row.label, *row.cells)]
+        cells = [_plain(cell.strip()) for cell in (row.label, *row.texts)]
         yield _row([f"**{cell}**" if row.strong and cell else cell for cell in cells], plain=False)
     yield ""
     for note in table.notes:

@@ -49,7 +49,7 @@ def html(result: object) -> str:
 def _table(table: Table) -> str:
     head = "".join(f"<th>{escape(column)}</th>" for column in (table.corner, *table.columns))
     rows = "".join(
-        f"<tr><th>{escape(row.label)}</th>{''.join(f'<td>{escape(cell)}</td>' for cell in row.cells)}</tr>"
+        f"<tr><th>{escape(row.label)}</th>{''.join(f'<td>{escape(text)}</td>' for text in row.texts)}</tr>"
         for row in table.rows
     )
     notes = "".join(f"<p>{escape(note)}</p>" for note in table.notes)

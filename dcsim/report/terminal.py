@@ -125,7 +125,7 @@ def _rich_table(table: Table) -> "RichTable":
     for width, heading in headings_of(table):
         grid.add_column(Text("\n".join(_right(line, width) for line in heading)), no_wrap=True, min_width=width)
     for row in table.rows:  # aligned already: justified to the right, rich would take the blanks behind numbers away
-        cells = map(_right, row.cells, widths)
+        cells = map(_right, row.texts, widths)
         grid.add_row(Text(row.label), *map(Text, cells), style="bold" if row.strong else "")
     return grid
 
@@ -140,7 +140,7 @@ def _lines(table: Table) -> Iterator[tuple[str, str]]:
         corner = table.corner if depth == deep - 1 else ""
         yield _line(corner, [heading[depth] for heading in padded], label, widths), "dim"
     for row in table.rows:
-        yield _line(row.label, row.cells, label, widths), "bold" if row.strong else ""
+        yield _line(row.label, row.texts, label, widths), "bold" if row.strong else ""
 
 
 def _line(label: str, cells: Sequence[str], label_wide: int, widths: Sequence[int]) -> str:
