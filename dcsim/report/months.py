@@ -25,7 +25,7 @@ def months(stories: Sequence[Story], names: Sequence[str]) -> Section:
         "months",
         "A typical month, and the worst",
         (
-            "GPUs by what held them; those that run, whatever comes of their work later, are left out of the pictures. "
+            "These charts show the GPUs that were not running, and why. "
             "The typical month is the one of median loss in the run of median loss. The worst month is the one of the "
             "highest loss in all runs. Both have one scale. A month is 720 h." + left_out,
         ),

@@ -104,5 +104,5 @@ def lines(found: dict[str, Any]) -> list[str]:
         said.append(f"{label:<44}{1e3 * each['seconds']:>10,.1f} ms   {memory}")
     for kind, seconds in found["reevaluation_seconds"].items():
         what = f"one {kind} fails and is back"
-        said.append(f"{'100,000 GPUs: ' + what:<44}{1e3 * seconds:>10,.2f} ms")
+        said.append(f"{'100,000 GPUs: ' + what:<52}{max(0.0, 1e6 * seconds):>6,.1f} us")
     return said

@@ -27,28 +27,28 @@ def differences(scenario: Scenario, numbers: list[int]) -> list[str]:
     return unequal(compiled.verified(scenario.capacity_gpu_ms), plain)
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(counted_scenarios(), st.integers(0, 100))
 def test_what_counts_settle(scenario: Scenario, first: int) -> None:
     """Typed blasts, crews, spares, priorities, late jobs and every strategy; several runs in one world."""
     assert differences(scenario, [first, first + 1, first + 5]) == []
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(random_scenarios(), st.integers(0, 100))
 def test_blasts_of_every_kind(scenario: Scenario, first: int) -> None:
     """Typed and derived blasts, distributions of repair."""
     assert differences(scenario, [first]) == []
 
 
-@settings(max_examples=400)
+@settings(max_examples=200)
 @given(full_scenarios(), st.integers(0, 100))
 def test_every_feature_without_a_plant(scenario: Scenario, first: int) -> None:
     """Ages, effects, stages, chances, tiers, shapes, work, maintenance and in-rack spares, alone and together."""
     assert differences(scenario, [first, first + 1]) == []
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(plant_scenarios(), st.integers(0, 100))
 def test_every_feature_with_a_plant(scenario: Scenario, first: int) -> None:
     """Power, cooling, networks, energisation and maintenance of all of it."""

@@ -49,42 +49,42 @@ def test_a_shipped_scenario_gives_the_same_integers(name: str) -> None:
     assert unequal(by_simpy(scenario, [0, 1]), simulate_many(scenario, [0, 1])) == []
 
 
-@settings(max_examples=150)
+@settings(max_examples=75)
 @given(counted_scenarios(), st.integers(0, 100))
 def test_what_counts_settle(scenario: Scenario, first: int) -> None:
     """Typed blasts, crews, spares, priorities, late jobs; here no failure is settled before its time."""
     assert differences(scenario, first) == []
 
 
-@settings(max_examples=100)
+@settings(max_examples=50)
 @given(random_scenarios(), st.integers(0, 100))
 def test_blasts_of_every_kind(scenario: Scenario, first: int) -> None:
     """Typed and derived blasts, distributions of repair."""
     assert differences(scenario, first) == []
 
 
-@settings(max_examples=300)
+@settings(max_examples=120)
 @given(full_scenarios(), st.integers(0, 100))
 def test_every_feature_without_a_plant(scenario: Scenario, first: int) -> None:
     """Ages, effects, stages, chances, tiers, shapes, work, maintenance and in-rack spares, alone and together."""
     assert differences(scenario, first) == []
 
 
-@settings(max_examples=150)
+@settings(max_examples=75)
 @given(plant_scenarios(), st.integers(0, 100))
 def test_every_feature_with_a_plant(scenario: Scenario, first: int) -> None:
     """Power, cooling, networks, energisation and maintenance of all of it."""
     assert differences(scenario, first) == []
 
 
-@settings(max_examples=150)
+@settings(max_examples=75)
 @given(storage_scenarios(), st.integers(0, 100))
 def test_transfers_share_the_gateways(scenario: Scenario, first: int) -> None:
     """Loads and writes, every end of work, with and without a network that stretches transfers."""
     assert differences(scenario, first) == []
 
 
-@settings(max_examples=100)
+@settings(max_examples=50)
 @given(st.one_of(full_scenarios(), plant_scenarios(), storage_scenarios()), st.integers(0, 100))
 def test_the_event_log_is_the_same(scenario: Scenario, first: int) -> None:
     """Row by row: what happens within a millisecond comes in one order, whoever owns the loop."""
