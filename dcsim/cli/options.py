@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from dcsim.decide.outcome import Executor, How
     from dcsim.montecarlo import Running, Shard, WantedEngine
-    from dcsim.report.page import Page
+    from dcsim.report.document import Page
     from dcsim.scenario import Problem, Scenario
 
 Function = TypeVar("Function", bound=Callable[..., Any])

@@ -15,7 +15,7 @@ from dcsim.problems import not_one_of
 
 if TYPE_CHECKING:
     from dcsim.plant import Outage
-    from dcsim.report.page import Page
+    from dcsim.report.document import Page
     from dcsim.topology import Topology, TopologyDescription
 
 MOST_GRAPH_NODES = 200_000

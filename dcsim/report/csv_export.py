@@ -1,9 +1,9 @@
-"""A document as CSV: every cell of every table in a row of its own, so that a sheet or a script finds it by name."""
+"""A page as CSV: every cell of every table in a row of its own, so that a sheet or a script finds it by name."""
 
 import csv
 import io
 
-from dcsim.report.document import Document, Picture
+from dcsim.report.document import Page, Picture
 from dcsim.report.figures import MISSING, Cell, Figure
 from dcsim.report.page import Table
 
@@ -11,8 +11,8 @@ COLUMNS = ("section", "table", "row", "column", "value", "half_width")
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
-def csv_text(document: Document) -> str:
-    """Return the report's tables as CSV text (RFC 4180), units in the names of tables, rows or columns.
+def csv_text(page: Page) -> str:
+    """Return the page's tables as CSV text (RFC 4180), units in the names of tables, rows or columns.
 
     Numbers are not rounded and have no separators of thousands; the half width of an interval has a column of its own;
     what is missing is empty. Text that a spreadsheet would take for a formula begins with an apostrophe.
@@ -20,7 +20,7 @@ def csv_text(document: Document) -> str:
     out = io.StringIO()
     writer = csv.writer(out)
     writer.writerow(COLUMNS)
-    for section in document.all_sections:
+    for section in page.all_sections:
         for part in (*section.parts, *section.more):
             table = part.table if isinstance(part, Picture) else part
             if not isinstance(table, Table):

@@ -4,7 +4,8 @@ from functools import singledispatch
 from html import escape
 
 from dcsim.decide import Bridge, Comparison, Estimate, RunResult
-from dcsim.report.page import Page, Table
+from dcsim.report.document import Page
+from dcsim.report.page import Table
 from dcsim.report.published_tables import estimate_page
 from dcsim.report.simulated import comparison_page, explain_page, run_page
 

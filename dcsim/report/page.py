@@ -1,4 +1,4 @@
-"""What a reader is shown, before any layout: sentences, tables and notes."""
+"""Tables and passages, before any layout, and how names stand in them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -45,25 +45,6 @@ class Passage:
 
     title: str
     items: tuple[tuple[str, str], ...]
-
-
-@dataclass(frozen=True)
-class Page:
-    """A report: the answer first, then what it rests on.
-
-    ``cautions`` stand behind the first ``headline`` sentences of the answer.
-    """
-
-    answer: tuple[str, ...] = ()
-    parts: tuple[Table | Passage, ...] = ()
-    notes: tuple[str, ...] = ()
-    cautions: tuple[str, ...] = ()
-    headline: int = 1
-
-    @property
-    def opening(self) -> tuple[str, ...]:
-        """What a first screen says: the answer with the cautions."""
-        return (*self.answer[: self.headline], *self.cautions, *self.answer[self.headline :])
 
 
 def and_list(parts: Sequence[str]) -> str:

@@ -9,8 +9,9 @@ import numpy as np
 
 from dcsim.plant import Demand, Outage, PlantState
 from dcsim.plant.outage import outage
+from dcsim.report.document import Page
 from dcsim.report.figures import Cell, Figure, bandwidth, brief, number, per_cent, rate, watts
-from dcsim.report.page import Page, Passage, Row, Table, and_list, printable
+from dcsim.report.page import Passage, Row, Table, and_list, printable
 from dcsim.topology import PLANT_KINDS, Topology, TopologyDescription
 from dcsim.topology.kinds import kinds_in
 from dcsim.units import MS_PER_MONTH

@@ -8,8 +8,9 @@ from dcsim.decide.cautions import cautions, first_screen
 from dcsim.decide.estimate import Estimate, formula_validity, job_size, relative
 from dcsim.decide.theory import Theory
 from dcsim.economics import LINES, Bill, CostLine
+from dcsim.report.document import Page
 from dcsim.report.figures import MISSING, Cell, Figure, dollars, loss, number, per_cent, price_digits, scale_of, usd
-from dcsim.report.page import Page, Passage, Row, Table, and_list, printable
+from dcsim.report.page import Passage, Row, Table, and_list, printable
 from dcsim.scenario import Scenario
 
 _COLD = '{names}: spare = "cold", so the job waits for the repair of what failed: in the simulation, not in this loss.'

@@ -8,10 +8,10 @@ from dcsim.economics import GROUPS, LINES, Bill
 from dcsim.ledger import CAUSES, STATES
 from dcsim.montecarlo import Summary
 from dcsim.report.answer import answer_table, comparison_sentences, run_sentences
-from dcsim.report.document import WORDS
+from dcsim.report.document import WORDS, Page
 from dcsim.report.figures import MISSING, Cell, Figure, dollars, loss, loss_digits, number, per_cent, scale_of, usd
 from dcsim.report.jobs import energy_rows, job_rows, serves, sold_rows
-from dcsim.report.page import Page, Passage, Row, Table, and_list, printable
+from dcsim.report.page import Passage, Row, Table, and_list, printable
 from dcsim.report.published_tables import (
     METHOD,
     PUBLISHED,

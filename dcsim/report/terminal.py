@@ -8,7 +8,8 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, TextIO
 
 from dcsim.report.alignment import GAP, headings_of, label_width, pieces, wide
-from dcsim.report.page import Page, Passage, Table
+from dcsim.report.document import Page, Part, Picture
+from dcsim.report.page import Passage, Table
 from dcsim.wording import visible
 
 if TYPE_CHECKING:
@@ -51,24 +52,43 @@ def _write(page: Page, console: "Console", boxed: bool) -> None:
     for number, part in enumerate(page.parts):
         if page.opening or number:
             console.print()
-        _paragraph(console, part.title, "bold cyan")
-        if isinstance(part, Passage):
-            label = wide([name for name, _ in part.items])
-            for name, sentence in part.items:
-                _paragraph(console, f"{name:<{label}}{GAP}{sentence}", "", hang=" " * (label + len(GAP)))
-            continue
-        for piece in pieces(part, console.width):
-            if boxed and _width(piece) <= console.width:  # rich would cut the cells of a wider one
-                console.print(_rich_table(piece), soft_wrap=False)
-                continue
-            for line, style in _lines(piece):
-                console.print(line, style=style)
-        for sentence in part.notes:
+        _part(part, console, boxed)
+    for section in page.sections:
+        console.print()
+        _paragraph(console, section.title, "bold")
+        for sentence in section.says:
             _paragraph(console, sentence, "")
+        for part in (*section.parts, *section.more):
+            console.print()
+            _part(part, console, boxed)
+    if page.made:
+        console.print()
+        _part(page.made, console, boxed)
     if page.notes:
         console.print()
     for note in page.notes:
         _paragraph(console, f"- {note}", "", hang="  ")
+
+
+def _part(part: Part, console: "Console", boxed: bool) -> None:
+    """Write a table, a passage, or what a picture says and the table behind it."""
+    _paragraph(console, part.title, "bold cyan")
+    if isinstance(part, Passage):
+        label = wide([name for name, _ in part.items])
+        for name, sentence in part.items:
+            _paragraph(console, f"{name:<{label}}{GAP}{sentence}", "", hang=" " * (label + len(GAP)))
+        return
+    if isinstance(part, Picture):
+        _paragraph(console, part.says, "")
+        part = part.table
+    for piece in pieces(part, console.width):
+        if boxed and _width(piece) <= console.width:  # rich would cut the cells of a wider one
+            console.print(_rich_table(piece), soft_wrap=False)
+            continue
+        for line, style in _lines(piece):
+            console.print(line, style=style)
+    for sentence in part.notes:
+        _paragraph(console, sentence, "")
 
 
 def _answer(page: Page, console: "Console") -> None:

@@ -2,24 +2,27 @@
 
 import csv
 import io
+import re
 
 from dcsim.report.csv_export import csv_text
-from dcsim.report.document import Document, Section
+from dcsim.report.document import Bars, Card, Page, Picture, Section
 from dcsim.report.figures import Figure, dollars, plus_minus, span
+from dcsim.report.html import html
 from dcsim.report.markdown import markdown
 from dcsim.report.page import Passage, Row, Table
+from dcsim.report.terminal import show
 
 
-def document(*cells):
-    """Return a report with one table of one column."""
+def page_of(*cells):
+    """Return a page with one table of one column."""
     rows = tuple(Row(f"row {number}", (cell,)) for number, cell in enumerate(cells))
     section = Section("one", "One", (), (Table("Table", ("column",), rows),))
-    return Document("Title", (), ("Answer.",), (), (), (section,), Passage("How", ()))
+    return Page(("Answer.",), title="Title", sections=(section,), made=Passage("How", ()))
 
 
 def values(*cells):
     """Return value and half width of each cell as CSV has them."""
-    return [(row["value"], row["half_width"]) for row in csv.DictReader(io.StringIO(csv_text(document(*cells))))]
+    return [(row["value"], row["half_width"]) for row in csv.DictReader(io.StringIO(csv_text(page_of(*cells))))]
 
 
 def test_a_spreadsheet_gets_numbers_unrounded():
@@ -58,4 +61,32 @@ def test_people_read_figures_rounded():
     assert [str(each) for each in shown] == ["5.223 ± 0.008", "+1,234", "0.00", "-"]
     half = dollars(541_900_000.0, 1e6).with_half(dollars(1_230_000.0, 1e6, 541_900_000.0))
     assert str(half) == "541.9 ± 1.2"
-    assert "| row 0 | 541.9 ± 1.2 |" in markdown(document(half))
+    assert "| row 0 | 541.9 ± 1.2 |" in markdown(page_of(half))
+
+
+def test_every_renderer_takes_every_page():
+    """A screen shows sections and what pictures say; Markdown, HTML and CSV take a page without title and sections."""
+    table = Table("Losses", ("Gold",), (Row("lost, %", (Figure(5.2234, 2, 0.03),)),))
+    picture = Picture("Picture", "Gold loses 5.22 %.", Bars(("Gold",), (5.2,), (None,), "%", 0), table)
+    section = Section("one", "Where it goes", ("Said first.",), (picture,), (Passage("More", (("", "folded"),)),))
+    small = Page(("Answer.", "Then."), (table,), ("a note",), ("Careful.",))
+    whole = Page(
+        ("Answer.",),
+        (table,),
+        title="Gold?",
+        cards=(Card("Gold", Figure(4.2545, 2), "USD"),),
+        sections=(section,),
+        made=Passage("How to make this again", (("seed", "1"),)),
+    )
+    for page, told in (
+        (small, ["Answer.", "Careful.", "Then.", "5.22 ± 0.03", "a note"]),
+        (Page(parts=(table,)), ["5.22 ± 0.03"]),  # as an estimate, which needs no sentence
+        (whole, ["Where it goes", "Said first.", "Gold loses 5.22 %.", "5.22 ± 0.03", "folded", "seed"]),
+    ):
+        screen = io.StringIO()
+        show(page, screen)
+        texts = [screen.getvalue(), markdown(page), re.sub("<[^>]*>", "", html(page))]
+        for text in texts:
+            places = [text.replace("\u00a0", " ").find(each) for each in told]
+            assert -1 not in places, (text, told)
+        assert "5.2234,0.03" in csv_text(page)

@@ -10,8 +10,9 @@ from dcsim.cli.options import ProgressLine
 from dcsim.montecarlo import Running, Sample, deviations, estimated_loss, replicate_many, summarise
 from dcsim.montecarlo.sequential_stopping import StoppingRule, half_width_so_far
 from dcsim.report.alignment import pieces
+from dcsim.report.document import Page
 from dcsim.report.figures import Figure
-from dcsim.report.page import Page, Row, Table
+from dcsim.report.page import Row, Table
 from dcsim.report.terminal import show
 from dcsim.scenario import load
 

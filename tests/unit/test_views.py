@@ -5,8 +5,9 @@ import io
 import pytest
 from rich.cells import cell_len
 
+from dcsim.report.document import Page
 from dcsim.report.figures import number, per_cent, plus_minus, usd
-from dcsim.report.page import Page, Passage, Row, Table, and_list, printable
+from dcsim.report.page import Passage, Row, Table, and_list, printable
 from dcsim.report.terminal import show
 
 
