@@ -8,7 +8,7 @@ from dcsim.cli.options import FILES, KEPT, PRECISION, SIMULATION, Asked, Progres
 from dcsim.cli.screen import say
 
 if TYPE_CHECKING:
-    from dcsim.report.page import Page
+    from dcsim.report.document import Page
 
 
 def _no_shard(context: click.Context, _: click.Parameter, text: str | None) -> None:

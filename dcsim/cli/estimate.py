@@ -8,7 +8,7 @@ import click
 from dcsim.cli.options import FILES, JSON, SET, example, options, print_result, scenarios_of, unused_notes
 
 if TYPE_CHECKING:
-    from dcsim.report.page import Page
+    from dcsim.report.document import Page
 
 
 @click.command(

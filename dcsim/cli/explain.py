@@ -7,7 +7,7 @@ import click
 from dcsim.cli.options import SIMULATION, Asked, ProgressLine, example, options, print_result
 
 if TYPE_CHECKING:
-    from dcsim.report.page import Page
+    from dcsim.report.document import Page
 
 FILE = click.argument("files", metavar="FILE", nargs=1, callback=lambda _, __, file: (file,))
 

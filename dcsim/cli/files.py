@@ -12,7 +12,7 @@ import click
 
 from dcsim.cli.options import FILES, JSON, SET, UnknownName, example, scenarios_of
 from dcsim.cli.screen import out, out_json, out_page, styled
-from dcsim.wording import did_you_mean
+from dcsim.problems import not_one_of
 
 
 @click.command("check", epilog=example("dcsim check my.toml other.toml"))
@@ -77,7 +77,7 @@ def _list_topic(topic: str, as_json: bool) -> None:
     from dcsim.scenario.reference import TOPICS, reference
 
     if topic not in TOPICS:
-        why = f'no such topic "{topic}"; allowed: {", ".join(TOPICS)}{did_you_mean(topic, TOPICS)}'
+        why = not_one_of(TOPICS, topic, f'no such topic "{topic}"')
         raise click.UsageError(why, click.get_current_context())
     if as_json:
         from dcsim.decide.estimate import SCHEMA

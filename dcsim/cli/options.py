@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from dcsim.decide.outcome import Executor, How
     from dcsim.montecarlo import Running, Shard, WantedEngine
-    from dcsim.report.page import Page
+    from dcsim.report.document import Page
     from dcsim.scenario import Problem, Scenario
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -53,11 +53,10 @@ class Word(click.Choice):  # type: ignore[type-arg]  # generic since click 8.2 o
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the word, or say what was found, what is allowed and which word is nearest."""
-        from dcsim.wording import did_you_mean
+        from dcsim.problems import not_one_of
 
         if value not in self.choices:
-            hint = did_you_mean(str(value), self.choices)
-            self.fail(f'found "{value}"; allowed: {", ".join(self.choices)}{hint}', param, ctx)
+            self.fail(not_one_of(self.choices, str(value), f'found "{value}"'), param, ctx)
         return super().convert(value, param, ctx)
 
 

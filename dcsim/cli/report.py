@@ -12,7 +12,7 @@ from dcsim.cli.screen import out, out_document, say
 if TYPE_CHECKING:
     from dcsim.decide import Comparison, RunResult
     from dcsim.decide.report_data import ReportData
-    from dcsim.report.document import Document
+    from dcsim.report.document import Page
 
 FILES = {"html": "report.html", "markdown": "report.md", "csv": "report.csv", "trace": "trace.json"}
 """Name of the file of each format, in the folder of the run or of the comparison."""
@@ -129,7 +129,7 @@ def _rendered(kind: str, made: "ReportData") -> str:
     return _renderer(kind)(document(made))
 
 
-def _renderer(kind: str) -> "Callable[[Document], str]":
+def _renderer(kind: str) -> "Callable[[Page], str]":
     if kind == "markdown":
         from dcsim.report.markdown import markdown
 

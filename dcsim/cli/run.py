@@ -24,7 +24,7 @@ from dcsim.cli.screen import out, out_json, say
 if TYPE_CHECKING:
     from dcsim.decide import RunResult
     from dcsim.montecarlo import Shard
-    from dcsim.report.page import Page
+    from dcsim.report.document import Page
 
 
 def _bound(_: click.Context, __: click.Parameter, text: str | None) -> float | None:

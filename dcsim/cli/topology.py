@@ -11,11 +11,11 @@ import click
 from dcsim.cli.options import JSON, example, print_result
 from dcsim.cli.screen import out, out_json, out_page
 from dcsim.cli.topology_import import import_topology, lines_of, write_file
-from dcsim.wording import did_you_mean
+from dcsim.problems import not_one_of
 
 if TYPE_CHECKING:
     from dcsim.plant import Outage
-    from dcsim.report.page import Page
+    from dcsim.report.document import Page
     from dcsim.topology import Topology, TopologyDescription
 
 MOST_GRAPH_NODES = 200_000
@@ -39,9 +39,7 @@ class Topologies(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the verb that is called, or name the nearest one."""
         if args[0] not in self.commands and not args[0].startswith("-"):
-            ctx.fail(
-                f'no such verb "{args[0]}"; allowed: {", ".join(self.commands)}{did_you_mean(args[0], self.commands)}'
-            )
+            ctx.fail(not_one_of(self.commands, args[0], f'no such verb "{args[0]}"'))
         return super().resolve_command(ctx, args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:

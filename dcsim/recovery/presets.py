@@ -10,8 +10,9 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
+from dcsim.problems import not_one_of
 from dcsim.registry import kind_of
-from dcsim.wording import did_you_mean, shown
+from dcsim.wording import shown
 
 
 @dataclass(frozen=True)
@@ -53,8 +54,7 @@ def without_preset(value: object) -> object:
     own = {key: each for key, each in value.items() if key != "preset"}
     name, known = value["preset"], presets()
     if not isinstance(name, str) or name not in known:
-        hint = did_you_mean(name, known) if isinstance(name, str) else ""
-        raise _wrong("preset", f"found {shown(name)}; allowed: {', '.join(known)}{hint}")
+        raise _wrong("preset", not_one_of(known, name))
     preset = known[name]
     if own.get("kind", preset.kind) != preset.kind:
         raise _wrong("kind", f'found {shown(own["kind"])}; preset "{name}" is of kind "{preset.kind}"')

@@ -1,20 +1,15 @@
 """How a table fits a width: decimal points under each other, columns as wide as their cells, and where it is cut."""
 
-import re
 import textwrap
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 
+from dcsim.report.figures import Cell, Figure
 from dcsim.report.page import Row, Table
 
 NARROWEST_HEADING, WIDEST_HEADING = 9, 16
 GAP = "  "
 """Between two columns."""
-TOGETHER = (" to ", " ± ")
-"""What is not drawn away from the number before it, as a unit is."""
-_NUMBER = re.compile(r"((?:[A-Za-z]+ )?[+-]?[\d,]*\d)(\.\d+)?( .*)?")
-"""A cell that begins with a number, perhaps after a word: what stands before the point, the decimals, and what follows:
-an error, an upper end, a unit."""
 
 
 def pieces(table: Table, width: int) -> list[Table]:
@@ -44,7 +39,7 @@ def headings_of(table: Table) -> list[tuple[int, list[str]]]:
     """Return the width and the lines of the heading of each column."""
     found = []
     for column, name in enumerate(table.columns):
-        cells = wide([row.cells[column] for row in table.rows])
+        cells = wide([row.texts[column] for row in table.rows])
         heading = _heading(name, cells)
         found.append((max(cells, wide(heading)), heading))
     return found
@@ -95,30 +90,30 @@ def _unit(row: Row) -> str:
 def _aligned(table: Table, columns: Collection[int], unit: Callable[[Row], str]) -> Table:
     """Put blanks into cells of some columns, so that in each the decimal points of rows of one unit, and units behind
     the decimals, stand under each other."""
-    matches = {
-        (number, column): match
+    found = {
+        (number, column): cell
         for number, row in enumerate(table.rows)
         for column, cell in enumerate(row.cells)
-        if column in columns and (match := _NUMBER.fullmatch(cell))
+        if column in columns and isinstance(cell, Figure) and cell.value is not None
     }
     decimals: dict[tuple[int, str], int] = {}
     behind: dict[tuple[int, str], int] = {}
-    for (number, column), match in matches.items():
+    for (number, column), figure in found.items():
         key = column, unit(table.rows[number])
-        decimals[key] = max(decimals.get(key, 0), len(match[2] or ""))
+        decimals[key] = max(decimals.get(key, 0), len(figure.decimals))
     tails = {}
-    for (number, column), match in matches.items():
-        key, after = (column, unit(table.rows[number])), match[3] or ""
-        point = match[2] or ""
-        tails[number, column] = (point if after.startswith(TOGETHER) else point.ljust(decimals[key])) + after
+    for (number, column), figure in found.items():
+        key, point = (column, unit(table.rows[number])), figure.decimals
+        # an interval is not drawn away from its number, as a unit is
+        tails[number, column] = (point if figure.error else point.ljust(decimals[key])) + figure.error + figure.behind
         behind[key] = max(behind.get(key, 0), wide([tails[number, column]]))
 
     def padded(number: int, row: Row) -> Row:
-        cells = []
+        cells: list[Cell] = []
         for column, cell in enumerate(row.cells):
-            if match := matches.get((number, column)):
+            if figure := found.get((number, column)):
                 tail = tails[number, column]
-                cell = match[1] + tail + " " * (behind[column, unit(row)] - wide([tail]))
+                cell = figure.front + tail + " " * (behind[column, unit(row)] - wide([tail]))
             cells.append(cell)
         return replace(row, cells=tuple(cells))
 

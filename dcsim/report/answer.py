@@ -8,20 +8,9 @@ from dcsim.decide.verdict import SAME, Against
 from dcsim.decide.verdict import verdict as judge
 from dcsim.economics import Bill
 from dcsim.montecarlo.reliability import most_hit
+from dcsim.report.figures import MISSING, Cell, Figure, dollars, loss, number, per_cent, price_digits, scale_of
 from dcsim.report.jobs import out_of_service, replicas_sentence, serves
-from dcsim.report.page import (
-    MISSING,
-    Row,
-    Table,
-    and_list,
-    dollars,
-    loss,
-    number,
-    per_cent,
-    price_digits,
-    printable,
-    scale_of,
-)
+from dcsim.report.page import Row, Table, and_list, printable
 from dcsim.report.published_tables import formula_loss, term_of
 from dcsim.report.uncertainty import price, with_error
 
@@ -94,8 +83,11 @@ def _done(run: RunResult) -> str:
 
 def hours(run: RunResult) -> str:
     """Write when the last job is done [h]: mean and interval."""
-    found = run.done.hours if run.done else None
-    return MISSING if found is None else f"{with_error(found, 1)} h"
+    return str(_hours(run).with_words(" h"))
+
+
+def _hours(run: RunResult) -> Figure:
+    return with_error(run.done.hours if run.done else None, 1)
 
 
 def paid_sentence(runs: Sequence[RunResult]) -> str:
@@ -135,7 +127,8 @@ def _energy(runs: Sequence[RunResult]) -> str:
     if not beside:
         return ""
     scale, unit = scale_of(beside)
-    return f" Energy is paid beside that: {and_list([dollars(usd, scale) for usd in beside])} {unit} over the horizon."
+    told = and_list([str(dollars(usd, scale)) for usd in beside])
+    return f" Energy is paid beside that: {told} {unit} over the horizon."
 
 
 # --- several offers -----------------------------------------------------------------------------------------------
@@ -182,7 +175,7 @@ def verdict_sentence(found: Verdict, runs: Sequence[RunResult]) -> str:
     sure = _surely(found, runs)
     if same:
         names = and_list([name, *map(named, same)])
-        amounts = and_list([number(prices[found.best], digits), *(number(prices[e.index], digits) for e in same)])
+        amounts = and_list([at(index, "") for index in (found.best, *(each.index for each in same))])
         said = f"{names} cost the same within {per_cent(SAME, 0)} %: {amounts} USD {hour}."
         unclear = and_list([f"{named(each)} costs {at(each.index)}" for each in tied])
         said += f" {unclear}: no clear difference." if tied else ""
@@ -253,11 +246,11 @@ def answer_table(runs: Sequence[RunResult]) -> Table:
     columns.append("loss by published formula, %")
     rows = []
     for run in runs:
-        cells = []
+        cells: list[Cell] = []
         if bills:
             cells += [price(run.useful_hour_usd), _paid_cell(run, run.tco, scale)]
         if any(each.done for each in runs):
-            cells.append(hours(run).removesuffix(" h"))
+            cells.append(_hours(run))
         cells.append(with_error(run.lost))
         if any(each.unasked for each in runs):
             cells.append(loss(run.unasked))
@@ -266,8 +259,9 @@ def answer_table(runs: Sequence[RunResult]) -> Table:
     return Table("Price, payments and losses", tuple(columns), tuple(rows), notes=(USEFUL,) if bills else ())
 
 
-def _paid_cell(run: RunResult, bill: Bill | None, scale: float) -> str:
+def _paid_cell(run: RunResult, bill: Bill | None, scale: float) -> Figure:
     if bill is None or run.paid_usd is None:
-        return MISSING
+        return Figure(None)
     half = run.paid_usd.shown_half_width
-    return dollars(bill.paid_usd, scale) + (f" ± {dollars(half, scale, bill.paid_usd)}" if half else "")
+    found = dollars(bill.paid_usd, scale)
+    return found.with_half(dollars(half, scale, bill.paid_usd)) if half else found

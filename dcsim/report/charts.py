@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import Any
 
 from dcsim.report.document import WORDS, Areas, Bars, Chart, Histograms, Picture, Stacks, Waterfall
-from dcsim.report.page import number
+from dcsim.report.figures import number
 from dcsim.report.svg_sheet import EDGE, FAINT, INK, WIDTH, Sheet, ticks, width
 
 ROW, INNER = 46.0, WIDTH - 2 * EDGE

@@ -1,27 +1,26 @@
-"""A document as CSV: every cell of every table in a row of its own, so that a sheet or a script finds it by name."""
+"""A page as CSV: every cell of every table in a row of its own, so that a sheet or a script finds it by name."""
 
 import csv
 import io
-import re
 
-from dcsim.report.document import Document, Picture
-from dcsim.report.page import MISSING, Table
+from dcsim.report.document import Page, Picture
+from dcsim.report.figures import MISSING, Cell, Figure
+from dcsim.report.page import Table
 
 COLUMNS = ("section", "table", "row", "column", "value", "half_width")
-NUMBER = re.compile(r"([+-]?[\d,]*\.?\d+)(?: ± ([\d,]*\.?\d+))?")
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
-def csv_text(document: Document) -> str:
-    """Return the report's tables as CSV text (RFC 4180), units in the names of tables, rows or columns.
+def csv_text(page: Page) -> str:
+    """Return the page's tables as CSV text (RFC 4180), units in the names of tables, rows or columns.
 
-    Numbers have no separators of thousands; the half width of an interval has a column of its own; what is missing is
-    empty. Text that a spreadsheet would take for a formula begins with an apostrophe.
+    Numbers are not rounded and have no separators of thousands; the half width of an interval has a column of its own;
+    what is missing is empty. Text that a spreadsheet would take for a formula begins with an apostrophe.
     """
     out = io.StringIO()
     writer = csv.writer(out)
     writer.writerow(COLUMNS)
-    for section in document.all_sections:
+    for section in page.all_sections:
         for part in (*section.parts, *section.more):
             table = part.table if isinstance(part, Picture) else part
             if not isinstance(table, Table):
@@ -33,13 +32,22 @@ def csv_text(document: Document) -> str:
     return out.getvalue()
 
 
-def _value(cell: str) -> tuple[str, str]:
-    if cell in (MISSING, ""):
+def _value(cell: Cell) -> tuple[str, str]:
+    """Return what stands as value and as half width: numbers unrounded, a range or words as text."""
+    if not isinstance(cell, Figure):
+        return "" if cell == MISSING else _text(cell), ""
+    if cell.value is None:
         return "", ""
-    found = NUMBER.fullmatch(cell.strip())
-    if found is None:
-        return _text(cell), ""
-    return found[1].replace(",", ""), (found[2] or "").replace(",", "")
+    text, half = _plain(cell.value), "" if cell.half_width is None else _plain(cell.half_width)
+    if cell.upper is not None:
+        text += f" to {_plain(cell.upper)}"
+    words = cell.before or cell.behind
+    return _text(f"{cell.before}{text}{cell.behind}") if words else text, half
+
+
+def _plain(value: float) -> str:
+    """Return a number in full, in the fifteen digits that a 64-bit float is sure of; minus zero has no sign."""
+    return f"{value:z.15g}"
 
 
 def _text(text: str) -> str:

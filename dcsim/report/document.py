@@ -1,8 +1,9 @@
-"""A report as values: what it answers, what that rests on, and the pictures, each with the table behind it."""
+"""A page as values: what it answers, what that rests on, and the pictures, each with the table behind it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from dcsim.report.figures import Figure
 from dcsim.report.page import Passage, Table
 
 WORDS = {
@@ -115,26 +116,40 @@ class Card:
     """
 
     label: str
-    figure: str
+    figure: Figure
     unit: str
     notes: tuple[str, ...] = ()
     best: str = ""
 
 
 @dataclass(frozen=True)
-class Document:
-    """A whole report. ``answer``: its first sentences; ``made``: how to make it again."""
+class Page:
+    """What a reader is shown: the answer first, then what it rests on. Every renderer takes every page.
 
-    title: str
-    about: tuple[str, ...]
-    answer: tuple[str, ...]
-    cards: tuple[Card, ...]
-    first: tuple[Part, ...]
-    sections: tuple[Section, ...]
-    made: Passage
+    ``cautions`` stand behind the first ``headline`` sentences of the answer. ``parts`` are what the first screen shows
+    with it. A whole report has a title, what it is ``about``, cards, sections, and how it was ``made``.
+    """
+
+    answer: tuple[str, ...] = ()
+    parts: tuple[Part, ...] = ()
+    notes: tuple[str, ...] = ()
+    cautions: tuple[str, ...] = ()
+    headline: int = 1
+    title: str = ""
+    about: tuple[str, ...] = ()
+    cards: tuple[Card, ...] = ()
+    sections: tuple[Section, ...] = ()
+    made: Passage | None = None
+
+    @property
+    def opening(self) -> tuple[str, ...]:
+        """What a first screen says: the answer with the cautions."""
+        return (*self.answer[: self.headline], *self.cautions, *self.answer[self.headline :])
 
     @property
     def all_sections(self) -> Sequence[Section]:
-        """Every section, what the first screen shows and how it was made included."""
-        opening = Section("answer", "The answer", self.answer, self.first)
-        return (opening, *self.sections, Section("made", self.made.title, (), (self.made,)))
+        """Every section, what the first screen shows, the notes and how it was made included."""
+        notes = Passage("Notes", tuple(("", note) for note in self.notes))
+        last = [Section("notes", notes.title, parts=(notes,))] if self.notes else []
+        last += [Section("made", self.made.title, parts=(self.made,))] if self.made else []
+        return (Section("answer", "The answer", self.opening, self.parts), *self.sections, *last)

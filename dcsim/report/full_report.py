@@ -8,10 +8,11 @@ from dcsim.decide.report_data import ReportData
 from dcsim.decide.verdict import verdict as judge
 from dcsim.montecarlo import Summary
 from dcsim.report.answer import USEFUL, hours, paid
-from dcsim.report.document import Card, Document, Section
+from dcsim.report.document import Card, Page, Section
+from dcsim.report.figures import loss, number, price_digits
 from dcsim.report.inputs import inputs_section, made, method_section
 from dcsim.report.months import months
-from dcsim.report.page import and_list, loss, names, number, price_digits, printable
+from dcsim.report.page import and_list, names, printable
 from dcsim.report.published_tables import over_of
 from dcsim.report.sections import beside, first_picture, gap, where, why
 from dcsim.report.simulated import comparison_page, run_page
@@ -20,7 +21,7 @@ from dcsim.report.uncertainty import luck, sure, with_error
 LONGEST_TITLE, LONGEST_ABOUT = 120, 300
 
 
-def document(given: ReportData) -> Document:
+def document(given: ReportData) -> Page:
     """Return the whole report of a run, or of runs that were compared; where their folders are is no part of it."""
     shown = replace(given, runs=tuple(replace(run, folder=None) for run in given.runs))
     runs = shown.runs
@@ -32,12 +33,13 @@ def document(given: ReportData) -> Document:
     sections += [where(shown), sure(runs)]
     sections.append(months(shown.stories, names(runs)))
     sections += [inputs_section(shown), method_section(shown)]
-    return Document(
+    return replace(
+        _answer(shown),
         title=printable(" or ".join(run.scenario.name for run in runs) + ("?" if len(runs) > 1 else ""), LONGEST_TITLE),
         about=_about(runs),
-        answer=_answer(shown),
         cards=_cards(runs),
-        first=(first_picture(runs),),
+        parts=(first_picture(runs),),
+        notes=(),  # they stand in the section on the method
         sections=tuple(sections),
         made=made(given),
     )
@@ -57,11 +59,12 @@ def _about(runs: Sequence[RunResult]) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def _answer(given: ReportData) -> tuple[str, ...]:
+def _answer(given: ReportData) -> Page:
+    """Return the page that a screen shows, whose answer the report has too."""
     if len(given.runs) > 1:
-        return comparison_page(Comparison(given.runs, given.pairs, given.bridges, given.notes)).opening
+        return comparison_page(Comparison(given.runs, given.pairs, given.bridges, given.notes))
     page = run_page(given.runs)
-    return (*page.answer[: page.headline], *page.cautions, *luck(given.runs))
+    return replace(page, answer=(*page.answer[: page.headline], *luck(given.runs)))
 
 
 def _cards(runs: Sequence[RunResult]) -> tuple[Card, ...]:

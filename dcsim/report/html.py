@@ -1,4 +1,4 @@
-"""A document as one HTML file: no script, no network, nothing beside it."""
+"""A page as one HTML file: no script, no network, nothing beside it."""
 
 import re
 from functools import cache
@@ -6,7 +6,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from dcsim.report.charts import svg
-from dcsim.report.document import Document, Picture
+from dcsim.report.document import Page, Picture
 from dcsim.report.page import Passage, Table
 
 if TYPE_CHECKING:
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 TEMPLATES = "templates"
 
 
-def html(document: Document) -> str:
+def html(page: Page) -> str:
     """Return the page: every text in it escaped, every picture with its finding and its table."""
-    return _template().render(document=document)
+    return _template().render(page=page)
 
 
 def _whole(text: str) -> str:

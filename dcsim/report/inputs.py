@@ -8,10 +8,11 @@ from dcsim.decide import RunResult
 from dcsim.decide.report_data import ReportData
 from dcsim.montecarlo.manifest import Manifest
 from dcsim.report.document import Section
-from dcsim.report.page import MISSING, Passage, Row, Table, and_list, names, printable
+from dcsim.report.figures import MISSING, Cell, Figure
+from dcsim.report.page import Passage, Row, Table, and_list, names, printable
 from dcsim.report.simulated import provenance
 from dcsim.scenario import sha256
-from dcsim.scenario.provenance import DEFAULT, values
+from dcsim.scenario.provenance import DEFAULT, Value, values
 
 UNITS = {
     "gpus": "GPUs",
@@ -69,7 +70,7 @@ def inputs_section(data: ReportData) -> Section:
     """Return every value of the scenarios with where it is from; what nobody gave stands apart."""
     given: list[Row] = []
     defaults: list[Row] = []
-    columns = [{each.key: each.text for each in values(run.scenario)} for run in data.runs]
+    columns = [{each.key: each for each in values(run.scenario)} for run in data.runs]
     keys = list(dict.fromkeys(key for column in columns for key in column))
     for key in keys:
         if key.rpartition(".")[2] in NOT_SHOWN:
@@ -100,12 +101,17 @@ def _table(title: str, heads: tuple[str, ...], rows: Sequence[Row]) -> Table:
     return Table(title, heads, tuple(rows[:MOST_ROWS]), corner="key", notes=notes)
 
 
-def _value(key: str, text: str | None) -> str:
-    if text is None:
+def _value(key: str, given: Value | None) -> Cell:
+    """Return a value with its unit; a plain number without one is a figure."""
+    if given is None:
         return MISSING
     last = key.rpartition(".")[2]
-    shown = text.replace(",", "") if last == "seed" else LONG.sub(_grouped, text)
+    shown = given.text.replace(",", "") if last == "seed" else LONG.sub(_grouped, given.text)
     unit = UNITS.get(last, "").removesuffix("s" if shown == "1" else "")
+    if given.number is not None and not unit:
+        figure = Figure(given.number, len(shown.partition(".")[2]))
+        if str(figure) == shown:
+            return figure
     return printable(f"{shown} {unit}".strip(), LONGEST_VALUE)
 
 

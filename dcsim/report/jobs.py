@@ -5,7 +5,8 @@ from functools import partial
 
 from dcsim.decide import RunResult
 from dcsim.recovery.stateless import Stateless
-from dcsim.report.page import MISSING, Row, and_list, loss, number, per_cent, printable, span, usd
+from dcsim.report.figures import Figure, loss, number, per_cent, span, usd
+from dcsim.report.page import Row, and_list, printable
 from dcsim.report.uncertainty import MakeRow, with_error
 
 HOURS_PER_YEAR = 8_760
@@ -68,8 +69,8 @@ def sold_rows(runs: Sequence[RunResult], row: MakeRow) -> list[Row]:
     return rows
 
 
-def _reached(index: int, planned: bool, run: RunResult) -> str:
-    return MISSING if run.availability is None else per_cent(run.availability.share(index, planned), 2)
+def _reached(index: int, planned: bool, run: RunResult) -> Figure:
+    return per_cent(run.availability.share(index, planned) if run.availability else None, 2)
 
 
 def job_rows(runs: Sequence[RunResult], row: MakeRow) -> list[Row]:
@@ -77,7 +78,7 @@ def job_rows(runs: Sequence[RunResult], row: MakeRow) -> list[Row]:
     jobs = list(dict.fromkeys(job.name for run in runs for job in run.scenario.jobs))
     many = {job.name for run in runs for job in run.scenario.jobs if job.count > 1}
     rows = []
-    told = len(jobs) > 1 or any(_job_loss(jobs[0], run) != loss(run.loss.mean) for run in runs)
+    told = len(jobs) > 1 or any(str(_job_loss(jobs[0], run)) != str(loss(run.loss.mean)) for run in runs)
     for job in jobs if told and (len(jobs) > 1 or many) else []:
         per = ", per replica" if job in many else ""
         rows.append(row(f"  {printable(job, 16)}{per}, %", partial(_job_loss, job)))
@@ -89,22 +90,22 @@ def job_rows(runs: Sequence[RunResult], row: MakeRow) -> list[Row]:
     return rows
 
 
-def _job_loss(job: str, run: RunResult) -> str:
+def _job_loss(job: str, run: RunResult) -> Figure:
     return loss(run.job_losses.get(job))
 
 
-def _finish(job: str, run: RunResult) -> str:
+def _finish(job: str, run: RunResult) -> Figure:
     found = run.finishes_h.get(job)
-    return MISSING if found is None or found.hours is None else with_error(found.hours, 1)
+    return with_error(found.hours if found else None, 1)
 
 
-def _finish_spread(job: str, run: RunResult) -> str:
+def _finish_spread(job: str, run: RunResult) -> Figure:
     found = run.finishes_h.get(job)
     if found is None or found.hours is None or found.hours.se is None:
-        return MISSING
+        return Figure(None)
     return span(found.hours.p5, found.hours.p95, 2)  # as many decimals as the mean has
 
 
-def _finish_share(job: str, run: RunResult) -> str:
+def _finish_share(job: str, run: RunResult) -> Figure:
     found = run.finishes_h.get(job)
-    return MISSING if found is None else per_cent(found.share, 1)
+    return per_cent(found.share if found else None, 1)

@@ -1,21 +1,21 @@
-"""A document as Markdown: the same sentences and tables, without the pictures."""
+"""A page as Markdown: the same sentences and tables, without the pictures."""
 
 import re
 from collections.abc import Iterator
 
-from dcsim.report.document import Document, Part, Picture
+from dcsim.report.document import Page, Part, Picture
 from dcsim.report.page import Passage, Table
 
 SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~&$])")
 
 
-def markdown(document: Document) -> str:
-    """Return the report as Markdown text; nothing in a name or label is taken as markup."""
-    lines = [f"# {_plain(document.title)}", ""]
-    lines += [f"**{_plain(document.answer[0])}**", ""]
-    for sentence in (*document.answer[1:], *document.about):
+def markdown(page: Page) -> str:
+    """Return the page as Markdown text; nothing in a name or label is taken as markup."""
+    lines = [f"# {_plain(page.title)}", ""] if page.title else []
+    lines += [part for sentence in page.opening[:1] for part in (f"**{_plain(sentence)}**", "")]
+    for sentence in (*page.opening[1:], *page.about):
         lines += [_plain(sentence), ""]
-    for section in document.all_sections:
+    for section in page.all_sections:
         lines += [f"## {_plain(section.title)}", ""]
         for sentence in section.says if section.key != "answer" else ():
             lines += [_plain(sentence), ""]
@@ -45,7 +45,7 @@ def _grid(table: Table) -> Iterator[str]:
     yield _row([table.corner, *table.columns])
     yield _row(["---", *["---:"] * len(table.columns)], plain=False)
     for row in table.rows:
-        cells = [_plain(cell.strip()) for cell in (row.label, *row.cells)]
+        cells = [_plain(cell.strip()) for cell in (row.label, *row.texts)]
         yield _row([f"**{cell}**" if row.strong and cell else cell for cell in cells], plain=False)
     yield ""
     for note in table.notes:

@@ -7,7 +7,8 @@ import numpy as np
 from dcsim.decide.log_analysis import HELD, Span
 from dcsim.decide.report_data import Story
 from dcsim.report.document import WORDS, Areas, Picture, Section
-from dcsim.report.page import Row, Table, loss, number
+from dcsim.report.figures import Figure, loss, number
+from dcsim.report.page import Row, Table
 from dcsim.units import MS_PER_H
 
 MOST_PICTURES = 6
@@ -44,7 +45,7 @@ def _picture(name: str, story: Story) -> Picture:
     panels = tuple(_panel(title, span, seen[1:], rest) for title, span in zip(("Typical", "Worst"), spans, strict=True))
     rows = []
     for state in seen:
-        cells = []
+        cells: list[Figure] = []
         for span in spans:
             values = span.gpus[state]
             cells += [number(float(values.mean()), 0), number(float(values.min()), 0), number(float(values.max()), 0)]

@@ -4,7 +4,8 @@ from functools import singledispatch
 from html import escape
 
 from dcsim.decide import Bridge, Comparison, Estimate, RunResult
-from dcsim.report.page import Page, Table
+from dcsim.report.document import Page
+from dcsim.report.page import Table
 from dcsim.report.published_tables import estimate_page
 from dcsim.report.simulated import comparison_page, explain_page, run_page
 
@@ -49,7 +50,7 @@ def html(result: object) -> str:
 def _table(table: Table) -> str:
     head = "".join(f"<th>{escape(column)}</th>" for column in (table.corner, *table.columns))
     rows = "".join(
-        f"<tr><th>{escape(row.label)}</th>{''.join(f'<td>{escape(cell)}</td>' for cell in row.cells)}</tr>"
+        f"<tr><th>{escape(row.label)}</th>{''.join(f'<td>{escape(text)}</td>' for text in row.texts)}</tr>"
         for row in table.rows
     )
     notes = "".join(f"<p>{escape(note)}</p>" for note in table.notes)

@@ -1,6 +1,7 @@
 """What a topology is made of, what holds when a part of it fails and what does not, ready to show."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
@@ -8,7 +9,9 @@ import numpy as np
 
 from dcsim.plant import Demand, Outage, PlantState
 from dcsim.plant.outage import outage
-from dcsim.report.page import Page, Passage, Row, Table, and_list, number, per_cent, printable
+from dcsim.report.document import Page
+from dcsim.report.figures import Cell, Figure, bandwidth, brief, number, per_cent, rate, watts
+from dcsim.report.page import Passage, Row, Table, and_list, printable
 from dcsim.topology import PLANT_KINDS, Topology, TopologyDescription
 from dcsim.topology.kinds import kinds_in
 from dcsim.units import MS_PER_MONTH
@@ -41,28 +44,6 @@ def many(count: int, word: str) -> str:
     last = word.replace("-", " ").split(" ")[-1]
     more = word.removesuffix(last) + ending.get(last, last + "s")
     return f"{count:,} {word if count == 1 else more}"
-
-
-def _scaled(value: float, units: Sequence[str]) -> str:
-    """Write four digits in the unit that keeps them short."""
-    power = max((place for place in range(len(units)) if abs(value) >= 0.99995 * 1000**place), default=0)
-    scaled = value / 1000**power
-    return f"{scaled:.4g} {units[power]}" if scaled < 9999 else f"{scaled:,.0f} {units[power]}"
-
-
-def watts(value: float) -> str:
-    """Write a power."""
-    return _scaled(value, ("W", "kW", "MW", "GW"))
-
-
-def rate(gigabytes: float) -> str:
-    """Write the data rate of a link, in bits."""
-    return _scaled(gigabytes * 8e3, ("Mb/s", "Gb/s", "Tb/s", "Pb/s"))
-
-
-def bandwidth(gigabytes: float) -> str:
-    """Write the data rate of storage, in bytes."""
-    return _scaled(gigabytes * 1e3, ("MB/s", "GB/s", "TB/s", "PB/s"))
 
 
 # --- the parts ----------------------------------------------------------------------------------------------------
@@ -99,8 +80,8 @@ def _holder(topology: Topology, kind: str) -> str:
 
 def _tree(topology: Topology, guides: bool) -> Table:
     demand, description = Demand(topology), topology.description
-    pue = f"PUE {description.power.pue:g}" if description.power and demand.it_w else ""
-    rows = [Row("site", ("1", "", pue, _takes(demand.site_w)), strong=True)]
+    pue = replace(brief(description.power.pue), before="PUE ") if description.power and demand.it_w else ""
+    rows = [Row("site", (number(1, 0), "", pue, _takes(demand.site_w)), strong=True)]
 
     def branch(part: str, stem: str) -> None:
         inside = [kind for kind in TOUR if kind in topology.kinds and _holder(topology, kind) == part]
@@ -115,32 +96,33 @@ def _tree(topology: Topology, guides: bool) -> Table:
     return Table("From site to GPU", ("count", "per parent", "each", "in all"), tuple(rows), corner="part")
 
 
-def _cells(topology: Topology, demand: Demand, kind: str) -> tuple[str, str, str, str]:
+def _cells(topology: Topology, demand: Demand, kind: str) -> tuple[Cell, ...]:
     """Return how many, how many in one part, what one takes, gives or carries, and what all of them do."""
     count, upper = topology.components(kind), _holder(topology, kind)
     if upper in ("cluster", "network"):
-        per = f"{count:,}"
+        per: Cell = number(count, 0)
     else:
-        per = _held(topology, kind, upper) if kind in (*INSIDE, "node") else f"{topology.kinds[kind].per:,}"
+        per = _held(topology, kind, upper) if kind in (*INSIDE, "node") else number(topology.kinds[kind].per, 0)
     place = {"cluster": "site", "network": "site", "nvlink-domain": "domain"}.get(upper, upper)
     each, whole = _worth(topology, demand, kind)
-    return f"{count:,}", f"{per} per {place}", each, whole
+    per = per.with_words(f" per {place}") if isinstance(per, Figure) else f"{per} per {place}"
+    return number(count, 0), per, each, whole
 
 
-def _held(topology: Topology, lower: str, upper: str) -> str:
+def _held(topology: Topology, lower: str, upper: str) -> Cell:
     """Return how many of one kind a part of another holds: the fewest and the most where they differ."""
     counts = np.bincount(topology.part_of(upper, topology.bounds(lower)[:-1]), minlength=topology.components(upper))
     low, high = int(counts.min()), int(counts.max())
-    return f"{high:,}" if low == high else f"{low:,}-{high:,}"
+    return number(high, 0) if low == high else f"{low:,}-{high:,}"
 
 
-def _takes(value: float) -> str:
-    return f"takes {watts(value)}" if value else ""
+def _takes(value: float) -> Cell:
+    return replace(watts(value), before="takes ") if value else ""
 
 
-def _worth(topology: Topology, demand: Demand, kind: str) -> tuple[str, str]:
+def _worth(topology: Topology, demand: Demand, kind: str) -> tuple[Cell, Cell]:
     """Return what one part takes, gives or carries, and what all of its kind do."""
-    d, worth = topology.description, dict[str, tuple[str, float | None, Callable[[float], str]]]()
+    d, worth = topology.description, dict[str, tuple[str, float | None, Callable[[float], Figure]]]()
     worth["node"] = ("takes ", d.node.power, watts)
     worth["rack"] = ("takes ", d.rack.nodes * d.node.power + d.rack.power, watts)
     if power := d.power:
@@ -155,12 +137,13 @@ def _worth(topology: Topology, demand: Demand, kind: str) -> tuple[str, str]:
     if d.storage:
         worth["gateway"] = ("", d.storage.bandwidth, bandwidth)
     if kind == "segment":
-        return f"{_held(topology, 'node', kind)} nodes", ""
+        held = _held(topology, "node", kind)
+        return held.with_words(" nodes") if isinstance(held, Figure) else f"{held} nodes", ""
     word, value, write = worth.get(kind, ("", None, watts))
     if not value:
         return "", ""
     whole = float(demand.racks_w.sum()) if kind == "rack" else value * topology.components(kind)
-    return word + write(value), write(whole)
+    return replace(write(value), before=word), write(whole)
 
 
 def _optics(topology: Topology) -> Iterator[Row]:
@@ -169,8 +152,8 @@ def _optics(topology: Topology) -> Iterator[Row]:
     for link, kind in fabric.kinds_of_optics.items() if fabric else ():
         if link in topology.kinds:
             count, optics = topology.components(link), known[kind]
-            failures = number(count * MS_PER_MONTH / optics.mtbf, 2)
-            yield Row(link, (kind, f"{count:,}", f"{optics.power:g} W", watts(2 * count * optics.power), failures))
+            failures, each = number(count * MS_PER_MONTH / optics.mtbf, 2), brief(optics.power).with_words(" W")
+            yield Row(link, (kind, number(count, 0), each, watts(2 * count * optics.power), failures))
 
 
 # --- redundancy ---------------------------------------------------------------------------------------------------
@@ -227,7 +210,7 @@ def _power(topology: Topology) -> Iterator[tuple[str, str]]:
     halls = topology.part_of("hall", topology.bounds("rack")[:-1])
     asked = float(np.bincount(halls, weights=demand.racks_w).max())
     if power.feed:
-        yield "hall power", _pool([("feed", power.feeds, power.feed)], asked, watts(asked), power.trips_below)
+        yield "hall power", _pool([("feed", power.feeds, power.feed)], asked, str(watts(asked)), power.trips_below)
     if site := power.site:
         sources = [("site feed", site.feeds, site.feed or 0.0), ("generator", site.generators, site.generator or 0.0)]
         asked = demand.site_w
@@ -306,7 +289,7 @@ def fail_page(topology: Topology, found: Outage, asked: Sequence[str], why: str 
     return Page((answer + (and_list(effects) or "nothing: redundancy holds") + ".",), tuple(parts), _already(topology))
 
 
-def _ranges(topology: Topology, found: Outage) -> Iterator[tuple[str, tuple[str, str, str]]]:
+def _ranges(topology: Topology, found: Outage) -> Iterator[tuple[str, tuple[Cell, ...]]]:
     """Yield every range of nodes that is down, as racks where it is whole racks."""
     per, per_rack = topology.gpus_per_node, topology.description.rack.nodes
     for low, end in found.down:
@@ -314,7 +297,7 @@ def _ranges(topology: Topology, found: Outage) -> Iterator[tuple[str, tuple[str,
             ends = [f"rack/{low // per_rack}", f"rack/{(end - 1) // per_rack}"]
         else:
             ends = [f"rack/{node // per_rack}/node/{node % per_rack}" for node in (low, end - 1)]
-        cells = (f"{end - low:,}", f"{(end - low) * per:,}", f"{low * per}-{end * per - 1}")
+        cells = (number(end - low, 0), number((end - low) * per, 0), f"{low * per}-{end * per - 1}")
         yield " to ".join(dict.fromkeys(ends)), cells
 
 

@@ -8,22 +8,9 @@ from dcsim.decide.cautions import cautions, first_screen
 from dcsim.decide.estimate import Estimate, formula_validity, job_size, relative
 from dcsim.decide.theory import Theory
 from dcsim.economics import LINES, Bill, CostLine
-from dcsim.report.page import (
-    MISSING,
-    Page,
-    Passage,
-    Row,
-    Table,
-    and_list,
-    dollars,
-    loss,
-    number,
-    per_cent,
-    price_digits,
-    printable,
-    scale_of,
-    usd,
-)
+from dcsim.report.document import Page
+from dcsim.report.figures import MISSING, Cell, Figure, dollars, loss, number, per_cent, price_digits, scale_of, usd
+from dcsim.report.page import Passage, Row, Table, and_list, printable
 from dcsim.scenario import Scenario
 
 _COLD = '{names}: spare = "cold", so the job waits for the repair of what failed: in the simulation, not in this loss.'
@@ -79,9 +66,9 @@ def caution_sentences(
     return tuple(each.sentence for each in first), [each.sentence for each in found if each not in first]
 
 
-def formula_loss(estimate: Estimate) -> str:
-    """Write the loss by formula in per cent, and beside it where the formula cannot hold."""
-    return loss(estimate.accounting.goodput_loss) + formula_validity(estimate.scenario).remark
+def formula_loss(estimate: Estimate) -> Figure:
+    """Return the loss by formula in per cent, and beside it where the formula cannot hold."""
+    return loss(estimate.accounting.goodput_loss).with_words(formula_validity(estimate.scenario).remark)
 
 
 def described(scenarios: Sequence[Scenario]) -> tuple[Passage, ...]:
@@ -115,20 +102,23 @@ def names_of(estimates: Sequence[Estimate]) -> tuple[str, ...]:
     return tuple(printable(each.scenario.name) for each in estimates)
 
 
-def _row(estimates: Sequence[Estimate], label: str, cell: Callable[[Estimate], str], strong: bool = False) -> Row:
+def _row(estimates: Sequence[Estimate], label: str, cell: Callable[[Estimate], Cell], strong: bool = False) -> Row:
     return Row(label, tuple(cell(each) for each in estimates), strong)
 
 
 def resiliency_table(estimates: Sequence[Estimate]) -> Table:
     """Return the deck's resiliency table."""
-    rows: tuple[tuple[str, Callable[[Estimate], str]], ...] = (
+    rows: tuple[tuple[str, Callable[[Estimate], Cell]], ...] = (
         ("GPUs", lambda e: usd(e.scenario.cluster.gpus)),
         ("spares, GPUs", lambda e: usd(e.scenario.cluster.spares)),
         ("cluster MTBF, h", lambda e: number(e.accounting.cluster_mtbf_h, 4)),
         ("interruptions per month", lambda e: number(e.accounting.interruptions_per_month, 2)),
         ("recovery mode", lambda e: e.mode),
         ("identify term", lambda e: "detect" if e.mode == "tolerant" else e.scenario.accounting.identify),
-        ("GPUs charged per failure", lambda e: usd(job_size(e.scenario)) + formula_validity(e.scenario).size_remark),
+        (
+            "GPUs charged per failure",
+            lambda e: usd(job_size(e.scenario)).with_words(formula_validity(e.scenario).size_remark),
+        ),
         ("downtime loss, %", lambda e: loss(e.accounting.downtime_loss)),
         ("idle spares, %", lambda e: loss(e.accounting.idle_spare_loss)),
         ("performance overhead, %", lambda e: per_cent(e.accounting.performance_overhead)),
@@ -148,10 +138,10 @@ def theory_table(estimates: Sequence[Estimate]) -> Table:
 
     waits = [each for each in estimates if each.theory.repair_wait_h]
 
-    def minutes(value: float | None) -> str:
-        return MISSING if value is None else number(60 * value, 2)
+    def minutes(value: float | None) -> Figure:
+        return number(None if value is None else 60 * value, 2)
 
-    every: list[tuple[str, Callable[[Theory], str]]] = [
+    every: list[tuple[str, Callable[[Theory], Cell]]] = [
         ("MTBF of one gang, h", lambda t: number(t.mtbf_h, 4)),
         ("downtime per interruption, min", lambda t: minutes(t.stall_h)),
         *([("  and the wait for its repair, min", lambda t: minutes(t.repair_wait_h))] if waits else []),
@@ -167,7 +157,7 @@ def theory_table(estimates: Sequence[Estimate]) -> Table:
             ("best interval after Young, min", lambda t: minutes(t.young_h)),
         ]
 
-    def row(label: str, cell: Callable[[Theory], str]) -> Row:
+    def row(label: str, cell: Callable[[Theory], Cell]) -> Row:
         return _row(estimates, label, lambda each: cell(each.theory))
 
     return Table(
@@ -181,10 +171,10 @@ def theory_table(estimates: Sequence[Estimate]) -> Table:
 def tco_table(estimates: Sequence[Estimate]) -> Table:
     """Return the deck's TCO table: what is paid, lost work, both together, and the prices of a useful hour."""
 
-    def money(label: str, cell: Callable[[Bill], str], strong: bool = False) -> Row:
+    def money(label: str, cell: Callable[[Bill], Cell], strong: bool = False) -> Row:
         return _row(estimates, label, lambda e: cell(e.tco) if e.tco else MISSING, strong)
 
-    def price(name: str) -> Callable[[Bill], str]:
+    def price(name: str) -> Callable[[Bill], Cell]:
         return lambda bill: number(bill.usd_per_useful_gpu_hour[name], 4)
 
     first = estimates[0].tco
@@ -200,7 +190,7 @@ def tco_table(estimates: Sequence[Estimate]) -> Table:
     )
 
 
-MakeMoneyRow = Callable[[str, Callable[[Bill], str], bool], Row]
+MakeMoneyRow = Callable[[str, Callable[[Bill], Cell], bool], Row]
 
 
 def bill_rows(row: MakeMoneyRow, term: str) -> list[Row]:
@@ -212,7 +202,7 @@ def bill_rows(row: MakeMoneyRow, term: str) -> list[Row]:
     def line(each: CostLine) -> list[Row]:
         lost = " at the rent" if not each.paid else ""
         found = row(f"{each.label}{lost}, USD/mo", lambda bill: usd(bill.monthly[each.name]), False)
-        return [found] if any(cell not in ("0", MISSING) for cell in found.cells) else []
+        return [found] if any(text not in ("0", MISSING) for text in found.texts) else []
 
     return [
         *(found for each in LINES if each.paid for found in line(each)),
@@ -223,8 +213,8 @@ def bill_rows(row: MakeMoneyRow, term: str) -> list[Row]:
     ]
 
 
-def money_cell(amount: float | None) -> str:
-    """Write whole dollars, or cents where there are few of them."""
+def money_cell(amount: float | None) -> Figure:
+    """Return an amount, shown in whole dollars, or cents where there are few of them."""
     return number(amount, 0 if amount is None or abs(amount) >= FEW_USD else 2)
 
 

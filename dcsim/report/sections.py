@@ -11,23 +11,8 @@ from dcsim.economics import GROUPS, LINES, Bill
 from dcsim.ledger import STATES
 from dcsim.report.answer import answer_table
 from dcsim.report.document import WORDS, Bars, Part, Picture, Section, Stacks, Waterfall
-from dcsim.report.page import (
-    MISSING,
-    SHORT,
-    Passage,
-    Row,
-    Table,
-    and_list,
-    dollars,
-    loss,
-    loss_digits,
-    names,
-    number,
-    per_cent,
-    printable,
-    scale_of,
-    usd,
-)
+from dcsim.report.figures import MISSING, Cell, Figure, dollars, loss, loss_digits, number, per_cent, scale_of, usd
+from dcsim.report.page import SHORT, Passage, Row, Table, and_list, names, printable
 from dcsim.report.published_tables import METHOD, PRICES, bill_rows, formula_loss, over_of, theory_table
 from dcsim.report.simulated import (
     LEAST_STEP_PP,
@@ -42,7 +27,7 @@ from dcsim.report.uncertainty import with_error
 AWAY = ("checkpoint", "lost", "detect", "failover", "restore", "wait", "repair", "maintenance", "unpowered")
 """States that a formula's downtime stands for."""
 
-Cell = Callable[[RunResult], str]
+OfRun = Callable[[RunResult], Cell]
 
 
 # --- the answer ---------------------------------------------------------------------------------------------------
@@ -112,16 +97,16 @@ def _columns(runs: Sequence[RunResult]) -> tuple[str, ...]:
     return tuple(f"{name}, {kind}" for name in names(runs, SHORT) for kind in ("formula", "simulated"))
 
 
-def _row(runs: Sequence[RunResult], label: str, formula: Cell, simulated: Cell, strong: bool = False) -> Row:
+def _row(runs: Sequence[RunResult], label: str, formula: OfRun, simulated: OfRun, strong: bool = False) -> Row:
     return Row(label, tuple(cell(run) for run in runs for cell in (formula, simulated)), strong)
 
 
-def _share(run: RunResult, states: Sequence[str]) -> str:
+def _share(run: RunResult, states: Sequence[str]) -> Figure:
     return per_cent(sum(run.shares[state] for state in states))
 
 
 def _resiliency(runs: Sequence[RunResult]) -> Table:
-    def both(cell: Cell) -> tuple[Cell, Cell]:
+    def both(cell: OfRun) -> tuple[OfRun, OfRun]:
         return cell, cell
 
     rows = (
@@ -169,21 +154,21 @@ def _resiliency(runs: Sequence[RunResult]) -> Table:
 
 
 def _money(runs: Sequence[RunResult]) -> Table:
-    def of(bill: Bill | None, cell: Callable[[Bill], str]) -> str:
+    def of(bill: Bill | None, cell: Callable[[Bill], Cell]) -> Cell:
         return MISSING if bill is None else cell(bill)
 
-    def line(label: str, cell: Callable[[Bill], str], strong: bool = False) -> Row:
+    def line(label: str, cell: Callable[[Bill], Cell], strong: bool = False) -> Row:
         return _row(runs, label, lambda run: of(run.estimate.tco, cell), lambda run: of(run.tco, cell), strong)
 
     first = runs[0]
 
-    def against(run: RunResult, its: Bill | None, other: Bill | None) -> str:
-        return MISSING if its is None or other is None else number(its.with_lost_work_usd / other.with_lost_work_usd, 2)
+    def against(run: RunResult, its: Bill | None, other: Bill | None) -> Figure:
+        return number(its.with_lost_work_usd / other.with_lost_work_usd if its and other else None, 2)
 
-    def half(run: RunResult) -> str:
+    def half(run: RunResult) -> Figure:
         return usd(run.total_usd.shown_half_width if run.total_usd else None)
 
-    def price(name: str) -> Callable[[Bill], str]:
+    def price(name: str) -> Callable[[Bill], Cell]:
         return lambda bill: number(bill.usd_per_useful_gpu_hour[name], 4)
 
     rows = bill_rows(line, over_of(runs))

@@ -8,24 +8,10 @@ from dcsim.economics import GROUPS, LINES, Bill
 from dcsim.ledger import CAUSES, STATES
 from dcsim.montecarlo import Summary
 from dcsim.report.answer import answer_table, comparison_sentences, run_sentences
-from dcsim.report.document import WORDS
+from dcsim.report.document import WORDS, Page
+from dcsim.report.figures import MISSING, Cell, Figure, dollars, loss, loss_digits, number, per_cent, scale_of, usd
 from dcsim.report.jobs import SOLD_NOTE, energy_rows, job_rows, serves, sold_rows
-from dcsim.report.page import (
-    MISSING,
-    Page,
-    Passage,
-    Row,
-    Table,
-    and_list,
-    dollars,
-    loss,
-    loss_digits,
-    number,
-    per_cent,
-    printable,
-    scale_of,
-    usd,
-)
+from dcsim.report.page import Passage, Row, Table, and_list, printable
 from dcsim.report.published_tables import (
     METHOD,
     PUBLISHED,
@@ -164,21 +150,21 @@ def _engines(runs: Sequence[RunResult]) -> list[str]:
 def simulated_table(runs: Sequence[RunResult]) -> Table:
     """Return where the simulated GPU-hours and the money went."""
 
-    def row(label: str, cell: Callable[[RunResult], str], strong: bool = False) -> Row:
+    def row(label: str, cell: Callable[[RunResult], Cell], strong: bool = False) -> Row:
         return Row(label, tuple(cell(run) for run in runs), strong)
 
-    def money(label: str, cell: Callable[[RunResult, Bill], str], strong: bool = False) -> Row:
+    def money(label: str, cell: Callable[[RunResult, Bill], Cell], strong: bool = False) -> Row:
         return row(label, lambda run: cell(run, run.tco) if run.tco else MISSING, strong)
 
     digits = max(loss_digits(run.lost.mean) for run in runs)
 
-    def state(*names: str) -> Callable[[RunResult], str]:
+    def state(*names: str) -> Callable[[RunResult], Cell]:
         return lambda run: per_cent(sum(run.shares[name] for name in names), digits)
 
-    def quantile(name: str, of: Callable[[RunResult], Summary | None]) -> Callable[[RunResult, Bill], str]:
+    def quantile(name: str, of: Callable[[RunResult], Summary | None]) -> Callable[[RunResult, Bill], Cell]:
         return lambda run, _: money_cell(getattr(of(run), name) if many else None)
 
-    def cause(name: str) -> Callable[[RunResult], str]:
+    def cause(name: str) -> Callable[[RunResult], Cell]:
         return lambda run: per_cent(run.sample.overhead_by_cause[name] / run.sample.gpu_hours_total, digits)
 
     first, many = runs[0].tco, len(runs[0].sample) > 1
@@ -186,7 +172,9 @@ def simulated_table(runs: Sequence[RunResult]) -> Table:
     causes = [] if causes == ["strategy"] else causes
     seen, small = _states(runs)
     asked = row("loss of what jobs asked for, %", lambda r: loss(r.job_loss.mean if r.job_loss else None))
-    filled = asked.cells == tuple(loss(run.lost.mean) for run in runs)  # jobs fill the cluster: one figure, one row
+    filled = asked.texts == tuple(
+        str(loss(run.lost.mean)) for run in runs
+    )  # jobs fill the cluster: one figure, one row
     over = "lost until the last job is done, %" if any(run.done for run in runs) else "lost, %"
     alike = not any(run.done or run.unasked for run in runs)
     rows = [
@@ -234,8 +222,8 @@ def _both(runs: Sequence[RunResult]) -> bool:
 
 def _paid_spread(
     runs: Sequence[RunResult],
-    money: Callable[[str, Callable[[RunResult, Bill], str]], Row],
-    quantile: Callable[[str, Callable[[RunResult], Summary | None]], Callable[[RunResult, Bill], str]],
+    money: Callable[[str, Callable[[RunResult, Bill], Cell]], Row],
+    quantile: Callable[[str, Callable[[RunResult], Summary | None]], Callable[[RunResult, Bill], Cell]],
 ) -> list[Row]:
     """Return what single runs pay, where that differs from run to run."""
     if not any(run.paid_usd and run.paid_usd.p95 > run.paid_usd.p5 for run in runs):
@@ -258,14 +246,16 @@ def pair_table(pairs: Sequence[Pair]) -> Table:
     rows = []
     for pair in pairs:
         paid = pair.paid_usd_difference
-        half = "" if not paid or not paid.shown_half_width else f" ± {dollars(paid.shown_half_width, scale, paid.mean)}"
+        cell = dollars(paid.mean if paid else None, scale)
+        if paid and paid.shown_half_width:
+            cell = cell.with_half(dollars(paid.shown_half_width, scale, paid.mean))
         rows.append(
             Row(
                 f"{printable(pair.b.scenario.name, 16)} less {printable(pair.a.scenario.name, 16)}",
                 (
                     price(pair.useful_hour_difference, most=4),
                     per_cent(pair.probability_cheaper_hour, 1),
-                    MISSING if paid is None else f"{dollars(paid.mean, scale)}{half}",
+                    cell,
                     with_error(pair.lost_difference),
                 ),
             )
@@ -306,7 +296,7 @@ def bridge_table(bridge: Bridge) -> Table:
     """Return the steps from the formula's loss to the simulation's."""
     digits = loss_digits(bridge.steps[-1].loss)
     rows = [
-        Row(step.name, (per_cent(step.loss, digits), f"{step.delta_pp:+z.{digits}f}", _signed(step.delta_usd)))
+        Row(step.name, (per_cent(step.loss, digits), _signed(step.delta_pp, digits), _signed(step.delta_usd, 0)))
         for step in bridge.steps
     ]
     rows.append(Row("simulated", (per_cent(bridge.steps[-1].loss, digits), "", ""), strong=True))
@@ -317,8 +307,8 @@ def bridge_table(bridge: Bridge) -> Table:
     )
 
 
-def _signed(value: float | None) -> str:
-    return MISSING if value is None else f"{value:+z,.0f}"
+def _signed(value: float | None, digits: int) -> Figure:
+    return Figure(value, digits, signed=True)
 
 
 def reasons(bridge: Bridge) -> Passage:

@@ -8,7 +8,8 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, TextIO
 
 from dcsim.report.alignment import GAP, headings_of, label_width, pieces, wide
-from dcsim.report.page import Page, Passage, Table
+from dcsim.report.document import Page, Part, Picture
+from dcsim.report.page import Passage, Table
 from dcsim.wording import visible
 
 if TYPE_CHECKING:
@@ -51,24 +52,43 @@ def _write(page: Page, console: "Console", boxed: bool) -> None:
     for number, part in enumerate(page.parts):
         if page.opening or number:
             console.print()
-        _paragraph(console, part.title, "bold cyan")
-        if isinstance(part, Passage):
-            label = wide([name for name, _ in part.items])
-            for name, sentence in part.items:
-                _paragraph(console, f"{name:<{label}}{GAP}{sentence}", "", hang=" " * (label + len(GAP)))
-            continue
-        for piece in pieces(part, console.width):
-            if boxed and _width(piece) <= console.width:  # rich would cut the cells of a wider one
-                console.print(_rich_table(piece), soft_wrap=False)
-                continue
-            for line, style in _lines(piece):
-                console.print(line, style=style)
-        for sentence in part.notes:
+        _part(part, console, boxed)
+    for section in page.sections:
+        console.print()
+        _paragraph(console, section.title, "bold")
+        for sentence in section.says:
             _paragraph(console, sentence, "")
+        for part in (*section.parts, *section.more):
+            console.print()
+            _part(part, console, boxed)
+    if page.made:
+        console.print()
+        _part(page.made, console, boxed)
     if page.notes:
         console.print()
     for note in page.notes:
         _paragraph(console, f"- {note}", "", hang="  ")
+
+
+def _part(part: Part, console: "Console", boxed: bool) -> None:
+    """Write a table, a passage, or what a picture says and the table behind it."""
+    _paragraph(console, part.title, "bold cyan")
+    if isinstance(part, Passage):
+        label = wide([name for name, _ in part.items])
+        for name, sentence in part.items:
+            _paragraph(console, f"{name:<{label}}{GAP}{sentence}", "", hang=" " * (label + len(GAP)))
+        return
+    if isinstance(part, Picture):
+        _paragraph(console, part.says, "")
+        part = part.table
+    for piece in pieces(part, console.width):
+        if boxed and _width(piece) <= console.width:  # rich would cut the cells of a wider one
+            console.print(_rich_table(piece), soft_wrap=False)
+            continue
+        for line, style in _lines(piece):
+            console.print(line, style=style)
+    for sentence in part.notes:
+        _paragraph(console, sentence, "")
 
 
 def _answer(page: Page, console: "Console") -> None:
@@ -125,7 +145,7 @@ def _rich_table(table: Table) -> "RichTable":
     for width, heading in headings_of(table):
         grid.add_column(Text("\n".join(_right(line, width) for line in heading)), no_wrap=True, min_width=width)
     for row in table.rows:  # aligned already: justified to the right, rich would take the blanks behind numbers away
-        cells = map(_right, row.cells, widths)
+        cells = map(_right, row.texts, widths)
         grid.add_row(Text(row.label), *map(Text, cells), style="bold" if row.strong else "")
     return grid
 
@@ -140,7 +160,7 @@ def _lines(table: Table) -> Iterator[tuple[str, str]]:
         corner = table.corner if depth == deep - 1 else ""
         yield _line(corner, [heading[depth] for heading in padded], label, widths), "dim"
     for row in table.rows:
-        yield _line(row.label, row.cells, label, widths), "bold" if row.strong else ""
+        yield _line(row.label, row.texts, label, widths), "bold" if row.strong else ""
 
 
 def _line(label: str, cells: Sequence[str], label_wide: int, widths: Sequence[int]) -> str:

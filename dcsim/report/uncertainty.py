@@ -12,28 +12,14 @@ from dcsim.decide.verdict import SAME
 from dcsim.montecarlo import Paired, Summary
 from dcsim.montecarlo.statistics import QUANTILES, least
 from dcsim.report.document import Histograms, Part, Picture, Section
-from dcsim.report.page import (
-    MISSING,
-    SHORT,
-    Row,
-    Table,
-    and_list,
-    loss,
-    loss_digits,
-    names,
-    number,
-    plus_minus,
-    price_digits,
-    printable,
-    span,
-    usd,
-)
+from dcsim.report.figures import MISSING, Cell, Figure, loss, loss_digits, number, plus_minus, price_digits, span, usd
+from dcsim.report.page import SHORT, Row, Table, and_list, names, printable
 from dcsim.report.published_tables import keys_of, over_of, point_notes
 
 MOST_BINS = 40
 """Bars of a histogram; source: assumed."""
 
-MakeRow = Callable[[str, Callable[[RunResult], str]], Row]
+MakeRow = Callable[[str, Callable[[RunResult], Cell]], Row]
 
 # --- sentences ----------------------------------------------------------------------------------------------------
 
@@ -126,27 +112,27 @@ def _half(half_width: float | None) -> str:
     return MISSING if half_width is None else f"{100 * half_width:.3g} pp"
 
 
-def with_error(found: Summary | Paired | None, scale: float = 100.0) -> str:
-    """Write a mean and its interval, in per cent unless another scale is given."""
+def with_error(found: Summary | Paired | None, scale: float = 100.0) -> Figure:
+    """Return a mean and its interval, in per cent unless another scale is given."""
     if found is None:
-        return MISSING
+        return Figure(None)
     half = found.shown_half_width
     return plus_minus(found.mean * scale, None if half is None else half * scale)
 
 
-def price(found: Summary | Paired | None, scale: float = 1.0, most: int = 2) -> str:
-    """Write an amount and its interval with at most so many decimals; an interval below the last one is rounded up."""
+def price(found: Summary | Paired | None, scale: float = 1.0, most: int = 2) -> Figure:
+    """Return an amount and its interval with at most so many decimals; an interval below the last one is rounded up."""
     if found is None:
-        return MISSING
+        return Figure(None)
     mean, digits = found.mean * scale, price_digits([abs(found.mean * scale)])
     if found.shown_half_width is None:
         return number(mean, digits)
-    half = found.shown_half_width * scale
+    half = shown = found.shown_half_width * scale
     while half and digits < most and half < 10**-digits:
         digits += 1
     if 0 < half < 10**-digits:
-        half = ceil((half + abs(mean - round(mean, digits))) * 10**digits) / 10**digits
-    return f"{number(mean, digits)} ± {number(half, digits)}"
+        shown = ceil((half + abs(mean - round(mean, digits))) * 10**digits) / 10**digits
+    return Figure(mean, digits, half, half_shown=shown)
 
 
 # --- tables -------------------------------------------------------------------------------------------------------
@@ -164,21 +150,28 @@ def spread_rows(runs: Sequence[RunResult], row: MakeRow) -> list[Row]:
     return rows + [row(f"    95 % interval of {told}, %", partial(_interval, name)) for name, told in shown.items()]
 
 
-def _spread(run: RunResult) -> str:
+def _spread(run: RunResult) -> Figure:
     if run.lost.se is None:
-        return MISSING
+        return Figure(None)
     return _percents(run.lost.p5, run.lost.p95)
 
 
-def _interval(name: str, run: RunResult) -> str:
+def _interval(name: str, run: RunResult) -> Cell:
     found = getattr(run.lost, f"{name}_ci95")
     if found is None:
         return f"runs below {least(QUANTILES[name]) * run.lost_estimated.shared}"
     return _percents(*found)
 
 
-def _percents(low: float, high: float) -> str:
+def _percents(low: float, high: float) -> Figure:
     return span(100 * low, 100 * high, max(loss_digits(low), loss_digits(high)))
+
+
+def _hazards(ends: Sequence[tuple[str, float, float]]) -> Figure:
+    """Return the range of MTBF of each hazard [h]."""
+    (_, low, high), *others = ends
+    more = "".join(f"; {usd(its_low)} to {usd(its_high)}" for _, its_low, its_high in others)
+    return Figure(low, upper=high, behind=more)
 
 
 def range_tables(runs: Sequence[RunResult]) -> list[Table]:
@@ -187,8 +180,8 @@ def range_tables(runs: Sequence[RunResult]) -> list[Table]:
     money = any(run.tco for run in runs)
     for run in runs:
         if (ends := run.mtbf_range) is not None:
-            cells: tuple[str, ...] = (
-                "; ".join(f"{usd(low)} to {usd(high)}" for _, low, high in ends.hazards),
+            cells: tuple[Cell, ...] = (
+                _hazards(ends.hazards),
                 _percents(ends.lost_at_lowest, ends.lost_at_highest),
                 loss(ends.moves),
             )
@@ -259,5 +252,5 @@ def _histograms(
     return Picture(title, says, chart, Table(f"{title}, {unit}", labels, tuple(rows)))
 
 
-def _ends(ends: tuple[float, float] | None, scale: float, digits: int) -> str:
-    return MISSING if ends is None else span(scale * ends[0], scale * ends[1], digits)
+def _ends(ends: tuple[float, float] | None, scale: float, digits: int) -> Figure:
+    return Figure(None) if ends is None else span(scale * ends[0], scale * ends[1], digits)

@@ -13,10 +13,11 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
+from dcsim.problems import is_misspelt, located, not_one_of, unknown_key, wrong
 from dcsim.recovery.presets import presets
 from dcsim.registry import kind_of, tag
 from dcsim.scenario.model import Scenario
-from dcsim.wording import did_you_mean, nearest, shown, visible
+from dcsim.wording import shown, visible
 
 KeyPath = tuple[str | int, ...]
 """Keys and list indices that lead to a value."""
@@ -56,8 +57,7 @@ class Problem:
 
     def __str__(self) -> str:
         where = self.file or "''" if self.line is None else f"{self.file}:{self.line}"
-        line = ": ".join(filter(None, (where, self.path, self.message)))
-        return visible(line)
+        return visible(located(where, self.path, self.message))
 
 
 class ScenarioError(Exception):
@@ -157,8 +157,7 @@ def in_plain_words(error: ValidationError, data: dict[str, Any]) -> Iterator[Fou
 
 
 def _misspelt(missing: KeyPath, unknown: list[KeyPath]) -> bool:
-    siblings = [str(loc[-1]) for loc in unknown if loc[:-1] == missing[:-1]]
-    return any(nearest(sibling, [str(missing[-1])]) for sibling in siblings)
+    return is_misspelt(str(missing[-1]), (str(loc[-1]) for loc in unknown if loc[:-1] == missing[:-1]))
 
 
 def _message(detail: ErrorDetails) -> str:
@@ -172,18 +171,15 @@ def _message(detail: ErrorDetails) -> str:
         field = _fields_at(parent)[key]
         return f"missing; required ({(field.description or '').partition(';')[0]})"  # what follows is for the reference
     if kind == "extra_forbidden":
-        fields = _fields_at(parent)
-        return f"unknown key; allowed: {', '.join(fields)}{did_you_mean(key, fields)}"
+        return unknown_key(key, _fields_at(parent))
     if kind == "literal_error":
-        words = re.findall("'(.*?)'", context["expected"])
-        hint = did_you_mean(found, words) if isinstance(found, str) else ""
-        return f"found {shown(found)}; allowed: {', '.join(words)}{hint}"
+        return not_one_of(re.findall("'(.*?)'", context["expected"]), found)
     if kind == "tuple_type" and isinstance(found, dict):
         return f"found a table; must be a list of tables, each under [[{key}]]"
     if kind in ("int_type", "float_type", "bool_type") and isinstance(found, str) and _unquoted(found, kind):
-        return f"found {shown(found)}; must {_MUST[kind]}, without quotes"
+        return wrong(found, f"must {_MUST[kind]}, without quotes")
     must = _MUST[kind].format(**context) if kind in _MUST else detail["msg"].partition("should ")[2]
-    return f"found {shown(found)}; must {must or 'be valid: ' + detail['msg']}"
+    return wrong(found, f"must {must or 'be valid: ' + detail['msg']}")
 
 
 def _unquoted(text: str, kind: str) -> bool:
@@ -196,18 +192,16 @@ def _unknown_kind(path: KeyPath, detail: ErrorDetails) -> Found:
     found = detail["input"]
     known = re.findall("'<(.*?)>'", detail["ctx"]["expected_tags"])
     kinds = [kind for kind in known if kind not in ("text", "list", "table", "time")]  # forms of a key, not kinds
-    allowed = f"allowed: {', '.join(kinds)}"
     if not isinstance(found, dict):
         text = "text with a unit, or " if "text" in known else ""
-        table = f"a table with a kind; {allowed}" if kinds else "a table"
-        return path, f"found {shown(found)}; must be {text}{table}"
+        table = not_one_of(kinds, None, "a table with a kind") if kinds else "a table"
+        return path, wrong(found, f"must be {text}{table}")
     if "kind" not in found:
-        return (*path, "kind"), f"missing; {allowed}"
-    kind = found["kind"]
-    hint = did_you_mean(kind, kinds) if isinstance(kind, str) else ""
+        return (*path, "kind"), not_one_of(kinds, None, "missing")
+    kind, hint = found["kind"], None
     if path[-1:] == ("recovery",) and isinstance(kind, str) and kind in presets():
         hint = f'; {shown(kind)} is a preset: did you mean preset = "{kind}"?'
-    return (*path, "kind"), f"found {shown(kind)}; {allowed}{hint}"
+    return (*path, "kind"), not_one_of(kinds, kind, hint=hint)
 
 
 def _untagged(loc: KeyPath, data: Any) -> KeyPath:

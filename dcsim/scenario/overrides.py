@@ -8,6 +8,7 @@ from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
+from dcsim.problems import not_one_of, wrong
 from dcsim.scenario.errors import KeyPath, Problem, ScenarioError, dotted, entry_names
 from dcsim.scenario.layers import MOST_NESTED
 from dcsim.wording import did_you_mean, shown
@@ -44,7 +45,7 @@ def read_overrides(texts: Iterable[str], keywords: Mapping[str, Any]) -> list[Ov
         if parts := key_parts(key):
             read.append(Override(_short(f"override {key}"), parts, deepcopy(value)))
         else:
-            problems.append(Problem("override", None, "", f"found {shown(key)}; must be a dotted key"))
+            problems.append(Problem("override", None, "", wrong(key, "must be a dotted key")))
     if problems:
         raise ScenarioError(problems)
     return read
@@ -94,8 +95,7 @@ def _entry(override: Override, part: str, entries: list[Any], where: str) -> int
         return int(part)
     known = [name for name in names if name is not None]
     indices = {0: "nothing: the list is empty", 1: "0"}.get(len(entries), f"0 to {len(entries) - 1}")
-    allowed = ", ".join([*known[:20], indices])
-    why = f"found {shown(part)}; allowed: {allowed}{did_you_mean(part, known)}"
+    why = not_one_of(known[:20], part, also=[indices], hint=did_you_mean(part, known))
     raise ScenarioError([Problem(override.label, None, where, why)])
 
 

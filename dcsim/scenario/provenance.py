@@ -28,17 +28,25 @@ TOPOLOGY: KeyPath = ("cluster", "topology")
 
 @dataclass(frozen=True)
 class Value:
-    """One value of a scenario: its key as ``--set`` takes it, the value as a file would have it, on one line."""
+    """One value of a scenario: its key as ``--set`` takes it, the value as a file would have it, on one line.
+
+    ``number``: the value where it is a plain number.
+    """
 
     key: str
     text: str
+    number: float | None = None
 
 
 def values(scenario: Scenario) -> list[Value]:
     """Return every value of a scenario, defaults included, in the order of its tables; a topology is one value."""
     data = plain(scenario)
     named = dotter(data)
-    return [Value(named(path), written(value)) for path, value in _leaves(data)]
+    return [Value(named(path), written(value), _number(value)) for path, value in _leaves(data)]
+
+
+def _number(value: Any) -> float | None:
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def origins(scenario: Scenario, source: str | Path | None = None, set: Sequence[str] = ()) -> dict[str, str]:

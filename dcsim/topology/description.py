@@ -15,6 +15,7 @@ from pydantic_core import PydanticCustomError
 
 from dcsim.fabric import FabricKeys, Optics, StorageKeys, shipped_optics
 from dcsim.power import CoolingKeys, PowerKeys
+from dcsim.problems import is_misspelt, located, not_one_of, unknown_key, wrong
 from dcsim.shipped import shipped_files
 from dcsim.textfile import NoTextError, read_text
 from dcsim.units import Power
@@ -115,8 +116,7 @@ class TopologyDescription(_Table):
     def _known_optics(self) -> Self:
         for kind in self.fabric.kinds_of_optics.values() if self.fabric else ():
             if kind not in self.known_optics:
-                allowed = f"allowed: {', '.join(self.known_optics)}{did_you_mean(kind, self.known_optics)}"
-                why = f"optics: found {shown(kind)}; {allowed}"
+                why = located("optics", not_one_of(self.known_optics, kind))
                 raise PydanticCustomError("quantity", "{why}", {"why": why})
         return self
 
@@ -170,8 +170,7 @@ def resolve(name_or_path: str, folder: Path | None = None) -> TopologyDescriptio
         return load_description((folder or Path()) / name_or_path)
     shipped = shipped_files("topologies")
     if name_or_path not in shipped:
-        allowed = f"allowed: {', '.join(sorted(shipped))}, or a path ending in .toml"
-        raise TopologyError([f"found {shown(name_or_path)}; {allowed}{did_you_mean(name_or_path, shipped)}"])
+        raise TopologyError([not_one_of(sorted(shipped), name_or_path, also=["or a path ending in .toml"])])
     return _load_shipped(shipped[name_or_path])
 
 
@@ -189,23 +188,23 @@ def _lines(error: ValidationError) -> list[str]:
         *parents, key = parts or [""]
         fields = _fields_at(parents)
         if problem["type"] == "extra_forbidden":
-            text = f"unknown key; allowed: {', '.join(fields)}{did_you_mean(key, fields)}"
+            text = unknown_key(key, fields)
         elif problem["type"] == "missing":
             siblings = [str(other[-1]) for other in unknown if [str(part) for part in other[:-1]] == parents]
-            if any(did_you_mean(sibling, [key]) for sibling in siblings):
+            if is_misspelt(key, siblings):
                 continue  # one mistake, one line: the misspelt key has its own
             text = f"missing; required: {fields[key].description}"
         elif problem["type"] == "model_type":
-            text = f"found {shown(problem['input'])}; must be a table"
+            text = wrong(problem["input"], "must be a table")
         elif problem["type"] == "quantity":
             text = problem["msg"]
         else:
             found, must = problem["input"], problem["msg"].partition("should ")[2] or problem["msg"]
             named = problem["type"] == "literal_error" and isinstance(found, str)
             hint = did_you_mean(found, re.findall(r"'([^']*)'", must)) if named else ""
-            text = f"found {shown(found)}; must {must}{hint}"
+            text = wrong(found, f"must {must}{hint}")
         path = ".".join(part if re.fullmatch(r"[\w-]{1,60}", part) else shown(part) for part in parts)
-        line = f"{path}: {text}" if path else text
+        line = located(path, text)
         if not any(line.partition(": ")[0] == each.partition(": ")[0] for each in lines):
             lines.append(line)  # a number or a list: what is neither fails twice
     return lines

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from dcsim.problems import not_one_of
 from dcsim.topology.description import TopologyDescription, TopologyError
-from dcsim.wording import did_you_mean, shown
+from dcsim.wording import shown
 
 ALIASES = {"tray": "node"}
 
@@ -92,7 +93,6 @@ def named(kind: str, kinds: dict[str, Kind], name: str) -> str:
         return found
     allowed = [each for known in kinds for each in ((known, "tray") if known == "node" else (known,))]
     if kind in (*PLANT_KINDS, *UNITS):
-        why = f"found {shown(kind)}, which a {name} of this size does not have; allowed: {', '.join(allowed)}"
-    else:
-        why = f"found {shown(kind)}; allowed: {', '.join(allowed)}{did_you_mean(kind, allowed)}"
-    raise TopologyError([why])
+        told = f"found {shown(kind)}, which a {name} of this size does not have"
+        raise TopologyError([not_one_of(allowed, kind, told, hint="")])
+    raise TopologyError([not_one_of(allowed, kind)])

@@ -5,9 +5,10 @@ from __future__ import annotations
 import csv
 import re
 
+from dcsim.problems import located, not_one_of
 from dcsim.topology.description import TopologyError
 from dcsim.topology.switch_tree import LeafSwitch, SwitchTree, check_rails
-from dcsim.wording import did_you_mean, shown
+from dcsim.wording import shown
 
 COLUMNS = ("ip", "DSW", "PSW", "ASW")
 """A host (its address, hashed), and the core, pod and access switch above it."""
@@ -68,8 +69,7 @@ def read_lingjun(text: str) -> SwitchTree:
 def _wrong_header(header: list[str]) -> list[str]:
     unknown = [column for column in header if column not in COLUMNS]
     if unknown:
-        allowed = f"allowed: {', '.join(COLUMNS)}"
-        return [f"line 1: found column {shown(name)}; {allowed}{did_you_mean(name, COLUMNS)}" for name in unknown]
+        return [located("line 1", not_one_of(COLUMNS, name, f"found column {shown(name)}")) for name in unknown]
     if sorted(header) != sorted(COLUMNS):
         return [f"line 1: found columns {shown(','.join(header))}; must be {', '.join(COLUMNS)}, each once"]
     return []

@@ -13,6 +13,7 @@ from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING
 
 from dcsim.hostlist import HostlistError, TooManyNames, expand
+from dcsim.problems import located, not_one_of
 from dcsim.topology.description import TopologyError
 from dcsim.topology.switch_tree import LeafSwitch, SwitchTree, check_rails
 from dcsim.wording import did_you_mean, shown
@@ -146,9 +147,7 @@ def _conf_pairs(line: str, where: str, problems: list[str]) -> dict[str, str]:
         position = match.end()
         key = _CONF_SPELLING.get(match[1].lower())
         if key is None:
-            known = _CONF_SPELLING.values()
-            hint = did_you_mean(match[1], known)
-            problems.append(f"{where}: found {shown(match[1])}; allowed: {', '.join(known)}{hint}")
+            problems.append(located(where, not_one_of(_CONF_SPELLING.values(), match[1])))
             return {}
         if key in pairs:
             problems.append(f"{where}: found {key} twice; allowed: once")
@@ -253,8 +252,8 @@ def _table(value: object, where: str, allowed: Collection[str], problems: list[s
         problems.append(f"{where}: found {shown(value)}; must be a table")
         return {}
     unknown = [key for key in value if key not in allowed]
-    may = f"allowed: {', '.join(allowed)}"
-    problems += [f"{where}: found {shown(key)}; {may}{did_you_mean(str(key), allowed)}" for key in unknown]
+    hints = [did_you_mean(str(key), allowed) for key in unknown]
+    problems += [located(where, not_one_of(allowed, key, hint=hint)) for key, hint in zip(unknown, hints, strict=True)]
     return {} if unknown else value
 
 

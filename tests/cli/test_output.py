@@ -15,7 +15,8 @@ from rich.table import Table
 from rich.text import Text
 
 from dcsim.cli.screen import Screen, styled
-from dcsim.report.page import Page, Passage, Row
+from dcsim.report.document import Page
+from dcsim.report.page import Passage, Row
 from dcsim.report.page import Table as PageTable
 from dcsim.report.terminal import console_on, show
 from dcsim.wording import visible

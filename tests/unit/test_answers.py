@@ -9,8 +9,8 @@ from dcsim.decide.estimate import estimate
 from dcsim.decide.verdict import verdict
 from dcsim.montecarlo import Summary, summarise
 from dcsim.report.answer import answer_table, comparison_sentences, verdict_sentence
+from dcsim.report.figures import loss, span
 from dcsim.report.jobs import serves
-from dcsim.report.page import loss, span
 from dcsim.report.published_tables import described, theory_table
 from dcsim.report.simulated import reasons, run_page, simulated_table
 from dcsim.report.uncertainty import price
@@ -84,7 +84,7 @@ def test_the_first_screen_says_what_is_paid_and_not_what_is_lost():
     sentences = comparison_sentences(runs)
     assert sentences[1] == "Paid over 36 months: Gold-tier 541.9, Hyperscaler 578.2 and Silver-tier 548.8 million USD."
     assert "732" not in " ".join(sentences)
-    assert [row.cells[1] for row in answer_table(runs).rows] == ["541.9", "578.2", "548.8"]
+    assert [row.texts[1] for row in answer_table(runs).rows] == ["541.9", "578.2", "548.8"]
 
 
 def test_two_figures_of_one_screen_never_contradict_one_another():
@@ -104,25 +104,25 @@ def test_two_figures_of_one_screen_never_contradict_one_another():
 )
 def test_a_loss_has_two_significant_digits(fraction, expected):
     """Two decimals, and as many more as two significant digits take, up to five."""
-    assert loss(fraction) == expected
+    assert str(loss(fraction)) == expected
 
 
 def test_ends_are_told_apart():
     """A span has the decimals that tell its ends apart; ends that none does are one number."""
-    assert span(0.01587, 0.01634, least=3) == "0.0159 to 0.0163"
-    assert span(5.11, 5.33) == "5.11 to 5.33"
-    assert span(1.981, 1.984, most=2) == "1.98"
-    assert span(2.0, 2.0) == "2.00"
+    assert str(span(0.01587, 0.01634, least=3)) == "0.0159 to 0.0163"
+    assert str(span(5.11, 5.33)) == "5.11 to 5.33"
+    assert str(span(1.981, 1.984, most=2)) == "1.98"
+    assert str(span(2.0, 2.0)) == "2.00"
 
 
 def test_a_price_is_no_finer_than_a_cent():
     """The headline's interval is never narrower than the run's, and never finer than its last decimal."""
     fine = Summary(4.2545, 0.0003, (4.2539, 4.2551), 4.2, 4.25, 4.3)
-    assert (price(fine), price(fine, most=4)) == ("4.25 ± 0.01", "4.2545 ± 0.0006")
+    assert (str(price(fine)), str(price(fine, most=4))) == ("4.25 ± 0.01", "4.2545 ± 0.0006")
     wide = summarise([4.0, 4.5, 5.0])
-    assert price(wide) == f"4.50 ± {wide.half_width:.2f}"
-    assert price(fine.without_error()) == "4.25"
-    cells = answer_table([lost(GOLD, 0.1, 0.1001)]).rows[0].cells
+    assert str(price(wide)) == f"4.50 ± {wide.half_width:.2f}"
+    assert str(price(fine.without_error())) == "4.25"
+    cells = answer_table([lost(GOLD, 0.1, 0.1001)]).rows[0].texts
     assert cells[0] == "4.48 ± 0.01"  # (14,929,920 + 122,778) USD / (3,732,480 GPU-h * 0.9)
 
 
@@ -158,7 +158,7 @@ def test_jobs_of_one_priority_take_nothing_from_one_another():
 def test_theory_says_what_it_leaves_out_of_a_cold_spare():
     """The wait for the repair stands in a row of its own, and the loss says that it is without."""
     table = theory_table([estimate(GOLD), estimate(REPLICAS)])
-    rows = {row.label.strip(): row.cells for row in table.rows}
+    rows = {row.label.strip(): row.texts for row in table.rows}
     assert table.title == "First job by renewal theory (a repair costs no wait)"
     assert rows["and the wait for its repair, min"] == ("-", "480.00")
     assert "lost by one gang without that wait, %" in rows
@@ -179,7 +179,7 @@ def test_the_description_stands_under_the_answer():
 def test_states_that_take_next_to_nothing_are_one_row():
     """Shares of states sum to 100 %, small ones in one row that a note names; a state of 0.1 % stands alone."""
     table = simulated_table([run(load("rl-2048/gold"), **BRIEF)])
-    shares = {row.label: float(row.cells[0]) for row in table.rows if row.label.endswith("% of GPU-hours")}
+    shares = {row.label: float(row.texts[0]) for row in table.rows if row.label.endswith("% of GPU-hours")}
     assert sum(shares.values()) == pytest.approx(100, abs=0.05)
     assert "other states, % of GPU-hours" in shares
     assert not {"other idle GPUs, % of GPU-hours", "repair, % of GPU-hours"} & shares.keys()

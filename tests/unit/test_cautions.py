@@ -26,9 +26,9 @@ def test_a_formula_beyond_its_validity_is_marked_where_it_stands():
     broken = load("pretrain-5184/gold", **{"hazards.gpu.detect": "200 h"})
     *_, row = resiliency_table([estimate(GOLD), estimate(broken)]).rows
     assert row.label == "goodput loss, %"
-    assert row.cells == ("6.14", "3,278.85 (formula does not hold)")
+    assert row.texts == ("6.14", "3,278.85 (formula does not hold)")
     calm, wild = lost(GOLD, 0.1, 0.2), lost(broken, 0.9, 0.95)
-    assert [each.cells[-1] for each in answer_table([calm, wild]).rows] == list(row.cells)
+    assert [each.texts[-1] for each in answer_table([calm, wild]).rows] == list(row.texts)
     assert ", 6.14 % by the published formula." in run_page([calm]).answer[0]
     assert ", 3,278.85 % by the published formula, which does not hold." in run_page([wild]).answer[0]
 
@@ -36,7 +36,7 @@ def test_a_formula_beyond_its_validity_is_marked_where_it_stands():
 def test_a_charged_size_that_no_job_has_is_marked_where_it_stands():
     """A job made smaller while accounting.job_size stays: the formula still charges the old size."""
     smaller = load("pretrain-5184/gold", **{"jobs.pretrain.gpus": 2048})
-    rows = {row.label: row.cells for row in resiliency_table([estimate(GOLD), estimate(smaller)]).rows}
+    rows = {row.label: row.texts for row in resiliency_table([estimate(GOLD), estimate(smaller)]).rows}
     assert rows["GPUs charged per failure"] == ("4,096", "4,096 (largest job: 2,048)")
 
 
@@ -100,8 +100,8 @@ def test_luck_is_that_of_all_scenarios():
 
 def test_the_price_of_a_useful_hour_has_its_interval():
     """The figure that decides carries an error as the loss does, and none with one replication."""
-    assert "±" in answer_table([lost(GOLD, 0.1, 0.2)]).rows[0].cells[0]
-    assert "±" not in answer_table([lost(GOLD, 0.1)]).rows[0].cells[0]
+    assert "±" in answer_table([lost(GOLD, 0.1, 0.2)]).rows[0].texts[0]
+    assert "±" not in answer_table([lost(GOLD, 0.1)]).rows[0].texts[0]
 
 
 def test_interrupted_counts_what_is_kept(capsys):

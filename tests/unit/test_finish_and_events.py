@@ -53,7 +53,7 @@ def test_who_does_not_finish_is_told():
     entry = json.loads(json.dumps(result.to_json(), allow_nan=False))["scenarios"][0]["finish_h"]["train"]
     nothing = ("mean", "se", "ci95", "p5", "p50", "p95", "p5_ci95", "p50_ci95", "p95_ci95")
     assert entry == {"finished_share": 0.0, **dict.fromkeys(nothing)}
-    rows = {row.label: row.cells for row in simulated_table([result]).rows}
+    rows = {row.label: row.texts for row in simulated_table([result]).rows}
     assert rows["train done after, h"] == ("-",)
     assert rows["  done within the horizon, % of runs"] == ("0.0",)
     assert "  serve, per replica, %" in rows

@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).parents[2] / "dcsim"
 # Upwards: a room may import the rooms of earlier rows only; rooms of one row never import one another.
 ROWS = (
     ("files", "hostlist", "shipped", "spelling", "wording"),
-    ("textfile",),
+    ("problems", "textfile"),
     ("units",),
     ("streams",),
     ("registry",),

@@ -144,7 +144,7 @@ def test_a_run_says_what_was_available() -> None:
     assert [each["domain_months"] for each in told["reached"]] == [0.5, 0.5, 1.0]
     assert [each["without_maintenance"] for each in told["reached"]] == [1.0, 1.0, 1.0]
     assert told["reached"][0]["by_month"] == [1.0, 0.0]
-    rows = {row.label: row.cells for row in simulated_table([found]).rows}
+    rows = {row.label: row.texts for row in simulated_table([found]).rows}
     assert rows["rack-months: 3 of 4 GPUs up 100 % or more, %"] == ("50.00",)
     assert rows["rack-months: 3 of 4 GPUs up 90 % or more, %"] == ("100.00",)
     assert rows["  without maintenance, %"] == ("100.00",)

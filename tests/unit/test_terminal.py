@@ -10,7 +10,9 @@ from dcsim.cli.options import ProgressLine
 from dcsim.montecarlo import Running, Sample, deviations, estimated_loss, replicate_many, summarise
 from dcsim.montecarlo.sequential_stopping import StoppingRule, half_width_so_far
 from dcsim.report.alignment import pieces
-from dcsim.report.page import Page, Row, Table
+from dcsim.report.document import Page
+from dcsim.report.figures import Figure
+from dcsim.report.page import Row, Table
 from dcsim.report.terminal import show
 from dcsim.scenario import load
 
@@ -18,16 +20,20 @@ ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 LOSSES = Table(
     "Losses",
     ("loss %, simulated", "USD per useful GPU-h"),
-    (Row("a", ("5.21 ± 0.01", "4.2545 ± 0.0006")), Row("b", ("34.1 ± 0.06", "6.197 ± 0.006")), Row("c", ("-", "7"))),
+    (
+        Row("a", (Figure(5.21, 2, 0.01), Figure(4.2545, 4, 0.0006))),
+        Row("b", (Figure(34.1, 1, 0.06, 2), Figure(6.197, 3, 0.006))),
+        Row("c", (Figure(None), Figure(7))),
+    ),
 )
 MIXED = Table(
     "Mixed",
     ("One", "Two"),
     (
-        Row("loss, %", ("5.21 ± 0.01", "n below 72")),
-        Row("  useful, % of GPU-hours", ("94.8", "5.2 to 11.3")),
-        Row("cost, USD", ("569,889,903", "1")),
-        Row("price, USD per useful GPU-h", ("4.2545 ± 0.0006", "6.197 ± 0.006")),
+        Row("loss, %", (Figure(5.21, 2, 0.01), "n below 72")),
+        Row("  useful, % of GPU-hours", (Figure(94.8, 1), Figure(5.2, 1, upper=11.3))),
+        Row("cost, USD", (Figure(569_889_903), Figure(1))),
+        Row("price, USD per useful GPU-h", (Figure(4.2545, 4, 0.0006), Figure(6.197, 3, 0.006))),
     ),
 )
 
@@ -60,7 +66,7 @@ def points(table):
     """Return where the first decimal point of every cell stands, counted from the right, by column and row."""
     return [
         [len(cell) - cell.index(".") if "." in cell else None for cell in column]
-        for column in zip(*(row.cells for row in table.rows), strict=True)
+        for column in zip(*(row.texts for row in table.rows), strict=True)
     ]
 
 
@@ -68,7 +74,7 @@ def test_decimal_points_of_a_column_stand_under_each_other():
     """Numbers with more and with fewer decimals, and with intervals, share one column for their point."""
     (table,) = pieces(LOSSES, 80)
     assert points(table) == [[10, 10, None], [14, 14, None]]
-    assert table.rows[2].cells == ("-", "7" + 14 * " ")  # a whole number ends where the points are; a dash is no number
+    assert table.rows[2].texts == ("-", "7" + 14 * " ")  # a whole number ends where the points are; a dash is no number
 
 
 @pytest.mark.parametrize("stream", [io.StringIO, Screen])
@@ -86,30 +92,32 @@ def test_where_that_is_too_wide_points_are_aligned_by_unit():
     (table,) = pieces(MIXED, 64)
     loss, share, cost, price = points(table)[0]
     assert (loss, share, cost, price) == (10, 10, None, 14)
-    assert table.rows[2].cells[0] == "569,889,903"
-    assert table.rows[0].cells[1] == "n below 72"
+    assert table.rows[2].texts[0] == "569,889,903"
+    assert table.rows[0].texts[1] == "n below 72"
 
 
 def test_units_behind_numbers_are_aligned_where_there_is_room():
     """A column of powers has its points and its units under each other; one that would take a piece more stays."""
-    rows = (Row("rack", ("takes 142 kW", "9 per row")), Row("shelf", ("gives 33.5 kW", "72 per pod")))
+    rack = Figure(142, before="takes ", behind=" kW"), Figure(9, behind=" per row")
+    shelf = Figure(33.5, 1, before="gives ", behind=" kW"), Figure(72, behind=" per pod")
+    rows = (Row("rack", rack), Row("shelf", shelf))
     table = Table("Parts", ("each", "per parent"), rows)
-    assert [row.cells for row in pieces(table, 80)[0].rows] == [
+    assert [row.texts for row in pieces(table, 80)[0].rows] == [
         ("takes 142   kW", "9 per row"),
         ("gives 33.5 kW", "72 per pod"),
     ]
-    assert [row.cells[0] for row in pieces(table, 5 + 2 + 13 + 2 + 10)[0].rows] == ["takes 142 kW", "gives 33.5 kW"]
+    assert [row.texts[0] for row in pieces(table, 5 + 2 + 13 + 2 + 10)[0].rows] == ["takes 142 kW", "gives 33.5 kW"]
 
 
 def test_alignment_never_costs_a_piece_of_a_table():
     """A table is in no more pieces than it would be with its cells flush right, and loses no cell."""
     for width in range(10, 140):
         found = pieces(MIXED, width)
-        cells = [row.cells for row in MIXED.rows]
+        cells = [row.texts for row in MIXED.rows]
         flush = 1 if width >= 27 + 2 + 15 + 2 + 13 else 2
         assert len(found) <= flush
         assert [
-            tuple(" ".join(cell.split()) for piece in found for cell in piece.rows[row].cells)
+            tuple(" ".join(cell.split()) for piece in found for cell in piece.rows[row].texts)
             for row in range(len(cells))
         ] == cells
 
@@ -129,7 +137,7 @@ def test_no_cell_is_cut_however_narrow_the_terminal(monkeypatch):
     monkeypatch.setenv("COLUMNS", "12")
     text = shown(Page(parts=(MIXED,)), Screen())
     assert "…" not in text
-    assert all(cell in " ".join(text.split()) for row in MIXED.rows for cell in row.cells)
+    assert all(cell in " ".join(text.split()) for row in MIXED.rows for cell in row.texts)
 
 
 def test_a_long_report_ends_with_its_answer():

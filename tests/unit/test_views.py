@@ -5,7 +5,9 @@ import io
 import pytest
 from rich.cells import cell_len
 
-from dcsim.report.page import Page, Passage, Row, Table, and_list, number, per_cent, plus_minus, printable, usd
+from dcsim.report.document import Page
+from dcsim.report.figures import number, per_cent, plus_minus, usd
+from dcsim.report.page import Passage, Row, Table, and_list, printable
 from dcsim.report.terminal import show
 
 
@@ -127,16 +129,16 @@ def test_names_are_made_printable(name, expected):
 )
 def test_a_mean_has_the_digits_that_its_error_allows(mean, half_width, expected):
     """Two digits, more where the error is smaller, at most five; no error, no sign."""
-    assert plus_minus(mean, half_width) == expected
+    assert str(plus_minus(mean, half_width)) == expected
 
 
 def test_numbers():
     """Thousands are separated, what rounds to zero has no sign, and what is undefined is a dash."""
-    assert number(1234567.891, 1) == "1,234,567.9"
-    assert number(-0.001, 2) == "0.00"
-    assert usd(574_912_276.4) == "574,912,276"
-    assert per_cent(0.0614264) == "6.14"
-    assert per_cent(None) == usd(None) == "-"
+    assert str(number(1234567.891, 1)) == "1,234,567.9"
+    assert str(number(-0.001, 2)) == "0.00"
+    assert str(usd(574_912_276.4)) == "574,912,276"
+    assert str(per_cent(0.0614264)) == "6.14"
+    assert str(per_cent(None)) == str(usd(None)) == "-"
 
 
 def test_lists_of_names():
