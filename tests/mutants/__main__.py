@@ -92,7 +92,9 @@ def key_of(fault: Fault) -> str:
 
 def reasons() -> dict[tuple[str, str, str], str]:
     """Return why faults are equivalent, by file, honest line and change."""
-    listed: list[dict[str, Any]] = tomllib.loads((Path(__file__).parent / "equivalent.toml").read_text()).get("fault", [])
+    listed: list[dict[str, Any]] = tomllib.loads((Path(__file__).parent / "equivalent.toml").read_text()).get(
+        "fault", []
+    )
     return {(each["file"], each["line"], each["change"]): each["why"] for each in listed}
 
 
@@ -104,7 +106,9 @@ def main() -> int:
     which.add_argument("--program", action="store_true", help="faults of the whole program")
     parser.add_argument("--count", type=int, metavar="N", help="how many (default: one in each rule; 100)")
     parser.add_argument("--seed", type=int, default=20261128, help="what draws them (default: %(default)s)")
-    parser.add_argument("--room", metavar="FOLDER", help="of those drawn only the ones in this folder, as dcsim/decide/")
+    parser.add_argument(
+        "--room", metavar="FOLDER", help="of those drawn only the ones in this folder, as dcsim/decide/"
+    )
     parser.add_argument("--show", action="store_true", help="print the text of each fault, and try none")
     parser.add_argument("--again", action="store_true", help="try those once more that survived before")
     asked = parser.parse_args()

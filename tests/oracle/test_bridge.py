@@ -117,6 +117,15 @@ def test_a_derived_blast_reaches_every_gang_it_overlaps(monkeypatch: pytest.Monk
     assert losses["owned"] == pytest.approx(0.75 * (512 + 192) / (720 * 4 * 720) + 16 / 720, rel=1e-12)
 
 
+def test_a_switch_that_serves_gpus_reaches_every_gang_that_it_serves(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leaf 4, the first of the second segment (GPUs 288 … 575), serves both jobs; it is no GPU of slot 4."""
+    leaf = [{"component": "leaf", "mtbf": "900 h", "detect": "40 min"}]
+    each = scenario({"kind": "checkpoint-restart", **SILVER_LIKE}, hazards=leaf)
+    literal(monkeypatch, [0], [4], [0])
+    losses = Folder.of(plan(each)).losses(0)
+    assert losses["owned"] == pytest.approx(0.75 * (512 + 192) / (720 * 4 * 720) + 16 / 720, rel=1e-12)
+
+
 def test_no_failure_that_reaches_a_gang_leaves_every_fold_at_the_idle_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
     """A replication without failures has nothing to fold, with a typed and with a derived blast."""
     literal(monkeypatch, [], [], [])
