@@ -4,6 +4,7 @@ import ast
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from random import Random
 
@@ -82,7 +83,7 @@ def faults_of(root: Path, file: str) -> list[Fault]:
             case ast.AugAssign(target, operator, value):
                 yield from between(end(target), begin(value), operator, function)
             case ast.BoolOp(operator, values):
-                for a, b in zip(values, values[1:], strict=False):
+                for a, b in pairwise(values):
                     yield from between(end(a), begin(b), operator, function)
             case ast.Compare(left, operators, right):
                 for a, operator, b in zip([left, *right[:-1]], operators, right, strict=True):
