@@ -63,7 +63,8 @@ def faults_of(root: Path, file: str) -> list[Fault]:
         return starts[node.lineno - 1] + node.col_offset
 
     def end(node: ast.expr) -> int:
-        assert node.end_lineno is not None and node.end_col_offset is not None
+        assert node.end_lineno is not None
+        assert node.end_col_offset is not None
         return starts[node.end_lineno - 1] + node.end_col_offset
 
     def fault(at: int, old: str, new: str, function: str) -> Fault:
