@@ -54,7 +54,7 @@ METHOD = (
     ),
     (
         "Money",
-        "The renter's bill of ClusterMAX: rent, storage, network, support, set-up, debugging. The all-in price divides "
+        "The renter's bill of ClusterMAX: rent, storage, network, support, set-up, debugging, licences. The all-in price divides "
         "the bill without its goodput line by the useful GPU-hours, so a loss is paid once.",
     ),
     (
