@@ -15,14 +15,16 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from dcsim import scenario
     from dcsim.decide import compare, explain, run
+    from dcsim.decide.breakeven import breakeven
     from dcsim.decide.estimate import estimate
     from dcsim.scenario import load
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "compare", "estimate", "explain", "load", "run", "scenario"]
+__all__ = ["__version__", "breakeven", "compare", "estimate", "explain", "load", "run", "scenario"]
 
 _ROOM = {
     "load": "dcsim.scenario",
+    "breakeven": "dcsim.decide.breakeven",
     "estimate": "dcsim.decide.estimate",
     "run": "dcsim.decide",
     "compare": "dcsim.decide",

@@ -19,6 +19,7 @@ from dcsim.cli.screen import out_page, say, screens
 
 VERBS = {
     "compare": ("compare", "Simulate offers on the same random numbers: which is cheaper, and why."),
+    "breakeven": ("breakeven", "Find what a product, a spare or a minute is worth."),
     "run": ("run", "Simulate scenarios: goodput, ledger and cost, with intervals."),
     "report": ("report", "Write the report of a run: HTML, Markdown, CSV, or a trace."),
     "merge": ("merge", "Join the shards of a run that several machines simulated."),

@@ -1,5 +1,6 @@
 """Break-evens: the price, or the value of a key, at which two offers are equally good, on common random numbers."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,11 +12,11 @@ from dcsim.decide.display import html_of
 from dcsim.decide.documents import runs_json
 from dcsim.decide.outcome import REPLICATIONS, Executor, How
 from dcsim.decide.result import RunResult
-from dcsim.decide.variants import at, simulate_variants
+from dcsim.decide.variants import SPARES, at, bought, simulate_variants
 from dcsim.hazards import Hazard
-from dcsim.montecarlo import Progress, WantedEngine
+from dcsim.montecarlo import Progress, WantedEngine, slug
 from dcsim.problems import not_one_of
-from dcsim.scenario import Problem, Scenario, ScenarioError, Source, read
+from dcsim.scenario import Problem, Scenario, ScenarioError, Source, read, sha256
 from dcsim.topology.build import build
 from dcsim.units import HOURS_PER_MONTH, MS_PER_H, MS_PER_MIN
 
@@ -41,6 +42,7 @@ class BreakEven:
 
     ``what``: the question as it was asked. ``prices`` [USD, ``per`` what]: empty where a key was asked for, which
     ``threshold`` then answers. ``costs``: what one costs as the scenario has it [USD], None where it says nothing.
+    ``folder``: of the runs of all variants, None if they were not kept.
     """
 
     what: str
@@ -52,6 +54,7 @@ class BreakEven:
     threshold: Threshold | None = None
     costs: float | None = None
     notes: tuple[str, ...] = ()
+    folder: Path | None = None
 
     @property
     def energy_counts(self) -> bool:
@@ -113,13 +116,12 @@ def breakeven(
     other = None if against is None else read(against, set=set, seed=offer.seed)
     for each in filter(None, (offer, other)):
         if each.tco is None:
-            raise _wrong_question(
-                f'{each.name}: needs [tco]: without prices nothing is worth an amount; such as --set tco.gpu_hour="4 USD"'
-            )
+            raise _wrong_question(f'{each.name} has no prices; give [tco], such as --set tco.gpu_hour="4 USD"')
+    folder = None if output is None else Path(output) / _folder_name(offer, other, what)
     how: How = {
         "replications": REPLICATIONS if replications is None else replications,
         "workers": workers,
-        "output": output,
+        "output": folder,
         "resume": resume,
         "progress": progress,
         "engine": engine,
@@ -127,6 +129,16 @@ def breakeven(
         "executor": executor,
         "command": command,
     }
+    return replace(_answered(offer, other, what, how), folder=folder)
+
+
+def _folder_name(offer: Scenario, other: Scenario | None, what: str) -> str:
+    """Return the name of the folder of a question: it follows from the question alone."""
+    asked = "\n".join([sha256(offer), "" if other is None else sha256(other), what])
+    return f"breakeven-{slug(f'{offer.name} {what}')}-{hashlib.sha256(asked.encode()).hexdigest()[:8]}"
+
+
+def _answered(offer: Scenario, other: Scenario | None, what: str, how: How) -> BreakEven:
     if "=" in what:
         return _of_key(offer, _needed(other, what), what, how)
     name, _, one = what.partition(":")
@@ -199,8 +211,7 @@ def _of_step(offer: Scenario, name: str, one: str, how: How) -> BreakEven:
         if one:
             raise _wrong_question(f"spare:{one}: found a name; spare has none")
         count = build(offer.cluster.topology, offer.cluster.gpus).gpus_per_node
-        gpus, spares = offer.cluster.gpus + count, offer.cluster.spares + count
-        better, base = at(offer, {"cluster.gpus": gpus, "cluster.spares": spares}, OPTION), offer
+        better, base = at(offer, bought(offer, {SPARES: offer.cluster.spares + count}), OPTION), offer
         title = "One more spare GPU"
     elif name in ("detection", "mtbf"):
         hazards = _chosen(offer, name, one, [each.key for each in offer.hazards])

@@ -183,7 +183,18 @@ def notes_of(a: RunResult, b: RunResult) -> tuple[str, ...]:
         said.append(
             f"Exact theory has no waiting for hardware; in the simulation it takes {100 * waited:.2f} % of GPU-hours."
         )
+    slower = max(_slower(run) for run in (a, b))
+    if slower > WAITING:
+        said.append(
+            "Formula and exact theory count stops alone; in the simulation parts that are out also slow jobs down, by "
+            f"{100 * slower:.2f} % of GPU-hours."
+        )
     return tuple(said)
+
+
+def _slower(run: RunResult) -> float:
+    hours = sum(time for cause, time in run.sample.overhead_by_cause.items() if cause != "strategy")
+    return hours / run.sample.gpu_hours_total
 
 
 def _waited(run: RunResult) -> float:

@@ -1,7 +1,8 @@
 """At which value of a key two offers are equally good: bisection on common random numbers."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from math import exp, log
 from typing import Any, Literal
 
@@ -9,7 +10,7 @@ from dcsim.decide.breakeven_prices import Values, energy_usd, formula_bill, pric
 from dcsim.decide.estimate import estimate
 from dcsim.decide.outcome import How
 from dcsim.decide.result import RunResult
-from dcsim.decide.variants import at, number_of, simulate_variants
+from dcsim.decide.variants import at, bought, number_of, simulate_variants
 from dcsim.montecarlo import Sample, summarise
 from dcsim.problems import wrong
 from dcsim.scenario import Problem, Scenario, ScenarioError
@@ -18,8 +19,9 @@ from dcsim.units import MS_PER_H, Dimension, write
 SCAN = 5
 """Values of the range that are simulated first: where the difference changes its sign; source: assumed."""
 SCAN_FORMULA = 33
-CLOSE = 1e-4
-"""Bisection ends when the value is known to this share of the range between two scanned values."""
+"""The same for what is not simulated; source: assumed."""
+CLOSE, CLOSE_BOUND = 2e-3, 1e-2
+"""Bisection ends when the value, or an end of its interval, is known to this share of the bracket; source: assumed."""
 WIDE = 10.0
 """From this ratio of the ends on, the values between them are spaced by their logarithms."""
 HOW = "must be KEY=LOWEST:HIGHEST, such as hazards.leaf.mtbf=20000 h:1000000 h"
@@ -60,6 +62,8 @@ class Range:
 
     def number(self, share: float) -> float:
         """Return a value as a canonical number."""
+        if share in (0.0, 1.0):
+            return self.highest if share else self.lowest
         if self.lowest > 0 and self.highest / self.lowest >= WIDE:
             return exp(log(self.lowest) + share * (log(self.highest) - log(self.lowest)))
         return self.lowest + share * (self.highest - self.lowest)
@@ -138,7 +142,7 @@ class _Curve:
     known: dict[float, tuple[float, float]] = field(default_factory=dict)
 
     def scenario(self, share: float) -> Scenario:
-        return at(self.offer, {self.key: self.range.value(share)}, self.option)
+        return at(self.offer, bought(self.offer, {self.key: self.range.value(share)}), self.option)
 
     def simulate(self, shares: Sequence[float]) -> None:
         """Simulate values together. What differs in money alone is the same runs at other prices."""
@@ -183,10 +187,10 @@ def threshold(
         curve.simulate(scan[:1])
         scan = scan[1:]
     curve.simulate(scan)
-    root, again = _root(lambda share: curve(share, 0), curve.known)
+    root, again = _root(lambda share: curve(share, 0), curve.known, CLOSE)
     low = high = None
     if root is not None:
-        bounds = [_root(lambda share, side=side: curve(share, side), curve.known, root)[0] for side in (-1, 1)]  # type: ignore[misc]
+        bounds = [_root(partial(curve, side=side), curve.known, CLOSE_BOUND, root)[0] for side in (-1, 1)]
         low = min((each for each in bounds if each is not None and each <= root), default=None)
         high = max((each for each in bounds if each is not None and each >= root), default=None)
     nearest = min(curve.runs, key=lambda share: abs(share - (1.0 if root is None else root)))
@@ -218,7 +222,7 @@ def _cheaper(curve: _Curve, root: float | None) -> Literal["above", "below", "al
 
 
 def _root(
-    of: Callable[[float], float], scanned: Sequence[float] | dict[float, Any], near: float | None = None
+    of: Callable[[float], float], scanned: Iterable[float], close: float, near: float | None = None
 ) -> tuple[float | None, bool]:
     """Return where a function of a share is zero, of several the lowest or the one near another, and if there are more.
 
@@ -236,7 +240,7 @@ def _root(
     if not brackets:
         return None, False
     lo, hi = min(brackets, key=lambda each: each[0] if near is None else abs(sum(each) / 2 - near))
-    return float(brentq(of, lo, hi, xtol=CLOSE * (hi - lo))), len(brackets) > 1
+    return float(brentq(of, lo, hi, xtol=close * (hi - lo))), len(brackets) > 1
 
 
 def _of_bills(curve: _Curve, run: RunResult, bill_of: Callable[[RunResult], Any]) -> float | None:
@@ -250,7 +254,7 @@ def _of_bills(curve: _Curve, run: RunResult, bill_of: Callable[[RunResult], Any]
         its = price_of(bill_of(RunResult(Sample(scenario, run.sample.ledgers), estimate(scenario))), run)
         return (float("inf") if its is None else its) - other
 
-    return _root(difference, [index / (SCAN_FORMULA - 1) for index in range(SCAN_FORMULA)])[0]
+    return _root(difference, [index / (SCAN_FORMULA - 1) for index in range(SCAN_FORMULA)], CLOSE)[0]
 
 
 def _price_by_run(run: RunResult) -> Values:

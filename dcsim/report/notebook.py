@@ -4,6 +4,8 @@ from functools import singledispatch
 from html import escape
 
 from dcsim.decide import Bridge, Comparison, Estimate, RunResult
+from dcsim.decide.breakeven import BreakEven
+from dcsim.report.breakeven_page import breakeven_page
 from dcsim.report.document import Page
 from dcsim.report.page import Table
 from dcsim.report.published_tables import estimate_page
@@ -36,6 +38,11 @@ def _(result: Estimate) -> Page:
 @page_of.register
 def _(result: Bridge) -> Page:
     return explain_page(result)
+
+
+@page_of.register
+def _(result: BreakEven) -> Page:
+    return breakeven_page(result)
 
 
 def html(result: object) -> str:
