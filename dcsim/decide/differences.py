@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from dcsim.decide.assumptions import PRESENT, Apply, Input, inputs, matched, one_field, setter
 from dcsim.decide.input_texts import ABSENT, compact
-from dcsim.economics import GROUPS, LINES
+from dcsim.economics import GROUPS, LINES, Tco
 from dcsim.scenario import Scenario, ScenarioError, read
 from dcsim.scenario.errors import dotted
 from dcsim.scenario.files import plain
@@ -28,11 +28,14 @@ SIMULATED: Mapping[str, str] = {
     "others": "other inputs",
 }
 """What runs depend on, in the order in which it changes hands: what fails, what is hit, how it is found and mended."""
-PRICED: Mapping[str, str] = {"contract": "contract"} | {key: label for key, label in GROUPS.items() if key != "goodput"}
+PRICED: Mapping[str, str] = {
+    "contract": "contract",
+    **{key: label for key, label in GROUPS.items() if key != "goodput"},
+}
 """What only bills depend on, in the order in which it changes hands: the contract, then prices by line."""
 UNREAD: Mapping[str, str] = {"unread": "read by no run and no bill"}
 """What stands in a scenario and moves neither its loss nor its bill."""
-LABELS = SIMULATED | PRICED | UNREAD
+LABELS: Mapping[str, str] = {**SIMULATED, **PRICED, **UNREAD}
 """What a group of inputs is called."""
 _OF_HAZARD = {
     **dict.fromkeys(("detect", "wrong_node"), "detection"),
@@ -53,12 +56,14 @@ _ELSEWHERE = {"name", "description", "cluster", "jobs", "hazards", "tco", "uncer
 class Change:
     """One input that two scenarios have different values of. ``texts``: the values, with units, as people read them.
 
-    ``key``: as ``--set`` takes it, by the names of the first scenario that has it. ``group``: a key of ``LABELS``.
+    ``key``: as ``--set`` takes it, by the names of the first scenario that has it; ``label``: what it is called in a
+    sentence. ``group``: a key of ``LABELS``.
     ``rows``: the same key by key where a value is a table: (key, first value, second value). ``values``: as the models
     hold them; ``apply``: what gives the first, and the second, another value.
     """
 
     key: str
+    label: str
     group: str
     texts: tuple[str, str]
     rows: tuple[tuple[str, str, str], ...]
@@ -68,9 +73,14 @@ class Change:
     @classmethod
     def of(cls, each: Input) -> "Change":
         """Return the difference in one input of two scenarios."""
-        key, (first, second), (value_a, value_b), (apply_a, apply_b) = dotted(each.path), each.texts, each.values, each.apply
+        key, (first, second), (value_a, value_b), (apply_a, apply_b) = (
+            dotted(each.path),
+            each.texts,
+            each.values,
+            each.apply,
+        )
         rows = tuple(_rows(each.path, value_a, value_b)) or ((key, first, second),)
-        return cls(key, group_of(each.path), (first, second), rows, (value_a, value_b), (apply_a, apply_b))
+        return cls(key, each.label, group_of(each.path), (first, second), rows, (value_a, value_b), (apply_a, apply_b))
 
     @property
     def whole_entry(self) -> bool:
@@ -216,9 +226,9 @@ def _drawer(key: str) -> Apply:
 def _prices(pair: tuple[Scenario, Scenario]) -> Iterator[Input]:
     """Yield every key of the [tco] table, or only that one of both has none."""
     tables = tuple(each.tco for each in pair)
-    if None in tables:
+    if None in tables:  # one table is one price list
         texts = [ABSENT if each is None else PRESENT for each in tables]
         yield Input(("tco",), "prices", None, "offer", tables, partial(list, texts), (setter((), "tco"),) * 2)
         return
-    for field in type(tables[0]).model_fields:
+    for field in Tco.model_fields:
         yield one_field(pair, "", [("tco",)] * 2, field, "offer")

@@ -32,6 +32,7 @@ from dcsim.report.uncertainty import (
     statistical_notes,
     with_error,
 )
+from dcsim.report.walks import walk_inputs, walk_table
 from dcsim.units import DURATION, write
 
 LEAST_STEP_PP = 0.05
@@ -74,6 +75,7 @@ def comparison_page(comparison: Comparison, notes: Sequence[str] = ()) -> Page:
             simulated_table(runs),
             pair_table(comparison.pairs),
             *([gap_table(priced, runs)] if priced else []),
+            *(part for each in comparison.walks for part in (walk_table(each), walk_inputs(each))),
             *(reasons(bridge) for bridge in comparison.bridges),
             *range_tables(runs),
         ),
