@@ -16,16 +16,18 @@ if TYPE_CHECKING:
     from dcsim import scenario
     from dcsim.decide import compare, explain, run
     from dcsim.decide.estimate import estimate
+    from dcsim.decide.walk import diff
     from dcsim.scenario import load
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "compare", "estimate", "explain", "load", "run", "scenario"]
+__all__ = ["__version__", "compare", "diff", "estimate", "explain", "load", "run", "scenario"]
 
 _ROOM = {
     "load": "dcsim.scenario",
     "estimate": "dcsim.decide.estimate",
     "run": "dcsim.decide",
     "compare": "dcsim.decide",
+    "diff": "dcsim.decide.walk",
     "explain": "dcsim.decide",
 }
 

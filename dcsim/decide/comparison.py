@@ -175,7 +175,7 @@ def _walks(results: Sequence[RunResult], workers: int | None) -> tuple[Walk, ...
     first, *others = results
     count = min(len(first.sample), RUNS if choose().name == "compiled" else RUNS_PLAIN)
     found = (
-        walk(first.scenario, each.scenario, replications=count, workers=workers, monthly=False)
+        walk(first.scenario, each.scenario, (first, each), replications=count, workers=workers, monthly=False)
         for each in others[:MOST_WALKS]
     )
     return tuple(each for each in found if each.steps)

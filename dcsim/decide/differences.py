@@ -111,7 +111,7 @@ def _rows(path: tuple[str, ...], a: Any, b: Any) -> Iterator[tuple[str, str, str
 
 def _leaves(path: tuple[str, ...], a: Any, b: Any) -> Iterator[tuple[str, str, str]]:
     if isinstance(a, dict) and isinstance(b, dict):
-        for key in dict.fromkeys([*a, *b]):
+        for key in sorted(dict.fromkeys([*a, *b]), key=lambda each: each != "kind"):
             if a.get(key) != b.get(key):
                 yield from _leaves((*path, key), a.get(key), b.get(key))
         return

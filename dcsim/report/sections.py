@@ -24,7 +24,7 @@ from dcsim.report.simulated import (
     steps_passage,
 )
 from dcsim.report.uncertainty import with_error
-from dcsim.report.walks import walk_inputs, walk_picture
+from dcsim.report.walks import walk_parts
 
 AWAY = ("checkpoint", "lost", "detect", "failover", "restore", "wait", "repair", "maintenance", "unpowered")
 """States that a formula's downtime stands for."""
@@ -255,7 +255,7 @@ def gap(pairs: Sequence[Pair], runs: Sequence[RunResult], walks: Sequence[Walk] 
         table = gap_table(priced, runs)
         picture = Picture(table.title, " ".join(says), Stacks(labels, series, unit), table)
         parts = (picture, *parts)
-    parts = (*(part for each in walks for part in (walk_picture(each), walk_inputs(each))), *parts)
+    parts = (*walk_parts(walks), *parts)
     return Section("gap", "Where the gap comes from", (), parts)
 
 

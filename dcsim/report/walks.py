@@ -1,12 +1,13 @@
 """Why offers differ: their inputs side by side, and the steps from one offer to another."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from dcsim.decide.differences import Change
+from dcsim.decide.differences import PRICED, SIMULATED, UNREAD, Change
 from dcsim.decide.result import RunResult, price_all_in
-from dcsim.decide.walk import Effect, Walk, WalkStep
+from dcsim.decide.walk import Differences, Effect, Walk, WalkStep
 from dcsim.montecarlo import Paired
-from dcsim.report.document import Picture, Waterfall
+from dcsim.report.document import Page, Picture, Waterfall
 from dcsim.report.figures import Cell, Figure, loss_digits, price_digits, scale_of
 from dcsim.report.page import SHORT, Passage, Row, Table, and_list, printable
 
@@ -16,6 +17,12 @@ source: assumed."""
 STRONG = 0.1
 """A step whose size depends on what has changed before it by more than this share of the largest step is named;
 source: assumed."""
+
+
+LONGEST_LABEL = 48
+"""Letters of a label in a picture; source: assumed, what fits above a bar."""
+MOST_SAID = 3
+"""Steps that a sentence names; source: assumed."""
 
 
 @dataclass(frozen=True)
@@ -46,35 +53,37 @@ class _Measure:
         found = self.paired(effect)
         return 0.0 if found is None else found.mean * (1 if self.priced else 100)
 
-    def cell(self, effect: Effect | None) -> Figure:
-        return signed(None if effect is None else self.paired(effect), 1 if self.priced else 100, self.digits)
+    def cell(self, effect: Effect | None, *, error: bool = False) -> Figure:
+        """Return the size of an effect, with its interval where that is wanted."""
+        found = None if effect is None else self.paired(effect)
+        figure = signed(found, 1 if self.priced else 100, self.digits + self.priced)
+        return figure if error else replace(figure, half_width=None)
 
 
-def signed(found: Paired | None, scale: float, least: int) -> Figure:
-    """Return a difference with its sign and interval; decimals as ``least``, or as many as the interval needs."""
+def signed(found: Paired | None, scale: float, digits: int) -> Figure:
+    """Return a difference with its sign, and its interval, at least one in the last decimal."""
     if found is None:
         return Figure(None)
-    half, digits = found.shown_half_width, least
-    while half and digits < 4 and half * scale < 10**-digits:
-        digits += 1
-    return Figure(scale * found.mean, digits, None if not half else scale * half, signed=True)
+    half = found.shown_half_width
+    if not half:
+        return Figure(scale * found.mean, digits, signed=True)
+    return Figure(scale * found.mean, digits, scale * half, half_shown=max(scale * half, 10.0**-digits), signed=True)
 
 
 # --- steps from one offer to another ------------------------------------------------------------------------------
 
 
 def walk_sentence(walk: Walk) -> str:
-    """Say how far apart two offers are, which steps make most of it, and where the order of the steps matters."""
+    """Say how far apart two offers are, and which steps make most of it."""
     measure, (first, last) = _Measure.of(walk), _names(walk)
     gap = measure.size(walk.gap)
     ranked = sorted(_large(walk, measure), key=lambda each: -abs(measure.size(each.in_turn)))
     what = "USD per useful GPU-hour" if measure.priced else "percentage points lost"
-    told = and_list([f"{each.label} {measure.size(each.in_turn):+.{measure.digits}f}" for each in ranked[:3]])
-    rest = len(walk.steps) - len(ranked[:3])
-    more = f" and {rest} more" if rest else ""
+    told = [f"{each.label} {measure.size(each.in_turn):+.{measure.digits}f}" for each in ranked[:MOST_SAID]]
+    rest = len(walk.steps) - len(told)
+    told += [f"{rest} more"] if rest else []
     said = f"{last} less {first}: {gap:+.{measure.digits}f} {what}"
-    said += f", of which {told}{more}." if ranked else "."
-    return f"{said}{_interaction(walk, measure)}"
+    return f"{said}, of which {and_list(told)}." if ranked else f"{said}."
 
 
 def _interaction(walk: Walk, measure: _Measure) -> str:
@@ -95,8 +104,11 @@ def _interaction(walk: Walk, measure: _Measure) -> str:
     )
 
 
-def walk_table(walk: Walk) -> Table:
-    """Return every step: in its turn, as the only change, and as the last one; and what all of them add up to."""
+def walk_table(walk: Walk, *, explained: bool = True) -> Table:
+    """Return every step: in its turn, as the only change, and as the last one; and what all of them add up to.
+
+    ``explained``: with the notes that say how to read it.
+    """
     measure, (first, last) = _Measure.of(walk), _names(walk)
     steps = [(each.label, each.in_turn, each.alone, each.missing) for each in walk.steps]
     paid = [each.in_turn.paid_usd for each in walk.steps]
@@ -105,9 +117,8 @@ def walk_table(walk: Walk) -> Table:
 
     def row(label: str, effect: Effect, cells: tuple[Cell, ...], strong: bool = False) -> Row:
         lost = signed(effect.lost, 100, 2)
-        priced = (measure.cell(effect),) if measure.priced else ()
         dollar = (signed(effect.paid_usd, 1 / scale, 2),) if bills else ()
-        order = (*priced, *cells, lost) if measure.priced else (lost, *cells)
+        order = (measure.cell(effect, error=True), *cells, *((lost,) if measure.priced else ()))
         return Row(label, (*order, *dollar), strong)
 
     rows = [
@@ -115,26 +126,28 @@ def walk_table(walk: Walk) -> Table:
     ]
     rows.append(row("all steps", walk.gap, ("", ""), strong=True))
     columns = ["USD per useful GPU-h"] if measure.priced else ["lost, points"]
-    columns += ["as the only change", "as the last change"]
+    columns += ["only change", "last change"]
     columns += ["lost, points"] if measure.priced else []
     columns += [f"paid, {unit}"] if bills else []
     runs = f"{walk.replications:,} runs" if walk.replications > 1 else "one run"
+    if walk.replications < len(walk.a.sample):
+        runs += f", adjusted to all {len(walk.a.sample):,} runs of both,"
     notes = [
-        f"{first} takes over the inputs of {last} in this order, in {runs} with the same random numbers. The first "
-        "column adds up to the gap: each step comes after those above it. The only change: nothing else of "
-        f"{first} changes. The last change: everything else has changed before.",
+        f"{first} takes over the inputs of {last} in this order, in {runs} on the same random numbers: each step "
+        "comes after those above it, and the steps add up to the gap. As the only change, nothing else of "
+        f"{first} changes; as the last change, everything else has changed before.",
     ]
     if bills:
         notes.append(
-            "Steps say which input moves the bill, the gap by line says where it is booked: support on a dearer rent "
-            "is a step of the rent and a line of support. What is paid comes to the same in both."
+            "Steps say which input changes what is paid, the gap by line says where it is booked: a dearer rent is one "
+            "step, and two lines where support is a share of it. Both add up to the same."
         )
     return Table(
         f"Why {last} differs from {first}",
         tuple(columns),
         tuple(rows),
         corner="what changes",
-        notes=tuple(notes),
+        notes=tuple(notes) if explained else (),
     )
 
 
@@ -149,21 +162,37 @@ def walk_inputs(walk: Walk) -> Passage:
     return Passage(f"What changes from {first} to {last}", tuple(items))
 
 
-def walk_picture(walk: Walk) -> Picture:
+def walk_parts(walks: Sequence[Walk]) -> tuple[Picture | Passage, ...]:
+    """Return the pictures of several walks, each with what changes; the first one says how to read all of them."""
+    return tuple(
+        part
+        for number, each in enumerate(walks)
+        for part in (walk_picture(each, explained=not number), walk_inputs(each))
+    )
+
+
+def walk_picture(walk: Walk, *, explained: bool = True) -> Picture:
     """Return the steps as a waterfall from one price, or loss, to the other; small ones are one step together."""
     measure, (first, last) = _Measure.of(walk), (printable(each.scenario.name, SHORT) for each in (walk.a, walk.b))
     large = _large(walk, measure)
-    steps = [(each.label, measure.size(each.in_turn)) for each in large]
+    steps = [(_step_label(each), measure.size(each.in_turn)) for each in large]
     small = [each for each in walk.steps if each not in large]
     if small:
-        label = small[0].label if len(small) == 1 else f"{len(small)} smaller steps"
+        label = _step_label(small[0]) if len(small) == 1 else f"{len(small)} smaller steps"
         steps.append((label, sum(measure.size(each.in_turn) for each in small)))
     ends = [(name, measure.level(run)) for name, run in zip((first, last), (walk.a, walk.b), strict=True)]
     unit = "USD" if measure.priced else "%"
     chart = Waterfall(ends[0], tuple(steps), ends[1], unit, "USD" if measure.priced else "pp", measure.digits)
-    table = walk_table(walk)
+    table = walk_table(walk, explained=explained)
     of = "USD per useful GPU-hour" if measure.priced else "lost GPU-hours"
-    return Picture(f"{table.title}: {of}", walk_sentence(walk), chart, table)
+    says = f"{walk_sentence(walk)}{_interaction(walk, measure)}"
+    return Picture(f"{table.title}: {of}", says, chart, table)
+
+
+def _step_label(step: WalkStep) -> str:
+    """Return what changes at a step where that is short, else what the step is called."""
+    told = "; ".join(dict.fromkeys(map(_told, step.changes)))
+    return told if len(told) <= LONGEST_LABEL else step.label
 
 
 def _large(walk: Walk, measure: _Measure) -> list[WalkStep]:
@@ -182,3 +211,35 @@ def _told(change: Change) -> str:
         key, first, last = change.rows[0]
         label = f"{label} {key.removeprefix(change.key).strip('.').replace('_', ' ')}"
     return f"{label} {first} to {last}"
+
+
+# --- two scenarios side by side -----------------------------------------------------------------------------------
+
+_TABLES: dict[str, Mapping[str, str]] = {
+    "What is simulated": SIMULATED,
+    "What it costs": PRICED,
+    "Read by no run and no bill": UNREAD,
+}
+_KINDS = ("that runs depend on", "of prices", "that neither depends on")
+
+
+def diff_page(found: Differences) -> Page:
+    """Return the inputs that differ, key by key, and what each group does where it was simulated."""
+    first, last = printable(found.a.name), printable(found.b.name)
+    tables, told = [], []
+    for (title, groups), kind in zip(_TABLES.items(), _KINDS, strict=True):
+        rows = [
+            Row(printable(key, 80), (printable(a, 60), printable(b, 60)))
+            for each in found.changes
+            if each.group in groups
+            for key, a, b in each.rows
+        ]
+        if rows:
+            told.append(f"{len(rows)} {kind}")
+            tables.append(Table(title, (first, last), tuple(rows), corner="key"))
+    answer = f"{first} and {last} have the same inputs."
+    if told:
+        count = sum(len(table.rows) for table in tables)
+        answer = f"{first} and {last} differ in {count} {'key' if count == 1 else 'keys'}: {and_list(told)}."
+    walks = [found.walk] if found.walk is not None and found.walk.steps else []
+    return Page(answer=(answer,), parts=(*tables, *walk_parts(walks)))
