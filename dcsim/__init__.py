@@ -17,10 +17,11 @@ if TYPE_CHECKING:
     from dcsim.decide import compare, explain, run
     from dcsim.decide.breakeven import breakeven
     from dcsim.decide.estimate import estimate
+    from dcsim.decide.walk import diff
     from dcsim.scenario import load
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "breakeven", "compare", "estimate", "explain", "load", "run", "scenario"]
+__all__ = ["__version__", "breakeven", "compare", "diff", "estimate", "explain", "load", "run", "scenario"]
 
 _ROOM = {
     "load": "dcsim.scenario",
@@ -28,6 +29,7 @@ _ROOM = {
     "estimate": "dcsim.decide.estimate",
     "run": "dcsim.decide",
     "compare": "dcsim.decide",
+    "diff": "dcsim.decide.walk",
     "explain": "dcsim.decide",
 }
 

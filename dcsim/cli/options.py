@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from dcsim.cli import FAILED
 from dcsim.cli.screen import out_json, say, styled
 from dcsim.cli.signals import exit_code
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress as Bar
     from rich.progress import TaskID
 
+    from dcsim.decide.gates import Gate, Judged
     from dcsim.decide.outcome import Executor, How
     from dcsim.montecarlo import Running, Shard, WantedEngine
     from dcsim.report.document import Page
@@ -139,6 +141,11 @@ PRECISION = click.option(
     help="Simulate until the 95 % interval of every loss is at most ± X percentage points (pp); checked after 64, 128, "
     "256, … replications, -n of them at most.",
 )  # fmt: skip
+FAIL_IF = click.option(
+    "--fail-if", multiple=True, metavar='"FIGURE > X"',
+    help="Exit with 1 if this holds (repeatable): 'loss > 6 %', 'p95(paid_usd) > 6e8', 'p(loss > 8 %) > 5 %', "
+    "'p(cheaper, NAME) < 0.9' of offers that are compared.",
+)  # fmt: skip
 
 
 def kept(monthly: bool = True) -> tuple[Callable[[Function], Function], ...]:
@@ -243,6 +250,20 @@ def print_result(document: Callable[[], dict[str, Any]], page: "Callable[[], Pag
     from dcsim.report.terminal import show
 
     show(page(), styled(sys.stdout))
+
+
+# --- gates --------------------------------------------------------------------------------------------------------
+
+
+def tell_gates(judged: "Sequence[Judged]") -> None:
+    """Say which gates are broken, then which are not certain, on stderr; exit with 1 if one is broken."""
+    from dcsim.decide.gates import UNDER
+
+    for each in judged:
+        if each.broken or not (each.certain or each.gate.option == UNDER):
+            say(str(each))
+    if any(each.broken for each in judged):
+        raise click.exceptions.Exit(FAILED)
 
 
 # --- progress -----------------------------------------------------------------------------------------------------
@@ -352,6 +373,14 @@ class Asked:
     precision: str | None = None
     shard: "Shard | None" = None
     report: bool = True
+    fail_if: tuple[str, ...] = ()
+
+    @cached_property
+    def gates(self) -> "tuple[Gate, ...]":
+        """What ``--fail-if`` asks; raises ScenarioError."""
+        from dcsim.decide.gates import read_gates
+
+        return read_gates(self.fail_if) if self.fail_if else ()
 
     @cached_property
     def scenarios(self) -> "list[Scenario]":

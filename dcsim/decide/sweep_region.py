@@ -55,9 +55,7 @@ class Region:
         return tuple(number for number, each in enumerate(self.standings) if each in ("best", "tied"))
 
 
-def region(
-    settings: Sequence[Measured | None], lower_is_better: bool, level: float = LEVEL
-) -> Region | None:
+def region(settings: Sequence[Measured | None], lower_is_better: bool, level: float = LEVEL) -> Region | None:
     """Return the best setting and those not told apart from it; None where no setting has a figure.
 
     With k others, a setting is worse if its mean paired difference to the best mean exceeds t(1 - 0.05 / k, n - 1)

@@ -1,7 +1,7 @@
 """A page as values: what it answers, what that rests on, and the pictures, each with the table behind it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dcsim.report.figures import Figure
 from dcsim.report.page import Passage, Table
@@ -191,6 +191,10 @@ class Page:
     cards: tuple[Card, ...] = ()
     sections: tuple[Section, ...] = ()
     made: Passage | None = None
+
+    def after(self, first: Sequence[str]) -> "Page":
+        """Return the page with other sentences before its answer."""
+        return replace(self, answer=(*first, *self.answer), headline=self.headline + len(first))
 
     @property
     def opening(self) -> tuple[str, ...]:

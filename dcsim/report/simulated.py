@@ -32,6 +32,7 @@ from dcsim.report.uncertainty import (
     statistical_notes,
     with_error,
 )
+from dcsim.report.walks import walk_parts, walk_sentence
 from dcsim.units import DURATION, write
 
 LEAST_STEP_PP = 0.05
@@ -64,7 +65,7 @@ def comparison_page(comparison: Comparison, notes: Sequence[str] = ()) -> Page:
     priced = [pair for pair in comparison.pairs if pair.total_usd_difference]
     first, others = caution_sentences([run.scenario for run in runs], len(runs[0].sample), simulated=True)
     return Page(
-        answer=(*comparison_sentences(runs), *luck(runs)),
+        answer=(*comparison_sentences(runs), *map(walk_sentence, comparison.walks), *luck(runs)),
         cautions=first,
         headline=len(comparison_sentences(runs)),
         parts=(
@@ -74,6 +75,7 @@ def comparison_page(comparison: Comparison, notes: Sequence[str] = ()) -> Page:
             simulated_table(runs),
             pair_table(comparison.pairs),
             *([gap_table(priced, runs)] if priced else []),
+            *walk_parts(comparison.walks),
             *(reasons(bridge) for bridge in comparison.bridges),
             *range_tables(runs),
         ),
