@@ -60,10 +60,10 @@ def region(settings: Sequence[Measured | None], lower_is_better: bool, level: fl
 
     With k others, a setting is worse if its mean paired difference to the best mean exceeds t(1 - 0.05 / k, n - 1)
     standard errors, at a ``level`` of 95 %. So the setting that is best in truth is in the region with a probability of
-    at least that, however many settings there are (Bonferroni; Nelson, Swann, Goldsman and Song 2001, Operations Research 49, 950, the
-    screening step, against the best mean alone, which keeps no fewer). Where the failures are too few for an interval,
-    the sign of the differences decides instead. Differences without any spread are exact. Of equal means the first is
-    the best.
+    at least that, however many settings there are (Bonferroni; Nelson, Swann, Goldsman and Song 2001, Operations
+    Research 49, 950, the screening step, against the best mean alone, which keeps no fewer). Where the failures are too
+    few for an interval, the sign of the differences decides instead. Differences without any spread are exact. Of equal
+    means the first is the best.
     """
     known = [number for number, each in enumerate(settings) if each is not None]
     if not known:
