@@ -222,7 +222,7 @@ def _question(
     found = tuple(variants(asked))
     if decides.unit == "USD" and any(each.scenario.tco is None for each in found):
         raise ScenarioError([Problem("--metric", None, "", wrong(decides.name, "every scenario needs [tco] for it"))])
-    return Question(offers, its_axes, lhs is not None, decides, found, _notes(read_all, offers, its_axes, found))
+    return Question(offers, its_axes, lhs is not None, decides, found, _notes(read_all, offers, its_axes, lhs, found))
 
 
 def _axes(given: Mapping[str, Any] | Sequence[str | Axis]) -> tuple[Axis, ...]:
@@ -258,11 +258,17 @@ def _settings(axes: Sequence[Axis], lhs: int | None, seed: int) -> list[dict[str
 
 
 def _notes(
-    given: Sequence[Scenario], offers: Sequence[Scenario], axes: Sequence[Axis], found: Sequence[Variant]
+    given: Sequence[Scenario],
+    offers: Sequence[Scenario],
+    axes: Sequence[Axis],
+    lhs: int | None,
+    found: Sequence[Variant],
 ) -> tuple[str, ...]:
     """Say what a reader of the sweep must know about its points."""
     keys = {axis.key for axis in axes}
     notes = []
+    if lhs is not None and lhs * len(offers) > len(found):
+        notes.append(f"{len(found) // len(offers):,} of the {lhs:,} settings drawn are different.")
     if SPARES in keys and GPUS not in keys and any(not each.cluster.in_rack_spares for each in offers):
         notes.append(
             "Spares are bought: jobs keep their GPUs, and cluster.gpus is larger or smaller by what the stock is. "
@@ -296,6 +302,8 @@ def _simulated(
     if runs * len(asked.variants) > MOST_RUNS:
         told = f"found {len(asked.variants):,} points of {runs:,} runs; must be at most {MOST_RUNS:,} runs in all"
         raise ScenarioError([Problem("-n", None, "", told)])
+    if not len(shard.numbers(runs)):
+        raise ScenarioError([Problem("--shard", None, "", f"shard {shard} has none of {runs} replications")])
     folder = None if output is None else output / asked.folder_name
     if folder is not None:
         _one_folder_each(asked)
