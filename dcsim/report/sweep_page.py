@@ -45,6 +45,8 @@ SETTINGS = {
 """How a sentence says the value of a key that ends so."""
 MOST_ROWS, LONGEST = 40, 60
 """Points that a list shows, and letters of a value; source: assumed."""
+HIDDEN = {"useful_gpu_hours"}
+"""Figures that stand in the files alone, unless the sweep is about them."""
 MARK = " *"
 """Stands behind a value that is not told apart from the best one."""
 
@@ -132,7 +134,8 @@ def _best(sweep: Sweep, region: Region) -> str:
     best = sweep.points[region.best]
     assert best.measured is not None
     named = _named(sweep, best)
-    said = f"{f'At {named},' if len(sweep.offers) > 1 else f'With {named}'} {BEST_IS[sweep.metric.name]}: {unit_of(sweep).said(best.measured.mean)}"
+    begins = f"At {named}," if len(sweep.offers) > 1 else f"With {named}"
+    said = f"{begins} {BEST_IS[sweep.metric.name]}: {unit_of(sweep).said(best.measured.mean)}"
     others = [number for number in region.members if number != region.best]
     known = sum(each != "no figure" for each in region.standings)
     if not region.judged or known == 1:
@@ -233,17 +236,16 @@ def points_list(sweep: Sweep, most: int = MOST_ROWS) -> Table:
         points.sort(key=lambda point: rank(sweep, point))
         points = points[:most]
         notes.append(f"The best {most} of {len(sweep.points):,} points; points.csv has all.")
-    names = [name for name in points[0].figures if any(each.figures[name] is not None for each in sweep.points)]
-    if all(_mean(each, "loss") == _mean(each, "lost") for each in sweep.points):
-        names.remove("loss" if sweep.metric.name == "lost" else "lost")
-    if sweep.metric.name != "useful_gpu_hours":
-        names.remove("useful_gpu_hours")
-    names.sort(key=lambda name: name != sweep.metric.name)
-    units = {name: unit if name == sweep.metric.name else _of_figure(sweep, name) for name in names}
-    columns = [f"{_called(name)}, {units[name].name}" for name in names]
+    named = {figure.name: figure for figure in sweep.figures if figure.name not in HIDDEN - {sweep.metric.name}}
+    named = {name: each for name, each in named.items() if any(point.figures[name] for point in sweep.points)}
+    if {"loss", "lost"} <= set(named) and all(_mean(each, "loss") == _mean(each, "lost") for each in sweep.points):
+        del named["loss" if sweep.metric.name == "lost" else "lost"]
+    figures = sorted(named.values(), key=lambda figure: figure.name != sweep.metric.name)
+    units = {each.name: unit if each.name == sweep.metric.name else of_figure(sweep, each) for each in figures}
+    columns = [f"{_called(each)}, {units[each.name].name}" for each in figures]
     rows = []
     for point in points:
-        cells: list[Cell] = [_cell(units[name], point.figures[name]) for name in names]
+        cells: list[Cell] = [cell(units[each.name], point.figures[each.name]) for each in figures]
         standing = (
             "-"
             if region is None
@@ -265,21 +267,20 @@ def _mean(point: Point, name: str) -> float | None:
     return None if found is None else found.mean
 
 
-def _called(name: str) -> str:
-    from dcsim.decide.metrics import METRICS
-
+def _called(figure: Metric) -> str:
     short = {"useful_gpu_hours": "useful", "finish_h": "last job done", "lost": "loss without what no job asked for"}
-    return short.get(name, METRICS[name].label)
+    return short.get(figure.name, figure.label)
 
 
-def _of_figure(sweep: Sweep, name: str) -> Unit:
-    from dcsim.decide.metrics import METRICS
+def of_figure(sweep: Sweep, figure: Metric) -> Unit:
+    """Return how a figure of all points is shown."""
+    return Unit.of(
+        figure, [summary.mean for each in sweep.points if (summary := each.figures[figure.name]) is not None]
+    )
 
-    found = [summary.mean for each in sweep.points if (summary := each.figures[name]) is not None]
-    return Unit.of(METRICS[name], found)
 
-
-def _cell(unit: Unit, summary: Summary | None) -> Cell:
+def cell(unit: Unit, summary: Summary | None) -> Cell:
+    """Return a mean with the half width of its interval."""
     if summary is None:
         return MISSING
     if unit.name.endswith("USD") and not summary.shown_half_width:
