@@ -17,11 +17,25 @@ if TYPE_CHECKING:
     from dcsim.decide import compare, explain, run
     from dcsim.decide.breakeven import breakeven
     from dcsim.decide.estimate import estimate
+    from dcsim.decide.optimize import optimize
+    from dcsim.decide.sweep import sweep
     from dcsim.decide.walk import diff
     from dcsim.scenario import load
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "breakeven", "compare", "diff", "estimate", "explain", "load", "run", "scenario"]
+__all__ = [
+    "__version__",
+    "breakeven",
+    "compare",
+    "diff",
+    "estimate",
+    "explain",
+    "load",
+    "optimize",
+    "run",
+    "scenario",
+    "sweep",
+]
 
 _ROOM = {
     "load": "dcsim.scenario",
@@ -31,6 +45,8 @@ _ROOM = {
     "compare": "dcsim.decide",
     "diff": "dcsim.decide.walk",
     "explain": "dcsim.decide",
+    "optimize": "dcsim.decide.optimize",
+    "sweep": "dcsim.decide.sweep",
 }
 
 

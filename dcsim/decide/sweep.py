@@ -1,34 +1,23 @@
 """Sweeps: offers at many settings on common random numbers, folded one by one as they are done."""
 
-import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import product
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from dcsim.decide.comparison import shared
 from dcsim.decide.display import html_of, to_pandas
-from dcsim.decide.metrics import METRICS, Metric, metric, usual_metric
+from dcsim.decide.metrics import Metric
 from dcsim.decide.outcome import REPLICATIONS, Executor, How
 from dcsim.decide.result import RunResult
 from dcsim.decide.sweep_files import MadeFiles, points_table, to_json
+from dcsim.decide.sweep_question import Question, batches, one_folder_each, question
 from dcsim.decide.sweep_region import Measured, Region, region
-from dcsim.decide.variants import GPUS, SPARES, Axis, Variant, read_axes, simulate_variants, variants
-from dcsim.ledger import CAUSES, STATES
-from dcsim.montecarlo import UNSHARDED, Interrupted, Progress, Running, Shard, Summary, WantedEngine, slug
-from dcsim.montecarlo.runner import physics
-from dcsim.problems import wrong
-from dcsim.scenario import PER_SAMPLE, Problem, Scenario, ScenarioError, Source, read, sha256
+from dcsim.decide.variants import Axis, Variant, simulate_variants
+from dcsim.montecarlo import UNSHARDED, Interrupted, Progress, Running, Shard, Summary, WantedEngine
+from dcsim.scenario import PER_SAMPLE, Problem, Scenario, ScenarioError, Source
 from dcsim.scenario.provenance import origins as origins_of
 
-FIGURES = ("loss", "lost", "paid_usd", "useful_gpu_hours", "usd_per_useful_gpu_hour", "finish_h")
-"""What is kept of every point, beside the figure that the sweep is about."""
-BATCH_BYTES = 128 << 20
-"""Ledgers that are in memory at a time [B]; source: assumed."""
 MOST_RUNS = 20_000_000
 """Runs of all points; two numbers of each are kept, 320 MB in all; source: assumed."""
 RUNS = "runs"
@@ -70,7 +59,7 @@ class Sweep:
     """Points in order: the offers one after the other, the last axis changes fastest.
 
     ``drawn``: whether the points are a Latin hypercube of the axes' values, not all of them. ``runs`` of each point;
-    ``shard``: which part of them. ``notes`` are sentences that a reader must know.
+    ``shard``: which part of them. ``figures``: what is known of every point. ``notes``: what a reader must know.
     """
 
     offers: tuple[Scenario, ...]
@@ -80,6 +69,7 @@ class Sweep:
     runs: int
     drawn: bool
     notes: tuple[str, ...]
+    figures: tuple[Metric, ...]
     folder: Path | None = None
     shard: Shard = UNSHARDED
 
@@ -162,7 +152,7 @@ def sweep(
 
     Raises ScenarioError for what cannot be simulated, else as ``run``.
     """
-    asked = _question(scenarios, axes, lhs, metric, seed, set)
+    asked = question(scenarios, axes, lhs, metric, seed, set)
     how: How = {
         "workers": workers,
         "resume": resume,
@@ -173,115 +163,13 @@ def sweep(
         "command": command,
         "replications": REPLICATIONS if replications is None else replications,
     }
-    return _simulated(asked, how, progress, None if output is None else Path(output), every_run, origins)
-
-
-@dataclass(frozen=True, eq=False)
-class Question:
-    """What a sweep asks: every point's scenario, in order, and the figure that decides."""
-
-    offers: tuple[Scenario, ...]
-    axes: tuple[Axis, ...]
-    drawn: bool
-    metric: Metric
-    variants: tuple[Variant, ...]
-    notes: tuple[str, ...]
-
-    @cached_property
-    def sha256(self) -> list[str]:
-        """Hash of every point's scenario."""
-        return [sha256(each.scenario) for each in self.variants]
-
-    @property
-    def folder_name(self) -> str:
-        """Name of the sweep's folder: it follows from the points alone."""
-        digest = hashlib.sha256("\n".join(self.sha256).encode()).hexdigest()
-        return f"sweep-{slug(' '.join(each.name for each in self.offers))}-{digest[:8]}"
-
-
-def _question(
-    scenarios: Source | Sequence[Source],
-    axes: Mapping[str, Any] | Sequence[str | Axis],
-    lhs: int | None,
-    wanted: str | None,
-    seed: int | None,
-    changes: Sequence[str],
-) -> Question:
-    sources: Sequence[Any] = scenarios if isinstance(scenarios, list | tuple) else [scenarios]
-    read_all = [read(each, set=changes) for each in sources]
-    if not read_all:
-        raise ValueError("a sweep needs at least one scenario")
-    common = read_all[0].seed if seed is None else seed
-    offers = tuple(each.model_copy(update={"seed": common}) for each in read_all)
-    its_axes = _axes(axes)
-    if not its_axes and len(offers) < 2:
-        raise ScenarioError([Problem("-L", None, "", "missing; give a key and its values, or several files")])
-    decides = usual_metric(offers) if wanted is None else metric(wanted)
-    settings = _settings(its_axes, lhs, common)
-    asked = [(number, offer, inputs) for number, offer in enumerate(offers) for inputs in settings]
-    found = tuple(variants(asked))
-    if decides.unit == "USD" and any(each.scenario.tco is None for each in found):
-        raise ScenarioError([Problem("--metric", None, "", wrong(decides.name, "every scenario needs [tco] for it"))])
-    return Question(offers, its_axes, lhs is not None, decides, found, _notes(read_all, offers, its_axes, found))
-
-
-def _axes(given: Mapping[str, Any] | Sequence[str | Axis]) -> tuple[Axis, ...]:
-    if isinstance(given, Mapping):
-        return tuple(
-            Axis.read(f"{key}={values}", "axes") if isinstance(values, str) else Axis.of(key, values, "axes")
-            for key, values in given.items()
-        )
-    texts = [each for each in given if isinstance(each, str)]
-    return (*(each for each in given if isinstance(each, Axis)), *read_axes(texts))
-
-
-def _settings(axes: Sequence[Axis], lhs: int | None, seed: int) -> list[dict[str, Any]]:
-    """Return the inputs of every setting: all combinations, or those that a Latin hypercube draws."""
-    keys = [axis.key for axis in axes]
-    count = int(np.prod([len(axis.values) for axis in axes], dtype=np.float64)) if axes else 1
-    if lhs is None:
-        from dcsim.decide.variants import MOST_VARIANTS
-
-        if count > MOST_VARIANTS:
-            told = f"found {count:,} combinations; must be at most {MOST_VARIANTS:,}, or drawn by --lhs"
-            raise ScenarioError([Problem("-L", None, "", told)])
-        return [dict(zip(keys, values, strict=True)) for values in product(*(axis.values for axis in axes))]
-    if lhs > count:
-        told = wrong(lhs, f"must be at most {count:,}, the number of combinations")
-        raise ScenarioError([Problem("--lhs", None, "", told)])
-    from scipy.stats import qmc
-
-    units = qmc.LatinHypercube(len(axes), rng=np.random.default_rng(seed)).random(lhs)
-    places = np.floor(units * [len(axis.values) for axis in axes]).astype(int)
-    chosen = sorted(dict.fromkeys(map(tuple, places.tolist())))
-    return [{axis.key: axis.values[place] for axis, place in zip(axes, places, strict=True)} for places in chosen]
-
-
-def _notes(
-    given: Sequence[Scenario], offers: Sequence[Scenario], axes: Sequence[Axis], found: Sequence[Variant]
-) -> tuple[str, ...]:
-    """Say what a reader of the sweep must know about its points."""
-    keys = {axis.key for axis in axes}
-    notes = []
-    if SPARES in keys and GPUS not in keys and any(not each.cluster.in_rack_spares for each in offers):
-        notes.append(
-            "Spares are bought: jobs keep their GPUs, and cluster.gpus is larger or smaller by what the stock is. "
-            "Give cluster.gpus too for a cluster of one size."
-        )
-    if len({each.seed for each in given}) > 1:
-        notes.append(f"All scenarios are simulated with seed {offers[0].seed}.")
-    if len({sha256(each) for each in offers}) < len(offers):
-        notes.append("Two of the files hold the same scenario.")
-    sample = [found[0].scenario, *(each.scenario for each in found[1 :: max(1, len(found) // 16)])]
-    if shared(sample) == "nothing":
-        notes.append("Some points share no random numbers: their differences are as uncertain as the points.")
-    return tuple(notes)
+    return simulated(asked, how, progress, None if output is None else Path(output), every_run, origins)
 
 
 # --- simulation -------------------------------------------------------------------------------------------------------
 
 
-def _simulated(
+def simulated(
     asked: Question,
     how: How,
     progress: Progress | None,
@@ -289,24 +177,26 @@ def _simulated(
     every_run: bool,
     origins: Sequence[Mapping[str, str]] | None,
 ) -> Sweep:
-    """Simulate batch after batch and fold each point when it is done."""
+    """Simulate the points of a question, batch after batch, and fold each when it is done; raises as ``sweep``."""
     runs, shard = how["replications"], how["shard"]
     if any(each.scenario.uncertain for each in asked.variants):
         runs += runs % PER_SAMPLE
     if runs * len(asked.variants) > MOST_RUNS:
         told = f"found {len(asked.variants):,} points of {runs:,} runs; must be at most {MOST_RUNS:,} runs in all"
         raise ScenarioError([Problem("-n", None, "", told)])
+    if not len(shard.numbers(runs)):
+        raise ScenarioError([Problem("--shard", None, "", f"shard {shard} has none of {runs} replications")])
     folder = None if output is None else output / asked.folder_name
     if folder is not None:
-        _one_folder_each(asked)
+        one_folder_each(asked)
         how["output"] = folder / RUNS
     its_origins = [dict(each) for each in origins or map(origins_of, asked.offers)]
     made = MadeFiles(folder if shard == UNSHARDED else None, asked.axes, every_run)
     points: dict[int, Point] = {}
-    batches = list(_batches(asked.variants, len(shard.numbers(runs))))
-    counter = _Counter(progress, sum(groups for _, groups in batches) * len(shard.numbers(runs)))
+    together = list(batches(asked.variants, len(shard.numbers(runs))))
+    counter = _Counter(progress, sum(groups for _, groups in together) * len(shard.numbers(runs)))
     with made:
-        for numbers, groups in batches:
+        for numbers, groups in together:
             members = [asked.variants[number] for number in numbers]
             how["origins"] = [its_origins[each.offer] | {key: "-L" for key, _ in each.inputs} for each in members]
             how["progress"] = None if progress is None else counter
@@ -316,7 +206,7 @@ def _simulated(
                 raise Interrupted(ended.finished + counter.before, counter.wanted, ended.samples) from None
             counter.next(groups * len(shard.numbers(runs)))
             for number, member, result in zip(numbers, members, results, strict=True):
-                points[number] = _point(number, member, result, asked.metric)
+                points[number] = _point(number, member, result, asked)
                 made.add(number, member, result)
             del results
         found = Sweep(
@@ -327,6 +217,7 @@ def _simulated(
             runs,
             asked.drawn,
             asked.notes + made.notices,
+            tuple(dict.fromkeys((*asked.figures, asked.metric))),
             folder,
             shard,
         )
@@ -334,30 +225,10 @@ def _simulated(
     return found
 
 
-def _point(number: int, member: Variant, result: RunResult, decides: Metric) -> Point:
-    figures = {name: METRICS[name].summary(result) for name in dict.fromkeys((*FIGURES, decides.name))}
-    measured = Measured.of(result, decides)
+def _point(number: int, member: Variant, result: RunResult, asked: Question) -> Point:
+    figures = {each.name: each.summary(result) for each in (*asked.figures, asked.metric)}
+    measured = Measured.of(result, asked.metric)
     return Point(number, member.offer, member.inputs, figures, measured, result.runs_needed, result.folder)
-
-
-def _batches(found: Sequence[Variant], runs: int) -> Iterator[tuple[list[int], int]]:
-    """Yield numbers of points to simulate together, and how many simulations of each run serve them.
-
-    Points that differ only in money share their runs, so they are always together.
-    """
-    by_physics: dict[Scenario, list[int]] = {}
-    for number, each in enumerate(found):
-        by_physics.setdefault(physics(each.scenario), []).append(number)
-    numbers: list[int] = []
-    groups, size = 0, 0
-    for scenario, members in by_physics.items():
-        takes = runs * (len(scenario.jobs) + 2) * (len(STATES) + len(CAUSES) + 4) * 8
-        if numbers and size + takes > BATCH_BYTES:
-            yield numbers, groups
-            numbers, groups, size = [], 0, 0
-        numbers += members
-        groups, size = groups + 1, size + takes
-    yield numbers, groups
 
 
 class _Counter:
@@ -374,13 +245,3 @@ class _Counter:
     def next(self, finished: int) -> None:
         """Begin another batch."""
         self.before += finished
-
-
-def _one_folder_each(asked: Question) -> None:
-    """Refuse points whose runs would be kept in one folder, whose name has eight digits of the scenario's hash."""
-    by_name: dict[tuple[str, str, int], str] = {}
-    for each, digest in zip(asked.variants, asked.sha256, strict=True):
-        key = (slug(each.scenario.name), digest[:8], each.scenario.seed)
-        if by_name.setdefault(key, digest) != digest:
-            told = "two points would keep their runs in one folder; leave one value out, or change the seed"
-            raise ScenarioError([Problem("-L", None, "", told)])

@@ -11,7 +11,6 @@ from pydantic_core import PydanticCustomError
 
 from dcsim.decide.documents import difference_json, summary_json
 from dcsim.decide.estimate import SCHEMA
-from dcsim.decide.metrics import METRICS
 from dcsim.decide.run_table import run_table
 from dcsim.decide.variants import Axis, Variant, written
 from dcsim.files import StoreError, kind_of, make_folder, names_in, on_disk, remove, remove_unfinished, whole
@@ -105,8 +104,8 @@ def points_table(sweep: "Sweep") -> Any:
     add("file", [point.offer for point in points], pa.int64(), "1", "number of the file, from 0")
     made += _input_columns(sweep.axes, [dict(point.inputs) for point in points])
     add("runs", [sweep.runs] * len(points), pa.int64(), "1", "runs of the point")
-    for name in points[0].figures:
-        its, about = [point.figures[name] for point in points], METRICS[name]
+    for about in sweep.figures:
+        name, its = about.name, [point.figures[about.name] for point in points]
         add(name, [each and each.mean for each in its], pa.float64(), about.unit, f"{about.label}: mean over the runs")
         for place, end in enumerate(("low", "high")):
             ends = [_end(each, place) for each in its]

@@ -47,8 +47,8 @@ def draw_lines(chart: Lines) -> Sheet:
     reached += [end for _, _, intervals in chart.series for each in intervals if each for end in each]
     low, high = min(reached, default=0.0), max(reached, default=1.0)
     spare = 0.08 * (high - low) or abs(high) or 1.0
-    low, high = low - spare, high + 1.5 * spare
-    heights = [(each, str(number(each, chart.digits))) for each in ticks(low, high, 4)]
+    low, high = low - 2 * spare, high + 2 * spare  # room for what is written at the best value
+    heights = [(each, f"{each:,.10g}") for each in ticks(low, high, 4)]
     left = max([54.0, *(width(text, 11) + 6 + EDGE for _, text in heights)])
     places = _along(chart.positions, left + 10, WIDTH - 22)
 
@@ -79,8 +79,8 @@ def draw_lines(chart: Lines) -> Sheet:
     if chart.best is not None:
         line, place = chart.best
         best = chart.series[line][1][place]
-        told = f"{chart.labels[place]}: {number(best, chart.digits)}"
-        sheet.text(places[place], height(best or 0.0) - 13, told, bold=True, anchor="middle")
+        told, y = f"{chart.labels[place]}: {number(best, chart.digits)}", height(best or 0.0)
+        sheet.text(places[place], y + (13 if y > (top + foot) / 2 else -13), told, bold=True, anchor="middle")
     _axis_labels(sheet, foot + 12, places, chart.labels)
     sheet.text((left + WIDTH - 12) / 2, foot + 28, chart.title, size=11, colour=FAINT, anchor="middle")
     if len(chart.marked) > 1:

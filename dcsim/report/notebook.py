@@ -5,12 +5,14 @@ from html import escape
 
 from dcsim.decide import Bridge, Comparison, Estimate, RunResult
 from dcsim.decide.breakeven import BreakEven
+from dcsim.decide.sweep import Sweep
 from dcsim.decide.walk import Differences
 from dcsim.report.breakeven_page import breakeven_page
 from dcsim.report.document import Page
 from dcsim.report.page import Table
 from dcsim.report.published_tables import estimate_page
 from dcsim.report.simulated import comparison_page, explain_page, run_page
+from dcsim.report.sweep_page import sweep_page
 from dcsim.report.walks import diff_page
 
 MOST_TABLES = 2
@@ -50,6 +52,11 @@ def _(result: BreakEven) -> Page:
 @page_of.register
 def _(result: Differences) -> Page:
     return diff_page(result)
+
+
+@page_of.register
+def _(result: Sweep) -> Page:
+    return sweep_page(result)
 
 
 def html(result: object) -> str:
