@@ -19,6 +19,7 @@ from dcsim.cli.screen import out_page, say, screens
 
 VERBS = {
     "compare": ("compare", "Simulate offers on the same random numbers: which is cheaper, and why."),
+    "optimize": ("optimize", "Find the best of many settings: spares, checkpoint interval, strategy, crews."),
     "breakeven": ("breakeven", "Find what a product, a spare or a minute is worth."),
     "diff": ("diff", "Print the inputs in which two scenarios differ, and what each does."),
     "run": ("run", "Simulate scenarios: goodput, ledger and cost, with intervals."),

@@ -5,10 +5,12 @@ from html import escape
 
 from dcsim.decide import Bridge, Comparison, Estimate, RunResult
 from dcsim.decide.breakeven import BreakEven
+from dcsim.decide.optimize import Optimum
 from dcsim.decide.sweep import Sweep
 from dcsim.decide.walk import Differences
 from dcsim.report.breakeven_page import breakeven_page
 from dcsim.report.document import Page
+from dcsim.report.optimize_page import optimum_page
 from dcsim.report.page import Table
 from dcsim.report.published_tables import estimate_page
 from dcsim.report.simulated import comparison_page, explain_page, run_page
@@ -57,6 +59,11 @@ def _(result: Differences) -> Page:
 @page_of.register
 def _(result: Sweep) -> Page:
     return sweep_page(result)
+
+
+@page_of.register
+def _(result: Optimum) -> Page:
+    return optimum_page(result)
 
 
 def html(result: object) -> str:
