@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dcsim.cli.options import FILES, SIMULATION, Asked, Count, ProgressLine, example, kept, options, print_result
-from dcsim.cli.screen import say
 
 if TYPE_CHECKING:
     from dcsim.report.document import Page
@@ -72,8 +71,6 @@ def optimize_command(
             how.pop(name, None)
         how["command"] = (*how["command"], *words)
         found = optimize(scenarios, axes, goal=goal, budget=budget, runs=runs, **how)
-    for notice in found.notes:
-        say(f"note: {notice}")
 
     def page() -> "Page":
         from dcsim.report.optimize_page import optimum_page

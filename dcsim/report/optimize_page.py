@@ -3,6 +3,7 @@
 import shlex
 from collections.abc import Sequence
 from dataclasses import replace
+from math import floor, log10
 from typing import Any
 
 from dcsim import __version__
@@ -28,10 +29,10 @@ STANDS = {
 }
 """How a setting stands, in a table."""
 METHOD = (
-    f"Every setting is simulated with the same random numbers, {FIRST_RUNS} runs at first. Then settings that are worse "
+    f"Every setting is simulated with the same random numbers, {FIRST_RUNS} runs at first. Settings that are worse "
     "for sure drop out, and the others get twice as many runs, until one is left, or those left differ by less than "
-    f"{100 * CLOSE:g} %, or no further runs are allowed. A setting is worse for sure where its difference from the best "
-    "mean, run by run, is clear at 95 %, corrected for the number of settings and of looks (Bonferroni). So the "
+    f"{100 * CLOSE:g} %, or no further runs are allowed. A setting is worse for sure where its difference from the "
+    "best mean, run by run, is clear at 95 %, corrected for the number of settings and of looks (Bonferroni). So the "
     "setting that is best in truth is among those left with a probability of at least 95 %. Where too few failures "
     "struck for an interval, nothing drops out.",
     "Of the settings that are left the simplest is named: fewest spares, then crews and GPUs, then the longest "
@@ -77,7 +78,11 @@ def optimum_document(found: Optimum, command: Sequence[str], notes: Sequence[str
 
 
 def _unit(found: Optimum) -> Unit:
-    return Unit.of(found.metric, [each.figure.mean for each in found.settings if each.figure is not None])
+    """Return the unit of the figure, with the digits that tell the settings that are left apart."""
+    unit = Unit.of(found.metric, [each.figure.mean for each in found.settings if each.figure is not None])
+    if not found.dearer:
+        return unit
+    return replace(unit, digits=min(5, max(unit.digits, -floor(log10(found.dearer / unit.scale)))))
 
 
 def named(found: Optimum, its: Setting) -> str:
@@ -158,7 +163,9 @@ def _share(met: Met) -> str:
 
 
 def _bound(unit: str, bound: float) -> str:
-    return f"{100 * bound:g} %" if unit == "1" else f"{bound:,.6g} {unit}"
+    if unit == "1":
+        return f"{100 * bound:g} %"
+    return f"{bound / 1e6:,.6g} million {unit}" if bound >= 1e6 else f"{bound:,.6g} {unit}"
 
 
 def _unsure(found: Optimum) -> list[str]:
@@ -250,20 +257,25 @@ def settings_table(found: Optimum, most: int = MOST_ROWS) -> Table:
     if any(each.fate == "tied" for each in found.settings):
         notes.append("Not told apart: from the best mean, at 95 %, corrected for all settings and looks.")
     theory = any(each.theory is not None for each in found.settings)
-    columns = [f"{found.metric.label}, {unit.name}", *(["exact theory"] if theory else [])]
-    columns += [f"runs with {its.metric.name} {its.condition.op} bound, %" for its in found.requirements]
-    columns += ["runs", "stands"]
+    figure = "USD per useful GPU-h" if found.metric.unit == "USD" and "per" in found.metric.label else ""
+    columns = ["stands", figure or f"{found.metric.label}, {unit.name}", *(["exact theory"] if theory else [])]
+    columns += [f"runs that keep {its.text.split(' at ')[0]}, %" for its in found.requirements]
+    columns += ["runs"]
     rows = []
     for each in shown:
         half = None if each.figure is None else each.figure.shown_half_width
-        cells: list[Cell] = [unit.figure(None if each.figure is None else each.figure.mean, half)]
+        chosen = each.number == found.chosen
+        stands = STANDS[each.fate] + (", simplest" if chosen and len(found.members) > 1 else "")
+        cells: list[Cell] = [stands, unit.figure(None if each.figure is None else each.figure.mean, half)]
         cells += [unit.figure(each.theory)] if theory else []
         cells += [MISSING if met is None else per_cent(met.share, 1) for met in each.met]
         stands = STANDS[each.fate] + (", simplest" if each.number == found.chosen and len(found.members) > 1 else "")
         rows.append(
             Row(_label(found, each), (*cells, number(each.runs, 0), stands), strong=each.number == found.chosen)
         )
-    corner = ", ".join([*(["scenario"] if len(found.offers) > 1 else []), *map(printable, found.keys)])
+    last = [key.rpartition(".")[2] for key in found.keys]
+    called = last if len(set(last)) == len(last) else found.keys
+    corner = ", ".join([*(["scenario"] if len(found.offers) > 1 else []), *map(printable, called)])
     return Table("Settings", tuple(columns), tuple(rows), corner, tuple(notes))
 
 
