@@ -189,6 +189,8 @@ def notes_of(a: RunResult, b: RunResult) -> tuple[str, ...]:
             "Formula and exact theory count stops alone; in the simulation parts that are out also slow jobs down, by "
             f"{100 * slower:.2f} % of GPU-hours."
         )
+    if formula_bill(a) is not None:
+        said.append("dcsim explain says why formula and simulation differ, step by step.")
     return tuple(said)
 
 

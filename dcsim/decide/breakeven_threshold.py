@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import pairwise
 from math import exp, log
 from typing import Any, Literal
 
@@ -22,6 +23,9 @@ SCAN_FORMULA = 33
 """The same for what is not simulated; source: assumed."""
 CLOSE, CLOSE_BOUND = 2e-3, 1e-2
 """Bisection ends when the value, or an end of its interval, is known to this share of the bracket; source: assumed."""
+TOLD = 0.1
+"""Share of the half of an interval below which a difference is taken as none, so that no run is spent on it; source:
+assumed."""
 WIDE = 10.0
 """From this ratio of the ends on, the values between them are spaced by their logarithms."""
 HOW = "must be KEY=LOWEST:HIGHEST, such as hazards.leaf.mtbf=20000 h:1000000 h"
@@ -164,11 +168,12 @@ class _Curve:
         return found.mean, found.half_width or 0.0
 
     def __call__(self, share: float, side: int) -> float:
-        """Return the difference (0), or the lower (-1) or upper (1) end of its interval."""
+        """Return the difference (0), or the lower (-1) or upper (1) end of its interval; 0 where chance hides it."""
         if share not in self.known:
             self.simulate([share])
         mean, half = self.known[share]
-        return mean + side * half
+        value = mean + side * half
+        return 0.0 if abs(value) <= TOLD * half else value
 
 
 def threshold(
@@ -230,17 +235,16 @@ def _root(
     """
     from scipy.optimize import brentq
 
-    shares = sorted(scanned)
-    values = [of(share) for share in shares]
-    brackets = [
-        (one, other)
-        for one, other, first, second in zip(shares, shares[1:], values, values[1:], strict=False)
-        if first * second < 0 or (first == 0) != (second == 0)
-    ]
+    points = [(share, of(share)) for share in sorted(scanned)]
+    told = [(share, value) for share, value in points if value]
+    brackets = [(one, other) for (one, first), (other, second) in pairwise(told) if first * second < 0]
     if not brackets:
         return None, False
-    lo, hi = min(brackets, key=lambda each: each[0] if near is None else abs(sum(each) / 2 - near))
-    return float(brentq(of, lo, hi, xtol=close * (hi - lo))), len(brackets) > 1
+    low, high = min(brackets, key=lambda each: each[0] if near is None else abs(sum(each) / 2 - near))
+    hidden = [share for share, value in points if not value and low < share < high]
+    if hidden:
+        return hidden[len(hidden) // 2], len(brackets) > 1
+    return float(brentq(of, low, high, xtol=close * (high - low))), len(brackets) > 1
 
 
 def _of_bills(curve: _Curve, run: RunResult, bill_of: Callable[[RunResult], Any]) -> float | None:

@@ -8,7 +8,7 @@ from dcsim.decide.breakeven_prices import Price, energy_usd, formula_bill, price
 from dcsim.decide.breakeven_threshold import Threshold
 from dcsim.decide.result import RunResult
 from dcsim.economics import Bill
-from dcsim.report.document import Lines, Page, Part, Picture, Section
+from dcsim.report.document import Bars, Lines, Page, Part, Picture, Section
 from dcsim.report.figures import MISSING, Cell, Figure, brief, dollars, number, price_digits, scale_of, usd
 from dcsim.report.inputs import METHOD
 from dcsim.report.page import Passage, Row, Table, names, printable
@@ -28,7 +28,7 @@ def breakeven_page(found: BreakEven, notes: Sequence[str] = ()) -> Page:
     runs = (_nowhere(found.against), _nowhere(found.offer))
     first: Part
     if found.threshold is None:
-        answer, first = _worth(found), _prices_table(found)
+        answer, first = _worth(found), _bars(found)
     else:
         answer, first = _threshold(found, found.threshold), _picture(found, found.threshold)
     energy = ("Energy is paid beside the rent here, and is part of what is compared.",) if found.energy_counts else ()
@@ -133,6 +133,29 @@ def _prices_table(found: BreakEven) -> Table:
     return Table(title, columns, tuple(map(row, found.prices)))
 
 
+def _bars(found: BreakEven) -> Part:
+    """Return the price by simulation, formula and theory as bars; where one is below zero as a table alone."""
+    paid, table = found.prices[0], _prices_table(found)
+    its = paid.simulated
+    told = [("simulated", its.mean), ("by formula", paid.formula), ("by exact theory", paid.theory)]
+    shown = [(name, value) for name, value in told if value is not None]
+    if min(value for _, value in shown) < 0 or (its.ci95 is not None and its.ci95[0] < 0):
+        return table
+    chart = Bars(
+        labels=tuple(name for name, _ in shown),
+        values=tuple(value for _, value in shown),
+        intervals=(its.ci95 if its.reliable else None, *(None for _ in shown[1:])),
+        unit=f"USD {found.per}",
+        marked=0,
+        digits=_digits(found),
+    )
+    return Picture(f"What {_lowered(found.title)} is worth", _worth(found)[0], chart, table)
+
+
+def _lowered(text: str) -> str:
+    return text[:1].lower() + text[1:]
+
+
 def _offers_table(found: BreakEven) -> Table:
     """Return what the two offers cost and do."""
     runs = (found.against, found.offer)
@@ -197,7 +220,9 @@ def _threshold(found: BreakEven, its: Threshold) -> tuple[str, ...]:
     beside = f"; {', '.join(others)}" if others else ""
     within = f"{_value(its.lowest, '')} to {_value(its.highest, unit)}"
     said = []
-    if its.at is None:
+    if its.at is None and not any(mean for _, mean, _ in its.differences):
+        said.append(f"{offer} and {other} cost the same for every value of {key} from {within}.")
+    elif its.at is None:
         gaps = sorted(abs(mean) for _, mean, _ in its.differences)
         digits = price_digits([each for each in gaps if each])
         dearer = "cheaper" if its.cheaper == "always" else "dearer"
@@ -224,7 +249,7 @@ def _picture(found: BreakEven, its: Threshold) -> Picture:
     values = [value for value, _, _ in its.differences]
     means = tuple(mean for _, mean, _ in its.differences)
     ends = tuple((mean - half, mean + half) for _, mean, half in its.differences)
-    digits = 4
+    digits = price_digits([half for _, _, half in its.differences if half] or [max(map(abs, means))])
     title = f"{offer} less {other}, USD per useful GPU-hour"
     chart = Lines(
         positions=tuple(values),
@@ -232,7 +257,7 @@ def _picture(found: BreakEven, its: Threshold) -> Picture:
         series=((f"{offer} less {other}", means, ends), ("equally good", (0.0,) * len(values), (None,) * len(values))),
         title=f"{printable(its.key)}{its.unit and ', '}{its.unit}",
         unit="USD per useful GPU-hour",
-        digits=digits,
+        digits=price_digits([max(map(abs, means))]),
     )
     rows = tuple(
         Row(_value(value, its.unit), (Figure(mean, digits, half, signed=True),))

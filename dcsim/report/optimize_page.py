@@ -269,10 +269,7 @@ def settings_table(found: Optimum, most: int = MOST_ROWS) -> Table:
         cells: list[Cell] = [stands, unit.figure(None if each.figure is None else each.figure.mean, half)]
         cells += [unit.figure(each.theory)] if theory else []
         cells += [MISSING if met is None else per_cent(met.share, 1) for met in each.met]
-        stands = STANDS[each.fate] + (", simplest" if each.number == found.chosen and len(found.members) > 1 else "")
-        rows.append(
-            Row(_label(found, each), (*cells, number(each.runs, 0), stands), strong=each.number == found.chosen)
-        )
+        rows.append(Row(_label(found, each), (*cells, number(each.runs, 0)), strong=chosen))
     last = [key.rpartition(".")[2] for key in found.keys]
     called = last if len(set(last)) == len(last) else found.keys
     corner = ", ".join([*(["scenario"] if len(found.offers) > 1 else []), *map(printable, called)])
