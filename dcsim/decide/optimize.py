@@ -259,11 +259,12 @@ def _listed(values: Any) -> str:
 def _linked(text: str) -> list[Axis]:
     """Return the axes that one option gives, whose values change together."""
     axes = read_axes([part for part in text.split(";") if part.strip()] or [text])
-    if len({len(axis.values) for axis in axes}) > 1:
+    most = max(len(axis.values) for axis in axes)
+    if {len(axis.values) for axis in axes} - {1, most}:
         counts = ", ".join(f"{len(axis.values)} of {axis.key}" for axis in axes)
-        told = f"found {counts}; keys that change together must have as many values"
+        told = f"found {counts}; keys that change together must have as many values, or one"
         raise ScenarioError([Problem("-L", None, "", told)])
-    return axes
+    return [Axis(axis.key, axis.values if len(axis.values) == most else axis.values * most) for axis in axes]
 
 
 def _keys(linked: Sequence[Sequence[Axis]]) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ of looks, so that the best one stays in with a probability of at least 95 %.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -190,26 +190,34 @@ class Race:
         self.in_play = [number for number in self.in_play if self.fates[number] not in gone] or self.in_play[:1]
 
     def _compare(self, rivals: Sequence[int], measured: dict[int, Measured]) -> None:
-        """Compare settings that meet what is required with the best of them, and drop those that are worse."""
+        """Compare settings that meet what is required with the best of them, and drop those that are worse.
+
+        Where too few failures struck, a rare large loss may not have come yet: such a setting is no worse than it
+        looks, so it may drop out, but no other drops out because of it, unless both have the same runs.
+        """
         sign = 1.0 if self.metric.lower_is_better else -1.0
-        first = min(rivals, key=lambda number: sign * measured[number].mean)
-        best, bounds = measured[first], [0.0]
+        ranked = sorted(rivals, key=lambda number: sign * measured[number].mean)
+        first, sure = ranked[0], next((number for number in ranked if measured[number].reliable), None)
+        bounds = [0.0]
         for number, its in measured.items():
             if number == first:
                 continue
-            pair = region([best, its], self.metric.lower_is_better, 1 - self.error)
-            assert pair is not None
-            gap = pair.gaps[1 - pair.best]
-            exact = gap is not None and not gap.se
-            # of too few failures a rare large loss may not have come yet
-            if pair.standings[1] == "worse" and (exact or (its.reliable and best.reliable)):
+            against = [first] if self.groups[number] == self.groups[first] else []
+            against += [] if sure is None or sure == number else [sure]
+            if any(self._worse(measured[each], its) for each in against):
                 self.fates[number] = "worse"
             elif number in rivals:
-                bounds.append(worse_at_most(best, its, sign, self.error))
+                bounds.append(worse_at_most(measured[first], its, sign, self.error))
         self.fates[first] = "best"
         self.members = [number for number in rivals if self.fates[number] != "worse"]
         reliable = all(measured[number].reliable for number in self.members)
         self.bound = max(bounds) if reliable or len(self.members) == 1 else None
+
+    def _worse(self, best: Measured, its: Measured) -> bool:
+        """Whether a setting is worse than another for sure."""
+        alike = [replace(each, reliable=True) for each in (best, its)]  # who may be compared is decided before
+        pair = region(alike, self.metric.lower_is_better, 1 - self.error)
+        return pair is not None and pair.standings[1] == "worse"
 
     def _measured(self, number: int) -> Measured | None:
         run = self.results[number]
