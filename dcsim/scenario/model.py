@@ -176,7 +176,7 @@ class Sla(BaseModel):
 class Slo(BaseModel):
     """A goodput objective for every month; what it leaves is the month's error budget."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", json_schema_extra={"examples": [{"goodput": "93 %"}]})
     goodput: Fraction = Field(description="share of the cluster's GPU-hours that a month may not lose")
 
 
