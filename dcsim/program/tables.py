@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dcsim.hazards import Hazard
-from dcsim.hazards.hazard import SERVED
 from dcsim.ledger import STATES
+from dcsim.parts import PARTS
 from dcsim.program import records
 from dcsim.program.draws import add_draws
 from dcsim.program.levels import levels_of
@@ -17,7 +17,6 @@ from dcsim.program.records import NEVER, NONE, PPB, TABLES, Tables
 from dcsim.recovery import Recovery
 from dcsim.recovery.timetable import levels
 from dcsim.scenario import Plan
-from dcsim.topology import PLANT_KINDS
 
 EFFECTS = {
     "interrupt": records.INTERRUPT,
@@ -278,7 +277,7 @@ def _of_hazard(hazard: Hazard) -> dict[str, Any]:
         "cured_by_repair": lemons is not None and lemons.cured_by == "repair",
         "first_slow": NONE,
         "factor": 1.0 if lemons is None else lemons.factor,
-        "plant_kind": PLANT_KINDS.index(hazard.component) if hazard.serves else NONE,
+        "plant_kind": PARTS.index(hazard.component) if hazard.serves else NONE,
         "keeps": hazard.keeps or 0.0,
     }
 
@@ -289,9 +288,9 @@ def _maintenance(plan: Plan, atom: int, tables: Tables) -> None:
     for number, work in enumerate(scenario.maintenance):
         line = planned[number]
         line["drain"], line["duration"] = work.drain, work.duration
-        line["serves"] = work.component in SERVED
-        line["plant_kind"] = PLANT_KINDS.index(work.component) if work.component in SERVED else NONE
-        line["size"] = 0 if work.component in SERVED else topology.gpus_per(work.component) // atom
+        line["serves"] = work.component in PARTS
+        line["plant_kind"] = PARTS.index(work.component) if work.component in PARTS else NONE
+        line["size"] = 0 if work.component in PARTS else topology.gpus_per(work.component) // atom
     listed = np.array(list(plan.windows()), dtype=np.int64).reshape(-1, 3)
     windows = tables["windows"] = np.zeros(max(1, len(listed)), dtype=records.WINDOW)
     for column, name in enumerate(("at", "planned", "component")):

@@ -72,8 +72,8 @@ RULES = 'a rule: "young", "daly", "optimal"'
 TIMES = "fixed, exponential, lognormal, weibull, empirical"
 PRICE = 'a price per GPU-hour as text with a unit such as "4 USD" (USD, USD/GPU-h)'
 PARTS = (
-    "allowed: gpu, node, tray, rack, nvlink-switch, access-link, leaf, leaf-uplink, spine, spine-uplink, core, psu, "
-    "shelf, busway, feed, site-feed, generator, cdu, gateway"
+    "allowed: gpu, node, tray, rack, access-link, nvlink-switch, shelf, psu, leaf, leaf-uplink, spine, spine-uplink, "
+    "core, cdu, busway, feed, generator, site-feed, gateway"
 )
 TOLD = f"""\
 1: name: found ''; must not be empty
