@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from dcsim.closed_form.keys import AccountingKeys
 from dcsim.decide.assumptions import PRESENT, Apply, Input, inputs, matched, one_field, setter
 from dcsim.decide.input_texts import ABSENT, compact
 from dcsim.economics import GROUPS, LINES, Tco
@@ -45,10 +46,10 @@ _OF_HAZARD = {
 _OF_CLUSTER = {"spares": "spares", "in_rack_spares": "spares"}
 _OF_TABLE = {
     **{"horizon": "time", "energisation": "plant", "maintenance": "maintenance"},
-    **dict.fromkeys(("seed", "sla", "accounting"), "unread"),
+    **dict.fromkeys(("seed", "sla", "slo", "accounting"), "unread"),
 }
 _OF_LINE = {line.name: line.group for line in LINES} | {"gpu_hour": "gpu"}
-_ELSEWHERE = {"name", "description", "cluster", "jobs", "hazards", "tco", "uncertain"}
+_ELSEWHERE = {"name", "description", "cluster", "jobs", "hazards", "tco", "uncertain", "accounting"}
 """Tables whose keys are inputs one by one, and what is no input."""
 
 
@@ -154,17 +155,25 @@ def with_groups_of_other(
         return None
 
 
+def without_unread(scenario: Scenario) -> Scenario:
+    """Return a scenario without what neither a run nor a bill reads: it need not fit what another scenario gives."""
+    hazards = tuple(each.model_copy(update={"mtbf_range": None}) for each in scenario.hazards)
+    return scenario.model_copy(update={"hazards": hazards, "accounting": AccountingKeys(), "sla": None, "slo": None})
+
+
 # --- all inputs -------------------------------------------------------------------------------------------------------
 
 
 def _all_inputs(pair: tuple[Scenario, Scenario]) -> Iterator[Input]:
     """Yield the inputs of two scenarios: those of simulations, those that are uncertain, prices, and the rest."""
-    known = [each for each in inputs(pair) if each.path != ("uncertain",)]
+    known = [each for each in inputs(pair) if each.path[0] not in ("uncertain", "accounting")]
     yield from known
     yield from _names(pair)
     yield from _ranges(pair)
     yield from _uncertain(pair)
     yield from _prices(pair)
+    for field in AccountingKeys.model_fields:
+        yield one_field(pair, "", [("accounting",)] * 2, field, "formula")
     seen = {each.path[0] for each in known} | _ELSEWHERE
     for field in type(pair[0]).model_fields:
         if field not in seen:

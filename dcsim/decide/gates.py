@@ -170,7 +170,7 @@ def gate_sentences(judged: Sequence[Judged]) -> list[str]:
     held = len({each.gate for each in judged} - {each.gate for each in judged if each.broken})
     count = len({each.gate for each in judged})
     if held:
-        told.append("The gate holds." if count == 1 else f"{held} of {count} gates hold.")
+        told.append("The gate holds." if count == 1 else f"{held} of {count} gates {'holds' if held == 1 else 'hold'}.")
     return told
 
 

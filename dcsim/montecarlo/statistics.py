@@ -124,6 +124,39 @@ def adjusted(values: ArrayLike, deviations: ArrayLike, mean: float | None = None
     return Adjusted(centre, se, (centre - reach, centre + reach), correlation, residuals)
 
 
+FREEDOM = 5
+"""Degrees of freedom that two-phase regression must leave; source: assumed."""
+
+
+def two_phase(
+    values: NDArray[np.float64], controls: NDArray[np.float64], means: ArrayLike, n: int
+) -> tuple[float, float, float] | None:
+    """Adjust the mean of few values by their regression on k controls that are known in more runs.
+
+    ``values`` d, shape (m,); ``controls`` x, shape (m, k), of the same m runs; their ``means`` X, shape (k,), over n
+    independent runs, these m among them. With the slopes of d on x by least squares and s² of its residuals
+
+        mean = d̄ + slopes (X - x̄),   se² = s² / m + (variance of d - s²) / n,   interval: ± t(0.975, m - k - 1) se
+
+    (two-phase regression; Cochran 1977, Sampling Techniques, 12.6). What is a sum of controls gets exactly the sum of
+    their means. Returns how far the mean moves, se, and half the 95 % interval; None where there are not more than m
+    runs, or fewer than ``FREEDOM`` degrees of freedom are left.
+    """
+    m, k = controls.shape
+    if n <= m or m - k - 1 < FREEDOM:
+        return None
+    from scipy.special import stdtrit
+
+    centre = controls.mean(axis=0)
+    spread = values - values.mean()
+    slopes = np.linalg.lstsq(controls - centre, spread, rcond=None)[0]
+    residuals = spread - (controls - centre) @ slopes
+    left = float(residuals @ residuals) / (m - k - 1)
+    se = math.sqrt(left / m + max(0.0, float(values.var(ddof=1)) - left) / n)
+    moved = float(slopes @ (np.asarray(means, dtype=np.float64) - centre))
+    return moved, se, float(stdtrit(m - k - 1, 0.975)) * se
+
+
 @dataclass(frozen=True)
 class Summary:
     """A mean with its error, and the spread of single replications; units are those of the values.

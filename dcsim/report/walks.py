@@ -104,10 +104,10 @@ def _interaction(walk: Walk, measure: _Measure) -> str:
     )
 
 
-def walk_table(walk: Walk, *, explained: bool = True) -> Table:
+def walk_table(walk: Walk, *, explained: bool = True, by_line: bool = True) -> Table:
     """Return every step: in its turn, as the only change, and as the last one; and what all of them add up to.
 
-    ``explained``: with the notes that say how to read it.
+    ``explained``: with the notes that say how to read it; ``by_line``: beside the table of the gap by line of the bill.
     """
     measure, (first, last) = _Measure.of(walk), _names(walk)
     steps = [(each.label, each.in_turn, each.alone, each.missing) for each in walk.steps]
@@ -137,7 +137,7 @@ def walk_table(walk: Walk, *, explained: bool = True) -> Table:
         "comes after those above it, and the steps add up to the gap. As the only change, nothing else of "
         f"{first} changes; as the last change, everything else has changed before.",
     ]
-    if bills:
+    if bills and by_line:
         notes.append(
             "Steps say which input changes what is paid, the gap by line says where it is booked: a dearer rent is one "
             "step, and two lines where support is a share of it. Both add up to the same."
@@ -162,16 +162,16 @@ def walk_inputs(walk: Walk) -> Passage:
     return Passage(f"What changes from {first} to {last}", tuple(items))
 
 
-def walk_parts(walks: Sequence[Walk]) -> tuple[Picture | Passage, ...]:
+def walk_parts(walks: Sequence[Walk], *, by_line: bool = True) -> tuple[Picture | Passage, ...]:
     """Return the pictures of several walks, each with what changes; the first one says how to read all of them."""
     return tuple(
         part
         for number, each in enumerate(walks)
-        for part in (walk_picture(each, explained=not number), walk_inputs(each))
+        for part in (walk_picture(each, explained=not number, by_line=by_line), walk_inputs(each))
     )
 
 
-def walk_picture(walk: Walk, *, explained: bool = True) -> Picture:
+def walk_picture(walk: Walk, *, explained: bool = True, by_line: bool = True) -> Picture:
     """Return the steps as a waterfall from one price, or loss, to the other; small ones are one step together."""
     measure, (first, last) = _Measure.of(walk), (printable(each.scenario.name, SHORT) for each in (walk.a, walk.b))
     large = _large(walk, measure)
@@ -183,7 +183,7 @@ def walk_picture(walk: Walk, *, explained: bool = True) -> Picture:
     ends = [(name, measure.level(run)) for name, run in zip((first, last), (walk.a, walk.b), strict=True)]
     unit = "USD" if measure.priced else "%"
     chart = Waterfall(ends[0], tuple(steps), ends[1], unit, "USD" if measure.priced else "pp", measure.digits)
-    table = walk_table(walk, explained=explained)
+    table = walk_table(walk, explained=explained, by_line=by_line)
     of = "USD per useful GPU-hour" if measure.priced else "lost GPU-hours"
     says = f"{walk_sentence(walk)}{_interaction(walk, measure)}"
     return Picture(f"{table.title}: {of}", says, chart, table)
@@ -242,4 +242,4 @@ def diff_page(found: Differences) -> Page:
         count = sum(len(table.rows) for table in tables)
         answer = f"{first} and {last} differ in {count} {'key' if count == 1 else 'keys'}: {and_list(told)}."
     walks = [found.walk] if found.walk is not None and found.walk.steps else []
-    return Page(answer=(answer,), parts=(*tables, *walk_parts(walks)))
+    return Page(answer=(answer,), parts=(*tables, *walk_parts(walks, by_line=False)))
