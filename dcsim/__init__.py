@@ -17,10 +17,11 @@ if TYPE_CHECKING:
     from dcsim.decide import compare, explain, run
     from dcsim.decide.estimate import estimate
     from dcsim.decide.sweep import sweep
+    from dcsim.decide.tables import table
     from dcsim.scenario import load
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "compare", "estimate", "explain", "load", "run", "scenario", "sweep"]
+__all__ = ["__version__", "compare", "estimate", "explain", "load", "run", "scenario", "sweep", "table"]
 
 _ROOM = {
     "load": "dcsim.scenario",
@@ -29,6 +30,7 @@ _ROOM = {
     "compare": "dcsim.decide",
     "explain": "dcsim.decide",
     "sweep": "dcsim.decide.sweep",
+    "table": "dcsim.decide.tables",
 }
 
 

@@ -21,6 +21,7 @@ VERBS = {
     "compare": ("compare", "Simulate offers on the same random numbers: which is cheaper, and why."),
     "run": ("run", "Simulate scenarios: goodput, ledger and cost, with intervals."),
     "sweep": ("sweep", "Simulate scenarios at many settings: which is best, and what is as good."),
+    "table": ("table", "Print what checkpoints, spares, detection or nines cost, by formula, theory and simulation."),
     "report": ("report", "Write the report of a run: HTML, Markdown, CSV, or a trace."),
     "merge": ("merge", "Join the shards of a run that several machines simulated."),
     "estimate": ("estimate", "Compute the published formulas and the cost (TCO); nothing is simulated."),

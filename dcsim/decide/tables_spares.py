@@ -7,17 +7,37 @@ machine repairman (``closed_form.spares``).
 
 import math
 from bisect import bisect_right
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
+from typing import Any
+
+import numpy as np
+from pydantic_core import PydanticCustomError
 
 from dcsim.closed_form import down_probabilities
 from dcsim.decide.crew_load import crew_pools, flows
+from dcsim.decide.estimate import Estimate
+from dcsim.decide.metrics import METRICS, Metric
+from dcsim.decide.result import RunResult
+from dcsim.decide.sweep import Sweep
+from dcsim.decide.sweep_question import FIGURES
+from dcsim.decide.tables_asked import Asked, Kind, mean_of, monthly_usd
+from dcsim.decide.variants import SPARES, Axis, variants
+from dcsim.ledger import STATE
+from dcsim.montecarlo import Estimated, runs_per_draw
 from dcsim.problems import wrong
 from dcsim.scenario import Problem, Scenario, ScenarioError, certain
 from dcsim.scenario.plan import plan
-from dcsim.units import HOURS_PER_MONTH, MS_PER_H
+from dcsim.units import MS_PER_H, SHARE, parse
 
+NINES = (0.9, 0.99, 0.999, 0.9999, 0.99999)
+"""Shares of the time in which jobs should have enough GPUs."""
+ENOUGH = 0.01
+"""P(short) that a stock of spares should stay below."""
+MOST_STOCKS = 12
+"""About how many stocks are tried; source: assumed."""
 MOST_UNITS = 4_096
 """Machines that a stock is searched among; source: assumed, far more than any target here needs."""
 
@@ -126,11 +146,128 @@ def _no_use(scenario: Scenario, fails: bool) -> str:
     return ""
 
 
-def monthly_usd(scenario: Scenario, gpus: int) -> float | None:
-    """Return the rent of some GPUs [USD/month]; None without [tco]."""
-    return None if scenario.tco is None else gpus * scenario.tco.gpu_hour * HOURS_PER_MONTH
+# --- tables ---------------------------------------------------------------------------------------------------------
 
 
-def horizon_h(scenario: Scenario) -> float:
-    """Return the horizon [h]."""
-    return scenario.horizon / MS_PER_H
+def _short(unit: int) -> Metric:
+    """Return the share of time for which gangs wait for hardware, each gang counted: P(short) where one waits at most.
+
+    The ledger has the GPUs that wait. Of a gang that waits all but those of one machine do, ``unit`` GPUs, as long as
+    one is missing; where more are, the share is as much too low as they are of the gang.
+    """
+
+    def of(result: RunResult) -> Estimated | None:
+        sample, jobs = result.sample, result.scenario.jobs
+        asked = sample.ledgers.asked_gpu_ms[:, : len(jobs)]
+        if not asked.all() or any(job.gpus <= unit for job in jobs):
+            return None  # a gang of one machine has nothing left that could wait
+        waits = sample.gpu_ms[:, : len(jobs), STATE["wait"]] / asked
+        values = waits @ np.array([job.count * job.gpus / (job.gpus - unit) for job in jobs])
+        control, shared = result.control, runs_per_draw(result.scenario)
+        return Estimated.of(values, math.fsum(values) / len(values), control, shared=shared)
+
+    return Metric("short", "short of hardware", "1", True, of)
+
+
+class Spares(Asked):
+    """Stock of spares, bought: jobs keep their GPUs."""
+
+    kind: Kind = "spares"
+
+    def __init__(self, scenario: Scenario, given: Axis | None) -> None:
+        self.pool: Pool = Pool.of(scenario, f"table {self.kind}")
+        super().__init__(scenario, given)
+
+    @property
+    def figures(self) -> tuple[Metric, ...]:
+        return (*FIGURES, _short(self.pool.unit), METRICS["wait_gpu_hours"])
+
+    def targets(self) -> tuple[float, ...]:
+        """P(short) that stocks are looked for."""
+        return (ENOUGH,)
+
+    def chosen(self) -> Axis:
+        unit, own = self.pool.unit, self.scenario.cluster.spares
+        needed = [self.pool.least_stock(share, queued) for share in self.targets() for queued in (False, True)]
+        known = [each for each in needed if each is not None]
+        most = max([*known, own, 2 * unit]) // unit
+        step = max(1, -(-most * 3 // 2 // (MOST_STOCKS - 3)))
+        stocks = {count * unit for count in range(0, most * 3 // 2 + 1, step)} | {own, *known}
+        return Axis.of(SPARES, [each for each in sorted(stocks) if self.possible(each)])
+
+    def possible(self, stock: int) -> bool:
+        """Whether the cluster can have that many spares: whole nodes."""
+        try:
+            variants([(0, self.scenario, {SPARES: stock})])
+        except ScenarioError:
+            return stock == self.scenario.cluster.spares
+        return True
+
+    def accepted(self, given: Axis) -> Axis:
+        if given.key != SPARES:
+            raise self.wrong_key(given, SPARES)
+        return given
+
+    def closed(self, scenario: Scenario, estimated: Estimate) -> dict[str, float | None]:
+        stock = scenario.cluster.spares
+        return super().closed(scenario, estimated) | {
+            "binomial": self.pool.short(stock, queued=False),
+            "repairman": self.pool.short(stock, queued=True),
+            "waiting": self.pool.waiting(stock, queued=True) * scenario.horizon / MS_PER_H,
+            "stock_usd": monthly_usd(scenario, stock),
+        }
+
+    def facts(self, found: Sweep, closed: Sequence[Mapping[str, float | None]]) -> dict[str, Any]:
+        return {
+            "unit_gpus": self.pool.unit,
+            "machine_mtbf_h": self.pool.mtbf_h,
+            "repair_h": self.pool.repair_h,
+            "crews": self.pool.crews,
+            "enough": [self.smallest(share, found) for share in self.targets()],
+        }
+
+    def smallest(self, share: float, found: Sweep) -> dict[str, Any]:
+        """Return the smallest stock with P(short) below a share, by each way, and its rent [USD/month]."""
+        stocks = {
+            "binomial": self.pool.least_stock(share, queued=False),
+            "repairman": self.pool.least_stock(share, queued=True),
+            "simulated": self.tried(share, found),
+        }
+        priced = {f"{name}_usd_month": each and monthly_usd(self.scenario, each) for name, each in stocks.items()}
+        return {"short_below": share, **stocks, **priced}
+
+    def tried(self, share: float, found: Sweep) -> int | None:
+        """Return the smallest stock that was simulated from which on jobs are short for less than a share of time."""
+        least: int | None = None
+        for point in sorted(found.points, key=lambda each: -int(dict(each.inputs)[SPARES])):
+            if not mean_of(point.figures["short"]) < share:
+                break
+            least = int(dict(point.inputs)[SPARES])
+        return least
+
+
+class Nines(Spares):
+    """What each nine of having enough GPUs takes in spares, and what it costs."""
+
+    kind: Kind = "nines"
+
+    def __init__(self, scenario: Scenario, given: Axis | None) -> None:
+        self.shares = NINES if given is None else self.read(given)
+        super().__init__(scenario, None)
+
+    def read(self, given: Axis) -> tuple[float, ...]:
+        """Read availabilities; raises ScenarioError."""
+        if given.key != "availability":
+            raise ScenarioError(
+                [Problem("-L", None, "", wrong(given.key, 'table nines is about availability, such as "99 %"'))]
+            )
+        try:
+            found = tuple(sorted(parse(value, SHARE) for value in given.values))
+        except PydanticCustomError as error:
+            raise ScenarioError([Problem("-L", None, "availability", error.message())]) from None
+        if found[-1] >= 1 or found[0] <= 0:
+            raise ScenarioError([Problem("-L", None, "availability", "must be above 0 % and below 100 %")])
+        return found
+
+    def targets(self) -> tuple[float, ...]:
+        return tuple(1 - share for share in self.shares)

@@ -5,11 +5,13 @@ from html import escape
 
 from dcsim.decide import Bridge, Comparison, Estimate, RunResult
 from dcsim.decide.sweep import Sweep
+from dcsim.decide.tables import DecisionTable
 from dcsim.report.document import Page
 from dcsim.report.page import Table
 from dcsim.report.published_tables import estimate_page
 from dcsim.report.simulated import comparison_page, explain_page, run_page
 from dcsim.report.sweep_page import sweep_page
+from dcsim.report.tables_page import table_page
 
 MOST_TABLES = 2
 
@@ -43,6 +45,11 @@ def _(result: Bridge) -> Page:
 @page_of.register
 def _(result: Sweep) -> Page:
     return sweep_page(result)
+
+
+@page_of.register
+def _(result: DecisionTable) -> Page:
+    return table_page(result)
 
 
 def html(result: object) -> str:
