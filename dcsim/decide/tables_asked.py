@@ -37,7 +37,7 @@ class Asked:
         self.scenario, self.label = scenario, f"table {self.kind}"
         self.fixed = settled(certain(scenario))
         self.axis = self.chosen() if given is None else self.accepted(given)
-        members = variants([(0, scenario, {self.axis.key: value}) for value in self.axis.values])
+        members = variants([(0, scenario, {self.axis.key: value}) for value in self.axis.values], buys=True)
         self.question = Question(
             (scenario,), (self.axis,), False, self.metric, tuple(members), (), self.figures, f"table-{self.kind}"
         )

@@ -198,7 +198,7 @@ class Spares(Asked):
     def possible(self, stock: int) -> bool:
         """Whether the cluster can have that many spares: whole nodes."""
         try:
-            variants([(0, self.scenario, {SPARES: stock})])
+            variants([(0, self.scenario, {SPARES: stock})], buys=True)
         except ScenarioError:
             return stock == self.scenario.cluster.spares
         return True
