@@ -127,8 +127,9 @@ def variants(
             )
         except ScenarioError as error:
             problems += (_of_stock(each, inputs, option) for each in error.problems)
-    if problems:
-        raise ScenarioError(list(dict.fromkeys(problems))[:MOST_PROBLEMS])
+    if problems:  # one mistake that is in several variants is told of the first
+        first = {(each.path, each.message): each for each in reversed(problems)}
+        raise ScenarioError([each for each in dict.fromkeys(problems) if each in first.values()][:MOST_PROBLEMS])
     return found
 
 

@@ -97,12 +97,9 @@ HEAT = HeatMap(
 
 
 def colours(picture) -> list[str]:
-    """Colours of the cells, row by row; the scale's boxes come last."""
-    return [
-        each.get("fill") or each.get("style")
-        for each in picture.iter("path")
-        if "fill:none" not in (each.get("style") or "")
-    ][:6]
+    """Colours of the cells, row by row; the boxes of the scale come after them."""
+    filled = [each for each in picture.iter("path") if "fill:none" not in (each.get("style") or "")]
+    return [each.get("fill") or each.get("style") for each in filled][:6]
 
 
 def brightness(colour: str) -> int:
