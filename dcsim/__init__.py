@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from dcsim.decide.estimate import estimate
     from dcsim.decide.optimize import optimize
     from dcsim.decide.sweep import sweep
+    from dcsim.decide.tables import table
     from dcsim.decide.walk import diff
     from dcsim.scenario import load
 
@@ -35,6 +36,7 @@ __all__ = [
     "run",
     "scenario",
     "sweep",
+    "table",
 ]
 
 _ROOM = {
@@ -47,6 +49,7 @@ _ROOM = {
     "explain": "dcsim.decide",
     "optimize": "dcsim.decide.optimize",
     "sweep": "dcsim.decide.sweep",
+    "table": "dcsim.decide.tables",
 }
 
 

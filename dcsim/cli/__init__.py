@@ -24,6 +24,7 @@ VERBS = {
     "diff": ("diff", "Print the inputs in which two scenarios differ, and what each does."),
     "run": ("run", "Simulate scenarios: goodput, ledger and cost, with intervals."),
     "sweep": ("sweep", "Simulate scenarios at many settings: which is best, and what is as good."),
+    "table": ("table", "Print what checkpoints, spares, detection or nines cost, by formula, theory and simulation."),
     "report": ("report", "Write the report of a run: HTML, Markdown, CSV, or a trace."),
     "merge": ("merge", "Join the shards of a run that several machines simulated."),
     "estimate": ("estimate", "Compute the published formulas and the cost (TCO); nothing is simulated."),

@@ -66,16 +66,6 @@ def _wait(result: RunResult) -> Estimated:
     return _of(result, waited / MS_PER_H, sum(waited.tolist()) / MS_PER_H / len(waited))
 
 
-def _short(result: RunResult) -> Estimated | None:
-    sample, jobs = result.sample, result.scenario.jobs
-    asked = sample.ledgers.asked_gpu_ms[:, : len(jobs)]
-    if not asked.all():
-        return None
-    waited = sample.gpu_ms[:, : len(jobs), STATE["wait"]] / asked
-    values: NDArray[np.float64] = (waited * [job.count for job in jobs]).sum(axis=1)
-    return _of(result, values, math.fsum(values) / len(values))
-
-
 def _finish(result: RunResult) -> Estimated | None:
     if not result.scenario.ends or not result.sample.done.all():
         return None  # a mean over the runs that were done would leave out the slow ones
@@ -105,7 +95,6 @@ METRICS = {
         ),
         Metric("useful_gpu_hours", "useful GPU-hours, of the term or the horizon", "GPU-h", False, _useful),
         Metric("wait_gpu_hours", "waiting", "GPU-h", True, _wait),
-        Metric("short", "time short of hardware, every gang that waits counted", "1", True, _short),
         Metric("finish_h", "time until the last job is done", "h", True, _finish),
     )
 }

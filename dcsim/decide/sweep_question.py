@@ -75,7 +75,7 @@ def question(
     decides = usual_metric(offers) if wanted is None else metric(wanted)
     settings = _settings(its_axes, lhs, common)
     asked = [(number, offer, inputs) for number, offer in enumerate(offers) for inputs in settings]
-    found = tuple(variants(asked))
+    found = tuple(variants(asked, buys=True))
     if decides.unit == "USD" and any(each.scenario.tco is None for each in found):
         raise ScenarioError([Problem("--metric", None, "", wrong(decides.name, "every scenario needs [tco] for it"))])
     return Question(offers, its_axes, lhs is not None, decides, found, _notes(read_all, offers, its_axes, lhs, found))

@@ -111,20 +111,25 @@ def grid(offers: Sequence[Scenario], axes: Sequence[Axis], option: str = "-L") -
     return variants([(number, offer, inputs) for number, offer in enumerate(offers) for inputs in asked], option)
 
 
-def variants(asked: Iterable[tuple[int, Scenario, Mapping[str, Any]]], option: str = "-L") -> list[Variant]:
+def variants(
+    asked: Iterable[tuple[int, Scenario, Mapping[str, Any]]], option: str = "-L", *, buys: bool = False
+) -> list[Variant]:
     """Return a variant for each (number of the offer, offer, inputs); raise ScenarioError with their problems.
 
-    A stock of spares is bought: see ``bought``.
+    ``buys``: whether a stock of spares is bought (``bought``), not taken from what no job has.
     """
     found: list[Variant] = []
     problems: list[Problem] = []
     for number, offer, inputs in asked:
         try:
-            found.append(Variant(number, tuple(inputs.items()), at(offer, bought(offer, inputs), option)))
+            found.append(
+                Variant(number, tuple(inputs.items()), at(offer, bought(offer, inputs) if buys else inputs, option))
+            )
         except ScenarioError as error:
             problems += (_of_stock(each, inputs, option) for each in error.problems)
-    if problems:
-        raise ScenarioError(list(dict.fromkeys(problems))[:MOST_PROBLEMS])
+    if problems:  # one mistake that is in several variants is told of the first
+        first = {(each.path, each.message): each for each in reversed(problems)}
+        raise ScenarioError([each for each in dict.fromkeys(problems) if each in first.values()][:MOST_PROBLEMS])
     return found
 
 
