@@ -14,6 +14,8 @@ from dcsim.program.levels import levels_of
 from dcsim.program.place_tables import atom_of, index_places, place_tables, sold_tables
 from dcsim.program.plant_tables import plant_of
 from dcsim.program.records import NEVER, NONE, PPB, TABLES, Tables
+from dcsim.recovery import Recovery
+from dcsim.recovery.timetable import levels
 from dcsim.scenario import Plan
 from dcsim.topology import PLANT_KINDS
 
@@ -125,13 +127,13 @@ def _jobs(plan: Plan, tables: Tables) -> None:
     jobs = tables["jobs"] = np.zeros(len(scenario.jobs), dtype=records.JOB)
     most = max(1, *(len(job.recovery.tiers) for job in scenario.jobs))
     tiers = tables["tiers"] = np.zeros((len(jobs), most), dtype=records.TIER)
-    levels: list[NDArray[np.int64]] = []
+    by_struck: list[NDArray[np.int64]] = []
     legal: list[NDArray[np.int64]] = []
     for number, job in enumerate(scenario.jobs):
         recovery, line = job.recovery, jobs[number]
-        line["first_level"] = sum(len(each) for each in levels)
+        line["first_level"] = sum(len(each) for each in by_struck)
         line["levels"] = 2 * job.gpus + 2
-        levels.append(levels_of(recovery, int(line["levels"])))
+        by_struck.append(levels_of(recovery, int(line["levels"])))
         line["first_legal"] = NONE
         if recovery.runs_small:
             line["first_legal"] = sum(len(each) for each in legal)
@@ -159,18 +161,22 @@ def _jobs(plan: Plan, tables: Tables) -> None:
             "comm": job.comm,
         }.items():
             line[name] = value
-        for tier in range(max(1, len(recovery.tiers))):
-            tiers[number, tier]["restore"] = recovery.restore_ms(tier, job.gpus)
-        for tier, (its, timed) in enumerate(zip(recovery.tiers, recovery.timetable.levels, strict=True)):
-            for name in ("every", "write", "drain"):
-                tiers[number, tier][name] = getattr(its, name)
-            every, period, count = timed
-            tiers[number, tier]["level_every"], tiers[number, tier]["level_period"] = every, period
-            tiers[number, tier]["level_most"] = NONE if count is None else count
-    tables["level_of"] = np.ascontiguousarray(np.concatenate(levels), dtype=np.int64)
+        write_tiers(recovery, job.gpus, tiers[number])
+    tables["level_of"] = np.ascontiguousarray(np.concatenate(by_struck), dtype=np.int64)
     tables["legal_of"] = np.concatenate([np.zeros(1, dtype=np.int64)[:0], *legal]).astype(np.int64)
     if not len(tables["legal_of"]):
         tables["legal_of"] = np.zeros(1, dtype=np.int64)
+
+
+def write_tiers(recovery: Recovery, gpus: int, lines: NDArray[np.void]) -> None:
+    """Write what follows from the tiers of a strategy into its lines, one each; one more for a strategy without."""
+    for tier in range(max(1, len(recovery.tiers))):
+        lines[tier]["restore"] = recovery.restore_ms(tier, gpus)
+    for tier, (its, (every, period, most)) in enumerate(zip(recovery.tiers, levels(recovery.tiers), strict=True)):
+        for name in ("every", "write", "drain"):
+            lines[tier][name] = getattr(its, name)
+        lines[tier]["level_every"], lines[tier]["level_period"] = every, period
+        lines[tier]["level_most"] = NONE if most is None else most
 
 
 def _gangs(plan: Plan, tables: Tables) -> None:

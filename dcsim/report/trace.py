@@ -8,6 +8,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from dcsim import __version__
+from dcsim.problems import located, wrong
 from dcsim.report.trace_choice import LONGEST, Nodes, TraceError, Window
 from dcsim.report.trace_choice import nodes_of as nodes_of
 from dcsim.report.trace_choice import window_of as window_of
@@ -30,7 +31,6 @@ from dcsim.scenario.plan import plan
 from dcsim.scenario.sampled import sampled
 from dcsim.topology import PLANT_KINDS
 from dcsim.units import DURATION, MS_PER_H, write
-from dcsim.wording import shown
 
 if TYPE_CHECKING:
     from dcsim.engine import EventLog
@@ -65,7 +65,7 @@ def bounds_of(
     if "place" not in log.columns()["what"]:
         why = "no GPU of this scenario has a place: its blasts are typed as numbers of GPUs"
         if nodes is not None:
-            raise TraceError([f"nodes: found {shown(nodes.text)}; {why}; leave out the choice"])
+            raise TraceError([located("nodes", wrong(nodes.text, f"{why}; leave out the choice"))])
         notes = (f"shows no racks: {why}",)
     if window is not None:
         events = _count(log, planned, window, nodes, MOST)
