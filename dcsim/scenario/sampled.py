@@ -82,7 +82,14 @@ def _series(each: Uncertain) -> str:
 
 @lru_cache(maxsize=1024)
 def _sample(scenario: Scenario, number: int) -> Scenario:
-    ranks = _ranks(scenario, number)
+    return at_ranks(scenario, _ranks(scenario, number))
+
+
+def at_ranks(scenario: Scenario, ranks: Mapping[str, float]) -> Scenario:
+    """Return the scenario with uncertain keys at these quantiles (0 to 1), the others at their point values.
+
+    Raises ScenarioError for a combination that is no scenario.
+    """
     try:
         found = _at(scenario, ranks)
     except ValidationError as error:
@@ -143,16 +150,23 @@ def settled_keys(scenario: Scenario) -> Scenario:
     Keys that lead nowhere stay: ``broken_inputs`` names them.
     """
     data = _plain(scenario)
-
-    def settled(key: str) -> str:
-        try:
-            return dotted(_reach(key, data), data)
-        except ValueError:
-            return key
-
-    found = [each.model_copy(update={"key": settled(each.key)}) for each in scenario.uncertain]
-    pairs = [each.model_copy(update={"keys": tuple(map(settled, each.keys))}) for each in scenario.correlated]
+    found = [each.model_copy(update={"key": _settled(each.key, data)}) for each in scenario.uncertain]
+    pairs = [
+        each.model_copy(update={"keys": tuple(_settled(key, data) for key in each.keys)}) for each in scenario.correlated
+    ]
     return scenario.model_copy(update={"uncertain": tuple(found), "correlated": tuple(pairs)})
+
+
+def settled_key(scenario: Scenario, key: str) -> str:
+    """Return a key written the one way that ``settled_keys`` does; itself if it leads to no value that is set."""
+    return _settled(key, _plain(scenario))
+
+
+def _settled(key: str, data: dict[str, Any]) -> str:
+    try:
+        return dotted(_reach(key, data), data)
+    except ValueError:
+        return key
 
 
 def broken_inputs(scenario: Scenario) -> Iterator[Found]:
