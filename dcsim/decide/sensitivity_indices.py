@@ -1,4 +1,4 @@
-"""Shares of a variance: how much of the spread of single runs comes from each uncertain input, and how much from chance.
+"""Shares of a variance: how much of the spread of single runs each uncertain input brings, and how much chance does.
 
 Sobol' indices by the estimators of Saltelli et al. 2010. Chance, all random numbers of a run, is one more input. So the
 indices need no mean over many runs at each point: single runs give them, and they say what is chance and what is not.

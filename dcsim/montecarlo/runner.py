@@ -203,7 +203,7 @@ class _Crowd:
         self.members: list[_Group] = []
         by_physics: dict[Scenario, _Group] = {}
         for (scenario, store), wanted in zip(runs, counts, strict=True):
-            group = by_physics.setdefault(_physics(scenario), _Group(scenario, Collector(shard)))
+            group = by_physics.setdefault(physics(scenario), _Group(scenario, Collector(shard)))
             group.want(wanted)
             self.members.append(group)
             if store is not None:
@@ -291,7 +291,7 @@ class _Crowd:
             yield None if ledgers is None else Sample(scenario, ledgers)
 
 
-def _physics(scenario: Scenario) -> Scenario:
+def physics(scenario: Scenario) -> Scenario:
     """Return the scenario without what no simulation reads."""
     ignored: dict[str, Any] = {"name": "-", "description": "", "accounting": type(scenario.accounting)(), "tco": None}
     if scenario.uncertain:

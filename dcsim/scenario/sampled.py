@@ -152,7 +152,8 @@ def settled_keys(scenario: Scenario) -> Scenario:
     data = _plain(scenario)
     found = [each.model_copy(update={"key": _settled(each.key, data)}) for each in scenario.uncertain]
     pairs = [
-        each.model_copy(update={"keys": tuple(_settled(key, data) for key in each.keys)}) for each in scenario.correlated
+        each.model_copy(update={"keys": tuple(_settled(key, data) for key in each.keys)})
+        for each in scenario.correlated
     ]
     return scenario.model_copy(update={"uncertain": tuple(found), "correlated": tuple(pairs)})
 

@@ -69,8 +69,8 @@ def test_intervals_hold_the_exact_share():
         mixed = [np.column_stack(columns) for columns in ((b[:, 0], a[:, 1]), (a[:, 0], b[:, 1]))]
         pages = np.array([*(function(each, luck) for each in mixed), function(a, other)])
         for index, share in zip(indices(function(a, luck), function(b, other), pages, 2), exact, strict=True):
-            held.append((index.first_ci95[0] <= share <= index.first_ci95[1]))
-            held.append((index.total_ci95[0] <= share <= index.total_ci95[1]))
+            held.append(index.first_ci95[0] <= share <= index.first_ci95[1])
+            held.append(index.total_ci95[0] <= share <= index.total_ci95[1])
     rates = np.array(held).reshape(200, 6).mean(axis=0)
     assert (rates > 0.90).all(), rates
     assert (rates < 0.995).all(), rates
