@@ -16,10 +16,11 @@ if TYPE_CHECKING:
     from dcsim import scenario
     from dcsim.decide import compare, explain, run
     from dcsim.decide.estimate import estimate
+    from dcsim.decide.sensitivity import sensitivity
     from dcsim.scenario import load
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "compare", "estimate", "explain", "load", "run", "scenario"]
+__all__ = ["__version__", "compare", "estimate", "explain", "load", "run", "scenario", "sensitivity"]
 
 _ROOM = {
     "load": "dcsim.scenario",
@@ -27,6 +28,7 @@ _ROOM = {
     "run": "dcsim.decide",
     "compare": "dcsim.decide",
     "explain": "dcsim.decide",
+    "sensitivity": "dcsim.decide.sensitivity",
 }
 
 

@@ -20,6 +20,7 @@ from dcsim.cli.screen import out_page, say, screens
 VERBS = {
     "compare": ("compare", "Simulate offers on the same random numbers: which is cheaper, and why."),
     "run": ("run", "Simulate scenarios: goodput, ledger and cost, with intervals."),
+    "sensitivity": ("sensitivity", "Move each input over its range: which one to measure first."),
     "report": ("report", "Write the report of a run: HTML, Markdown, CSV, or a trace."),
     "merge": ("merge", "Join the shards of a run that several machines simulated."),
     "estimate": ("estimate", "Compute the published formulas and the cost (TCO); nothing is simulated."),
@@ -39,6 +40,7 @@ OTHER_WORDS = {
     **dict.fromkeys(("diff", "versus", "vs"), "compare"),
     **dict.fromkeys(("scenarios", "show", "ls"), "list"),
     **dict.fromkeys(("html", "markdown", "export"), "report"),
+    **dict.fromkeys(("tornado", "sobol", "vary"), "sensitivity"),
     "help": "--help",
 }
 """What other programs call a verb -> its name here."""

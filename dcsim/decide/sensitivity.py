@@ -68,7 +68,8 @@ class Sensitivity:
 
     ``base``: the scenario at its point values. ``level``: keys that move the figure as much as the first one does, as
     far as the runs tell; the first one among them. ``shares``: of the variance of single runs, from uncertain inputs
-    and from chance; None, and ``why_no_shares``, where there are none. ``folder``: what keeps the runs.
+    and from chance; None, and ``why_no_shares``, where there are none. ``folder``: what keeps the runs;
+    ``notices`` say what was found damaged in it.
     """
 
     scenario: Scenario
@@ -81,6 +82,7 @@ class Sensitivity:
     why_no_shares: str
     notes: tuple[str, ...] = ()
     folder: Path | None = None
+    notices: tuple[str, ...] = ()
 
     @property
     def replications(self) -> int:
@@ -250,6 +252,7 @@ def answer(question: Question, **how: Unpack[How]) -> Sensitivity:
             raise ScenarioError([Problem(question.scenario.name, None, "", why)])
         bars.append(_bar(figure, its, base, low, high))
     bars.sort(key=lambda each: -each[0].extent.mean)
+    blocks: Sequence[RunResult] = ()
     shares, why = None, refusal(question.scenario)
     if question.blocks:
         blocks = simulate_variants(question.blocks, **of_blocks)
@@ -268,6 +271,7 @@ def answer(question: Question, **how: Unpack[How]) -> Sensitivity:
         why,
         question.notes,
         folder,
+        tuple(notice for run in (base, *ends, *blocks) for notice in run.notices),
     )
 
 

@@ -8,9 +8,10 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any
 
-from dcsim.report.document import WORDS, Areas, Bars, Chart, Histograms, Picture, Stacks, Waterfall
+from dcsim.report.document import WORDS, Areas, Bars, Chart, Histograms, Picture, Stacks, Tornado, Waterfall
 from dcsim.report.figures import number
 from dcsim.report.svg_sheet import EDGE, FAINT, INK, WIDTH, Sheet, ticks, width
+from dcsim.report.tornado_chart import draw_tornado
 
 ROW, INNER = 46.0, WIDTH - 2 * EDGE
 """Points: the height of a bar with its label, and the width between the margins."""
@@ -223,4 +224,5 @@ _DRAWN: dict[type[Chart], Callable[[Any], Sheet]] = {
     Waterfall: _waterfall,
     Histograms: _histograms,
     Areas: _areas,
+    Tornado: draw_tornado,
 }

@@ -4,9 +4,11 @@ from functools import singledispatch
 from html import escape
 
 from dcsim.decide import Bridge, Comparison, Estimate, RunResult
+from dcsim.decide.sensitivity import Sensitivity
 from dcsim.report.document import Page
 from dcsim.report.page import Table
 from dcsim.report.published_tables import estimate_page
+from dcsim.report.sensitivity_page import sensitivity_page
 from dcsim.report.simulated import comparison_page, explain_page, run_page
 
 MOST_TABLES = 2
@@ -36,6 +38,11 @@ def _(result: Estimate) -> Page:
 @page_of.register
 def _(result: Bridge) -> Page:
     return explain_page(result)
+
+
+@page_of.register
+def _(result: Sensitivity) -> Page:
+    return sensitivity_page(result)
 
 
 def html(result: object) -> str:

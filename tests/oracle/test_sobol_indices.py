@@ -53,7 +53,7 @@ def test_ishigami():
 
 
 def test_intervals_hold_the_exact_share():
-    """From 128 pairs of rows that share two inputs and have chances of their own, 95 % intervals hold in 90 % or more.
+    """Of 128 pairs of rows that share two inputs, each with its chance, 95 % intervals hold in 90 to 99 % of 200 designs.
 
     The design of a simulation: y = 3 x + z + chance, all uniform, chance with weight 2; the last page swaps chances.
     """
@@ -73,7 +73,7 @@ def test_intervals_hold_the_exact_share():
             held.append(index.total_ci95[0] <= share <= index.total_ci95[1])
     rates = np.array(held).reshape(200, 6).mean(axis=0)
     assert (rates > 0.90).all(), rates
-    assert (rates < 0.995).all(), rates
+    assert (rates < 0.99).all(), rates
 
 
 def test_nothing_varies():
@@ -82,3 +82,14 @@ def test_nothing_varies():
     for index in indices(same, same, np.array([same, same])):
         assert (index.first, index.total) == (0, 0)
         assert index.total_ci95 == (0, 0)
+
+
+def test_what_does_all_has_all():
+    """An input that does all but a thousandth has nearly all of the variance, however few the rows; nothing has 0."""
+    rng = np.random.default_rng(SEED)
+    a, b, luck = rng.random(64), rng.random(64), rng.random(64) / 1000
+    alone, nothing, chance = indices(a + luck, b + luck[::-1], np.array([b + luck, a + luck, a + luck[::-1]]))
+    assert alone.first == pytest.approx(1, abs=2e-3)
+    assert alone.total == pytest.approx(1, abs=2e-3)
+    assert (nothing.first, nothing.total) == (pytest.approx(0, abs=1e-12), pytest.approx(0, abs=1e-12))
+    assert 0 < chance.total < 2e-6
