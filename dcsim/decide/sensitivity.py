@@ -225,7 +225,7 @@ def ask(
     figure = usual_metric([scenario]) if metric_name is None else metric(metric_name)
     if figure.unit == "USD" and scenario.tco is None:
         raise ScenarioError([Problem(scenario.name, None, "", _no_figure(figure, scenario))])
-    inputs, notes = inputs_of(scenario, ranges, vary)
+    inputs, notes = inputs_of(scenario, ranges, vary, priced="USD" in figure.unit)
     blocks = RUNS if runs is None else runs
     return Question(
         scenario, figure, tuple(inputs), tuple(notes), replications or REPLICATIONS, rounded(blocks) if blocks else 0

@@ -57,11 +57,13 @@ class Input:
         return is_money(self.key)
 
 
-def inputs_of(scenario: Scenario, ranges: Sequence[str] = (), vary: str | None = None) -> tuple[list[Input], list[str]]:
+def inputs_of(
+    scenario: Scenario, ranges: Sequence[str] = (), vary: str | None = None, priced: bool = True
+) -> tuple[list[Input], list[str]]:
     """Return the inputs that may move, each key once, and what a reader should know of those left out.
 
     ``ranges``: texts such as "cluster.spares=16:64". ``vary``: a share such as "10 %" by which every other number is
-    moved to either side. Raises ScenarioError for mistakes in them, and where nothing may move.
+    moved to either side. ``priced``: whether prices matter; else ranges of prices are left out. Raises ScenarioError for mistakes in them, and where nothing may move.
     """
     found: dict[str, Input] = {}
     problems: list[Problem] = []
@@ -85,11 +87,19 @@ def inputs_of(scenario: Scenario, ranges: Sequence[str] = (), vary: str | None =
     for declared in (*_uncertain(scenario), *_mtbf_ranges(scenario)):
         found.setdefault(declared.key, declared)
     notes: list[str] = []
+    varied: dict[str, Input] = {}
     if share is not None:
         varied, notes = _varied(scenario, share, found)
         found |= varied
     if not found:
         raise ScenarioError([Problem(scenario.name, None, "", DECLARE)])
+    if not priced and (prices := [key for key, each in found.items() if each.money]):
+        found = {key: each for key, each in found.items() if not each.money}
+        if not found:
+            told = f"found ranges of prices only ({', '.join(prices)}), which move no figure but money"
+            raise ScenarioError([Problem(scenario.name, None, "", told)])
+        declared_prices = [key for key in prices if key not in varied]
+        notes += [f"Prices move no figure but money, so left out: {', '.join(declared_prices)}"] * bool(declared_prices)
     if len(found) > MOST_INPUTS:
         why = f"found {len(found)} inputs to move; must be at most {MOST_INPUTS}: name those that matter with -L"
         raise ScenarioError([Problem(scenario.name, None, "", why)])
@@ -113,8 +123,15 @@ def _asked(scenario: Scenario, text: str) -> Input:
         raise ScenarioError([Problem(ASKED, None, key, f"found one value; {HOW}")])
     if key in ("seed", "name", "description"):
         raise ScenarioError([Problem(ASKED, None, key, "must be an input: it only selects random numbers or words")])
-    points, low, high = certain(scenario), axis.values[0], axis.values[-1]
+    points = certain(scenario)
+    low, high = _ascending(axis.values[0], axis.values[-1])
     return Input(key, low, high, ASKED, at(points, {key: low}), at(points, {key: high}))
+
+
+def _ascending(low: Any, high: Any) -> tuple[Any, Any]:
+    """Return two ends in ascending order, where they have one."""
+    a, b = _size(low), _size(high)
+    return (high, low) if a > b and b else (low, high)
 
 
 def _share(text: str) -> float:
@@ -176,7 +193,7 @@ def _varied(scenario: Scenario, share: float, taken: Mapping[str, Input]) -> tup
             left.append(key)
             continue
         found[key] = Input(key, low, high, VARIED, *ends)
-    told = f"{write(share, SHARE)} more or less is not allowed, so left out: {', '.join(left)}"
+    told = f"{write(share, SHARE)} more or less is not allowed for {', '.join(left)}: left out"
     return found, [told] if left else []
 
 

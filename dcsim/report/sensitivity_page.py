@@ -22,6 +22,8 @@ from dcsim.wording import shown
 
 MOST_BARS = 12
 """Bars of a chart; source: assumed, what a page shows at a glance. The table has all of them."""
+LEAST_BAR = 0.02
+"""Least length of a bar that is drawn, as a share of the longest; source: assumed, a shorter one cannot be seen."""
 MOST_NAMED = 4
 """Inputs that a sentence names; source: assumed."""
 TOGETHER = 0.05
@@ -67,17 +69,21 @@ class Unit:
         """Return a figure, with one decimal more than what its longest bar needs."""
         return number(of * self.scale, min(5, self.digits + 1))
 
-    def moves(self, change: float, half: float | None = None) -> Figure:
-        """Return by how much something moves, two digits of it, with the half-width of its interval, rounded up."""
+    def moves(self, change: float, half: float | None = None, digits: int = 3) -> Figure:
+        """Return by how much something moves, so many digits of it, and the half-width of its interval, rounded up."""
         size = abs(change * self.scale)
-        digits = min(7, max(self.digits, 1 - floor(log10(size)))) if size else self.digits
+        decimals = min(7, max(0, digits - 1 - floor(log10(size)))) if size else self.digits
         half = None if half is None else half * self.scale
-        shown = half if not half or half >= 10**-digits else ceil(half * 10**digits) / 10**digits
-        return Figure(change * self.scale, digits, half, half_shown=shown)
+        shown = half if not half or half >= 10**-decimals else ceil(half * 10**decimals) / 10**decimals
+        return Figure(change * self.scale, decimals, half, half_shown=shown)
 
-    def told(self, change: float) -> str:
-        """Return by how much something moves, in words: "± 0.31"."""
-        return f"± {self.moves(change)}"
+    def told(self, changes: Sequence[float]) -> list[str]:
+        """Return by how much things move, in words: "± 0.31"; three digits where two do not tell them apart."""
+        for digits in (2, 3):
+            texts = [f"± {self.moves(change, digits=digits)}" for change in changes]
+            if len(set(texts)) == len(texts):
+                break
+        return texts
 
 
 def unit_of(found: Sensitivity) -> Unit:
@@ -124,10 +130,10 @@ def _first(found: Sensitivity) -> str:
     runs = f"{found.replications:,} runs"
     if not found.level:
         widest = found.bars[0].extent.half_width or 0.0
-        return f"No input moves {figure} by more than the error of {runs}, {unit.told(widest / 2)} {unit.change}."
+        return f"No input moves {figure} by more than the error of {runs}, {unit.told([widest / 2])[0]} {unit.change}."
     bars = {bar.input.key: bar for bar in found.bars}
     named = [bars[key] for key in found.level[:MOST_NAMED]]
-    keys, by = [printable(bar.input.key, 80) for bar in named], [unit.told(bar.moves) for bar in named]
+    keys, by = [printable(bar.input.key, 80) for bar in named], unit.told([bar.moves for bar in named])
     if len(found.level) > 1:
         more = len(found.level) - len(named)
         others = f" (and {more} more)" if more else ""
@@ -138,7 +144,8 @@ def _first(found: Sensitivity) -> str:
     rest = [bar for bar in found.moved if bar.input.key not in found.level]
     then = ""
     if rest:
-        then = f"; the next, {printable(rest[0].input.key, 80)}, by {unit.told(rest[0].moves)}"
+        by = unit.told([named[0].moves, rest[0].moves])
+        then = f"; the next, {printable(rest[0].input.key, 80)}, by {by[1]}"
     elif len(found.bars) > 1:
         then = "; no other input moves it by more than its error"
     exactly = " exactly" if not named[0].extent.half_width and found.replications > 1 else ""
@@ -151,7 +158,7 @@ def _chance(found: Sensitivity) -> list[str]:
         return []
     unit = unit_of(found)
     half = (high - low) / 2
-    return [f"Chance alone moves single runs by {unit.told(half)} {unit.change} (nine runs in ten)."]
+    return [f"Chance alone moves single runs by {unit.told([half])[0]} {unit.change} (nine runs in ten)."]
 
 
 def _shares(found: Sensitivity) -> list[str]:
@@ -235,7 +242,7 @@ def shares_table(found: Sensitivity) -> Table | None:
 def tornado(found: Sensitivity) -> Picture:
     """Return the chart of the longest bars, with the table of all."""
     unit = unit_of(found)
-    bars = found.bars[:MOST_BARS]
+    bars = [bar for bar in found.bars if bar.moves >= LEAST_BAR * found.bars[0].moves][:MOST_BARS]
 
     def ends(side: str) -> tuple[tuple[float, tuple[float, float] | None, str], ...]:
         return tuple(_end(unit, getattr(bar, side), end_text(getattr(bar.input, side))) for bar in bars)
@@ -250,16 +257,22 @@ def tornado(found: Sensitivity) -> Picture:
         unit.name,
         len([bar for bar in bars if bar.input.key in found.level]),
         chance,
-        unit.digits,
+        min(5, unit.digits + 1),
     )
-    left = len(found.bars) - len(bars)
-    says = _first(found) + (f" {left} more inputs, in the table, move it less." if left else "")
+    first, left = bars[0], len(found.bars) - len(bars)
+    says = (
+        f"With {printable(first.input.key, 60)} at {end_text(first.input.low)} it is {unit.value(first.low.mean)} "
+        f"{unit.name}, at {end_text(first.input.high)} {unit.value(first.high.mean)} {unit.name}."
+    )
+    says += f" The table has {left} more inputs, which move it less." if left > 1 else ""
+    says += " The table has one more input, which moves it less." if left == 1 else ""
     return Picture(f"What moves {SAID[found.metric.name]}", says, chart, inputs_table(found))
 
 
 def _end(unit: Unit, at: Summary, text: str) -> tuple[float, tuple[float, float] | None, str]:
     interval = at.ci95 if at.reliable else None
-    return at.mean * unit.scale, interval and (interval[0] * unit.scale, interval[1] * unit.scale), text
+    told = f"{text}: {unit.value(at.mean)}"
+    return at.mean * unit.scale, interval and (interval[0] * unit.scale, interval[1] * unit.scale), told
 
 
 # --- pages ------------------------------------------------------------------------------------------------------------

@@ -53,7 +53,7 @@ def test_ishigami():
 
 
 def test_intervals_hold_the_exact_share():
-    """Of 128 pairs of rows that share two inputs, each with its chance, 95 % intervals hold in 90 to 99 % of 200 designs.
+    """Of 128 pairs of rows that share two inputs, each with its chance, 95 % intervals hold 90 to 99 times in 100.
 
     The design of a simulation: y = 3 x + z + chance, all uniform, chance with weight 2; the last page swaps chances.
     """
