@@ -7,6 +7,7 @@ import argparse
 import hashlib
 import json
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -23,16 +24,30 @@ from tests.mutants.rooms import EXACT, ROOMS, room_of
 ROOT = Path(__file__).resolve().parents[2]
 BASELINE_LIMIT = 900.0
 """Time that the tests of a room have without a fault [s]."""
+MEMORY = 4 << 30
+"""Address space that one process of the tests has [bytes]: a fault may make a loop endless."""
 LEFT_OUT = shutil.ignore_patterns(".git", ".venv*", "__pycache__", "outputs", ".*_cache", ".hypothesis")
 
 
 class Bench:
-    """A copy of the checkout, in which faults are planted."""
+    """A copy of the checkout, in which faults are planted; SystemExit if Python would import another dcsim."""
 
     def __init__(self, copy: Path) -> None:
         shutil.copytree(ROOT, copy, ignore=LEFT_OUT)
         self.copy = copy
         self.lasted: dict[str, float] = {}
+        self.environment = os.environ | {
+            "NUMBA_DISABLE_JIT": "1",
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTHONPATH": str(copy),  # what tests start imports the copy too, wherever it is started
+        }
+        # Bytecode that is checked by the hash of its text: a fault may leave size and second of a file as they were.
+        compiled = [sys.executable, "-m", "compileall", "-q", "--invalidation-mode", "checked-hash", "dcsim", "tests"]
+        subprocess.run(compiled, cwd=copy, check=True)
+        asked = [sys.executable, "-c", "import dcsim; print(dcsim.__file__)"]
+        said = subprocess.run(asked, cwd="/", env=self.environment, capture_output=True, text=True, check=True).stdout
+        if not Path(said.strip()).is_relative_to(copy):
+            raise SystemExit(f"tests of the copy would import {said.strip()}")
 
     def run(self, room: str, limit: float) -> tuple[str, str]:
         """Run a room's tests until the first failure; return the outcome and the test that failed or what was said."""
@@ -42,15 +57,15 @@ class Bench:
             for path in sorted(self.copy.glob(pattern))
         ]
         command = [sys.executable, "-m", "pytest", "-x", "-q", "-n", "0", "-p", "no:cacheprovider", "--tb=no"]
-        environment = os.environ | {"NUMBA_DISABLE_JIT": "1", "PYTHONDONTWRITEBYTECODE": "1"}
         with subprocess.Popen(
-            [*command, *dict.fromkeys(found)],
+            [*command, "--hypothesis-profile=judge", *dict.fromkeys(found)],
             cwd=self.copy,
-            env=environment,
+            env=self.environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY)),
         ) as process:
             try:
                 said, _ = process.communicate(timeout=limit)
@@ -79,7 +94,7 @@ class Bench:
         honest = target.read_bytes()
         target.write_bytes(fault.text(honest))
         try:
-            return self.run(room, 60 + 3 * self.lasted[room])
+            return self.run(room, 60 + 2 * self.lasted[room])
         finally:
             target.write_bytes(honest)
 
