@@ -25,7 +25,9 @@ def test_a_price_without_any_spread_has_no_error() -> None:
     assert str(price(same)) == "4.25 ± 0.00"
 
 
-@pytest.mark.parametrize(("value", "digits", "text"), [(1 / 3, 4, "0.3333"), (2 / 3, 1, "0.7"), (1234.56, 6, "1,234.56")])
+@pytest.mark.parametrize(
+    ("value", "digits", "text"), [(1 / 3, 4, "0.3333"), (2 / 3, 1, "0.7"), (1234.56, 6, "1,234.56")]
+)
 def test_brief_numbers_have_so_many_digits(value: float, digits: int, text: str) -> None:
     """Significant digits, and no zeros at the end."""
     assert str(brief(value, digits)) == text
