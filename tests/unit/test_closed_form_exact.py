@@ -63,8 +63,8 @@ def test_hours_until_the_second_failure_by_hand() -> None:
 def test_hours_of_a_place_that_is_renewed_once_by_hand() -> None:
     """Retired at the first failure and replaced after 60 h: by 100 h there are at most two components.
 
-    m(t) = (1 - e^-lt) / l is the mean life up to t. Of the second one, whose life can begin in the last 40 h only, it is
-    m(40) - 40 e^-40l after a sound component; after a lemon, which fails 5 times as often, the integral of
+    m(t) = (1 - e^-lt) / l is the mean life up to t. Of the second one, whose life can begin in the last 40 h only, it
+    is m(40) - 40 e^-40l after a sound component; after a lemon, which fails 5 times as often, the integral of
     5l e^-5lx m(40 - x). A lemon fails 5l times its hours, a sound one l times.
     """
     rate, often, left = 0.02, 0.1, 40.0

@@ -21,7 +21,7 @@ def test_a_run_takes_its_own_time_and_that_of_its_failures() -> None:
 
 
 def test_runs_that_are_needed_by_hand() -> None:
-    """The job waits for each repair; half of the repairs are of the wrong node, so the stall is a geometric number of c.
+    """The job waits for each repair; half of them are of the wrong node, so the stall is a geometric number of c.
 
     Cumulants of the stall, success 1/2: 2c, 2c^2, 6c^3; of the repair, exponential of mean r: r, r^2, 2r^3. With
     raw moments M2 and M3 per failure, n = 25 M3^2 / M2^3 / (rate * horizon); the GPUs cancel.

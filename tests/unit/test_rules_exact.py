@@ -1,6 +1,5 @@
 """Rules in plain Python at values by hand, where random scenarios rarely come: bounds, ends and first entries."""
 
-from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -44,12 +43,11 @@ PLAIN = {
 
 
 @pytest.fixture
-def ziggurat(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def ziggurat(monkeypatch: pytest.MonkeyPatch) -> None:
     """The layers that otherwise only the compiler puts in."""
     pytest.importorskip("numba")
     for name, layers in draws.ziggurat().items():
         monkeypatch.setattr(draws, name, layers.tolist())
-    yield
 
 
 @pytest.mark.parametrize("law", sorted(NAMES))
