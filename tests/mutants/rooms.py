@@ -1,23 +1,34 @@
 """Which tests judge a fault: those of the room that it stands in."""
 
-RULES = (
-    "tests/unit/test_engine_blast.py",
-    "tests/unit/test_engine_service.py",
-    "tests/unit/test_engine_strike.py",
-    "tests/unit/test_engine_plant.py",
+BY_HAND = (
+    "tests/unit/test_rules_exact.py",
+    "tests/unit/test_engine_*.py",
     "tests/unit/test_plant_rules.py",
     "tests/unit/test_ledger.py",
     "tests/unit/test_months.py",
+    "tests/unit/test_finish_and_events.py",
     "tests/property/test_cases_that_differed.py",
-    "tests/property/test_engine_equals_reference.py",
-    "tests/property/test_plant_equals_reference.py",
 )
+"""Literal accounts of rules: a second or two."""
+RULES = (
+    *BY_HAND,
+    "tests/property/test_plant_equals_reference.py",
+    "tests/property/test_engine_equals_reference.py",
+)
+STORAGE = ("tests/property/test_storage_cases.py", "tests/property/test_storage_equals_reference.py")
 ROOMS: dict[str, tuple[str, ...]] = {
     "dcsim/rules/": RULES,
+    "dcsim/rules/draws.py": ("tests/unit/test_rules_exact.py",),
+    "dcsim/rules/storage.py": (*BY_HAND, *STORAGE, *RULES),
+    "dcsim/rules/traffic.py": (*BY_HAND, *STORAGE, *RULES),
+    "dcsim/rules/sold.py": (*BY_HAND, "tests/unit/test_sold.py", "tests/property/test_sold.py", *RULES),
+    "dcsim/rules/log.py": (*BY_HAND, "tests/property/test_event_log*.py", *RULES),
+    "dcsim/rules/maintenance.py": (*RULES, "tests/unit/test_simpy_clock.py"),
+    "dcsim/rules/relapses.py": (*RULES, "tests/property/test_lemons_that_were_blamed.py"),
     "dcsim/program/": ("tests/unit/test_program_*.py", *RULES),
     "dcsim/plant/": ("tests/unit/test_plant_*.py", *RULES),
     "dcsim/fabric/": ("tests/unit/test_engine_plant.py", "tests/oracle/test_fabric*.py", *RULES),
-    "dcsim/engine/": ("tests/unit/test_simpy_clock.py", "tests/property/test_simpy_clock.py", *RULES),
+    "dcsim/engine/": (*BY_HAND, "tests/unit/test_simpy_clock.py", *RULES, "tests/property/test_simpy_clock.py"),
     "dcsim/closed_form/": (
         "tests/unit/test_closed_form*.py",
         "tests/property/test_closed_form*.py",
