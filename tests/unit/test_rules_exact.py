@@ -1,4 +1,4 @@
-"""Rules in plain Python at values by hand, where random scenarios rarely come: bounds, ends and first entries."""
+"""Rules in plain Python at values by hand, where random scenarios rarely come: bounds, ends and first rows."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -6,8 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from dcsim.engine import simulate
 from dcsim.engine.compiled_clock import play
 from dcsim.engine.compiled_draws import NAMES, of_numpy, sample_world
+from dcsim.ledger import STATE
 from dcsim.program.draws import EVERY_LAW
 from dcsim.program.plain_world import PlainWorld
 from dcsim.program.program import Program
@@ -92,3 +94,43 @@ def test_a_number_at_the_bound_of_its_layer_is_not_inside_it(monkeypatch: pytest
     monkeypatch.setattr(draws, "uniform", lambda w, stream: 1.0)  # never below the density
     width = float((draws.NORMAL_W if normal else draws.EXP_W)[layer])
     assert draw(SimpleNamespace(), 0) == kept * width
+
+
+# --- rows that are used again -----------------------------------------------------------------------------------------
+
+
+def failing(horizon: str, *failures: tuple[list[str], list[int], str]) -> Scenario:
+    """Return four nodes of 8 GPUs, of which the first is a job's; each hazard strikes at times some of them."""
+    hazards = [
+        {
+            "name": f"hazard {number}",
+            "component": "node",
+            "mtbf": {"kind": "trace", "at": at, "component": nodes, "span": "9000 h"},
+            "repair": repair,
+        }
+        for number, (at, nodes, repair) in enumerate(failures)
+    ]
+    content = {
+        "name": "rows",
+        "horizon": horizon,
+        "cluster": {"topology": "hgx-h100", "gpus": 32},
+        "jobs": [{"name": "a", "gpus": 8, "recovery": {"kind": "fault-tolerant"}}],
+        "hazards": hazards,
+    }
+    return Scenario.model_validate(content)
+
+
+def test_a_repair_behind_one_whose_row_is_used_again_leaves_the_other_where_it_is() -> None:
+    """Row 0 is node 1's, then node 3's; node 2 returns meanwhile, and node 3 is in repair up to the horizon."""
+    first, second = (["1 h"], [1], "1 h"), (["1.5 h"], [2], "4 h")
+    accounts = simulate(failing("10 h", first, second, (["3 h"], [3], "100 h")), 0)
+    assert accounts.gpu_ms[:, STATE["repair"]].sum() == 8 * (1 + 4 + 7) * 3_600_000
+
+
+def test_rows_of_failures_that_are_over_are_used_again() -> None:
+    """Twenty failures one after the other need the room of one."""
+    times = [f"{hour} h" for hour in range(1, 21)]
+    runs = play(Program(certain(failing("30 h", (times, [1] * 20, "10 min")))), [0], False)
+    assert runs.ledgers().failures.tolist() == [20]
+    one: Any = runs.world.one
+    assert (one.failed, one.repairs) == (1, 1)
