@@ -1,7 +1,7 @@
 """`scripts/faults --rules` and `--program`: plant single faults in a copy of the program, one at a time.
 
-Each is judged by the tests of its room; what is compiled, by plain Python. What was found is kept, so that a run goes on
-where it ended.
+Each is judged by the tests of its room; what is compiled, by plain Python. What was found is kept, so that a run goes
+on where it ended.
 """
 
 import argparse
