@@ -76,6 +76,17 @@ TOPOLOGIES: dict[str, dict[str, object]] = {
         "cooling": {"cdus": 2, "needed": 1},
         "storage": {"gateways": 16, "bandwidth": "50 GB/s"},
     },
+    "cores of one plane": NODE
+    | {
+        "name": "cores",
+        "fabric": {
+            "nics": 1,
+            "port": "400 Gb/s",
+            "leaf": {"nodes": 4, "uplinks": 2},
+            "spine": {"count": 2, "segments": 2, "uplinks": 2},
+            "core": {"ports": 8},
+        },
+    },
     "many shelves": NODE | {"power": {"shelves": 14, "psus": 13, "psu": "1 kW", "feeds": 7}},
     "many switches": NODE | {"name": "trays", "rack": {"nodes": 30}, "nvlink": {"domain": "rack", "switches": 13}},
     "servers": NODE
