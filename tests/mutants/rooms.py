@@ -97,7 +97,12 @@ ROOMS: dict[str, tuple[str, ...]] = {
         "tests/oracle/test_lemons.py",
     ),
     "dcsim/recovery/": ("tests/unit/test_recovery*.py", "tests/unit/test_program_strategies.py"),
-    "dcsim/cli/": ("tests/cli/test_verbs.py", "tests/cli/test_output.py", "tests/cli/test_topology*.py"),
+    "dcsim/cli/": (
+        "tests/cli/test_output.py",
+        "tests/cli/test_topology*.py",
+        "tests/cli/test_report.py",
+        "tests/cli/test_verbs.py",
+    ),
     "dcsim/units.py": ("tests/unit/test_units.py", "tests/unit/test_suggestions.py"),
     "dcsim/spelling.py": ("tests/unit/test_suggestions.py", "tests/unit/test_wording.py"),
     "dcsim/files.py": ("tests/unit/test_run_folder*.py",),
