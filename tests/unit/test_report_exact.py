@@ -7,8 +7,11 @@ from dcsim.decide.log_analysis import HELD, Span
 from dcsim.montecarlo.statistics import Summary
 from dcsim.report.figures import brief
 from dcsim.report.months import _panel
+from dcsim.report.plant import _power
 from dcsim.report.trace_events import Canvas
 from dcsim.report.uncertainty import price
+from dcsim.topology import TopologyDescription
+from dcsim.topology.build import build
 from dcsim.units import MS_PER_MONTH
 
 
@@ -39,3 +42,24 @@ def test_the_days_of_a_month_are_days() -> None:
     span = Span(0, MS_PER_MONTH, 2 * MS_PER_MONTH, 0.05, gpus)
     _, edges, _ = _panel("Typical", span, HELD[1:2], [])
     assert edges == pytest.approx((0.0, 10.0, 20.0, 30.0))
+
+
+@pytest.mark.parametrize(
+    ("node", "says"),
+    [
+        ("0.8 kW", "N+1; with a feed lost 1 kW, 62 % of what is asked"),
+        ("0.5 kW", "N+2; N+N holds with a feed lost: 1 kW"),
+    ],
+)
+def test_what_is_left_of_a_racks_power_without_a_feed(node: str, says: str) -> None:
+    """Three shelves of 1 kW on two feeds: without the first feed one is left, for two nodes."""
+    described = {
+        "name": "servers",
+        "description": "",
+        "node": {"gpus": 8, "power": node},
+        "rack": {"nodes": 2},
+        "nvlink": {"domain": "node"},
+        "power": {"shelves": 3, "psu": "1 kW", "feeds": 2},
+    }
+    told = dict(_power(build(TopologyDescription.model_validate(described), 16)))
+    assert says in told["rack power"]
