@@ -41,6 +41,7 @@ from dcsim.program.records import (
     WORK_IS_DONE,
     WRITES,
 )
+from dcsim.rules.booking import come_to
 from dcsim.scenario import Scenario
 from dcsim.units import DURATION, parse
 
