@@ -6,7 +6,7 @@ from functools import cached_property
 
 from dcsim.closed_form import overload_queue, queue_wait, repairman_wait
 from dcsim.hazards import Hazard
-from dcsim.hazards.repair import Visit, visits
+from dcsim.hazards.repair import StageUse, stage_uses
 from dcsim.scenario.plan import Plan, blast_of
 from dcsim.units import MS_PER_H
 
@@ -29,7 +29,7 @@ class Flow:
     share: float
     away_h: float
     repair_h: float
-    visits: tuple[Visit, ...]
+    uses: tuple[StageUse, ...]
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ def _flow(layout: Plan, hazard: Hazard) -> Flow:
     if hazard.exposure == "running" or hazard.effect == "corrupt":
         per_h *= scenario.gpus_in_jobs / scenario.cluster.gpus
     recorded = hazard.lifetime.mean_repair_ms
-    stages = visits(hazard.stages) if recorded is None else (Visit(1.0, recorded, 1.0),)
+    stages = stage_uses(hazard.stages) if recorded is None else (StageUse(1.0, recorded, 1.0),)
     repair_h = hazard.mean_repair_ms / MS_PER_H
     away_h = hazard.mean_detect_ms / MS_PER_H + repair_h
     return Flow(hazard, per_h / (1 - hazard.wrong_node), gpus, share, away_h, repair_h, stages)
@@ -122,30 +122,30 @@ def repairs_at_once(found: Sequence[Flow]) -> float:
 
 def crew_pools(found: tuple[Flow, ...]) -> tuple[CrewPool, ...]:
     """Return every pool of crews that is limited, in order of listing: as the engine shares them by name."""
-    members: dict[str | tuple[int, int], list[tuple[Flow, Visit]]] = {}
+    members: dict[str | tuple[int, int], list[tuple[Flow, StageUse]]] = {}
     about: dict[str | tuple[int, int], tuple[str, int]] = {}
     for number, flow in enumerate(found):
-        several = len(flow.visits) > 1
-        for place, (stage, visit) in enumerate(zip(flow.hazard.stages, flow.visits, strict=False)):
+        several = len(flow.uses) > 1
+        for place, (stage, use) in enumerate(zip(flow.hazard.stages, flow.uses, strict=False)):
             key = stage.name or (number, place)
-            if stage.crews is not None and visit.mean_ms and visit.share:
+            if stage.crews is not None and use.mean_ms and use.share:
                 name = stage.name or flow.hazard.key + (f", stage {place + 1}" if several else "")
-                members.setdefault(key, []).append((flow, visit))
+                members.setdefault(key, []).append((flow, use))
                 about.setdefault(key, (name, stage.crews))
     serving = in_service(found)
     return tuple(_pool(*about[key], members[key], serving) for key in members)
 
 
-def _pool(name: str, size: int, members: list[tuple[Flow, Visit]], serving: float) -> CrewPool:
-    rates = [flow.per_h * visit.share * serving for flow, visit in members]
+def _pool(name: str, size: int, members: list[tuple[Flow, StageUse]], serving: float) -> CrewPool:
+    rates = [flow.per_h * use.share * serving for flow, use in members]
     total = sum(rates)
 
     def mean(values: list[float]) -> float:
         return sum(rate * value for rate, value in zip(rates, values, strict=True)) / total
 
-    times = [visit.mean_ms / MS_PER_H for _, visit in members]
+    times = [use.mean_ms / MS_PER_H for _, use in members]
     busy, share = mean(times), mean([flow.share for flow, _ in members])
-    second = mean([time**2 * (1 + visit.variation) for time, (_, visit) in zip(times, members, strict=True)])
+    second = mean([time**2 * (1 + use.variation) for time, (_, use) in zip(times, members, strict=True)])
     return CrewPool(
         name=name,
         size=size,

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from dcsim.ledger import STATE
 from dcsim.plant.tables import CHANGING_PLANT, PLANT_TABLES, PlantTables
-from dcsim.units import MS_PER_MONTH
+from dcsim.units import MS_PER_MONTH, MS_PER_WEEK
 
 # --- words --------------------------------------------------------------------------------------------------------
 
@@ -20,6 +20,7 @@ NEVER = 2**62
 """Later than any horizon."""
 PPB = 10**9
 MONTH = MS_PER_MONTH
+WEEK = MS_PER_WEEK
 BLOCK_OF_PLACES = 64
 """Places that are searched one by one, and blocks of them."""
 GROUP_OF_NODES, GROUPS = 256, 32
@@ -29,9 +30,9 @@ NONE = -1
 FREE, OUT = -1, -2
 """Owners of a place that no gang has: in service, and out of it."""
 
-TICKS = 11
+TICKS = 12
 """Ticks in a millisecond: the order of what happens within it (docs/model.md, "Ties")."""
-REPAIRED, FINISHED, BACK, DRAINED, IDENTIFY, LEAVE, ADMIT, SERVICE, RELAPSE, PLANNED, STRIKE = range(TICKS)
+REPAIRED, FINISHED, BACK, DRAINED, IDENTIFY, LEAVE, ADMIT, VISIT, SERVICE, RELAPSE, PLANNED, STRIKE = range(TICKS)
 
 (
     ARRIVES,  # a gang is submitted
@@ -52,7 +53,8 @@ REPAIRED, FINISHED, BACK, DRAINED, IDENTIFY, LEAVE, ADMIT, SERVICE, RELAPSE, PLA
     CANNOT_START,  # a gang that has no power at t = 0
     IS_SERVED,  # the queue for hardware
     STRIKES_AGAIN,  # faulty members of gangs that begin to compute
-) = range(18)
+    VISIT_BEGINS,  # of those who repair all that waits for them, if there is reason for one
+) = range(19)
 """What a due event is about; ``due.what`` is the gang, the repair, the failure, the window, the phase."""
 
 FIXED, BY_EXPONENTIAL, BY_LOGNORMAL = range(3)
@@ -205,7 +207,13 @@ PART = _record("gang gpus following")
 REPAIR = _record(
     "failure first_part gpus placed first_place last_place mends since stage following next_away previous_away asked"
 )
-CREWS = _record("size busy first last")
+CREWS = _record("size busy first last first_shift end_shift on_shift finishes visits waiting visit_when visit_after")
+"""``first_shift``, ``end_shift``: of its rows of ``shifts``; ``on_shift``: ms of a week, 0: always; ``finishes``: what
+is begun in a shift goes on after it; ``visits``: repairs wait for one: on its days, which are rows of ``shifts`` too,
+when ``visit_when`` of them wait, or one for ``visit_after`` [ms], NEVER: not for that; ``waiting``: how many wait;
+``busy``: of a visit, repairs that it is about."""
+SHIFT = _record("begin end")
+"""In a week that begins at t = 0 [ms]."""
 DUE = _record("key number kind what further")
 PIECE = _record("ms gpus speed_0 speed_1 speed_2 below")
 SEGMENT = _record("computed_from speed_0 speed_1 speed_2 following")
@@ -239,6 +247,7 @@ TABLES: dict[str, tuple[np.dtype[Any], int]] = {
     "components": (COMPONENT, 1),
     "crews": (CREWS, 1),
     "stage_crews": (np.dtype(np.int64), 2),  # by hazard and stage
+    "shifts": (SHIFT, 1),
     "failures": (FAILURE, 1),
     "parts": (PART, 1),
     "repairs": (REPAIR, 1),

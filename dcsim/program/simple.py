@@ -27,6 +27,7 @@ COUNTED: dict[str, dict[str, int]] = {
     )
     | {"effect": INTERRUPT, "stages": 1, "plain": 1, "retire_after": NONE}
     | {"first_component": NONE, "first_slow": NONE},
+    "crews": {"on_shift": 0, "visits": 0},
     "gangs": dict.fromkeys(("straggle", "powered", "network", "speed_0", "speed_1", "speed_2"), PPB)
     | dict.fromkeys(("first_segment", "first_faulty", "first_clean"), NONE)
     | dict.fromkeys(("held", "transfer", "writes", "draining", "extra", "computed_from"), 0),

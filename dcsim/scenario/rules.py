@@ -9,6 +9,7 @@ import numpy as np
 from dcsim.hazards import Hazard, RepairStage
 from dcsim.hazards.hazard import SERVED
 from dcsim.hazards.lifetimes.trace import TraceLifetime
+from dcsim.hazards.repair import PEOPLE
 from dcsim.ledger import REST, SPARES
 from dcsim.plant import PlantState
 from dcsim.scenario.errors import KeyPath
@@ -120,13 +121,22 @@ def _crews(scenario: Scenario) -> Broken:
             if stage.name is None:
                 continue
             other, same = first.setdefault(stage.name, (hazard, stage))
-            if stage.crews != same.crews:
-                path: KeyPath = ("hazards", index, "repair", *([place] if isinstance(hazard.repair, tuple) else []))
-                found, wanted = stage.crews or "unlimited", same.crews or "unlimited"
-                why = (
-                    f'found {found}; must be {wanted} as in hazard "{other.key}": crews named "{stage.name}" are shared'
-                )
-                yield (*path, "crews"), why
+            path: KeyPath = ("hazards", index, "repair", *([place] if isinstance(hazard.repair, tuple) else []))
+            for key in PEOPLE:
+                found, wanted = _people(stage, key), _people(same, key)
+                if found != wanted:
+                    why = f'must be {wanted} as in hazard "{other.key}": crews named "{stage.name}" are shared'
+                    yield (*path, key), f"found {found}; {why}"
+
+
+def _people(stage: RepairStage, key: str) -> str:
+    """Write what a stage says of who does it."""
+    value = getattr(stage, key)
+    if value is None:
+        return "unlimited" if key == "crews" else "nothing"
+    if isinstance(value, int):
+        return write(value, DURATION) if key == "visit_after" else str(value)
+    return f'"{value}"'
 
 
 def _records(scenario: Scenario) -> Broken:

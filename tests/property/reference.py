@@ -70,7 +70,7 @@ class Reference(Failures):
     def end_something(self) -> bool:
         """End the first thing that is due: repairs (crews go on to the next), phases, identifications, detection."""
         steps = (self.end_repair, self.begin_repair, self.end_phase)
-        return any(step() for step in (*steps, self.identify, self.leave_detect, self.admit))
+        return any(step() for step in (*steps, self.identify, self.leave_detect, self.admit, self.begin_visit))
 
     def begin_something(self) -> bool:
         """Begin the first thing that is due: relapses, maintenance, failures by hazard and number."""

@@ -134,6 +134,7 @@ class Batch:
     admitted: bool = False
     back: int | None = None  # end of the stage; None: waits for a crew, or never
     began: int = 0  # which stage of all it is
+    asked: int = 0  # when it joined the queue that it is in
 
 
 @dataclass(eq=False)
