@@ -80,19 +80,15 @@ class RepairStage(BaseModel):
         """Whether a repair may have to wait though a crew is free: for a shift or for a visit."""
         return self.is_visited or self.shifts is not None
 
-    @property
-    def people(self) -> tuple[object, ...]:
-        """All that must be alike where crews of one name are shared."""
-        return tuple(getattr(self, key) for key in PEOPLE)
-
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         refuse(type(self), _mistakes(self))
         return self
 
 
-PEOPLE = ("crews", "shifts", "at_shift_end", "visits", "visit_when", "visit_after")
-"""Keys of a stage that say who does it, and when."""
+HOURS = ("shifts", "at_shift_end", "visits", "visit_when", "visit_after")
+PEOPLE = ("crews", *HOURS)
+"""Keys of a stage that say when it is done, and by whom."""
 
 
 def _mistakes(stage: RepairStage) -> Iterator[Mistake]:

@@ -203,7 +203,7 @@ def test_one_crew_queues_over_the_night(end, backs):
 
 
 def test_a_visit_takes_all_that_wait():
-    """What failed before 9:00 on Tuesday is back with the longest of its repairs; later failures wait for the next week."""
+    """What failed before Tuesday, 9:00, is back with the longest of its repairs; the others wait for another week."""
     failures = [
         (MON + 10 * HOUR, 2 * HOUR),
         (TUE + 8 * HOUR, HOUR),
