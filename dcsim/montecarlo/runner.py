@@ -292,7 +292,8 @@ class _Crowd:
 
 def _physics(scenario: Scenario) -> Scenario:
     """Return the scenario without what no simulation reads."""
-    ignored: dict[str, Any] = {"name": "-", "description": "", "accounting": type(scenario.accounting)(), "tco": None}
+    ignored: dict[str, Any] = {"name": "-", "description": "", "tco": None, "slo": None}
+    ignored["accounting"] = type(scenario.accounting)()
     if scenario.uncertain:
         ignored["uncertain"] = tuple(each for each in scenario.uncertain if not each.money)
     return scenario.model_copy(update=ignored)

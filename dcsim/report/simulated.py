@@ -10,7 +10,7 @@ from dcsim.montecarlo import Summary
 from dcsim.report.answer import answer_table, comparison_sentences, run_sentences
 from dcsim.report.document import WORDS, Page
 from dcsim.report.figures import MISSING, Cell, Figure, dollars, loss, loss_digits, number, per_cent, scale_of, usd
-from dcsim.report.jobs import SOLD_NOTE, energy_rows, job_rows, serves, sold_rows
+from dcsim.report.jobs import SOLD_NOTE, energy_rows, job_rows, objective_rows, serves, sold_rows
 from dcsim.report.page import Passage, Row, Table, and_list, printable
 from dcsim.report.published_tables import (
     METHOD,
@@ -186,6 +186,7 @@ def simulated_table(runs: Sequence[RunResult]) -> Table:
         *job_rows(runs, row),
         row("failures per month", lambda r: number(r.failures_per_month.mean, 2)),
         *sold_rows(runs, row),
+        *objective_rows(runs, row),
         row("interruptions of jobs per month", lambda r: number(r.interruptions_per_month.mean, 2)),
         *(row(f"{WORDS.get(name, name)}, % of GPU-hours", state(name)) for name in seen),
         *([row("other states, % of GPU-hours", state(*small))] if small else []),

@@ -8,7 +8,7 @@ from dcsim.rules.rule import ask, rule
 def copied(w: World, job: int, run: int, down_to: int) -> tuple[int, int]:
     """Return the computing in a finished copy of tier ``down_to`` or a slower one, and what of ``run`` ms is left.
 
-    As ``Timetable``: inside the write of a slower tier nothing is left.
+    The tier's periods are those of ``recovery.timetable.levels``. Inside the write of a slower tier nothing is left.
     """
     safe, rest = 0, run
     for number in range(w.jobs[job].tiers - down_to):

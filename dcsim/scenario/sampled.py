@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import PydanticCustomError
 
+from dcsim.problems import wrong
 from dcsim.scenario.errors import Found, KeyPath, Problem, ScenarioError, dotted, entry_names, in_plain_words
 from dcsim.scenario.model import Scenario
 from dcsim.scenario.overrides import key_parts
@@ -28,6 +29,7 @@ _LEFT_OUT = {
     "tco.term": "it sets the term that is billed",
     "seed": "it selects the random numbers",
     "accounting": "no simulation uses it",
+    "slo": "no simulation uses it",
     "uncertain": "write one distribution instead",
     "extends": "it names a file",
 }
@@ -110,7 +112,7 @@ def _reach(key: str, data: dict[str, Any]) -> KeyPath:
     """Return the path of a key that is set; entries of a list go by name or index. Raises ValueError in one line."""
     parts = key_parts(key)
     if parts is None:
-        raise ValueError(f"found {shown(key)}; must be a key, such as hazards.gpu.mtbf")
+        raise ValueError(wrong(key, "must be a key, such as hazards.gpu.mtbf"))
     here: Any = data
     path: KeyPath = ()
     for part in parts:
@@ -124,9 +126,7 @@ def _reach(key: str, data: dict[str, Any]) -> KeyPath:
             names = known or (list(here) if isinstance(here, dict) else [])
             where = f" in {dotted(path, data)}" if path else ""
             hint = did_you_mean(part, names)
-            raise ValueError(
-                f"found {shown(key)}; {shown(part)} is not set{where}; an uncertain key needs a value{hint}"
-            )
+            raise ValueError(wrong(key, f"{shown(part)} is not set{where}; an uncertain key needs a value{hint}"))
         path = (*path, step)
         here = here[step]
     return path
@@ -179,7 +179,7 @@ def broken_inputs(scenario: Scenario) -> Iterator[Found]:
 def _key_problems(each: Uncertain, data: dict[str, Any], taken: Mapping[str, int]) -> Iterator[tuple[str, str]]:
     for left_out, why in _LEFT_OUT.items():
         if each.key == left_out or each.key.startswith(f"{left_out}."):
-            yield "key", f"found {shown(each.key)}; cannot be uncertain: {why}"
+            yield "key", wrong(each.key, f"cannot be uncertain: {why}")
             return
     if each.key in taken:
         yield "key", f"found {shown(each.key)}, the key of uncertain.{taken[each.key]} too; one distribution a key"
