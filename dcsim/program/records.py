@@ -179,12 +179,13 @@ HAZARD = _record(
     "effect blast size part placed serves running keeps_ppb remembers ages stages requalify returns_job "
     "lemons retire_after window replace cured_by_repair components first_component "
     "first_outcome used drawn first_slow plain plant_kind "
-    "draws more clock first_known rows_known next_known end_known next_time first_unit "
+    "checked draws more clock first_known rows_known next_known end_known next_time first_unit "
     "detect_law detect_time repair_law repair_time",
     "factor keeps gap marked detect_mean detect_sigma detect_shift repair_mean repair_sigma repair_shift silent",
 )
 """``size``, ``part``: places of a component and of what goes down with it; ``first_component``: row of its first
-component, NONE: they have no state; ``plain``: its failures may stand alone; ``first_slow``: a slow component;
+component, NONE: they have no state; ``plain``: its failures may stand alone; ``checked``: by which of ``planned``,
+NONE: by none; ``first_slow``: a slow component;
 ``plant_kind``, ``keeps``: of the plant's components that it takes, and the share that it leaves of one.
 ``draws``: its failures are drawn by rules, a block of ``rows_known`` rows from ``first_known`` at a time; ``more``:
 another block may follow, of failures after ``clock``; ``next_known``, ``end_known``: of this one; ``next_time``: of its
@@ -195,7 +196,8 @@ AGE = _record("at hazard component")
 KNOWN = _record("time target rank outcome")
 STREAM = _record("a b c d")
 """The state of a stream of random numbers, SFC64."""
-OUTCOME = _record("detect wrong fixed")
+OUTCOME = _record("detect wrong fixed missed")
+"""``missed``: so many checks of a slow component do not find it."""
 FAILURE = _record(
     "hazard component detect wrong fixed at rank gpus first_part parts placed first_place last_place "
     "retired unfound clean gang next_clean next_faulty repairs over number"
@@ -217,8 +219,10 @@ SHIFT = _record("begin end")
 DUE = _record("key number kind what further")
 PIECE = _record("ms gpus speed_0 speed_1 speed_2 below")
 SEGMENT = _record("computed_from speed_0 speed_1 speed_2 following")
-WINDOW = _record("at planned component since first_part first_place last_place first_drain last_drain out")
-PLANNED_WORK = _record("size serves drain duration plant_kind")
+WINDOW = _record("at planned component since first_part first_place last_place first_drain last_drain out retest")
+"""``retest``: so much longer does it last, because of a false alarm [ms]."""
+PLANNED_WORK = _record("size serves drain duration plant_kind start every rolling components first_window")
+"""``first_window``: of its rows of ``window_at``, by the number of the round and then by component."""
 DRAINED_GANG = _record("gang number following")
 DOMAIN = _record("out planned month down down_unplanned since since_unplanned")
 """What is sold. ``out``, ``planned``: of its places, out of service, and those of them for maintenance; ``month``:
@@ -280,6 +284,7 @@ TABLES: dict[str, tuple[np.dtype[Any], int]] = {
     "holes": (np.dtype(np.int64), 2),  # by gang and rack: places that it lacks there
     "windows": (WINDOW, 1),
     "planned": (PLANNED_WORK, 1),
+    "window_at": (np.dtype(np.int64), 1),  # rows of ``windows``
     "drains": (DRAINED_GANG, 1),
     "absences": (ABSENCE, 1),
     "transfers": (TRANSFER, 1),  # by gang

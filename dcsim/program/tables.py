@@ -229,6 +229,8 @@ def _hazards(plan: Plan, atom: int, tables: Tables) -> None:
         for name, value in _of_hazard(hazard).items():
             line[name] = value
         line["components"] = plan.components(hazard)
+        check = plan.check_of(hazard)
+        line["checked"] = NONE if check is None else check
         line["plain"] = not atom and is_plain(hazard)
         line["first_component"] = NONE
         if hazard.placed and not hazard.serves:
@@ -316,3 +318,15 @@ def _maintenance(plan: Plan, atom: int, tables: Tables) -> None:
     for column, name in enumerate(("at", "planned", "component")):
         windows[: len(listed)][name] = listed[:, column]
     tables["one"]["last_window"] = len(listed)
+    tables["window_at"] = np.zeros(max(1, len(listed)), dtype=np.int64)
+    before = 0
+    for number, work in enumerate(scenario.maintenance):
+        own = np.flatnonzero(listed[:, 1] == number)
+        line, components = planned[number], plan.components(work)
+        line["start"], line["every"], line["rolling"] = work.start, work.every, work.rolling
+        line["components"], line["first_window"] = components, before
+        behind = listed[own, 0] - work.start
+        rounds = behind // work.every
+        order = np.lexsort((listed[own, 2], rounds))
+        tables["window_at"][before : before + len(own)] = own[order]
+        before += len(own)

@@ -117,6 +117,17 @@ class Maintenance(BaseModel):
         strict=True,
         description="one component after the other, evenly over 'every'; false: all at once (default true: assumed)",
     )
+    finds: Share = Field(
+        0.0,
+        description="of the slow components on it (straggle, degrade) that were not found, the share that it finds: "
+        "they are identified as it ends (default 0 %: assumed)",
+    )
+    false_alarms: Fraction = Field(
+        0.0, description="share of the windows in which good hardware fails the check (default 0 %: assumed)"
+    )
+    retest: PositiveDuration | None = Field(
+        None, description="how much longer the component is out after a false alarm; required with false_alarms"
+    )
 
     @property
     def start(self) -> int:

@@ -204,15 +204,33 @@ def _maintenance(scenario: Scenario, topology: Topology) -> Broken:
             why = f'found "{planned.name}", the name of maintenance.{taken[planned.name]} too; names must be unique'
             yield ("maintenance", index, "name"), why
         taken.setdefault(planned.name, index)
-        out = planned.drain + planned.duration
+        yield from _check(scenario, topology, index)
+        out = planned.drain + planned.duration + (planned.retest or 0)
         if out >= planned.every:
             found, every = write(out, DURATION), write(planned.every, DURATION)
-            why = f"found drain + duration = {found}; must be below every = {every}"
+            keys = "drain + duration + retest" if planned.retest else "drain + duration"
+            why = f"found {keys} = {found}; must be below every = {every}"
             yield ("maintenance", index, "duration"), why
         windows += topology.components(planned.component) * scenario.horizon / planned.every
     if windows > MOST_WINDOWS:
         why = f"found {windows:,.0f} windows in one replication (components x horizon / every)"
         yield ("maintenance",), f"{why}; at most {MOST_WINDOWS:,}"
+
+
+def _check(scenario: Scenario, topology: Topology, index: int) -> Broken:
+    """Yield what is wrong with a maintenance as a check of health."""
+    planned, path = scenario.maintenance[index], ("maintenance", index)
+    if planned.false_alarms and planned.retest is None:
+        yield (*path, "retest"), "missing; required (false_alarms is given)"
+    if planned.retest is not None and not planned.false_alarms:
+        yield (*path, "retest"), f"found {write(planned.retest, DURATION)}; only false_alarms are tested again"
+    serves = planned.component in PARTS
+    for key in ("finds", "false_alarms"):
+        if getattr(planned, key) and serves:
+            yield (*path, key), f"found with component = '{planned.component}'; only what holds GPUs is checked"
+    earlier = [each.name for each in scenario.maintenance[:index] if each.finds]
+    if planned.finds and earlier:
+        yield (*path, "finds"), f'found a second time; "{earlier[0]}" is the check that finds slow components'
 
 
 def _sold(scenario: Scenario, topology: Topology) -> Broken:

@@ -28,6 +28,7 @@ FEATURES = (
     "exposure",
     "work",
     "maintenance",
+    "checks",
     "in_rack",
     "async-checkpoint",
     "tiered-checkpoint",
@@ -303,6 +304,12 @@ class Builder:
             each |= {"drain": text(self.unit * drain), "duration": text(self.unit * duration)}
             if self.one(True, False):
                 each["first"] = self.duration(self.horizon // 3)
+            if self.chance("checks") and not any("finds" in other for other in found):
+                each["finds"] = self.one("100 %", "50 %", "20 %")
+            if self.chance("checks"):
+                retest = self.number(1, 8)
+                each |= {"false_alarms": self.one("30 %", "80 %"), "retest": text(self.unit * retest)}
+                each["every"] = text(self.unit * (drain + duration + retest + self.number(1, self.horizon)))
             found.append(each)
         return found
 
@@ -345,6 +352,6 @@ def full_scenarios(draw: st.DrawFn, features: tuple[str, ...] = FEATURES) -> Sce
             "cluster": cluster,
             "jobs": jobs,
             "hazards": [builder.hazard(f"hazard {number}", crews) for number in range(builder.number(1, 3))],
-            "maintenance": builder.maintenance() if "maintenance" in has else [],
+            "maintenance": builder.maintenance() if has & {"maintenance", "checks"} else [],
         }
     )
