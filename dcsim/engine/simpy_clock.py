@@ -37,6 +37,7 @@ from dcsim.program.records import (
     RETURNS,
     SLOW_IS_FOUND,
     STRIKES_AGAIN,
+    VISIT_BEGINS,
     WINDOW_ENDS,
     WORK_IS_DONE,
     WRITES,
@@ -56,6 +57,7 @@ PROCESS_OF: dict[int, tuple[Process, bool]] = {
     WORK_IS_DONE: (processes.end_of_work, True),
     GETS_POWER: (processes.energisation, True),
     STRIKES_AGAIN: (processes.relapses, False),
+    VISIT_BEGINS: (processes.visits, True),
 }
 """Kind of a due event -> the process that it is for, and whether each failure, repair, gang, ... has one of its own."""
 
