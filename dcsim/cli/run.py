@@ -18,13 +18,13 @@ from dcsim.cli.options import (
     example,
     options,
     print_result,
+    shard_option,
     tell_gates,
 )
 from dcsim.cli.screen import out, out_json, say
 
 if TYPE_CHECKING:
     from dcsim.decide import RunResult
-    from dcsim.montecarlo import Shard
     from dcsim.report.document import Page
 
 
@@ -44,17 +44,6 @@ def _bound(_: click.Context, __: click.Parameter, text: str | None) -> float | N
         raise click.BadParameter(f"{error.message()}{how}") from None
 
 
-def _shard(_: click.Context, __: click.Parameter, text: str | None) -> "Shard | None":
-    if text is None:
-        return None
-    from dcsim.montecarlo import Shard
-
-    try:
-        return Shard.read(text)
-    except ValueError as error:
-        raise click.BadParameter(f"{error}.") from None
-
-
 @click.command(
     "run",
     epilog=example(
@@ -71,11 +60,8 @@ def _shard(_: click.Context, __: click.Parameter, text: str | None) -> "Shard | 
     *SIMULATION,
     PRECISION,
     *KEPT,
-    click.option(
-        "--shard",
-        metavar="K/N",
-        callback=_shard,
-        help="Simulate share K of N only: every N-th replication from the K-th on. For N machines; see dcsim merge.",
+    shard_option(
+        "Simulate share K of N only: every N-th replication from the K-th on. For N machines; see dcsim merge."
     ),
     click.option(
         "--fail-under",

@@ -71,6 +71,8 @@ def _one(plan: Plan, atom: int, monthly: bool, tables: Tables) -> None:
         "jobs": len(scenario.jobs),
         "plans": len(scenario.maintenance),
         "months": -(-scenario.horizon // records.MONTH) if monthly else 0,
+        "month_end": records.MONTH if monthly else NEVER,
+        "causes": len(scenario.hazards) + len(scenario.maintenance),
         "clocks": sum(hazard.ages for hazard in scenario.hazards),
         "atom": atom,
         "atoms": scenario.cluster.gpus // atom if atom else 0,
@@ -92,16 +94,18 @@ def _one(plan: Plan, atom: int, monthly: bool, tables: Tables) -> None:
 
 
 def _months(plan: Plan, tables: Tables) -> None:
-    months, causes = int(tables["one"]["months"][0]), len(plan.scenario.hazards) + len(plan.scenario.maintenance) + 1
+    months, jobs = int(tables["one"]["months"][0]), len(plan.scenario.jobs)
     shapes = {
         "by_month": (months, len(STATES)),
-        "weight_by_month": (len(plan.scenario.jobs), months),
-        "rest_by_month": (len(plan.scenario.jobs), months),
+        "weight_by_month": (jobs, months),
+        "rest_by_month": (jobs, months),
         "kept_at": (len(plan.gangs), months),
-        "by_cause": (causes, len(STATES)),
+        "by_cause": (int(tables["one"]["causes"][0]) + 1, len(STATES)),
     }
     for name, shape in shapes.items():
-        tables[name] = np.zeros(shape if months else (1, 1), dtype=np.int64)
+        tables[name] = np.zeros(shape, dtype=np.int64)
+    tables["this_month"] = np.zeros(len(STATES), dtype=np.int64)
+    tables["done_this_month"] = np.zeros(jobs, dtype=records.DONE_WORK)
 
 
 def head_blocks(plan: Plan) -> bool:

@@ -23,7 +23,7 @@ from dcsim.hazards import Hazard
 from dcsim.hazards.hazard import Component, one_word
 from dcsim.hazards.records import shared_records
 from dcsim.recovery import AnyRecovery
-from dcsim.scenario.uncertain import Uncertain
+from dcsim.scenario.uncertain import Correlated, Uncertain
 from dcsim.topology import MAX_GPUS, TopologyDescription, TopologyError, completed, resolve
 from dcsim.units import DURATION, Duration, Fraction, PositiveDuration, Share, SizeGiB, Whole, Work, write
 
@@ -205,6 +205,11 @@ class Scenario(BaseModel):
     sla: Sla | None = Field(None, description="what is sold, and its availability; leave out: nobody counts it")
     uncertain: tuple[Uncertain, ...] = Field(
         (), max_length=100, description="an [[uncertain]] table for every value that is not known; leave out: all are"
+    )
+    correlated: tuple[Correlated, ...] = Field(
+        (),
+        max_length=5_000,
+        description="a [[correlated]] table for every two uncertain values that are drawn together; leave out: none is",
     )
 
     @model_validator(mode="before")
