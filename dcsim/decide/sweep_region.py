@@ -55,15 +55,15 @@ class Region:
         return tuple(number for number, each in enumerate(self.standings) if each in ("best", "tied"))
 
 
-def region(settings: Sequence[Measured | None], lower_is_better: bool) -> Region | None:
+def region(settings: Sequence[Measured | None], lower_is_better: bool, level: float = LEVEL) -> Region | None:
     """Return the best setting and those not told apart from it; None where no setting has a figure.
 
     With k others, a setting is worse if its mean paired difference to the best mean exceeds t(1 - 0.05 / k, n - 1)
-    standard errors. So the setting that is best in truth is in the region with a probability of at least 95 %, however
-    many settings there are (Bonferroni; Nelson, Swann, Goldsman and Song 2001, Operations Research 49, 950, the
-    screening step, against the best mean alone, which keeps no fewer). Where the failures are too few for an interval,
-    the sign of the differences decides instead. Differences without any spread are exact. Of equal means the first is
-    the best.
+    standard errors, at a ``level`` of 95 %. So the setting that is best in truth is in the region with a probability of
+    at least that, however many settings there are (Bonferroni; Nelson, Swann, Goldsman and Song 2001, Operations
+    Research 49, 950, the screening step, against the best mean alone, which keeps no fewer). Where the failures are too
+    few for an interval, the sign of the differences decides instead. Differences without any spread are exact. Of equal
+    means the first is the best.
     """
     known = [number for number, each in enumerate(settings) if each is not None]
     if not known:
@@ -86,12 +86,12 @@ def region(settings: Sequence[Measured | None], lower_is_better: bool) -> Region
         if number == best:
             standings.append("best")
         else:
-            standings.append("worse" if _worse(each, first, gap, sign, len(known) - 1) else "tied")
+            standings.append("worse" if _worse(each, first, gap, sign, (1 - level) / (len(known) - 1)) else "tied")
     return Region(best, tuple(standings), tuple(gaps), judged)
 
 
-def _worse(one: Measured, best: Measured, gap: Paired, sign: float, others: int) -> bool:
-    """Whether a setting is worse than the one with the best mean, one of so many others."""
+def _worse(one: Measured, best: Measured, gap: Paired, sign: float, error: float) -> bool:
+    """Whether a setting is worse than the one with the best mean; chance says so with a probability of ``error``."""
     more, se = sign * gap.mean, gap.se
     if more <= EXACT * abs(best.mean):
         return False
@@ -102,20 +102,20 @@ def _worse(one: Measured, best: Measured, gap: Paired, sign: float, others: int)
     runs = len(one.estimated.values)
     if not (one.reliable and best.reliable):
         won = probability_below(sign * best.estimated.values, sign * one.estimated.values)
-        return _by_sign(won, runs, others)
+        return _by_sign(won, runs, error)
     from scipy.special import stdtrit
 
     shared = max(one.estimated.shared, best.estimated.shared)
     units = -(-runs // shared)
-    return more > float(stdtrit(units - 1, 1 - (1 - LEVEL) / others)) * se
+    return more > float(stdtrit(units - 1, 1 - error)) * se
 
 
-def _by_sign(share: float, runs: int, others: int) -> bool:
-    """Whether one is better in so large a share of the runs as chance gives less often than 5 % / others.
+def _by_sign(share: float, runs: int, error: float) -> bool:
+    """Whether one is better in so large a share of the runs as chance gives less often than ``error``.
 
     Sign test, one-sided; a tie counts half (Conover 1999, Practical Nonparametric Statistics, 3.4).
     """
     from scipy.special import bdtrc
 
     won = int(share * runs)
-    return won > 0 and float(bdtrc(won - 1, runs, 0.5)) < (1 - LEVEL) / others
+    return won > 0 and float(bdtrc(won - 1, runs, 0.5)) < error

@@ -14,6 +14,7 @@ from dcsim.closed_form import (
     rollback_goodput,
     young_interval,
 )
+from dcsim.decide.crew_load import flows
 from dcsim.hazards import Hazard
 from dcsim.recovery import Recovery
 from dcsim.scenario import Plan, Scenario
@@ -149,10 +150,26 @@ def _copies(recovery: Recovery, gpus: int) -> list[Copies]:
 
 
 def _repair_h(layout: Plan) -> float | None:
-    """Return the mean repair of what strikes the first gang [h]; None if nothing does."""
-    rates = [(rate, hazard.mean_repair_ms / MS_PER_H) for hazard, rate, _ in strikes_on(layout)]
+    """Return the mean repair of what strikes the first gang [h], the wait for a shift or a weekly visit included.
+
+    None if nothing strikes it, or where the hours of those who repair make it no closed form.
+    """
+    repair = {flow.hazard.key: flow.repair_h for flow in flows(layout)}  # what only kills is not repaired
+    rates = [(rate, repair.get(hazard.key, hazard.mean_repair_ms / MS_PER_H)) for hazard, rate, _ in strikes_on(layout)]
+    if any(
+        stage.waits and not _wait_is_exact(hazard) for hazard, _, _ in strikes_on(layout) for stage in hazard.stages
+    ):
+        return None
     total = sum(rate for rate, _ in rates)
     return sum(rate * repair for rate, repair in rates) / total if total else None
+
+
+def _wait_is_exact(hazard: Hazard) -> bool:
+    """Whether theory knows the mean wait for a shift or a visit: of one stage, with nobody else in the queue."""
+    stage, simple = hazard.stages[0], hazard.lifetime.memoryless and not hazard.burst
+    if len(hazard.stages) > 1 or stage.success < 1 or not simple:
+        return False
+    return stage.crews is None and stage.visit_when is None and stage.visit_after is None
 
 
 def gang_strikes(layout: Plan, index: int = 0) -> list[Strikes]:
@@ -169,3 +186,25 @@ def gang_strikes(layout: Plan, index: int = 0) -> list[Strikes]:
             if rate * share > 0
         ]
     return found
+
+
+MOST_GANGS = 256
+"""Gangs up to which theory is asked for each; source: assumed."""
+
+
+def cluster_loss(scenario: Scenario) -> float | None:
+    """Return the loss of all GPU-hours where every gang is one alone (``gang_loss``) and the rest gives nothing.
+
+    None where a gang has no closed form, ends, comes later, or where there are more than ``MOST_GANGS``. Never waiting
+    for hardware, so too low where spares run out.
+    """
+    if any(job.work is not None or job.submit for job in scenario.jobs):
+        return None
+    layout = plan(scenario)
+    if len(layout.gangs) > MOST_GANGS:
+        return None
+    losses = [gang_loss(layout, index) for index in range(len(layout.gangs))]
+    if any(each is None for each in losses):
+        return None
+    useful = [gang.gpus * (1 - (loss or 0.0)) for gang, loss in zip(layout.gangs, losses, strict=True)]
+    return 1 - math.fsum(useful) / scenario.cluster.gpus

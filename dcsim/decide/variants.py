@@ -181,7 +181,7 @@ def _ranged(value: Any) -> list[Any]:
     parts = value.split(":") if isinstance(value, str) else []
     if len(parts) != 3:
         return [value]
-    (low, dimension), (high, other), (step, third) = (_number(part) for part in parts)
+    (low, dimension), (high, other), (step, third) = (number_of(part) for part in parts)
     if len({each and each.canonical for each in (dimension, other, third)}) > 1:
         raise ValueError(wrong(value, "lowest, highest and step must have units of one kind"))
     if not (low <= high and step > 0):
@@ -196,7 +196,8 @@ def _ranged(value: Any) -> list[Any]:
     return [int(each) if whole else float(f"{each:.12g}") for each in numbers]
 
 
-def _number(text: str) -> tuple[float, Dimension | None]:
+def number_of(text: str) -> tuple[float, Dimension | None]:
+    """Return a number, canonical if it has a unit, and the dimension of its unit; raise ValueError."""
     try:
         number = float(text)
     except ValueError:

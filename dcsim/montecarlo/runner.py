@@ -21,6 +21,7 @@ from dcsim.montecarlo.sequential_stopping import half_width_so_far
 from dcsim.montecarlo.statistics import summarise
 from dcsim.montecarlo.tasks import UNSHARDED, Executor, Shard, Task, cut
 from dcsim.scenario import Scenario
+from dcsim.scenario.uncertain import is_money
 
 Run = tuple[Scenario, RunFolder | None]
 More = Callable[[list[Sample]], Sequence[int]]
@@ -292,9 +293,11 @@ class _Crowd:
 
 def physics(scenario: Scenario) -> Scenario:
     """Return the scenario without what no simulation reads."""
-    ignored: dict[str, Any] = {"name": "-", "description": "", "accounting": type(scenario.accounting)(), "tco": None}
+    ignored: dict[str, Any] = {"name": "-", "description": "", "tco": None, "slo": None}
+    ignored["accounting"] = type(scenario.accounting)()
     if scenario.uncertain:
         ignored["uncertain"] = tuple(each for each in scenario.uncertain if not each.money)
+        ignored["correlated"] = tuple(each for each in scenario.correlated if not any(map(is_money, each.keys)))
     return scenario.model_copy(update=ignored)
 
 

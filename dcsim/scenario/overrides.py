@@ -39,7 +39,7 @@ def read_overrides(texts: Iterable[str], keywords: Mapping[str, Any]) -> list[Ov
         if match and parts:
             read.append(Override(_short(f"--set {text}"), parts, as_value(text[match.end() + 1 :])))
         else:
-            why = f"found {shown(text)}; must be key=value, such as jobs.pretrain.gpus=2048"
+            why = wrong(text, "must be key=value, such as jobs.pretrain.gpus=2048")
             problems.append(Problem("--set", None, "", why))
     for key, value in keywords.items():
         if parts := key_parts(key):
