@@ -134,3 +134,27 @@ def test_rows_of_failures_that_are_over_are_used_again() -> None:
     assert runs.ledgers().failures.tolist() == [20]
     one: Any = runs.world.one
     assert (one.failed, one.repairs) == (1, 1)
+
+
+def test_there_is_room_for_any_number_of_absences() -> None:
+    """Forty times a node is repaired for 2 h, and then waits for its leaf, which is out for 9 h from an hour later."""
+
+    def hazard(name: str, component: int, first: int, repair: str) -> dict[str, Any]:
+        times = [f"{first + 20 * number} h" for number in range(40)]
+        trace = {"kind": "trace", "at": times, "component": [component] * 40, "span": "9000 h"}
+        return {"component": name, "mtbf": trace, "repair": repair}
+
+    fabric = {"nics": 1, "port": "400 Gb/s", "homes": 1, "leaf": {"nodes": 2, "uplinks": 2}}
+    topology = {"name": "t", "description": "", "node": {"gpus": 2}, "rack": {"nodes": 1}, "nvlink": {"domain": "node"}}
+    content = {
+        "name": "absences",
+        "horizon": "1000 h",
+        "cluster": {
+            "topology": {**topology, "fabric": {**fabric, "spine": {"count": 2, "segments": 4}}},
+            "gpus": 8,
+        },
+        "jobs": [{"name": "a", "gpus": 2, "recovery": {"kind": "fault-tolerant"}}],
+        "hazards": [hazard("node", 2, 10, "2 h"), hazard("leaf", 1, 11, "9 h")],
+    }
+    accounts = simulate(Scenario.model_validate(content), 0)
+    assert accounts.gpu_ms[:, STATE["repair"]].sum() == 40 * (2 * 10 + 2 * 9) * 3_600_000
