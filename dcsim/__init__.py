@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from dcsim.decide.breakeven import breakeven
     from dcsim.decide.estimate import estimate
     from dcsim.decide.optimize import optimize
+    from dcsim.decide.sensitivity import sensitivity
     from dcsim.decide.sweep import sweep
     from dcsim.decide.tables import table
     from dcsim.decide.walk import diff
@@ -35,6 +36,7 @@ __all__ = [
     "optimize",
     "run",
     "scenario",
+    "sensitivity",
     "sweep",
     "table",
 ]
@@ -48,6 +50,7 @@ _ROOM = {
     "diff": "dcsim.decide.walk",
     "explain": "dcsim.decide",
     "optimize": "dcsim.decide.optimize",
+    "sensitivity": "dcsim.decide.sensitivity",
     "sweep": "dcsim.decide.sweep",
     "table": "dcsim.decide.tables",
 }

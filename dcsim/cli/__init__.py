@@ -25,6 +25,7 @@ VERBS = {
     "table": ("table", "Print what checkpoints, spares, detection or nines cost, by formula, theory and simulation."),
     "optimize": ("optimize", "Find the best of many settings: spares, checkpoint interval, strategy, crews."),
     "breakeven": ("breakeven", "Find what a product, a spare or a minute is worth."),
+    "sensitivity": ("sensitivity", "Move each input over its range: which one to measure first."),
     "report": ("report", "Write the report of a run: HTML, Markdown, CSV, or a trace."),
     "merge": ("merge", "Join the shards of a run that several machines simulated."),
     "estimate": ("estimate", "Compute the published formulas and the cost (TCO); nothing is simulated."),
@@ -44,6 +45,7 @@ OTHER_WORDS = {
     **dict.fromkeys(("versus", "vs"), "compare"),
     **dict.fromkeys(("scenarios", "show", "ls"), "list"),
     **dict.fromkeys(("html", "markdown", "export"), "report"),
+    **dict.fromkeys(("tornado", "sobol", "vary"), "sensitivity"),
     "help": "--help",
 }
 """What other programs call a verb -> its name here."""

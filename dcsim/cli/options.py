@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from dcsim.cli import FAILED
-from dcsim.cli.progress import ProgressLine as ProgressLine
 from dcsim.cli.screen import out_json, say, styled
 
 if TYPE_CHECKING:
+    from dcsim.cli.progress import ProgressLine
     from dcsim.decide.gates import Gate, Judged
     from dcsim.decide.outcome import Executor, How
     from dcsim.montecarlo import Shard, WantedEngine
@@ -305,7 +305,7 @@ class Asked:
             origins(each, file, self.overrides) | seeded for each, file in zip(self.scenarios, self.files, strict=True)
         ]
 
-    def how(self, verb: str, progress: ProgressLine) -> "How":
+    def how(self, verb: str, progress: "ProgressLine") -> "How":
         """Return the keywords that ``dcsim.decide`` takes; the command is noted without what changes no result."""
         from dcsim.decide import REPLICATIONS
 

@@ -1,4 +1,4 @@
-"""How far a simulation is, on stderr: a bar on a terminal, else a line now and then."""
+"""How far a simulation is: a bar on a terminal, a plain line now and then elsewhere."""
 
 import sys
 import time

@@ -21,6 +21,7 @@ from dcsim.montecarlo import UNSHARDED, Interrupted, Progress, Shard, StoreError
 from dcsim.montecarlo.manifest import Manifest
 from dcsim.scenario import Scenario, Source, read
 from dcsim.scenario.provenance import origins as origins_of
+from dcsim.scenario.uncertain import is_money
 from dcsim.topology.build import build
 
 MOST_WALKS = 4
@@ -257,11 +258,10 @@ def _law(hazard: Hazard) -> tuple[Any, ...]:
 
 
 def _unknown(scenario: Scenario) -> list[Any]:
-    """Return the uncertain inputs that failures depend on."""
-    return sorted(
-        (each for each in scenario.uncertain if not each.key.startswith(("tco.", "jobs.", "accounting."))),
-        key=lambda each: each.key,
-    )
+    """Return the uncertain inputs that failures depend on, and what correlates them."""
+    keys = [each.key for each in scenario.uncertain if not each.key.startswith(("tco.", "jobs.", "accounting."))]
+    inputs = sorted((each for each in scenario.uncertain if each.key in keys), key=lambda each: each.key)
+    return [*inputs, sorted((sorted(each.keys), each.rank_correlation) for each in scenario.correlated if keys)]
 
 
 def _engine_reads(scenario: Scenario) -> Scenario:
@@ -270,4 +270,5 @@ def _engine_reads(scenario: Scenario) -> Scenario:
     bare: dict[str, Any] = {"name": "", "description": "", "tco": None, "hazards": ranges}
     bare["accounting"] = type(scenario.accounting)()
     bare["uncertain"] = tuple(each for each in scenario.uncertain if not each.money)
+    bare["correlated"] = tuple(each for each in scenario.correlated if not any(map(is_money, each.keys)))
     return scenario.model_copy(update=bare)

@@ -21,6 +21,7 @@ from dcsim.montecarlo.sequential_stopping import half_width_so_far
 from dcsim.montecarlo.statistics import summarise
 from dcsim.montecarlo.tasks import UNSHARDED, Executor, Shard, Task, cut
 from dcsim.scenario import Scenario
+from dcsim.scenario.uncertain import is_money
 
 Run = tuple[Scenario, RunFolder | None]
 More = Callable[[list[Sample]], Sequence[int]]
@@ -296,6 +297,7 @@ def physics(scenario: Scenario) -> Scenario:
     ignored["accounting"] = type(scenario.accounting)()
     if scenario.uncertain:
         ignored["uncertain"] = tuple(each for each in scenario.uncertain if not each.money)
+        ignored["correlated"] = tuple(each for each in scenario.correlated if not any(map(is_money, each.keys)))
     return scenario.model_copy(update=ignored)
 
 

@@ -18,12 +18,14 @@ from dcsim.report.document import (
     Lines,
     Picture,
     Stacks,
+    Tornado,
     Waterfall,
     WinnerMap,
 )
 from dcsim.report.figures import number
 from dcsim.report.legend import COLOURS, INNER, ORDER, colours, legend, legend_height
 from dcsim.report.svg_sheet import EDGE, FAINT, INK, WIDTH, Sheet, ticks, width
+from dcsim.report.tornado_chart import draw_tornado
 
 ROW = 46.0
 """Points: the height of a bar with its label."""
@@ -188,4 +190,5 @@ _DRAWN: dict[type[Chart], Callable[[Any], Sheet]] = {
     Lines: draw_lines,
     HeatMap: draw_heat_map,
     WinnerMap: draw_winner_map,
+    Tornado: draw_tornado,
 }

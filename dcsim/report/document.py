@@ -132,7 +132,26 @@ class WinnerMap:
     column_title: str
 
 
-Chart = Bars | Stacks | Waterfall | Histograms | Areas | Lines | HeatMap | WinnerMap
+@dataclass(frozen=True)
+class Tornado:
+    """For each label where a figure lies with an input at its low and at its high end: bars from a middle line.
+
+    ``lows``, ``highs``: (value, its interval or None, what the end of the input is called) for each label. ``middle``:
+    the figure at the point values. ``chance``: from where to where single runs lie; None: it is not drawn.
+    ``marked``: how many bars, from the first, the finding is about.
+    """
+
+    labels: tuple[str, ...]
+    lows: tuple[tuple[float, tuple[float, float] | None, str], ...]
+    highs: tuple[tuple[float, tuple[float, float] | None, str], ...]
+    middle: float
+    unit: str
+    marked: int = 1
+    chance: tuple[float, float] | None = None
+    digits: int = 2
+
+
+Chart = Bars | Stacks | Waterfall | Histograms | Areas | Lines | HeatMap | WinnerMap | Tornado
 
 
 @dataclass(frozen=True)

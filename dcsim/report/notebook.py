@@ -6,6 +6,7 @@ from html import escape
 from dcsim.decide import Bridge, Comparison, Estimate, RunResult
 from dcsim.decide.breakeven import BreakEven
 from dcsim.decide.optimize_result import Optimum
+from dcsim.decide.sensitivity import Sensitivity
 from dcsim.decide.sweep import Sweep
 from dcsim.decide.tables import DecisionTable
 from dcsim.decide.walk import Differences
@@ -14,6 +15,7 @@ from dcsim.report.document import Page
 from dcsim.report.optimize_page import optimum_page
 from dcsim.report.page import Table
 from dcsim.report.published_tables import estimate_page
+from dcsim.report.sensitivity_page import sensitivity_page
 from dcsim.report.simulated import comparison_page, explain_page, run_page
 from dcsim.report.sweep_page import sweep_page
 from dcsim.report.tables_page import table_page
@@ -71,6 +73,11 @@ def _(result: Optimum) -> Page:
 @page_of.register
 def _(result: DecisionTable) -> Page:
     return table_page(result)
+
+
+@page_of.register
+def _(result: Sensitivity) -> Page:
+    return sensitivity_page(result)
 
 
 def html(result: object) -> str:

@@ -19,6 +19,7 @@ from dcsim.program.records import (
     STRIKE,
     STRIKES_AGAIN,
     TICKS,
+    VISIT_BEGINS,
     WHOLE,
     WINDOW_ENDS,
     WORK_IS_DONE,
@@ -27,6 +28,7 @@ from dcsim.program.records import (
 )
 from dcsim.rules.ageing import wind_clocks
 from dcsim.rules.allocation import arrive, finish, serve
+from dcsim.rules.booking import come_to
 from dcsim.rules.closing import close_run, end_run
 from dcsim.rules.detection import find_corrupt, find_slow, identify, leave_detection, strike_again
 from dcsim.rules.draws import begin_draws
@@ -38,6 +40,7 @@ from dcsim.rules.movements import plan_finish
 from dcsim.rules.plant import begin_plant, cannot_start, energise
 from dcsim.rules.repairs import come_back, end_stage, next_stage
 from dcsim.rules.rule import reset, rule
+from dcsim.rules.shifts import begin_visit
 from dcsim.rules.storage import begin_load, begin_write, end_transfer
 
 
@@ -84,7 +87,7 @@ def play(w: World) -> None:
 @rule
 def happen(w: World, kind: int, what: int, further: int, now: int) -> None:
     """Something that was due happens now."""
-    w.one.now = now
+    come_to(w, now)
     if kind == IS_FOUND:
         identify(w, what, now)
     elif kind == LEAVES_DETECTION:
@@ -121,18 +124,20 @@ def happen(w: World, kind: int, what: int, further: int, now: int) -> None:
         begin_write(w, what, further, now)
     elif kind == HAS_MOVED:
         end_transfer(w, what, further, now)
+    elif kind == VISIT_BEGINS:
+        begin_visit(w, what, now)
 
 
 @rule
 def strike_or_open(w: World, tick: int) -> None:
     """The next failure strikes, or the next window opens: planned windows first, known failures by hazard."""
-    now = tick // TICKS
-    w.one.now = now
-    if tick % TICKS != STRIKE:
-        open_window(w, now)
-        return
     one = w.one
     known = one.next_failure == tick
+    now = w.hazards[one.next_hazard].next_time if known else tick // TICKS
+    come_to(w, now)
+    if not known and tick % TICKS != STRIKE:
+        open_window(w, now)
+        return
     if known and one.ages and w.ages[0].at == now:
         known = one.next_hazard < w.ages[0].hazard
     if known:

@@ -6,7 +6,7 @@ import re
 import pytest
 from rich.cells import cell_len
 
-from dcsim.cli.options import ProgressLine
+from dcsim.cli.progress import ProgressLine
 from dcsim.montecarlo import Running, Sample, deviations, estimated_loss, replicate_many, summarise
 from dcsim.montecarlo.sequential_stopping import StoppingRule, half_width_so_far
 from dcsim.report.alignment import pieces
