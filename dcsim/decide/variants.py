@@ -48,9 +48,15 @@ class Axis:
                 found += _ranged(each)
             except ValueError as error:
                 raise ScenarioError([Problem(option, None, key, str(error))]) from None
+        return cls.of(key, found, option)
+
+    @classmethod
+    def of(cls, key: str, values: Iterable[Any], option: str = "-L") -> "Axis":
+        """Take a key and its values as they are; raises ScenarioError."""
+        found = tuple(values)
         for problem in _of_values(found):
             raise ScenarioError([Problem(option, None, key, problem)])
-        return cls(key, tuple(found))
+        return cls(key, found)
 
 
 @dataclass(frozen=True)
@@ -105,17 +111,25 @@ def grid(offers: Sequence[Scenario], axes: Sequence[Axis], option: str = "-L") -
     return variants([(number, offer, inputs) for number, offer in enumerate(offers) for inputs in asked], option)
 
 
-def variants(asked: Iterable[tuple[int, Scenario, Mapping[str, Any]]], option: str = "-L") -> list[Variant]:
-    """Return a variant for each (number of the offer, offer, inputs); raise ScenarioError with their problems."""
+def variants(
+    asked: Iterable[tuple[int, Scenario, Mapping[str, Any]]], option: str = "-L", *, buys: bool = False
+) -> list[Variant]:
+    """Return a variant for each (number of the offer, offer, inputs); raise ScenarioError with their problems.
+
+    ``buys``: whether a stock of spares is bought (``bought``), not taken from what no job has.
+    """
     found: list[Variant] = []
     problems: list[Problem] = []
     for number, offer, inputs in asked:
         try:
-            found.append(Variant(number, tuple(inputs.items()), at(offer, inputs, option)))
+            found.append(
+                Variant(number, tuple(inputs.items()), at(offer, bought(offer, inputs) if buys else inputs, option))
+            )
         except ScenarioError as error:
-            problems += error.problems
-    if problems:
-        raise ScenarioError(list(dict.fromkeys(problems))[:MOST_PROBLEMS])
+            problems += (_of_stock(each, inputs, option) for each in error.problems)
+    if problems:  # one mistake that is in several variants is told of the first
+        first = {(each.path, each.message): each for each in reversed(problems)}
+        raise ScenarioError([each for each in dict.fromkeys(problems) if each in first.values()][:MOST_PROBLEMS])
     return found
 
 
@@ -132,6 +146,22 @@ def simulate_variants(scenarios: Sequence[Scenario], **how: Unpack[How]) -> tupl
 def written(value: Any) -> str:
     """Return a value as tables and charts show it."""
     return value if isinstance(value, str) else shown(value)
+
+
+SPARES, GPUS = "cluster.spares", "cluster.gpus"
+
+
+def bought(offer: Scenario, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return inputs with ``cluster.gpus`` moved along where only ``cluster.spares`` is given.
+
+    Free GPUs stand in for failed ones whether they are called spares or not. So another stock is one that is bought:
+    jobs keep their GPUs, and the cluster has as many more as the stock has. Where ``cluster.gpus`` is given too,
+    nothing is moved.
+    """
+    stock = inputs.get(SPARES)
+    if GPUS in inputs or type(stock) is not int or offer.cluster.in_rack_spares:
+        return dict(inputs)
+    return {**inputs, GPUS: offer.cluster.gpus - offer.cluster.spares + stock}
 
 
 # --- reading values ---------------------------------------------------------------------------------------------------
@@ -151,7 +181,7 @@ def _ranged(value: Any) -> list[Any]:
     parts = value.split(":") if isinstance(value, str) else []
     if len(parts) != 3:
         return [value]
-    (low, dimension), (high, other), (step, third) = (_number(part) for part in parts)
+    (low, dimension), (high, other), (step, third) = (number_of(part) for part in parts)
     if len({each and each.canonical for each in (dimension, other, third)}) > 1:
         raise ValueError(wrong(value, "lowest, highest and step must have units of one kind"))
     if not (low <= high and step > 0):
@@ -166,7 +196,8 @@ def _ranged(value: Any) -> list[Any]:
     return [int(each) if whole else float(f"{each:.12g}") for each in numbers]
 
 
-def _number(text: str) -> tuple[float, Dimension | None]:
+def number_of(text: str) -> tuple[float, Dimension | None]:
+    """Return a number, canonical if it has a unit, and the dimension of its unit; raise ValueError."""
     try:
         number = float(text)
     except ValueError:
@@ -188,6 +219,13 @@ def _of_values(values: Sequence[Any]) -> Iterable[str]:
     for index, value in enumerate(values):
         if value in values[:index] and type(value) in map(type, values[:index]):
             yield wrong(value, "each value must be given once")
+
+
+def _of_stock(problem: Problem, inputs: Mapping[str, Any], option: str) -> Problem:
+    """Name the stock that made a problem of the size of the cluster that follows from it."""
+    if GPUS not in inputs and problem.file.startswith(f"{option} {GPUS}="):
+        return replace(problem, file=f"{option} {SPARES}={written(inputs[SPARES])}")
+    return problem
 
 
 def _of_option(problem: Problem, inputs: Mapping[str, Any], option: str) -> Problem:

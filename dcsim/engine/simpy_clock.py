@@ -177,6 +177,7 @@ class SimPyRun(Views):
             raise ValueError(f"{rule}: found arguments {sorted(arguments)}; it takes {asked}")
         if self._accounts is not None:
             raise ValueError(f"{rule}: the run is over")
+        come_to(self.world, self.now)
         return self._rules.calls[rule](
             self.world, *({"now": self.now, **arguments}[name] for name in RunRules.arguments(rule))
         )

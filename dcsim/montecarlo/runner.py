@@ -293,7 +293,8 @@ class _Crowd:
 
 def physics(scenario: Scenario) -> Scenario:
     """Return the scenario without what no simulation reads."""
-    ignored: dict[str, Any] = {"name": "-", "description": "", "accounting": type(scenario.accounting)(), "tco": None}
+    ignored: dict[str, Any] = {"name": "-", "description": "", "tco": None, "slo": None}
+    ignored["accounting"] = type(scenario.accounting)()
     if scenario.uncertain:
         ignored["uncertain"] = tuple(each for each in scenario.uncertain if not each.money)
         ignored["correlated"] = tuple(each for each in scenario.correlated if not any(map(is_money, each.keys)))

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dcsim.hazards import Hazard
-from dcsim.hazards.hazard import SERVED
 from dcsim.ledger import STATES
+from dcsim.parts import PARTS
 from dcsim.program import records
 from dcsim.program.draws import add_draws
 from dcsim.program.levels import levels_of
@@ -17,7 +17,6 @@ from dcsim.program.records import NEVER, NONE, PPB, TABLES, Tables
 from dcsim.recovery import Recovery
 from dcsim.recovery.timetable import levels
 from dcsim.scenario import Plan
-from dcsim.topology import PLANT_KINDS
 
 EFFECTS = {
     "interrupt": records.INTERRUPT,
@@ -72,6 +71,8 @@ def _one(plan: Plan, atom: int, monthly: bool, tables: Tables) -> None:
         "jobs": len(scenario.jobs),
         "plans": len(scenario.maintenance),
         "months": -(-scenario.horizon // records.MONTH) if monthly else 0,
+        "month_end": records.MONTH if monthly else NEVER,
+        "causes": len(scenario.hazards) + len(scenario.maintenance),
         "clocks": sum(hazard.ages for hazard in scenario.hazards),
         "atom": atom,
         "atoms": scenario.cluster.gpus // atom if atom else 0,
@@ -93,16 +94,18 @@ def _one(plan: Plan, atom: int, monthly: bool, tables: Tables) -> None:
 
 
 def _months(plan: Plan, tables: Tables) -> None:
-    months, causes = int(tables["one"]["months"][0]), len(plan.scenario.hazards) + len(plan.scenario.maintenance) + 1
+    months, jobs = int(tables["one"]["months"][0]), len(plan.scenario.jobs)
     shapes = {
         "by_month": (months, len(STATES)),
-        "weight_by_month": (len(plan.scenario.jobs), months),
-        "rest_by_month": (len(plan.scenario.jobs), months),
+        "weight_by_month": (jobs, months),
+        "rest_by_month": (jobs, months),
         "kept_at": (len(plan.gangs), months),
-        "by_cause": (causes, len(STATES)),
+        "by_cause": (int(tables["one"]["causes"][0]) + 1, len(STATES)),
     }
     for name, shape in shapes.items():
-        tables[name] = np.zeros(shape if months else (1, 1), dtype=np.int64)
+        tables[name] = np.zeros(shape, dtype=np.int64)
+    tables["this_month"] = np.zeros(len(STATES), dtype=np.int64)
+    tables["done_this_month"] = np.zeros(jobs, dtype=records.DONE_WORK)
 
 
 def head_blocks(plan: Plan) -> bool:
@@ -278,7 +281,7 @@ def _of_hazard(hazard: Hazard) -> dict[str, Any]:
         "cured_by_repair": lemons is not None and lemons.cured_by == "repair",
         "first_slow": NONE,
         "factor": 1.0 if lemons is None else lemons.factor,
-        "plant_kind": PLANT_KINDS.index(hazard.component) if hazard.serves else NONE,
+        "plant_kind": PARTS.index(hazard.component) if hazard.serves else NONE,
         "keeps": hazard.keeps or 0.0,
     }
 
@@ -289,9 +292,9 @@ def _maintenance(plan: Plan, atom: int, tables: Tables) -> None:
     for number, work in enumerate(scenario.maintenance):
         line = planned[number]
         line["drain"], line["duration"] = work.drain, work.duration
-        line["serves"] = work.component in SERVED
-        line["plant_kind"] = PLANT_KINDS.index(work.component) if work.component in SERVED else NONE
-        line["size"] = 0 if work.component in SERVED else topology.gpus_per(work.component) // atom
+        line["serves"] = work.component in PARTS
+        line["plant_kind"] = PARTS.index(work.component) if work.component in PARTS else NONE
+        line["size"] = 0 if work.component in PARTS else topology.gpus_per(work.component) // atom
     listed = np.array(list(plan.windows()), dtype=np.int64).reshape(-1, 3)
     windows = tables["windows"] = np.zeros(max(1, len(listed)), dtype=records.WINDOW)
     for column, name in enumerate(("at", "planned", "component")):

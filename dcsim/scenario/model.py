@@ -25,7 +25,7 @@ from dcsim.hazards.records import shared_records
 from dcsim.recovery import AnyRecovery
 from dcsim.scenario.uncertain import Correlated, Uncertain
 from dcsim.topology import MAX_GPUS, TopologyDescription, TopologyError, completed, resolve
-from dcsim.units import DURATION, Duration, PositiveDuration, Share, SizeGiB, Whole, Work, write
+from dcsim.units import DURATION, Duration, Fraction, PositiveDuration, Share, SizeGiB, Whole, Work, write
 
 
 def _resolved(value: object, info: ValidationInfo) -> object:
@@ -173,6 +173,13 @@ class Sla(BaseModel):
         return (0.995, 0.99, 0.95) if self.availability is None else self.availability
 
 
+class Slo(BaseModel):
+    """A goodput objective for every month; what it leaves is the month's error budget."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", json_schema_extra={"examples": [{"goodput": "93 %"}]})
+    goodput: Fraction = Field(description="share of the cluster's GPU-hours that a month may not lose")
+
+
 class Scenario(BaseModel):
     """A cluster, its jobs, what fails, and what it costs."""
 
@@ -194,6 +201,7 @@ class Scenario(BaseModel):
     )
     accounting: AccountingKeys = Field(AccountingKeys(), description="the published formula beside it")
     tco: Tco | None = Field(None, description="what it costs; leave out: no money")
+    slo: Slo | None = Field(None, description="a goodput objective month by month; leave out: nobody asks for one")
     sla: Sla | None = Field(None, description="what is sold, and its availability; leave out: nobody counts it")
     uncertain: tuple[Uncertain, ...] = Field(
         (), max_length=100, description="an [[uncertain]] table for every value that is not known; leave out: all are"

@@ -29,6 +29,7 @@ _LEFT_OUT = {
     "tco.term": "it sets the term that is billed",
     "seed": "it selects the random numbers",
     "accounting": "no simulation uses it",
+    "slo": "no simulation uses it",
     "uncertain": "write one distribution instead",
     "extends": "it names a file",
 }

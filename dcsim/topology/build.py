@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from dcsim.parts import UNITS
 from dcsim.problems import wrong
 from dcsim.topology.description import MAX_GPUS, TopologyDescription, TopologyError
-from dcsim.topology.kinds import ALIASES, UNITS, Kind, kinds_of, named
+from dcsim.topology.kinds import ALIASES, Kind, kinds_of, named
 from dcsim.wording import shown
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parents[2] / "dcsim"
 
 # Upwards: a room may import the rooms of earlier rows only; rooms of one row never import one another.
 ROWS = (
-    ("files", "hostlist", "shipped", "spelling", "wording"),
+    ("files", "hostlist", "parts", "shipped", "spelling", "wording"),
     ("problems", "textfile"),
     ("units",),
     ("streams",),
