@@ -10,13 +10,13 @@ from dcsim.cli.options import (
     SIMULATION,
     Asked,
     Count,
-    ProgressLine,
     example,
     kept,
     options,
     print_result,
     shard_option,
 )
+from dcsim.cli.progress import ProgressLine
 from dcsim.cli.screen import out, out_json, say
 
 if TYPE_CHECKING:
