@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dcsim.closed_form import Retirement, Served, daly_interval, optimal_interval, served, young_interval
 from dcsim.hazards import Hazard
 from dcsim.recovery import Recovery
+from dcsim.recovery.keys import NO_CHECKPOINT
 from dcsim.scenario.model import Scenario
 from dcsim.scenario.plan import Plan, blast_of, lay_out
 from dcsim.units import MS_PER_H
@@ -77,7 +78,8 @@ def settled(scenario: Scenario) -> Scenario:
     """Return the scenario with rules for checkpoint intervals replaced by ms; itself, if it has none.
 
     The rate is that of the strikes that roll back the job's first gang (``strikes_on``, ``rolled_back``); "optimal"
-    is exact where every strike does. An interval is at least 1 ms and the tier's drain, and at most the horizon.
+    is exact where every strike does. An interval is at least 1 ms and the tier's drain, and at most the horizon;
+    "never" is the horizon: its first checkpoint would begin when all is over.
     """
     if not any(isinstance(job.recovery.checkpoint_every, str) for job in scenario.jobs):
         return scenario
@@ -89,7 +91,9 @@ def settled(scenario: Scenario) -> Scenario:
         if isinstance(rule, str):
             rate = sum(each * rolled_back(recovery, struck) for _, each, struck in strikes_on(layout, first[number]))
             least = max([1, *(tier.drain for tier in recovery.tiers)])
-            best = min(RULES[rule](rate, recovery.checkpoint_write), scenario.horizon)
+            best = float(scenario.horizon)
+            if rule != NO_CHECKPOINT:
+                best = min(best, RULES[rule](rate, recovery.checkpoint_write))
             changed = recovery.model_copy(update={"checkpoint_every": max(round(best), least)})
             job = job.model_copy(update={"recovery": changed})
         jobs.append(job)

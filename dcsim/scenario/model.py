@@ -1,7 +1,9 @@
 """The scenario: one frozen value, composed of the models that each family owns."""
 
+import math
+from fractions import Fraction
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -12,6 +14,7 @@ from pydantic import (
     TypeAdapter,
     ValidationError,
     ValidationInfo,
+    WithJsonSchema,
     model_validator,
 )
 from pydantic_core import PydanticCustomError
@@ -25,7 +28,7 @@ from dcsim.hazards.records import shared_records
 from dcsim.recovery import AnyRecovery
 from dcsim.scenario.uncertain import Uncertain
 from dcsim.topology import MAX_GPUS, TopologyDescription, TopologyError, completed, resolve
-from dcsim.units import DURATION, Duration, PositiveDuration, Share, SizeGiB, Whole, Work, write
+from dcsim.units import DURATION, SHARE, Duration, PositiveDuration, Share, SizeGiB, Whole, Work, parse, write
 
 
 def _resolved(value: object, info: ValidationInfo) -> object:
@@ -46,6 +49,33 @@ def _asks_optics(hazard: object) -> bool:
     return isinstance(hazard, dict) and hazard.get("mtbf") == "optics"
 
 
+def _spares(value: object, info: ValidationInfo) -> object:
+    """Turn a share of the cluster's GPUs into a number: whole trays, at least that share."""
+    if not isinstance(value, str):
+        return value
+    try:
+        share = parse(value, SHARE)
+    except PydanticCustomError as error:
+        why = f"{error.message()}; or a whole number of GPUs, without quotes"
+        raise PydanticCustomError("quantity", "{why}", {"why": why}) from None
+    topology, gpus = info.data.get("topology"), info.data.get("gpus")
+    if topology is None or gpus is None:
+        return 0  # they have their own error
+    tray = topology.node.gpus
+    return tray * math.ceil(Fraction(repr(share)) * gpus / tray)  # the share as written: 7 % of 100 are 7
+
+
+if TYPE_CHECKING:
+    Spares = int
+else:
+    Spares = Annotated[
+        Annotated[Whole, Field(ge=0)],
+        BeforeValidator(_spares),
+        WithJsonSchema({"oneOf": [{"type": "integer", "minimum": 0}, TypeAdapter(Share).json_schema()]}),
+    ]
+    """Spare GPUs: a number, or a share of the cluster."""
+
+
 class Cluster(BaseModel):
     """What is bought: GPUs on a topology, some of them kept as spares."""
 
@@ -54,7 +84,11 @@ class Cluster(BaseModel):
         description="a name in topologies/, a path relative to this file, or a table, which may name a base"
     )
     gpus: Whole = Field(ge=1, le=MAX_GPUS, description="GPUs in the cluster, spares included; a multiple of the tray")
-    spares: Whole = Field(0, ge=0, description="GPUs kept free as spares (default 0: assumed)")
+    spares: Spares = Field(
+        0,
+        description='GPUs kept free as spares, or a share of all GPUs such as "2 %", rounded up to whole trays '
+        "(default 0: assumed)",
+    )
     in_rack_spares: Whole = Field(
         0, ge=0, description="last GPUs of every rack held back as spares for that rack only (default 0: assumed)"
     )

@@ -218,7 +218,7 @@ def blast_of(hazard: Hazard, topology: Topology) -> int:
 
 
 def plan(scenario: Scenario) -> Plan:
-    """Lay out the scenario's gangs; checkpoint intervals that name a rule are replaced by what the rule gives."""
+    """Lay out the scenario's gangs; checkpoint intervals that are words are replaced by what they mean."""
     if any(isinstance(job.recovery.checkpoint_every, str) for job in scenario.jobs):
         from dcsim.scenario.intervals import settled  # it lays out gangs too, to know their rates
 
