@@ -179,7 +179,7 @@ class Recovery(BaseModel):
         every, fallback = self.checkpoint_every, self.may_roll_back
         if fallback and not self.tiers:
             yield ("checkpoint_every",), "missing; required (what is not covered falls back to the last checkpoint)"
-        if every in RULES and "checkpoint_every" in self.uses:
+        if isinstance(every, str) and every in RULES and "checkpoint_every" in self.uses:
             if not self.checkpoint_write:
                 yield ("checkpoint_write",), f'missing; required ("{every}" needs it to give an interval)'
             if not fallback:
