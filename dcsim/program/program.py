@@ -94,6 +94,7 @@ class Runs:
         self.energisation = Energisation(self.plan)
         self._draws: list[Draws] | None = None
         self.chances: dict[int, np.random.Generator] = {}
+        self.requeues: dict[int, np.random.Generator] = {}
         self.regions: dict[int, int] = {}
         self.first_free = len(program.tables["outcomes"])
         self.outcomes = self.lives = 0
@@ -117,6 +118,7 @@ class Runs:
                 world.tables["components"]["lemon"][first + draws.lemons] = 1
             if self.drawn_here[number] and not hazard.ages:
                 count = self._known(number, draws, hazard.placed, count)
+        self._announce()
         if self.plan.scenario.energisation:
             self.energisation.begin(world.tables, self.numbers[row])
             if world.tables["one"]["atom"][0]:
@@ -129,6 +131,7 @@ class Runs:
         if row != self.of_run:
             self.of_run = row
             self.chances.clear()
+            self.requeues.clear()
             self.regions.clear()
             self.outcomes, self.lives = self.first_free, 0
             self._draws = None
@@ -159,6 +162,25 @@ class Runs:
         if self.plan.counted(draws.hazard):
             self.world.tables["one"]["drawn"] += count
         return first + count
+
+    def _announce(self) -> None:
+        """List the failures that are announced, by time and then hazard; what would be told before t = 0 is not."""
+        found = []
+        for number, hazard in enumerate(self.plan.scenario.hazards):
+            if hazard.notice:
+                draws = self.draws[number]
+                told = draws.noticed & (draws.failures.times >= hazard.notice)
+                until, component = draws.failures.times[told], draws.failures.marks[told]
+                found.append((until - hazard.notice, until, np.full(len(until), number), component))
+        if not found:
+            return
+        at, until, hazards, components = (np.concatenate(column) for column in zip(*found, strict=True))
+        self._make_room("notices", len(at))
+        rows = self.world.tables["notices"][: len(at)]
+        order = np.lexsort((hazards, at))
+        for name, column in (("at", at), ("until", until), ("hazard", hazards), ("component", components)):
+            rows[name] = column[order]
+        self.world.tables["one"]["last_notice"] = len(at)
 
     # --- answers ------------------------------------------------------------------------------------------------------
 
@@ -195,6 +217,8 @@ class Runs:
             return self._next_outcomes(about)
         elif what == records.CHANCES:
             self._more_chances(about)
+        elif what == records.REQUEUE:
+            return self._requeue(about)
         elif what == records.LEVEL:
             return self._more_levels(about, value)
         return 0
@@ -260,6 +284,13 @@ class Runs:
         self.world.tables["first_life"][hazard, row] = first
         self.world.show("lives", first, end)
         self.world.show("first_life", 0, len(table))
+
+    def _requeue(self, gang: int) -> int:
+        """Return how long a gang whose time is over is kept from the queue [ms]."""
+        if gang not in self.requeues:
+            self.requeues[gang] = self.plan.requeues(self.numbers[self.of_run], self.plan.gangs[gang])
+        times = self.plan.scenario.jobs[self.plan.gangs[gang].job].requeues
+        return int(times.draw(self.requeues[gang], 1)[0])
 
     def _more_chances(self, gang: int) -> None:
         if gang not in self.chances:

@@ -160,6 +160,15 @@ class Recovery(BaseModel):
         """Whether any strike can cost the work since a checkpoint."""
         return self.rolls_back or self.coverage < 1
 
+    def rolls_back_at(self, coverage: float) -> bool:
+        """Whether a strike can cost the work since a checkpoint where this share of them is covered at least."""
+        return bool(self.tiers) and (self.may_roll_back or (coverage < 1 and "coverage" not in self.unused))
+
+    @property
+    def saves_ms(self) -> int | None:
+        """What a checkpoint takes that survives everything [ms]: the slowest tier's, drained; None: it writes none."""
+        return self.tiers[-1].write + self.tiers[-1].drain if self.tiers else None
+
     @property
     def rejoin_ms(self) -> int:
         """Stall of a gang that runs on with more of its members than before [ms]."""

@@ -119,6 +119,21 @@ class Job(BaseModel):
         0, ge=-(10**6), le=10**6, description="higher takes hardware from strictly lower (default 0: assumed)"
     )
     submit: Duration = Field(0, description="when the gangs arrive; those of 0 s run already (default 0 s: assumed)")
+    after: str | None = Field(
+        None,
+        min_length=1,
+        max_length=200,
+        description="name of a job with work: this one is submitted when all of that one's gangs are done; leave out: "
+        "it waits for none",
+    )
+    time_limit: PositiveDuration | None = Field(
+        None,
+        description="time for which a gang has its hardware; then it stops, with a checkpoint just before if it writes "
+        "any, and starts anew; leave out: no limit",
+    )
+    requeue: DurationOrDistribution = Field(
+        0, description="from the end of its time until a gang queues again (default 0 s: assumed)"
+    )
     work: Work | None = Field(
         None, description="useful GPU-hours of one gang after which it ends; leave out: it runs to the horizon"
     )
@@ -129,6 +144,11 @@ class Job(BaseModel):
         None, description="what it moves through the storage gateways; leave out: it is never in anyone's way"
     )
     recovery: AnyRecovery = Field(description="what happens after an interruption")
+
+    @property
+    def requeues(self) -> Distribution:
+        """Distribution of the time until a gang whose time is over queues again."""
+        return as_distribution(self.requeue)
 
 
 class Maintenance(BaseModel):

@@ -24,7 +24,8 @@ from dcsim.topology.build import build
 class Gang:
     """One instance of a job. ``slot``: its first logical slot; gangs lie in order of listing, then instance.
 
-    ``work``: useful work that finishes it [GPU-ms], None: it runs to the horizon.
+    ``work``: useful work that finishes it [GPU-ms], None: it runs to the horizon. ``follows``: another job must be done
+    before it is submitted.
     """
 
     index: int
@@ -36,6 +37,12 @@ class Gang:
     submit: int
     work: int | None
     recovery: Recovery
+    follows: bool = False
+
+    @property
+    def at_once(self) -> bool:
+        """Whether it runs at t = 0 already."""
+        return self.submit == 0 and not self.follows
 
 
 @dataclass(frozen=True)
@@ -76,7 +83,7 @@ class Plan:
         first = np.full(len(self.gangs), -1, dtype=np.int64)
         place = 0
         for gang in sorted(self.gangs, key=lambda gang: (-gang.priority, gang.index)):
-            if gang.submit == 0:
+            if gang.at_once:
                 first[gang.index] = place
                 place += gang.gpus
         return first
@@ -160,6 +167,11 @@ class Plan:
         name = f"job {self.scenario.jobs[gang.job].name} {gang.instance}"
         return generator(self.scenario.seed, replication, name, "chance")
 
+    def requeues(self, replication: int, gang: Gang) -> np.random.Generator:
+        """Return the stream of how long a gang is kept from the queue, again and again."""
+        name = f"job {self.scenario.jobs[gang.job].name} {gang.instance}"
+        return generator(self.scenario.seed, replication, name, "requeue")
+
     def dates(self, replication: int) -> list[int]:
         """Return when each phase of energisation has power [ms]."""
         scenario = self.scenario
@@ -232,7 +244,8 @@ def lay_out(scenario: Scenario) -> Plan:
     slot = 0
     for number, job in enumerate(scenario.jobs):
         for instance in range(job.count):
-            gang = Gang(len(gangs), number, instance, job.gpus, slot, job.priority, job.submit, job.work, job.recovery)
-            gangs.append(gang)
+            follows = job.after is not None
+            kind = number, instance, job.gpus, slot, job.priority, job.submit, job.work, job.recovery, follows
+            gangs.append(Gang(len(gangs), *kind))
             slot += job.gpus
     return Plan(scenario, tuple(gangs))

@@ -16,7 +16,7 @@ from dcsim.scenario.model import Job, Scenario
 from dcsim.topology import Topology, TopologyError
 from dcsim.topology.build import build
 from dcsim.units import DURATION, MS_PER_H, write
-from dcsim.wording import shown
+from dcsim.wording import did_you_mean, printable, shown
 
 MOST_GANGS = 100_000
 """Gangs in a scenario; source: assumed, a gang of ten GPUs each on a million."""
@@ -35,6 +35,7 @@ def broken_rules(scenario: Scenario) -> Broken:
     """Yield every rule that a scenario of valid keys breaks."""
     yield from _capacity(scenario)
     yield from _jobs(scenario)
+    yield from _chains(scenario)
     yield from _names(scenario)
     yield from _crews(scenario)
     yield from _rent(scenario)
@@ -86,10 +87,57 @@ def _jobs(scenario: Scenario) -> Broken:
             yield (*path, "checkpoint_every"), "missing; required (checkpoint_write is given)"
         for where, why in recovery.problems(job.gpus):
             yield (*path, *where), why
+        yield from _time_limit(job, index)
+        for hazard in scenario.hazards:
+            if hazard.coverage < 1 and not recovery.tiers and "coverage" not in recovery.unused:
+                why = f'missing; required (hazard "{hazard.key}" has a coverage: the job falls back to a checkpoint)'
+                yield (*path, "checkpoint_every"), why
+                break
         corrupting = [hazard.key for hazard in scenario.hazards if hazard.effect == "corrupt"]
         if corrupting and not recovery.tiers and not recovery.restores_always:
             why = f'missing; required (hazard "{corrupting[0]}" corrupts results: the job rolls back to a checkpoint)'
             yield (*path, "checkpoint_every"), why
+
+
+def _time_limit(job: Job, index: int) -> Broken:
+    """Yield what keeps a job from stopping at the end of its time and starting again where it was."""
+    recovery, limit = job.recovery, job.time_limit
+    if limit is None:
+        if "requeue" in job.model_fields_set:
+            yield ("jobs", index, "time_limit"), "missing; required (requeue is given)"
+        return
+    saves = recovery.saves_ms
+    if saves is None and not recovery.restores_always:
+        why = "missing; required (time_limit is given: the job starts again from a checkpoint)"
+        yield ("jobs", index, "recovery", "checkpoint_every"), why
+    elif saves is not None and saves >= limit:
+        found, takes = write(limit, DURATION), write(saves, DURATION)
+        yield ("jobs", index, "time_limit"), f"found {found}; must be longer than the {takes} that a checkpoint takes"
+
+
+def _chains(scenario: Scenario) -> Broken:
+    """Yield what keeps a job that comes after another from ever being submitted."""
+    by_name = {job.name: job for job in scenario.jobs}
+    for index, job in enumerate(scenario.jobs):
+        if job.after is None:
+            continue
+        path: KeyPath = ("jobs", index, "after")
+        before = by_name.get(job.after)
+        if before is None:
+            names = ", ".join(printable(each) for each in [*by_name][:12]) + (", ..." if len(by_name) > 12 else "")
+            yield path, f"found {shown(job.after)}; allowed: {names}{did_you_mean(job.after, by_name)}"
+        elif before.work is None:
+            yield path, f"found {shown(job.after)}, which has no work and is never done"
+        elif scenario.cluster.in_rack_spares:
+            why = "in_rack_spares is given: jobs are placed in racks from the start"
+            yield path, f"found {shown(job.after)}; leave it out ({why})"
+        else:
+            passed = {job.name}
+            while before is not None and before.name not in passed:
+                passed.add(before.name)
+                before = by_name.get(before.after or "")
+            if before is not None and before.name == job.name:
+                yield path, f"found {shown(job.after)}, which comes after this job itself"
 
 
 def _names(scenario: Scenario) -> Broken:
@@ -178,6 +226,10 @@ def _in_rack(scenario: Scenario, topology: Topology) -> Broken:
         if job.submit:
             why = "must be 0 s (in_rack_spares is given: jobs are placed in racks from the start)"
             yield ("jobs", index, "submit"), f"found {write(job.submit, DURATION)}; {why}"
+        for number, hazard in enumerate(scenario.hazards if index == 0 else ()):
+            if hazard.evacuate is not None:
+                why = "leave it out (in_rack_spares is given: a gang has seats in its racks)"
+                yield ("hazards", number, "evacuate"), f"found {write(hazard.evacuate, DURATION)}; {why}"
         if job.priority != scenario.jobs[0].priority:
             why = f"must be {scenario.jobs[0].priority} for all jobs (in_rack_spares is given: no pre-emption)"
             yield ("jobs", index, "priority"), f"found {job.priority}; {why}"

@@ -35,6 +35,10 @@ FEATURES = (
     "coverage",
     "bad",
     "failing",
+    "notice",
+    "covered",
+    "limit",
+    "after",
 )
 EFFECTS = ("kill", "straggle", "degrade", "corrupt")
 KINDS = ("async-checkpoint", "tiered-checkpoint", "checkpointless", "elastic", "stateless")
@@ -88,7 +92,8 @@ class Builder:
             keys["coverage"] = self.one("0 %", "50 %", "80 %")
         if kind == "checkpointless" and self.one(True, False):
             keys["survives"] = self.number(0, 3)
-        writes = not kept or "coverage" in keys or "survives" in keys or "corrupt" in self.has or self.one(True, False)
+        writes = not kept or "coverage" in keys or "survives" in keys or self.one(True, False)
+        writes = writes or bool(self.has & {"corrupt", "covered", "limit"})
         if kind == "tiered-checkpoint":
             keys["tiers"] = self.tiers()
         elif kind != "stateless" and writes:
@@ -142,10 +147,23 @@ class Builder:
             if not in_rack:
                 job["priority"] = self.number(0, 2)
                 job["submit"] = text(self.unit * self.one(0, 0, 0, 1, self.horizon // 3))
-            if self.chance("work"):
+            if self.chance("work") or (not last and self.chance("after")):
                 job["work"] = f"{self.unit * size * self.number(1, self.horizon) / 1000:.3f} GPU-s"
-            jobs.append(job | {"recovery": self.recovery(size)})
+            job["recovery"] = self.recovery(size)
+            before = [each["name"] for each in jobs if "work" in each]
+            if before and not in_rack and self.chance("after"):
+                job["after"] = self.one(*before)
+            if self.chance("limit"):
+                job["time_limit"] = text(self.saves(job["recovery"]) + self.unit * self.number(1, self.horizon // 2))
+                job["requeue"] = self.spread(8)
+            jobs.append(job)
         return jobs, seats
+
+    def saves(self, recovery: dict[str, Any]) -> int:
+        """Ms that a checkpoint of a strategy takes, drained."""
+        last = recovery["tiers"][-1] if "tiers" in recovery else recovery
+        keys = ("write", "drain") if "tiers" in recovery else ("checkpoint_write", "checkpoint_drain")
+        return sum(round(1000 * float(last.get(key, "0 s").split()[0])) for key in keys)
 
     # --- hazards
 
@@ -221,12 +239,27 @@ class Builder:
             found["burst"] = {"size": self.one(1.0, 2.5), "within": self.duration(8)}
         if law != "trace" and self.chance("lemons"):
             found["lemons"] = self.lemons(effect)
+        if self.chance("covered"):
+            found["coverage"] = self.one("0 %", "50 %", "80 %")
+        simple = effect in ("interrupt", "kill") and law in ("exponential", "trace") and "lemons" not in found
+        if simple and self.chance("notice"):
+            found |= self.notice()
+            if blast == "number":
+                found["blast"] = PARTS[self.number(kind, 2)]
         recorded = law == "trace" and "repair" in life
         found["repair"] = self.repair(crews, recorded)
         if "stages" in self.has:
             found["requalify"] = self.duration(self.one(0, 5))
         if self.chance("returns"):
             found["returns"] = "job"
+        return found
+
+    def notice(self) -> dict[str, Any]:
+        """Draw how failures are announced."""
+        notice = self.number(1, self.one(4, 20))
+        found = {"notice": text(self.unit * notice), "noticed": self.one("100 %", "50 %")}
+        if "in_rack" not in self.has and self.one(True, True, False):
+            found["evacuate"] = self.duration(notice)
         return found
 
     def lemons(self, effect: str) -> dict[str, Any]:
