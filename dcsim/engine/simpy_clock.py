@@ -28,14 +28,13 @@ from dcsim.program.records import (
     CREW_IS_DONE,
     GETS_POWER,
     HAS_MOVED,
+    IS_COMING,
     IS_FOUND,
     IS_SAFE,
     IS_SERVED,
-    IS_TOLD,
     IS_WITHDRAWN,
     LEAVES_DETECTION,
     LOADS,
-    MOVES_AWAY,
     NONE,
     QUEUES_AGAIN,
     RETURNS,
@@ -61,9 +60,9 @@ PROCESS_OF: dict[int, tuple[Process, bool]] = {
     WORK_IS_DONE: (processes.end_of_work, True),
     GETS_POWER: (processes.energisation, True),
     STRIKES_AGAIN: (processes.relapses, False),
-    IS_TOLD: (processes.notices, False),
-    **dict.fromkeys((SAVES, MOVES_AWAY, IS_SAFE), (processes.saving, True)),
-    **dict.fromkeys((TIME_IS_OVER, QUEUES_AGAIN), (processes.time_limit, True)),
+    IS_COMING: (processes.notices, False),
+    IS_SAFE: (processes.saving, True),
+    **dict.fromkeys((SAVES, TIME_IS_OVER, QUEUES_AGAIN), (processes.time_limit, True)),
 }
 """Kind of a due event -> the process that it is for, and whether each failure, repair, gang, ... has one of its own."""
 

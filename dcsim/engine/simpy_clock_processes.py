@@ -35,7 +35,7 @@ def detection(run: "SimPyRun", box: Box) -> Waits:
 
 
 def notices(run: "SimPyRun", box: Box) -> Waits:
-    """Failures are announced, one after the other."""
+    """Failures that were announced come, one after the other: it is time for gangs to move away, or to save."""
     while True:
         run.happen((yield box.next()))
 
@@ -70,7 +70,7 @@ def end_of_work(run: "SimPyRun", box: Box) -> Waits:
 
 
 def saving(run: "SimPyRun", box: Box) -> Waits:
-    """A gang that knows what comes writes a checkpoint just in time, or moves away, and computes again."""
+    """A gang that knows what comes has written a checkpoint just in time, or moved away, and computes again."""
     while True:
         run.happen((yield box.next()))
 

@@ -164,23 +164,27 @@ class Runs:
         return first + count
 
     def _announce(self) -> None:
-        """List the failures that are announced, by time and then hazard; what would be told before t = 0 is not."""
+        """List when gangs can do something about failures that are announced: move away, or write a checkpoint.
+
+        A failure that would be announced before t = 0 is not.
+        """
         found = []
         for number, hazard in enumerate(self.plan.scenario.hazards):
-            if hazard.notice:
-                draws = self.draws[number]
-                told = draws.noticed & (draws.failures.times >= hazard.notice)
-                until, component = draws.failures.times[told], draws.failures.marks[told]
-                found.append((until - hazard.notice, until, np.full(len(until), number), component))
-        if not found:
-            return
-        at, until, hazards, components = (np.concatenate(column) for column in zip(*found, strict=True))
-        self._make_room("notices", len(at))
-        rows = self.world.tables["notices"][: len(at)]
-        order = np.lexsort((hazards, at))
-        for name, column in (("at", at), ("until", until), ("hazard", hazards), ("component", components)):
-            rows[name] = column[order]
-        self.world.tables["one"]["last_notice"] = len(at)
+            if not hazard.notice:
+                continue
+            failures, told = self.draws[number].failures, self.draws[number].noticed
+            draws = np.flatnonzero(told & (failures.times >= hazard.notice))
+            for turn, lead in enumerate(self.plan.leads(hazard)):
+                until, moves = failures.times[draws], turn == 0 and hazard.evacuate is not None
+                columns = until - lead, until, number, failures.marks[draws], moves
+                found.append(np.stack([*np.broadcast_arrays(*columns), draws, np.full(len(draws), turn)]))
+        rows = np.concatenate(found, axis=1).astype(np.int64) if found else np.zeros((7, 0), dtype=np.int64)
+        at, _, hazards, _, _, draws, turns = rows
+        order = np.lexsort((turns, draws, hazards, at))
+        self._make_room("notices", len(order))
+        for name, column in zip(records.NOTICE_ROW.names or (), rows, strict=False):
+            self.world.tables["notices"][name][: len(order)] = column[order]
+        self.world.tables["one"]["last_notice"] = len(order)
 
     # --- answers ------------------------------------------------------------------------------------------------------
 

@@ -29,11 +29,12 @@ NONE = -1
 FREE, OUT = -1, -2
 """Owners of a place that no gang has: in service, and out of it."""
 
-TICKS = 13
+TICKS = 14
 """Ticks in a millisecond: the order of what happens within it (docs/model.md, "Ties")."""
-(*(REPAIRED, FINISHED, BACK, DRAINED, SAVED, IDENTIFY, LEAVE, ADMIT, SERVICE, RELAPSE, NOTICE, PLANNED, STRIKE),) = (
-    range(TICKS)
-)
+(
+    *(REPAIRED, FINISHED, BACK, DRAINED, SAVED, IDENTIFY, LEAVE, ADMIT, SERVICE, RELAPSE, NOTICE, LIMIT, PLANNED),
+    STRIKE,
+) = range(TICKS)
 
 (
     ARRIVES,  # a gang is submitted
@@ -54,13 +55,12 @@ TICKS = 13
     CANNOT_START,  # a gang that has no power at t = 0
     IS_SERVED,  # the queue for hardware
     STRIKES_AGAIN,  # faulty members of gangs that begin to compute
-    IS_TOLD,  # a failure is announced
-    SAVES,  # a gang begins to write a checkpoint just in time
-    MOVES_AWAY,  # a gang begins to move from where an announced failure comes
-    IS_SAFE,  # a gang has written, or moved
+    IS_COMING,  # a failure that was announced
+    IS_SAFE,  # a gang has written what it has, or moved
+    SAVES,  # a gang begins to write before its time is over
     TIME_IS_OVER,  # of a gang
     QUEUES_AGAIN,  # a gang whose time was over
-) = range(24)
+) = range(23)
 """What a due event is about; ``due.what`` is the gang, the repair, the failure, the window, the phase."""
 
 FIXED, BY_EXPONENTIAL, BY_LOGNORMAL = range(3)
@@ -156,7 +156,7 @@ answer; ``free_demand``: first of the demands given back; ``touching``: size of 
 they are not kept; ``logs``: 1: events, 2: places too; ``logged``: rows of the log; ``about_...``: what the log says of
 the time that is booked now; ``now``: the time [ms]; ``sold``: places of what is sold, 0: nothing is; ``lets``: how many
 of them may be out of service; ``planned_out``: what leaves service does so for maintenance; ``notice``: the next
-failure that is announced; ``last_notice``: how many are."""
+of them; ``last_notice``: how many there are."""
 
 GANG = _record(
     "job gpus priority submit "
@@ -211,8 +211,8 @@ COMPONENT = _record("failed slow next_slow previous_slow lemon begin left life a
 """``slow``: its failure; ``begin``, ``left``: since when its clock runs, and the life left then."""
 AGE = _record("at hazard component")
 KNOWN = _record("time target rank outcome")
-NOTICE_ROW = _record("at until hazard component")
-"""A failure that is announced: when it is, and when it comes."""
+NOTICE_ROW = _record("at until hazard component moves")
+"""A failure that was announced: when to do something about it, and when it comes; ``moves``: move away, else save."""
 STREAM = _record("a b c d")
 """The state of a stream of random numbers, SFC64."""
 OUTCOME = _record("detect wrong fixed")
@@ -267,7 +267,7 @@ TABLES: dict[str, tuple[np.dtype[Any], int]] = {
     "due": (DUE, 1),
     "ages": (AGE, 1),
     "known": (KNOWN, 1),  # of each hazard by itself
-    "notices": (NOTICE_ROW, 1),  # by time, then hazard
+    "notices": (NOTICE_ROW, 1),  # by time, hazard and failure; moves first
     "outcomes": (OUTCOME, 1),
     "stage_times": (np.dtype(np.int64), 2),  # by outcome; NONE: the stage is not reached
     "own_times": (np.dtype(np.int64), 2),  # the same by failure

@@ -137,8 +137,7 @@ def _jobs(plan: Plan, tables: Tables) -> None:
         if recovery.runs_small:
             line["first_legal"] = sum(len(each) for each in legal)
             legal.append(np.asarray(recovery.legal(np.arange(job.gpus + 1, dtype=np.int64), job.gpus)))
-        covered = min(hazard.coverage for hazard in scenario.hazards) * recovery.coverage
-        chancy = covered < 1 or recovery.bad_checkpoint > 0 or recovery.restore_success < 1
+        chancy = recovery.coverage * plan.covered < 1 or recovery.bad_checkpoint > 0 or recovery.restore_success < 1
         needed = NONE
         if job.work is not None:  # more than it can do is enough
             needed = min(-(-job.work * PPB // recovery.useful_ppb), 2 * job.gpus * scenario.horizon + 1)
@@ -156,7 +155,7 @@ def _jobs(plan: Plan, tables: Tables) -> None:
             "needed": needed,
             "coverage": recovery.coverage,
             "saves": NONE if recovery.saves_ms is None else recovery.saves_ms,
-            "may_lose": recovery.rolls_back_at(covered),
+            "may_lose": recovery.rolls_back_at(plan.covered),
             "limit": job.time_limit or 0,
             "after": NONE if job.after is None else names.index(job.after),
             "followed": any(each.after == job.name for each in scenario.jobs),

@@ -6,8 +6,8 @@ from dcsim.program.records import (
     DRAIN,
     FINISHES,
     IS_SERVED,
+    LIMIT,
     NONE,
-    NOTICE,
     QUEUES_AGAIN,
     REPAIRED,
     REQUEUE,
@@ -277,8 +277,8 @@ def begin_time(w: World, gang: int, now: int) -> None:
     g, job = w.gangs[gang], w.jobs[w.gangs[gang].job]
     g.ends = now + job.limit
     if job.saves >= 0:
-        push(w, g.ends - job.saves, NOTICE, SAVES, gang, NONE)
-    push(w, g.ends, NOTICE, TIME_IS_OVER, gang, g.ends)
+        push(w, g.ends - job.saves, LIMIT, SAVES, gang, g.ends)
+    push(w, g.ends, LIMIT, TIME_IS_OVER, gang, g.ends)
 
 
 @rule

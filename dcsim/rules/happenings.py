@@ -8,14 +8,13 @@ from dcsim.program.records import (
     CREW_IS_DONE,
     GETS_POWER,
     HAS_MOVED,
+    IS_COMING,
     IS_FOUND,
     IS_SAFE,
     IS_SERVED,
-    IS_TOLD,
     IS_WITHDRAWN,
     LEAVES_DETECTION,
     LOADS,
-    MOVES_AWAY,
     QUEUES_AGAIN,
     REPAIRED,
     RETURNS,
@@ -44,7 +43,7 @@ from dcsim.rules.movements import plan_finish
 from dcsim.rules.plant import begin_plant, cannot_start, energise
 from dcsim.rules.repairs import come_back, end_stage, next_stage
 from dcsim.rules.rule import reset, rule
-from dcsim.rules.stops import is_safe, move_away, save, tell, tell_next, time_is_over
+from dcsim.rules.stops import announce_next, heed, is_safe, save_at_last, time_is_over
 from dcsim.rules.storage import begin_load, begin_write, end_transfer
 
 
@@ -128,14 +127,12 @@ def happen(w: World, kind: int, what: int, further: int, now: int) -> None:
         begin_write(w, what, further, now)
     elif kind == HAS_MOVED:
         end_transfer(w, what, further, now)
-    elif kind == IS_TOLD:
-        tell(w, what, now)
-    elif kind == SAVES:
-        save(w, what, further, now)
-    elif kind == MOVES_AWAY:
-        move_away(w, what, further, now)
+    elif kind == IS_COMING:
+        heed(w, what, now)
     elif kind == IS_SAFE:
         is_safe(w, what, further, now)
+    elif kind == SAVES:
+        save_at_last(w, what, further, now)
     elif kind == TIME_IS_OVER:
         time_is_over(w, what, further, now)
     elif kind == QUEUES_AGAIN:
@@ -169,7 +166,7 @@ def begin_run(w: World) -> None:
             push(w, w.gangs[gang].submit, REPAIRED, ARRIVES, gang, 0)
         if w.gangs[gang].phase == WHOLE and w.jobs[w.gangs[gang].job].limit:
             begin_time(w, gang, 0)
-    tell_next(w)
+    announce_next(w)
     if w.one.clocks:
         wind_clocks(w)
     for gang in range(w.one.gangs):

@@ -172,6 +172,22 @@ class Plan:
         name = f"job {self.scenario.jobs[gang.job].name} {gang.instance}"
         return generator(self.scenario.seed, replication, name, "requeue")
 
+    def leads(self, hazard: Hazard) -> list[int]:
+        """Return how long before an announced failure gangs can do something about it [ms].
+
+        First ``evacuate``, if the hazard has it, then what checkpoints of jobs take that may roll back, if that is at
+        most the notice.
+        """
+        jobs = (job.recovery for job in self.scenario.jobs if job.recovery.rolls_back_at(self.covered))
+        takes = {recovery.saves_ms for recovery in jobs}
+        saves = sorted(ms for ms in takes if ms is not None and ms <= hazard.notice)
+        return saves if hazard.evacuate is None else [hazard.evacuate, *saves]
+
+    @property
+    def covered(self) -> float:
+        """The least share of failures of a hazard from which strategies recover as designed."""
+        return min(hazard.coverage for hazard in self.scenario.hazards)
+
     def dates(self, replication: int) -> list[int]:
         """Return when each phase of energisation has power [ms]."""
         scenario = self.scenario

@@ -28,15 +28,24 @@ class Stops(Absence):
     def come(self, at: int, what: str, gang: Gang, more: Any = None) -> None:
         """Let something happen to a gang at a time, after what was asked for before."""
         self.asked += 1
-        bisect.insort(self.coming, (at, (1, self.asked), what, gang, more), key=lambda row: row[:2])
+        self.insert(at, (1, self.asked), what, gang, more)
 
     def announce(self, known: list[tuple[int, int, int, int]]) -> None:
-        """List what is announced of failures (time, hazard, draw, component); what would be before t = 0 is not."""
+        """List what to do about announced failures (time, hazard, draw, component): first to move, then to save."""
         for at, number, draw, component in known:
-            notice = self.hazards[number].notice
-            if notice and at >= notice and self.draws[number].noticed[draw]:
-                row = (at - notice, (0, number, draw), "told", None, (number, component, at))
-                bisect.insort(self.coming, row, key=lambda row: row[:2])
+            hazard = self.hazards[number]
+            if not hazard.notice or at < hazard.notice or not self.draws[number].noticed[draw]:
+                continue
+            if hazard.evacuate is not None:
+                self.insert(at - hazard.evacuate, (0, number, draw, 0), "move", None, (number, component, at))
+            for gang in self.gangs:
+                if gang.tiers and strategy.saves(gang.tiers) <= hazard.notice:
+                    begin = at - strategy.saves(gang.tiers)
+                    self.insert(begin, (0, number, draw, 1), "save", None, (number, component, at))
+
+    def insert(self, at: int, order: tuple[int, ...], what: str, gang: Gang | None, more: Any) -> None:
+        """Add something to what is to come."""
+        bisect.insort(self.coming, (at, order, what, gang, more), key=lambda row: row[:2])
 
     def comes(self) -> Iterator[int]:
         """Yield when the next of it comes, and when gangs are safe or may queue again."""
@@ -48,30 +57,18 @@ class Stops(Absence):
                 yield gang.not_before
 
     def begin_stop(self) -> bool:
-        """Do the first thing that is due: tell of a failure, begin to save or to move, end the time of a gang."""
+        """Do the first thing that is due: move from or save before a failure, save before the end, or end a time."""
         if not self.coming or self.coming[0][0] != self.now:
             return False
         _, _, what, gang, more = self.coming.pop(0)
-        if what == "told":
-            self.tell(*more)
-        elif what == "over":
+        if what == "over":
             if gang.ends == more and gang.phase in WHOLE:
                 self.go_back(gang)
         elif what == "last":
-            if gang.phase == "run" and gang.ends is not None and gang.ends - strategy.saves(gang.tiers) == self.now:
+            if gang.ends == more and gang.phase == "run":
                 self.stop(gang, "checkpoint", gang.ends)
         else:
-            number, component, at = more
-            doomed = self.doomed(number, component)
-            own = [gpu for gpu in self.members(gang) if gpu in doomed]
-            others = [gpu for gpu in self.members(None) if gpu not in doomed]
-            if what == "save":
-                if gang.phase == "run" and own:
-                    self.stop(gang, "checkpoint", at)
-            elif gang.phase == "run" and own and len(others) >= len(own):
-                self.stop(gang, "failover", at, doomed)
-            else:
-                self.plan_save(gang, number, component, at)
+            self.heed(what, *more)
         return True
 
     # --- failures that are announced
@@ -82,30 +79,33 @@ class Stops(Absence):
         first = self.part(kind, component)[0].index
         return self.part(part, first // self.topology.gpus_per(part))
 
-    def tell(self, number: int, component: int, at: int) -> None:
-        """Warn the gangs on what will go down, in the order of their first GPUs there."""
-        hazard, warned = self.hazards[number], []
+    def heed(self, what: str, number: int, component: int, at: int) -> None:
+        """Let gangs that run on what will fail do something, in the order of their first GPUs there."""
+        hazard, doomed, seen = self.hazards[number], self.doomed(number, component), []
         if not self.standing(hazard.component, component):
             return
-        for gpu in self.doomed(number, component):
+        for gpu in doomed:
             gang = gpu.gang
-            if gpu.condition != "up" or gang is None or gang in warned:
+            if gpu.condition != "up" or gang is None or gang in seen:
                 continue
-            warned.append(gang)
-            moves = hazard.evacuate is not None and hazard.evacuate <= at - self.now
-            if moves and gang.recovery.spare != "cold":
-                self.come(at - hazard.evacuate, "move", gang, (number, component, at))
-            else:
-                self.plan_save(gang, number, component, at)
+            seen.append(gang)
+            if gang.phase != "run":
+                continue
+            cold = gang.recovery.spare == "cold"
+            own = [each for each in self.members(gang) if each in doomed]
+            others = [each for each in self.members(None) if each not in doomed]
+            if what == "move":
+                if not cold and len(others) >= len(own):
+                    self.stop(gang, "failover", at, doomed)
+            elif self.may_need(gang) and strategy.saves(gang.tiers) == at - self.now:
+                late = not cold and hazard.evacuate is not None and hazard.evacuate < at - self.now
+                if not late:  # else it will move instead, or knows too late that it cannot
+                    self.stop(gang, "checkpoint", at)
 
-    def plan_save(self, gang: Gang, number: int, component: int, at: int) -> None:
-        """Let a gang write a checkpoint that is safe when the failure comes, if it has one and may need it."""
+    def may_need(self, gang: Gang) -> bool:
+        """Whether a gang writes checkpoints and may be rolled back to one."""
         least = min(hazard.coverage for hazard in self.hazards)
-        if not gang.tiers or not strategy.may_roll_back(gang.recovery, least):
-            return
-        begin = at - strategy.saves(gang.tiers)
-        if begin >= self.now:
-            self.come(begin, "save", gang, (number, component, at))
+        return bool(gang.tiers) and strategy.may_roll_back(gang.recovery, least)
 
     # --- stopping
 
@@ -152,7 +152,7 @@ class Stops(Absence):
             return
         gang.ends = self.now + limit
         if gang.tiers:
-            self.come(gang.ends - strategy.saves(gang.tiers), "last", gang)
+            self.come(gang.ends - strategy.saves(gang.tiers), "last", gang, gang.ends)
         self.come(gang.ends, "over", gang, gang.ends)
 
     def is_over(self, gang: Gang) -> bool:
