@@ -299,10 +299,9 @@ def _mistakes_of_served(hazard: Hazard) -> Iterator[Mistake]:
 def _mistakes_of_notice(hazard: Hazard) -> Iterator[Mistake]:
     """Yield why failures cannot be announced: it must be known beforehand when which part will go down."""
     if not hazard.notice:
-        for key in ("noticed", "evacuate"):
-            if key in hazard.model_fields_set:
-                yield ("notice",), f"missing; required ({key} is given)"
-                return
+        given = "noticed" if hazard.noticed < 1 else "evacuate"
+        if given == "noticed" or hazard.evacuate is not None:
+            yield ("notice",), f"missing; required ({given} is given)"
         return
     if hazard.serves:
         yield ("notice",), f"found {write(hazard.notice, DURATION)}; {hazard.component} holds no GPU: no job is warned"

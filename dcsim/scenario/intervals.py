@@ -67,11 +67,16 @@ def strikes_on(layout: Plan, index: int = 0) -> Iterator[tuple[Hazard, float, in
         yield hazard, rate, 0 if hazard.effect == "kill" else min(blast, gang.gpus)
 
 
-def rolled_back(recovery: Recovery, struck: int) -> float:
-    """Return the share of strikes of this size that roll back: all, what is not covered, or none."""
+def rolled_back(recovery: Recovery, hazard: Hazard, struck: int) -> float:
+    """Return the share of a hazard's strikes of this size that cost work.
+
+    All, what is not covered, or none; announced ones do not if there is time for a checkpoint.
+    """
+    saves = recovery.saves_ms
+    share = 1 - hazard.noticed if hazard.notice and saves is not None and saves <= hazard.notice else 1.0
     if recovery.level(struck, False) >= 0:
-        return 1.0
-    return 1 - recovery.coverage if recovery.level(struck, True) >= 0 else 0.0
+        return share
+    return (1 - recovery.coverage * hazard.coverage) * share if recovery.level(struck, True) >= 0 else 0.0
 
 
 def settled(scenario: Scenario) -> Scenario:
@@ -89,7 +94,8 @@ def settled(scenario: Scenario) -> Scenario:
     for number, job in enumerate(scenario.jobs):
         recovery, rule = job.recovery, job.recovery.checkpoint_every
         if isinstance(rule, str):
-            rate = sum(each * rolled_back(recovery, struck) for _, each, struck in strikes_on(layout, first[number]))
+            strikes = strikes_on(layout, first[number])
+            rate = sum(each * rolled_back(recovery, hazard, struck) for hazard, each, struck in strikes)
             least = max([1, *(tier.drain for tier in recovery.tiers)])
             best = float(scenario.horizon)
             if rule != NO_CHECKPOINT:

@@ -1,6 +1,7 @@
 """The scenario: one frozen value, composed of the models that each family owns."""
 
 import math
+from collections import Counter
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -88,6 +89,13 @@ class Cluster(BaseModel):
         0,
         description='GPUs kept free as spares, or a share of all GPUs such as "2 %", rounded up to whole trays '
         "(default 0: assumed)",
+    )
+    spares_run: str | None = Field(
+        None,
+        min_length=1,
+        max_length=200,
+        description="name of a job that works on the spares until they are needed: its priority is below all others'; "
+        "leave out: they stand idle",
     )
     in_rack_spares: Whole = Field(
         0, ge=0, description="last GPUs of every rack held back as spares for that rack only (default 0: assumed)"
@@ -290,8 +298,47 @@ class Scenario(BaseModel):
 
     @property
     def gpus_in_jobs(self) -> int:
-        """GPUs of all gangs of all jobs."""
-        return sum(job.gpus * job.count for job in self.jobs)
+        """GPUs that the gangs of all jobs can have at once.
+
+        A job that comes after another takes its place, unless some failures strike GPUs by number (a ``blast`` that is
+        a number and marks no component): then every gang has numbers of its own.
+        """
+        asked = {job.name: job.gpus * job.count for job in self.jobs}
+        if not all(hazard.placed for hazard in self.hazards):
+            return sum(job.gpus * job.count for job in self.jobs)
+        before = {job.name: job.after for job in self.jobs if job.after in asked}
+        later = dict.fromkeys(asked, 0)
+        followers = Counter(before.values())
+        ready = [name for name in asked if not followers[name]]
+        total = 0
+        while ready:  # from the last job of each chain to its first
+            name = ready.pop()
+            most = max(asked.pop(name), later[name])
+            first = before.get(name)
+            if first is None:
+                total += most
+                continue
+            later[first] += most
+            followers[first] -= 1
+            if not followers[first]:
+                ready.append(first)
+        return total + sum(asked.values())  # of what comes after itself, which is told elsewhere
+
+    @property
+    def gpus_on_spares(self) -> int:
+        """GPUs of the job that runs on the spares."""
+        return sum(job.gpus * job.count for job in self.jobs if job.name == self.cluster.spares_run)
+
+    @property
+    def replacing(self) -> int:
+        """GPUs that can replace failed ones: those that no job has, and spares on which a job runs until then."""
+        return self.cluster.gpus - self.gpus_in_jobs + self.gpus_on_spares
+
+    def priority_of(self, job: Job) -> int:
+        """Return a job's priority; that of the one on the spares is below all others'."""
+        if job.name != self.cluster.spares_run:
+            return job.priority
+        return min(each.priority for each in self.jobs if each is not job) - 1
 
     @property
     def ends(self) -> bool:

@@ -68,6 +68,11 @@ class Plan:
         cluster = self.scenario.cluster
         return cluster.in_rack_spares * self.topology.racks or cluster.spares
 
+    @property
+    def idle_spares(self) -> int:
+        """Spares on which no job runs until they are needed."""
+        return self.spares - self.scenario.gpus_on_spares
+
     @cached_property
     def slot_bounds(self) -> NDArray[np.int64]:
         """First slot of every gang, then of the free GPUs, int64 (gangs + 1,)."""
@@ -260,8 +265,8 @@ def lay_out(scenario: Scenario) -> Plan:
     slot = 0
     for number, job in enumerate(scenario.jobs):
         for instance in range(job.count):
-            follows = job.after is not None
-            kind = number, instance, job.gpus, slot, job.priority, job.submit, job.work, job.recovery, follows
+            follows, priority = job.after is not None, scenario.priority_of(job)
+            kind = number, instance, job.gpus, slot, priority, job.submit, job.work, job.recovery, follows
             gangs.append(Gang(len(gangs), *kind))
             slot += job.gpus
     return Plan(scenario, tuple(gangs))

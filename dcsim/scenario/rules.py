@@ -1,6 +1,5 @@
 """What no single key can tell: whether the parts of a scenario fit together."""
 
-from collections.abc import Iterator
 from fractions import Fraction
 from itertools import pairwise
 
@@ -13,10 +12,11 @@ from dcsim.ledger import REST, SPARES
 from dcsim.plant import PlantState
 from dcsim.scenario.errors import KeyPath
 from dcsim.scenario.model import Job, Scenario
+from dcsim.scenario.rules_of_jobs import Broken, chains, on_spares, time_limit
 from dcsim.topology import Topology, TopologyError
 from dcsim.topology.build import build
 from dcsim.units import DURATION, MS_PER_H, write
-from dcsim.wording import did_you_mean, printable, shown
+from dcsim.wording import shown
 
 MOST_GANGS = 100_000
 """Gangs in a scenario; source: assumed, a gang of ten GPUs each on a million."""
@@ -27,15 +27,12 @@ MOST_WINDOWS = 5 * 10**6
 MOST_GPU_MS = 2**62
 """N * H [GPU-ms]; source: accounts are int64, and a sum of two must not overflow."""
 
-Broken = Iterator[tuple[KeyPath, str]]
-"""Where, and what is wrong there."""
-
 
 def broken_rules(scenario: Scenario) -> Broken:
     """Yield every rule that a scenario of valid keys breaks."""
     yield from _capacity(scenario)
     yield from _jobs(scenario)
-    yield from _chains(scenario)
+    yield from chains(scenario)
     yield from _names(scenario)
     yield from _crews(scenario)
     yield from _rent(scenario)
@@ -57,10 +54,15 @@ def broken_rules(scenario: Scenario) -> Broken:
 
 def _capacity(scenario: Scenario) -> Broken:
     cluster, jobs = scenario.cluster, scenario.jobs
-    asked = scenario.gpus_in_jobs + cluster.spares
+    asked = scenario.gpus_in_jobs + cluster.spares - scenario.gpus_on_spares
+    yield from on_spares(scenario)
     if asked > cluster.gpus:
         terms = " + ".join(f"{job.gpus} x {job.count}" for job in jobs[:5]) + (" + ..." if jobs[5:] else "")
-        why = f"found {asked} GPUs = {terms} in jobs + {cluster.spares} spares; at most {cluster.gpus} (cluster.gpus)"
+        if on := scenario.gpus_on_spares:
+            terms += f" - {on} on spares"
+        equal = "=" if scenario.gpus_in_jobs == sum(job.gpus * job.count for job in jobs) else "of"
+        found = f"found {asked} GPUs {equal} {terms} in jobs + {cluster.spares} spares"
+        why = f"{found}; at most {cluster.gpus} (cluster.gpus)"
         yield ("jobs",), why
     gangs = sum(job.count for job in jobs)
     if gangs > MOST_GANGS:
@@ -87,7 +89,7 @@ def _jobs(scenario: Scenario) -> Broken:
             yield (*path, "checkpoint_every"), "missing; required (checkpoint_write is given)"
         for where, why in recovery.problems(job.gpus):
             yield (*path, *where), why
-        yield from _time_limit(job, index)
+        yield from time_limit(job, index)
         for hazard in scenario.hazards:
             if hazard.coverage < 1 and not recovery.tiers and "coverage" not in recovery.unused:
                 why = f'missing; required (hazard "{hazard.key}" has a coverage: the job falls back to a checkpoint)'
@@ -97,47 +99,6 @@ def _jobs(scenario: Scenario) -> Broken:
         if corrupting and not recovery.tiers and not recovery.restores_always:
             why = f'missing; required (hazard "{corrupting[0]}" corrupts results: the job rolls back to a checkpoint)'
             yield (*path, "checkpoint_every"), why
-
-
-def _time_limit(job: Job, index: int) -> Broken:
-    """Yield what keeps a job from stopping at the end of its time and starting again where it was."""
-    recovery, limit = job.recovery, job.time_limit
-    if limit is None:
-        if "requeue" in job.model_fields_set:
-            yield ("jobs", index, "time_limit"), "missing; required (requeue is given)"
-        return
-    saves = recovery.saves_ms
-    if saves is None and not recovery.restores_always:
-        why = "missing; required (time_limit is given: the job starts again from a checkpoint)"
-        yield ("jobs", index, "recovery", "checkpoint_every"), why
-    elif saves is not None and saves >= limit:
-        found, takes = write(limit, DURATION), write(saves, DURATION)
-        yield ("jobs", index, "time_limit"), f"found {found}; must be longer than the {takes} that a checkpoint takes"
-
-
-def _chains(scenario: Scenario) -> Broken:
-    """Yield what keeps a job that comes after another from ever being submitted."""
-    by_name = {job.name: job for job in scenario.jobs}
-    for index, job in enumerate(scenario.jobs):
-        if job.after is None:
-            continue
-        path: KeyPath = ("jobs", index, "after")
-        before = by_name.get(job.after)
-        if before is None:
-            names = ", ".join(printable(each) for each in [*by_name][:12]) + (", ..." if len(by_name) > 12 else "")
-            yield path, f"found {shown(job.after)}; allowed: {names}{did_you_mean(job.after, by_name)}"
-        elif before.work is None:
-            yield path, f"found {shown(job.after)}, which has no work and is never done"
-        elif scenario.cluster.in_rack_spares:
-            why = "in_rack_spares is given: jobs are placed in racks from the start"
-            yield path, f"found {shown(job.after)}; leave it out ({why})"
-        else:
-            passed = {job.name}
-            while before is not None and before.name not in passed:
-                passed.add(before.name)
-                before = by_name.get(before.after or "")
-            if before is not None and before.name == job.name:
-                yield path, f"found {shown(job.after)}, which comes after this job itself"
 
 
 def _names(scenario: Scenario) -> Broken:

@@ -19,7 +19,7 @@ def unused_keys(scenario: Scenario) -> list[str]:
     The closed-form accounting may still read such a key of the first job: restore in the modes hot and cold,
     checkpoint_every where ``identify`` needs it.
     """
-    corrupts = any(hazard.effect == "corrupt" for hazard in scenario.hazards)
+    corrupts = any(hazard.effect == "corrupt" or hazard.coverage < 1 for hazard in scenario.hazards)
     unused: list[KeyPath] = []
     topology = build(scenario.cluster.topology, scenario.cluster.gpus)
     for job in scenario.jobs:
@@ -44,11 +44,12 @@ def _moves(job: Job) -> bool:
 def _of_job(job: Job, corrupts: bool) -> Iterator[str]:
     """Yield the common keys that are not at their default though the job's kind does not use them.
 
-    Whatever its kind, a job that is submitted later starts with a restore, and one that a hazard corrupts rolls back.
+    Whatever its kind, a job that is submitted later or whose time is limited starts with a restore; one that a hazard
+    corrupts, or from which it does not always recover as designed, rolls back.
     """
     recovery = job.recovery
     used = set(recovery.uses)
-    if job.submit or corrupts:
+    if job.submit or job.after or job.time_limit or corrupts:
         used |= _LOADS - recovery.unused
     if corrupts and recovery.tiers:
         used.add("bad_checkpoint")

@@ -39,6 +39,7 @@ FEATURES = (
     "covered",
     "limit",
     "after",
+    "on_spares",
 )
 EFFECTS = ("kill", "straggle", "degrade", "corrupt")
 KINDS = ("async-checkpoint", "tiered-checkpoint", "checkpointless", "elastic", "stateless")
@@ -56,6 +57,7 @@ class Builder:
     node: int
     per_rack: int
     record: dict[str, Any] | None = None
+    shares: bool = False  # whether a job takes the place of the one before it, so that no failure may strike a slot
 
     def number(self, least: int, most: int) -> int:
         """Draw a whole number."""
@@ -150,9 +152,12 @@ class Builder:
             if self.chance("work") or (not last and self.chance("after")):
                 job["work"] = f"{self.unit * size * self.number(1, self.horizon) / 1000:.3f} GPU-s"
             job["recovery"] = self.recovery(size)
-            before = [each["name"] for each in jobs if "work" in each]
+            before = [each for each in jobs if "work" in each and each["name"] not in {x.get("after") for x in jobs}]
             if before and not in_rack and self.chance("after"):
-                job["after"] = self.one(*before)
+                first = self.one(*before)
+                job["after"] = first["name"]
+                if size * count <= first["gpus"] * first["count"] and self.one(True, False):
+                    self.shares, seats = True, seats + size * count
             if self.chance("limit"):
                 job["time_limit"] = text(self.saves(job["recovery"]) + self.unit * self.number(1, self.horizon // 2))
                 job["requeue"] = self.spread(8)
@@ -224,7 +229,7 @@ class Builder:
             found["age"] = self.duration(self.horizon // 2)
             if law == "empirical":
                 found["age"] = self.duration(19)
-        blast = self.one("derived", "part", "number", "number")
+        blast = self.one("derived", "part", *(() if self.shares else ("number", "number")))
         if blast == "part":
             found["blast"] = PARTS[self.number(kind, 2)]
         elif blast == "number":
@@ -333,6 +338,10 @@ def full_scenarios(draw: st.DrawFn, features: tuple[str, ...] = FEATURES) -> Sce
         cluster["in_rack_spares"] = held
     else:
         cluster["spares"] = builder.number(0, left)
+        if len(jobs) > 1 and "after" not in jobs[-1] and builder.chance("on_spares"):
+            cluster["spares_run"] = jobs[-1]["name"]
+            cluster["spares"] += jobs[-1]["gpus"] * jobs[-1]["count"]
+            jobs[-1]["priority"] = 0
     return Scenario.model_validate(
         {
             "name": "random",
