@@ -7,6 +7,7 @@ from dcsim.hazards import Hazard
 from dcsim.recovery import Recovery
 from dcsim.scenario.errors import KeyPath, dotted
 from dcsim.scenario.model import Job, Scenario
+from dcsim.scenario.plan import lay_out
 from dcsim.topology import Topology
 from dcsim.topology.build import build
 
@@ -31,6 +32,13 @@ def unused_keys(scenario: Scenario) -> list[str]:
     for hazard in scenario.hazards:
         unused += [("hazards", hazard.key, *key) for key in _of_hazard(hazard, scenario.cluster.in_rack_spares > 0)]
         unused += [("hazards", hazard.key, "lemons", *key) for key in _of_lemons(hazard, topology)]
+    layout = lay_out(scenario)
+    for hazard in scenario.hazards:
+        if hazard.notice and not layout.leads(hazard):  # too short for any checkpoint
+            unused.append(("hazards", hazard.key, "notice"))
+    for job in scenario.jobs:
+        if job.time_limit and job.time_limit >= scenario.horizon:
+            unused.append(("jobs", job.name, "time_limit"))
     unused += [("maintenance", each.name) for each in scenario.maintenance if each.start >= scenario.horizon]
     return [dotted(path) for path in unused]
 
