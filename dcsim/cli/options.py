@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from dcsim.cli import FAILED
 from dcsim.cli.screen import out_json, say, styled
 from dcsim.cli.signals import exit_code
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress as Bar
     from rich.progress import TaskID
 
+    from dcsim.decide.gates import Gate, Judged
     from dcsim.decide.outcome import Executor, How
     from dcsim.montecarlo import Running, Shard, WantedEngine
     from dcsim.report.document import Page
@@ -139,21 +141,52 @@ PRECISION = click.option(
     help="Simulate until the 95 % interval of every loss is at most ± X percentage points (pp); checked after 64, 128, "
     "256, … replications, -n of them at most.",
 )  # fmt: skip
-KEPT = (
-    click.option(
-        "--monthly/--no-monthly", default=True,
-        help="Keep the GPU-time of each run by month and by cause too, a few kB a run (default: yes).",
-    ),
-    click.option("--resume", is_flag=True, help="Continue with the replications that the output folder already holds."),
-    click.option(
-        "-o", "--output", type=click.Path(path_type=Path), default=Path("outputs"), callback=writable,
-        metavar="DIR", help="Folder that keeps the replications (default: outputs).",
-    ),
-    click.option(
-        "--no-report", "report", is_flag=True, flag_value=False, default=True,
-        help="Write no report.html into the folder of the run.",
-    ),
+FAIL_IF = click.option(
+    "--fail-if", multiple=True, metavar='"FIGURE > X"',
+    help="Exit with 1 if this holds (repeatable): 'loss > 6 %', 'p95(paid_usd) > 6e8', 'p(loss > 8 %) > 5 %', "
+    "'p(cheaper, NAME) < 0.9' of offers that are compared.",
 )  # fmt: skip
+
+
+def kept(monthly: bool = True) -> tuple[Callable[[Function], Function], ...]:
+    """Return the options that say what is kept, and where; ``monthly``: whether months are kept by default."""
+    return (
+        click.option(
+            "--monthly/--no-monthly", default=monthly,
+            help="Keep the GPU-time of each run by month and by cause too, a few kB a run "
+            f"(default: {'yes' if monthly else 'no'}).",
+        ),
+        click.option(
+            "--resume", is_flag=True, help="Continue with the replications that the output folder already holds."
+        ),
+        click.option(
+            "-o", "--output", type=click.Path(path_type=Path), default=Path("outputs"), callback=writable,
+            metavar="DIR", help="Folder that keeps the replications (default: outputs).",
+        ),
+        click.option(
+            "--no-report", "report", is_flag=True, flag_value=False, default=True,
+            help="Write no report.html into the folder of the run.",
+        ),
+    )  # fmt: skip
+
+
+KEPT = kept()
+
+
+def _shard(_: click.Context, __: click.Parameter, text: str | None) -> "Shard | None":
+    if text is None:
+        return None
+    from dcsim.montecarlo import Shard
+
+    try:
+        return Shard.read(text)
+    except ValueError as error:
+        raise click.BadParameter(f"{error}.") from None
+
+
+def shard_option(about: str) -> Callable[[Function], Function]:
+    """Return the option that takes a part of the replications, for one of several machines."""
+    return click.option("--shard", metavar="K/N", callback=_shard, help=about)
 
 
 def options(*given: Callable[[Function], Function]) -> Callable[[Function], Function]:
@@ -219,17 +252,31 @@ def print_result(document: Callable[[], dict[str, Any]], page: "Callable[[], Pag
     show(page(), styled(sys.stdout))
 
 
+# --- gates --------------------------------------------------------------------------------------------------------
+
+
+def tell_gates(judged: "Sequence[Judged]") -> None:
+    """Say which gates are broken, then which are not certain, on stderr; exit with 1 if one is broken."""
+    from dcsim.decide.gates import UNDER
+
+    for each in judged:
+        if each.broken or not (each.certain or each.gate.option == UNDER):
+            say(str(each))
+    if any(each.broken for each in judged):
+        raise click.exceptions.Exit(FAILED)
+
+
 # --- progress -----------------------------------------------------------------------------------------------------
 
 
 class ProgressLine:
     """How far a simulation is, on stderr, once it has taken two seconds: a bar on a terminal, else a line now and then.
 
-    ``kept``: where finished replications of the first ``files`` runs stay if Ctrl-C ends it. ``doing``: what is said
-    until there is an interval.
+    ``kept``: where finished replications of the first ``files`` runs (None: of all) stay if Ctrl-C ends it. ``doing``:
+    what is said until there is an interval.
     """
 
-    def __init__(self, kept: Path | None = None, files: int = 0, doing: str = "simulating") -> None:
+    def __init__(self, kept: Path | None = None, files: int | None = 0, doing: str = "simulating") -> None:
         self.kept, self.files, self.doing = kept, files, doing
         self.terminal = sys.stderr.isatty()
         self.bar: Bar | None = None
@@ -259,6 +306,8 @@ class ProgressLine:
             self.bar.stop()
         if isinstance(error, KeyboardInterrupt) and hasattr(error, "samples"):
             finished = sum(len(sample) for sample in error.samples[: self.files] if sample is not None)
+            if self.files is None:
+                finished = getattr(error, "finished", finished)
             for note in getattr(error, "__notes__", ()):
                 say(f"note: {note}")
             told = "nothing is kept"
@@ -324,6 +373,14 @@ class Asked:
     precision: str | None = None
     shard: "Shard | None" = None
     report: bool = True
+    fail_if: tuple[str, ...] = ()
+
+    @cached_property
+    def gates(self) -> "tuple[Gate, ...]":
+        """What ``--fail-if`` asks; raises ScenarioError."""
+        from dcsim.decide.gates import read_gates
+
+        return read_gates(self.fail_if) if self.fail_if else ()
 
     @cached_property
     def scenarios(self) -> "list[Scenario]":

@@ -179,6 +179,13 @@ def write_comparison(found: "Comparison", asked: Asked) -> None:
     _tell(write_group(folders, made.manifests[0].command) / FILES["html"], text, asked)
 
 
+def write_page(folder: Path, page: "Callable[[], Page]", asked: Asked) -> None:
+    """Write a page into a folder as its report, and say so as ``write_runs``."""
+    with ProgressLine(doing="writing the report"):
+        text = _renderer("html")(page())
+    _tell(folder / FILES["html"], text, asked)
+
+
 def _tell(path: Path, text: str, asked: Asked) -> None:
     _write(path, [text])
     if not asked.as_json:

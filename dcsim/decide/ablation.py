@@ -6,18 +6,18 @@ from typing import Any
 
 from dcsim.decide.estimate import mode_of
 from dcsim.hazards import Hazard
+from dcsim.parts import parts_of
 from dcsim.plant import PlantState
 from dcsim.scenario import Job, Scenario
 from dcsim.scenario.intervals import settled
 from dcsim.scenario.plan import blast_of, plan
-from dcsim.topology.kinds import kinds_in
 
-FABRIC = frozenset(kinds_in("network"))
+FABRIC = frozenset(parts_of("network"))
 BEFORE = ", before "
 """Between the scenario's name and the step's in the name of what is simulated before the step."""
 BOTH = "both detection and rollback are paid, not the longer of the two"
-POWER = frozenset(kinds_in("power", "cooling"))
-STORAGE = frozenset(kinds_in("storage"))
+POWER = frozenset(parts_of("power", "cooling"))
+STORAGE = frozenset(parts_of("storage"))
 
 
 @dataclass(frozen=True)

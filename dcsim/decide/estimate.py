@@ -241,9 +241,10 @@ def mtbf_ranges_h(scenario: Scenario) -> tuple[tuple[str, float, float], ...]:
     )
 
 
-def at_mtbf(scenario: Scenario, end: Literal["lowest", "highest"]) -> Scenario:
-    """Return the scenario with every hazard that gives a range of MTBF moved to one end of it."""
-    return scenario.model_copy(update={"hazards": tuple(_moved(hazard, end) for hazard in scenario.hazards)})
+def at_mtbf(scenario: Scenario, end: Literal["lowest", "highest"], only: str | None = None) -> Scenario:
+    """Return the scenario with every hazard that gives a range of MTBF, or ``only`` that one, at one end of it."""
+    hazards = (_moved(hazard, end) if only in (None, hazard.key) else hazard for hazard in scenario.hazards)
+    return scenario.model_copy(update={"hazards": tuple(hazards)})
 
 
 def _moved(hazard: Hazard, end: Literal["lowest", "highest"]) -> Hazard:

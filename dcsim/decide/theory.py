@@ -178,3 +178,25 @@ def gang_strikes(layout: Plan, index: int = 0) -> list[Strikes]:
             if rate * share > 0
         ]
     return found
+
+
+MOST_GANGS = 256
+"""Gangs up to which theory is asked for each; source: assumed."""
+
+
+def cluster_loss(scenario: Scenario) -> float | None:
+    """Return the loss of all GPU-hours where every gang is one alone (``gang_loss``) and the rest gives nothing.
+
+    None where a gang has no closed form, ends, comes later, or where there are more than ``MOST_GANGS``. Never waiting
+    for hardware, so too low where spares run out.
+    """
+    if any(job.work is not None or job.submit for job in scenario.jobs):
+        return None
+    layout = plan(scenario)
+    if len(layout.gangs) > MOST_GANGS:
+        return None
+    losses = [gang_loss(layout, index) for index in range(len(layout.gangs))]
+    if any(each is None for each in losses):
+        return None
+    useful = [gang.gpus * (1 - (loss or 0.0)) for gang, loss in zip(layout.gangs, losses, strict=True)]
+    return 1 - math.fsum(useful) / scenario.cluster.gpus

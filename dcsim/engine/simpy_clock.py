@@ -46,6 +46,7 @@ from dcsim.program.records import (
     WORK_IS_DONE,
     WRITES,
 )
+from dcsim.rules.booking import come_to
 from dcsim.scenario import Scenario
 from dcsim.units import DURATION, parse
 
@@ -185,6 +186,7 @@ class SimPyRun(Views):
             raise ValueError(f"{rule}: found arguments {sorted(arguments)}; it takes {asked}")
         if self._accounts is not None:
             raise ValueError(f"{rule}: the run is over")
+        come_to(self.world, self.now)
         return self._rules.calls[rule](
             self.world, *({"now": self.now, **arguments}[name] for name in RunRules.arguments(rule))
         )

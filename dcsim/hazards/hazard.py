@@ -1,7 +1,7 @@
 """A hazard: what fails how often, what it does, how it is found and how long its repair takes."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, Literal, Self, get_args
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 import numpy as np
 from pydantic import (
@@ -18,6 +18,7 @@ from dcsim.distributions import Distribution, DurationOrDistribution, as_distrib
 from dcsim.hazards.lifetimes import AnyLifetime, Lifetime, as_lifetime
 from dcsim.hazards.lifetimes.lifetime import Mistake, refuse
 from dcsim.hazards.repair import Repair, RepairStage, mean_silent, mean_time_ms, stages_of
+from dcsim.parts import PARTS
 from dcsim.registry import kind_of, tag
 from dcsim.units import (
     DURATION,
@@ -41,26 +42,11 @@ Part = Annotated[Literal["gpu", "node", "tray", "rack"], AfterValidator(one_word
 """What fails or goes down as a whole; "tray" is read as "node", so no hazard holds it."""
 
 
-Served = Literal[
-    "nvlink-switch",
-    "access-link",
-    "leaf",
-    "leaf-uplink",
-    "spine",
-    "spine-uplink",
-    "core",
-    "psu",
-    "shelf",
-    "busway",
-    "feed",
-    "site-feed",
-    "generator",
-    "cdu",
-    "gateway",
-]
-"""What holds no GPU but serves some; a topology has those that it describes."""
-SERVED: tuple[str, ...] = get_args(Served)
-Component = Annotated[Literal["gpu", "node", "tray", "rack", Served], AfterValidator(one_word)]
+if TYPE_CHECKING:
+    Component = str
+else:
+    Component = Annotated[Literal[("gpu", "node", "tray", "rack", *PARTS)], AfterValidator(one_word)]
+"""What fails; of the parts a topology has those that it describes."""
 
 
 def _blast_form(value: object) -> str:
@@ -218,7 +204,7 @@ class Hazard(BaseModel):
     @property
     def serves(self) -> bool:
         """Whether it holds no GPU: what its failure takes down or slows follows from the plant."""
-        return self.component in SERVED and self.blast is None
+        return self.component in PARTS and self.blast is None
 
     @property
     def struck_part(self) -> Part | None:
@@ -227,7 +213,7 @@ class Hazard(BaseModel):
             return None
         if self.blast is not None:
             return self.blast
-        return "node" if self.component in ("gpu", *SERVED) else self.component  # type: ignore[return-value]
+        return "node" if self.component in ("gpu", *PARTS) else self.component  # type: ignore[return-value]
 
     @property
     def stages(self) -> tuple[RepairStage, ...]:
@@ -331,7 +317,7 @@ def _mistakes(hazard: Hazard) -> Iterator[Mistake]:
         yield ("keeps",), f'missing; required (effect "{effect}": the share of its speed that it keeps)'
     if effect not in _SLOWS and hazard.keeps is not None:
         yield ("keeps",), f'found with effect "{effect}"; only effect {slow} leaves a share of the speed'
-    if hazard.component in SERVED:
+    if hazard.component in PARTS:
         yield from _mistakes_of_served(hazard)
     if hazard.wrong_node and effect != "interrupt":
         yield ("wrong_node",), f'found with effect "{effect}"; only effect "interrupt" can be blamed on another node'

@@ -206,6 +206,26 @@ class Sample:
         return loss
 
     @property
+    def month_lost(self) -> NDArray[np.float64]:
+        """Lost share of each month of each replication, float64 (n, months): ``month_loss`` without unasked hours.
+
+        Unasked are GPUs that are neither asked for by a job that is there, nor spares, at most those that are idle.
+        Where jobs end, a month does not know who was there: all idle GPUs are then unasked.
+        """
+        by_month, jobs = self.ledgers.gpu_ms_by_month, self.scenario.jobs
+        idle, whole = by_month[:, :, STATE["idle"]], by_month.sum(axis=2)
+        if not any(job.work is not None for job in jobs):
+            gpus, spares = self.scenario.cluster.gpus, lay_out(self.scenario).spares
+            ends = np.minimum(np.arange(1, whole.shape[1] + 1) * MS_PER_MONTH, self.scenario.horizon)
+            begins = np.arange(whole.shape[1]) * MS_PER_MONTH
+            asked = (ends - begins) * spares
+            for job in jobs:
+                asked = asked + job.gpus * job.count * (ends - np.clip(job.submit, begins, ends))
+            idle = np.minimum(idle, np.maximum(0, (ends - begins) * gpus - asked))
+        lost: NDArray[np.float64] = self.month_loss - idle / whole
+        return lost
+
+    @property
     def mean_gpu_hours_by_month(self) -> dict[str, list[float]]:
         """Mean GPU-hours in each state, month by month of 720 h; {} if not kept."""
         table = _mean_gpu_hours(self.ledgers.gpu_ms_by_month)

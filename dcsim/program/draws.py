@@ -84,6 +84,11 @@ def add_draws(plan: Plan, tables: dict[str, NDArray[Any]]) -> None:
     tables["known"] = np.zeros(max(1, room), dtype=records.KNOWN)
     tables["outcomes"] = np.zeros(max(1, room), dtype=records.OUTCOME)
     tables["stage_times"] = np.zeros((max(1, room), tables["stage_times"].shape[1]), dtype=np.int64)
+    for line in hazards[hazards["draws"] != 0]:  # what is drawn is written over it
+        rows = slice(int(line["first_known"]), int(line["first_known"] + line["rows_known"]) + 1)
+        tables["known"]["outcome"][rows] = np.arange(rows.start, rows.stop)
+        tables["outcomes"]["detect"][rows], tables["outcomes"]["fixed"][rows] = line["detect_time"], 1
+        tables["stage_times"][rows, 0] = line["repair_time"]
     tables["units"] = np.zeros(max(1, units))
     width = max(len(each) for each in words)
     tables["entropy"] = np.zeros((len(words), max(2, width)), dtype=np.int64)

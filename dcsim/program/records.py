@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dcsim.ledger import STATE
+from dcsim.ledger import STATE, STATES
 from dcsim.plant.tables import CHANGING_PLANT, PLANT_TABLES, PlantTables
 from dcsim.units import MS_PER_MONTH
 
@@ -31,10 +31,8 @@ FREE, OUT = -1, -2
 
 TICKS = 14
 """Ticks in a millisecond: the order of what happens within it (docs/model.md, "Ties")."""
-(
-    *(REPAIRED, FINISHED, BACK, DRAINED, SAVED, IDENTIFY, LEAVE, ADMIT, SERVICE, RELAPSE, NOTICE, LIMIT, PLANNED),
-    STRIKE,
-) = range(TICKS)
+REPAIRED, FINISHED, BACK, DRAINED, SAVED, IDENTIFY, LEAVE = range(7)
+ADMIT, SERVICE, RELAPSE, NOTICE, LIMIT, PLANNED, STRIKE = range(7, TICKS)
 
 (
     ARRIVES,  # a gang is submitted
@@ -143,7 +141,7 @@ ONE = _record(
     "segments free_segment drains absences first_absence last_absence "
     "has_plant has_traffic has_storage node capped plant_changed phases run last_run error "
     "demands free_demand touching group sendings plans months logs logged about about_where about_failure "
-    "now sold lets planned_out notice last_notice",
+    "now sold lets planned_out month month_begin month_end causes notice last_notice",
     "of_leaf of_pod",
 )
 """Single numbers. ``failed``, ``repairs``, ``parts``, ...: rows in use of these tables; ``free_failure``,
@@ -155,8 +153,9 @@ answer; ``free_demand``: first of the demands given back; ``touching``: size of 
 ``sendings``: so many times has a gang begun to send; ``plans``: kinds of maintenance; ``months``: of the horizon, 0:
 they are not kept; ``logs``: 1: events, 2: places too; ``logged``: rows of the log; ``about_...``: what the log says of
 the time that is booked now; ``now``: the time [ms]; ``sold``: places of what is sold, 0: nothing is; ``lets``: how many
-of them may be out of service; ``planned_out``: what leaves service does so for maintenance; ``notice``: the next
-of them; ``last_notice``: how many there are."""
+of them may be out of service; ``planned_out``: what leaves service does so for maintenance; ``month``,
+``month_begin``, ``month_end``: this month, from 0, and its time [ms]; ``causes``: hazards and kinds of maintenance;
+``notice``: the next of ``notices``; ``last_notice``: how many there are."""
 
 GANG = _record(
     "job gpus priority submit "
@@ -166,7 +165,7 @@ GANG = _record(
     "straggle powered network speed_0 speed_1 speed_2 computed_from first_segment last_segment "
     "weight_0 weight_1 weight_2 rest_0 rest_1 rest_2 "
     "writes held transfer late draining drain_number first_faulty last_faulty first_clean chances why "
-    "tally ready sends touched lowest highest first_demand months "
+    "tally ready sends touched lowest highest first_demand months kept_before "
     "saves_as moves_from stops ends not_before struck_before"
 )
 """``pending``: members struck and not identified; ``open``: failures not identified; ``out``: members struck and not
@@ -174,10 +173,10 @@ back. ``failover``, ``restore``: of the stretch since ``since``. ``kept``: ms of
 ``piece`` is the newest; ``straggle``, ``powered``, ``network``: parts per billion of full speed that each leaves;
 ``speed_0``: stragglers, ``speed_1``: power too, ``speed_2``: the network too; ``weight``, ``rest``: sums of GPU-ms
 times speed, whole and remainder; ``lowest``, ``highest``: no place of it lies beyond; ``why``: what it
-stalls for, a cause (``log.row_of``); ``months``: whose ends are known in ``kept_at``. While it saves: ``saves_as``: the
-state that is booked, ``moves_from``: the notice of what it moves from, NONE; ``stops``: so often has it. ``ends``: when
-its time is over, NONE: it has not begun; ``not_before``: it is kept from the queue until then [ms]; ``struck_before``:
-its strikes until then."""
+stalls for, a cause (``booking.book``); ``months``: whose ends are known in ``kept_at``;
+``kept_before``: its position at the end of the last of them. While it saves: ``saves_as``: the state that is booked,
+``moves_from``: the notice of what it moves from, or NONE; ``stops``: so often has it. ``ends``: when its time is over,
+NONE: it has not begun; ``not_before``: kept from the queue until then [ms]; ``struck_before``: strikes until then."""
 
 JOB = _record(
     "cold failover rejoin start rolls_back restores_always tiers step chancy useful_ppb needed "
@@ -249,6 +248,8 @@ DEMAND = _record("gang part next_of_gang next_of_part", "demand")
 CHANCE = _record("back extra", "cover")
 COUNTED = _record("strikes asked finished last_finish")
 COUNTS = _record("failures drawn logged")
+DONE_WORK = _record("weight rest")
+"""GPU-ms at full speed, and what is left, in parts per billion of it."""
 LOG = _record("what who state why gpus start end gpu_ms speed where kind failure stage")
 """A row of the log. ``who``: as in ``booking.book``, NONE: nobody, or several; ``stage``: of a repair, NONE."""
 
@@ -300,6 +301,8 @@ TABLES: dict[str, tuple[np.dtype[Any], int]] = {
     "phases": (PHASE, 1),  # of energisation
     "sends_at": (np.dtype(np.int64), 1),  # of every place: which sending it was last a part of
     "by_month": (np.dtype(np.int64), 2),  # by month and state
+    "this_month": (np.dtype(np.int64), 1),  # by state: what is not in the row of this month yet
+    "done_this_month": (DONE_WORK, 1),  # by job: the same of its work
     "weight_by_month": (np.dtype(np.int64), 2),  # by job and month: GPU-ms at full speed
     "rest_by_month": (np.dtype(np.int64), 2),  # and what is left, in parts per billion of it
     "kept_at": (np.dtype(np.int64), 2),  # by gang and month: position at its end
@@ -331,6 +334,8 @@ TABLES: dict[str, tuple[np.dtype[Any], int]] = {
     "units": (np.dtype(np.float64), 1),  # numbers that Python is asked to work on
 }
 """Name -> record or number, and how many indices it has."""
+STATES_WIDE = frozenset(("booked", "by_month", "by_cause", "ledger", "month_ledger", "cause_ledger"))
+"""Tables whose second index is a state, so that its range is known when rules are compiled."""
 Tables = dict[str, NDArray[Any]]
 """Name -> table."""
 NAMES = tuple(TABLES)
@@ -344,6 +349,7 @@ ANSWERS = 3 * len(NAMES)
 CHANGING = (
     *("one", "gangs", "hazards", "components", "crews", "durable", "booked", "owner", "holes", "windows"),
     *("first_life", "free_in_block", "free_in_group", "by_month", "weight_by_month", "rest_by_month", "kept_at"),
+    *("this_month", "done_this_month"),
     *("by_cause", "domains", "out_planned", "available", "transfers", "phases", "sends_at", "lies_in", "first_demand"),
     *CHANGING_PLANT,
 )
@@ -369,6 +375,7 @@ class World(PlantTables):
         dtype, indices = TABLES[name]
         assert table.dtype == dtype
         assert table.ndim == max(indices, 1)
+        assert name not in STATES_WIDE or table.shape[1] == len(STATES)
         assert table.flags.c_contiguous
         self.tables[name] = table
         place = 3 * TABLE[name]

@@ -6,16 +6,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dcsim.hazards import Hazard
-from dcsim.hazards.hazard import SERVED
 from dcsim.ledger import STATES
+from dcsim.parts import PARTS
 from dcsim.program import records
 from dcsim.program.draws import add_draws
 from dcsim.program.levels import levels_of
 from dcsim.program.place_tables import atom_of, index_places, place_tables, sold_tables
 from dcsim.program.plant_tables import plant_of
 from dcsim.program.records import NEVER, NONE, PPB, TABLES, Tables
+from dcsim.recovery import Recovery
+from dcsim.recovery.timetable import levels
 from dcsim.scenario import Plan
-from dcsim.topology import PLANT_KINDS
 
 EFFECTS = {
     "interrupt": records.INTERRUPT,
@@ -70,6 +71,8 @@ def _one(plan: Plan, atom: int, monthly: bool, tables: Tables) -> None:
         "jobs": len(scenario.jobs),
         "plans": len(scenario.maintenance),
         "months": -(-scenario.horizon // records.MONTH) if monthly else 0,
+        "month_end": records.MONTH if monthly else NEVER,
+        "causes": len(scenario.hazards) + len(scenario.maintenance),
         "clocks": sum(hazard.ages for hazard in scenario.hazards),
         "atom": atom,
         "atoms": scenario.cluster.gpus // atom if atom else 0,
@@ -91,16 +94,18 @@ def _one(plan: Plan, atom: int, monthly: bool, tables: Tables) -> None:
 
 
 def _months(plan: Plan, tables: Tables) -> None:
-    months, causes = int(tables["one"]["months"][0]), len(plan.scenario.hazards) + len(plan.scenario.maintenance) + 1
+    months, jobs = int(tables["one"]["months"][0]), len(plan.scenario.jobs)
     shapes = {
         "by_month": (months, len(STATES)),
-        "weight_by_month": (len(plan.scenario.jobs), months),
-        "rest_by_month": (len(plan.scenario.jobs), months),
+        "weight_by_month": (jobs, months),
+        "rest_by_month": (jobs, months),
         "kept_at": (len(plan.gangs), months),
-        "by_cause": (causes, len(STATES)),
+        "by_cause": (int(tables["one"]["causes"][0]) + 1, len(STATES)),
     }
     for name, shape in shapes.items():
-        tables[name] = np.zeros(shape if months else (1, 1), dtype=np.int64)
+        tables[name] = np.zeros(shape, dtype=np.int64)
+    tables["this_month"] = np.zeros(len(STATES), dtype=np.int64)
+    tables["done_this_month"] = np.zeros(jobs, dtype=records.DONE_WORK)
 
 
 def head_blocks(plan: Plan) -> bool:
@@ -125,14 +130,14 @@ def _jobs(plan: Plan, tables: Tables) -> None:
     jobs = tables["jobs"] = np.zeros(len(scenario.jobs), dtype=records.JOB)
     most = max(1, *(len(job.recovery.tiers) for job in scenario.jobs))
     tiers = tables["tiers"] = np.zeros((len(jobs), most), dtype=records.TIER)
-    levels: list[NDArray[np.int64]] = []
+    by_struck: list[NDArray[np.int64]] = []
     legal: list[NDArray[np.int64]] = []
     names = [job.name for job in scenario.jobs]
     for number, job in enumerate(scenario.jobs):
         recovery, line = job.recovery, jobs[number]
-        line["first_level"] = sum(len(each) for each in levels)
+        line["first_level"] = sum(len(each) for each in by_struck)
         line["levels"] = 2 * job.gpus + 2
-        levels.append(levels_of(recovery, int(line["levels"])))
+        by_struck.append(levels_of(recovery, int(line["levels"])))
         line["first_legal"] = NONE
         if recovery.runs_small:
             line["first_legal"] = sum(len(each) for each in legal)
@@ -166,18 +171,22 @@ def _jobs(plan: Plan, tables: Tables) -> None:
             "comm": job.comm,
         }.items():
             line[name] = value
-        for tier in range(max(1, len(recovery.tiers))):
-            tiers[number, tier]["restore"] = recovery.restore_ms(tier, job.gpus)
-        for tier, (its, timed) in enumerate(zip(recovery.tiers, recovery.timetable.levels, strict=True)):
-            for name in ("every", "write", "drain"):
-                tiers[number, tier][name] = getattr(its, name)
-            every, period, count = timed
-            tiers[number, tier]["level_every"], tiers[number, tier]["level_period"] = every, period
-            tiers[number, tier]["level_most"] = NONE if count is None else count
-    tables["level_of"] = np.ascontiguousarray(np.concatenate(levels), dtype=np.int64)
+        write_tiers(recovery, job.gpus, tiers[number])
+    tables["level_of"] = np.ascontiguousarray(np.concatenate(by_struck), dtype=np.int64)
     tables["legal_of"] = np.concatenate([np.zeros(1, dtype=np.int64)[:0], *legal]).astype(np.int64)
     if not len(tables["legal_of"]):
         tables["legal_of"] = np.zeros(1, dtype=np.int64)
+
+
+def write_tiers(recovery: Recovery, gpus: int, lines: NDArray[np.void]) -> None:
+    """Write what follows from the tiers of a strategy into its lines, one each; one more for a strategy without."""
+    for tier in range(max(1, len(recovery.tiers))):
+        lines[tier]["restore"] = recovery.restore_ms(tier, gpus)
+    for tier, (its, (every, period, most)) in enumerate(zip(recovery.tiers, levels(recovery.tiers), strict=True)):
+        for name in ("every", "write", "drain"):
+            lines[tier][name] = getattr(its, name)
+        lines[tier]["level_every"], lines[tier]["level_period"] = every, period
+        lines[tier]["level_most"] = NONE if most is None else most
 
 
 def _gangs(plan: Plan, tables: Tables) -> None:
@@ -283,7 +292,7 @@ def _of_hazard(hazard: Hazard) -> dict[str, Any]:
         "coverage": hazard.coverage,
         "evacuate": NONE if hazard.evacuate is None else hazard.evacuate,
         "factor": 1.0 if lemons is None else lemons.factor,
-        "plant_kind": PLANT_KINDS.index(hazard.component) if hazard.serves else NONE,
+        "plant_kind": PARTS.index(hazard.component) if hazard.serves else NONE,
         "keeps": hazard.keeps or 0.0,
     }
 
@@ -294,9 +303,9 @@ def _maintenance(plan: Plan, atom: int, tables: Tables) -> None:
     for number, work in enumerate(scenario.maintenance):
         line = planned[number]
         line["drain"], line["duration"] = work.drain, work.duration
-        line["serves"] = work.component in SERVED
-        line["plant_kind"] = PLANT_KINDS.index(work.component) if work.component in SERVED else NONE
-        line["size"] = 0 if work.component in SERVED else topology.gpus_per(work.component) // atom
+        line["serves"] = work.component in PARTS
+        line["plant_kind"] = PARTS.index(work.component) if work.component in PARTS else NONE
+        line["size"] = 0 if work.component in PARTS else topology.gpus_per(work.component) // atom
     listed = np.array(list(plan.windows()), dtype=np.int64).reshape(-1, 3)
     windows = tables["windows"] = np.zeros(max(1, len(listed)), dtype=records.WINDOW)
     for column, name in enumerate(("at", "planned", "component")):

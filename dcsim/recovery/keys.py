@@ -23,7 +23,7 @@ from pydantic import (
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from dcsim.recovery.presets import offer_presets
-from dcsim.recovery.timetable import Ms, Tier, Timetable
+from dcsim.recovery.timetable import Ms, Tier
 from dcsim.units import (
     DURATION,
     POSITIVE_DURATION,
@@ -232,27 +232,6 @@ class Recovery(BaseModel):
     def useful_ppb(self) -> int:
         """Useful parts per billion of surviving running time: an integer, so that every engine splits alike."""
         return 10**9 - round(self.steady_overhead * 10**9)
-
-    @cached_property
-    def timetable(self) -> Timetable:
-        """When a stretch computes, writes and is safe."""
-        return Timetable(self.tiers)
-
-    def blocked(self, run: Ms) -> Ms:
-        """Ms of writes in the first ``run`` ms of a stretch."""
-        return self.timetable.blocked(run)
-
-    def durable(self, run: Ms) -> tuple[Ms, ...]:
-        """Per tier, ms of computing that are safe in it after ``run`` ms of a stretch."""
-        return self.timetable.durable(run)
-
-    def settle(self, run: Ms) -> tuple[Ms, Ms, Ms]:
-        """Split a stretch of ``run`` ms since the last resume into (saved, checkpoint, unsaved) [ms]."""
-        return self.timetable.settle(run)
-
-    def wall(self, work: Ms) -> Ms:
-        """Least ms of a stretch in which ``work`` ms are computed."""
-        return self.timetable.wall(work)
 
     def start_ms(self, gpus: int) -> int:
         """One attempt [ms] at starting a gang of ``gpus`` GPUs: from the slowest tier, or as ``restore`` says."""

@@ -42,7 +42,7 @@ from dcsim.rules.network import gang_has_changed
 from dcsim.rules.parts import add_part, count_parts, parts_from
 from dcsim.rules.places import first_in_service, group_around, in_service, link_moving, members_from, take_out
 from dcsim.rules.plant import loses, plant_has_changed
-from dcsim.rules.rule import ask, rule
+from dcsim.rules.rule import ask, quotient, rule
 
 FAILURES_TABLE = TABLE["failures"]
 
@@ -202,7 +202,7 @@ def fail_slot(w: World, hazard: int, target: int, rank: int, now: int, outcome: 
         rank = surplus_rank(w, target, rank)
     if rank < one.free and h.effect == INTERRUPT and not h.running:
         failure = new_failure(w, hazard, NONE, now, outcome)
-        first = rank - rank % h.blast
+        first = quotient(rank, h.blast) * h.blast
         f = w.failures[failure]
         f.gpus = min(h.blast, one.free - first)
         add_part(w, failure, NONE, f.gpus)
@@ -258,7 +258,7 @@ def strike_places(w: World, failure: int, now: int, detect: int) -> None:
 def strike_ranks(w: World, failure: int, gang: int, rank: int, now: int, detect: int) -> None:
     """A typed blast strikes ranks of a gang."""
     f, blast = w.failures[failure], w.hazards[w.failures[failure].hazard].blast
-    first = rank - rank % blast
+    first = quotient(rank, blast) * blast
     f.gpus = min(blast, w.gangs[gang].up - first)
     f.first_part = NONE
     f.parts = 0

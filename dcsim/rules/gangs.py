@@ -21,7 +21,7 @@ from dcsim.program.records import (
 )
 from dcsim.rules.booking import book, book_writes
 from dcsim.rules.rule import ask, rule
-from dcsim.rules.strategy import blocked, copied, largest_shape, level, safe_in, wall
+from dcsim.rules.strategy import blocked, copied, largest_shape, level, safe_in, wall, written
 from dcsim.rules.work import computing_left, end_segment, forget_segments, keep_computed, lose
 
 # --- bookings -------------------------------------------------------------------------------------------------------
@@ -51,8 +51,9 @@ def stop(w: World, gang: int, now: int) -> None:
 @rule
 def stop_whole(w: World, gang: int, now: int) -> None:
     """Book a stretch: failover, restore, then computing and the writes that blocked it."""
-    book_surplus(w, gang, now)
     g = w.gangs[gang]
+    if g.up != g.active:
+        book_surplus(w, gang, now)
     swapped = g.since + g.failover
     running = swapped + g.restore
     book(w, gang, IN_FAILOVER, g.why, g.active, g.since, min(now, swapped))
@@ -66,13 +67,15 @@ def stop_whole(w: World, gang: int, now: int) -> None:
     g.struck = 0
     late = late_by(w, gang, now)
     run = now - running - late
-    writes = blocked(w, g.job, run)
+    safe, rest = copied(w, g.job, run, 0)
+    writes = written(w, g.job, run, safe, rest)
     start = g.kept
     g.computed = run - writes
     book_writes(w, gang, writes + late, g.computed, running, now)
     keep_computed(w, gang, g.computed, running, now)
     for tier in range(w.jobs[g.job].tiers):
-        safe = drained_in(w, gang, tier, now)
+        if tier or g.held or g.transfer or w.tiers[g.job, tier].drain:
+            safe = drained_in(w, gang, tier, now)
         if safe:
             w.durable[gang, tier] = start + safe
 

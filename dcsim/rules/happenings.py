@@ -32,6 +32,7 @@ from dcsim.program.records import (
 )
 from dcsim.rules.ageing import wind_clocks
 from dcsim.rules.allocation import arrive, begin_time, finish, queue_again, serve
+from dcsim.rules.booking import come_to
 from dcsim.rules.closing import close_run, end_run
 from dcsim.rules.detection import find_corrupt, find_slow, identify, leave_detection, strike_again
 from dcsim.rules.draws import begin_draws
@@ -90,7 +91,7 @@ def play(w: World) -> None:
 @rule
 def happen(w: World, kind: int, what: int, further: int, now: int) -> None:
     """Something that was due happens now."""
-    w.one.now = now
+    come_to(w, now)
     if kind == IS_FOUND:
         identify(w, what, now)
     elif kind == LEAVES_DETECTION:
@@ -142,13 +143,13 @@ def happen(w: World, kind: int, what: int, further: int, now: int) -> None:
 @rule
 def strike_or_open(w: World, tick: int) -> None:
     """The next failure strikes, or the next window opens: planned windows first, known failures by hazard."""
-    now = tick // TICKS
-    w.one.now = now
-    if tick % TICKS != STRIKE:
-        open_window(w, now)
-        return
     one = w.one
     known = one.next_failure == tick
+    now = w.hazards[one.next_hazard].next_time if known else tick // TICKS
+    come_to(w, now)
+    if not known and tick % TICKS != STRIKE:
+        open_window(w, now)
+        return
     if known and one.ages and w.ages[0].at == now:
         known = one.next_hazard < w.ages[0].hazard
     if known:

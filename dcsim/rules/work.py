@@ -84,7 +84,7 @@ def lose(w: World, gang: int, target: int, why: int, now: int) -> None:
             g.piece = p.below
             p.below = w.one.free_piece
             w.one.free_piece = top
-    if w.one.months:
+    if target < g.kept_before:
         forget_positions(w, gang, target)
     for tier in range(w.jobs[g.job].tiers):
         w.durable[gang, tier] = min(w.durable[gang, tier], target)

@@ -1,8 +1,8 @@
 """The scenario: one frozen value, composed of the models that each family owns."""
 
+import fractions
 import math
 from collections import Counter
-from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -27,9 +27,21 @@ from dcsim.hazards import Hazard
 from dcsim.hazards.hazard import Component, one_word
 from dcsim.hazards.records import shared_records
 from dcsim.recovery import AnyRecovery
-from dcsim.scenario.uncertain import Uncertain
+from dcsim.scenario.uncertain import Correlated, Uncertain
 from dcsim.topology import MAX_GPUS, TopologyDescription, TopologyError, completed, resolve
-from dcsim.units import DURATION, SHARE, Duration, PositiveDuration, Share, SizeGiB, Whole, Work, parse, write
+from dcsim.units import (
+    DURATION,
+    SHARE,
+    Duration,
+    Fraction,
+    PositiveDuration,
+    Share,
+    SizeGiB,
+    Whole,
+    Work,
+    parse,
+    write,
+)
 
 
 def _resolved(value: object, info: ValidationInfo) -> object:
@@ -63,7 +75,7 @@ def _spares(value: object, info: ValidationInfo) -> object:
     if topology is None or gpus is None:
         return 0  # they have their own error
     tray = topology.node.gpus
-    return tray * math.ceil(Fraction(repr(share)) * gpus / tray)  # the share as written: 7 % of 100 are 7
+    return tray * math.ceil(fractions.Fraction(repr(share)) * gpus / tray)  # the share as written: 7 % of 100 are 7
 
 
 if TYPE_CHECKING:
@@ -235,6 +247,13 @@ class Sla(BaseModel):
         return (0.995, 0.99, 0.95) if self.availability is None else self.availability
 
 
+class Slo(BaseModel):
+    """A goodput objective for every month; what it leaves is the month's error budget."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", json_schema_extra={"examples": [{"goodput": "93 %"}]})
+    goodput: Fraction = Field(description="share of the cluster's GPU-hours that a month may not lose")
+
+
 class Scenario(BaseModel):
     """A cluster, its jobs, what fails, and what it costs."""
 
@@ -256,9 +275,15 @@ class Scenario(BaseModel):
     )
     accounting: AccountingKeys = Field(AccountingKeys(), description="the published formula beside it")
     tco: Tco | None = Field(None, description="what it costs; leave out: no money")
+    slo: Slo | None = Field(None, description="a goodput objective month by month; leave out: nobody asks for one")
     sla: Sla | None = Field(None, description="what is sold, and its availability; leave out: nobody counts it")
     uncertain: tuple[Uncertain, ...] = Field(
         (), max_length=100, description="an [[uncertain]] table for every value that is not known; leave out: all are"
+    )
+    correlated: tuple[Correlated, ...] = Field(
+        (),
+        max_length=5_000,
+        description="a [[correlated]] table for every two uncertain values that are drawn together; leave out: none is",
     )
 
     @model_validator(mode="before")

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dcsim.hazards import Draws, Hazard
-from dcsim.hazards.hazard import SERVED
 from dcsim.ledger import REST, SPARES
+from dcsim.parts import PARTS
 from dcsim.plant import PlantState
 from dcsim.plant.outage import outage
 from dcsim.recovery import Recovery
@@ -220,7 +220,7 @@ class Plan:
         return bool(
             scenario.energisation
             or any(hazard.serves for hazard in scenario.hazards)
-            or any(planned.component in SERVED for planned in scenario.maintenance)
+            or any(planned.component in PARTS for planned in scenario.maintenance)
             or any(job.comm and scenario.cluster.topology.fabric for job in scenario.jobs)
             or any(job.storage and scenario.cluster.topology.storage for job in scenario.jobs)
             or (scenario.cluster.topology.power and PlantState(self.topology).powered(np.array([0])).min() < 1)

@@ -6,9 +6,9 @@ from itertools import pairwise
 import numpy as np
 
 from dcsim.hazards import Hazard, RepairStage
-from dcsim.hazards.hazard import SERVED
 from dcsim.hazards.lifetimes.trace import TraceLifetime
 from dcsim.ledger import REST, SPARES
+from dcsim.parts import PARTS
 from dcsim.plant import PlantState
 from dcsim.scenario.errors import KeyPath
 from dcsim.scenario.model import Job, Scenario
@@ -161,7 +161,7 @@ def _described(scenario: Scenario, topology: Topology) -> Broken:
     asked += [("maintenance", index, planned.component) for index, planned in enumerate(scenario.maintenance)]
     for key, index, component in asked:
         if component not in topology.kinds:
-            has = ", ".join(kind for kind in topology.kinds if kind in (*SERVED, "gpu", "node", "rack"))
+            has = ", ".join(kind for kind in topology.kinds if kind in (*PARTS, "gpu", "node", "rack"))
             why = f"found '{component}', which topology {topology.name} does not describe; it has: {has}"
             yield (key, index, "component"), why
 
@@ -239,7 +239,7 @@ def _hazards(scenario: Scenario, topology: Topology) -> Broken:
         part, component = hazard.struck_part, hazard.component
         if part is None and isinstance(hazard.blast, int) and hazard.blast > topology.gpus:
             yield (*path, "blast"), f"found {hazard.blast}; at most {topology.gpus} (cluster.gpus)"
-        least = 1 if component in SERVED else topology.gpus_per(component)
+        least = 1 if component in PARTS else topology.gpus_per(component)
         if part is not None and topology.gpus_per(part) < least:
             allowed = ", ".join(each for each in ("gpu", "node", "rack") if topology.gpus_per(each) >= least)
             yield (*path, "blast"), f"found '{part}', smaller than the {component} that fails; allowed: {allowed}"

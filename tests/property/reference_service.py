@@ -1,6 +1,6 @@
 """The reference's gangs: strikes on them, service, pre-emption, stalls, maintenance, finish."""
 
-from dcsim.hazards.hazard import SERVED
+from dcsim.parts import PARTS
 from tests.property import reference_strategy as strategy
 from tests.property.reference_objects import BILLION, WHOLE, Gang, Gpu, Window
 from tests.property.reference_stops import Stops
@@ -159,7 +159,7 @@ class Service(Stops):
             if window.out and window.back == self.now:
                 self.windows.remove(window)
                 self.give_back(window.gpus)
-                if window.maintenance.component in SERVED:
+                if window.maintenance.component in PARTS:
                     self.plant_changed()
                     self.give_power()
                 return True
@@ -192,7 +192,7 @@ class Service(Stops):
         """Begin to drain the gangs on a component."""
         window = Window(self.scenario.maintenance[number], component, self.now)
         kind = window.maintenance.component
-        if kind in SERVED:
+        if kind in PARTS:
             gpus = [gpu for gpu in self.down(without=(kind, component)) if gpu.condition == "up"]
         else:
             gpus = self.standing(kind, component)
@@ -207,7 +207,7 @@ class Service(Stops):
 
     def end_drain(self, window: Window) -> None:
         """Take a component out; gangs that drained for it have saved everything."""
-        window.out, served = True, window.maintenance.component in SERVED
+        window.out, served = True, window.maintenance.component in PARTS
         gpus = self.standing(window.maintenance.component, window.component)
         if served:
             gpus = [gpu for gpu in self.down() if gpu.condition == "up"]

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from dcsim.hazards import Hazard
-from dcsim.hazards.hazard import SERVED
+from dcsim.parts import PARTS
 from dcsim.scenario import Gang as Planned
 from dcsim.scenario import Scenario
 from dcsim.scenario.plan import plan
@@ -103,7 +103,7 @@ class World:
             if hazard.serves:
                 held.append((hazard.component, incident.component, hazard.keeps if hazard.effect == "degrade" else 0.0))
         for window in self.windows:
-            if window.out and window.maintenance.component in SERVED:
+            if window.out and window.maintenance.component in PARTS:
                 held.append((window.maintenance.component, window.component, 0.0))
         if any(phase.dark and not phase.racks for phase in self.phases):
             held += [("site-feed", index, 0.0) for index in range(self.topology.components("site-feed"))]

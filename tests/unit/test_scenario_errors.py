@@ -62,8 +62,8 @@ MTBF = 'a mean time between failures as text with a unit such as "25000 h" (s, m
 MTBF += '"0.001 /h", "9 %/y" or "500 FIT"'
 TIME = 'as text with a unit such as "15 min" (s, min, h, d, mo, y)'
 RECOVERY = ", ".join(STRATEGIES["checkpoint-restart"].model_fields)
-TOP = "name, description, horizon, seed, cluster, jobs, hazards, maintenance, energisation, accounting, tco, sla, "
-TOP += "uncertain"
+TOP = "name, description, horizon, seed, cluster, jobs, hazards, maintenance, energisation, accounting, tco, slo, sla, "
+TOP += "uncertain, correlated"
 SHIPPED = "clos-100k, gb200-nvl72, gb300-nvl72, hgx-b200, hgx-h100, hgx-h200, lingjun-2023, vr200-nvl72"
 NAMES = f"{SHIPPED}, or a path ending in .toml"
 KINDS = ", ".join(STRATEGIES)
@@ -72,8 +72,8 @@ RULES = 'a rule: "young", "daly", "optimal", or "never"'
 TIMES = "fixed, exponential, lognormal, weibull, gamma, uniform, triangular, empirical"
 PRICE = 'a price per GPU-hour as text with a unit such as "4 USD" (USD, USD/GPU-h)'
 PARTS = (
-    "allowed: gpu, node, tray, rack, nvlink-switch, access-link, leaf, leaf-uplink, spine, spine-uplink, core, psu, "
-    "shelf, busway, feed, site-feed, generator, cdu, gateway"
+    "allowed: gpu, node, tray, rack, access-link, nvlink-switch, shelf, psu, leaf, leaf-uplink, spine, spine-uplink, "
+    "core, cdu, busway, feed, generator, site-feed, gateway"
 )
 TOLD = f"""\
 1: name: found ''; must not be empty

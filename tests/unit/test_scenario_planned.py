@@ -174,8 +174,8 @@ def test_what_is_just_allowed(scenario, changes):
         ),
         (
             ("maintenance.firmware.component=trey",),
-            "maintenance.firmware.component: found 'trey'; allowed: gpu, node, tray, rack, nvlink-switch, access-link, "
-            "leaf, leaf-uplink, spine, spine-uplink, core, psu, shelf, busway, feed, site-feed, generator, cdu, gateway"
+            "maintenance.firmware.component: found 'trey'; allowed: gpu, node, tray, rack, access-link, nvlink-switch, "
+            "shelf, psu, leaf, leaf-uplink, spine, spine-uplink, core, cdu, busway, feed, generator, site-feed, gateway"
             '; did you mean "tray"?',
         ),
         (

@@ -1,0 +1,136 @@
+"""Rules in plain Python at values by hand, where random scenarios rarely come: bounds, ends and first rows."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dcsim.engine import simulate
+from dcsim.engine.compiled_clock import play
+from dcsim.engine.compiled_draws import NAMES, of_numpy, sample_world
+from dcsim.ledger import STATE
+from dcsim.program.draws import EVERY_LAW
+from dcsim.program.plain_world import PlainWorld
+from dcsim.program.program import Program
+from dcsim.rules import draws
+from dcsim.scenario import Scenario, certain
+
+PLAIN = {
+    "name": "plain",
+    "horizon": "30 d",
+    "seed": 4,
+    "cluster": {"topology": "hgx-h100", "gpus": 64},
+    "jobs": [
+        {"name": "a", "gpus": 32, "recovery": {"kind": "fault-tolerant", "failover": "5 min"}},
+        {"name": "b", "gpus": 8, "count": 2, "recovery": {"kind": "checkpoint-restart", "checkpoint_every": "1 h"}},
+    ],
+    "hazards": [
+        {"component": "gpu", "mtbf": "1500 h", "blast": 8, "detect": "15 min", "repair": "2 h"},
+        {
+            "component": "access-link",
+            "blast": 1,
+            "mtbf": "300 h",
+            "detect": {"kind": "exponential", "mean": "9 min"},
+            "repair": {"time": {"kind": "exponential", "mean": "3 h"}, "silent": "30 %"},
+        },
+        {
+            "component": "node",
+            "mtbf": "50 h",
+            "detect": {"kind": "lognormal", "mean": "9 min", "sigma": 1.1},
+            "repair": {"kind": "lognormal", "mean": "3 h", "sigma": 0.7},
+        },
+    ],
+}
+
+
+@pytest.fixture
+def ziggurat(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The layers that otherwise only the compiler puts in."""
+    pytest.importorskip("numba")
+    for name, layers in draws.ziggurat().items():
+        monkeypatch.setattr(draws, name, layers.tolist())
+
+
+@pytest.mark.parametrize("law", sorted(NAMES))
+@pytest.mark.parametrize(("seed", "run"), [(0, 0), (2**64 + 3, 2**32 - 1)])
+@pytest.mark.usefixtures("ziggurat")
+def test_the_text_draws_numpys_numbers(law: int, seed: int, run: int) -> None:
+    """Eight thousand of each law: two are beyond the last layer."""
+    world: Any = sample_world(PlainWorld(), law, 8_000, seed, run)
+    world.take()
+    draws.sample(world)
+    assert world.units == of_numpy(law, 8_000, seed, run).tolist()
+
+
+@pytest.mark.usefixtures("ziggurat")
+def test_failures_that_rules_draw_are_those_that_numpy_draws(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three hazards of all laws, with blocks that end within a run."""
+
+    def powers_of_e(w: Any, what: int, count: int, value: int) -> int:  # without machine code nobody asks for them
+        w.units[:count] = np.exp(w.units[:count]).tolist()
+        return 0
+
+    monkeypatch.setattr(draws, "ask", powers_of_e)
+    program = Program(certain(Scenario.model_validate(PLAIN)))
+    by_rules, by_numpy = (play(program, [0, 5], False, laws=laws).ledgers() for laws in (EVERY_LAW, ()))
+    for one, other in zip(by_rules.columns(), by_numpy.columns(), strict=True):
+        assert np.array_equal(one, other)
+
+
+@pytest.mark.usefixtures("ziggurat")
+@pytest.mark.parametrize("draw", [draws.exponential, draws.normal])
+def test_a_number_at_the_bound_of_its_layer_is_not_inside_it(monkeypatch: pytest.MonkeyPatch, draw: Any) -> None:
+    """numpy asks whether it is below: at the bound another number decides, here against it."""
+    normal = draw is draws.normal
+    layer, kept = 7, 1_000
+    bound = int((draws.NORMAL_K if normal else draws.EXP_K)[layer])
+
+    def word(rest: int) -> int:
+        return layer | rest << 9 if normal else (layer | rest << 8) << 3
+
+    words = iter([word(bound), word(bound), word(kept)])
+    monkeypatch.setattr(draws, "next_word", lambda w, stream: next(words))
+    monkeypatch.setattr(draws, "uniform", lambda w, stream: 1.0)  # never below the density
+    width = float((draws.NORMAL_W if normal else draws.EXP_W)[layer])
+    assert draw(SimpleNamespace(), 0) == kept * width
+
+
+# --- rows that are used again -----------------------------------------------------------------------------------------
+
+
+def failing(horizon: str, *failures: tuple[list[str], list[int], str]) -> Scenario:
+    """Return four nodes of 8 GPUs, of which the first is a job's; each hazard strikes at times some of them."""
+    hazards = [
+        {
+            "name": f"hazard {number}",
+            "component": "node",
+            "mtbf": {"kind": "trace", "at": at, "component": nodes, "span": "9000 h"},
+            "repair": repair,
+        }
+        for number, (at, nodes, repair) in enumerate(failures)
+    ]
+    content = {
+        "name": "rows",
+        "horizon": horizon,
+        "cluster": {"topology": "hgx-h100", "gpus": 32},
+        "jobs": [{"name": "a", "gpus": 8, "recovery": {"kind": "fault-tolerant"}}],
+        "hazards": hazards,
+    }
+    return Scenario.model_validate(content)
+
+
+def test_a_repair_behind_one_whose_row_is_used_again_leaves_the_other_where_it_is() -> None:
+    """Row 0 is node 1's, then node 3's; node 2 returns meanwhile, and node 3 is in repair up to the horizon."""
+    first, second = (["1 h"], [1], "1 h"), (["1.5 h"], [2], "4 h")
+    accounts = simulate(failing("10 h", first, second, (["3 h"], [3], "100 h")), 0)
+    assert accounts.gpu_ms[:, STATE["repair"]].sum() == 8 * (1 + 4 + 7) * 3_600_000
+
+
+def test_rows_of_failures_that_are_over_are_used_again() -> None:
+    """Twenty failures one after the other need the room of one."""
+    times = [f"{hour} h" for hour in range(1, 21)]
+    runs = play(Program(certain(failing("30 h", (times, [1] * 20, "10 min")))), [0], False)
+    assert runs.ledgers().failures.tolist() == [20]
+    one: Any = runs.world.one
+    assert (one.failed, one.repairs) == (1, 1)
