@@ -206,6 +206,8 @@ class Builder:
         law = life["kind"] if isinstance(life, dict) else "exponential"
         found: dict[str, Any] = {"name": name, "component": PARTS[kind], "effect": effect, "mtbf": life}
         found["detect"] = self.spread(self.one(1, 6))
+        if "checks" in self.has and effect in ("straggle", "degrade"):  # so that checks find something
+            found["detect"] = self.duration(3 * self.horizon, self.horizon // 2)
         if law not in ("exponential", "trace") and self.one(True, False):
             found["age"] = self.duration(self.horizon // 2)
             if law == "empirical":
@@ -295,21 +297,20 @@ class Builder:
         """Draw planned work."""
         found = []
         for number in range(self.number(1, 2)):
-            drain, duration = self.number(0, 6), self.number(1, 10)
+            drain, duration, retest = self.number(0, 6), self.number(1, 10), 0
             each: dict[str, Any] = {"name": f"work {number}", "component": self.one(*PARTS)}
-            each |= {
-                "every": text(self.unit * (drain + duration + self.number(1, self.horizon))),
-                "rolling": self.one(True, False),
-            }
             each |= {"drain": text(self.unit * drain), "duration": text(self.unit * duration)}
             if self.one(True, False):
                 each["first"] = self.duration(self.horizon // 3)
-            if self.chance("checks") and not any("finds" in other for other in found):
+            checks = self.chance("checks")
+            if checks and not any("finds" in other for other in found):
                 each["finds"] = self.one("100 %", "50 %", "20 %")
-            if self.chance("checks"):
+            if checks and self.one(True, False):
                 retest = self.number(1, 8)
                 each |= {"false_alarms": self.one("30 %", "80 %"), "retest": text(self.unit * retest)}
-                each["every"] = text(self.unit * (drain + duration + retest + self.number(1, self.horizon)))
+            gap = self.number(1, self.horizon // self.one(1, 5 if checks else 1))
+            each["every"] = text(self.unit * (drain + duration + retest + gap))
+            each["rolling"] = self.one(True, False)
             found.append(each)
         return found
 

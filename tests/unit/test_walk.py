@@ -93,6 +93,12 @@ def test_an_offer_is_no_walk_from_itself():
     assert walk(SILVER, other, replications=1, **ONE).steps == ()
 
 
+def test_both_offers_have_the_seed_of_the_first():
+    """Another seed of the second would be a step of luck alone."""
+    other = walk(GOLD, HYPER.model_copy(update={"seed": 99}), replications=2, **ONE)
+    assert sizes(other, "lost") == sizes(walk(GOLD, HYPER, replications=2, **ONE), "lost")
+
+
 def test_paid_steps_and_the_bill_by_line_come_to_the_same():
     """Support is a share of dearer storage: one step of storage, two lines; the sums are equal to the cent."""
     found = walk(GOLD, HYPER, replications=2, **ONE)
