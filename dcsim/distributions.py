@@ -41,6 +41,10 @@ class Fixed(BaseModel):
         """Third moment over the cubed mean."""
         return 1.0
 
+    def beyond(self, time: float) -> float:
+        """P(it is longer than ``time`` [ms])."""
+        return float(self.time > time)
+
     def draw(self, rng: np.random.Generator, size: int) -> Times:
         """Return ``size`` times [ms]; no random number is used."""
         return np.full(size, self.time, dtype=np.int64)
@@ -78,6 +82,10 @@ class Exponential(_Mean):
         """Third moment over the cubed mean."""
         return 6.0
 
+    def beyond(self, time: float) -> float:
+        """P(it is longer than ``time`` [ms])."""
+        return math.exp(-time / self.mean)
+
     def draw(self, rng: np.random.Generator, size: int) -> Times:
         """Return ``size`` times [ms]."""
         return milliseconds(rng.standard_exponential(size) * self.mean)
@@ -98,6 +106,12 @@ class Lognormal(_Mean):
     def third(self) -> float:
         """Third moment over the cubed mean."""
         return math.exp(min(3 * self.sigma**2, 700.0))
+
+    def beyond(self, time: float) -> float:
+        """P(it is longer than ``time`` [ms])."""
+        if time <= 0:
+            return 1.0
+        return math.erfc((math.log(time / self.mean) / self.sigma + self.sigma / 2) / math.sqrt(2)) / 2
 
     def draw(self, rng: np.random.Generator, size: int) -> Times:
         """Return ``size`` times [ms]: exp(sigma z - sigma^2 / 2) times the mean."""
@@ -120,6 +134,10 @@ class Weibull(_Mean):
     def third(self) -> float:
         """Third moment over the cubed mean."""
         return math.gamma(1 + 3 / self.shape) / math.gamma(1 + 1 / self.shape) ** 3
+
+    def beyond(self, time: float) -> float:
+        """P(it is longer than ``time`` [ms])."""
+        return math.exp(-((time / self.mean * math.gamma(1 + 1 / self.shape)) ** self.shape))
 
     def draw(self, rng: np.random.Generator, size: int) -> Times:
         """Return ``size`` times [ms]: E^(1/k) / Gamma(1 + 1/k) times the mean, E unit exponential."""
@@ -152,6 +170,10 @@ class Empirical(BaseModel):
     def third(self) -> float:
         """Third moment over the cubed mean."""
         return float(np.mean(np.array(self.values, dtype=np.float64) ** 3) / self.mean_ms**3) if self.mean_ms else 1.0
+
+    def beyond(self, time: float) -> float:
+        """P(it is longer than ``time`` [ms])."""
+        return sum(value > time for value in self.values) / len(self.values)
 
     def draw(self, rng: np.random.Generator, size: int) -> Times:
         """Return ``size`` times [ms]."""

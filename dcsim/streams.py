@@ -31,6 +31,7 @@ PURPOSES = {
     "start": 14,  # of a trace
     "chance": 15,  # of each strike on a gang
     "date": 16,  # of a phase of energisation
+    "check": 18,  # windows that miss what is slow, of a hazard; false alarms, of a maintenance
     "uncertain": 17,  # value of an input, in the place of a replication the number of the sample
 }
 """Name -> its number in the key. A number, once given, stays: it is what makes results of two versions comparable."""

@@ -12,7 +12,6 @@ from dcsim.cli.options import (
     SIMULATION,
     Asked,
     Count,
-    ProgressLine,
     example,
     kept,
     options,
@@ -20,6 +19,7 @@ from dcsim.cli.options import (
     shard_option,
     tell_gates,
 )
+from dcsim.cli.progress import ProgressLine
 from dcsim.cli.screen import out, out_json, say
 
 if TYPE_CHECKING:

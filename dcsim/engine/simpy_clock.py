@@ -37,10 +37,12 @@ from dcsim.program.records import (
     RETURNS,
     SLOW_IS_FOUND,
     STRIKES_AGAIN,
+    VISIT_BEGINS,
     WINDOW_ENDS,
     WORK_IS_DONE,
     WRITES,
 )
+from dcsim.rules.booking import come_to
 from dcsim.scenario import Scenario
 from dcsim.units import DURATION, parse
 
@@ -55,6 +57,7 @@ PROCESS_OF: dict[int, tuple[Process, bool]] = {
     WORK_IS_DONE: (processes.end_of_work, True),
     GETS_POWER: (processes.energisation, True),
     STRIKES_AGAIN: (processes.relapses, False),
+    VISIT_BEGINS: (processes.visits, True),
 }
 """Kind of a due event -> the process that it is for, and whether each failure, repair, gang, ... has one of its own."""
 

@@ -19,6 +19,7 @@ from dcsim.program.records import (
     STRIKE,
     STRIKES_AGAIN,
     TICKS,
+    VISIT_BEGINS,
     WHOLE,
     WINDOW_ENDS,
     WORK_IS_DONE,
@@ -39,6 +40,7 @@ from dcsim.rules.movements import plan_finish
 from dcsim.rules.plant import begin_plant, cannot_start, energise
 from dcsim.rules.repairs import come_back, end_stage, next_stage
 from dcsim.rules.rule import reset, rule
+from dcsim.rules.shifts import begin_visit
 from dcsim.rules.storage import begin_load, begin_write, end_transfer
 
 
@@ -122,6 +124,8 @@ def happen(w: World, kind: int, what: int, further: int, now: int) -> None:
         begin_write(w, what, further, now)
     elif kind == HAS_MOVED:
         end_transfer(w, what, further, now)
+    elif kind == VISIT_BEGINS:
+        begin_visit(w, what, now)
 
 
 @rule

@@ -134,3 +134,94 @@ def test_rows_of_failures_that_are_over_are_used_again() -> None:
     assert runs.ledgers().failures.tolist() == [20]
     one: Any = runs.world.one
     assert (one.failed, one.repairs) == (1, 1)
+
+
+TOPOLOGY = {"name": "t", "description": "", "node": {"gpus": 2}, "nvlink": {"domain": "node"}}
+LEAVES = {"nics": 1, "port": "400 Gb/s", "homes": 1, "spine": {"count": 2, "segments": 4}}
+
+
+def recorded(component: str, at: list[int], which: list[int], **keys: Any) -> dict[str, Any]:
+    """Return a hazard that strikes these components at these hours."""
+    trace = {"kind": "trace", "at": [f"{hour} h" for hour in at], "component": which, "span": "9000 h"}
+    return {"component": component, "mtbf": trace, **keys}
+
+
+def test_there_is_room_for_any_number_of_absences() -> None:
+    """Forty times a node is repaired for 2 h, and then waits for its leaf, which is out for 9 h from an hour later."""
+    times = range(0, 800, 20)
+    content = {
+        "name": "absences",
+        "horizon": "1000 h",
+        "cluster": {
+            "topology": {**TOPOLOGY, "rack": {"nodes": 1}, "fabric": {**LEAVES, "leaf": {"nodes": 2, "uplinks": 2}}},
+            "gpus": 8,
+        },
+        "jobs": [{"name": "a", "gpus": 2, "recovery": {"kind": "fault-tolerant"}}],
+        "hazards": [
+            recorded("node", [10 + hour for hour in times], [2] * 40, repair="2 h"),
+            recorded("leaf", [11 + hour for hour in times], [1] * 40, repair="9 h"),
+        ],
+    }
+    accounts = simulate(Scenario.model_validate(content), 0)
+    assert accounts.gpu_ms[:, STATE["repair"]].sum() == 40 * (2 * 10 + 2 * 9) * 3_600_000
+
+
+def test_what_is_left_of_a_group_counts_from_the_first_row_on() -> None:
+    """Rack 1, nodes 2 and 3, is repaired at 10 h; node 3 waits for its leaf until 20 h, and node 2 is free again.
+
+    The rows of parts begin with node 0's, which is given back at 5 h and is then that of node 2.
+    """
+    content = {
+        "name": "group",
+        "horizon": "100 h",
+        "cluster": {
+            "topology": {**TOPOLOGY, "rack": {"nodes": 2}, "fabric": {**LEAVES, "leaf": {"nodes": 1, "uplinks": 2}}},
+            "gpus": 8,
+        },
+        "jobs": [{"name": "a", "gpus": 2, "recovery": {"kind": "fault-tolerant"}}],
+        "hazards": [
+            recorded("node", [1], [1], repair="4 h"),
+            recorded("rack", [2], [1], repair="8 h"),
+            recorded("leaf", [8], [3], repair="12 h"),
+        ],
+    }
+    accounts = simulate(Scenario.model_validate(content), 0)
+    assert accounts.gpu_ms[:, STATE["repair"]].sum() == (2 * 4 + 2 * 8 + 2 * 18) * 3_600_000
+    assert accounts.gpu_ms[0, STATE["useful"]] == 2 * 100 * 3_600_000
+
+
+def test_a_slow_rack_of_which_the_first_place_runs_stays_slow() -> None:
+    """Rack 0 halves the job's speed from 1 h until it is found at 10 h, though its second node is replaced at 2 h."""
+    content = {
+        "name": "slow",
+        "horizon": "100 h",
+        "cluster": {"topology": {**TOPOLOGY, "rack": {"nodes": 2}}, "gpus": 8},
+        "jobs": [{"name": "a", "gpus": 4, "recovery": {"kind": "stateless"}}],
+        "hazards": [
+            recorded("rack", [1], [0], effect="straggle", keeps="50 %", detect="9 h", repair="1 h"),
+            recorded("node", [2], [1], repair="1 h"),
+        ],
+    }
+    accounts = simulate(Scenario.model_validate(content), 0)
+    assert accounts.overhead_gpu_ms[0].sum() == 4 * 9 * 0.5 * 3_600_000
+
+
+def test_every_pod_is_down_while_its_cores_are_and_back_with_them() -> None:
+    """Two pods of a node each hang on one core, which is out from 10 to 15 h."""
+    fabric = {
+        "nics": 1,
+        "port": "400 Gb/s",
+        "leaf": {"nodes": 1, "uplinks": 1},
+        "spine": {"count": 1, "segments": 1, "uplinks": 1},
+        "core": {"ports": 2},
+    }
+    content = {
+        "name": "pods",
+        "horizon": "100 h",
+        "cluster": {"topology": {**TOPOLOGY, "rack": {"nodes": 1}, "fabric": fabric}, "gpus": 4},
+        "jobs": [{"name": name, "gpus": 2, "recovery": {"kind": "stateless"}} for name in "ab"],
+        "hazards": [recorded("core", [10], [0], repair="5 h")],
+    }
+    accounts = simulate(Scenario.model_validate(content), 0)
+    assert (accounts.gpu_ms[:2, STATE["useful"]] == 2 * 95 * 3_600_000).all()
+    assert (accounts.gpu_ms[:2, STATE["repair"]] == 2 * 5 * 3_600_000).all()
