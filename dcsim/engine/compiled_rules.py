@@ -24,7 +24,41 @@ SPECIAL = ("ask", "reset", "wrapped")
 """Rules that have another body when they are compiled (``compiled_world``)."""
 VARIANTS = ("general", "counted")
 INLINED = frozenset(
-    ["add_piece", "book", "book_computed", "book_lost", "book_positions", "book_writes", "change_free", "choose_next", "come_to", "copied", "exponential", "gang_at", "go_on", "is_quiet", "keep_computed", "largest_shape", "level", "lose", "next_failure_or_window", "next_known_failure", "next_word", "quotient", "resume", "roll_back", "stalls_for", "stop_whole", "strike_gang", "strike_or_open", "takes_crew", "times_speed", "uniform", "weigh", "written"]
+    [
+        "add_piece",
+        "book",
+        "book_computed",
+        "book_lost",
+        "book_positions",
+        "book_writes",
+        "change_free",
+        "choose_next",
+        "come_to",
+        "copied",
+        "exponential",
+        "gang_at",
+        "go_on",
+        "is_quiet",
+        "keep_computed",
+        "largest_shape",
+        "level",
+        "lose",
+        "next_failure_or_window",
+        "next_known_failure",
+        "next_word",
+        "quotient",
+        "resume",
+        "roll_back",
+        "stalls_for",
+        "stop_whole",
+        "strike_gang",
+        "strike_or_open",
+        "takes_crew",
+        "times_speed",
+        "uniform",
+        "weigh",
+        "written",
+    ]
 )
 """Rules that become a part of whoever calls them: what a failure that stands alone passes, and others often do. So
 nothing is worked out twice, and half of the instructions of such a failure are not needed."""
