@@ -25,7 +25,7 @@ def last(counts):
 
 
 LONG = ("compare",)
-"""Verbs of which `scripts/test --exhaustive` alone tries faults: another one makes the same calls (compare --resume)."""
+"""Verbs whose faults only `scripts/test --exhaustive` tries: another one (compare --resume) makes the same calls."""
 
 
 @pytest.mark.parametrize("verb", [verb for verb in VERBS if verb not in LONG])

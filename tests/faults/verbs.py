@@ -83,7 +83,7 @@ class Verb:
 
 @contextmanager
 def few() -> Iterator[None]:
-    """Let the rules for many runs be at work with few; nothing waits for the real disk, whose power never fails here."""
+    """Let the rules for many runs be at work with few; nothing waits for the disk, whose power never fails here."""
     with (
         patch("os.fsync", lambda descriptor: None),
         patch("dcsim.montecarlo.parquet_files.GROUP", GROUP),
