@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dcsim.engine import simulate
+from dcsim.engine import SimPyRun, simulate
 from dcsim.engine.compiled_clock import play
 from dcsim.engine.compiled_draws import NAMES, of_numpy, sample_world
 from dcsim.ledger import STATE
@@ -225,3 +225,47 @@ def test_every_pod_is_down_while_its_cores_are_and_back_with_them() -> None:
     accounts = simulate(Scenario.model_validate(content), 0)
     assert (accounts.gpu_ms[:2, STATE["useful"]] == 2 * 95 * 3_600_000).all()
     assert (accounts.gpu_ms[:2, STATE["repair"]] == 2 * 5 * 3_600_000).all()
+
+
+def test_what_a_smaller_shape_has_no_use_for_stalls_with_it() -> None:
+    """Of 8 GPUs in groups of 4 two are out from 10 to 15 h: four run, and two stand by after an hour of failover.
+
+    At 15 h all eight go through an hour of it.
+    """
+    content = {
+        "name": "elastic",
+        "horizon": "100 h",
+        "cluster": {"topology": {**TOPOLOGY, "rack": {"nodes": 1}}, "gpus": 8},
+        "jobs": [{"name": "a", "gpus": 8, "recovery": {"kind": "elastic", "group": 4, "failover": "1 h"}}],
+        "hazards": [recorded("node", [10], [0], repair="5 h")],
+    }
+    hours = simulate(Scenario.model_validate(content), 0).gpu_ms[0] / 3_600_000
+    assert hours[STATE["repair"]] == 2 * 5
+    assert hours[STATE["failover"]] == 6 * 1 + 8 * 1
+    assert hours[STATE["overhead"]] == 2 * 4
+    assert hours[STATE["useful"]] == 8 * 10 + 4 * 4 + 8 * 84
+
+
+@pytest.mark.parametrize("replication", range(4))
+def test_a_first_start_that_is_struck_tries_as_often_as_its_chance_says(replication: int) -> None:
+    """Four in five attempts to load the state fail: each one costs another load, in time and in what is read."""
+    recovery = {"kind": "checkpoint-restart", "checkpoint_every": "1 h", "restore": "30 min", "restore_success": "20 %"}
+    content = {
+        "name": "first start",
+        "horizon": "100 h",
+        "cluster": {"topology": {**TOPOLOGY, "rack": {"nodes": 1}}, "gpus": 8},
+        "jobs": [{"name": "a", "gpus": 2, "submit": "10 h", "recovery": recovery}],
+        "hazards": [
+            {
+                "component": "node",
+                "mtbf": {"kind": "trace", "at": ["10.1 h"], "component": [0], "span": "9000 h"},
+                "repair": "1 h",
+            }
+        ],
+    }
+    run = SimPyRun(Scenario.model_validate(content), replication)
+    run.run(until="10.2 h")
+    (gang,) = run.world.gangs
+    assert gang.strikes == 1
+    assert gang.loads == 1 + gang.extra
+    assert gang.restore == (1 + gang.extra) * 1_800_000
