@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from dcsim.engine.machine_code import Machine, cache_folder, fingerprint, machine_code
 from dcsim.program import records
 from dcsim.program.draws import EXPONENTIAL, NORMAL, UNIFORM
-from dcsim.program.records import World
+from dcsim.program.world import World
 from dcsim.streams import entropy, generator
 
 TRIED = 20_000
