@@ -211,6 +211,10 @@ def _of_step(offer: Scenario, name: str, one: str, how: How) -> BreakEven:
     if name == "spare":
         if one:
             raise _wrong_question(f"spare:{one}: found a name; spare has none")
+        if offer.cluster.in_rack_spares:
+            raise _wrong_question(
+                "spare: spares lie in racks here (cluster.in_rack_spares); compare two scenarios instead"
+            )
         count = build(offer.cluster.topology, offer.cluster.gpus).gpus_per_node
         better, base = at(offer, bought(offer, {SPARES: offer.cluster.spares + count}), OPTION), offer
         title = "One more spare GPU"
