@@ -143,6 +143,13 @@ def test_spares_work_until_they_are_needed():
     expect(tiny, [[(25, 0, 10)]], {"a": a, "low": low}, {"a": 1}, 1)
 
 
+def test_what_no_job_has_is_idle_where_the_spares_work():
+    """Two spares work, and of the other two GPUs none is a spare."""
+    tiny = scenario(8, job("a", 4), job("low", 2), spares=2, cluster={"spares_run": "low"})
+    books = {"a": {"useful": 4 * 100}, "low": {"useful": 2 * 100}, "rest": {"idle": 2 * 100}}
+    expect(tiny, [[]], books, {}, 0)
+
+
 def test_a_hazard_that_is_never_covered_rolls_back():
     """A fault-tolerant gang recovers from one hazard as designed, from the other like one that restarts."""
     tiny = scenario(
