@@ -35,7 +35,7 @@ def proven_laws() -> frozenset[int]:
         laws = tried(machine_code())
         if laws != frozenset(NAMES):
             left = ", ".join(NAMES[law] for law in sorted(frozenset(NAMES) - laws))
-            told = f"dcsim: {left} numbers are drawn by numpy here: machine code gives other bits. It takes a little longer"
+            told = f"dcsim: {left} numbers are drawn by numpy on this machine, which takes a little longer"
             logging.getLogger(__name__).warning(told)
         if note is not None:
             with suppress(OSError):
