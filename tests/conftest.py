@@ -9,7 +9,7 @@ Hypothesis draws the same examples on every run and machine, and never judges by
 import os
 import signal
 
-from hypothesis import settings
+from hypothesis import Phase, settings
 
 os.environ.pop("PYTHONUNBUFFERED", None)  # it would hide what happens to output that is still held at the end
 
@@ -18,4 +18,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # of a shell's job in the
 
 settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.register_profile("explore", max_examples=2_000, deadline=None)
+settings.register_profile(  # of scripts/faults: that a test fails is all that it asks
+    "judge", derandomize=True, deadline=None, phases=(Phase.explicit, Phase.generate)
+)
 settings.load_profile("repeatable")

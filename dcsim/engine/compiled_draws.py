@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from dcsim.engine.machine_code import Machine, cache_folder, fingerprint, machine_code
 from dcsim.program import records
 from dcsim.program.draws import EXPONENTIAL, NORMAL, UNIFORM
-from dcsim.program.records import World
+from dcsim.program.world import World
 from dcsim.streams import entropy, generator
 
 TRIED = 20_000
@@ -35,7 +35,7 @@ def proven_laws() -> frozenset[int]:
         laws = tried(machine_code())
         if laws != frozenset(NAMES):
             left = ", ".join(NAMES[law] for law in sorted(frozenset(NAMES) - laws))
-            told = f"dcsim: {left} numbers are drawn by numpy on this machine, which takes a little longer"
+            told = f"dcsim: {left} numbers are drawn by numpy here, a little slower: machine code gives other bits"
             logging.getLogger(__name__).warning(told)
         if note is not None:
             with suppress(OSError):

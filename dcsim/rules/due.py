@@ -1,6 +1,7 @@
 """What is due: a heap by tick, and what was put on it first comes first."""
 
-from dcsim.program.records import ADMIT, MAKE_ROOM, PLANNED, STRIKE, TABLE, TICKS, World
+from dcsim.program.records import MAKE_ROOM, PLANNED, STRIKE, TABLE, TICKS, VISIT
+from dcsim.program.world import World
 from dcsim.rules.rule import ask, rule
 
 DUE_TABLE, AGES_TABLE = TABLE["due"], TABLE["ages"]
@@ -82,8 +83,8 @@ def _copy_due(w: World, source: int, target: int) -> None:
 
 @rule
 def is_quiet(w: World, now: int) -> bool:
-    """Whether nothing else ends, is found or asks for a crew in this millisecond."""
-    return bool(w.one.due == 0 or w.due[0].key > TICKS * now + ADMIT)
+    """Whether nothing else ends, is found, asks for a crew or is visited in this millisecond."""
+    return bool(w.one.due == 0 or w.due[0].key > TICKS * now + VISIT)
 
 
 @rule

@@ -1,6 +1,7 @@
 """What a job's strategy says, read from its tables: what is written, safe and lost, and with how many it runs."""
 
-from dcsim.program.records import LEVEL, World
+from dcsim.program.records import LEVEL
+from dcsim.program.world import World
 from dcsim.rules.rule import ask, quotient, rule
 
 
@@ -8,7 +9,7 @@ from dcsim.rules.rule import ask, quotient, rule
 def copied(w: World, job: int, run: int, down_to: int) -> tuple[int, int]:
     """Return the computing in a finished copy of tier ``down_to`` or a slower one, and what of ``run`` ms is left.
 
-    As ``Timetable``: inside the write of a slower tier nothing is left.
+    The tier's periods are those of ``recovery.timetable.levels``. Inside the write of a slower tier nothing is left.
     """
     safe, rest = 0, run
     for number in range(w.jobs[job].tiers - down_to):

@@ -1,18 +1,20 @@
 """`scripts/faults --rules` and `--program`: plant single faults in a copy of the program, one at a time.
 
-Each is judged by the tests of its room, in plain Python. What was found is kept, so that a run goes on where it ended.
+Each is judged by the tests of its room; what is compiled, by plain Python. What was found is kept, so that a run goes
+on where it ended.
 """
 
 import argparse
 import hashlib
 import json
 import os
+import resource
 import shutil
 import signal
 import subprocess
 import sys
-import time
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -21,67 +23,90 @@ from tests.mutants.draw import Fault, of_program, of_rules
 from tests.mutants.rooms import EXACT, ROOMS, room_of
 
 ROOT = Path(__file__).resolve().parents[2]
-BASELINE_LIMIT = 900.0
-"""Time that the tests of a room have without a fault [s]."""
+COMPILED = ("dcsim/rules/", "dcsim/program/", "dcsim/engine/", "dcsim/plant/", "dcsim/ledger.py")
+"""What machine code is made of or reads: its tests run the same text as plain Python, which has not to be compiled."""
+CPU_LIMIT, LIMIT = 150, 1_800.0
+"""Time of the processor that one process of the tests has, and time in all [s]: a fault may make a loop endless."""
+MEMORY = 4 << 30
+"""Address space that one process of the tests has [bytes]: a fault may make a loop endless."""
 LEFT_OUT = shutil.ignore_patterns(".git", ".venv*", "__pycache__", "outputs", ".*_cache", ".hypothesis")
 
 
 class Bench:
-    """A copy of the checkout, in which faults are planted."""
+    """A copy of the checkout, in which faults are planted; SystemExit if Python would import another dcsim."""
 
     def __init__(self, copy: Path) -> None:
         shutil.copytree(ROOT, copy, ignore=LEFT_OUT)
         self.copy = copy
-        self.lasted: dict[str, float] = {}
+        self.honest: set[str] = set()
+        self.environment = os.environ | {
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTHONPATH": str(copy),  # what tests start imports the copy too, wherever it is started
+        }
+        # Bytecode that is checked by the hash of its text: a fault may leave size and second of a file as they were.
+        compiled = [sys.executable, "-m", "compileall", "-q", "--invalidation-mode", "checked-hash", "dcsim", "tests"]
+        subprocess.run(compiled, cwd=copy, check=True)
+        asked = [sys.executable, "-c", "import dcsim; print(dcsim.__file__)"]
+        said = subprocess.run(asked, cwd="/", env=self.environment, capture_output=True, text=True, check=True).stdout
+        if not Path(said.strip()).is_relative_to(copy):
+            raise SystemExit(f"tests of the copy would import {said.strip()}")
 
-    def run(self, room: str, limit: float) -> tuple[str, str]:
-        """Run a room's tests until the first failure; return the outcome and the test that failed or what was said."""
-        found = [
-            str(path.relative_to(self.copy))
-            for pattern in (EXACT.format(room=room.rstrip("/").split("/")[-1]), *ROOMS[room])
-            for path in sorted(self.copy.glob(pattern))
-        ]
+    def tests_of(self, room: str) -> list[str]:
+        """Return the files of tests that judge a room, the quickest first."""
+        patterns = (EXACT.format(room=room.rstrip("/").split("/")[-1]), *ROOMS[room])
+        found = [path for pattern in patterns for path in sorted(self.copy.glob(pattern))]
+        return [str(path.relative_to(self.copy)) for path in dict.fromkeys(found)]
+
+    def run(self, tests: Sequence[str], plain: bool) -> tuple[str, str]:
+        """Run tests until the first failure, ``plain``: without machine code.
+
+        Return the outcome and the test that failed or what was said.
+        """
         command = [sys.executable, "-m", "pytest", "-x", "-q", "-n", "0", "-p", "no:cacheprovider", "--tb=no"]
-        environment = os.environ | {"NUMBA_DISABLE_JIT": "1", "PYTHONDONTWRITEBYTECODE": "1"}
         with subprocess.Popen(
-            [*command, *dict.fromkeys(found)],
+            [*command, "--hypothesis-profile=judge", *tests],
             cwd=self.copy,
-            env=environment,
+            env=self.environment | ({"NUMBA_DISABLE_JIT": "1"} if plain else {}),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
+            preexec_fn=_limits,
         ) as process:
             try:
-                said, _ = process.communicate(timeout=limit)
+                said, _ = process.communicate(timeout=LIMIT)
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGKILL)  # with the workers that tests have started
-                return "time", f"not done after {limit:.0f} s"
+                return "time", f"not done after {LIMIT:.0f} s"
         if process.returncode == 0:
             return "SURVIVED", ""
-        failed = [line for line in said.splitlines() if line.startswith(("FAILED", "ERROR"))]
-        return "caught", failed[0].split(" - ")[0] if failed else said.strip()[-200:]
-
-    def baseline(self, room: str) -> None:
-        """Time a room's tests without a fault; SystemExit unless they pass."""
-        if room not in self.lasted:
-            began = time.monotonic()
-            outcome, test = self.run(room, BASELINE_LIMIT)
-            if outcome != "SURVIVED":
-                raise SystemExit(f"the tests of {room} fail without a fault: {test}")
-            self.lasted[room] = time.monotonic() - began
+        if process.returncode == -signal.SIGXCPU:
+            return "time", f"not done after {CPU_LIMIT} s of the processor"
+        failed = [line.split(" - ")[0] for line in said.splitlines() if line.startswith(("FAILED ", "ERROR "))]
+        return "caught", failed[0].partition(" ")[2] if failed else said.strip()[-200:]
 
     def judge(self, fault: Fault) -> tuple[str, str]:
-        """Plant a fault, run the tests of its room, and take it back."""
-        room = room_of(fault.file)
-        self.baseline(room)
+        """Plant a fault, run the tests of its room, and take it back; SystemExit if what caught it fails without it."""
         target = self.copy / fault.file
-        honest = target.read_bytes()
+        honest, tests = target.read_bytes(), self.tests_of(room_of(fault.file))
+        plain = fault.file.startswith(COMPILED)
         target.write_bytes(fault.text(honest))
         try:
-            return self.run(room, 60 + 3 * self.lasted[room])
+            outcome, test = self.run(tests, plain)
         finally:
             target.write_bytes(honest)
+        if outcome == "caught" and test not in self.honest:
+            known = test.partition("::")[0] in tests
+            again, _ = self.run([test] if known else tests, plain)
+            if again != "SURVIVED":
+                raise SystemExit(f"without a fault the tests of {fault.file} do not pass: {test}")
+            self.honest.add(test)
+        return outcome, test
+
+
+def _limits() -> None:
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    resource.setrlimit(resource.RLIMIT_CPU, (CPU_LIMIT, CPU_LIMIT + 10))
 
 
 def key_of(fault: Fault) -> str:

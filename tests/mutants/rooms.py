@@ -1,23 +1,34 @@
 """Which tests judge a fault: those of the room that it stands in."""
 
-RULES = (
-    "tests/unit/test_engine_blast.py",
-    "tests/unit/test_engine_service.py",
-    "tests/unit/test_engine_strike.py",
-    "tests/unit/test_engine_plant.py",
+BY_HAND = (
+    "tests/unit/test_rules_exact.py",
+    "tests/unit/test_engine_*.py",
     "tests/unit/test_plant_rules.py",
     "tests/unit/test_ledger.py",
     "tests/unit/test_months.py",
+    "tests/unit/test_finish_and_events.py",
     "tests/property/test_cases_that_differed.py",
-    "tests/property/test_engine_equals_reference.py",
-    "tests/property/test_plant_equals_reference.py",
 )
+"""Literal accounts of rules: a second or two."""
+RULES = (
+    *BY_HAND,
+    "tests/property/test_plant_equals_reference.py",
+    "tests/property/test_engine_equals_reference.py",
+)
+STORAGE = ("tests/property/test_storage_cases.py", "tests/property/test_storage_equals_reference.py")
 ROOMS: dict[str, tuple[str, ...]] = {
     "dcsim/rules/": RULES,
+    "dcsim/rules/draws.py": ("tests/unit/test_rules_exact.py",),
+    "dcsim/rules/storage.py": (*BY_HAND, *STORAGE, *RULES),
+    "dcsim/rules/traffic.py": (*BY_HAND, *STORAGE, *RULES),
+    "dcsim/rules/sold.py": (*BY_HAND, "tests/unit/test_sold.py", "tests/property/test_sold.py", *RULES),
+    "dcsim/rules/log.py": (*BY_HAND, "tests/property/test_event_log*.py", *RULES),
+    "dcsim/rules/maintenance.py": (*RULES, "tests/unit/test_simpy_clock.py"),
+    "dcsim/rules/relapses.py": (*RULES, "tests/property/test_lemons_that_were_blamed.py"),
     "dcsim/program/": ("tests/unit/test_program_*.py", *RULES),
     "dcsim/plant/": ("tests/unit/test_plant_*.py", *RULES),
     "dcsim/fabric/": ("tests/unit/test_engine_plant.py", "tests/oracle/test_fabric*.py", *RULES),
-    "dcsim/engine/": ("tests/unit/test_simpy_clock.py", "tests/property/test_simpy_clock.py", *RULES),
+    "dcsim/engine/": (*BY_HAND, "tests/unit/test_simpy_clock.py", *RULES, "tests/property/test_simpy_clock.py"),
     "dcsim/closed_form/": (
         "tests/unit/test_closed_form*.py",
         "tests/property/test_closed_form*.py",
@@ -48,12 +59,14 @@ ROOMS: dict[str, tuple[str, ...]] = {
         "tests/golden/test_other_cases.py",
     ),
     "dcsim/report/": (
+        "tests/golden/test_pictures.py",
         "tests/unit/test_drawing.py",
         "tests/unit/test_report*.py",
         "tests/unit/test_trace*.py",
         "tests/unit/test_uncertain.py",
         "tests/unit/test_views.py",
         "tests/unit/test_terminal.py",
+        "tests/unit/test_finish_and_events.py",
         "tests/unit/test_months.py",
         "tests/unit/test_answers.py",
         "tests/cli/test_report.py",
@@ -85,17 +98,24 @@ ROOMS: dict[str, tuple[str, ...]] = {
         "tests/oracle/test_lemons.py",
     ),
     "dcsim/recovery/": ("tests/unit/test_recovery*.py", "tests/unit/test_program_strategies.py"),
-    "dcsim/cli/": ("tests/cli/test_verbs.py", "tests/cli/test_output.py", "tests/cli/test_topology*.py"),
+    "dcsim/cli/": (
+        "tests/cli/test_output.py",
+        "tests/cli/test_topology*.py",
+        "tests/cli/test_report.py",
+        "tests/cli/test_verbs.py",
+    ),
+    "dcsim/units.py": ("tests/unit/test_units.py", "tests/unit/test_suggestions.py"),
+    "dcsim/spelling.py": ("tests/unit/test_suggestions.py", "tests/unit/test_wording.py"),
+    "dcsim/files.py": ("tests/unit/test_run_folder*.py",),
     "dcsim/": (  # modules that stand alone
         "tests/unit/test_distributions.py",
-        "tests/unit/test_lifetime_contract.py",
         "tests/unit/test_units.py",
-        "tests/unit/test_wording.py",
-        "tests/unit/test_suggestions.py",
         "tests/unit/test_streams.py",
         "tests/unit/test_ledger.py",
+        "tests/unit/test_problems.py",
         "tests/unit/test_python.py",
-        "tests/unit/test_run_folder*.py",
+        "tests/unit/test_lifetime_contract.py",
+        "tests/unit/test_wording.py",
         "tests/unit/test_topology_import.py",
     ),
 }

@@ -10,7 +10,7 @@ exact terms join the formula of `closed_form`; the tests state how large they ar
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -340,29 +340,33 @@ def torn_write_counts(honest):
     return lambda w, job, tier, run: honest(w, job, tier, run + w.tiers[job, tier].write)
 
 
+FEW_RUNS = 16
+"""Runs in which most errors show: plain rules take 0.1 to 0.2 s for each."""
+
+
 @pytest.mark.parametrize(
-    ("error", "number"),
+    ("error", "number", "runs"),
     [
-        (strikes_gang(safe_stall), 3),
-        pytest.param(strikes_gang(safe_stall), 9, marks=pytest.mark.exhaustive),
-        (strikes_gang(detects_once), 4),
-        pytest.param(strikes_gang(detects_once), 15, marks=pytest.mark.exhaustive),
-        (resumes_recovery(), 7),
-        (strikes_gang(fleet_strikes_gang), 3),
-        pytest.param(strikes_gang(fleet_strikes_gang), 10, marks=pytest.mark.exhaustive),
-        (strikes_gang(struck_fail_again), 12),
-        ({"copied": dropped_write}, 6),
-        ({"copied": never_writes}, 11),
-        pytest.param({"copied": never_writes}, 1, marks=pytest.mark.exhaustive),
-        ({"safe_in": one_checkpoint_too_far}, 3),
-        ({"safe_in": torn_write_counts}, 4),
+        (strikes_gang(safe_stall), 3, 64),
+        pytest.param(strikes_gang(safe_stall), 9, 64, marks=pytest.mark.exhaustive),
+        (strikes_gang(detects_once), 4, FEW_RUNS),
+        pytest.param(strikes_gang(detects_once), 15, 64, marks=pytest.mark.exhaustive),
+        (resumes_recovery(), 7, FEW_RUNS),
+        (strikes_gang(fleet_strikes_gang), 3, FEW_RUNS),
+        pytest.param(strikes_gang(fleet_strikes_gang), 10, 64, marks=pytest.mark.exhaustive),
+        (strikes_gang(struck_fail_again), 12, FEW_RUNS),
+        ({"copied": dropped_write}, 6, FEW_RUNS),
+        ({"copied": never_writes}, 11, FEW_RUNS),
+        pytest.param({"copied": never_writes}, 1, 64, marks=pytest.mark.exhaustive),
+        ({"safe_in": one_checkpoint_too_far}, 3, FEW_RUNS),
+        ({"safe_in": torn_write_counts}, 4, FEW_RUNS),
     ],
 )
-def test_planted_errors_are_caught(monkeypatch, error, number):
-    """The rule that the engine passes objects as soon as one of the settings is simulated with the error."""
-    setting = SETTINGS[number - 1]
+def test_planted_errors_are_caught(monkeypatch, error, number, runs):
+    """The rule that the engine passes objects to the mean as soon as one setting is simulated with the error."""
+    setting = replace(SETTINGS[number - 1], replications=runs)
     plant(monkeypatch, **error)
     wrong = Comparison(f"setting {number} with an error", simulated(setting), goodput(setting))
     print(wrong)
     monkeypatch.undo()
-    assert objections_if(number, wrong)
+    assert [each for each in objections_if(number, wrong) if each.startswith(("|z|", "sum"))]

@@ -6,7 +6,7 @@ share out what is up. A machine is a group of GPUs that one blast strikes.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -272,26 +272,26 @@ NO_PREEMPTION = ALL_ALONE | {"preempt": lambda _: lambda *_: None}
 
 
 @pytest.mark.parametrize(
-    ("error", "fleet", "measure"),
+    ("error", "fleet", "measure", "runs"),
     [
-        (SPARES_NEVER_FAIL, EQUALS, repair_of),
-        (SPARES_NEVER_FAIL, RANKED, spares_of),
-        (CREWS_FOR_EVERYONE, EQUALS, repair_of),
-        (CREWS_FOR_EVERYONE, CREWED, whole_of),
-        (NOBODY_WAITS, UNCREWED, whole_of),
-        (NO_PREEMPTION, RANKED, whole_of),
+        (SPARES_NEVER_FAIL, EQUALS, repair_of, 8),
+        (SPARES_NEVER_FAIL, RANKED, spares_of, 8),
+        (CREWS_FOR_EVERYONE, EQUALS, repair_of, 8),
+        (CREWS_FOR_EVERYONE, CREWED, whole_of, 8),
+        (NOBODY_WAITS, UNCREWED, whole_of, 8),
+        (NO_PREEMPTION, RANKED, whole_of, 32),
     ],
 )
-def test_planted_errors_are_caught(monkeypatch, error, fleet, measure):
-    """The rule objects to rules by which spares, crews, waiting or pre-emption are wrong."""
+def test_planted_errors_are_caught(monkeypatch, error, fleet, measure, runs):
+    """The rule objects to means of rules by which spares, crews, waiting or pre-emption are wrong; few runs show it."""
     assert objections([measure(fleet)]) == []
     with monkeypatch.context() as patch:
         plant(patch, **error)
         patch.setitem(globals(), "ledgers", ledgers.__wrapped__)  # not the honest runs that are kept
         patch.setitem(globals(), "simulate", without_months)
-        wrong = measure(fleet)
+        wrong = measure(replace(fleet, replications=runs))
     print(wrong)
-    assert objections([wrong])
+    assert [each for each in objections([wrong]) if each.startswith("|z|")]
 
 
 def without_months(scenario: Scenario, number: int) -> Accounts:

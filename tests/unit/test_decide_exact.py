@@ -1,11 +1,14 @@
-"""Where the seed of a comparison came from, and which failures the bridge's folds see."""
+"""Where the seed of a comparison came from, which failures the bridge's folds see, and cautions at their bounds."""
 
 from typing import Any
 
 import pytest
 
-from dcsim.decide import comparison
-from dcsim.scenario import load
+from dcsim.decide import cautions, comparison
+from dcsim.decide.crew_load import flows
+from dcsim.decide.estimate import Validity
+from dcsim.scenario import Scenario, load
+from dcsim.scenario.plan import plan
 
 
 class Asked(Exception):
@@ -23,3 +26,51 @@ def test_only_a_seed_that_was_replaced_says_so(monkeypatch: pytest.MonkeyPatch) 
     with pytest.raises(Asked) as asked:
         comparison.compare([gold, gold.model_copy(update={"seed": gold.seed + 1})], origins=[{}, {}])
     assert asked.value.args[0] == [{}, {"seed": comparison.COMMON_SEED}]
+
+
+def racks(hazard: dict[str, Any], **cluster: Any) -> Scenario:
+    """1,024 GPUs in racks of 32 and one job on 960 of them, which all have one hazard."""
+    content = {
+        "name": "racks",
+        "horizon": "12 mo",
+        "cluster": {"topology": "hgx-h100", "gpus": 1024, **cluster},
+        "jobs": [{"name": "train", "gpus": 960, "recovery": {"kind": "stateless"}}],
+        "hazards": [hazard],
+    }
+    return Scenario.model_validate(content)
+
+
+def test_recorded_repairs_load_crews_as_if_they_were_exponential() -> None:
+    """Of recorded repairs only the mean is taken: one visit of 2 h whose squared variation is 1."""
+    trace = {"kind": "trace", "at": ["5 h", "6 h", "30 h"], "repair": ["1 h", "2 h", "3 h"]}
+    (found,) = flows(plan(racks({"component": "node", "mtbf": trace})))
+    (visit,) = found.visits
+    assert (visit.share, visit.mean_ms, visit.variation) == (1.0, 7_200_000, 1.0)
+
+
+def test_spares_in_a_rack_do_not_replace_those_that_fail_with_them() -> None:
+    """A rack of 32 takes its own two spares along: jobs lose 30 GPUs."""
+    made = racks({"component": "rack", "mtbf": "50000 h", "repair": "1 h"}, in_rack_spares=2)
+    (found,) = [each for each in cautions.cautions([made]) if each.kind == "spares-below-blast"]
+    assert found.message.startswith("2 spares in each rack cannot replace the 30 GPUs that")
+    assert found.figures["gpus_lost"] == 30
+
+
+def test_a_charged_size_that_no_job_has_is_the_least_severe() -> None:
+    """It is about how the formula is read, not about GPU-hours."""
+    (found,) = [
+        each
+        for each in cautions.cautions([load("pretrain-5184/gold", **{"jobs.pretrain.gpus": 2048})])
+        if each.kind == "formula"
+    ]
+    assert found.message.startswith("the published formula charges 4,096 GPUs per failure")
+    assert found.severity == 0.0
+
+
+@pytest.mark.parametrize(("loss", "gives"), [(1.0, "gives a loss of 100 %"), (0.5, "stops jobs for 200 % of")])
+def test_a_loss_of_all_is_told_as_a_loss(monkeypatch: pytest.MonkeyPatch, loss: float, gives: str) -> None:
+    """A formula that loses 100 % exactly does not hold for that reason."""
+    monkeypatch.setattr(cautions, "formula_validity", lambda _: Validity(loss, 2.0, 8, 8))
+    made = racks({"component": "node", "mtbf": "50000 h"})
+    (found,) = [each for each in cautions.cautions([made]) if each.kind == "formula"]
+    assert gives in found.message

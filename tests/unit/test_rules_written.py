@@ -9,7 +9,8 @@ import pytest
 
 from dcsim.engine.compiled_rules import INLINED, SELDOM, SPECIAL, called_by, in_order, modules, reached
 from dcsim.plant.tables import PlantTables
-from dcsim.program.records import NAMES, TABLES, World
+from dcsim.program.records import NAMES, TABLES
+from dcsim.program.world import World
 from dcsim.rules import happenings
 from dcsim.rules.rule import RULES
 

@@ -6,7 +6,7 @@ import re
 import pytest
 from rich.cells import cell_len
 
-from dcsim.cli.options import ProgressLine
+from dcsim.cli.progress import ProgressLine
 from dcsim.montecarlo import Running, Sample, deviations, estimated_loss, replicate_many, summarise
 from dcsim.montecarlo.sequential_stopping import StoppingRule, half_width_so_far
 from dcsim.report.alignment import pieces
@@ -213,7 +213,7 @@ def test_the_time_left_does_not_count_what_came_before_the_first_runs(capsys, mo
 def test_without_a_terminal_a_line_comes_now_and_then(capsys, monkeypatch):
     """Nothing in the first two seconds, then a line at times that double: a log of an hour has a dozen of them."""
     clock = [0.0]
-    monkeypatch.setattr("dcsim.cli.options.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("dcsim.cli.progress.time.monotonic", lambda: clock[0])
     line = ProgressLine()
     for second in range(1, 3_601):
         clock[0] = float(second)

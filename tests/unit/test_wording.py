@@ -82,6 +82,12 @@ def test_columns_hold_every_name_once():
     assert lines == ["  a/ x, y,", "    wwwwwwwwww", "   b", "  c/d/ z"]
 
 
+def test_a_line_of_names_is_as_long_as_it_may_be_and_no_longer():
+    """Twelve signs fit into twelve, and thirteen do not."""
+    assert columns(["aaa", "bbbb"], width=12) == ["   aaa, bbbb"]
+    assert columns(["aaa", "bbbbb"], width=12) == ["   aaa,", "    bbbbb"]
+
+
 def test_a_huge_number_as_a_quantity_is_shown_short():
     """A whole number of more digits than Python writes gives the quantity's own error, not Python's."""
     with pytest.raises(ValueError, match="found a number of more than 60 digits; allowed: a duration"):
