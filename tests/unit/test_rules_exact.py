@@ -191,6 +191,22 @@ def test_a_first_start_that_is_struck_tries_as_often_as_its_chance_says(replicat
     assert gang.restore == (1 + gang.extra) * 1_800_000
 
 
+def test_maintenance_takes_the_nodes_that_it_names() -> None:
+    """Places are nodes of two GPUs; the first of four, whose turn comes within 100 h, drains for 1 h and is out for 3 h."""
+    content = {
+        "name": "maintenance",
+        "horizon": "100 h",
+        "cluster": {"topology": {**TOPOLOGY, "rack": {"nodes": 1}}, "gpus": 8},
+        "jobs": [{"name": "a", "gpus": 2, "recovery": {"kind": "stateless"}}],
+        "hazards": [recorded("node", [99], [3])],
+        "maintenance": [
+            {"name": "m", "component": "node", "every": "9000 h", "first": "10 h", "duration": "3 h", "drain": "1 h"}
+        ],
+    }
+    hours = simulate(Scenario.model_validate(content), 0).gpu_ms[:, STATE["maintenance"]] / 3_600_000
+    assert hours.sum() == 2 * 1 + 2 * 3
+
+
 # --- draws ----------------------------------------------------------------------------------------------------------
 
 PLAIN = {
