@@ -192,7 +192,7 @@ def test_a_first_start_that_is_struck_tries_as_often_as_its_chance_says(replicat
 
 
 def test_maintenance_takes_the_nodes_that_it_names() -> None:
-    """Places are nodes of two GPUs; the first of four, whose turn comes within 100 h, drains for 1 h and is out for 3 h."""
+    """Places are nodes of two GPUs; the first of four, the only one due within 100 h, drains for 1 h and is out for 3."""
     content = {
         "name": "maintenance",
         "horizon": "100 h",
