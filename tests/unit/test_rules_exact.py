@@ -192,7 +192,7 @@ def test_a_first_start_that_is_struck_tries_as_often_as_its_chance_says(replicat
 
 
 def test_maintenance_takes_the_nodes_that_it_names() -> None:
-    """Places are nodes of two GPUs; the first of four, the only one due within 100 h, drains for 1 h and is out for 3."""
+    """Places are nodes of two GPUs; the first of four, the only one due in 100 h, drains for 1 h and is out for 3 h."""
     content = {
         "name": "maintenance",
         "horizon": "100 h",
@@ -205,6 +205,30 @@ def test_maintenance_takes_the_nodes_that_it_names() -> None:
     }
     hours = simulate(Scenario.model_validate(content), 0).gpu_ms[:, STATE["maintenance"]] / 3_600_000
     assert hours.sum() == 2 * 1 + 2 * 3
+
+
+def test_what_was_corrupt_when_its_job_ended_begins_a_new_life() -> None:
+    """Node 0 computes wrongly from about 30 h; its job is done at 50 h, and it is found at about 70 h.
+
+    It is as good as new then, though node 1 is in repair for another failure.
+    """
+    ageing = {"kind": "weibull", "mean": "30 h", "shape": 20.0}
+    content = {
+        "name": "corrupt",
+        "horizon": "100 h",
+        "cluster": {"topology": {**TOPOLOGY, "rack": {"nodes": 1}}, "gpus": 4},
+        "jobs": [{"name": "a", "gpus": 2, "work": "100 GPU-h", "recovery": {"kind": "stateless"}}],
+        "hazards": [
+            {"name": "wrong", "component": "node", "mtbf": ageing, "effect": "corrupt", "detect": "40 h"},
+            recorded("node", [60], [1], repair="30 h"),
+        ],
+    }
+    run = SimPyRun(Scenario.model_validate(content))
+    run.run(until="55 h")
+    first = run.world.hazards[0].first_component
+    assert run.world.components[first].row == 0
+    run.run(until="85 h")
+    assert run.world.components[first].row == 1
 
 
 # --- draws ----------------------------------------------------------------------------------------------------------
