@@ -53,7 +53,7 @@ def test_rows_of_failures_that_are_over_are_used_again() -> None:
     runs = play(Program(certain(failing("30 h", (times, [1] * 20, "10 min")))), [0], False)
     assert runs.ledgers().failures.tolist() == [20]
     one: Any = runs.world.one
-    assert (one.failed, one.repairs) == (1, 1)
+    assert (one.failed, one.repairs, one.parts) == (1, 1, 1)
 
 
 TOPOLOGY = {"name": "t", "description": "", "node": {"gpus": 2}, "nvlink": {"domain": "node"}}
