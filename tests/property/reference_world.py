@@ -52,13 +52,14 @@ class World:
         name = f"job {self.scenario.jobs[planned.job].name} {planned.instance}"
         chances = generator(self.scenario.seed, self.replication, name, "chance")
         tiers = strategy.tiers_of(planned.recovery)
-        return Gang(planned, chances, tiers, durable=[0] * len(tiers))
+        submit = planned.submit if self.scenario.jobs[planned.job].after is None else None
+        return Gang(planned, chances, tiers, durable=[0] * len(tiers), submit=submit)
 
     def place(self) -> None:
         """Put the gangs of t = 0 on the lowest free indices; the last GPUs of a rack may be held back."""
         seats = iter(gpu for gpu in self.gpus if gpu.index % self.per_rack < self.per_rack - self.in_rack)
         for gang in sorted(self.gangs, key=lambda gang: (-gang.plan.priority, gang.plan.index)):
-            if gang.plan.submit == 0:
+            if gang.submit == 0:
                 for _ in range(gang.plan.gpus):
                     gpu = next(seats)
                     gpu.gang = gang
@@ -224,7 +225,9 @@ class World:
                 idle_spares -= 1
                 self.book(self.rest_row - spare, "spare" if spare else "idle", passed)
             elif gpu.condition == "up":
-                phase = {"drain": "maintenance", "run": None}.get(gpu.gang.phase, gpu.gang.phase)
+                phase = {"drain": "maintenance", "run": None, "save": gpu.gang.booked}.get(
+                    gpu.gang.phase, gpu.gang.phase
+                )
                 if phase is not None:
                     self.book(gpu.gang.plan.job, phase, passed)
             elif gpu.condition == "struck":
