@@ -246,11 +246,10 @@ def print_result(document: Callable[[], dict[str, Any]], page: "Callable[[], Pag
 
 def tell_gates(judged: "Sequence[Judged]") -> None:
     """Say which gates are broken, then which are not certain, on stderr; exit with 1 if one is broken."""
-    from dcsim.decide.gates import UNDER
+    from dcsim.decide.gates import gate_lines
 
-    for each in judged:
-        if each.broken or not (each.certain or each.gate.option == UNDER):
-            say(str(each))
+    for line in gate_lines(judged):
+        say(line)
     if any(each.broken for each in judged):
         raise click.exceptions.Exit(FAILED)
 

@@ -12,8 +12,8 @@ from dcsim.program.records import (
     REPAIRED,
     RETURNS,
     TABLE,
-    World,
 )
+from dcsim.program.world import World
 from dcsim.rules.ageing import component_is_mended, component_of, is_slow_no_more
 from dcsim.rules.allocation import call_service
 from dcsim.rules.booking import book, change_free
@@ -271,7 +271,8 @@ def book_repair(w: World, repair: int, now: int) -> None:
     """Book the time that a group was away: to gangs since it was identified, of free GPUs since they were struck."""
     r = w.repairs[repair]
     f = w.failures[r.failure]
-    is_about(w, f.component, f.number)
+    if w.one.logs:
+        is_about(w, f.component, f.number)
     part = r.first_part
     while part >= 0:
         p = w.parts[part]
