@@ -80,7 +80,7 @@ def _of(scenario: Scenario, runs: int) -> Iterator[Caution]:
     yield from _repair_hours(layout, found)
     yield from _few_failures(layout, runs)
     yield from (_caution(scenario, "record", message, 1.0) for message in record_cautions(scenario))
-    unasked = scenario.cluster.gpus - scenario.gpus_in_jobs - layout.spares
+    unasked = scenario.cluster.gpus - scenario.gpus_in_jobs - layout.idle_spares
     share = unasked / scenario.cluster.gpus
     if share >= LEAST_UNASKED:
         message = (
@@ -166,7 +166,7 @@ def _spares(layout: Plan, found: tuple[Flow, ...]) -> Iterator[Caution]:
     taking = [flow for flow in found if flow.gpus and flow.repair_h]
     if not needy or not taking:
         return
-    free, in_rack = cluster.gpus - scenario.gpus_in_jobs, cluster.in_rack_spares
+    free, in_rack = scenario.replacing, cluster.in_rack_spares
     serving, out = in_service(taking), gpus_in_repair(taking)
     lost = {flow: _most_lost(layout, flow) for flow in taking}
     waits = {flow: serving * flow.per_h * flow.repair_h * _waiting_gpus(scenario) / cluster.gpus for flow in taking}
@@ -226,8 +226,8 @@ def _spares_help(scenario: Scenario, flow: Flow) -> bool:
 
 def _waiting_gpus(scenario: Scenario) -> float:
     """Return the GPUs of the gang that waits: the one that is struck or, by priority, one of the lowest."""
-    lowest = min(job.priority for job in scenario.jobs)
-    jobs = [job for job in scenario.jobs if job.priority == lowest]
+    lowest = min(map(scenario.priority_of, scenario.jobs))
+    jobs = [job for job in scenario.jobs if scenario.priority_of(job) == lowest]
     if len(jobs) < len(scenario.jobs):
         return max(job.gpus for job in jobs)
     return sum(job.count * job.gpus**2 for job in jobs) / scenario.gpus_in_jobs

@@ -179,7 +179,7 @@ def job_size(scenario: Scenario) -> float:
 
 
 def account_scenario(scenario: Scenario) -> Accounting:
-    """Apply the ClusterMAX formulas: N and spares of the cluster, recovery times of the first job, every hazard.
+    """Apply the ClusterMAX formulas: N and idle spares of the cluster, recovery times of the first job, every hazard.
 
     Hazards that stop no job, or that redundancy holds, are not charged; intervals that name a rule are what it gives.
     """
@@ -188,7 +188,7 @@ def account_scenario(scenario: Scenario) -> Accounting:
     recovery = scenario.jobs[0].recovery
     return account(
         scenario.cluster.gpus,
-        scenario.cluster.spares,
+        scenario.cluster.spares - scenario.gpus_on_spares,
         [_hazard_charge(scenario, hazard, topology) for hazard in charged(scenario.hazards, topology)],
         network_overhead=recovery.network_overhead,
         memory_overhead=recovery.memory_overhead,

@@ -7,13 +7,13 @@ from typing import Any
 import simpy
 
 from dcsim.program.plain_world import PlainWorld
-from dcsim.program.records import ABSENT, DETECT, DONE, DRAIN, FREE, NONE, OUT, PPB, WAIT, WHOLE
+from dcsim.program.records import ABSENT, DETECT, DONE, DRAIN, FREE, NONE, OUT, PPB, SAVE, WAIT, WHOLE
 from dcsim.rules.gangs import run_at
 from dcsim.rules.shifts import shift_from
 from dcsim.scenario import Plan, Scenario
 
-PHASES = {ABSENT: "not submitted", DETECT: "detect", WAIT: "wait", DRAIN: "maintenance", DONE: "done"}
-"""Phase of a gang -> its name, as in the ledger; a whole one is in failover, restore or running."""
+PHASES = {ABSENT: "not submitted", DETECT: "detect", WAIT: "wait", DRAIN: "maintenance", DONE: "done", SAVE: "saving"}
+"""Phase of a gang -> its name; a whole one is in failover, restore or running, one that saves writes or moves away."""
 
 
 class Views:
@@ -147,7 +147,7 @@ class GangView(View):
 
     @property
     def phase(self) -> str:
-        """What it does: not submitted, failover, restore, running, detect, wait, maintenance or done."""
+        """What it does: not submitted, failover, restore, running, detect, wait, maintenance, saving or done."""
         row, now = self.row, self.run.now
         if row.phase != WHOLE:
             return PHASES[row.phase]

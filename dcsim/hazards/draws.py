@@ -89,6 +89,14 @@ class Draws:
         return Failures(times, *self._marks(len(times)))
 
     @cached_property
+    def noticed(self) -> NDArray[np.bool_]:
+        """Whether each of the failures that are known beforehand is announced; by draw number."""
+        count, share = len(self.failures.times), self.hazard.noticed
+        if share == 1:
+            return np.broadcast_to(np.True_, count)
+        return self._rng("noticed").random(count) < share
+
+    @cached_property
     def _replayed(self) -> tuple[Times, NDArray[np.int64]]:
         return self._lifetime.replay(self._rng("start"), self.horizon)
 

@@ -20,7 +20,17 @@ from dcsim.hazards.lifetimes.lifetime import Mistake, refuse
 from dcsim.hazards.repair import Repair, RepairStage, mean_silent, mean_time_ms, stages_of
 from dcsim.parts import PARTS
 from dcsim.registry import kind_of, tag
-from dcsim.units import DURATION, Duration, Fraction, MeanTimeBetweenFailures, Number, PositiveDuration, Whole, write
+from dcsim.units import (
+    DURATION,
+    Duration,
+    Fraction,
+    MeanTimeBetweenFailures,
+    Number,
+    PositiveDuration,
+    Share,
+    Whole,
+    write,
+)
 
 
 def one_word(part: str) -> str:
@@ -134,6 +144,21 @@ class Hazard(BaseModel):
     )
     exposure: Literal["always", "running"] = Field(
         "always", description="running: it can fail only while its gang computes (default always: assumed)"
+    )
+    notice: Duration = Field(
+        0,
+        description="how long before it comes a failure is announced: a spot warning, a prediction; if that is enough "
+        "for a checkpoint, gangs write one just in time (default 0 s: assumed)",
+    )
+    noticed: Share = Field(1.0, description="share of the failures that are announced (default 100 %: assumed)")
+    evacuate: Duration | None = Field(
+        None,
+        description="time in which a gang moves to free GPUs before an announced failure comes; leave out: it stays",
+    )
+    coverage: Share = Field(
+        1.0,
+        description="share of its failures from which strategies recover as designed, besides their own coverage; at "
+        "others they fall back to the checkpoint (default 100 %: assumed)",
     )
     burst: Burst | None = Field(None, description="failures come in bursts; leave out: one by one")
     lemons: Lemons | None = Field(None, description="some components fail more often; leave out: all alike")
@@ -257,6 +282,33 @@ def _mistakes_of_served(hazard: Hazard) -> Iterator[Mistake]:
         yield ("lemons", "retire_after"), f"found a limit; {holds}: it is repaired in place"
 
 
+def _mistakes_of_notice(hazard: Hazard) -> Iterator[Mistake]:
+    """Yield why failures cannot be announced: it must be known beforehand when which part will go down."""
+    if not hazard.notice:
+        given = "noticed" if hazard.noticed < 1 else "evacuate"
+        if given == "noticed" or hazard.evacuate is not None:
+            yield ("notice",), f"missing; required ({given} is given)"
+        return
+    if hazard.serves:
+        yield ("notice",), f"found {write(hazard.notice, DURATION)}; {hazard.component} holds no GPU: no job is warned"
+    elif isinstance(hazard.blast, int):
+        why = "a notice says which part will go down: leave blast out, or name a part"
+        yield ("notice",), f"found with blast = {hazard.blast}; {why}"
+    if hazard.effect not in ("interrupt", "kill"):
+        yield ("notice",), f'found with effect "{hazard.effect}"; only effect "interrupt" or "kill" can be announced'
+    if hazard.ages:
+        kind = kind_of(type(hazard.lifetime))
+        yield (
+            ("notice",),
+            f'found with an mtbf of kind "{kind}"; only failures at a constant rate or of a trace are known beforehand',
+        )
+    if hazard.lemons is not None:
+        yield ("notice",), "found with lemons; which of them have left is not known beforehand"
+    if hazard.evacuate is not None and hazard.evacuate > hazard.notice:
+        found, most = write(hazard.evacuate, DURATION), write(hazard.notice, DURATION)
+        yield ("evacuate",), f"found {found}; must be at most notice = {most}"
+
+
 def _mistakes(hazard: Hazard) -> Iterator[Mistake]:
     """Yield what is wrong between the keys of one hazard, with the path to it."""
     lifetime, lemons, effect = hazard.lifetime, hazard.lemons, hazard.effect
@@ -269,6 +321,7 @@ def _mistakes(hazard: Hazard) -> Iterator[Mistake]:
         yield from _mistakes_of_served(hazard)
     if hazard.wrong_node and effect != "interrupt":
         yield ("wrong_node",), f'found with effect "{effect}"; only effect "interrupt" can be blamed on another node'
+    yield from _mistakes_of_notice(hazard)
     if hazard.burst is not None and not lifetime.memoryless:
         yield ("burst",), f'found with an mtbf of kind "{kind_of(type(lifetime))}"; bursts need an exponential one'
     if hazard.age and lifetime.recorded:

@@ -147,7 +147,7 @@ class Sample:
         Until the last job is done: N * T less what jobs asked for and less the spares. Over a horizon also at most the
         ledger's ``idle``, because some of those GPUs stand in for others or are in repair.
         """
-        spares = lay_out(self.scenario).spares
+        spares = lay_out(self.scenario).idle_spares
         _, asked = self._useful_and_asked()
         left = [
             max(0, capacity - wanted - spares * time)

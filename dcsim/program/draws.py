@@ -45,6 +45,7 @@ def law_of(time: Distribution) -> Law | None:
 def laws_needed(plan: Plan, hazard: Hazard) -> frozenset[int] | None:
     """Return the laws that it takes to draw a hazard's failures and what follows them; None: rules cannot."""
     plain = hazard.lifetime.memoryless and not hazard.lifetime.recorded and not hazard.burst and not hazard.lemons
+    plain = plain and not hazard.notice
     stage, times = hazard.stages[0], (law_of(hazard.detection), law_of(hazard.stages[0].duration))
     if (
         not plain

@@ -15,8 +15,9 @@ from dcsim.program.energisation import Energisation
 from dcsim.program.event_log import EventLog
 from dcsim.program.levels import levels_of
 from dcsim.program.place_tables import count_sold_out, index_places
-from dcsim.program.records import BLOCK, CHANGING, NAMES, NONE, TABLE, Tables, World
+from dcsim.program.records import BLOCK, CHANGING, NAMES, NONE, TABLE, Tables
 from dcsim.program.tables import CHANCES_AT_A_TIME, tables_of
+from dcsim.program.world import World
 from dcsim.scenario import Plan, Scenario
 from dcsim.scenario.plan import plan
 
@@ -95,6 +96,7 @@ class Runs:
         self.energisation = Energisation(self.plan)
         self._draws: list[Draws] | None = None
         self.chances: dict[int, np.random.Generator] = {}
+        self.requeues: dict[int, np.random.Generator] = {}
         self.regions: dict[int, int] = {}
         self.first_free = len(program.tables["outcomes"])
         self.outcomes = self.lives = 0
@@ -126,6 +128,7 @@ class Runs:
         if self.alarms:
             windows = world.tables["windows"][: world.tables["one"]["last_window"][0]]
             windows["retest"] = self.plan.retests(self.numbers[row])
+        self._announce()
         if self.plan.scenario.energisation:
             self.energisation.begin(world.tables, self.numbers[row])
             if world.tables["one"]["atom"][0]:
@@ -138,6 +141,7 @@ class Runs:
         if row != self.of_run:
             self.of_run = row
             self.chances.clear()
+            self.requeues.clear()
             self.regions.clear()
             self.outcomes, self.lives = self.first_free, 0
             self._draws = None
@@ -168,6 +172,29 @@ class Runs:
         if self.plan.counted(draws.hazard):
             self.world.tables["one"]["drawn"] += count
         return first + count
+
+    def _announce(self) -> None:
+        """List when gangs can do something about failures that are announced: move away, or write a checkpoint.
+
+        A failure that would be announced before t = 0 is not.
+        """
+        found = []
+        for number, hazard in enumerate(self.plan.scenario.hazards):
+            if not hazard.notice:
+                continue
+            failures, told = self.draws[number].failures, self.draws[number].noticed
+            draws = np.flatnonzero(told & (failures.times >= hazard.notice))
+            for turn, lead in enumerate(self.plan.leads(hazard)):
+                until, moves = failures.times[draws], turn == 0 and hazard.evacuate is not None
+                columns = until - lead, until, number, failures.marks[draws], moves
+                found.append(np.stack([*np.broadcast_arrays(*columns), draws, np.full(len(draws), turn)]))
+        rows = np.concatenate(found, axis=1).astype(np.int64) if found else np.zeros((7, 0), dtype=np.int64)
+        at, _, hazards, _, _, draws, turns = rows
+        order = np.lexsort((turns, draws, hazards, at))
+        self._make_room("notices", len(order))
+        for name, column in zip(records.NOTICE_ROW.names or (), rows, strict=False):
+            self.world.tables["notices"][name][: len(order)] = column[order]
+        self.world.tables["one"]["last_notice"] = len(order)
 
     # --- answers ------------------------------------------------------------------------------------------------------
 
@@ -204,6 +231,8 @@ class Runs:
             return self._next_outcomes(about)
         elif what == records.CHANCES:
             self._more_chances(about)
+        elif what == records.REQUEUE:
+            return self._requeue(about)
         elif what == records.LEVEL:
             return self._more_levels(about, value)
         return 0
@@ -270,6 +299,13 @@ class Runs:
         self.world.tables["first_life"][hazard, row] = first
         self.world.show("lives", first, end)
         self.world.show("first_life", 0, len(table))
+
+    def _requeue(self, gang: int) -> int:
+        """Return how long a gang whose time is over is kept from the queue [ms]."""
+        if gang not in self.requeues:
+            self.requeues[gang] = self.plan.requeues(self.numbers[self.of_run], self.plan.gangs[gang])
+        times = self.plan.scenario.jobs[self.plan.gangs[gang].job].requeues
+        return int(times.draw(self.requeues[gang], 1)[0])
 
     def _more_chances(self, gang: int) -> None:
         if gang not in self.chances:

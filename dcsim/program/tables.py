@@ -62,11 +62,11 @@ def tables_of(plan: Plan, monthly: bool = True) -> Tables:
 def _one(plan: Plan, atom: int, monthly: bool, tables: Tables) -> None:
     scenario = plan.scenario
     one = tables["one"] = np.zeros(1, dtype=records.ONE)
-    running = sum(gang.gpus for gang in plan.gangs if not gang.submit)
+    running = sum(gang.gpus for gang in plan.gangs if gang.at_once)
     held = scenario.cluster.in_rack_spares
     for name, value in {
         "horizon": scenario.horizon,
-        "spares": plan.spares,
+        "spares": plan.idle_spares,
         "free_slots": scenario.cluster.gpus - scenario.gpus_in_jobs,
         "gangs": len(plan.gangs),
         "hazards": len(scenario.hazards),
@@ -114,14 +114,14 @@ def head_blocks(plan: Plan) -> bool:
     """Whether nobody behind a waiting gang that is still short can be helped: each of them lacks a free GPU too.
 
     Not so where a gang may run small, where its own come back to it or are free in its racks, or where it waits though
-    it is whole: what killed it took no GPU, or it has drained.
+    it is whole: what killed it took no GPU, it has drained, or its time was over.
     """
     scenario = plan.scenario
     return not (
         scenario.cluster.in_rack_spares
         or scenario.maintenance
         or plan.has_plant
-        or any(job.recovery.runs_small for job in scenario.jobs)
+        or any(job.recovery.runs_small or job.time_limit for job in scenario.jobs)
         or any(each.effect != "interrupt" or each.returns == "job" or each.wrong_node for each in scenario.hazards)
     )
 
@@ -134,6 +134,7 @@ def _jobs(plan: Plan, tables: Tables) -> None:
     tiers = tables["tiers"] = np.zeros((len(jobs), most), dtype=records.TIER)
     by_struck: list[NDArray[np.int64]] = []
     legal: list[NDArray[np.int64]] = []
+    names = [job.name for job in scenario.jobs]
     for number, job in enumerate(scenario.jobs):
         recovery, line = job.recovery, jobs[number]
         line["first_level"] = sum(len(each) for each in by_struck)
@@ -143,7 +144,7 @@ def _jobs(plan: Plan, tables: Tables) -> None:
         if recovery.runs_small:
             line["first_legal"] = sum(len(each) for each in legal)
             legal.append(np.asarray(recovery.legal(np.arange(job.gpus + 1, dtype=np.int64), job.gpus)))
-        chancy = recovery.coverage < 1 or recovery.bad_checkpoint > 0 or recovery.restore_success < 1
+        chancy = recovery.coverage * plan.covered < 1 or recovery.bad_checkpoint > 0 or recovery.restore_success < 1
         needed = NONE
         if job.work is not None:  # more than it can do is enough
             needed = min(-(-job.work * PPB // recovery.useful_ppb), 2 * job.gpus * scenario.horizon + 1)
@@ -160,6 +161,12 @@ def _jobs(plan: Plan, tables: Tables) -> None:
             "useful_ppb": recovery.useful_ppb,
             "needed": needed,
             "coverage": recovery.coverage,
+            "saves": NONE if recovery.saves_ms is None else recovery.saves_ms,
+            "may_lose": recovery.rolls_back_at(plan.covered),
+            "limit": job.time_limit or 0,
+            "after": NONE if job.after is None else names.index(job.after),
+            "followed": any(each.after == job.name for each in scenario.jobs),
+            "submit": job.submit,
             "stores": job.storage is not None and scenario.cluster.topology.storage is not None,
             "load": job.storage.load if job.storage else 0,
             "state": job.storage.state if job.storage else 0.0,
@@ -190,6 +197,8 @@ def _gangs(plan: Plan, tables: Tables) -> None:
     for gang in plan.gangs:
         line = gangs[gang.index]
         line["job"], line["gpus"], line["priority"], line["submit"] = gang.job, gang.gpus, gang.priority, gang.submit
+        if gang.follows:  # nobody knows when; it asks for nothing until then
+            line["submit"] = plan.scenario.horizon
     late = gangs["submit"] > 0
     gangs["phase"] = np.where(late, records.ABSENT, records.WHOLE)
     gangs["started"] = ~late
@@ -199,7 +208,7 @@ def _gangs(plan: Plan, tables: Tables) -> None:
         gangs[name] = PPB
     for name in ("short_since", "finish", "level", "piece", "first_segment", "last_segment"):
         gangs[name] = NONE
-    for name in ("first_faulty", "last_faulty", "first_clean", "why", "first_demand"):
+    for name in ("first_faulty", "last_faulty", "first_clean", "why", "first_demand", "ends", "moves_from"):
         gangs[name] = NONE
     gangs["chances"] = CHANCES_AT_A_TIME
     chancy = bool(tables["jobs"]["chancy"].any())
@@ -302,6 +311,8 @@ def _of_hazard(hazard: Hazard) -> dict[str, Any]:
         "replace": NONE if lemons is None or lemons.replace is None else lemons.replace,
         "cured_by_repair": lemons is not None and lemons.cured_by == "repair",
         "first_slow": NONE,
+        "coverage": hazard.coverage,
+        "evacuate": NONE if hazard.evacuate is None else hazard.evacuate,
         "factor": 1.0 if lemons is None else lemons.factor,
         "plant_kind": PARTS.index(hazard.component) if hazard.serves else NONE,
         "keeps": hazard.keeps or 0.0,

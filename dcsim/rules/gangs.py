@@ -13,11 +13,12 @@ from dcsim.program.records import (
     NEVER,
     NONE,
     PPB,
+    SAVE,
     SHRUNK,
     WAIT,
     WHOLE,
-    World,
 )
+from dcsim.program.world import World
 from dcsim.rules.booking import book, book_writes
 from dcsim.rules.rule import ask, rule
 from dcsim.rules.strategy import blocked, copied, largest_shape, level, safe_in, wall, written
@@ -39,6 +40,8 @@ def stop(w: World, gang: int, now: int) -> None:
         book(w, gang, IN_WAIT, g.why, g.up, g.since, now)
     elif g.phase == DRAIN:
         book(w, gang, IN_MAINTENANCE, g.why, g.up, g.since, now)
+    elif g.phase == SAVE:
+        book(w, gang, g.saves_as, g.why, g.up, g.since, now)
     g.since = now
     g.transfer = 0
     g.held = 0
@@ -113,7 +116,7 @@ def strike_gang(w: World, gang: int, struck: int, why: int, now: int, clean: int
         g.chances += 1
         g.extra = chance.extra
         back = chance.back
-        uncovered = bool(chance.cover >= job.coverage)
+        uncovered = bool(chance.cover >= job.coverage * w.hazards[why].coverage)
     roll_back(w, gang, struck, why, now, uncovered, back, clean)
 
 
@@ -251,7 +254,7 @@ def resume(w: World, gang: int, now: int) -> None:
         stop(w, gang, now)
         g.restore = g.nominal
     if not g.started:  # there is no state to keep yet: its first start is still due
-        g.failover = job.failover if g.strikes else 0
+        g.failover = job.failover if g.strikes > g.struck_before else 0
         g.loads = 1 + g.extra
         g.restore = job.start * g.loads
     elif ran:
@@ -275,6 +278,22 @@ def resume(w: World, gang: int, now: int) -> None:
     forget_segments(w, gang)
     if g.up == g.gpus:
         g.short_since = NONE
+
+
+@rule
+def goes_on(w: World, gang: int, now: int) -> None:
+    """A gang that has stopped to save its work computes again at once, with the members that it has."""
+    g = w.gangs[gang]
+    g.phase = WHOLE
+    g.since = now
+    g.surplus_from = now
+    g.failover = 0
+    g.restore = 0
+    g.nominal = 0
+    g.loads = 0
+    g.extra = 0
+    g.why = NONE
+    forget_segments(w, gang)
 
 
 @rule

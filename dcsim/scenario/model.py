@@ -1,7 +1,10 @@
 """The scenario: one frozen value, composed of the models that each family owns."""
 
+import fractions
+import math
+from collections import Counter
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -12,6 +15,7 @@ from pydantic import (
     TypeAdapter,
     ValidationError,
     ValidationInfo,
+    WithJsonSchema,
     model_validator,
 )
 from pydantic_core import PydanticCustomError
@@ -26,7 +30,19 @@ from dcsim.hazards.shifts import WeekTime
 from dcsim.recovery import AnyRecovery
 from dcsim.scenario.uncertain import Correlated, Uncertain
 from dcsim.topology import MAX_GPUS, TopologyDescription, TopologyError, completed, resolve
-from dcsim.units import DURATION, Duration, Fraction, PositiveDuration, Share, SizeGiB, Whole, Work, write
+from dcsim.units import (
+    DURATION,
+    SHARE,
+    Duration,
+    Fraction,
+    PositiveDuration,
+    Share,
+    SizeGiB,
+    Whole,
+    Work,
+    parse,
+    write,
+)
 
 
 def _resolved(value: object, info: ValidationInfo) -> object:
@@ -47,6 +63,33 @@ def _asks_optics(hazard: object) -> bool:
     return isinstance(hazard, dict) and hazard.get("mtbf") == "optics"
 
 
+def _spares(value: object, info: ValidationInfo) -> object:
+    """Turn a share of the cluster's GPUs into a number: whole trays, at least that share."""
+    if not isinstance(value, str):
+        return value
+    try:
+        share = parse(value, SHARE)
+    except PydanticCustomError as error:
+        why = f"{error.message()}; or a whole number of GPUs, without quotes"
+        raise PydanticCustomError("quantity", "{why}", {"why": why}) from None
+    topology, gpus = info.data.get("topology"), info.data.get("gpus")
+    if topology is None or gpus is None:
+        return 0  # they have their own error
+    tray = topology.node.gpus
+    return tray * math.ceil(fractions.Fraction(repr(share)) * gpus / tray)  # the share as written: 7 % of 100 are 7
+
+
+if TYPE_CHECKING:
+    Spares = int
+else:
+    Spares = Annotated[
+        Annotated[Whole, Field(ge=0)],
+        BeforeValidator(_spares),
+        WithJsonSchema({"oneOf": [{"type": "integer", "minimum": 0}, TypeAdapter(Share).json_schema()]}),
+    ]
+    """Spare GPUs: a number, or a share of the cluster."""
+
+
 class Cluster(BaseModel):
     """What is bought: GPUs on a topology, some of them kept as spares."""
 
@@ -55,7 +98,18 @@ class Cluster(BaseModel):
         description="a name in topologies/, a path relative to this file, or a table, which may name a base"
     )
     gpus: Whole = Field(ge=1, le=MAX_GPUS, description="GPUs in the cluster, spares included; a multiple of the tray")
-    spares: Whole = Field(0, ge=0, description="GPUs kept free as spares (default 0: assumed)")
+    spares: Spares = Field(
+        0,
+        description='GPUs kept free as spares, or a share of all GPUs such as "2 %", rounded up to whole trays '
+        "(default 0: assumed)",
+    )
+    spares_run: str | None = Field(
+        None,
+        min_length=1,
+        max_length=200,
+        description="name of a job that works on the spares until they are needed: its priority is below all others'; "
+        "leave out: they stand idle",
+    )
     in_rack_spares: Whole = Field(
         0, ge=0, description="last GPUs of every rack held back as spares for that rack only (default 0: assumed)"
     )
@@ -86,6 +140,21 @@ class Job(BaseModel):
         0, ge=-(10**6), le=10**6, description="higher takes hardware from strictly lower (default 0: assumed)"
     )
     submit: Duration = Field(0, description="when the gangs arrive; those of 0 s run already (default 0 s: assumed)")
+    after: str | None = Field(
+        None,
+        min_length=1,
+        max_length=200,
+        description="name of a job with work: this one is submitted when all of that one's gangs are done; leave out: "
+        "it waits for none",
+    )
+    time_limit: PositiveDuration | None = Field(
+        None,
+        description="time for which a gang has its hardware; then it stops, with a checkpoint just before if it writes "
+        "any, and starts anew; leave out: no limit",
+    )
+    requeue: DurationOrDistribution = Field(
+        0, description="from the end of its time until a gang queues again (default 0 s: assumed)"
+    )
     work: Work | None = Field(
         None, description="useful GPU-hours of one gang after which it ends; leave out: it runs to the horizon"
     )
@@ -96,6 +165,11 @@ class Job(BaseModel):
         None, description="what it moves through the storage gateways; leave out: it is never in anyone's way"
     )
     recovery: AnyRecovery = Field(description="what happens after an interruption")
+
+    @property
+    def requeues(self) -> Distribution:
+        """Distribution of the time until a gang whose time is over queues again."""
+        return as_distribution(self.requeue)
 
 
 class Maintenance(BaseModel):
@@ -266,8 +340,47 @@ class Scenario(BaseModel):
 
     @property
     def gpus_in_jobs(self) -> int:
-        """GPUs of all gangs of all jobs."""
-        return sum(job.gpus * job.count for job in self.jobs)
+        """GPUs that the gangs of all jobs can have at once.
+
+        A job that comes after another takes its place, unless some failures strike GPUs by number (a ``blast`` that is
+        a number and marks no component): then every gang has numbers of its own.
+        """
+        asked = {job.name: job.gpus * job.count for job in self.jobs}
+        if not all(hazard.placed for hazard in self.hazards):
+            return sum(job.gpus * job.count for job in self.jobs)
+        before = {job.name: job.after for job in self.jobs if job.after in asked}
+        later = dict.fromkeys(asked, 0)
+        followers = Counter(before.values())
+        ready = [name for name in asked if not followers[name]]
+        total = 0
+        while ready:  # from the last job of each chain to its first
+            name = ready.pop()
+            most = max(asked.pop(name), later[name])
+            first = before.get(name)
+            if first is None:
+                total += most
+                continue
+            later[first] += most
+            followers[first] -= 1
+            if not followers[first]:
+                ready.append(first)
+        return total + sum(asked.values())  # of what comes after itself, which is told elsewhere
+
+    @property
+    def gpus_on_spares(self) -> int:
+        """GPUs of the job that runs on the spares."""
+        return sum(job.gpus * job.count for job in self.jobs if job.name == self.cluster.spares_run)
+
+    @property
+    def replacing(self) -> int:
+        """GPUs that can replace failed ones: those that no job has, and spares on which a job runs until then."""
+        return self.cluster.gpus - self.gpus_in_jobs + self.gpus_on_spares
+
+    def priority_of(self, job: Job) -> int:
+        """Return a job's priority; that of the one on the spares is below all others'."""
+        if job.name != self.cluster.spares_run:
+            return job.priority
+        return min(each.priority for each in self.jobs if each is not job) - 1
 
     @property
     def ends(self) -> bool:

@@ -1,6 +1,5 @@
 """What no single key can tell: whether the parts of a scenario fit together."""
 
-from collections.abc import Iterator
 from fractions import Fraction
 from itertools import pairwise
 
@@ -14,6 +13,7 @@ from dcsim.parts import PARTS
 from dcsim.plant import PlantState
 from dcsim.scenario.errors import KeyPath
 from dcsim.scenario.model import Job, Scenario
+from dcsim.scenario.rules_of_jobs import Broken, chains, on_spares, time_limit
 from dcsim.topology import Topology, TopologyError
 from dcsim.topology.build import build
 from dcsim.units import DURATION, MS_PER_H, write
@@ -28,14 +28,12 @@ MOST_WINDOWS = 5 * 10**6
 MOST_GPU_MS = 2**62
 """N * H [GPU-ms]; source: accounts are int64, and a sum of two must not overflow."""
 
-Broken = Iterator[tuple[KeyPath, str]]
-"""Where, and what is wrong there."""
-
 
 def broken_rules(scenario: Scenario) -> Broken:
     """Yield every rule that a scenario of valid keys breaks."""
     yield from _capacity(scenario)
     yield from _jobs(scenario)
+    yield from chains(scenario)
     yield from _names(scenario)
     yield from _crews(scenario)
     yield from _rent(scenario)
@@ -57,10 +55,15 @@ def broken_rules(scenario: Scenario) -> Broken:
 
 def _capacity(scenario: Scenario) -> Broken:
     cluster, jobs = scenario.cluster, scenario.jobs
-    asked = scenario.gpus_in_jobs + cluster.spares
+    asked = scenario.gpus_in_jobs + cluster.spares - scenario.gpus_on_spares
+    yield from on_spares(scenario)
     if asked > cluster.gpus:
         terms = " + ".join(f"{job.gpus} x {job.count}" for job in jobs[:5]) + (" + ..." if jobs[5:] else "")
-        why = f"found {asked} GPUs = {terms} in jobs + {cluster.spares} spares; at most {cluster.gpus} (cluster.gpus)"
+        if on := scenario.gpus_on_spares:
+            terms += f" - {on} on spares"
+        equal = "=" if scenario.gpus_in_jobs == sum(job.gpus * job.count for job in jobs) else "of"
+        found = f"found {asked} GPUs {equal} {terms} in jobs + {cluster.spares} spares"
+        why = f"{found}; at most {cluster.gpus} (cluster.gpus)"
         yield ("jobs",), why
     gangs = sum(job.count for job in jobs)
     if gangs > MOST_GANGS:
@@ -87,6 +90,12 @@ def _jobs(scenario: Scenario) -> Broken:
             yield (*path, "checkpoint_every"), "missing; required (checkpoint_write is given)"
         for where, why in recovery.problems(job.gpus):
             yield (*path, *where), why
+        yield from time_limit(job, index)
+        for hazard in scenario.hazards:
+            if hazard.coverage < 1 and not recovery.tiers and "coverage" not in recovery.unused:
+                why = f'missing; required (hazard "{hazard.key}" has a coverage: the job falls back to a checkpoint)'
+                yield (*path, "checkpoint_every"), why
+                break
         corrupting = [hazard.key for hazard in scenario.hazards if hazard.effect == "corrupt"]
         if corrupting and not recovery.tiers and not recovery.restores_always:
             why = f'missing; required (hazard "{corrupting[0]}" corrupts results: the job rolls back to a checkpoint)'
@@ -188,6 +197,10 @@ def _in_rack(scenario: Scenario, topology: Topology) -> Broken:
         if job.submit:
             why = "must be 0 s (in_rack_spares is given: jobs are placed in racks from the start)"
             yield ("jobs", index, "submit"), f"found {write(job.submit, DURATION)}; {why}"
+        for number, hazard in enumerate(scenario.hazards if index == 0 else ()):
+            if hazard.evacuate is not None:
+                why = "leave it out (in_rack_spares is given: a gang has seats in its racks)"
+                yield ("hazards", number, "evacuate"), f"found {write(hazard.evacuate, DURATION)}; {why}"
         if job.priority != scenario.jobs[0].priority:
             why = f"must be {scenario.jobs[0].priority} for all jobs (in_rack_spares is given: no pre-emption)"
             yield ("jobs", index, "priority"), f"found {job.priority}; {why}"

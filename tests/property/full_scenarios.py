@@ -38,6 +38,11 @@ FEATURES = (
     "coverage",
     "bad",
     "failing",
+    "notice",
+    "covered",
+    "limit",
+    "after",
+    "on_spares",
 )
 EFFECTS = ("kill", "straggle", "degrade", "corrupt")
 KINDS = ("async-checkpoint", "tiered-checkpoint", "checkpointless", "elastic", "stateless")
@@ -56,6 +61,7 @@ class Builder:
     per_rack: int
     people: dict[str, Any] = field(default_factory=dict)  # keys of the shared crews
     record: dict[str, Any] | None = None
+    shares: bool = False  # whether a job takes the place of the one before it, so that no failure may strike a slot
 
     def number(self, least: int, most: int) -> int:
         """Draw a whole number."""
@@ -92,7 +98,8 @@ class Builder:
             keys["coverage"] = self.one("0 %", "50 %", "80 %")
         if kind == "checkpointless" and self.one(True, False):
             keys["survives"] = self.number(0, 3)
-        writes = not kept or "coverage" in keys or "survives" in keys or "corrupt" in self.has or self.one(True, False)
+        writes = not kept or "coverage" in keys or "survives" in keys or self.one(True, False)
+        writes = writes or bool(self.has & {"corrupt", "covered", "limit"})
         if kind == "tiered-checkpoint":
             keys["tiers"] = self.tiers()
         elif kind != "stateless" and writes:
@@ -146,10 +153,26 @@ class Builder:
             if not in_rack:
                 job["priority"] = self.number(0, 2)
                 job["submit"] = text(self.unit * self.one(0, 0, 0, 1, self.horizon // 3))
-            if self.chance("work"):
+            if self.chance("work") or (not last and self.chance("after")):
                 job["work"] = f"{self.unit * size * self.number(1, self.horizon) / 1000:.3f} GPU-s"
-            jobs.append(job | {"recovery": self.recovery(size)})
+            job["recovery"] = self.recovery(size)
+            before = [each for each in jobs if "work" in each and each["name"] not in {x.get("after") for x in jobs}]
+            if before and not in_rack and self.chance("after"):
+                first = self.one(*before)
+                job["after"] = first["name"]
+                if size * count <= first["gpus"] * first["count"] and self.one(True, False):
+                    self.shares, seats = True, seats + size * count
+            if self.chance("limit"):
+                job["time_limit"] = text(self.saves(job["recovery"]) + self.unit * self.number(1, self.horizon // 2))
+                job["requeue"] = self.spread(8)
+            jobs.append(job)
         return jobs, seats
+
+    def saves(self, recovery: dict[str, Any]) -> int:
+        """Ms that a checkpoint of a strategy takes, drained."""
+        last = recovery["tiers"][-1] if "tiers" in recovery else recovery
+        keys = ("write", "drain") if "tiers" in recovery else ("checkpoint_write", "checkpoint_drain")
+        return sum(round(1000 * float(last.get(key, "0 s").split()[0])) for key in keys)
 
     # --- hazards
 
@@ -212,7 +235,7 @@ class Builder:
             found["age"] = self.duration(self.horizon // 2)
             if law == "empirical":
                 found["age"] = self.duration(19)
-        blast = self.one("derived", "part", "number", "number")
+        blast = self.one("derived", "part", *(() if self.shares else ("number", "number")))
         if blast == "part":
             found["blast"] = PARTS[self.number(kind, 2)]
         elif blast == "number":
@@ -227,12 +250,27 @@ class Builder:
             found["burst"] = {"size": self.one(1.0, 2.5), "within": self.duration(8)}
         if law != "trace" and self.chance("lemons"):
             found["lemons"] = self.lemons(effect)
+        if self.chance("covered"):
+            found["coverage"] = self.one("0 %", "50 %", "80 %")
+        simple = effect in ("interrupt", "kill") and law in ("exponential", "trace") and "lemons" not in found
+        if simple and self.chance("notice"):
+            found |= self.notice()
+            if blast == "number":
+                found["blast"] = PARTS[self.number(kind, 2)]
         recorded = law == "trace" and "repair" in life
         found["repair"] = self.repair(crews, recorded)
         if "stages" in self.has:
             found["requalify"] = self.duration(self.one(0, 5))
         if self.chance("returns"):
             found["returns"] = "job"
+        return found
+
+    def notice(self) -> dict[str, Any]:
+        """Draw how failures are announced."""
+        notice = self.number(1, self.one(4, 20))
+        found = {"notice": text(self.unit * notice), "noticed": self.one("100 %", "50 %")}
+        if "in_rack" not in self.has and self.one(True, True, False):
+            found["evacuate"] = self.duration(notice)
         return found
 
     def lemons(self, effect: str) -> dict[str, Any]:
@@ -344,6 +382,10 @@ def full_scenarios(draw: st.DrawFn, features: tuple[str, ...] = FEATURES) -> Sce
         cluster["in_rack_spares"] = held
     else:
         cluster["spares"] = builder.number(0, left)
+        if len(jobs) > 1 and "after" not in jobs[-1] and builder.chance("on_spares"):
+            cluster["spares_run"] = jobs[-1]["name"]
+            cluster["spares"] += jobs[-1]["gpus"] * jobs[-1]["count"]
+            jobs[-1]["priority"] = 0
     return Scenario.model_validate(
         {
             "name": "random",

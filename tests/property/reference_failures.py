@@ -172,7 +172,7 @@ class Failures(Repairs):
         found = min(self.now + outcome.detect, self.found_by_check(hazard, mark, outcome.missed))
         if hazard.effect == "kill":
             for gang in killed:
-                self.strike_gang(gang, 0, found)
+                self.strike_gang(gang, 0, found, hazard.coverage)
             self.begin_life(number, mark)
             return
         self.orders += 1
@@ -223,7 +223,8 @@ class Failures(Repairs):
         alone = len(owners) == 1 and all(gpu.gang is not None for gpu in group)
         incident.state, incident.gpus, incident.gang = "struck", group, owners[0] if alone else None
         for gang in owners:
-            self.strike_gang(gang, sum(gpu.gang is gang for gpu in group), incident.found, at_least)
+            struck, covered = sum(gpu.gang is gang for gpu in group), self.hazards[incident.hazard].coverage
+            self.strike_gang(gang, struck, incident.found, covered, at_least)
         for gpu in group:
             gpu.condition, gpu.struck_in, gpu.gang = "struck", gpu.gang, None
         self.forget(group, out=True)
@@ -318,7 +319,7 @@ class Failures(Repairs):
         if gang.phase == "wait":
             gang.deepest = max(gang.deepest, level)
         else:
-            self.strike_gang(gang, 0, self.now, at_least=level)
+            self.strike_gang(gang, 0, self.now, hazard.coverage, at_least=level)
         self.clear(incident)
 
     def leave(self, incident: Incident) -> None:

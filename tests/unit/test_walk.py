@@ -129,6 +129,15 @@ def test_a_comparison_walks_from_the_first_offer_and_adds_up_to_its_own_gaps():
     assert compare([GOLD, SILVER], replications=1, workers=1, bridges=False).walks == ()
 
 
+def test_steps_add_up_where_means_are_adjusted_for_the_failures_drawn():
+    """With a precision, gaps of offers with other failure rates are those of plain means."""
+    found = compare([GOLD, SILVER], precision="2 pp", replications=64, workers=1)
+    (steps,), (pair,) = found.walks, found.pairs
+    assert sum(sizes(steps, "lost")) == pytest.approx(pair.lost_difference.mean, rel=1e-9)
+    price = pair.useful_hour_difference.mean
+    assert sum(sizes(steps, "usd_per_useful_gpu_hour")) == pytest.approx(price, rel=1e-9)
+
+
 # --- two-phase regression ---------------------------------------------------------------------------------------------
 
 
