@@ -39,6 +39,7 @@ class ProgressLine:
         self.task: TaskID | None = None
         self.error, self.error_at = "", 0.0
         self.begun, self.next_line = time.monotonic(), BAR_AFTER_S
+        self.first: tuple[int, float] | None = None
         self.timer = Timer(BAR_AFTER_S, self.begin)  # the first replication may take longer than that
         self.timer.daemon = True
 
@@ -91,10 +92,13 @@ class ProgressLine:
     def _line(self, done: int, total: int) -> None:
         """Print how far it is, twice as long after the last time as before: a log stays short."""
         took = time.monotonic() - self.begun
+        if self.first is None:
+            self.first = done, took  # they waited for the start, and perhaps for a compiler
         if took < self.next_line or done >= total:
             return
         self.next_line = max(LINE_AFTER_S, 2 * took)
-        left = took / done * (total - done) if done else None
+        before, waited = self.first
+        left = (took - waited) / (done - before) * (total - done) if done > before else None
         more = "" if left is None else f", about {max(1, round(left)):,} s left"
         say(f"{self.doing}: {done:,} of {total:,} runs after {took:,.0f} s{more}")
 

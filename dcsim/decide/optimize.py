@@ -132,7 +132,8 @@ def _variants(offers: Sequence[Scenario], linked: Sequence[Sequence[Axis]]) -> l
         for axes in linked
     ]
     settings = [{key: value for each in combination for key, value in each.items()} for combination in product(*steps)]
-    return variants([(number, offer, inputs) for number, offer in enumerate(offers) for inputs in settings])
+    asked = [(number, offer, inputs) for number, offer in enumerate(offers) for inputs in settings]
+    return variants(asked, buys=True)
 
 
 def _goal(found: Sequence[Variant], goal: str | None, budget: str | None) -> tuple[Metric, tuple[Requirement, ...]]:

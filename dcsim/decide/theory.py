@@ -56,7 +56,7 @@ def theory(scenario: Scenario) -> Theory:
     taken as Poisson), the spread of detection times, what slow members cost before they are struck, several strikes
     that add up in one stall, waiting for hardware (so an elastic gang never runs small), maintenance. If only some
     hazards spare a gang that stalls, all are taken to strike it. There is no closed form where work may be corrupt,
-    where gangs heed announced failures, or where their time is limited.
+    where gangs heed announced failures, or where their time is limited; then no interval is best by any formula.
     """
     layout = plan(scenario)
     recovery, gpus = layout.gangs[0].recovery, layout.gangs[0].gpus
@@ -64,12 +64,15 @@ def theory(scenario: Scenario) -> Theory:
     failover, start = recovery.failover / MS_PER_H, recovery.restore_ms(-1, gpus) / MS_PER_H
     success = recovery.restore_success
     rate, back = sum(each.rate for each in strikes), sum(each.rate for each in strikes if each.level >= 0)
-    known = (back, tiers[0].write) if back and len(tiers) == 1 and tiers[0].write else None
+    unknown = _knows_what_comes(layout, 0)
+    known = (back, tiers[0].write) if back and len(tiers) == 1 and tiers[0].write and not unknown else None
     return Theory(
         mtbf_h=1 / rate if rate else None,
         stall_h=mean_stall_h(layout, strikes),
         goodput_loss=gang_loss(layout),
-        ettr_first_order=rollback_first_order(strikes, tiers, failover, start=start, success=success) if back else None,
+        ettr_first_order=rollback_first_order(strikes, tiers, failover, start=start, success=success)
+        if back and not unknown
+        else None,
         interval_h=tiers[0].every if tiers else None,
         young_h=known and young_interval(*known),
         daly_h=known and daly_interval(*known),

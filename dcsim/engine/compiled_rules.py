@@ -94,7 +94,7 @@ def compile_rules() -> dict[str, ObjectCode]:
         with suppress(ImportError):  # without them no sample will be numpy's
             spaces[draws.__name__].update(draws.ziggurat())
         called, parts = dict(world.special), []
-        for name in in_order():
+        for name in in_order(reached()):
             function = RULES[name]
             space, sign = spaces[function.__module__], world.signature(function)
             space.update({other: called[other] for other in called_by(function)})
@@ -231,7 +231,15 @@ def called_by(function: Callable[..., Any]) -> list[str]:
     return [name for name in dict.fromkeys(names) if name in RULES]
 
 
-def in_order() -> list[str]:
-    """Return the names of all rules but ``SPECIAL``, each after those that it calls; CycleError for a circle."""
-    calls = {name: called_by(function) for name, function in RULES.items()}
+def reached() -> list[str]:
+    """Return the names of the rules that ``EXPORTS`` call, at once or through others: what the compiled clock plays."""
+    found = list(EXPORTS)
+    for name in found:
+        found += [called for called in called_by(RULES[name]) if called not in found]
+    return found
+
+
+def in_order(names: Iterable[str]) -> list[str]:
+    """Return these names but ``SPECIAL``, each after those of the rules that it calls; CycleError for a circle."""
+    calls = {name: called_by(RULES[name]) for name in names}
     return [name for name in TopologicalSorter(calls).static_order() if name not in SPECIAL]

@@ -15,8 +15,9 @@ from dcsim.program.energisation import Energisation
 from dcsim.program.event_log import EventLog
 from dcsim.program.levels import levels_of
 from dcsim.program.place_tables import count_sold_out, index_places
-from dcsim.program.records import BLOCK, CHANGING, NAMES, NONE, TABLE, Tables, World
+from dcsim.program.records import BLOCK, CHANGING, NAMES, NONE, TABLE, Tables
 from dcsim.program.tables import CHANCES_AT_A_TIME, tables_of
+from dcsim.program.world import World
 from dcsim.scenario import Plan, Scenario
 from dcsim.scenario.plan import plan
 

@@ -66,7 +66,7 @@ def _one(plan: Plan, atom: int, monthly: bool, tables: Tables) -> None:
     held = scenario.cluster.in_rack_spares
     for name, value in {
         "horizon": scenario.horizon,
-        "spares": plan.spares,
+        "spares": plan.idle_spares,
         "free_slots": scenario.cluster.gpus - scenario.gpus_in_jobs,
         "gangs": len(plan.gangs),
         "hazards": len(scenario.hazards),

@@ -19,8 +19,8 @@ from dcsim.program.records import (
     TIME_IS_OVER,
     WAIT,
     WHOLE,
-    World,
 )
+from dcsim.program.world import World
 from dcsim.rules.booking import change_free
 from dcsim.rules.due import is_quiet, push
 from dcsim.rules.gangs import cede_members, finishes_at, gain, resume, stop
@@ -276,7 +276,7 @@ def begin_time(w: World, gang: int, now: int) -> None:
     """A gang has its hardware for so long from now on; before the end it saves its work, if it writes checkpoints."""
     g, job = w.gangs[gang], w.jobs[w.gangs[gang].job]
     g.ends = now + job.limit
-    if job.saves >= 0:
+    if job.saves >= 0 and g.ends < w.one.horizon:
         push(w, g.ends - job.saves, LIMIT, SAVES, gang, g.ends)
     push(w, g.ends, LIMIT, TIME_IS_OVER, gang, g.ends)
 

@@ -24,8 +24,8 @@ from dcsim.program.records import (
     STREAMS,
     STRIKE,
     TICKS,
-    World,
 )
+from dcsim.program.world import World
 from dcsim.rules.rule import ask, rule, wrapped
 
 M32 = 0xFFFFFFFF

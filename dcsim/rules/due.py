@@ -1,6 +1,7 @@
 """What is due: a heap by tick, and what was put on it first comes first."""
 
-from dcsim.program.records import MAKE_ROOM, PLANNED, STRIKE, TABLE, TICKS, VISIT, World
+from dcsim.program.records import MAKE_ROOM, PLANNED, STRIKE, TABLE, TICKS, VISIT
+from dcsim.program.world import World
 from dcsim.rules.rule import ask, rule
 
 DUE_TABLE, AGES_TABLE = TABLE["due"], TABLE["ages"]

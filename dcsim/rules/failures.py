@@ -19,8 +19,8 @@ from dcsim.program.records import (
     SLOW_IS_FOUND,
     TABLE,
     WAIT,
-    World,
 )
+from dcsim.program.world import World
 from dcsim.rules.ageing import (
     becomes_slow,
     component_fails,

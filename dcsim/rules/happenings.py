@@ -29,8 +29,8 @@ from dcsim.program.records import (
     WINDOW_ENDS,
     WORK_IS_DONE,
     WRITES,
-    World,
 )
+from dcsim.program.world import World
 from dcsim.rules.ageing import wind_clocks
 from dcsim.rules.allocation import arrive, begin_time, finish, queue_again, serve
 from dcsim.rules.booking import come_to

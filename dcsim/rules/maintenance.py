@@ -22,8 +22,8 @@ from dcsim.program.records import (
     TABLE,
     WHOLE,
     WINDOW_ENDS,
-    World,
 )
+from dcsim.program.world import World
 from dcsim.rules.allocation import call_service, leave_queue, want
 from dcsim.rules.booking import book, change_free
 from dcsim.rules.due import push, push_age

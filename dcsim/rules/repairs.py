@@ -12,8 +12,8 @@ from dcsim.program.records import (
     REPAIRED,
     RETURNS,
     TABLE,
-    World,
 )
+from dcsim.program.world import World
 from dcsim.rules.ageing import component_is_mended, component_of, is_slow_no_more
 from dcsim.rules.allocation import call_service
 from dcsim.rules.booking import book, change_free

@@ -10,8 +10,8 @@ from dcsim.program.records import (
     VISIT,
     VISIT_BEGINS,
     WEEK,
-    World,
 )
+from dcsim.program.world import World
 from dcsim.rules.due import push
 from dcsim.rules.log import note_repair
 from dcsim.rules.rule import rule

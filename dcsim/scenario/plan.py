@@ -64,13 +64,13 @@ class Plan:
 
     @property
     def spares(self) -> int:
-        """GPUs that are booked as spares while free."""
+        """GPUs that are kept as spares."""
         cluster = self.scenario.cluster
         return cluster.in_rack_spares * self.topology.racks or cluster.spares
 
     @property
     def idle_spares(self) -> int:
-        """Spares on which no job runs until they are needed."""
+        """Spares on which no job runs until they are needed: so many free GPUs are booked as spares."""
         return self.spares - self.scenario.gpus_on_spares
 
     @cached_property

@@ -151,7 +151,7 @@ class Stops(Absence):
         if limit is None or gang.ends is not None:
             return
         gang.ends = self.now + limit
-        if gang.tiers:
+        if gang.tiers and gang.ends < self.horizon:
             self.come(gang.ends - strategy.saves(gang.tiers), "last", gang, gang.ends)
         self.come(gang.ends, "over", gang, gang.ends)
 

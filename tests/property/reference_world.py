@@ -28,6 +28,7 @@ class World:
         self.per_rack = self.topology.gpus_per("rack")
         self.in_rack = scenario.cluster.in_rack_spares
         self.spares = self.in_rack * (len(self.gpus) // self.per_rack) or scenario.cluster.spares
+        self.spares -= sum(job.gpus * job.count for job in scenario.jobs if job.name == scenario.cluster.spares_run)
         self.gangs = [self.new_gang(gang) for gang in self.plan.gangs]
         self.incidents: list[Incident] = []
         self.begun = 0  # stages, so that those that end together end in the order in which they began

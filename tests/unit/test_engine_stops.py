@@ -75,12 +75,15 @@ def test_an_announced_failure_that_comes_in_vain_costs_the_write():
 @pytest.mark.parametrize(
     ("requeue", "books"),
     [
-        ("0.005 s", {"useful": 4 * (24 + 20 + 20), "checkpoint": 4 * 3 * (4 + 2), "restore": 4 * 8, "wait": 4 * 10}),
+        ("0.005 s", {"useful": 4 * (24 + 20 + 22), "checkpoint": 4 * (6 + 6 + 4), "restore": 4 * 8, "wait": 4 * 10}),
         ("0.080 s", {"useful": 4 * 24, "checkpoint": 4 * 6, "wait": 4 * 70}),
     ],
 )
 def test_a_gang_stops_at_the_end_of_its_time(requeue, books):
-    """30 ms at a time: it writes from 28 to 30, is kept from the queue for 5, and starts again with a restore only."""
+    """30 ms at a time: it writes from 28 to 30, is kept from the queue for 5, and starts again with a restore only.
+
+    Its third time ends with the horizon: then it does not write.
+    """
     tiny = scenario(4, job("a", 4, checkpoint_write=2, time_limit="0.030 s", requeue=requeue))
     expect(tiny, [[]], {"a": books}, {}, 0)
 
@@ -88,7 +91,7 @@ def test_a_gang_stops_at_the_end_of_its_time(requeue, books):
 def test_a_gang_that_starts_again_at_the_end_of_its_time_has_not_saved():
     """Struck at 20, it waits for the repair until 27; at 30 its failover ends, and it goes back."""
     tiny = scenario(4, job("a", 4, checkpoint_write=2, time_limit="0.030 s", requeue="0.005 s"))
-    a = {"useful": 4 * (10 + 20 + 20), "checkpoint": 4 * (2 + 6 + 6), "lost": 4 * 8, "restore": 4 * 8}
+    a = {"useful": 4 * (10 + 20 + 22), "checkpoint": 4 * (2 + 6 + 4), "lost": 4 * 8, "restore": 4 * 8}
     a |= {"detect": 4 * 2, "wait": 3 * 5 + 4 * 10, "failover": 4 * 3, "repair": 5}
     expect(tiny, [[(20, 0, 5)]], {"a": a}, {"a": 1}, 1)
 
@@ -96,8 +99,8 @@ def test_a_gang_that_starts_again_at_the_end_of_its_time_has_not_saved():
 def test_a_gang_that_hangs_at_the_end_of_its_time_goes_back_when_that_is_over():
     """Struck at 29 while it writes at last, it goes back at 31 and queues at 36; work from 24 on is lost."""
     tiny = scenario(5, job("a", 4, checkpoint_write=2, time_limit="0.030 s", requeue="0.005 s"), spares=1)
-    # it runs at 40, writes at last from 64 to 66, queues at 71, runs at 75 and writes at last from 99 on
-    a = {"useful": 4 * (20 + 20 + 20), "checkpoint": 4 * (4 + 1 + 4 + 2 + 4 + 1), "lost": 4 * 4}
+    # it runs at 40, writes at last from 64 to 66, queues at 71 and runs from 75 on; at 99 it begins to compute again
+    a = {"useful": 4 * (20 + 20 + 21), "checkpoint": 4 * (4 + 1 + 4 + 2 + 4), "lost": 4 * 4}
     a |= {"detect": 4 * 2, "wait": 4 * 10, "restore": 4 * 8, "repair": 10}
     books = {"a": a, "spares": {"spare": 31 + (100 - 41)}}
     expect(tiny, [[(29, 0, 10)]], books, {"a": 1}, 1)
@@ -141,6 +144,13 @@ def test_spares_work_until_they_are_needed():
     low = {"useful": 2 * (20 + 56), "lost": 2 * 7, "wait": 10, "failover": 2 * 3, "restore": 2 * 4}
     a = {"useful": 4 * (20 + 66), "lost": 4 * 5, **RESTARTS}
     expect(tiny, [[(25, 0, 10)]], {"a": a, "low": low}, {"a": 1}, 1)
+
+
+def test_what_no_job_has_is_idle_where_the_spares_work():
+    """Two spares work, and of the other two GPUs none is a spare."""
+    tiny = scenario(8, job("a", 4), job("low", 2), spares=2, cluster={"spares_run": "low"})
+    books = {"a": {"useful": 4 * 100}, "low": {"useful": 2 * 100}, "rest": {"idle": 2 * 100}}
+    expect(tiny, [[]], books, {}, 0)
 
 
 def test_a_hazard_that_is_never_covered_rolls_back():

@@ -174,7 +174,8 @@ def test_what_comes_to_nothing_is_named(scenario, changes, named):
 def test_theory_does_not_speak_of_gangs_that_know_what_comes(scenario, change):
     """There is no closed form then; where the gang does nothing about it, theory is what it was."""
     assert theory(scenario()).goodput_loss is not None
-    assert theory(scenario(change)).goodput_loss is theory(scenario(change)).done_h is None
+    found = theory(scenario(change))
+    assert found.goodput_loss is found.done_h is found.ettr_first_order is found.optimal_h is found.young_h is None
     for vain in ("hazards.node.notice=2 min", "jobs.a.time_limit=12 mo"):
         assert theory(scenario(vain)).goodput_loss == theory(scenario()).goodput_loss
 

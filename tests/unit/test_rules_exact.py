@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dcsim.engine import simulate
+from dcsim.engine import SimPyRun, simulate
 from dcsim.engine.compiled_clock import play
 from dcsim.engine.compiled_draws import NAMES, of_numpy, sample_world
 from dcsim.ledger import STATE
@@ -15,86 +15,6 @@ from dcsim.program.plain_world import PlainWorld
 from dcsim.program.program import Program
 from dcsim.rules import draws
 from dcsim.scenario import Scenario, certain
-
-PLAIN = {
-    "name": "plain",
-    "horizon": "30 d",
-    "seed": 4,
-    "cluster": {"topology": "hgx-h100", "gpus": 64},
-    "jobs": [
-        {"name": "a", "gpus": 32, "recovery": {"kind": "fault-tolerant", "failover": "5 min"}},
-        {"name": "b", "gpus": 8, "count": 2, "recovery": {"kind": "checkpoint-restart", "checkpoint_every": "1 h"}},
-    ],
-    "hazards": [
-        {"component": "gpu", "mtbf": "1500 h", "blast": 8, "detect": "15 min", "repair": "2 h"},
-        {
-            "component": "access-link",
-            "blast": 1,
-            "mtbf": "300 h",
-            "detect": {"kind": "exponential", "mean": "9 min"},
-            "repair": {"time": {"kind": "exponential", "mean": "3 h"}, "silent": "30 %"},
-        },
-        {
-            "component": "node",
-            "mtbf": "50 h",
-            "detect": {"kind": "lognormal", "mean": "9 min", "sigma": 1.1},
-            "repair": {"kind": "lognormal", "mean": "3 h", "sigma": 0.7},
-        },
-    ],
-}
-
-
-@pytest.fixture
-def ziggurat(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The layers that otherwise only the compiler puts in."""
-    pytest.importorskip("numba")
-    for name, layers in draws.ziggurat().items():
-        monkeypatch.setattr(draws, name, layers.tolist())
-
-
-@pytest.mark.parametrize("law", sorted(NAMES))
-@pytest.mark.parametrize(("seed", "run"), [(0, 0), (2**64 + 3, 2**32 - 1)])
-@pytest.mark.usefixtures("ziggurat")
-def test_the_text_draws_numpys_numbers(law: int, seed: int, run: int) -> None:
-    """Eight thousand of each law: two are beyond the last layer."""
-    world: Any = sample_world(PlainWorld(), law, 8_000, seed, run)
-    world.take()
-    draws.sample(world)
-    assert world.units == of_numpy(law, 8_000, seed, run).tolist()
-
-
-@pytest.mark.usefixtures("ziggurat")
-def test_failures_that_rules_draw_are_those_that_numpy_draws(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Three hazards of all laws, with blocks that end within a run."""
-
-    def powers_of_e(w: Any, what: int, count: int, value: int) -> int:  # without machine code nobody asks for them
-        w.units[:count] = np.exp(w.units[:count]).tolist()
-        return 0
-
-    monkeypatch.setattr(draws, "ask", powers_of_e)
-    program = Program(certain(Scenario.model_validate(PLAIN)))
-    by_rules, by_numpy = (play(program, [0, 5], False, laws=laws).ledgers() for laws in (EVERY_LAW, ()))
-    for one, other in zip(by_rules.columns(), by_numpy.columns(), strict=True):
-        assert np.array_equal(one, other)
-
-
-@pytest.mark.usefixtures("ziggurat")
-@pytest.mark.parametrize("draw", [draws.exponential, draws.normal])
-def test_a_number_at_the_bound_of_its_layer_is_not_inside_it(monkeypatch: pytest.MonkeyPatch, draw: Any) -> None:
-    """numpy asks whether it is below: at the bound another number decides, here against it."""
-    normal = draw is draws.normal
-    layer, kept = 7, 1_000
-    bound = int((draws.NORMAL_K if normal else draws.EXP_K)[layer])
-
-    def word(rest: int) -> int:
-        return layer | rest << 9 if normal else (layer | rest << 8) << 3
-
-    words = iter([word(bound), word(bound), word(kept)])
-    monkeypatch.setattr(draws, "next_word", lambda w, stream: next(words))
-    monkeypatch.setattr(draws, "uniform", lambda w, stream: 1.0)  # never below the density
-    width = float((draws.NORMAL_W if normal else draws.EXP_W)[layer])
-    assert draw(SimpleNamespace(), 0) == kept * width
-
 
 # --- rows that are used again -----------------------------------------------------------------------------------------
 
@@ -225,3 +145,129 @@ def test_every_pod_is_down_while_its_cores_are_and_back_with_them() -> None:
     accounts = simulate(Scenario.model_validate(content), 0)
     assert (accounts.gpu_ms[:2, STATE["useful"]] == 2 * 95 * 3_600_000).all()
     assert (accounts.gpu_ms[:2, STATE["repair"]] == 2 * 5 * 3_600_000).all()
+
+
+def test_what_a_smaller_shape_has_no_use_for_stalls_with_it() -> None:
+    """Of 8 GPUs in groups of 4 two are out from 10 to 15 h: four run, and two stand by after an hour of failover.
+
+    At 15 h all eight go through an hour of it.
+    """
+    content = {
+        "name": "elastic",
+        "horizon": "100 h",
+        "cluster": {"topology": {**TOPOLOGY, "rack": {"nodes": 1}}, "gpus": 8},
+        "jobs": [{"name": "a", "gpus": 8, "recovery": {"kind": "elastic", "group": 4, "failover": "1 h"}}],
+        "hazards": [recorded("node", [10], [0], repair="5 h")],
+    }
+    hours = simulate(Scenario.model_validate(content), 0).gpu_ms[0] / 3_600_000
+    assert hours[STATE["repair"]] == 2 * 5
+    assert hours[STATE["failover"]] == 6 * 1 + 8 * 1
+    assert hours[STATE["overhead"]] == 2 * 4
+    assert hours[STATE["useful"]] == 8 * 10 + 4 * 4 + 8 * 84
+
+
+@pytest.mark.parametrize("replication", range(4))
+def test_a_first_start_that_is_struck_tries_as_often_as_its_chance_says(replication: int) -> None:
+    """Four in five attempts to load the state fail: each one costs another load, in time and in what is read."""
+    recovery = {"kind": "checkpoint-restart", "checkpoint_every": "1 h", "restore": "30 min", "restore_success": "20 %"}
+    content = {
+        "name": "first start",
+        "horizon": "100 h",
+        "cluster": {"topology": {**TOPOLOGY, "rack": {"nodes": 1}}, "gpus": 8},
+        "jobs": [{"name": "a", "gpus": 2, "submit": "10 h", "recovery": recovery}],
+        "hazards": [
+            {
+                "component": "node",
+                "mtbf": {"kind": "trace", "at": ["10.1 h"], "component": [0], "span": "9000 h"},
+                "repair": "1 h",
+            }
+        ],
+    }
+    run = SimPyRun(Scenario.model_validate(content), replication)
+    run.run(until="10.2 h")
+    (gang,) = run.world.gangs
+    assert gang.strikes == 1
+    assert gang.loads == 1 + gang.extra
+    assert gang.restore == (1 + gang.extra) * 1_800_000
+
+
+# --- draws ----------------------------------------------------------------------------------------------------------
+
+PLAIN = {
+    "name": "plain",
+    "horizon": "30 d",
+    "seed": 4,
+    "cluster": {"topology": "hgx-h100", "gpus": 64},
+    "jobs": [
+        {"name": "a", "gpus": 32, "recovery": {"kind": "fault-tolerant", "failover": "5 min"}},
+        {"name": "b", "gpus": 8, "count": 2, "recovery": {"kind": "checkpoint-restart", "checkpoint_every": "1 h"}},
+    ],
+    "hazards": [
+        {"component": "gpu", "mtbf": "1500 h", "blast": 8, "detect": "15 min", "repair": "2 h"},
+        {
+            "component": "access-link",
+            "blast": 1,
+            "mtbf": "300 h",
+            "detect": {"kind": "exponential", "mean": "9 min"},
+            "repair": {"time": {"kind": "exponential", "mean": "3 h"}, "silent": "30 %"},
+        },
+        {
+            "component": "node",
+            "mtbf": "50 h",
+            "detect": {"kind": "lognormal", "mean": "9 min", "sigma": 1.1},
+            "repair": {"kind": "lognormal", "mean": "3 h", "sigma": 0.7},
+        },
+    ],
+}
+
+
+@pytest.fixture
+def ziggurat(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The layers that otherwise only the compiler puts in."""
+    pytest.importorskip("numba")
+    for name, layers in draws.ziggurat().items():
+        monkeypatch.setattr(draws, name, layers.tolist())
+
+
+@pytest.mark.parametrize("law", sorted(NAMES))
+@pytest.mark.parametrize(("seed", "run"), [(0, 0), (2**64 + 3, 2**32 - 1)])
+@pytest.mark.usefixtures("ziggurat")
+def test_the_text_draws_numpys_numbers(law: int, seed: int, run: int) -> None:
+    """Eight thousand of each law: two are beyond the last layer."""
+    world: Any = sample_world(PlainWorld(), law, 8_000, seed, run)
+    world.take()
+    draws.sample(world)
+    assert world.units == of_numpy(law, 8_000, seed, run).tolist()
+
+
+@pytest.mark.usefixtures("ziggurat")
+def test_failures_that_rules_draw_are_those_that_numpy_draws(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three hazards of all laws, with blocks that end within a run."""
+
+    def powers_of_e(w: Any, what: int, count: int, value: int) -> int:  # without machine code nobody asks for them
+        w.units[:count] = np.exp(w.units[:count]).tolist()
+        return 0
+
+    monkeypatch.setattr(draws, "ask", powers_of_e)
+    program = Program(certain(Scenario.model_validate(PLAIN)))
+    by_rules, by_numpy = (play(program, [0, 5], False, laws=laws).ledgers() for laws in (EVERY_LAW, ()))
+    for one, other in zip(by_rules.columns(), by_numpy.columns(), strict=True):
+        assert np.array_equal(one, other)
+
+
+@pytest.mark.usefixtures("ziggurat")
+@pytest.mark.parametrize("draw", [draws.exponential, draws.normal])
+def test_a_number_at_the_bound_of_its_layer_is_not_inside_it(monkeypatch: pytest.MonkeyPatch, draw: Any) -> None:
+    """numpy asks whether it is below: at the bound another number decides, here against it."""
+    normal = draw is draws.normal
+    layer, kept = 7, 1_000
+    bound = int((draws.NORMAL_K if normal else draws.EXP_K)[layer])
+
+    def word(rest: int) -> int:
+        return layer | rest << 9 if normal else (layer | rest << 8) << 3
+
+    words = iter([word(bound), word(bound), word(kept)])
+    monkeypatch.setattr(draws, "next_word", lambda w, stream: next(words))
+    monkeypatch.setattr(draws, "uniform", lambda w, stream: 1.0)  # never below the density
+    width = float((draws.NORMAL_W if normal else draws.EXP_W)[layer])
+    assert draw(SimpleNamespace(), 0) == kept * width
