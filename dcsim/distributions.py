@@ -43,6 +43,10 @@ class Fixed(BaseModel):
         """Third moment over the cubed mean."""
         return 1.0
 
+    def beyond(self, time: float) -> float:
+        """P(it is longer than ``time`` [ms])."""
+        return float(self.time > time)
+
     def draw(self, rng: np.random.Generator, size: int) -> Times:
         """Return ``size`` times [ms]; no random number is used."""
         return np.full(size, self.time, dtype=np.int64)
@@ -80,6 +84,10 @@ class Exponential(_Mean):
         """Third moment over the cubed mean."""
         return 6.0
 
+    def beyond(self, time: float) -> float:
+        """P(it is longer than ``time`` [ms])."""
+        return math.exp(-max(0.0, time) / self.mean)
+
     def draw(self, rng: np.random.Generator, size: int) -> Times:
         """Return ``size`` times [ms]."""
         return milliseconds(rng.standard_exponential(size) * self.mean)
@@ -100,6 +108,12 @@ class Lognormal(_Mean):
     def third(self) -> float:
         """Third moment over the cubed mean."""
         return math.exp(min(3 * self.sigma**2, 700.0))
+
+    def beyond(self, time: float) -> float:
+        """P(it is longer than ``time`` [ms])."""
+        if time <= 0:
+            return 1.0
+        return math.erfc((math.log(time / self.mean) / self.sigma + self.sigma / 2) / math.sqrt(2)) / 2
 
     def draw(self, rng: np.random.Generator, size: int) -> Times:
         """Return ``size`` times [ms]: exp(sigma z - sigma^2 / 2) times the mean."""
@@ -123,6 +137,10 @@ class Weibull(_Mean):
         """Third moment over the cubed mean."""
         return math.gamma(1 + 3 / self.shape) / math.gamma(1 + 1 / self.shape) ** 3
 
+    def beyond(self, time: float) -> float:
+        """P(it is longer than ``time`` [ms])."""
+        return math.exp(-((max(0.0, time) / self.mean * math.gamma(1 + 1 / self.shape)) ** self.shape))
+
     def draw(self, rng: np.random.Generator, size: int) -> Times:
         """Return ``size`` times [ms]: E^(1/k) / Gamma(1 + 1/k) times the mean, E unit exponential."""
         unit = rng.standard_exponential(size) ** (1 / self.shape) / math.gamma(1 + 1 / self.shape)
@@ -145,6 +163,12 @@ class Gamma(_Mean):
     def third(self) -> float:
         """Third moment over the cubed mean."""
         return (1 + 1 / self.shape) * (1 + 2 / self.shape)
+
+    def beyond(self, time: float) -> float:
+        """P(it is longer than ``time`` [ms])."""
+        from scipy.special import gammaincc
+
+        return float(gammaincc(self.shape, max(0.0, time) * self.shape / self.mean))
 
     def draw(self, rng: np.random.Generator, size: int) -> Times:
         """Return ``size`` times [ms]: a unit gamma number over k, times the mean."""
@@ -204,6 +228,10 @@ class Uniform(_Between):
         a, b = float(self.low), float(self.high)
         return (a + b) / 2, (a * a + a * b + b * b) / 3, (a + b) * (a * a + b * b) / 4
 
+    def beyond(self, time: float) -> float:
+        """P(it is longer than ``time`` [ms])."""
+        return min(1.0, max(0.0, (self.high - time) / (self.high - self.low)))
+
     def draw(self, rng: np.random.Generator, size: int) -> Times:
         """Return ``size`` times [ms]."""
         return milliseconds(rng.uniform(self.low, self.high, size))
@@ -228,6 +256,15 @@ class Triangular(_Between):
             for k in (1, 2, 3)
         )
         return first, second, third
+
+    def beyond(self, time: float) -> float:
+        """P(it is longer than ``time`` [ms])."""
+        low, mode, high = self.low, self.mode, self.high
+        if time <= low:
+            return 1.0
+        if time < mode:
+            return 1 - (time - low) ** 2 / ((high - low) * (mode - low))
+        return (high - time) ** 2 / ((high - low) * (high - mode)) if time < high else 0.0
 
     def draw(self, rng: np.random.Generator, size: int) -> Times:
         """Return ``size`` times [ms]."""
@@ -259,6 +296,10 @@ class Empirical(BaseModel):
     def third(self) -> float:
         """Third moment over the cubed mean."""
         return float(np.mean(np.array(self.values, dtype=np.float64) ** 3) / self.mean_ms**3) if self.mean_ms else 1.0
+
+    def beyond(self, time: float) -> float:
+        """P(it is longer than ``time`` [ms])."""
+        return sum(value > time for value in self.values) / len(self.values)
 
     def draw(self, rng: np.random.Generator, size: int) -> Times:
         """Return ``size`` times [ms]."""

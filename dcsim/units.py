@@ -22,6 +22,8 @@ from dcsim.wording import shown
 MS_PER_S = 1_000
 MS_PER_MIN = 60_000
 MS_PER_H = 3_600_000
+MS_PER_DAY = 24 * MS_PER_H
+MS_PER_WEEK = 7 * MS_PER_DAY
 MS_PER_MONTH = 720 * MS_PER_H
 HOURS_PER_MONTH = 720
 """Hours in the model's month (source: deck)."""

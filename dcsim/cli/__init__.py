@@ -19,12 +19,12 @@ from dcsim.cli.screen import out_page, say, screens
 
 VERBS = {
     "compare": ("compare", "Simulate offers on the same random numbers: which is cheaper, and why."),
-    "optimize": ("optimize", "Find the best of many settings: spares, checkpoint interval, strategy, crews."),
-    "breakeven": ("breakeven", "Find what a product, a spare or a minute is worth."),
     "diff": ("diff", "Print the inputs in which two scenarios differ, and what each does."),
     "run": ("run", "Simulate scenarios: goodput, ledger and cost, with intervals."),
     "sweep": ("sweep", "Simulate scenarios at many settings: which is best, and what is as good."),
     "table": ("table", "Print what checkpoints, spares, detection or nines cost, by formula, theory and simulation."),
+    "optimize": ("optimize", "Find the best of many settings: spares, checkpoint interval, strategy, crews."),
+    "breakeven": ("breakeven", "Find what a product, a spare or a minute is worth."),
     "sensitivity": ("sensitivity", "Move each input over its range: which one to measure first."),
     "report": ("report", "Write the report of a run: HTML, Markdown, CSV, or a trace."),
     "merge": ("merge", "Join the shards of a run that several machines simulated."),

@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dcsim.cli.options import SIMULATION, Asked, ProgressLine, example, kept, options, print_result
+from dcsim.cli.options import SIMULATION, Asked, example, kept, options, print_result
+from dcsim.cli.progress import ProgressLine
 from dcsim.cli.screen import say
 
 if TYPE_CHECKING:
@@ -16,14 +17,14 @@ if TYPE_CHECKING:
     short_help="Find what a product, a spare or a minute is worth.",
     epilog=f"""\b
 WHAT is one of
-  licence    the price of software that FILE has and FILE2 has not, per GPU-hour
-  tor        a second ToR (leaf switch) that FILE has and FILE2 has not, a month
+  licence    software that FILE has and FILE2 has not, per GPU-hour
+  tor        a second ToR (leaf switch) that FILE has, FILE2 not, a month
   spare      one more spare GPU, a month
   detection  a minute less until failures are noticed, a month
   failover   a minute less of failover, a month
   restore    a minute less of restore, a month
-  mtbf       1,000 h more of the MTBF, a month (mtbf:gpu of one of several hazards)
-or a key with a range, KEY=LOWEST:HIGHEST: where FILE and FILE2 are equally good.
+  mtbf       1,000 h more of the MTBF, a month (mtbf:gpu of several)
+or a key with a range, KEY=LOWEST:HIGHEST: where both are equally good.
 
 {
         example(

@@ -11,12 +11,12 @@ from dcsim.cli.options import (
     PRECISION,
     SIMULATION,
     Asked,
-    ProgressLine,
     example,
     options,
     print_result,
     tell_gates,
 )
+from dcsim.cli.progress import ProgressLine
 from dcsim.cli.screen import say
 
 if TYPE_CHECKING:

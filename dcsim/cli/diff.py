@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dcsim.cli.options import JSON, SEED, SET, Count, ProgressLine, example, options, print_result, scenarios_of
+from dcsim.cli.options import JSON, SEED, SET, Count, example, options, print_result, scenarios_of
+from dcsim.cli.progress import ProgressLine
 
 if TYPE_CHECKING:
     from dcsim.report.document import Page

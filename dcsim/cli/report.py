@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dcsim.cli.options import Asked, Count, ProgressLine, Word, example, writable
+from dcsim.cli.options import Asked, Count, Word, example, writable
+from dcsim.cli.progress import ProgressLine
 from dcsim.cli.screen import out, out_document, say
 
 if TYPE_CHECKING:

@@ -14,13 +14,13 @@ from dcsim.cli.options import (
     SIMULATION,
     Asked,
     Count,
-    ProgressLine,
     example,
     options,
     print_result,
     shard_option,
     tell_gates,
 )
+from dcsim.cli.progress import ProgressLine
 from dcsim.cli.screen import out, out_json, say
 
 if TYPE_CHECKING:

@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dcsim.cli.options import KEPT, SIMULATION, Asked, Count, ProgressLine, example, options, print_result
+from dcsim.cli.options import KEPT, SIMULATION, Asked, Count, example, options, print_result
+from dcsim.cli.progress import ProgressLine
 from dcsim.cli.screen import say
 
 if TYPE_CHECKING:

@@ -1,26 +1,30 @@
 """`dcsim sweep`: scenarios at many settings, and which of them are best."""
 
 import shlex
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from dcsim.cli.options import (
+    FAIL_IF,
     FILES,
     SIMULATION,
     Asked,
     Count,
-    ProgressLine,
     example,
     kept,
     options,
     print_result,
     shard_option,
+    tell_gates,
 )
+from dcsim.cli.progress import ProgressLine
 from dcsim.cli.screen import out, out_json, say
 
 if TYPE_CHECKING:
-    from dcsim.decide.sweep import Sweep
+    from dcsim.decide import RunResult
+    from dcsim.decide.sweep import Point, Sweep
     from dcsim.report.document import Page
 
 AXES = click.option(
@@ -54,6 +58,7 @@ AXES = click.option(
     *SIMULATION,
     *kept(monthly=False),
     shard_option("Simulate share K of N of each point's replications only, for N machines; see dcsim merge."),
+    FAIL_IF,
     click.option("--every-run", is_flag=True, help="Also write a table with one row for each run of each point."),
 )  # fmt: skip
 def sweep_command(axes: tuple[str, ...], lhs: int | None, metric: str | None, every_run: bool, **given: Any) -> None:
@@ -64,16 +69,30 @@ def sweep_command(axes: tuple[str, ...], lhs: int | None, metric: str | None, ev
     cluster.gpus follows cluster.spares unless it is given too. Runs and tables are kept in a folder of the sweep.
     """
     asked = Asked(**given)
+    from dcsim.decide.gates import Judged, check_gates, gate_sentences, gates_json, in_order, judge
     from dcsim.decide.sweep import sweep
+    from dcsim.decide.variants import written
 
     scenarios = asked.scenarios
+    check_gates(asked.gates, scenarios, common=False)
+    if asked.shard is not None and asked.gates:
+        raise click.UsageError("--fail-if needs all replications, --shard has some.", click.get_current_context())
+    judged: list[Judged] = []
+
+    def judge_point(point: "Point", result: "RunResult") -> None:
+        settings = ", ".join(f"{key} {written(value)}" for key, value in point.inputs)
+        name = f"{result.scenario.name} at {settings}" if settings else result.scenario.name
+        judged.extend(replace(one, name=name) for one in judge(asked.gates, [result]))
+
     words = [word for text in axes for word in ("-L", text)]
     words += [] if lhs is None else ["--lhs", str(lhs)]
     words += [] if metric is None else ["--metric", metric]
     with ProgressLine(asked.output, None) as progress:
         how: dict[str, Any] = {**asked.how("sweep", progress)}
         how["command"] = (*how["command"], *words)
-        found = sweep(scenarios, axes, lhs=lhs, metric=metric, every_run=every_run, seed=asked.seed, **how)
+        found = sweep(
+            scenarios, axes, lhs=lhs, metric=metric, every_run=every_run, seed=asked.seed, each=judge_point, **how
+        )
     if asked.shard is not None:
         _tell_of_shard(asked, found)
         return
@@ -81,9 +100,10 @@ def sweep_command(axes: tuple[str, ...], lhs: int | None, metric: str | None, ev
     def page() -> "Page":
         from dcsim.report.sweep_page import sweep_page
 
-        return sweep_page(found, asked.notes)
+        return sweep_page(found, asked.notes).after(gate_sentences(told))
 
-    print_result(found.to_json, page, asked.as_json)
+    told = in_order(judged)
+    print_result(lambda: found.to_json() | gates_json(told), page, asked.as_json)
     if asked.report:
         from dcsim.cli.report import write_page
         from dcsim.report.sweep_report import sweep_document
@@ -91,6 +111,7 @@ def sweep_command(axes: tuple[str, ...], lhs: int | None, metric: str | None, ev
         assert found.folder is not None
         command = (*how["command"], "-n", str(found.runs))
         write_page(found.folder, lambda: sweep_document(found, command, asked.notes), asked)
+    tell_gates(told)
 
 
 def _tell_of_shard(asked: Asked, found: "Sweep") -> None:

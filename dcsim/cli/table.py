@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dcsim.cli.options import SIMULATION, Asked, ProgressLine, Word, example, kept, options, print_result
+from dcsim.cli.options import SIMULATION, Asked, Word, example, kept, options, print_result
+from dcsim.cli.progress import ProgressLine
 from dcsim.cli.sweep import AXES
 
 if TYPE_CHECKING:

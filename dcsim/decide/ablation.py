@@ -6,6 +6,7 @@ from typing import Any
 
 from dcsim.decide.estimate import mode_of
 from dcsim.hazards import Hazard
+from dcsim.hazards.repair import HOURS
 from dcsim.parts import parts_of
 from dcsim.plant import PlantState
 from dcsim.scenario import Job, Scenario
@@ -47,6 +48,7 @@ def ablation_steps(scenario: Scenario) -> tuple[AblationStep, ...]:
             )
         )
     steps.append(AblationStep("finite crews", "repairs queue for their crews", _uncrewed))
+    steps.append(AblationStep("working hours", "repairs wait for a shift, or for a visit", _always_at_work))
     return tuple(step for step in (*steps, *further(scenario)) if step.undo(fixed) != fixed)
 
 
@@ -193,6 +195,16 @@ def _uncrewed(scenario: Scenario) -> Scenario:
         if all(stage.crews is None for stage in hazard.stages):
             return {}
         return {"repair": tuple(stage.model_copy(update={"crews": None}) for stage in hazard.stages)}
+
+    return _with_hazards(scenario, change)
+
+
+def _always_at_work(scenario: Scenario) -> Scenario:
+    def change(hazard: Hazard) -> dict[str, Any]:
+        if not any(stage.waits for stage in hazard.stages):
+            return {}
+        hours = dict.fromkeys(HOURS)
+        return {"repair": tuple(stage.model_copy(update=hours) for stage in hazard.stages)}
 
     return _with_hazards(scenario, change)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from dcsim.decide.breakeven_prices import Price, monthly, months, notes_of, prices_of
-from dcsim.decide.breakeven_threshold import Threshold, threshold
+from dcsim.decide.breakeven_threshold import Threshold, checked, threshold
 from dcsim.decide.display import html_of
 from dcsim.decide.documents import runs_json
 from dcsim.decide.outcome import REPLICATIONS, Executor, How
@@ -196,6 +196,7 @@ def _leaves(scenario: Scenario) -> int:
 def _of_key(offer: Scenario, other: Scenario, what: str, how: How) -> BreakEven:
     """Return the value of a key at which two offers are equally good."""
     key, _, ends = what.partition("=")
+    checked(offer, key.strip(), ends, OPTION)  # before anything is simulated
     (against,) = simulate_variants([other], **how)
     found, run = threshold(offer, key.strip(), ends, against, how, OPTION)
     return BreakEven(what, key.strip(), "", run, against, threshold=found, notes=notes_of(run, against))
@@ -210,6 +211,10 @@ def _of_step(offer: Scenario, name: str, one: str, how: How) -> BreakEven:
     if name == "spare":
         if one:
             raise _wrong_question(f"spare:{one}: found a name; spare has none")
+        if offer.cluster.in_rack_spares:
+            raise _wrong_question(
+                "spare: spares lie in racks here (cluster.in_rack_spares); compare two scenarios instead"
+            )
         count = build(offer.cluster.topology, offer.cluster.gpus).gpus_per_node
         better, base = at(offer, bought(offer, {SPARES: offer.cluster.spares + count}), OPTION), offer
         title = "One more spare GPU"

@@ -146,7 +146,7 @@ class _Curve:
     known: dict[float, tuple[float, float]] = field(default_factory=dict)
 
     def scenario(self, share: float) -> Scenario:
-        return at(self.offer, bought(self.offer, {self.key: self.range.value(share)}), self.option)
+        return _at(self.offer, self.key, self.range, share, self.option)
 
     def simulate(self, shares: Sequence[float]) -> None:
         """Simulate values together. What differs in money alone is the same runs at other prices."""
@@ -176,6 +176,18 @@ class _Curve:
         return 0.0 if abs(value) <= TOLD * half else value
 
 
+def _at(offer: Scenario, key: str, within: Range, share: float, option: str) -> Scenario:
+    return at(offer, bought(offer, {key: within.value(share)}), option)
+
+
+def checked(offer: Scenario, key: str, ends: str, option: str) -> Range:
+    """Return the range of a key; raise ScenarioError for one that is none, or whose ends the scenario refuses."""
+    within = Range.read(ends, option)
+    for share in (0.0, 1.0):
+        _at(offer, key, within, share, option)
+    return within
+
+
 def threshold(
     offer: Scenario, key: str, ends: str, against: RunResult, how: How, option: str
 ) -> tuple[Threshold, RunResult]:
@@ -183,11 +195,9 @@ def threshold(
 
     ``ends``: the range as text. Raises ScenarioError, also for values that the scenario refuses.
     """
-    within = Range.read(ends, option)
+    within = checked(offer, key, ends, option)
     curve = _Curve(offer, key, within, against, how, option)
     scan = [index / (SCAN - 1) for index in range(SCAN)]
-    for share in (0.0, 1.0):
-        curve.scenario(share)  # both ends are refused before anything is simulated
     if key.startswith("tco."):
         curve.simulate(scan[:1])
         scan = scan[1:]

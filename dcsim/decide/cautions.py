@@ -77,6 +77,7 @@ def _of(scenario: Scenario, runs: int) -> Iterator[Caution]:
     yield from _jobs(layout)
     yield from _spares(layout, found)
     yield from _long_repairs(layout, found)
+    yield from _repair_hours(layout, found)
     yield from _few_failures(layout, runs)
     yield from (_caution(scenario, "record", message, 1.0) for message in record_cautions(scenario))
     unasked = scenario.cluster.gpus - scenario.gpus_in_jobs - layout.idle_spares
@@ -113,11 +114,12 @@ def _crews(layout: Plan, found: tuple[Flow, ...]) -> Iterator[Caution]:
             severity = gpus / scenario.cluster.gpus
             figures |= {"waiting_at_horizon": waiting, "gpus_waiting_at_horizon": gpus}
             yield _caution(scenario, "repair-overload", message, severity, **figures)
-        elif pool.load >= NEARLY_BUSY * pool.size:
-            busy, wait = pool.load / pool.size, pool.wait_h
-            message = (
-                f"repairs wait long: {crews} of {name} would be busy {percent(busy)} of the time, so a repair waits "
-                f"about {in_hours(wait)} for a crew in the long run."
+        elif pool.load >= NEARLY_BUSY * pool.most_busy:
+            busy, wait = pool.load / pool.most_busy, pool.wait_h
+            when = "of the time" if pool.at_work == 1 else "of their working hours"
+            message = f"repairs wait long: {crews} of {name} would be busy {percent(busy)} {when}"
+            message += (
+                "." if wait is None else f", so a repair waits about {in_hours(wait)} for a crew in the long run."
             )
             yield _caution(scenario, "repair-queue", message, busy, **figures, wait_h=wait)
 
@@ -133,6 +135,22 @@ def _long_repairs(layout: Plan, found: tuple[Flow, ...]) -> Iterator[Caution]:
             )
             severity = min(failures * flow.share, 1.0)
             yield _caution(scenario, "long-repair", message, severity, hazard=flow.hazard.key, repair_h=flow.repair_h)
+
+
+def _repair_hours(layout: Plan, found: tuple[Flow, ...]) -> Iterator[Caution]:
+    """Yield that the published formula charges the work alone where repairs wait for a shift or a visit."""
+    scenario = layout.scenario
+    for flow in found:
+        if flow.repair_h > flow.work_h and flow.repair_h < math.inf:
+            message = (
+                f'a repair of "{printable(flow.hazard.key)}" takes about {in_hours(flow.repair_h)} from identification '
+                f"to return, because those who do it have their hours: the published formula charges "
+                f"{in_hours(flow.work_h)}."
+            )
+            about = {"hazard": flow.hazard.key, "repair_h": flow.repair_h, "work_h": flow.work_h}
+            yield _caution(
+                scenario, "repair-hours", message, min(flow.per_h * flow.share * flow.repair_h, 1.0), **about
+            )
 
 
 # --- spares -------------------------------------------------------------------------------------------------------

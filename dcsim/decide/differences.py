@@ -45,7 +45,7 @@ _OF_HAZARD = {
 }
 _OF_CLUSTER = {"spares": "spares", "in_rack_spares": "spares"}
 _OF_TABLE = {
-    **{"horizon": "time", "energisation": "plant", "maintenance": "maintenance"},
+    **{"horizon": "time", "starts": "repair", "energisation": "plant", "maintenance": "maintenance"},
     **dict.fromkeys(("seed", "sla", "slo", "accounting"), "unread"),
 }
 _OF_LINE = {line.name: line.group for line in LINES} | {"gpu_hour": "gpu"}

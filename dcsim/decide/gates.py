@@ -28,6 +28,8 @@ from dcsim.units import DURATION, MONEY, MS_PER_H, SHARE, WORK, parse, write
 from dcsim.wording import printable, shown
 
 OPTION, UNDER = "--fail-if", "--fail-under"
+MOST_TOLD = 10
+"""Gates that have a line each, of a sweep with many points; source: assumed."""
 Kind = Literal["mean", "quantile", "share", "cheaper"]
 OPERATORS: Mapping[str, Callable[[float, float], bool]] = {
     "<=": operator.le,
@@ -36,8 +38,7 @@ OPERATORS: Mapping[str, Callable[[float, float], bool]] = {
     ">": operator.gt,
 }
 _FIGURES = ("mean(metric)", "p95(metric)", "p(metric > bound)", "p(cheaper, NAME)")
-_DIMENSIONS = {"1": SHARE, "h": DURATION, "GPU-h": WORK, "USD": MONEY}
-"""Unit of a metric -> how text with a unit is read."""
+_DIMENSIONS = {"1": SHARE, "h": DURATION, "GPU-h": WORK, "USD": MONEY}  # by the unit of a metric
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,7 @@ class Judged:
 
     def __str__(self) -> str:
         """Return what is told of it in a line."""
-        name, gate = printable(self.name), self.gate
+        name, gate = printable(self.name, 80), self.gate
         if self.value is None:
             return f'{name}: {gate.option} "{gate.text}" is broken: there is no such figure in these runs'
         if gate.option == UNDER:
@@ -139,10 +140,9 @@ class Judged:
         return f"{told} {unit}"
 
     def _doubt(self) -> str:
-        if self.ci95 is None:
-            needed = "" if self.gate.q is None else f"; {least(self.gate.q)} are needed"
-            return f"too few runs for an interval{needed}"
-        return "the bound lies within the interval; more runs would tell"
+        if self.ci95:
+            return "the bound lies within the interval; more runs would tell"
+        return "too few runs for an interval" + (f"; {least(self.gate.q)} are needed" if self.gate.q else "")
 
 
 def read_gates(texts: Iterable[str], option: str = OPTION) -> tuple[Gate, ...]:
@@ -160,17 +160,23 @@ def read_gates(texts: Iterable[str], option: str = OPTION) -> tuple[Gate, ...]:
 
 
 def gates_json(judged: Sequence[Judged]) -> dict[str, Any]:
-    """Return the part of a document that says what came of gates; nothing where none was asked for."""
+    """Return what a document says of gates; nothing where none was asked for."""
     return {"gates": [each.to_json() for each in judged]} if judged else {}
+
+
+def gate_lines(judged: Sequence[Judged]) -> list[str]:
+    """Return a line for each gate that is broken, or not certain, as they come; of many how many more there are."""
+    told = [str(each) for each in judged if each.broken or not (each.certain or each.gate.option == UNDER)]
+    more = len(told) - MOST_TOLD
+    return told if more <= 0 else [*told[:MOST_TOLD], f"and {more:,} more that are broken or not certain"]
 
 
 def gate_sentences(judged: Sequence[Judged]) -> list[str]:
     """Return what a page says first: each gate that is broken, or not certain, and how many hold."""
-    told = [f"{each}." for each in judged if each.broken or not (each.certain or each.gate.option == UNDER)]
-    held = len({each.gate for each in judged} - {each.gate for each in judged if each.broken})
-    count = len({each.gate for each in judged})
+    broken, gates = {each.gate for each in judged if each.broken}, {each.gate for each in judged}
+    told, held = [f"{line}." for line in gate_lines(judged)], len(gates - broken)
     if held:
-        told.append("The gate holds." if count == 1 else f"{held} of {count} gates {'holds' if held == 1 else 'hold'}.")
+        told.append("The gate holds." if len(gates) == 1 else f"{held} of {len(gates)} gates hold{'s' * (held == 1)}.")
     return told
 
 
@@ -179,13 +185,9 @@ def check_gates(gates: Sequence[Gate], scenarios: Sequence[Scenario], *, common:
 
     ``common``: whether the scenarios are offers to compare, simulated with the same random numbers.
     """
-    problems = [
-        Problem(f'{gate.option} "{gate.text}"', None, "", why)
-        for gate in gates
-        for why in _unfit(gate, scenarios, common=common)
-    ]
-    if problems:
-        raise ScenarioError(dict.fromkeys(problems))
+    found = ((gate, why) for gate in gates for why in _unfit(gate, scenarios, common=common))
+    if problems := [Problem(f'{gate.option} "{gate.text}"', None, "", why) for gate, why in found]:
+        raise ScenarioError(problems)
 
 
 def _unfit(gate: Gate, scenarios: Sequence[Scenario], *, common: bool) -> Iterable[str]:
@@ -201,7 +203,7 @@ def _unfit(gate: Gate, scenarios: Sequence[Scenario], *, common: bool) -> Iterab
         if (gate.kind == "cheaper" or (gate.metric and gate.metric.unit.startswith("USD"))) and each.tco is None:
             yield f"{each.name} has no [tco] table, so it has no prices"
         if gate.metric is METRICS["finish_h"] and not each.ends:
-            yield f"not every job of {each.name} has work to finish, so it has no such figure"
+            yield f"not every job of {each.name} has work to finish"
 
 
 def judge(gates: Sequence[Gate], results: Sequence[RunResult]) -> tuple[Judged, ...]:
@@ -214,7 +216,12 @@ def judge(gates: Sequence[Gate], results: Sequence[RunResult]) -> tuple[Judged, 
         for gate in gates
         for judged in ([_cheaper(gate, results)] if gate.kind == "cheaper" else [_of(gate, each) for each in results])
     ]
-    return tuple(sorted(found, key=lambda each: (not each.broken, not each.certain)))
+    return in_order(found)
+
+
+def in_order(judged: Iterable[Judged]) -> tuple[Judged, ...]:
+    """Return judged gates, broken ones first, those that are certain before the others."""
+    return tuple(sorted(judged, key=lambda each: (not each.broken, not each.certain)))
 
 
 def _of(gate: Gate, result: RunResult) -> Judged:
@@ -304,9 +311,8 @@ class _Reader:
         metric = self._metric(*self._word())
         self._needs(")")
         condition = self._condition(metric.unit)
-        if percentile is None:
-            return Gate(self.text, "mean", metric, condition)
-        return Gate(self.text, "quantile", metric, condition, q=float(percentile[1]) / 100)
+        q = None if percentile is None else float(percentile[1]) / 100
+        return Gate(self.text, "mean" if q is None else "quantile", metric, condition, q=q)
 
     def _of_runs(self) -> Gate:
         """Read what stands behind ``p(``."""

@@ -10,6 +10,7 @@ from typing import Any, Unpack
 import numpy as np
 from numpy.typing import NDArray
 
+from dcsim.decide.cautions import cautions_json
 from dcsim.decide.display import html_of, to_pandas
 from dcsim.decide.documents import mean_json, summary_json
 from dcsim.decide.estimate import SCHEMA
@@ -112,6 +113,7 @@ class Sensitivity:
             "scenario_sha256": sha256(self.scenario),
             "seed": self.scenario.seed,
             **self.base.engine.to_json(),
+            "cautions": cautions_json([certain(self.scenario)], self.replications),
             "metric": {"name": self.metric.name, "unit": self.metric.unit},
             "replications": self.replications,
             "at_points": summary_json(self.at_base),

@@ -1,6 +1,6 @@
 """Sweeps: offers at many settings on common random numbers, folded one by one as they are done."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -140,6 +140,7 @@ def sweep(
     shard: Shard = UNSHARDED,
     command: Sequence[str] = (),
     origins: Sequence[Mapping[str, str]] | None = None,
+    each: Callable[[Point, RunResult], None] | None = None,
 ) -> Sweep:
     """Simulate scenarios with every combination of some keys' values, on the random numbers of one seed.
 
@@ -148,7 +149,8 @@ def sweep(
     their GPUs (``variants.bought``). ``lhs``: so many points of a Latin hypercube instead of all combinations.
     ``metric``: the figure that decides, one of ``dcsim.decide.metrics.METRICS`` (default: what is paid for a useful
     GPU-hour, without [tco] the loss). ``every_run``: with ``output`` also a table with one row for each run.
-    All other keywords are those of ``run``; the seed is the first scenario's by default, and months are not kept.
+    ``each`` is called with every point and its runs, which are not kept in memory. All other keywords are those of
+    ``run``; the seed is the first scenario's by default, and months are not kept.
 
     Raises ScenarioError for what cannot be simulated, else as ``run``.
     """
@@ -163,7 +165,7 @@ def sweep(
         "command": command,
         "replications": REPLICATIONS if replications is None else replications,
     }
-    return simulated(asked, how, progress, None if output is None else Path(output), every_run, origins)
+    return simulated(asked, how, progress, None if output is None else Path(output), every_run, origins, each)
 
 
 # --- simulation -------------------------------------------------------------------------------------------------------
@@ -176,6 +178,7 @@ def simulated(
     output: Path | None,
     every_run: bool,
     origins: Sequence[Mapping[str, str]] | None,
+    each: Callable[[Point, RunResult], None] | None = None,
 ) -> Sweep:
     """Simulate the points of a question, batch after batch, and fold each when it is done; raises as ``sweep``."""
     runs, shard = how["replications"], how["shard"]
@@ -208,6 +211,8 @@ def simulated(
             for number, member, result in zip(numbers, members, results, strict=True):
                 points[number] = _point(number, member, result, asked)
                 made.add(number, member, result)
+                if each is not None:
+                    each(points[number], result)
             del results
         found = Sweep(
             asked.offers,

@@ -204,7 +204,10 @@ class Detection(Asked):
         return given
 
     def facts(self, found: Sweep, closed: Sequence[Mapping[str, float | None]]) -> dict[str, Any]:
-        """Return what a minute costs [USD/month]: the slope over all values, by formula, by theory and simulated."""
+        """Return what a minute costs [USD/month], by formula, by theory and simulated.
+
+        It is the slope between the values on either side of the scenario's own: over a wide range losses bend.
+        """
         minutes = np.array([int(parse(value, DURATION)) / MS_PER_MIN for value in self.axis.values])
         rent = monthly_usd(self.scenario, self.scenario.cluster.gpus)
         losses = {
@@ -214,9 +217,16 @@ class Detection(Asked):
         known = [each["theory"] for each in closed]
         if None not in known:
             losses["theory"] = np.array(known, dtype=float)
-        facts: dict[str, Any] = {}
+        named = self.axis.key.removeprefix("hazards.").removesuffix(".detect")
+        hazards = {each.key: each for each in self.scenario.hazards}
+        own = (hazards[named] if named in hazards else self.hazard()).mean_detect_ms / MS_PER_MIN
+        order, last = np.argsort(minutes), len(minutes) - 1
+        below, until = int((minutes < own).sum()), int((minutes <= own).sum())
+        high = order[min(max(until, 1), last)]
+        low = order[max(min(below, last) - 1, 0)]
+        facts: dict[str, Any] = {"between": [self.axis.values[low], self.axis.values[high]]}
         for name, loss in losses.items():
-            slope = float(np.polyfit(minutes, loss, 1)[0]) if len(minutes) > 1 else None
+            slope = float((loss[high] - loss[low]) / (minutes[high] - minutes[low])) if high != low else None
             facts[f"points_per_minute_{name}"] = None if slope is None else 100 * slope
             facts[f"minute_usd_month_{name}"] = None if slope is None or rent is None else slope * rent
         return facts

@@ -14,6 +14,7 @@ from dcsim.closed_form import (
     rollback_goodput,
     young_interval,
 )
+from dcsim.decide.crew_load import flows
 from dcsim.hazards import Hazard
 from dcsim.recovery import Recovery
 from dcsim.scenario import Plan, Scenario
@@ -160,10 +161,26 @@ def _copies(recovery: Recovery, gpus: int) -> list[Copies]:
 
 
 def _repair_h(layout: Plan) -> float | None:
-    """Return the mean repair of what strikes the first gang [h]; None if nothing does."""
-    rates = [(rate, hazard.mean_repair_ms / MS_PER_H) for hazard, rate, _ in strikes_on(layout)]
+    """Return the mean repair of what strikes the first gang [h], the wait for a shift or a weekly visit included.
+
+    None if nothing strikes it, or where the hours of those who repair make it no closed form.
+    """
+    repair = {flow.hazard.key: flow.repair_h for flow in flows(layout)}  # what only kills is not repaired
+    rates = [(rate, repair.get(hazard.key, hazard.mean_repair_ms / MS_PER_H)) for hazard, rate, _ in strikes_on(layout)]
+    if any(
+        stage.waits and not _wait_is_exact(hazard) for hazard, _, _ in strikes_on(layout) for stage in hazard.stages
+    ):
+        return None
     total = sum(rate for rate, _ in rates)
     return sum(rate * repair for rate, repair in rates) / total if total else None
+
+
+def _wait_is_exact(hazard: Hazard) -> bool:
+    """Whether theory knows the mean wait for a shift or a visit: of one stage, with nobody else in the queue."""
+    stage, simple = hazard.stages[0], hazard.lifetime.memoryless and not hazard.burst
+    if len(hazard.stages) > 1 or stage.success < 1 or not simple:
+        return False
+    return stage.crews is None and stage.visit_when is None and stage.visit_after is None
 
 
 def gang_strikes(layout: Plan, index: int = 0) -> list[Strikes]:

@@ -68,9 +68,11 @@ class Effect:
         found = (pair.lost_difference, pair.useful_hour_difference, pair.paid_usd_difference)
         if ends is None:
             return cls(*found)
+        whole = Pair(*ends.every)
+        gaps = (whole.lost_difference, whole.useful_hour_difference, whole.paid_usd_difference)
         lost, price, paid = (
-            ends.adjusted(figure, before, after, each)
-            for figure, each in zip((_lost, _price, _paid), found, strict=True)
+            ends.adjusted(figure, before, after, each, gap)
+            for figure, each, gap in zip((_lost, _price, _paid), found, gaps, strict=True)
         )
         assert lost is not None
         return cls(lost, price, paid)
@@ -94,16 +96,19 @@ class Ends:
     few: tuple[RunResult, RunResult]
     every: tuple[RunResult, RunResult]
 
-    def adjusted(self, figure: Figure, before: RunResult, after: RunResult, found: Paired | None) -> Paired | None:
-        """Return a difference, adjusted; as it is where there are too few runs."""
-        ones = [figure(each) for each in (before, after, *self.few, *self.every)]
+    def adjusted(
+        self, figure: Figure, before: RunResult, after: RunResult, found: Paired | None, gap: Paired | None
+    ) -> Paired | None:
+        """Return a difference, adjusted so that all of them sum to ``gap``; as it is where there are too few runs."""
+        ones = [figure(each) for each in (before, after, *self.few, self.every[0])]
         known = [each for each in ones if each is not None]
-        if found is None or len(known) < len(ones):
+        if found is None or gap is None or len(known) < len(ones):
             return found
         shared = max(each.shared for each in known)
         y, z, *x = (unit_means(each.linear, shared) for each in known[:4])
         n = len(unit_means(known[4].values, shared))
-        better = two_phase(z - y, np.stack(x, axis=1), [each.shown.mean for each in known[4:]], n)
+        mean = known[4].shown.mean
+        better = two_phase(z - y, np.stack(x, axis=1), [mean, mean + gap.mean], n)
         if better is None:
             return found
         moved, se, reach = better

@@ -15,8 +15,9 @@ from typing import Any, NamedTuple, get_args, get_type_hints
 
 from dcsim.ledger import STATES
 from dcsim.plant.tables import PlantTables
-from dcsim.program.records import ANSWERS, CHANGING, GROWING, STATES_WIDE, TABLE, TABLES, World
+from dcsim.program.records import ANSWERS, CHANGING, GROWING, STATES_WIDE, TABLE, TABLES
 from dcsim.program.simple import COUNTED
+from dcsim.program.world import World
 
 
 class Compiled(NamedTuple):

@@ -49,6 +49,12 @@ def repair(run: "SimPyRun", box: Box, number: int) -> Waits:
         run.happen((yield box.next()))
 
 
+def visits(run: "SimPyRun", box: Box) -> Waits:
+    """Those who repair together all that waits for them come on their days, or when there is reason enough."""
+    while True:
+        run.happen((yield box.next()))
+
+
 # --- jobs -----------------------------------------------------------------------------------------------------------
 
 

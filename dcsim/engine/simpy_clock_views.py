@@ -9,6 +9,7 @@ import simpy
 from dcsim.program.plain_world import PlainWorld
 from dcsim.program.records import ABSENT, DETECT, DONE, DRAIN, FREE, NONE, OUT, PPB, SAVE, WAIT, WHOLE
 from dcsim.rules.gangs import run_at
+from dcsim.rules.shifts import shift_from
 from dcsim.scenario import Plan, Scenario
 
 PHASES = {ABSENT: "not submitted", DETECT: "detect", WAIT: "wait", DRAIN: "maintenance", DONE: "done", SAVE: "saving"}
@@ -209,12 +210,20 @@ class CrewsView(View):
 
     @property
     def busy(self) -> int:
-        """Crews at work; 0 where there are enough for all."""
+        """Crews that have a repair; of a visit, repairs that it is about; 0 where there are enough for all."""
         return int(self.row.busy)
 
     @property
+    def on_shift(self) -> bool:
+        """Whether they work at this time; of those who only visit, whether they do now."""
+        world, now = self.run.world, self.run.now
+        if self.row.visits:
+            return self.busy > 0
+        return not self.row.on_shift or shift_from(world, self.index, now) == now
+
+    @property
     def waiting(self) -> "list[RepairView]":
-        """Repairs that wait for a crew, in their order."""
+        """Repairs that wait for a crew or for a visit, in their order."""
         found, repair = [], self.row.first
         while repair >= 0:
             found.append(RepairView(self.run, repair))

@@ -42,12 +42,19 @@ def law_of(time: Distribution) -> Law | None:
     return None
 
 
-def laws_needed(hazard: Hazard) -> frozenset[int] | None:
+def laws_needed(plan: Plan, hazard: Hazard) -> frozenset[int] | None:
     """Return the laws that it takes to draw a hazard's failures and what follows them; None: rules cannot."""
     plain = hazard.lifetime.memoryless and not hazard.lifetime.recorded and not hazard.burst and not hazard.lemons
     plain = plain and not hazard.notice
     stage, times = hazard.stages[0], (law_of(hazard.detection), law_of(hazard.stages[0].duration))
-    if not plain or hazard.wrong_node or len(hazard.stages) > 1 or stage.success < 1 or None in times:
+    if (
+        not plain
+        or hazard.wrong_node
+        or plan.missed(hazard)
+        or len(hazard.stages) > 1
+        or stage.success < 1
+        or None in times
+    ):
         return None
     normal = any(time and time.law == BY_LOGNORMAL for time in times)
     return EVERY_LAW if normal else frozenset((UNIFORM, EXPONENTIAL))
@@ -60,7 +67,7 @@ def add_draws(plan: Plan, tables: dict[str, NDArray[Any]]) -> None:
     room = units = 0
     for number, hazard in enumerate(scenario.hazards):
         line = hazards[number]
-        needed = laws_needed(hazard)
+        needed = laws_needed(plan, hazard)
         line["draws"], line["next_time"], line["first_known"] = needed is not None, NEVER, room
         found, fixed = law_of(hazard.detection), law_of(hazard.stages[0].duration)
         if needed is None or found is None or fixed is None:

@@ -15,8 +15,9 @@ from dcsim.program.energisation import Energisation
 from dcsim.program.event_log import EventLog
 from dcsim.program.levels import levels_of
 from dcsim.program.place_tables import count_sold_out, index_places
-from dcsim.program.records import BLOCK, CHANGING, NAMES, NONE, TABLE, Tables, World
+from dcsim.program.records import BLOCK, CHANGING, NAMES, NONE, TABLE, Tables
 from dcsim.program.tables import CHANCES_AT_A_TIME, tables_of
+from dcsim.program.world import World
 from dcsim.scenario import Plan, Scenario
 from dcsim.scenario.plan import plan
 
@@ -69,7 +70,7 @@ class Runs:
         self.logs = logs
         self.drawn_here = [
             needed is None or not needed <= set(laws) or max(numbers, default=0) >= 2**32
-            for needed in map(laws_needed, self.plan.scenario.hazards)
+            for needed in (laws_needed(self.plan, hazard) for hazard in self.plan.scenario.hazards)
         ]
         for name in NAMES:
             if name in CHANGING:
@@ -90,6 +91,7 @@ class Runs:
         shape = (rows * months, program.tables["available"].shape[1]) if program.tables["one"]["sold"][0] else (0, 0)
         world.put("sold_ledger", np.zeros(shape, dtype=np.int64))
         world.put("cause_ledger", np.zeros((rows * causes, len(STATES)), dtype=np.int64))
+        self.alarms = any(each.false_alarms for each in self.plan.scenario.maintenance)
         self.error: BaseException | None = None
         self.energisation = Energisation(self.plan)
         self._draws: list[Draws] | None = None
@@ -103,7 +105,12 @@ class Runs:
     @property
     def need_nobody(self) -> bool:
         """Whether rules set everything to t = 0 of a run by themselves."""
-        return not (any(self.drawn_here) or self.plan.scenario.energisation or self.world.at_start["one"]["clocks"][0])
+        return not (
+            self.alarms
+            or any(self.drawn_here)
+            or self.plan.scenario.energisation
+            or self.world.at_start["one"]["clocks"][0]
+        )
 
     def begin(self, row: int) -> None:
         """Set everything to t = 0 of a run, and draw the failures that rules do not draw."""
@@ -118,6 +125,9 @@ class Runs:
                 world.tables["components"]["lemon"][first + draws.lemons] = 1
             if self.drawn_here[number] and not hazard.ages:
                 count = self._known(number, draws, hazard.placed, count)
+        if self.alarms:
+            windows = world.tables["windows"][: world.tables["one"]["last_window"][0]]
+            windows["retest"] = self.plan.retests(self.numbers[row])
         self._announce()
         if self.plan.scenario.energisation:
             self.energisation.begin(world.tables, self.numbers[row])
@@ -245,6 +255,7 @@ class Runs:
         drawn, tables = draws.outcomes(count), self.world.tables
         rows = tables["outcomes"][first:end]
         rows["detect"], rows["wrong"], rows["fixed"] = drawn.detect, drawn.wrong, drawn.fixed
+        rows["missed"] = drawn.missed
         stages = len(drawn.stages)
         tables["stage_times"][first:end, :stages] = drawn.stages.T
         tables["stage_times"][first:end, stages:] = NONE

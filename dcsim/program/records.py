@@ -4,15 +4,14 @@ A table is a numpy array of records, or of plain numbers where it has no columns
 What never changes in a run and what does stand in one record, because a rule needs both.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dcsim.ledger import STATE, STATES
-from dcsim.plant.tables import CHANGING_PLANT, PLANT_TABLES, PlantTables
-from dcsim.units import MS_PER_MONTH
+from dcsim.ledger import STATE
+from dcsim.plant.tables import CHANGING_PLANT, PLANT_TABLES
+from dcsim.units import MS_PER_MONTH, MS_PER_WEEK
 
 # --- words --------------------------------------------------------------------------------------------------------
 
@@ -20,6 +19,7 @@ NEVER = 2**62
 """Later than any horizon."""
 PPB = 10**9
 MONTH = MS_PER_MONTH
+WEEK = MS_PER_WEEK
 BLOCK_OF_PLACES = 64
 """Places that are searched one by one, and blocks of them."""
 GROUP_OF_NODES, GROUPS = 256, 32
@@ -29,10 +29,11 @@ NONE = -1
 FREE, OUT = -1, -2
 """Owners of a place that no gang has: in service, and out of it."""
 
-TICKS = 14
+TICKS = 15
 """Ticks in a millisecond: the order of what happens within it (docs/model.md, "Ties")."""
 REPAIRED, FINISHED, BACK, DRAINED, SAVED, IDENTIFY, LEAVE = range(7)
-ADMIT, SERVICE, RELAPSE, NOTICE, LIMIT, PLANNED, STRIKE = range(7, TICKS)
+ADMIT, VISIT, SERVICE, RELAPSE, NOTICE, LIMIT, PLANNED, STRIKE = range(7, TICKS)
+
 (
     ARRIVES,  # a gang is submitted
     CREW_IS_DONE,  # with a stage of a repair
@@ -52,12 +53,13 @@ ADMIT, SERVICE, RELAPSE, NOTICE, LIMIT, PLANNED, STRIKE = range(7, TICKS)
     CANNOT_START,  # a gang that has no power at t = 0
     IS_SERVED,  # the queue for hardware
     STRIKES_AGAIN,  # faulty members of gangs that begin to compute
+    VISIT_BEGINS,  # of those who repair all that waits for them, if there is reason for one
     IS_COMING,  # a failure that was announced
     IS_SAFE,  # a gang has written what it has, or moved
     SAVES,  # a gang begins to write before its time is over
     TIME_IS_OVER,  # of a gang
     QUEUES_AGAIN,  # a gang whose time was over
-) = range(23)
+) = range(24)
 """What a due event is about; ``due.what`` is the gang, the repair, the failure, the window, the phase."""
 
 FIXED, BY_EXPONENTIAL, BY_LOGNORMAL = range(3)
@@ -194,13 +196,14 @@ HAZARD = _record(
     "effect blast size part placed serves running keeps_ppb remembers ages stages requalify returns_job "
     "lemons retire_after window replace cured_by_repair components first_component "
     "first_outcome used drawn first_slow plain plant_kind "
-    "draws more clock first_known rows_known next_known end_known next_time first_unit evacuate "
+    "checked draws more clock first_known rows_known next_known end_known next_time first_unit evacuate "
     "detect_law detect_time repair_law repair_time",
     "factor keeps gap marked detect_mean detect_sigma detect_shift repair_mean repair_sigma repair_shift silent "
     "coverage",
 )
 """``size``, ``part``: places of a component and of what goes down with it; ``first_component``: row of its first
-component, NONE: they have no state; ``plain``: its failures may stand alone; ``first_slow``: a slow component;
+component, NONE: they have no state; ``plain``: its failures may stand alone; ``checked``: by which of ``planned``,
+NONE: by none; ``first_slow``: a slow component;
 ``plant_kind``, ``keeps``: of the plant's components that it takes, and the share that it leaves of one.
 ``draws``: its failures are drawn by rules, a block of ``rows_known`` rows from ``first_known`` at a time; ``more``:
 another block may follow, of failures after ``clock``; ``next_known``, ``end_known``: of this one; ``next_time``: of its
@@ -214,7 +217,8 @@ NOTICE_ROW = _record("at until hazard component moves")
 """A failure that was announced: when to do something about it, and when it comes; ``moves``: move away, else save."""
 STREAM = _record("a b c d")
 """The state of a stream of random numbers, SFC64."""
-OUTCOME = _record("detect wrong fixed")
+OUTCOME = _record("detect wrong fixed missed")
+"""``missed``: so many checks of a slow component do not find it."""
 FAILURE = _record(
     "hazard component detect wrong fixed at rank gpus first_part parts placed first_place last_place "
     "retired unfound clean gang next_clean next_faulty repairs over number"
@@ -226,12 +230,20 @@ PART = _record("gang gpus following")
 REPAIR = _record(
     "failure first_part gpus placed first_place last_place mends since stage following next_away previous_away asked"
 )
-CREWS = _record("size busy first last")
+CREWS = _record("size busy first last first_shift end_shift on_shift finishes visits waiting visit_when visit_after")
+"""``first_shift``, ``end_shift``: of its rows of ``shifts``; ``on_shift``: ms of a week, 0: always; ``finishes``: what
+is begun in a shift goes on after it; ``visits``: repairs wait for one: on its days, which are rows of ``shifts`` too,
+when ``visit_when`` of them wait, or one for ``visit_after`` [ms], NEVER: not for that; ``waiting``: how many wait;
+``busy``: of a visit, repairs that it is about."""
+SHIFT = _record("begin end")
+"""In a week that begins at t = 0 [ms]."""
 DUE = _record("key number kind what further")
 PIECE = _record("ms gpus speed_0 speed_1 speed_2 below")
 SEGMENT = _record("computed_from speed_0 speed_1 speed_2 following")
-WINDOW = _record("at planned component since first_part first_place last_place first_drain last_drain out")
-PLANNED_WORK = _record("size serves drain duration plant_kind")
+WINDOW = _record("at planned component since first_part first_place last_place first_drain last_drain out retest")
+"""``retest``: so much longer does it last, because of a false alarm [ms]."""
+PLANNED_WORK = _record("size serves drain duration plant_kind start every rolling components first_window")
+"""``first_window``: of its rows of ``window_at``, by the number of the round and then by component."""
 DRAINED_GANG = _record("gang number following")
 DOMAIN = _record("out planned month down down_unplanned since since_unplanned")
 """What is sold. ``out``, ``planned``: of its places, out of service, and those of them for maintenance; ``month``:
@@ -262,6 +274,7 @@ TABLES: dict[str, tuple[np.dtype[Any], int]] = {
     "components": (COMPONENT, 1),
     "crews": (CREWS, 1),
     "stage_crews": (np.dtype(np.int64), 2),  # by hazard and stage
+    "shifts": (SHIFT, 1),
     "failures": (FAILURE, 1),
     "parts": (PART, 1),
     "repairs": (REPAIR, 1),
@@ -295,6 +308,7 @@ TABLES: dict[str, tuple[np.dtype[Any], int]] = {
     "holes": (np.dtype(np.int64), 2),  # by gang and rack: places that it lacks there
     "windows": (WINDOW, 1),
     "planned": (PLANNED_WORK, 1),
+    "window_at": (np.dtype(np.int64), 1),  # rows of ``windows``
     "drains": (DRAINED_GANG, 1),
     "absences": (ABSENCE, 1),
     "transfers": (TRANSFER, 1),  # by gang
@@ -354,47 +368,3 @@ CHANGING = (
     *CHANGING_PLANT,
 )
 """Tables that every run begins anew; behind the address of the function come those of their copies at t = 0."""
-
-
-class World(PlantTables):
-    """The tables of one run, by name, and who answers what the rules ask.
-
-    ``addresses``: where each table lies, how many rows and columns it has; then the address of a C function that
-    answers, then where copies at t = 0 lie, int64. Compiled rules know a world by it, so tables are changed by ``put``
-    alone.
-    """
-
-    def __init__(self) -> None:
-        self.addresses: NDArray[np.int64] = np.zeros(ANSWERS + 1 + len(CHANGING), dtype=np.int64)
-        self.tables: dict[str, NDArray[Any]] = {}
-        self.at_start: dict[str, NDArray[Any]] = {}
-        self.answer: Callable[[int, int, int], int] | None = None
-
-    def put(self, name: str, table: NDArray[Any]) -> None:
-        """Set a table, or put another one in its place."""
-        dtype, indices = TABLES[name]
-        assert table.dtype == dtype
-        assert table.ndim == max(indices, 1)
-        assert name not in STATES_WIDE or table.shape[1] == len(STATES)
-        assert table.flags.c_contiguous
-        self.tables[name] = table
-        place = 3 * TABLE[name]
-        columns = table.shape[1] if table.ndim == 2 else 1
-        self.addresses[place : place + 3] = table.ctypes.data, table.shape[0], columns
-
-    def put_at_start(self, name: str, table: NDArray[Any]) -> None:
-        """Keep what ``reset`` copies; the table itself has the same shape then."""
-        self.at_start[name] = table
-        self.addresses[ANSWERS + 1 + CHANGING.index(name)] = table.ctypes.data
-        self.put(name, table.copy())
-
-    def reset(self) -> None:
-        """Set every table that a run changes to t = 0."""
-        for name, table in self.at_start.items():
-            if self.tables[name].shape != table.shape:
-                self.put(name, table.copy())
-            else:
-                np.copyto(self.tables[name], table)
-
-    def show(self, name: str, low: int, high: int) -> None:
-        """An answer has written to rows of a table, or made room for more."""

@@ -26,7 +26,8 @@ COUNTED: dict[str, dict[str, int]] = {
         ("placed", "serves", "running", "remembers", "ages", "requalify", "returns_job", "lemons"), 0
     )
     | {"effect": INTERRUPT, "stages": 1, "plain": 1, "retire_after": NONE}
-    | {"first_component": NONE, "first_slow": NONE},
+    | {"first_component": NONE, "first_slow": NONE, "checked": NONE},
+    "crews": {"on_shift": 0, "visits": 0},
     "gangs": dict.fromkeys(("straggle", "powered", "network", "speed_0", "speed_1", "speed_2"), PPB)
     | dict.fromkeys(("first_segment", "first_faulty", "first_clean", "ends"), NONE)
     | dict.fromkeys(("held", "transfer", "writes", "draining", "extra", "computed_from"), 0)

@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dcsim.hazards import Hazard
+from dcsim.hazards.repair import RepairStage
+from dcsim.hazards.shifts import Span, start_of, week_from
 from dcsim.ledger import STATES
 from dcsim.parts import PARTS
 from dcsim.program import records
@@ -13,7 +15,7 @@ from dcsim.program.draws import add_draws
 from dcsim.program.levels import levels_of
 from dcsim.program.place_tables import atom_of, index_places, place_tables, sold_tables
 from dcsim.program.plant_tables import plant_of
-from dcsim.program.records import NEVER, NONE, PPB, TABLES, Tables
+from dcsim.program.records import NEVER, NONE, PPB, TABLES, WEEK, Tables
 from dcsim.recovery import Recovery
 from dcsim.recovery.timetable import levels
 from dcsim.scenario import Plan
@@ -228,18 +230,20 @@ def _hazards(plan: Plan, atom: int, tables: Tables) -> None:
     tables["stage_times"], tables["own_times"] = (np.zeros((ROOM, most), dtype=np.int64) for _ in range(2))
     tables["first_life"] = np.full((count, 4), NONE, dtype=np.int64)
     named: dict[str | tuple[int, int], int] = {}  # crews without a name are one hazard's own
-    sizes: list[int] = []
+    listed: list[RepairStage] = []
     components = 0
     for number, hazard in enumerate(scenario.hazards):
         line = hazards[number]
         for place, stage in enumerate(hazard.stages):
             crews = named.setdefault(stage.name or (number, place), len(named))
-            if crews == len(sizes):
-                sizes.append(NONE if stage.crews is None else stage.crews)
+            if crews == len(listed):
+                listed.append(stage)
             tables["stage_crews"][number, place] = crews
         for name, value in _of_hazard(hazard).items():
             line[name] = value
         line["components"] = plan.components(hazard)
+        check = plan.check_of(hazard)
+        line["checked"] = NONE if check is None else check
         line["plain"] = not atom and is_plain(hazard)
         line["first_component"] = NONE
         if hazard.placed and not hazard.serves:
@@ -248,8 +252,7 @@ def _hazards(plan: Plan, atom: int, tables: Tables) -> None:
         if line["remembers"]:
             line["first_component"] = components
             components += int(line["components"])
-    crews_table = tables["crews"] = np.zeros(len(sizes), dtype=records.CREWS)
-    crews_table["size"], crews_table["first"], crews_table["last"] = sizes, NONE, NONE
+    _crews(listed, start_of(scenario.starts), tables)
     states = tables["components"] = np.zeros(max(1, components), dtype=records.COMPONENT)
     for name in ("slow", "next_slow", "previous_slow"):
         states[name] = NONE
@@ -262,10 +265,29 @@ def _hazards(plan: Plan, atom: int, tables: Tables) -> None:
     tables["recent_strikes"] = np.zeros((max(1, components), ring), dtype=np.int64)
 
 
+def _crews(listed: list[RepairStage], starts: int, tables: Tables) -> None:
+    """Say of all crews how many there are and when they work; the horizon begins ``starts`` into a week."""
+    crews = tables["crews"] = np.zeros(len(listed), dtype=records.CREWS)
+    shifts: list[Span] = []
+    for line, stage in zip(crews, listed, strict=True):
+        spans = week_from(stage.on_shift, starts)
+        line["size"] = NONE if stage.crews is None else stage.crews
+        line["on_shift"] = sum(end - begin for begin, end in spans)
+        line["first_shift"] = len(shifts)
+        shifts += [*spans, *sorted(((at - starts) % WEEK,) * 2 for at in stage.visit_times)]
+        line["end_shift"] = len(shifts)
+        line["finishes"], line["visits"] = stage.finishes, stage.is_visited
+        line["visit_when"] = NEVER if stage.visit_when is None else stage.visit_when
+        line["visit_after"] = NEVER if stage.visit_after is None else stage.visit_after
+    crews["first"], crews["last"] = NONE, NONE
+    tables["shifts"] = np.array(shifts or [(0, 0)], dtype=records.SHIFT)
+
+
 def is_plain(hazard: Hazard) -> bool:
     """Whether counts settle what a failure does: members leave, are found and repaired at once, and are back, free."""
     simple = hazard.effect == "interrupt" and hazard.exposure == "always" and not hazard.wrong_node
-    return simple and len(hazard.stages) == 1 and not hazard.requalify and hazard.returns == "pool"
+    at_once = len(hazard.stages) == 1 and not hazard.stages[0].waits
+    return simple and at_once and not hazard.requalify and hazard.returns == "pool"
 
 
 def _of_hazard(hazard: Hazard) -> dict[str, Any]:
@@ -311,3 +333,15 @@ def _maintenance(plan: Plan, atom: int, tables: Tables) -> None:
     for column, name in enumerate(("at", "planned", "component")):
         windows[: len(listed)][name] = listed[:, column]
     tables["one"]["last_window"] = len(listed)
+    tables["window_at"] = np.zeros(max(1, len(listed)), dtype=np.int64)
+    before = 0
+    for number, work in enumerate(scenario.maintenance):
+        own = np.flatnonzero(listed[:, 1] == number)
+        line, components = planned[number], plan.components(work)
+        line["start"], line["every"], line["rolling"] = work.start, work.every, work.rolling
+        line["components"], line["first_window"] = components, before
+        behind = listed[own, 0] - work.start
+        rounds = behind // work.every
+        order = np.lexsort((listed[own, 2], rounds))
+        tables["window_at"][before : before + len(own)] = own[order]
+        before += len(own)

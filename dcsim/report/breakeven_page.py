@@ -26,11 +26,10 @@ SAME_HOUR = "At that price a useful GPU-hour costs the same with it and without 
 def breakeven_page(found: BreakEven, notes: Sequence[str] = ()) -> Page:
     """Return the answer to what something is worth, or to where two offers are equal."""
     runs = (_nowhere(found.against), _nowhere(found.offer))
-    first: Part
     if found.threshold is None:
-        answer, first = _worth(found), _bars(found)
+        answer, first = _worth(found), _prices_table(found)
     else:
-        answer, first = _threshold(found, found.threshold), _picture(found, found.threshold)
+        answer, first = _threshold(found, found.threshold), _differences_table(found, found.threshold)
     energy = ("Energy is paid beside the rent here, and is part of what is compared.",) if found.energy_counts else ()
     written = () if found.folder is None else (f"written: {found.folder}/",)
     return Page(
@@ -51,7 +50,9 @@ def breakeven_document(found: BreakEven, command: Sequence[str], notes: Sequence
     why = Section("why", "What to know of these figures", parts=(Passage("Notes", tuple(("", n) for n in page.notes)),))
     method = Section("method", "Method and limits", parts=(Passage("How the figures came about", METHOD),))
     made = Passage("How to make this again", (("command", shlex.join(command)),))
-    return replace(page, title=title, notes=(), sections=(why, method), made=made)
+    shown = _bars(found) if found.threshold is None else _picture(found, found.threshold)
+    parts = (shown, *page.parts[1:])
+    return replace(page, parts=parts, title=title, notes=(), sections=(why, method), made=made)
 
 
 def _nowhere(run: RunResult) -> RunResult:
@@ -249,8 +250,6 @@ def _picture(found: BreakEven, its: Threshold) -> Picture:
     values = [value for value, _, _ in its.differences]
     means = tuple(mean for _, mean, _ in its.differences)
     ends = tuple((mean - half, mean + half) for _, mean, half in its.differences)
-    digits = price_digits([half for _, _, half in its.differences if half] or [max(map(abs, means))])
-    title = f"{offer} less {other}, USD per useful GPU-hour"
     chart = Lines(
         positions=tuple(values),
         labels=tuple(_value(value, "") for value in values),
@@ -259,9 +258,17 @@ def _picture(found: BreakEven, its: Threshold) -> Picture:
         unit="USD per useful GPU-hour",
         digits=price_digits([max(map(abs, means))]),
     )
+    return Picture("What the offer costs more", _threshold(found, its)[0], chart, _differences_table(found, its))
+
+
+def _differences_table(found: BreakEven, its: Threshold) -> Table:
+    """Return the difference at every value that was simulated."""
+    offer, other = (printable(run.scenario.name) for run in (found.offer, found.against))
+    largest = max(abs(mean) for _, mean, _ in its.differences)
+    digits = price_digits([half for _, _, half in its.differences if half] or [largest])
     rows = tuple(
         Row(_value(value, its.unit), (Figure(mean, digits, half, signed=True),))
         for value, mean, half in its.differences
     )
-    table = Table(title, ("difference",), rows, corner=printable(its.key))
-    return Picture("What the offer costs more", _threshold(found, its)[0], chart, table)
+    title = f"{offer} less {other}, USD per useful GPU-hour"
+    return Table(title, ("difference",), rows, corner=printable(its.key))

@@ -5,7 +5,7 @@ from html import escape
 
 from dcsim.decide import Bridge, Comparison, Estimate, RunResult
 from dcsim.decide.breakeven import BreakEven
-from dcsim.decide.optimize import Optimum
+from dcsim.decide.optimize_result import Optimum
 from dcsim.decide.sensitivity import Sensitivity
 from dcsim.decide.sweep import Sweep
 from dcsim.decide.tables import DecisionTable

@@ -7,8 +7,8 @@ from math import floor, log10
 from typing import Any
 
 from dcsim import __version__
-from dcsim.decide.optimize import Optimum, Setting
 from dcsim.decide.optimize_race import CLOSE, FIRST_RUNS, Met
+from dcsim.decide.optimize_result import Optimum, Setting
 from dcsim.decide.sweep_files import positions
 from dcsim.decide.variants import Axis, written
 from dcsim.report.document import HeatMap, Lines, Page, Part, Picture, Section

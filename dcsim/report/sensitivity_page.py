@@ -16,7 +16,8 @@ from dcsim.montecarlo import Summary
 from dcsim.report.document import Page, Picture, Section, Tornado
 from dcsim.report.figures import Figure, brief, number, scale_of
 from dcsim.report.page import Passage, Row, Table, and_list, printable
-from dcsim.scenario import sha256
+from dcsim.report.published_tables import caution_sentences
+from dcsim.scenario import certain, sha256
 from dcsim.units import MS_PER_H, MS_PER_MIN, MS_PER_S, parse_any
 from dcsim.wording import shown
 
@@ -306,10 +307,12 @@ def notes_of(found: Sensitivity) -> list[str]:
 def sensitivity_page(found: Sensitivity, notes: Sequence[str] = ()) -> Page:
     """Return what a screen shows of a sensitivity."""
     shares = shares_table(found)
+    first, others = caution_sentences([certain(found.scenario)], found.replications, simulated=True)
     return Page(
         answer=sentences(found),
+        cautions=first,
         parts=(inputs_table(found), *([shares] if shares else [])),
-        notes=(*notes_of(found), *notes),
+        notes=(*others, *notes_of(found), *notes),
     )
 
 

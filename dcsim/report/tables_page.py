@@ -101,7 +101,8 @@ def _minute(found: DecisionTable) -> list[str]:
     ways = [f"{said(facts.get(f'{key}_formula'))} by the published formula"]
     if f"{key}_theory" in facts:
         ways.append(f"{said(facts[f'{key}_theory'])} by theory")
-    first = f"A minute of detection costs {said(facts.get(f'{key}_simulated'))} {unit} in the simulation"
+    between = f"between {and_list(facts['between'])} a minute costs"
+    first = f"Time to detection: {between} {said(facts.get(f'{key}_simulated'))} {unit} in the simulation"
     return [f"{first}, {and_list(ways)}.", *sentences(found.sweep)[:1], *_own(found)]
 
 

@@ -19,8 +19,8 @@ from dcsim.program.records import (
     TIME_IS_OVER,
     WAIT,
     WHOLE,
-    World,
 )
+from dcsim.program.world import World
 from dcsim.rules.booking import change_free
 from dcsim.rules.due import is_quiet, push
 from dcsim.rules.gangs import cede_members, finishes_at, gain, resume, stop

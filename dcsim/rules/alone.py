@@ -4,7 +4,8 @@ They are most of all failures of a large cluster with spares. The same rules app
 no entry of ``due`` and no record is needed for what nobody else will see.
 """
 
-from dcsim.program.records import DETECT, IN_DETECT, IN_REPAIR, NONE, TICKS, WHOLE, World
+from dcsim.program.records import DETECT, IN_DETECT, IN_REPAIR, NONE, TICKS, WHOLE
+from dcsim.program.world import World
 from dcsim.rules.booking import book, change_free
 from dcsim.rules.gangs import resume, strike_gang
 from dcsim.rules.rule import quotient, rule

@@ -1,6 +1,7 @@
 """Where GPU-time goes: every booking of a run passes here, with its state, its month and its cause."""
 
-from dcsim.program.records import IN_CHECKPOINT, IN_IDLE, IN_LOST, IN_RUNNING, IN_SPARE, MONTH, NONE, PPB, World
+from dcsim.program.records import IN_CHECKPOINT, IN_IDLE, IN_LOST, IN_RUNNING, IN_SPARE, MONTH, NONE, PPB
+from dcsim.program.world import World
 from dcsim.rules.log import note_rollback, note_time
 from dcsim.rules.rule import rule
 

@@ -1,7 +1,8 @@
 """What the horizon cuts, and the ledger that comes of a run."""
 
 from dcsim.ledger import CAUSES
-from dcsim.program.records import IN_OVERHEAD, IN_REPAIR, IN_RUNNING, PPB, World
+from dcsim.program.records import IN_OVERHEAD, IN_REPAIR, IN_RUNNING, PPB
+from dcsim.program.world import World
 from dcsim.rules.booking import book, change_free, close_month, come_to, times_speed
 from dcsim.rules.gangs import stop
 from dcsim.rules.log import note_queues, note_transfer

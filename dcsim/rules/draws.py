@@ -24,8 +24,8 @@ from dcsim.program.records import (
     STREAMS,
     STRIKE,
     TICKS,
-    World,
 )
+from dcsim.program.world import World
 from dcsim.rules.rule import ask, rule, wrapped
 
 M32 = 0xFFFFFFFF
@@ -345,9 +345,10 @@ def go_on(w: World, hazard: int) -> int:
 @rule
 def choose_next(w: World) -> None:
     """Find the hazard whose failure comes next: by time, then by hazard."""
-    at, found = NEVER, 0
-    for hazard in range(w.one.hazards):
+    at, found, hazard = w.hazards[0].next_time, 0, 1
+    while hazard < w.one.hazards:
         if w.hazards[hazard].next_time < at:
             at, found = w.hazards[hazard].next_time, hazard
+        hazard += 1
     w.one.next_hazard = found
     w.one.next_failure = TICKS * at + STRIKE if at < NEVER else NEVER

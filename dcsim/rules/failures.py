@@ -19,8 +19,8 @@ from dcsim.program.records import (
     SLOW_IS_FOUND,
     TABLE,
     WAIT,
-    World,
 )
+from dcsim.program.world import World
 from dcsim.rules.ageing import (
     becomes_slow,
     component_fails,
@@ -37,6 +37,7 @@ from dcsim.rules.draws import go_on
 from dcsim.rules.due import drop_first_age, push
 from dcsim.rules.gangs import durable_at, run_at, strike_gang
 from dcsim.rules.log import note_failure, note_hazard_part, note_parts, note_struck
+from dcsim.rules.maintenance import found_by_check
 from dcsim.rules.movements import have_left, refresh_speeds
 from dcsim.rules.network import gang_has_changed
 from dcsim.rules.parts import add_part, count_parts, parts_from
@@ -102,6 +103,8 @@ def new_failure(w: World, hazard: int, component: int, now: int, outcome: int) -
     f.hazard = hazard
     f.component = component
     f.detect = w.outcomes[outcome].detect
+    if h.checked >= 0:
+        f.detect = min(f.detect, found_by_check(w, hazard, component, w.outcomes[outcome].missed, now) - now)
     f.wrong = w.outcomes[outcome].wrong
     f.fixed = w.outcomes[outcome].fixed
     f.number = w.one.failures - 1

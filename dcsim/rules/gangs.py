@@ -17,8 +17,8 @@ from dcsim.program.records import (
     SHRUNK,
     WAIT,
     WHOLE,
-    World,
 )
+from dcsim.program.world import World
 from dcsim.rules.booking import book, book_writes
 from dcsim.rules.rule import ask, rule
 from dcsim.rules.strategy import blocked, copied, largest_shape, level, safe_in, wall, written

@@ -24,12 +24,13 @@ from dcsim.program.records import (
     STRIKES_AGAIN,
     TICKS,
     TIME_IS_OVER,
+    VISIT_BEGINS,
     WHOLE,
     WINDOW_ENDS,
     WORK_IS_DONE,
     WRITES,
-    World,
 )
+from dcsim.program.world import World
 from dcsim.rules.ageing import wind_clocks
 from dcsim.rules.allocation import arrive, begin_time, finish, queue_again, serve
 from dcsim.rules.booking import come_to
@@ -44,6 +45,7 @@ from dcsim.rules.movements import plan_finish
 from dcsim.rules.plant import begin_plant, cannot_start, energise
 from dcsim.rules.repairs import come_back, end_stage, next_stage
 from dcsim.rules.rule import reset, rule
+from dcsim.rules.shifts import begin_visit
 from dcsim.rules.stops import announce_next, heed, is_safe, save_at_last, time_is_over
 from dcsim.rules.storage import begin_load, begin_write, end_transfer
 
@@ -128,6 +130,8 @@ def happen(w: World, kind: int, what: int, further: int, now: int) -> None:
         begin_write(w, what, further, now)
     elif kind == HAS_MOVED:
         end_transfer(w, what, further, now)
+    elif kind == VISIT_BEGINS:
+        begin_visit(w, what, now)
     elif kind == IS_COMING:
         heed(w, what, now)
     elif kind == IS_SAFE:

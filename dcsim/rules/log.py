@@ -27,8 +27,8 @@ from dcsim.program.records import (
     TABLE,
     TIME,
     WROTE,
-    World,
 )
+from dcsim.program.world import World
 from dcsim.rules.rule import ask, rule
 
 LOG_TABLE = TABLE["log"]

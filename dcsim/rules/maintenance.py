@@ -22,8 +22,8 @@ from dcsim.program.records import (
     TABLE,
     WHOLE,
     WINDOW_ENDS,
-    World,
 )
+from dcsim.program.world import World
 from dcsim.rules.allocation import call_service, leave_queue, want
 from dcsim.rules.booking import book, change_free
 from dcsim.rules.due import push, push_age
@@ -150,7 +150,7 @@ def withdraw(w: World, window: int, now: int) -> None:
             v.out = 1
         have_left(w, now, False)
     if serves or first >= 0:
-        push(w, now + w.planned[v.planned].duration, BACK, WINDOW_ENDS, window, 0)
+        push(w, now + w.planned[v.planned].duration + v.retest, BACK, WINDOW_ENDS, window, 0)
     if serves:
         plant_has_changed(w, False, now)
     for gang in range(w.one.gangs):
@@ -198,6 +198,26 @@ def book_stay(w: World, window: int, now: int) -> None:
         book(w, who, IN_MAINTENANCE, w.one.hazards + v.planned, p.gpus, v.since, now)
         part = p.following
     w.one.about = 0
+
+
+# --- checks -----------------------------------------------------------------------------------------------------------
+
+
+@rule
+def found_by_check(w: World, hazard: int, component: int, missed: int, now: int) -> int:
+    """Return when a check of the component finds it slow [ms], after so many that miss it; NEVER: none does any more.
+
+    It is the end of the window: of those that take the component out from now on, the first one that does not miss it.
+    """
+    h = w.hazards[hazard]
+    p = w.planned[h.checked]
+    checked = component * h.size // p.size
+    first = p.start + (p.every * checked // p.components if p.rolling else 0)
+    number = max(0, (now - p.drain - first) // p.every + 1) + missed
+    if first + number * p.every >= w.one.horizon:
+        return NEVER
+    v = w.windows[w.window_at[p.first_window + number * p.components + checked]]
+    return int(v.at + p.drain + p.duration + v.retest)
 
 
 # --- moving by hand -------------------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from dcsim.program.records import World
+from dcsim.program.world import World
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 RULES: dict[str, Callable[..., Any]] = {}

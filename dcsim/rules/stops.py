@@ -14,8 +14,8 @@ from dcsim.program.records import (
     SAVE,
     SAVED,
     WHOLE,
-    World,
 )
+from dcsim.program.world import World
 from dcsim.rules.allocation import call_service, enqueue, go_back, is_over, leave_queue
 from dcsim.rules.due import push
 from dcsim.rules.gangs import goes_on, run_at, stalls_for, stop

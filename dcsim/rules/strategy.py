@@ -1,6 +1,7 @@
 """What a job's strategy says, read from its tables: what is written, safe and lost, and with how many it runs."""
 
-from dcsim.program.records import LEVEL, World
+from dcsim.program.records import LEVEL
+from dcsim.program.world import World
 from dcsim.rules.rule import ask, quotient, rule
 
 

@@ -4,7 +4,8 @@ A position in it is ms of computing. A rollback pops the stack down to a positio
 what is lost goes with it.
 """
 
-from dcsim.program.records import MAKE_ROOM, NONE, PPB, TABLE, World
+from dcsim.program.records import MAKE_ROOM, NONE, PPB, TABLE
+from dcsim.program.world import World
 from dcsim.rules.booking import book_computed, book_lost, forget_positions, times_speed
 from dcsim.rules.rule import ask, rule
 

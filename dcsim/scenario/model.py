@@ -26,6 +26,7 @@ from dcsim.economics import Tco
 from dcsim.hazards import Hazard
 from dcsim.hazards.hazard import Component, one_word
 from dcsim.hazards.records import shared_records
+from dcsim.hazards.shifts import WeekTime
 from dcsim.recovery import AnyRecovery
 from dcsim.scenario.uncertain import Correlated, Uncertain
 from dcsim.topology import MAX_GPUS, TopologyDescription, TopologyError, completed, resolve
@@ -190,6 +191,17 @@ class Maintenance(BaseModel):
         strict=True,
         description="one component after the other, evenly over 'every'; false: all at once (default true: assumed)",
     )
+    finds: Share = Field(
+        0.0,
+        description="of the slow components on it (straggle, degrade) that were not found, the share that it finds: "
+        "they are identified as it ends (default 0 %: assumed)",
+    )
+    false_alarms: Fraction = Field(
+        0.0, description="share of the windows in which good hardware fails the check (default 0 %: assumed)"
+    )
+    retest: PositiveDuration | None = Field(
+        None, description="how much longer the component is out after a false alarm; required with false_alarms"
+    )
 
     @property
     def start(self) -> int:
@@ -261,6 +273,11 @@ class Scenario(BaseModel):
     name: str = Field(min_length=1, max_length=10_000, description="shown in every report")
     description: str = Field("", max_length=10_000, description="free text")
     horizon: PositiveDuration = Field(description="simulated time; 1 mo = 720 h")
+    starts: WeekTime = Field(
+        "mon",
+        description="day of the week, and time of day if it is not 0:00, at which it begins, for shifts and visits "
+        "(default mon: assumed)",
+    )
     seed: Whole = Field(0, ge=0, le=2**63 - 1, description="seed of every random stream (default 0: assumed)")
     cluster: Cluster = Field(description="the [cluster] table")
     jobs: tuple[Job, ...] = Field(min_length=1, max_length=10_000, description="a [[jobs]] table for every job")

@@ -147,7 +147,7 @@ class Plan:
 
             components = self.components(hazard)
             marked = components if hazard.placed else scenario.cluster.gpus
-            drawn.append(Draws(hazard, components, marked, scenario.horizon, stream))
+            drawn.append(Draws(hazard, components, marked, scenario.horizon, stream, self.missed(hazard)))
         return drawn
 
     def counted(self, hazard: Hazard) -> bool:
@@ -225,6 +225,34 @@ class Plan:
             or any(job.storage and scenario.cluster.topology.storage for job in scenario.jobs)
             or (scenario.cluster.topology.power and PlantState(self.topology).powered(np.array([0])).min() < 1)
         )
+
+    def check_of(self, hazard: Hazard) -> int | None:
+        """Return the number of the maintenance that finds slow components of a hazard; None: none does."""
+        if hazard.effect not in ("straggle", "degrade") or hazard.serves:
+            return None
+        size = self.topology.gpus_per(hazard.component)
+        for number, planned in enumerate(self.scenario.maintenance):
+            if planned.finds and self.topology.gpus_per(planned.component) >= size:
+                return number
+        return None
+
+    def missed(self, hazard: Hazard) -> float:
+        """Return the probability that a check does not find a slow component of a hazard; 0 where there is none."""
+        number = self.check_of(hazard)
+        return 0.0 if number is None else 1 - self.scenario.maintenance[number].finds
+
+    def retests(self, replication: int) -> list[int]:
+        """Return by how much false alarms make each of ``windows`` longer [ms], in their order."""
+        scenario = self.scenario
+        rngs = [
+            generator(scenario.seed, replication, f"maintenance {each.name}", "check") for each in scenario.maintenance
+        ]
+        found = []
+        for _, number, _ in self.windows():
+            planned = scenario.maintenance[number]
+            alarm = bool(planned.false_alarms) and rngs[number].random() < planned.false_alarms
+            found.append((planned.retest or 0) if alarm else 0)
+        return found
 
     def windows(self) -> Iterator[tuple[int, int, int]]:
         """Yield (start [ms], number of the maintenance, component) of every planned window, in order."""

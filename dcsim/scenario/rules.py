@@ -7,6 +7,7 @@ import numpy as np
 
 from dcsim.hazards import Hazard, RepairStage
 from dcsim.hazards.lifetimes.trace import TraceLifetime
+from dcsim.hazards.repair import PEOPLE
 from dcsim.ledger import REST, SPARES
 from dcsim.parts import PARTS
 from dcsim.plant import PlantState
@@ -129,13 +130,22 @@ def _crews(scenario: Scenario) -> Broken:
             if stage.name is None:
                 continue
             other, same = first.setdefault(stage.name, (hazard, stage))
-            if stage.crews != same.crews:
-                path: KeyPath = ("hazards", index, "repair", *([place] if isinstance(hazard.repair, tuple) else []))
-                found, wanted = stage.crews or "unlimited", same.crews or "unlimited"
-                why = (
-                    f'found {found}; must be {wanted} as in hazard "{other.key}": crews named "{stage.name}" are shared'
-                )
-                yield (*path, "crews"), why
+            path: KeyPath = ("hazards", index, "repair", *([place] if isinstance(hazard.repair, tuple) else []))
+            for key in PEOPLE:
+                found, wanted = _people(stage, key), _people(same, key)
+                if found != wanted:
+                    why = f'must be {wanted} as in hazard "{other.key}": crews named "{stage.name}" are shared'
+                    yield (*path, key), f"found {found}; {why}"
+
+
+def _people(stage: RepairStage, key: str) -> str:
+    """Write what a stage says of who does it."""
+    value = getattr(stage, key)
+    if value is None:
+        return "unlimited" if key == "crews" else "nothing"
+    if isinstance(value, int):
+        return write(value, DURATION) if key == "visit_after" else str(value)
+    return f'"{value}"'
 
 
 def _records(scenario: Scenario) -> Broken:
@@ -207,15 +217,33 @@ def _maintenance(scenario: Scenario, topology: Topology) -> Broken:
             why = f'found "{planned.name}", the name of maintenance.{taken[planned.name]} too; names must be unique'
             yield ("maintenance", index, "name"), why
         taken.setdefault(planned.name, index)
-        out = planned.drain + planned.duration
+        yield from _check(scenario, topology, index)
+        out = planned.drain + planned.duration + (planned.retest or 0)
         if out >= planned.every:
             found, every = write(out, DURATION), write(planned.every, DURATION)
-            why = f"found drain + duration = {found}; must be below every = {every}"
+            keys = "drain + duration + retest" if planned.retest else "drain + duration"
+            why = f"found {keys} = {found}; must be below every = {every}"
             yield ("maintenance", index, "duration"), why
         windows += topology.components(planned.component) * scenario.horizon / planned.every
     if windows > MOST_WINDOWS:
         why = f"found {windows:,.0f} windows in one replication (components x horizon / every)"
         yield ("maintenance",), f"{why}; at most {MOST_WINDOWS:,}"
+
+
+def _check(scenario: Scenario, topology: Topology, index: int) -> Broken:
+    """Yield what is wrong with a maintenance as a check of health."""
+    planned, path = scenario.maintenance[index], ("maintenance", index)
+    if planned.false_alarms and planned.retest is None:
+        yield (*path, "retest"), "missing; required (false_alarms is given)"
+    if planned.retest is not None and not planned.false_alarms:
+        yield (*path, "retest"), f"found {write(planned.retest, DURATION)}; only false_alarms are tested again"
+    serves = planned.component in PARTS
+    for key in ("finds", "false_alarms"):
+        if getattr(planned, key) and serves:
+            yield (*path, key), f"found with component = '{planned.component}'; only what holds GPUs is checked"
+    earlier = [each.name for each in scenario.maintenance[:index] if each.finds]
+    if planned.finds and earlier:
+        yield (*path, "finds"), f'found a second time; "{earlier[0]}" is the check that finds slow components'
 
 
 def _sold(scenario: Scenario, topology: Topology) -> Broken:

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from dcsim.hazards import Hazard
+from dcsim.hazards.shifts import start_of
 from dcsim.recovery import Recovery
 from dcsim.scenario.errors import KeyPath, dotted
 from dcsim.scenario.model import Job, Scenario
@@ -32,6 +33,14 @@ def unused_keys(scenario: Scenario) -> list[str]:
     for hazard in scenario.hazards:
         unused += [("hazards", hazard.key, *key) for key in _of_hazard(hazard, scenario.cluster.in_rack_spares > 0)]
         unused += [("hazards", hazard.key, "lemons", *key) for key in _of_lemons(hazard, topology)]
+    slow = [each for each in scenario.hazards if each.effect in ("straggle", "degrade") and not each.serves]
+    for each in scenario.maintenance:
+        if each.finds and not any(
+            topology.gpus_per(each.component) >= topology.gpus_per(one.component) for one in slow
+        ):
+            unused.append(("maintenance", each.name, "finds"))
+    if start_of(scenario.starts) and not any(_has_days(hazard) for hazard in scenario.hazards):
+        unused.append(("starts",))
     layout = lay_out(scenario)
     for hazard in scenario.hazards:
         if hazard.notice and not layout.leads(hazard):  # too short for any checkpoint
@@ -41,6 +50,11 @@ def unused_keys(scenario: Scenario) -> list[str]:
             unused.append(("jobs", job.name, "time_limit"))
     unused += [("maintenance", each.name) for each in scenario.maintenance if each.start >= scenario.horizon]
     return [dotted(path) for path in unused]
+
+
+def _has_days(hazard: Hazard) -> bool:
+    """Whether those who repair have hours of a week."""
+    return any(stage.shifts is not None or stage.visits is not None for stage in hazard.stages)
 
 
 def _moves(job: Job) -> bool:

@@ -146,3 +146,27 @@ def test_a_shard_has_no_gates(dcsim):
     done = dcsim("run", "small.toml", "-n", 4, *ONE, "--shard", "1/2", "--fail-if", "loss > 6 %")
     assert done.exit_code == 2
     assert "--fail-if needs all replications" in done.stderr
+
+
+def test_a_sweep_judges_every_point(dcsim):
+    """Broken ones come first, by their settings; JSON lists every gate of every point."""
+    swept = ("sweep", "small.toml", "-L", "hazards.gpu.detect=1 min,4 h", "-n", 3, *ONE, "--no-report")
+    said = json.loads(dcsim(*swept, "--fail-if", "loss > 99 %", "--json").stdout)["gates"]
+    assert [(each["name"], each["broken"]) for each in said] == [
+        ("Small at hazards.gpu.detect 1 min", False),
+        ("Small at hazards.gpu.detect 4 h", False),
+    ]
+    bound = 50 * sum(each["value"] for each in said)
+    done = dcsim(*swept, "--fail-if", f"loss > {bound} %")
+    assert done.exit_code == 1
+    assert done.stderr.startswith(f'Small at hazards.gpu.detect 4 h: --fail-if "loss > {bound} %" is broken: ')
+    assert done.stdout.startswith("Small at hazards.gpu.detect 4 h: ")
+    assert dcsim(*swept, "--fail-if", "los > 1 %").exit_code == 2
+
+
+def test_of_many_broken_gates_ten_are_told(dcsim):
+    """And how many more there are."""
+    swept = ("sweep", "small.toml", "-L", "hazards.gpu.detect=1 min:13 min:1 min", "-n", 2, *ONE, "--no-report")
+    done = dcsim(*swept, "--fail-if", "loss > 0.001 %")
+    assert (done.exit_code, len(done.stderr.splitlines())) == (1, 11)
+    assert done.stderr.splitlines()[-1] == "and 3 more that are broken or not certain"

@@ -33,7 +33,7 @@ def test_the_answer_comes_first(dcsim):
     assert "Chance alone moves single runs by ± " in text
     assert "What each input does to the price per useful GPU-hour" in text
     assert "No shares of the variance: no input is a distribution." in text
-    assert done.stderr.startswith("Small: 9 inputs: 13 x 16 runs\n")
+    assert done.stderr.startswith("Small: 8 inputs: 11 x 16 runs\n")
 
 
 def test_the_document(unknown):

@@ -25,7 +25,7 @@ from tests.mutants.rooms import EXACT, ROOMS, room_of
 ROOT = Path(__file__).resolve().parents[2]
 COMPILED = ("dcsim/rules/", "dcsim/program/", "dcsim/engine/", "dcsim/plant/", "dcsim/ledger.py")
 """What machine code is made of or reads: its tests run the same text as plain Python, which has not to be compiled."""
-CPU_LIMIT, LIMIT = 300, 1_800.0
+CPU_LIMIT, LIMIT = 150, 1_800.0
 """Time of the processor that one process of the tests has, and time in all [s]: a fault may make a loop endless."""
 MEMORY = 4 << 30
 """Address space that one process of the tests has [bytes]: a fault may make a loop endless."""

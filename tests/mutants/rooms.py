@@ -66,6 +66,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
         "tests/unit/test_uncertain.py",
         "tests/unit/test_views.py",
         "tests/unit/test_terminal.py",
+        "tests/unit/test_finish_and_events.py",
         "tests/unit/test_months.py",
         "tests/unit/test_answers.py",
         "tests/cli/test_report.py",

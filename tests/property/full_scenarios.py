@@ -3,7 +3,7 @@
 Each scenario has some of the features of ``FEATURES``, alone or together; what is not chosen stays as in step 1.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from hypothesis import strategies as st
@@ -22,10 +22,13 @@ FEATURES = (
     "corrupt",
     "wrong",
     "stages",
+    "shifts",
+    "visits",
     "returns",
     "exposure",
     "work",
     "maintenance",
+    "checks",
     "in_rack",
     "async-checkpoint",
     "tiered-checkpoint",
@@ -56,6 +59,7 @@ class Builder:
     gpus: int
     node: int
     per_rack: int
+    people: dict[str, Any] = field(default_factory=dict)  # keys of the shared crews
     record: dict[str, Any] | None = None
     shares: bool = False  # whether a job takes the place of the one before it, so that no failure may strike a slot
 
@@ -225,6 +229,8 @@ class Builder:
         law = life["kind"] if isinstance(life, dict) else "exponential"
         found: dict[str, Any] = {"name": name, "component": PARTS[kind], "effect": effect, "mtbf": life}
         found["detect"] = self.spread(self.one(1, 6))
+        if "checks" in self.has and effect in ("straggle", "degrade"):  # so that checks find something
+            found["detect"] = self.duration(3 * self.horizon, self.horizon // 2)
         if law not in ("exponential", "trace") and self.one(True, False):
             found["age"] = self.duration(self.horizon // 2)
             if law == "empirical":
@@ -286,7 +292,12 @@ class Builder:
             if pool := self.one(None, "own", "shared"):
                 stage["crews"] = crews if pool == "shared" else self.number(1, 2)
             if pool == "shared":
-                stage["name"] = "technician"
+                self.people = self.people or self.when({"crews": crews})
+                stage |= {"name": "technician"} | self.people
+                del stage["crews"]
+                stage |= self.people
+            else:
+                stage = self.when(stage)
             if "stages" in self.has:
                 stage["silent"] = self.one("0 %", "40 %", "100 %")
                 if not recorded:
@@ -294,19 +305,50 @@ class Builder:
             stages.append(stage)
         return stages if len(stages) > 1 else stages[0]
 
+    def when(self, stage: dict[str, Any]) -> dict[str, Any]:
+        """Draw when those of a stage work; a visit has no crews."""
+        if self.chance("visits"):
+            stage = {key: value for key, value in stage.items() if key != "crews"}
+            keys = self.one(("visits",), ("visit_when",), ("visit_after",), ("visits", "visit_when", "visit_after"))
+            keys = self.one(keys, ("visit_when", "visit_after"))
+            values = {"visit_when": self.number(1, 4), "visit_after": self.duration(15)}
+            values["visits"] = ", ".join(f"mon {self.clock()}" for _ in range(self.number(1, 6)))
+            stage |= {key: values[key] for key in keys}
+        elif self.chance("shifts"):
+            times = sorted({self.number(0, self.horizon) for _ in range(2 * self.number(1, 4))})
+            stage["shifts"] = (
+                ", ".join(
+                    f"mon {a // 60}:{a % 60:02}-{b // 60}:{b % 60:02}"
+                    for a, b in zip(times[::2], times[1::2], strict=False)
+                )
+                or "mon 0-1"
+            )
+            stage["at_shift_end"] = self.one("pause", "finish")
+        return stage
+
+    def clock(self) -> str:
+        """Draw a time of day up to the horizon."""
+        minutes = self.number(0, self.horizon)
+        return f"{minutes // 60}:{minutes % 60:02}"
+
     def maintenance(self) -> list[dict[str, Any]]:
         """Draw planned work."""
         found = []
         for number in range(self.number(1, 2)):
-            drain, duration = self.number(0, 6), self.number(1, 10)
+            drain, duration, retest = self.number(0, 6), self.number(1, 10), 0
             each: dict[str, Any] = {"name": f"work {number}", "component": self.one(*PARTS)}
-            each |= {
-                "every": text(self.unit * (drain + duration + self.number(1, self.horizon))),
-                "rolling": self.one(True, False),
-            }
             each |= {"drain": text(self.unit * drain), "duration": text(self.unit * duration)}
             if self.one(True, False):
                 each["first"] = self.duration(self.horizon // 3)
+            checks = self.chance("checks")
+            if checks and not any("finds" in other for other in found):
+                each["finds"] = self.one("100 %", "50 %", "20 %")
+            if checks and self.one(True, False):
+                retest = self.number(1, 8)
+                each |= {"false_alarms": self.one("30 %", "80 %"), "retest": text(self.unit * retest)}
+            gap = self.number(1, self.horizon // self.one(1, 5 if checks else 1))
+            each["every"] = text(self.unit * (drain + duration + retest + gap))
+            each["rolling"] = self.one(True, False)
             found.append(each)
         return found
 
@@ -328,6 +370,8 @@ def full_scenarios(draw: st.DrawFn, features: tuple[str, ...] = FEATURES) -> Sce
         has.discard("in_rack")
         gpus, held = node * draw(st.integers(-(-4 // node), draw(st.sampled_from([12, 12, 24])) // node + 1)), 0
     unit = draw(st.sampled_from([1, 1, 1, 1, 7, 60_000]))  # coarse units draw longer stretches, 1 ms draws ties
+    if has & {"shifts", "visits"}:
+        unit = 60_000  # the minutes of a week
     builder = Builder(draw, has, unit, draw(st.integers(20, 200)), gpus, node, per_rack)
     jobs, left = builder.jobs(gpus - held * -(-gpus // rack))
     crews = builder.number(1, 3)
@@ -346,10 +390,11 @@ def full_scenarios(draw: st.DrawFn, features: tuple[str, ...] = FEATURES) -> Sce
         {
             "name": "random",
             "horizon": text(unit * builder.horizon),
+            "starts": builder.one("mon", "mon", "sun 23:00", "mon 0:20") if unit == 60_000 else "mon",
             "seed": builder.number(0, 10_000),
             "cluster": cluster,
             "jobs": jobs,
             "hazards": [builder.hazard(f"hazard {number}", crews) for number in range(builder.number(1, 3))],
-            "maintenance": builder.maintenance() if "maintenance" in has else [],
+            "maintenance": builder.maintenance() if has & {"maintenance", "checks"} else [],
         }
     )

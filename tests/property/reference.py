@@ -11,6 +11,7 @@ import numpy as np
 
 from dcsim.ledger import CAUSES, STATE, STATES, Accounts
 from dcsim.scenario import Scenario
+from dcsim.streams import generator
 from tests.property.reference_failures import Failures
 
 
@@ -27,10 +28,25 @@ class Reference(Failures):
                 start += component * each.every // components if each.rolling else 0
                 self.planned += [(at, number, component) for at in range(start, self.horizon, each.every)]
         self.planned.sort()
+        self.retests = self.false_alarms(replication)
+        self.checks = list(self.planned)
         for gang in self.gangs:
             if gang.phase == "run":
                 self.begin_time(gang)
         self.announce([row[:4] for row in self.known])
+
+    def false_alarms(self, replication: int) -> dict[tuple[int, int, int], int]:
+        """Return how much longer the windows are in which good hardware fails the check, in order of their drawing."""
+        streams = {
+            number: generator(self.scenario.seed, replication, f"maintenance {each.name}", "check")
+            for number, each in enumerate(self.scenario.maintenance)
+        }
+        found = {}
+        for window in self.planned:
+            planned = self.scenario.maintenance[window[1]]
+            if planned.false_alarms and streams[window[1]].random() < planned.false_alarms:
+                found[window] = planned.retest
+        return found
 
     def run(self) -> Accounts:
         """Step from event to event up to the horizon."""
@@ -79,7 +95,7 @@ class Reference(Failures):
     def end_something(self) -> bool:
         """End the first thing that is due: repairs (crews go on to the next), phases, identifications, detection."""
         steps = (self.end_repair, self.begin_repair, self.end_phase)
-        return any(step() for step in (*steps, self.identify, self.leave_detect, self.admit))
+        return any(step() for step in (*steps, self.identify, self.leave_detect, self.admit, self.begin_visit))
 
     def begin_something(self) -> bool:
         """Begin the first thing that is due: relapses, maintenance, failures by hazard and number."""

@@ -45,9 +45,11 @@ class Failures(Repairs):
     def outcomes(self, number: int, count: int) -> list[Outcome]:
         """Return what follows the next failures of a hazard."""
         drawn = self.draws[number].outcomes(count)
+        missed = np.broadcast_to(drawn.missed, count).tolist()
         rows = zip(
-            drawn.detect.tolist(), drawn.wrong.tolist(), drawn.stages.T.tolist(), drawn.fixed.tolist(), strict=True
-        )
+            drawn.detect.tolist(), drawn.wrong.tolist(), drawn.stages.T.tolist(), drawn.fixed.tolist(), missed,
+            strict=True,
+        )  # fmt: skip
         return [Outcome(*row) for row in rows]
 
     def recorded(
@@ -167,7 +169,7 @@ class Failures(Repairs):
             return
         self.failures += 1
         outcome = outcome or self.outcomes(number, 1)[0]
-        found = self.now + outcome.detect
+        found = min(self.now + outcome.detect, self.found_by_check(hazard, mark, outcome.missed))
         if hazard.effect == "kill":
             for gang in killed:
                 self.strike_gang(gang, 0, found, hazard.coverage)
@@ -182,6 +184,21 @@ class Failures(Repairs):
             gang = incident.gang = hit.gang
             incident.offset = self.members(gang).index(hit)
             incident.clean = max((gang.safe(tier) for tier in range(len(gang.tiers))), default=gang.position)
+
+    def found_by_check(self, hazard, component: int, missed: int) -> int:
+        """Return the end of the window that finds what is slow from now on: the first that does not miss it."""
+        if hazard.effect not in ("straggle", "degrade"):
+            return self.horizon
+        low = component * self.topology.gpus_per(hazard.component)
+        high = low + self.topology.gpus_per(hazard.component)
+        ends = []
+        for start, number, checked in self.checks:
+            check = self.scenario.maintenance[number]
+            size = self.topology.gpus_per(check.component)
+            holds = checked * size <= low and high <= (checked + 1) * size
+            if check.finds and holds and start + check.drain > self.now:
+                ends.append(start + check.drain + check.duration + self.retests.get((start, number, checked), 0))
+        return ends[missed] if missed < len(ends) else self.horizon
 
     def fail_served(self, number: int, component: int, outcome: Outcome) -> None:
         """Let a component fail that holds no GPU: who goes down is struck, all at once."""

@@ -109,6 +109,7 @@ class Outcome:
     wrong: int
     stages: list[int]
     fixed: bool
+    missed: int = 0  # checks that do not find it
 
 
 @dataclass(eq=False)
@@ -141,6 +142,7 @@ class Batch:
     admitted: bool = False
     back: int | None = None  # end of the stage; None: waits for a crew, or never
     began: int = 0  # which stage of all it is
+    asked: int = 0  # when it joined the queue that it is in
 
 
 @dataclass(eq=False)
@@ -152,6 +154,7 @@ class Window:
     start: int
     gpus: list[Gpu] = field(default_factory=list)
     out: bool = False  # the drain is over
+    retest: int = 0  # after a false alarm
 
     @property
     def leaves(self) -> int:
@@ -161,7 +164,7 @@ class Window:
     @property
     def back(self) -> int:
         """When the component returns."""
-        return self.leaves + self.maintenance.duration
+        return self.leaves + self.maintenance.duration + self.retest
 
 
 @dataclass(eq=False)

@@ -191,6 +191,7 @@ class Service(Stops):
     def open_window(self, number: int, component: int) -> None:
         """Begin to drain the gangs on a component."""
         window = Window(self.scenario.maintenance[number], component, self.now)
+        window.retest = self.retests.get((self.now, number, component), 0)
         kind = window.maintenance.component
         if kind in PARTS:
             gpus = [gpu for gpu in self.down(without=(kind, component)) if gpu.condition == "up"]

@@ -59,6 +59,13 @@ def test_detection_that_is_a_distribution_is_refused():
         ask("detection", scenario=spread)
 
 
+def test_spares_in_racks_are_no_question_of_one_more():
+    """A spare more in a rack is a GPU less for its job: that is another offer."""
+    racks = read("nvl72-64-of-72/in-rack", **{"tco.gpu_hour": "4 USD"})
+    with pytest.raises(ScenarioError, match="spare: spares lie in racks here"):
+        ask("spare", scenario=racks)
+
+
 def test_one_of_several_hazards_is_named():
     """1,000 h of MTBF are of one hazard."""
     with pytest.raises(ScenarioError, match="mtbf: there are several hazards; ask for one: mtbf:gpu, mtbf:leaf"):

@@ -72,6 +72,7 @@ def test_each_price_belongs_to_the_group_of_its_line(name):
     ("path", "group"),
     [
         (("horizon",), "time"),
+        (("starts",), "repair"),
         (("cluster", "topology"), "plant"),
         (("cluster", "gpus"), "plant"),
         (("cluster", "in_rack_spares"), "spares"),

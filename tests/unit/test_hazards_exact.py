@@ -1,9 +1,11 @@
-"""Lives of several kinds at ages that only one kind reaches."""
+"""Lives of several kinds at ages that only one kind reaches, and repairs of several stages."""
 
 import numpy as np
+import pytest
 from pydantic import TypeAdapter
 
 from dcsim.hazards.lifetimes.mixture import MixtureLifetime
+from dcsim.hazards.repair import RepairStage, mean_silent
 from dcsim.units import MS_PER_H
 
 
@@ -23,3 +25,12 @@ def test_who_is_old_is_of_the_kind_that_lives_long() -> None:
     expected = np.random.default_rng(3)
     expected.random(1_000)  # the kinds
     assert np.array_equal(np.round(hours * MS_PER_H), np.round(expected.standard_exponential(1_000) * 1e6 * MS_PER_H))
+
+
+def test_silent_repairs_are_those_of_the_stage_that_ends_them() -> None:
+    """Half end in the first stage, a quarter in the second, the rest in the last: 5 % + 5 % + 10 %."""
+    stages = tuple(
+        RepairStage.model_validate({"time": "1 h", "success": success, "silent": silent})
+        for success, silent in (("50 %", "10 %"), ("50 %", "20 %"), ("80 %", "40 %"))
+    )
+    assert mean_silent(stages) == pytest.approx(0.2, rel=1e-12)

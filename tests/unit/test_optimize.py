@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 import dcsim
-from dcsim.decide.optimize import Optimum, optimize, simplicity
+from dcsim.decide.optimize import optimize, simplicity
 from dcsim.decide.optimize_race import Requirement
+from dcsim.decide.optimize_result import Optimum
 from dcsim.decide.variants import Variant
 from dcsim.report.html import html
 from dcsim.report.optimize_page import optimum_document, optimum_page

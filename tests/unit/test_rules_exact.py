@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dcsim.engine import simulate
+from dcsim.engine import SimPyRun, simulate
 from dcsim.engine.compiled_clock import play
 from dcsim.engine.compiled_draws import NAMES, of_numpy, sample_world
 from dcsim.ledger import STATE
@@ -15,6 +15,183 @@ from dcsim.program.plain_world import PlainWorld
 from dcsim.program.program import Program
 from dcsim.rules import draws
 from dcsim.scenario import Scenario, certain
+
+# --- rows that are used again -----------------------------------------------------------------------------------------
+
+
+def failing(horizon: str, *failures: tuple[list[str], list[int], str]) -> Scenario:
+    """Return four nodes of 8 GPUs, of which the first is a job's; each hazard strikes at times some of them."""
+    hazards = [
+        {
+            "name": f"hazard {number}",
+            "component": "node",
+            "mtbf": {"kind": "trace", "at": at, "component": nodes, "span": "9000 h"},
+            "repair": repair,
+        }
+        for number, (at, nodes, repair) in enumerate(failures)
+    ]
+    content = {
+        "name": "rows",
+        "horizon": horizon,
+        "cluster": {"topology": "hgx-h100", "gpus": 32},
+        "jobs": [{"name": "a", "gpus": 8, "recovery": {"kind": "fault-tolerant"}}],
+        "hazards": hazards,
+    }
+    return Scenario.model_validate(content)
+
+
+def test_a_repair_behind_one_whose_row_is_used_again_leaves_the_other_where_it_is() -> None:
+    """Row 0 is node 1's, then node 3's; node 2 returns meanwhile, and node 3 is in repair up to the horizon."""
+    first, second = (["1 h"], [1], "1 h"), (["1.5 h"], [2], "4 h")
+    accounts = simulate(failing("10 h", first, second, (["3 h"], [3], "100 h")), 0)
+    assert accounts.gpu_ms[:, STATE["repair"]].sum() == 8 * (1 + 4 + 7) * 3_600_000
+
+
+def test_rows_of_failures_that_are_over_are_used_again() -> None:
+    """Twenty failures one after the other need the room of one."""
+    times = [f"{hour} h" for hour in range(1, 21)]
+    runs = play(Program(certain(failing("30 h", (times, [1] * 20, "10 min")))), [0], False)
+    assert runs.ledgers().failures.tolist() == [20]
+    one: Any = runs.world.one
+    assert (one.failed, one.repairs) == (1, 1)
+
+
+TOPOLOGY = {"name": "t", "description": "", "node": {"gpus": 2}, "nvlink": {"domain": "node"}}
+LEAVES = {"nics": 1, "port": "400 Gb/s", "homes": 1, "spine": {"count": 2, "segments": 4}}
+
+
+def recorded(component: str, at: list[int], which: list[int], **keys: Any) -> dict[str, Any]:
+    """Return a hazard that strikes these components at these hours."""
+    trace = {"kind": "trace", "at": [f"{hour} h" for hour in at], "component": which, "span": "9000 h"}
+    return {"component": component, "mtbf": trace, **keys}
+
+
+def test_there_is_room_for_any_number_of_absences() -> None:
+    """Forty times a node is repaired for 2 h, and then waits for its leaf, which is out for 9 h from an hour later."""
+    times = range(0, 800, 20)
+    content = {
+        "name": "absences",
+        "horizon": "1000 h",
+        "cluster": {
+            "topology": {**TOPOLOGY, "rack": {"nodes": 1}, "fabric": {**LEAVES, "leaf": {"nodes": 2, "uplinks": 2}}},
+            "gpus": 8,
+        },
+        "jobs": [{"name": "a", "gpus": 2, "recovery": {"kind": "fault-tolerant"}}],
+        "hazards": [
+            recorded("node", [10 + hour for hour in times], [2] * 40, repair="2 h"),
+            recorded("leaf", [11 + hour for hour in times], [1] * 40, repair="9 h"),
+        ],
+    }
+    accounts = simulate(Scenario.model_validate(content), 0)
+    assert accounts.gpu_ms[:, STATE["repair"]].sum() == 40 * (2 * 10 + 2 * 9) * 3_600_000
+
+
+def test_what_is_left_of_a_group_counts_from_the_first_row_on() -> None:
+    """Rack 1, nodes 2 and 3, is repaired at 10 h; node 3 waits for its leaf until 20 h, and node 2 is free again.
+
+    The rows of parts begin with node 0's, which is given back at 5 h and is then that of node 2.
+    """
+    content = {
+        "name": "group",
+        "horizon": "100 h",
+        "cluster": {
+            "topology": {**TOPOLOGY, "rack": {"nodes": 2}, "fabric": {**LEAVES, "leaf": {"nodes": 1, "uplinks": 2}}},
+            "gpus": 8,
+        },
+        "jobs": [{"name": "a", "gpus": 2, "recovery": {"kind": "fault-tolerant"}}],
+        "hazards": [
+            recorded("node", [1], [1], repair="4 h"),
+            recorded("rack", [2], [1], repair="8 h"),
+            recorded("leaf", [8], [3], repair="12 h"),
+        ],
+    }
+    accounts = simulate(Scenario.model_validate(content), 0)
+    assert accounts.gpu_ms[:, STATE["repair"]].sum() == (2 * 4 + 2 * 8 + 2 * 18) * 3_600_000
+    assert accounts.gpu_ms[0, STATE["useful"]] == 2 * 100 * 3_600_000
+
+
+def test_a_slow_rack_of_which_the_first_place_runs_stays_slow() -> None:
+    """Rack 0 halves the job's speed from 1 h until it is found at 10 h, though its second node is replaced at 2 h."""
+    content = {
+        "name": "slow",
+        "horizon": "100 h",
+        "cluster": {"topology": {**TOPOLOGY, "rack": {"nodes": 2}}, "gpus": 8},
+        "jobs": [{"name": "a", "gpus": 4, "recovery": {"kind": "stateless"}}],
+        "hazards": [
+            recorded("rack", [1], [0], effect="straggle", keeps="50 %", detect="9 h", repair="1 h"),
+            recorded("node", [2], [1], repair="1 h"),
+        ],
+    }
+    accounts = simulate(Scenario.model_validate(content), 0)
+    assert accounts.overhead_gpu_ms[0].sum() == 4 * 9 * 0.5 * 3_600_000
+
+
+def test_every_pod_is_down_while_its_cores_are_and_back_with_them() -> None:
+    """Two pods of a node each hang on one core, which is out from 10 to 15 h."""
+    fabric = {
+        "nics": 1,
+        "port": "400 Gb/s",
+        "leaf": {"nodes": 1, "uplinks": 1},
+        "spine": {"count": 1, "segments": 1, "uplinks": 1},
+        "core": {"ports": 2},
+    }
+    content = {
+        "name": "pods",
+        "horizon": "100 h",
+        "cluster": {"topology": {**TOPOLOGY, "rack": {"nodes": 1}, "fabric": fabric}, "gpus": 4},
+        "jobs": [{"name": name, "gpus": 2, "recovery": {"kind": "stateless"}} for name in "ab"],
+        "hazards": [recorded("core", [10], [0], repair="5 h")],
+    }
+    accounts = simulate(Scenario.model_validate(content), 0)
+    assert (accounts.gpu_ms[:2, STATE["useful"]] == 2 * 95 * 3_600_000).all()
+    assert (accounts.gpu_ms[:2, STATE["repair"]] == 2 * 5 * 3_600_000).all()
+
+
+def test_what_a_smaller_shape_has_no_use_for_stalls_with_it() -> None:
+    """Of 8 GPUs in groups of 4 two are out from 10 to 15 h: four run, and two stand by after an hour of failover.
+
+    At 15 h all eight go through an hour of it.
+    """
+    content = {
+        "name": "elastic",
+        "horizon": "100 h",
+        "cluster": {"topology": {**TOPOLOGY, "rack": {"nodes": 1}}, "gpus": 8},
+        "jobs": [{"name": "a", "gpus": 8, "recovery": {"kind": "elastic", "group": 4, "failover": "1 h"}}],
+        "hazards": [recorded("node", [10], [0], repair="5 h")],
+    }
+    hours = simulate(Scenario.model_validate(content), 0).gpu_ms[0] / 3_600_000
+    assert hours[STATE["repair"]] == 2 * 5
+    assert hours[STATE["failover"]] == 6 * 1 + 8 * 1
+    assert hours[STATE["overhead"]] == 2 * 4
+    assert hours[STATE["useful"]] == 8 * 10 + 4 * 4 + 8 * 84
+
+
+@pytest.mark.parametrize("replication", range(4))
+def test_a_first_start_that_is_struck_tries_as_often_as_its_chance_says(replication: int) -> None:
+    """Four in five attempts to load the state fail: each one costs another load, in time and in what is read."""
+    recovery = {"kind": "checkpoint-restart", "checkpoint_every": "1 h", "restore": "30 min", "restore_success": "20 %"}
+    content = {
+        "name": "first start",
+        "horizon": "100 h",
+        "cluster": {"topology": {**TOPOLOGY, "rack": {"nodes": 1}}, "gpus": 8},
+        "jobs": [{"name": "a", "gpus": 2, "submit": "10 h", "recovery": recovery}],
+        "hazards": [
+            {
+                "component": "node",
+                "mtbf": {"kind": "trace", "at": ["10.1 h"], "component": [0], "span": "9000 h"},
+                "repair": "1 h",
+            }
+        ],
+    }
+    run = SimPyRun(Scenario.model_validate(content), replication)
+    run.run(until="10.2 h")
+    (gang,) = run.world.gangs
+    assert gang.strikes == 1
+    assert gang.loads == 1 + gang.extra
+    assert gang.restore == (1 + gang.extra) * 1_800_000
+
+
+# --- draws ----------------------------------------------------------------------------------------------------------
 
 PLAIN = {
     "name": "plain",
@@ -94,43 +271,3 @@ def test_a_number_at_the_bound_of_its_layer_is_not_inside_it(monkeypatch: pytest
     monkeypatch.setattr(draws, "uniform", lambda w, stream: 1.0)  # never below the density
     width = float((draws.NORMAL_W if normal else draws.EXP_W)[layer])
     assert draw(SimpleNamespace(), 0) == kept * width
-
-
-# --- rows that are used again -----------------------------------------------------------------------------------------
-
-
-def failing(horizon: str, *failures: tuple[list[str], list[int], str]) -> Scenario:
-    """Return four nodes of 8 GPUs, of which the first is a job's; each hazard strikes at times some of them."""
-    hazards = [
-        {
-            "name": f"hazard {number}",
-            "component": "node",
-            "mtbf": {"kind": "trace", "at": at, "component": nodes, "span": "9000 h"},
-            "repair": repair,
-        }
-        for number, (at, nodes, repair) in enumerate(failures)
-    ]
-    content = {
-        "name": "rows",
-        "horizon": horizon,
-        "cluster": {"topology": "hgx-h100", "gpus": 32},
-        "jobs": [{"name": "a", "gpus": 8, "recovery": {"kind": "fault-tolerant"}}],
-        "hazards": hazards,
-    }
-    return Scenario.model_validate(content)
-
-
-def test_a_repair_behind_one_whose_row_is_used_again_leaves_the_other_where_it_is() -> None:
-    """Row 0 is node 1's, then node 3's; node 2 returns meanwhile, and node 3 is in repair up to the horizon."""
-    first, second = (["1 h"], [1], "1 h"), (["1.5 h"], [2], "4 h")
-    accounts = simulate(failing("10 h", first, second, (["3 h"], [3], "100 h")), 0)
-    assert accounts.gpu_ms[:, STATE["repair"]].sum() == 8 * (1 + 4 + 7) * 3_600_000
-
-
-def test_rows_of_failures_that_are_over_are_used_again() -> None:
-    """Twenty failures one after the other need the room of one."""
-    times = [f"{hour} h" for hour in range(1, 21)]
-    runs = play(Program(certain(failing("30 h", (times, [1] * 20, "10 min")))), [0], False)
-    assert runs.ledgers().failures.tolist() == [20]
-    one: Any = runs.world.one
-    assert (one.failed, one.repairs) == (1, 1)

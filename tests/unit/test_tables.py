@@ -136,4 +136,28 @@ def test_a_minute_costs_what_the_published_formula_charges():
     closed = 4096 / (60 * 25000) * 5184 * 4 * 720
     assert gold.cluster.gpus == 5184
     assert found.facts["minute_usd_month_formula"] == pytest.approx(closed, rel=1e-9)
+    assert found.facts["between"] == ["10 min", "20 min"]
     assert found.facts["minute_usd_month_simulated"] == pytest.approx(found.facts["minute_usd_month_theory"], rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("values", "between"),
+    [
+        ("1 min,10 min,15 min,20 min,4 h", ["10 min", "20 min"]),
+        ("20 min,10 min,1 min", ["10 min", "20 min"]),
+        ("30 min,1 h,2 h", ["30 min", "1 h"]),
+        ("1 min,5 min,10 min", ["5 min", "10 min"]),
+        ("15 min,1 h,2 h", ["15 min", "1 h"]),
+        ("1 min,5 min,15 min", ["5 min", "15 min"]),
+    ],
+)
+def test_a_minute_is_priced_around_the_value_of_today(values: str, between: list[str]):
+    """Gold detects in 15 min: losses bend over a wide range, so the values on either side of it count."""
+    found = table("detection", "pretrain-5184/gold", [f"hazards.gpu.detect={values}"], **QUICK)
+    assert found.facts["between"] == between
+    values_given = found.sweep.axes[0].values
+    low, high = (values_given.index(value) for value in between)
+    minutes = (parse(between[1], DURATION) - parse(between[0], DURATION)) / 60_000
+    losses = [each["formula"] for each in found.closed]
+    expected = (losses[high] - losses[low]) / minutes * 5184 * 4 * 720
+    assert found.facts["minute_usd_month_formula"] == pytest.approx(expected, rel=1e-9)

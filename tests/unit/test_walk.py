@@ -93,6 +93,12 @@ def test_an_offer_is_no_walk_from_itself():
     assert walk(SILVER, other, replications=1, **ONE).steps == ()
 
 
+def test_both_offers_have_the_seed_of_the_first():
+    """Another seed of the second would be a step of luck alone."""
+    other = walk(GOLD, HYPER.model_copy(update={"seed": 99}), replications=2, **ONE)
+    assert sizes(other, "lost") == sizes(walk(GOLD, HYPER, replications=2, **ONE), "lost")
+
+
 def test_paid_steps_and_the_bill_by_line_come_to_the_same():
     """Support is a share of dearer storage: one step of storage, two lines; the sums are equal to the cent."""
     found = walk(GOLD, HYPER, replications=2, **ONE)
@@ -121,6 +127,15 @@ def test_a_comparison_walks_from_the_first_offer_and_adds_up_to_its_own_gaps():
         assert sum(sizes(each, "usd_per_useful_gpu_hour")) == pytest.approx(price, rel=1e-9)
     assert [entry["b"] for entry in found.to_json()["walks"]] == ["Silver-tier", "Hyperscaler"]
     assert compare([GOLD, SILVER], replications=1, workers=1, bridges=False).walks == ()
+
+
+def test_steps_add_up_where_means_are_adjusted_for_the_failures_drawn():
+    """With a precision, gaps of offers with other failure rates are those of plain means."""
+    found = compare([GOLD, SILVER], precision="2 pp", replications=64, workers=1)
+    (steps,), (pair,) = found.walks, found.pairs
+    assert sum(sizes(steps, "lost")) == pytest.approx(pair.lost_difference.mean, rel=1e-9)
+    price = pair.useful_hour_difference.mean
+    assert sum(sizes(steps, "usd_per_useful_gpu_hour")) == pytest.approx(price, rel=1e-9)
 
 
 # --- two-phase regression ---------------------------------------------------------------------------------------------
