@@ -92,9 +92,9 @@ def test_the_report(dcsim, tmp_path):
         (("-L", "x"), "-L: found 'x'; must be key=low:high, such as"),
         (
             ("-L", "cluster.sparse=1:2"),
-            'unknown key; allowed: topology, gpus, spares, in_rack_spares; did you mean "sp',
+            'cluster.sparse: unknown key; allowed: topology, gpus, spares, ',
         ),
-        (("-L", "cluster.spares=0:20"), "-L cluster.spares=20: jobs: found 148 GPUs"),
+        (("-L", "jobs.train.gpus=128:140"), "-L jobs.train.gpus=140: jobs: found 148 GPUs"),
         (("-L", "seed=1:2"), "-L: seed: must be an input"),
         (("-L", "cluster.spares=0:4", "-L", "cluster.spares=0:8"), "-L: cluster.spares: found twice"),
         (("--vary", "10"), "--vary: found '10'; allowed: a share"),
