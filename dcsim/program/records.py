@@ -117,7 +117,8 @@ IN_NONE = -1
     WROTE,
     PART_OUT,
     PART_BACK,
-) = range(18)
+    HALTS,
+) = range(19)
 """What a row of the log is about, in the order of ``event_log.WHAT``."""
 OF_CAUSE, OF_GPU, OF_GATEWAY = 1, 2, 3
 """Kinds of component that a row of the log counts: the kind that its cause is about, or these; 0: none."""
@@ -176,8 +177,8 @@ back. ``failover``, ``restore``: of the stretch since ``since``. ``kept``: ms of
 times speed, whole and remainder; ``lowest``, ``highest``: no place of it lies beyond; ``why``: what it
 stalls for, a cause (``booking.book``); ``months``: whose ends are known in ``kept_at``;
 ``kept_before``: its position at the end of the last of them. While it saves: ``saves_as``: the state that is booked,
-``moves_from``: the notice of what it moves from, or NONE; ``stops``: so often has it. ``ends``: when its time is over,
-NONE: it has not begun; ``not_before``: kept from the queue until then [ms]; ``struck_before``: strikes until then."""
+``moves_from``: the notice of what it moves from, or NONE; ``stops``: so often has it. ``ends``: of its time, NONE: it
+has not begun; ``not_before``: kept from the queue until then [ms]; ``struck_before``: strikes until then."""
 
 JOB = _record(
     "cold failover rejoin start rolls_back restores_always tiers step chancy useful_ppb needed "
@@ -186,8 +187,8 @@ JOB = _record(
 )
 """A job's strategy, tabulated. ``needed``: GPU-ms at full speed until its work is done, NONE: no end; ``saves``: what a
 checkpoint takes that survives everything, NONE: it writes none; ``may_lose``: whether a strike may roll it back;
-``limit``: how long it may run at a time, 0: without end; ``after``: the job that must be done before, NONE;
-``followed``: whether it is that of another; ``submit``: not before it is it submitted [ms]."""
+``limit``: how long it may run at a time, 0: without end; ``after``: the job before it, NONE; ``followed``: it is one;
+``submit``: when it is submitted at the earliest [ms]."""
 TIER = _record("every write drain restore level_every level_period level_most")
 """``restore``: one attempt; ``level_*``: of the timetable's levels, slow to fast."""
 

@@ -302,7 +302,6 @@ def go_back(w: World, gang: int, now: int) -> None:
     g.level = NONE
     g.struck = 0
     g.extra = 0
-    g.why = NONE
     g.ends = NONE
     g.short_since = NONE
     g.phase = WAIT

@@ -292,7 +292,6 @@ def goes_on(w: World, gang: int, now: int) -> None:
     g.nominal = 0
     g.loads = 0
     g.extra = 0
-    g.why = NONE
     forget_segments(w, gang)
 
 

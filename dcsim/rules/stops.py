@@ -19,6 +19,7 @@ from dcsim.program.world import World
 from dcsim.rules.allocation import call_service, enqueue, go_back, is_over, leave_queue
 from dcsim.rules.due import push
 from dcsim.rules.gangs import goes_on, run_at, stalls_for, stop
+from dcsim.rules.log import note_stop
 from dcsim.rules.movements import have_moved, plan_finish
 from dcsim.rules.network import gang_has_changed
 from dcsim.rules.places import first_in_service, move_to, set_owner
@@ -92,6 +93,7 @@ def stop_until(w: World, gang: int, state: int, why: int, moves_from: int, until
     g.saves_as = state
     g.moves_from = moves_from
     g.stops += 1
+    note_stop(w, gang, why, now)
     push(w, until, SAVED, IS_SAFE, gang, g.stops)
     gang_has_changed(w, gang, now)
 
