@@ -156,8 +156,8 @@ def _first(found: Sensitivity) -> str:
         first = next(bar for bar in found.moved if not _is_price(bar))
         by = unit.told([first.moves, named[0].moves])
         return (
-            f"Measure this first: {printable(first.input.key, 80)}. It moves {figure} by {by[0]} {unit.change}. A price, "
-            f"{keys[0]}, moves it more, by {by[1]}; nothing has to be measured for that."
+            f"Measure this first: {printable(first.input.key, 80)}. It moves {figure} by {by[0]} {unit.change}. "
+            f"A price, {keys[0]}, moves it more, by {by[1]}; nothing has to be measured for that."
         )
     rest = [bar for bar in found.moved if bar.input.key not in found.level]
     then = ""

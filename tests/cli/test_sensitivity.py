@@ -92,7 +92,7 @@ def test_the_report(dcsim, tmp_path):
         (("-L", "x"), "-L: found 'x'; must be key=low:high, such as"),
         (
             ("-L", "cluster.sparse=1:2"),
-            'cluster.sparse: unknown key; allowed: topology, gpus, spares, ',
+            "cluster.sparse: unknown key; allowed: topology, gpus, spares, ",
         ),
         (("-L", "jobs.train.gpus=128:140"), "-L jobs.train.gpus=140: jobs: found 148 GPUs"),
         (("-L", "seed=1:2"), "-L: seed: must be an input"),
@@ -134,7 +134,7 @@ def test_prices_move_no_loss(unknown):
 
 
 def test_a_price_that_moves_most_is_not_what_to_measure(dcsim):
-    """At 10 % more or less of everything the rent moves the price most; the first input that can be measured is named."""
+    """At 10 % more or less of everything the rent moves the price most; the first that can be measured is named."""
     done = dcsim("sensitivity", "pretrain-5184/gold", "--vary", "10 %", "-n", 8, *ONE, "--no-report")
     assert done.exit_code == 0, done.stderr
     said = " ".join(done.stdout.split())
