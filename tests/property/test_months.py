@@ -4,6 +4,7 @@ from collections import Counter
 from unittest.mock import patch
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -11,8 +12,10 @@ from dcsim.engine.compiled_clock import play
 from dcsim.ledger import STATE, STATES, Ledgers
 from dcsim.program.event_log import EventLog
 from dcsim.program.program import Program
-from dcsim.scenario import Scenario
+from dcsim.scenario import Scenario, load
 from dcsim.scenario.sampled import sampled
+from dcsim.units import MS_PER_H, MS_PER_MONTH
+from tests.benchmark.bench import HEADLINE
 from tests.property.counted_scenarios import counted_scenarios
 from tests.property.full_scenarios import full_scenarios
 from tests.property.plant_scenarios import plant_scenarios
@@ -22,10 +25,10 @@ WORK = ("useful", "overhead", "checkpoint", "lost")
 """States whose months the log does not say: work is booked by stretch there, and taken back at its loss."""
 
 
-def in_short_months(scenario: Scenario, month: int) -> tuple[Ledgers, EventLog]:
+def in_short_months(scenario: Scenario, month: int, logs: int = 1) -> tuple[Ledgers, EventLog]:
     """Play a run by the rules as they are, with months of so many ms, for the horizons here are short."""
     with patch("dcsim.rules.booking.MONTH", month), patch("dcsim.program.records.MONTH", month):
-        runs = play(Program(sampled(scenario, 0)), [0], compiled=False, logs=1)
+        runs = play(Program(sampled(scenario, 0)), [0], compiled=False, logs=logs)
         return runs.ledgers().verified(scenario.capacity_gpu_ms), runs.log()
 
 
@@ -58,6 +61,17 @@ def test_states_are_in_the_months_of_the_log(scenario: Scenario, ms: int) -> Non
         if state not in WORK:
             expected = [found[number, state] for number in range(len(by_month))]
             assert by_month[:, STATE[state]].tolist() == expected, state
+
+
+@pytest.mark.parametrize("hours", [2, 9])
+def test_a_failure_that_stands_alone_is_in_its_months(hours: int) -> None:
+    """With a log no failure is settled at once; without one those that stand alone are, with the same rows."""
+    scenario = load(HEADLINE).model_copy(update={"horizon": 2 * MS_PER_MONTH})
+    alone, logged = (in_short_months(scenario, hours * MS_PER_H, logs)[0] for logs in (0, 1))
+    assert alone.gpu_ms_by_month.tolist() == logged.gpu_ms_by_month.tolist()
+    assert alone.gpu_ms_by_cause.tolist() == logged.gpu_ms_by_cause.tolist()
+    lengths = np.full(alone.gpu_ms_by_month.shape[1], hours * MS_PER_H)
+    assert alone.gpu_ms_by_month[0].sum(axis=1).tolist() == (scenario.cluster.gpus * lengths).tolist()
 
 
 @settings(max_examples=150)
