@@ -15,18 +15,44 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from dcsim import scenario
     from dcsim.decide import compare, explain, run
+    from dcsim.decide.breakeven import breakeven
     from dcsim.decide.estimate import estimate
+    from dcsim.decide.optimize import optimize
+    from dcsim.decide.sensitivity import sensitivity
+    from dcsim.decide.sweep import sweep
+    from dcsim.decide.tables import table
+    from dcsim.decide.walk import diff
     from dcsim.scenario import load
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "compare", "estimate", "explain", "load", "run", "scenario"]
+__all__ = [
+    "__version__",
+    "breakeven",
+    "compare",
+    "diff",
+    "estimate",
+    "explain",
+    "load",
+    "optimize",
+    "run",
+    "scenario",
+    "sensitivity",
+    "sweep",
+    "table",
+]
 
 _ROOM = {
     "load": "dcsim.scenario",
+    "breakeven": "dcsim.decide.breakeven",
     "estimate": "dcsim.decide.estimate",
     "run": "dcsim.decide",
     "compare": "dcsim.decide",
+    "diff": "dcsim.decide.walk",
     "explain": "dcsim.decide",
+    "optimize": "dcsim.decide.optimize",
+    "sensitivity": "dcsim.decide.sensitivity",
+    "sweep": "dcsim.decide.sweep",
+    "table": "dcsim.decide.tables",
 }
 
 

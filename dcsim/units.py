@@ -9,7 +9,7 @@ failures may also be written as a rate; it is kept as a duration.
 import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Annotated, Any
 
@@ -22,6 +22,8 @@ from dcsim.wording import shown
 MS_PER_S = 1_000
 MS_PER_MIN = 60_000
 MS_PER_H = 3_600_000
+MS_PER_DAY = 24 * MS_PER_H
+MS_PER_WEEK = 7 * MS_PER_DAY
 MS_PER_MONTH = 720 * MS_PER_H
 HOURS_PER_MONTH = 720
 """Hours in the model's month (source: deck)."""
@@ -126,6 +128,7 @@ MONEY = Dimension("an amount of money", "USD", _table(USD=1), "4 USD", 1e15)
 PER_GPU_HOUR = Dimension(
     "a price per GPU-hour", "USD", {"USD": Decimal(1), "USD/GPU-h": Decimal(1)}, "4 USD", 1e6, positive=True
 )
+FEE_PER_GPU_HOUR = replace(PER_GPU_HOUR, name="a price per GPU-hour, or none", example="0.10 USD", positive=False)
 PER_MONTH = Dimension("money per month", "USD/mo", {"USD/mo": Decimal(1)}, "8333 USD/mo", 1e15)
 PER_GIB_MONTH = Dimension(
     "a storage price",
@@ -304,6 +307,7 @@ Rate = Annotated[float, *_quantity(RATE)]
 Length = Annotated[float, *_quantity(LENGTH)]
 PricePerKwh = Annotated[float, *_quantity(PER_KWH)]
 Money = Annotated[float, *_quantity(MONEY)]
+FeePerGpuHour = Annotated[float, *_quantity(FEE_PER_GPU_HOUR)]
 PricePerGpuHour = Annotated[float, *_quantity(PER_GPU_HOUR)]
 MoneyPerMonth = Annotated[float, *_quantity(PER_MONTH)]
 PricePerGiBMonth = Annotated[float, *_quantity(PER_GIB_MONTH)]

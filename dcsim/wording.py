@@ -129,6 +129,14 @@ def shown(value: object) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def unlike_formula(text: str) -> str:
+    """Return a text with an apostrophe before it where a spreadsheet would take it for a formula."""
+    return f"'{text}" if text.startswith(FORMULA) else text
+
+
 def visible(text: str, kept: str = "") -> str:
     """Return a text whose control characters are shown: ESC as \\x1b, a right-to-left override as \\u202e.
 

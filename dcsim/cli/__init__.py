@@ -1,8 +1,8 @@
 """The command line: a verb's file is imported when the verb is called.
 
 The only room that prints or exits. Results go to stdout; errors, one line each, and progress to stderr. Exit codes:
-0 ok, 1 a run failed, missed ``--fail-under`` or could not be printed, 2 usage or scenario error, 130 interrupted
-(Ctrl-C), 143 terminated (SIGTERM).
+0 ok, 1 a run failed, broke a gate (``--fail-if``, ``--fail-under``) or could not be printed, 2 usage or scenario error,
+130 interrupted (Ctrl-C), 143 terminated (SIGTERM).
 """
 
 import errno
@@ -19,7 +19,13 @@ from dcsim.cli.screen import out_page, say, screens
 
 VERBS = {
     "compare": ("compare", "Simulate offers on the same random numbers: which is cheaper, and why."),
+    "diff": ("diff", "Print the inputs in which two scenarios differ, and what each does."),
     "run": ("run", "Simulate scenarios: goodput, ledger and cost, with intervals."),
+    "sweep": ("sweep", "Simulate scenarios at many settings: which is best, and what is as good."),
+    "table": ("table", "Print what checkpoints, spares, detection or nines cost, by formula, theory and simulation."),
+    "optimize": ("optimize", "Find the best of many settings: spares, checkpoint interval, strategy, crews."),
+    "breakeven": ("breakeven", "Find what a product, a spare or a minute is worth."),
+    "sensitivity": ("sensitivity", "Move each input over its range: which one to measure first."),
     "report": ("report", "Write the report of a run: HTML, Markdown, CSV, or a trace."),
     "merge": ("merge", "Join the shards of a run that several machines simulated."),
     "estimate": ("estimate", "Compute the published formulas and the cost (TCO); nothing is simulated."),
@@ -36,9 +42,10 @@ OTHER_WORDS = {
     **dict.fromkeys(("validate", "verify", "lint"), "check"),
     **dict.fromkeys(("init", "create", "copy"), "new"),
     **dict.fromkeys(("calc", "calculate", "formula", "cost", "tco"), "estimate"),
-    **dict.fromkeys(("diff", "versus", "vs"), "compare"),
+    **dict.fromkeys(("versus", "vs"), "compare"),
     **dict.fromkeys(("scenarios", "show", "ls"), "list"),
     **dict.fromkeys(("html", "markdown", "export"), "report"),
+    **dict.fromkeys(("tornado", "sobol", "vary"), "sensitivity"),
     "help": "--help",
 }
 """What other programs call a verb -> its name here."""

@@ -4,7 +4,19 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dcsim.cli.options import FILES, KEPT, PRECISION, SIMULATION, Asked, ProgressLine, example, options, print_result
+from dcsim.cli.options import (
+    FAIL_IF,
+    FILES,
+    KEPT,
+    PRECISION,
+    SIMULATION,
+    Asked,
+    example,
+    options,
+    print_result,
+    tell_gates,
+)
+from dcsim.cli.progress import ProgressLine
 from dcsim.cli.screen import say
 
 if TYPE_CHECKING:
@@ -23,33 +35,40 @@ def _no_shard(context: click.Context, _: click.Parameter, text: str | None) -> N
     epilog=example(
         "dcsim compare pretrain-5184/gold pretrain-5184/hyperscaler pretrain-5184/silver",
         "dcsim compare mine.toml theirs.toml -n 32 --json",
+        'dcsim compare mine.toml theirs.toml --fail-if "p(cheaper, mine) < 0.9"',
     ),
 )
-@options(FILES, *SIMULATION, PRECISION, *KEPT, click.option("--shard", hidden=True, callback=_no_shard))
+@options(FILES, *SIMULATION, PRECISION, *KEPT, FAIL_IF, click.option("--shard", hidden=True, callback=_no_shard))
 def compare_command(**given: Any) -> None:
     """Simulate two or more scenarios on the same random numbers: which is cheaper, by how much, how surely, and why.
 
     Every scenario is simulated with one seed, the first one's unless --seed is given. A difference is the
-    second scenario minus the first. The steps from each published formula to its simulation are simulated too.
+    second scenario minus the first. The steps from each published formula to its simulation are simulated too, and
+    those from the first scenario to each other one.
     """
     asked = Asked(**given)
     if len(asked.files) < 2:
         raise click.UsageError("Name at least two FILEs to compare.", click.get_current_context())
     scenarios = asked.scenarios
     from dcsim.decide import compare
+    from dcsim.decide.gates import check_gates, gate_sentences, gates_json, judge
 
+    check_gates(asked.gates, scenarios)
     with ProgressLine(asked.output, len(scenarios)) as progress:
         found = compare(scenarios, bridges=asked.report or not asked.as_json, **asked.how("compare", progress))
     for note in (notice for each in found.runs for notice in each.notices):
         say(f"note: {note}")
 
+    judged = judge(asked.gates, found.runs)
+
     def page() -> "Page":
         from dcsim.report.simulated import comparison_page
 
-        return comparison_page(found, asked.notes)
+        return comparison_page(found, asked.notes).after(gate_sentences(judged))
 
-    print_result(found.to_json, page, asked.as_json)
+    print_result(lambda: found.to_json() | gates_json(judged), page, asked.as_json)
     if asked.report:
         from dcsim.cli.report import write_comparison
 
         write_comparison(found, asked)
+    tell_gates(judged)

@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dcsim.cli.options import SIMULATION, Asked, ProgressLine, example, options, print_result
+from dcsim.cli.options import SIMULATION, Asked, example, options, print_result
+from dcsim.cli.progress import ProgressLine
 
 if TYPE_CHECKING:
     from dcsim.report.document import Page

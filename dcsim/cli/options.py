@@ -2,35 +2,26 @@
 
 import os
 import sys
-import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from threading import Timer
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from dcsim.cli import FAILED
 from dcsim.cli.screen import out_json, say, styled
-from dcsim.cli.signals import exit_code
 
 if TYPE_CHECKING:
-    from rich.progress import Progress as Bar
-    from rich.progress import TaskID
-
+    from dcsim.cli.progress import ProgressLine
+    from dcsim.decide.gates import Gate, Judged
     from dcsim.decide.outcome import Executor, How
-    from dcsim.montecarlo import Running, Shard, WantedEngine
+    from dcsim.montecarlo import Shard, WantedEngine
     from dcsim.report.document import Page
     from dcsim.scenario import Problem, Scenario
 
 Function = TypeVar("Function", bound=Callable[..., Any])
-BAR_AFTER_S = 2.0
-"""A progress bar is shown from here on [s]; source: assumed."""
-LINE_AFTER_S = 10.0
-"""Without a terminal, a second line comes no sooner [s]; source: assumed."""
-ERROR_EVERY_S = 0.5
-"""The interval in the progress bar changes no more often [s]; source: assumed."""
 
 
 class Count(click.IntRange):
@@ -139,21 +130,52 @@ PRECISION = click.option(
     help="Simulate until the 95 % interval of every loss is at most ± X percentage points (pp); checked after 64, 128, "
     "256, … replications, -n of them at most.",
 )  # fmt: skip
-KEPT = (
-    click.option(
-        "--monthly/--no-monthly", default=True,
-        help="Keep the GPU-time of each run by month and by cause too, a few kB a run (default: yes).",
-    ),
-    click.option("--resume", is_flag=True, help="Continue with the replications that the output folder already holds."),
-    click.option(
-        "-o", "--output", type=click.Path(path_type=Path), default=Path("outputs"), callback=writable,
-        metavar="DIR", help="Folder that keeps the replications (default: outputs).",
-    ),
-    click.option(
-        "--no-report", "report", is_flag=True, flag_value=False, default=True,
-        help="Write no report.html into the folder of the run.",
-    ),
+FAIL_IF = click.option(
+    "--fail-if", multiple=True, metavar='"FIGURE > X"',
+    help="Exit with 1 if this holds (repeatable): 'loss > 6 %', 'p95(paid_usd) > 6e8', 'p(loss > 8 %) > 5 %', "
+    "'p(cheaper, NAME) < 0.9' of offers that are compared.",
 )  # fmt: skip
+
+
+def kept(monthly: bool = True) -> tuple[Callable[[Function], Function], ...]:
+    """Return the options that say what is kept, and where; ``monthly``: whether months are kept by default."""
+    return (
+        click.option(
+            "--monthly/--no-monthly", default=monthly,
+            help="Keep the GPU-time of each run by month and by cause too, a few kB a run "
+            f"(default: {'yes' if monthly else 'no'}).",
+        ),
+        click.option(
+            "--resume", is_flag=True, help="Continue with the replications that the output folder already holds."
+        ),
+        click.option(
+            "-o", "--output", type=click.Path(path_type=Path), default=Path("outputs"), callback=writable,
+            metavar="DIR", help="Folder that keeps the replications (default: outputs).",
+        ),
+        click.option(
+            "--no-report", "report", is_flag=True, flag_value=False, default=True,
+            help="Write no report.html into the folder of the run.",
+        ),
+    )  # fmt: skip
+
+
+KEPT = kept()
+
+
+def _shard(_: click.Context, __: click.Parameter, text: str | None) -> "Shard | None":
+    if text is None:
+        return None
+    from dcsim.montecarlo import Shard
+
+    try:
+        return Shard.read(text)
+    except ValueError as error:
+        raise click.BadParameter(f"{error}.") from None
+
+
+def shard_option(about: str) -> Callable[[Function], Function]:
+    """Return the option that takes a part of the replications, for one of several machines."""
+    return click.option("--shard", metavar="K/N", callback=_shard, help=about)
 
 
 def options(*given: Callable[[Function], Function]) -> Callable[[Function], Function]:
@@ -219,88 +241,17 @@ def print_result(document: Callable[[], dict[str, Any]], page: "Callable[[], Pag
     show(page(), styled(sys.stdout))
 
 
-# --- progress -----------------------------------------------------------------------------------------------------
+# --- gates --------------------------------------------------------------------------------------------------------
 
 
-class ProgressLine:
-    """How far a simulation is, on stderr, once it has taken two seconds: a bar on a terminal, else a line now and then.
+def tell_gates(judged: "Sequence[Judged]") -> None:
+    """Say which gates are broken, then which are not certain, on stderr; exit with 1 if one is broken."""
+    from dcsim.decide.gates import gate_lines
 
-    ``kept``: where finished replications of the first ``files`` runs stay if Ctrl-C ends it. ``doing``: what is said
-    until there is an interval.
-    """
-
-    def __init__(self, kept: Path | None = None, files: int = 0, doing: str = "simulating") -> None:
-        self.kept, self.files, self.doing = kept, files, doing
-        self.terminal = sys.stderr.isatty()
-        self.bar: Bar | None = None
-        self.task: TaskID | None = None
-        self.error, self.error_at = "", 0.0
-        self.begun, self.next_line = time.monotonic(), BAR_AFTER_S
-        self.timer = Timer(BAR_AFTER_S, self.begin)  # the first replication may take longer than that
-        self.timer.daemon = True
-
-    def __enter__(self) -> "ProgressLine":
-        if self.terminal:
-            self.timer.start()
-        return self
-
-    def begin(self) -> None:
-        """Show a bar that does not know its length yet."""
-        bar = _bar()
-        self.task = bar.add_task(self.doing, total=None)
-        bar.start()
-        self.bar = bar
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        self.timer.cancel()
-        if self.terminal:
-            self.timer.join()
-        if self.bar is not None:
-            self.bar.stop()
-        if isinstance(error, KeyboardInterrupt) and hasattr(error, "samples"):
-            finished = sum(len(sample) for sample in error.samples[: self.files] if sample is not None)
-            for note in getattr(error, "__notes__", ()):
-                say(f"note: {note}")
-            told = "nothing is kept"
-            if self.kept and finished:
-                told = f"{finished} finished replications are kept in {self.kept}/, and --resume goes on from there"
-            say(f"interrupted: {told}")
-            raise click.exceptions.Exit(exit_code())
-
-    def __call__(self, done: int, total: int, running: "Running") -> None:
-        """Show ``done`` of ``total`` replications and the 95 % interval of the scenario that advanced last."""
-        if not self.terminal:
-            self._line(done, total)
-        if self.bar is None or self.task is None:
-            return
-        from dcsim.decide.ablation import BEFORE
-        from dcsim.report.page import printable
-
-        now = time.monotonic()
-        if now - self.error_at > ERROR_EVERY_S and BEFORE not in running.name:  # of a step of a bridge nobody asks
-            half_width, self.error_at = running.half_width, now
-            if half_width is not None:
-                self.error = f"{printable(running.name, 24)} ± {100 * half_width:.2g} pp"
-        self.bar.update(self.task, completed=done, total=total, description=self.error or self.doing)
-
-    def _line(self, done: int, total: int) -> None:
-        """Print how far it is, twice as long after the last time as before: a log stays short."""
-        took = time.monotonic() - self.begun
-        if took < self.next_line or done >= total:
-            return
-        self.next_line = max(LINE_AFTER_S, 2 * took)
-        left = took / done * (total - done) if done else None
-        more = "" if left is None else f", about {max(1, round(left)):,} s left"
-        say(f"{self.doing}: {done:,} of {total:,} runs after {took:,.0f} s{more}")
-
-
-def _bar() -> "Bar":
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    from dcsim.report.terminal import visible_console
-
-    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.description}", markup=False))
-    return Progress(*columns, console=visible_console()(file=styled(sys.stderr)), redirect_stdout=False, transient=True)
+    for line in gate_lines(judged):
+        say(line)
+    if any(each.broken for each in judged):
+        raise click.exceptions.Exit(FAILED)
 
 
 # --- simulations --------------------------------------------------------------------------------------------------
@@ -324,6 +275,14 @@ class Asked:
     precision: str | None = None
     shard: "Shard | None" = None
     report: bool = True
+    fail_if: tuple[str, ...] = ()
+
+    @cached_property
+    def gates(self) -> "tuple[Gate, ...]":
+        """What ``--fail-if`` asks; raises ScenarioError."""
+        from dcsim.decide.gates import read_gates
+
+        return read_gates(self.fail_if) if self.fail_if else ()
 
     @cached_property
     def scenarios(self) -> "list[Scenario]":
@@ -345,7 +304,7 @@ class Asked:
             origins(each, file, self.overrides) | seeded for each, file in zip(self.scenarios, self.files, strict=True)
         ]
 
-    def how(self, verb: str, progress: ProgressLine) -> "How":
+    def how(self, verb: str, progress: "ProgressLine") -> "How":
         """Return the keywords that ``dcsim.decide`` takes; the command is noted without what changes no result."""
         from dcsim.decide import REPLICATIONS
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dcsim.cli.options import Asked, Count, ProgressLine, Word, example, writable
+from dcsim.cli.options import Asked, Count, Word, example, writable
+from dcsim.cli.progress import ProgressLine
 from dcsim.cli.screen import out, out_document, say
 
 if TYPE_CHECKING:
@@ -177,6 +178,13 @@ def write_comparison(found: "Comparison", asked: Asked) -> None:
         made = comparison_data(found)
         text = _rendered("html", made)
     _tell(write_group(folders, made.manifests[0].command) / FILES["html"], text, asked)
+
+
+def write_page(folder: Path, page: "Callable[[], Page]", asked: Asked) -> None:
+    """Write a page into a folder as its report, and say so as ``write_runs``."""
+    with ProgressLine(doing="writing the report"):
+        text = _renderer("html")(page())
+    _tell(folder / FILES["html"], text, asked)
 
 
 def _tell(path: Path, text: str, asked: Asked) -> None:

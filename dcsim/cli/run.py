@@ -6,24 +6,25 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dcsim.cli import FAILED
 from dcsim.cli.options import (
+    FAIL_IF,
     FILES,
     KEPT,
     PRECISION,
     SIMULATION,
     Asked,
     Count,
-    ProgressLine,
     example,
     options,
     print_result,
+    shard_option,
+    tell_gates,
 )
+from dcsim.cli.progress import ProgressLine
 from dcsim.cli.screen import out, out_json, say
 
 if TYPE_CHECKING:
     from dcsim.decide import RunResult
-    from dcsim.montecarlo import Shard
     from dcsim.report.document import Page
 
 
@@ -43,23 +44,13 @@ def _bound(_: click.Context, __: click.Parameter, text: str | None) -> float | N
         raise click.BadParameter(f"{error.message()}{how}") from None
 
 
-def _shard(_: click.Context, __: click.Parameter, text: str | None) -> "Shard | None":
-    if text is None:
-        return None
-    from dcsim.montecarlo import Shard
-
-    try:
-        return Shard.read(text)
-    except ValueError as error:
-        raise click.BadParameter(f"{error}.") from None
-
-
 @click.command(
     "run",
     epilog=example(
         "dcsim run pretrain-5184/gold",
         "dcsim run my.toml -n 1000 --set cluster.spares=64 --json",
         'dcsim run my.toml --fail-under "93 %"',
+        'dcsim run my.toml --fail-if "loss > 6 %" --fail-if "p95(paid_usd) > 6e8"',
         "dcsim run my.toml --events",
         "dcsim run my.toml -n 10000 --shard 1/8",
     ),
@@ -69,18 +60,17 @@ def _shard(_: click.Context, __: click.Parameter, text: str | None) -> "Shard | 
     *SIMULATION,
     PRECISION,
     *KEPT,
-    click.option(
-        "--shard",
-        metavar="K/N",
-        callback=_shard,
-        help="Simulate share K of N only: every N-th replication from the K-th on. For N machines; see dcsim merge.",
+    shard_option(
+        "Simulate share K of N only: every N-th replication from the K-th on. For N machines; see dcsim merge."
     ),
     click.option(
         "--fail-under",
         metavar='"X %"',
         callback=_bound,
-        help="Exit with 1 if the goodput of a scenario is below this share; with its unit, such as '93 %'.",
+        help="Exit with 1 if the goodput of a scenario is below this share; with its unit, such as '93 %'. "
+        "The same as --fail-if 'goodput < 93 %'.",
     ),
+    FAIL_IF,
     click.option(
         "--events",
         is_flag=False,
@@ -99,7 +89,10 @@ def run_command(fail_under: float | None, events: int, **given: Any) -> None:
     asked = Asked(**given)
     scenarios = asked.scenarios
     from dcsim.decide import run_many, runs_json
+    from dcsim.decide.gates import Gate, check_gates, gate_sentences, gates_json, judge
 
+    gates = (*(() if fail_under is None else (Gate.under(fail_under),)), *asked.gates)
+    check_gates(gates, scenarios, common=False)
     if asked.shard is not None:
         _refuse_of_shards(asked, fail_under)
     with ProgressLine(asked.output, len(scenarios)) as progress:
@@ -111,30 +104,19 @@ def run_command(fail_under: float | None, events: int, **given: Any) -> None:
     if asked.shard is not None:
         _tell_of_shards(asked, runs)
         return
+    judged = judge(gates, runs)
 
     def page() -> "Page":
         from dcsim.report.simulated import run_page
 
-        return run_page(runs, asked.notes)
+        return run_page(runs, asked.notes).after(gate_sentences(judged))
 
-    print_result(lambda: runs_json(runs), page, asked.as_json)
+    print_result(lambda: runs_json(runs) | gates_json(judged), page, asked.as_json)
     if asked.report:
         from dcsim.cli.report import write_runs
 
         write_runs(runs, asked)
-    if fail_under is not None and _missed(runs, fail_under):
-        raise click.exceptions.Exit(FAILED)
-
-
-def _missed(runs: "Sequence[RunResult]", bound: float) -> bool:
-    """Name every scenario whose goodput is below a share, and return whether there is one."""
-    from dcsim.units import SHARE, write
-
-    below = [run for run in runs if 1 - run.loss.mean < bound]
-    for run in below:
-        goodput = f"goodput {100 * (1 - run.loss.mean):.3f} %"
-        say(f"{run.scenario.name}: {goodput} is below --fail-under {write(bound, SHARE)}")
-    return bool(below)
+    tell_gates(judged)
 
 
 # --- shards -------------------------------------------------------------------------------------------------------
@@ -146,8 +128,8 @@ def _refuse_of_shards(asked: Asked, fail_under: float | None) -> None:
 
     context, shard = click.get_current_context(), asked.shard
     assert shard is not None
-    if asked.precision is not None or fail_under is not None:
-        option = "--precision" if fail_under is None else "--fail-under"
+    if asked.precision is not None or fail_under is not None or asked.fail_if:
+        option = "--fail-under" if fail_under is not None else "--fail-if" if asked.fail_if else "--precision"
         raise click.UsageError(f"{option} needs all replications, --shard has some: merge, then run --resume", context)
     replications = asked.replications or REPLICATIONS
     if not len(shard.numbers(replications)):

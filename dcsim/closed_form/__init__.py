@@ -1,4 +1,4 @@
-"""Closed forms on plain numbers: ClusterMAX accounting, renewal theory, rollbacks, elastic gangs, spares and crews."""
+"""Closed forms on plain numbers: ClusterMAX accounting, renewal theory, rollbacks, elastic gangs, spares, crews."""
 
 from dcsim.closed_form.accounting import (
     Accounting,
@@ -27,6 +27,7 @@ from dcsim.closed_form.renewal import (
 )
 from dcsim.closed_form.retirement import Retirement, Served, served
 from dcsim.closed_form.rollback import Copies, Strikes, rollback_first_order, rollback_goodput
+from dcsim.closed_form.shifts import repair_in_shifts, wait_at_most, wait_for_others, wait_for_shift, wait_for_visit
 from dcsim.closed_form.spares import (
     down_probabilities,
     enough_up,
@@ -65,10 +66,15 @@ __all__ = [
     "optimal_interval",
     "overload_queue",
     "queue_wait",
+    "repair_in_shifts",
     "repairman_wait",
     "restart_goodput",
     "rollback_first_order",
     "rollback_goodput",
     "served",
+    "wait_at_most",
+    "wait_for_others",
+    "wait_for_shift",
+    "wait_for_visit",
     "young_interval",
 ]

@@ -33,7 +33,7 @@ def repairman_wait(machines: int, crews: int, mtbf: float, repair: float) -> flo
     return waiting / (busy / repair)
 
 
-def overload_queue(load: float, crews: int, service: float, share: float, horizon: float) -> float:
+def overload_queue(load: float, crews: float, service: float, share: float, horizon: float) -> float:
     """Repairs that wait after ``horizon`` [h] where crews cannot keep up, nothing being out at first; 0 where they can.
 
     Fluid limit: all crews are busy after t0 = −s ln(1 − c/a); from then on q' = (a (1 − share q) − c)/s, so

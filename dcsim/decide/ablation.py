@@ -6,18 +6,19 @@ from typing import Any
 
 from dcsim.decide.estimate import mode_of
 from dcsim.hazards import Hazard
+from dcsim.hazards.repair import HOURS
+from dcsim.parts import parts_of
 from dcsim.plant import PlantState
 from dcsim.scenario import Job, Scenario
 from dcsim.scenario.intervals import settled
 from dcsim.scenario.plan import blast_of, plan
-from dcsim.topology.kinds import kinds_in
 
-FABRIC = frozenset(kinds_in("network"))
+FABRIC = frozenset(parts_of("network"))
 BEFORE = ", before "
 """Between the scenario's name and the step's in the name of what is simulated before the step."""
 BOTH = "both detection and rollback are paid, not the longer of the two"
-POWER = frozenset(kinds_in("power", "cooling"))
-STORAGE = frozenset(kinds_in("storage"))
+POWER = frozenset(parts_of("power", "cooling"))
+STORAGE = frozenset(parts_of("storage"))
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,7 @@ def ablation_steps(scenario: Scenario) -> tuple[AblationStep, ...]:
             )
         )
     steps.append(AblationStep("finite crews", "repairs queue for their crews", _uncrewed))
+    steps.append(AblationStep("working hours", "repairs wait for a shift, or for a visit", _always_at_work))
     return tuple(step for step in (*steps, *further(scenario)) if step.undo(fixed) != fixed)
 
 
@@ -72,6 +74,12 @@ def further(scenario: Scenario) -> tuple[AblationStep, ...]:
             "lemons", "some components fail more often: the same mean rate until some leave", _hazards(lemons=None)
         ),
         AblationStep("ageing", "components wear out or settle in, at the same mean life", _ageless),
+        AblationStep(
+            "announced failures",
+            "jobs save their work, or move away, before failures that are announced",
+            _hazards(notice=0, noticed=1.0, evacuate=None),
+        ),
+        AblationStep("time limits", "jobs stop at the end of their time, queue and start again", _untimed),
         AblationStep("in-rack spares", "a spare helps only the rack that it stands in", _pooled),
         AblationStep(
             "maintenance",
@@ -119,10 +127,10 @@ def ablated_scenarios(scenario: Scenario) -> list[tuple[str, str, Scenario]]:
 
 
 def _spares_text(scenario: Scenario) -> str:
-    free = scenario.cluster.gpus - scenario.gpus_in_jobs
+    free = scenario.replacing
     blasts = [hazard.blast for hazard in scenario.hazards if isinstance(hazard.blast, int)]
     short = f", fewer than the {max(blasts):,} that one failure takes out" if blasts and max(blasts) > free > 0 else ""
-    ranks = len({job.priority for job in scenario.jobs}) > 1
+    ranks = len(set(map(scenario.priority_of, scenario.jobs))) > 1
     instead = ", or take hardware from jobs of lower priority" if ranks else " for a repair"
     return f"free GPUs: {free:,}{short}; jobs wait{instead}"
 
@@ -177,6 +185,11 @@ def _charges_detection(scenario: Scenario) -> bool:
     return any(hazard.mean_detect_ms >= _mean_rollback_ms(scenario) for hazard in scenario.hazards)
 
 
+def _untimed(scenario: Scenario) -> Scenario:
+    jobs = (job.model_copy(update={"time_limit": None, "requeue": 0}) for job in scenario.jobs)
+    return scenario.model_copy(update={"jobs": tuple(jobs)})
+
+
 def _uncrewed(scenario: Scenario) -> Scenario:
     def change(hazard: Hazard) -> dict[str, Any]:
         if all(stage.crews is None for stage in hazard.stages):
@@ -186,9 +199,19 @@ def _uncrewed(scenario: Scenario) -> Scenario:
     return _with_hazards(scenario, change)
 
 
+def _always_at_work(scenario: Scenario) -> Scenario:
+    def change(hazard: Hazard) -> dict[str, Any]:
+        if not any(stage.waits for stage in hazard.stages):
+            return {}
+        hours = dict.fromkeys(HOURS)
+        return {"repair": tuple(stage.model_copy(update=hours) for stage in hazard.stages)}
+
+    return _with_hazards(scenario, change)
+
+
 def _certain(scenario: Scenario) -> Scenario:
     certain = {"coverage": 1.0, "bad_checkpoint": 0.0, "restore_success": 1.0, "restore_per_doubling": 0}
-    return _with_jobs(scenario, lambda job: certain)
+    return _with_hazards(_with_jobs(scenario, lambda job: certain), lambda hazard: {"coverage": 1.0})
 
 
 def _all_interrupt(scenario: Scenario) -> Scenario:

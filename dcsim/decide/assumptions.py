@@ -71,8 +71,11 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class _Input:
-    """One input of all scenarios. ``values``: as the models hold them; ``write``: returns them as JSON holds them."""
+class Input:
+    """One input of all scenarios. ``values``: as the models hold them; ``write``: returns them as JSON holds them.
+
+    ``apply``: for every scenario, what gives it another one's value.
+    """
 
     path: tuple[str, ...]
     label: str
@@ -82,20 +85,31 @@ class _Input:
     write: Callable[[], Sequence[Any]]
     apply: tuple[Apply, ...]
 
+    @property
+    def differs(self) -> bool:
+        """Whether some scenario has another value than the first."""
+        return any(value != self.values[0] for value in self.values)
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The values as text with units; of an entry that some lack, whether it is there."""
+        written = self.write()
+        if all(isinstance(text, str) and text in (PRESENT, ABSENT) for text in written):
+            return tuple(written)
+        return as_texts(self.path[-1], self.values, written)
+
 
 def assumption_differences(scenarios: Sequence[Scenario]) -> tuple[Difference, ...]:
     """Return the inputs, prices left out, that differ between scenarios: by group, the one that matters most first.
 
     Jobs and hazards belong together by name; those left over in their order, hazards also by component.
     """
-    differing = [each for each in _inputs(scenarios) if any(value != each.values[0] for value in each.values)]
+    differing = [each for each in inputs(scenarios) if each.differs]
     losses = [_losses(each) for each in scenarios] if differing else []
     merged: dict[tuple[str, tuple[str, ...]], Difference] = {}
     alike: Counter[tuple[str, tuple[str, ...]]] = Counter()
     for each in differing:
-        written = each.write()
-        present = all(isinstance(text, str) and text in (PRESENT, ABSENT) for text in written)
-        texts = tuple(written) if present else as_texts(each.path[-1], each.values, written)
+        texts = each.texts
         alike[each.label, texts] += 1
         effect = _effect(scenarios, losses, each) if alike[each.label, texts] <= MOST_EFFECTS else 0.0
         named = f"{each.label} of {each.owner}" if each.owner else each.label
@@ -161,20 +175,20 @@ def _names(names: Sequence[str]) -> str:
 # --- what the inputs are ------------------------------------------------------------------------------------------
 
 
-def _inputs(scenarios: Sequence[Scenario]) -> Iterator[_Input]:
-    """Yield every input of all scenarios, in the order of the keys of a scenario file."""
+def inputs(scenarios: Sequence[Scenario]) -> Iterator[Input]:
+    """Yield every input of all scenarios, names and prices left out, in the order of the keys of a scenario file."""
     for field in ("horizon", "seed", "maintenance", "energisation"):
-        yield _field(scenarios, "", [()] * len(scenarios), field, "assumption")
+        yield one_field(scenarios, "", [()] * len(scenarios), field, "assumption")
     unknown = tuple(tuple(each for each in one.uncertain if not each.money) for one in scenarios)
     keys = [", ".join(each.key for each in one) or None for one in unknown]
-    apply = tuple(_setter((), "uncertain") for _ in scenarios)
-    yield _Input(("uncertain",), LABELS["uncertain"], None, "assumption", unknown, lambda: keys, apply)
+    apply = tuple(setter((), "uncertain") for _ in scenarios)
+    yield Input(("uncertain",), LABELS["uncertain"], None, "assumption", unknown, lambda: keys, apply)
     for field in type(scenarios[0].cluster).model_fields:
-        yield _field(scenarios, "", [("cluster",)] * len(scenarios), field, "offer")
-    for name, places in _rows([[(job.name, "") for job in each.jobs] for each in scenarios]):
+        yield one_field(scenarios, "", [("cluster",)] * len(scenarios), field, "offer")
+    for name, places in matched([[(job.name, "") for job in each.jobs] for each in scenarios]):
         owner = f'"{name}"' if max(len(each.jobs) for each in scenarios) > 1 else ""
         yield from _entries(scenarios, "jobs", name, owner, places)
-    for name, places in _rows([[(each.key, each.component) for each in one.hazards] for one in scenarios]):
+    for name, places in matched([[(each.key, each.component) for each in one.hazards] for one in scenarios]):
         owner = f'"{name}"' if max(len(each.hazards) for each in scenarios) > 1 else ""
         yield from _entries(scenarios, "hazards", name, owner, places)
     charges: list[dict[str, object]] = [
@@ -182,13 +196,13 @@ def _inputs(scenarios: Sequence[Scenario]) -> Iterator[_Input]:
     ]
     for field in charges[0]:
         values = tuple(each[field] for each in charges)
-        apply = tuple(_setter(("accounting",), field) for _ in scenarios)
-        yield _Input(("accounting", field), LABELS[field], None, "formula", values, partial(list, values), apply)
+        apply = tuple(setter(("accounting",), field) for _ in scenarios)
+        yield Input(("accounting", field), LABELS[field], None, "formula", values, partial(list, values), apply)
 
 
 def _entries(
     scenarios: Sequence[Scenario], table: str, name: str, owner: str, places: Sequence[int | None]
-) -> Iterator[_Input]:
+) -> Iterator[Input]:
     """Yield the inputs of one job or hazard, or only that some scenarios lack it."""
     if None in places:
         label = "jobs" if table == "jobs" else "failures"
@@ -196,34 +210,34 @@ def _entries(
         values = tuple(None if place is None else getattr(each, table)[place] for each, place in pairs)
         written = [ABSENT if value is None else PRESENT for value in values]
         apply = tuple(_placer(table, place) for place in places)
-        yield _Input((table, name), label, owner or f'"{name}"', "assumption", values, lambda: written, apply)
+        yield Input((table, name), label, owner or f'"{name}"', "assumption", values, lambda: written, apply)
         return
     at = [(table, place) for place in places if place is not None]
     entries = [getattr(each, table)[place] for each, (_, place) in zip(scenarios, at, strict=True)]
     for field in type(entries[0]).model_fields:
         if field not in ("name", "recovery", "mtbf_range"):
-            yield _field(scenarios, owner, at, field, "assumption", (table, name))
+            yield one_field(scenarios, owner, at, field, "assumption", (table, name))
     if table == "jobs":
         kinds = [type(each.recovery) for each in entries]
         if any(kind is not kinds[0] for kind in kinds):
             values = tuple(each.recovery for each in entries)
-            apply = tuple(_setter(where, "recovery") for where in at)
+            apply = tuple(setter(where, "recovery") for where in at)
             path = (table, name, "recovery")
-            yield _Input(path, LABELS["kind"], owner or None, "offer", values, lambda: _strategies(values), apply)
+            yield Input(path, LABELS["kind"], owner or None, "offer", values, lambda: _strategies(values), apply)
             return
         for field in kinds[0].model_fields:
             inside = [(*where, "recovery") for where in at]
-            yield _field(scenarios, owner, inside, field, "offer", (table, name, "recovery"))
+            yield one_field(scenarios, owner, inside, field, "offer", (table, name, "recovery"))
 
 
-def _field(
+def one_field(
     scenarios: Sequence[Scenario],
     owner: str,
     at: Sequence[tuple[str | int, ...]],
     field: str,
     group: Group,
     path: tuple[str, ...] | None = None,
-) -> _Input:
+) -> Input:
     """Return one key of the tables that stand ``at`` these places."""
     tables = [_at(each, where) for each, where in zip(scenarios, at, strict=True)]
     label = LABELS.get(field, field.replace("_", " "))
@@ -241,8 +255,8 @@ def _field(
         return written
 
     steps = path if path is not None else tuple(str(part) for part in at[0])
-    apply = tuple(_setter(where, field) for where in at)
-    return _Input((*steps, field), label, owner or None, group, values, write, apply)
+    apply = tuple(setter(where, field) for where in at)
+    return Input((*steps, field), label, owner or None, group, values, write, apply)
 
 
 def _strategies(values: Sequence[Any]) -> list[str]:
@@ -257,7 +271,7 @@ def _strategies(values: Sequence[Any]) -> list[str]:
     return told
 
 
-def _rows(entries: Sequence[Sequence[tuple[str, str]]]) -> list[tuple[str, list[int | None]]]:
+def matched(entries: Sequence[Sequence[tuple[str, str]]]) -> list[tuple[str, list[int | None]]]:
     """Match entries, (name, kind) each, of several scenarios: by name, the rest by kind in their order."""
     rows: dict[str, list[int | None]] = {}
     kinds: dict[str, str] = {}
@@ -286,7 +300,9 @@ def _at(scenario: Scenario, where: Sequence[str | int]) -> Any:
 # --- what a difference does ---------------------------------------------------------------------------------------
 
 
-def _setter(where: Sequence[str | int], field: str) -> Apply:
+def setter(where: Sequence[str | int], field: str) -> Apply:
+    """Return what sets one key of the table that stands there."""
+
     def change(table: Any, steps: Sequence[str | int], value: Any) -> Any:
         if not steps:
             return table.model_copy(update={field: value})
@@ -313,7 +329,7 @@ def _placer(table: str, place: int | None) -> Apply:
     return put
 
 
-def _effect(scenarios: Sequence[Scenario], losses: Sequence[tuple[float | None, ...]], each: _Input) -> float:
+def _effect(scenarios: Sequence[Scenario], losses: Sequence[tuple[float | None, ...]], each: Input) -> float:
     """Return the largest change of a loss if the first scenario and another one swap this value."""
     effect, seen = 0.0, [each.values[0]]
     for other, value in enumerate(each.values):

@@ -18,6 +18,7 @@ Kind = Literal[
     "blast-stops-job",
     "too-few-spares",
     "long-repair",
+    "repair-hours",
     "spares-below-blast",
     "repair-queue",
     "few-failures",

@@ -77,9 +77,10 @@ def _of(scenario: Scenario, runs: int) -> Iterator[Caution]:
     yield from _jobs(layout)
     yield from _spares(layout, found)
     yield from _long_repairs(layout, found)
+    yield from _repair_hours(layout, found)
     yield from _few_failures(layout, runs)
     yield from (_caution(scenario, "record", message, 1.0) for message in record_cautions(scenario))
-    unasked = scenario.cluster.gpus - scenario.gpus_in_jobs - layout.spares
+    unasked = scenario.cluster.gpus - scenario.gpus_in_jobs - layout.idle_spares
     share = unasked / scenario.cluster.gpus
     if share >= LEAST_UNASKED:
         message = (
@@ -113,11 +114,12 @@ def _crews(layout: Plan, found: tuple[Flow, ...]) -> Iterator[Caution]:
             severity = gpus / scenario.cluster.gpus
             figures |= {"waiting_at_horizon": waiting, "gpus_waiting_at_horizon": gpus}
             yield _caution(scenario, "repair-overload", message, severity, **figures)
-        elif pool.load >= NEARLY_BUSY * pool.size:
-            busy, wait = pool.load / pool.size, pool.wait_h
-            message = (
-                f"repairs wait long: {crews} of {name} would be busy {percent(busy)} of the time, so a repair waits "
-                f"about {in_hours(wait)} for a crew in the long run."
+        elif pool.load >= NEARLY_BUSY * pool.most_busy:
+            busy, wait = pool.load / pool.most_busy, pool.wait_h
+            when = "of the time" if pool.at_work == 1 else "of their working hours"
+            message = f"repairs wait long: {crews} of {name} would be busy {percent(busy)} {when}"
+            message += (
+                "." if wait is None else f", so a repair waits about {in_hours(wait)} for a crew in the long run."
             )
             yield _caution(scenario, "repair-queue", message, busy, **figures, wait_h=wait)
 
@@ -135,6 +137,22 @@ def _long_repairs(layout: Plan, found: tuple[Flow, ...]) -> Iterator[Caution]:
             yield _caution(scenario, "long-repair", message, severity, hazard=flow.hazard.key, repair_h=flow.repair_h)
 
 
+def _repair_hours(layout: Plan, found: tuple[Flow, ...]) -> Iterator[Caution]:
+    """Yield that the published formula charges the work alone where repairs wait for a shift or a visit."""
+    scenario = layout.scenario
+    for flow in found:
+        if flow.repair_h > flow.work_h and flow.repair_h < math.inf:
+            message = (
+                f'a repair of "{printable(flow.hazard.key)}" takes about {in_hours(flow.repair_h)} from identification '
+                f"to return, because those who do it have their hours: the published formula charges "
+                f"{in_hours(flow.work_h)}."
+            )
+            about = {"hazard": flow.hazard.key, "repair_h": flow.repair_h, "work_h": flow.work_h}
+            yield _caution(
+                scenario, "repair-hours", message, min(flow.per_h * flow.share * flow.repair_h, 1.0), **about
+            )
+
+
 # --- spares -------------------------------------------------------------------------------------------------------
 
 
@@ -148,7 +166,7 @@ def _spares(layout: Plan, found: tuple[Flow, ...]) -> Iterator[Caution]:
     taking = [flow for flow in found if flow.gpus and flow.repair_h]
     if not needy or not taking:
         return
-    free, in_rack = cluster.gpus - scenario.gpus_in_jobs, cluster.in_rack_spares
+    free, in_rack = scenario.replacing, cluster.in_rack_spares
     serving, out = in_service(taking), gpus_in_repair(taking)
     lost = {flow: _most_lost(layout, flow) for flow in taking}
     waits = {flow: serving * flow.per_h * flow.repair_h * _waiting_gpus(scenario) / cluster.gpus for flow in taking}
@@ -208,8 +226,8 @@ def _spares_help(scenario: Scenario, flow: Flow) -> bool:
 
 def _waiting_gpus(scenario: Scenario) -> float:
     """Return the GPUs of the gang that waits: the one that is struck or, by priority, one of the lowest."""
-    lowest = min(job.priority for job in scenario.jobs)
-    jobs = [job for job in scenario.jobs if job.priority == lowest]
+    lowest = min(map(scenario.priority_of, scenario.jobs))
+    jobs = [job for job in scenario.jobs if scenario.priority_of(job) == lowest]
     if len(jobs) < len(scenario.jobs):
         return max(job.gpus for job in jobs)
     return sum(job.count * job.gpus**2 for job in jobs) / scenario.gpus_in_jobs

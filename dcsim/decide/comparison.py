@@ -15,13 +15,17 @@ from dcsim.decide.pair import Pair
 from dcsim.decide.result import RunResult
 from dcsim.decide.study import StudySamples
 from dcsim.decide.verdict import Verdict, verdict
+from dcsim.decide.walk import RUNS, RUNS_PLAIN, Walk, walk
 from dcsim.hazards import Hazard
-from dcsim.montecarlo import UNSHARDED, Progress, Shard, StoreError, WantedEngine
+from dcsim.montecarlo import UNSHARDED, Interrupted, Progress, Shard, StoreError, WantedEngine, choose
 from dcsim.montecarlo.manifest import Manifest
 from dcsim.scenario import Scenario, Source, read
 from dcsim.scenario.provenance import origins as origins_of
+from dcsim.scenario.uncertain import is_money
 from dcsim.topology.build import build
 
+MOST_WALKS = 4
+"""Offers for which it is told why they differ from the first; source: assumed, more fill pages."""
 COMMON_SEED = "of the first scenario, the same for all that are compared"
 """Origin of a seed that took the place of the scenario's own."""
 COMMON_SEEDS = (COMMON_SEED, "of the first scenario, so that the same failures strike all")
@@ -30,12 +34,16 @@ COMMON_SEEDS = (COMMON_SEED, "of the first scenario, so that the same failures s
 
 @dataclass(frozen=True)
 class Comparison:
-    """Runs in the order asked for, every pair of them, why each differs from its formula, and what to know."""
+    """Runs in the order asked for, every pair of them, why each differs from its formula, and what to know.
+
+    ``walks``: why each one differs from the first.
+    """
 
     runs: tuple[RunResult, ...]
     pairs: tuple[Pair, ...]
     bridges: tuple[Bridge, ...]
     notes: tuple[str, ...]
+    walks: tuple[Walk, ...] = ()
 
     @cached_property
     def verdict(self) -> Verdict | None:
@@ -60,6 +68,7 @@ class Comparison:
         return runs_json(self.runs) | {
             "verdict": None if self.verdict is None else self.verdict.to_json(),
             "comparisons": [pair.entry() for pair in self.pairs],
+            "walks": [each.to_json() for each in self.walks],
             "notes": list(self.notes),
         }
 
@@ -87,8 +96,9 @@ def compare(
     """Simulate two or more scenarios from the random numbers of one seed (default: the first one's).
 
     ``scenarios``: paths, shipped names, dicts or Scenarios; ``set`` changes keys of all of them. ``bridges``: also
-    simulate the steps from each formula to its simulation. All other keywords are those of ``run``. Raises ValueError
-    for fewer than two scenarios, else as ``run``.
+    simulate the steps from each formula to its simulation, and those from the first scenario to each other one
+    (``walk``). All other keywords are those of ``run``. Raises ValueError for fewer than two scenarios, else as
+    ``run``.
     """
     made = [read(each, set=set) for each in scenarios]
     if len(made) < 2:
@@ -117,7 +127,12 @@ def compare(
     if replications is not None:
         how["replications"] = replications
     results, simulated = run_many(seeded, bridges, **how)
-    return _compared(results, simulated, notes)
+    try:
+        return _compared(results, simulated, notes, bridges=bridges, workers=workers if executor == "local" else None)
+    except Interrupted as stopped:  # the offers are finished; only why they differ is not
+        samples = [each.sample for each in results]
+        finished = sum(map(len, samples))
+        raise Interrupted(finished, finished + stopped.wanted, samples) from None
 
 
 def recompare(folders: Sequence[Path], workers: int | None = None) -> Comparison:
@@ -133,17 +148,38 @@ def recompare(folders: Sequence[Path], workers: int | None = None) -> Comparison
     notes = _notes(scenarios, seeds[0])
     if any(Manifest.read(folder).origins.get("seed") in COMMON_SEEDS for folder in folders):
         notes = (_common(scenarios, seeds[0]), *notes)
-    return _compared(results, simulated, notes)
+    return _compared(results, simulated, notes, bridges=True, workers=workers)
 
 
-def _compared(results: Sequence[RunResult], simulated: StudySamples, notes: tuple[str, ...]) -> Comparison:
+def _compared(
+    results: Sequence[RunResult],
+    simulated: StudySamples,
+    notes: tuple[str, ...],
+    *,
+    bridges: bool,
+    workers: int | None,
+) -> Comparison:
     steps = [simulated.of("ablation", index) for index in range(len(results))]
     found = [bridge_of(result.scenario, each) for result, each in zip(results, steps, strict=True) if each]
     short = [each for each in found if each.replications < len(results[0].sample)]
     if short:
         notes += (f"why they differ is told over the first {short[0].replications} replications",)
     pairs = tuple(Pair(a, b) for a, b in combinations(results, 2))
-    return Comparison(tuple(results), pairs, tuple(found), notes)
+    walks = _walks(results, workers) if bridges else ()
+    if walks and len(results) - 1 > MOST_WALKS:
+        notes += (f"why offers differ is told of the first {MOST_WALKS + 1}; dcsim diff tells it of any two",)
+    return Comparison(tuple(results), pairs, tuple(found), notes, walks)
+
+
+def _walks(results: Sequence[RunResult], workers: int | None) -> tuple[Walk, ...]:
+    """Walk from the first offer to each other one that differs from it in more than its name."""
+    first, *others = results
+    count = min(len(first.sample), RUNS if choose().name == "compiled" else RUNS_PLAIN)
+    found = (
+        walk(first.scenario, each.scenario, (first, each), replications=count, workers=workers, monthly=False)
+        for each in others[:MOST_WALKS]
+    )
+    return tuple(each for each in found if each.steps)
 
 
 def _common(scenarios: Sequence[Scenario], seed: int) -> str:
@@ -222,11 +258,10 @@ def _law(hazard: Hazard) -> tuple[Any, ...]:
 
 
 def _unknown(scenario: Scenario) -> list[Any]:
-    """Return the uncertain inputs that failures depend on."""
-    return sorted(
-        (each for each in scenario.uncertain if not each.key.startswith(("tco.", "jobs.", "accounting."))),
-        key=lambda each: each.key,
-    )
+    """Return the uncertain inputs that failures depend on, and what correlates them."""
+    keys = [each.key for each in scenario.uncertain if not each.key.startswith(("tco.", "jobs.", "accounting."))]
+    inputs = sorted((each for each in scenario.uncertain if each.key in keys), key=lambda each: each.key)
+    return [*inputs, sorted((sorted(each.keys), each.rank_correlation) for each in scenario.correlated if keys)]
 
 
 def _engine_reads(scenario: Scenario) -> Scenario:
@@ -235,4 +270,5 @@ def _engine_reads(scenario: Scenario) -> Scenario:
     bare: dict[str, Any] = {"name": "", "description": "", "tco": None, "hazards": ranges}
     bare["accounting"] = type(scenario.accounting)()
     bare["uncertain"] = tuple(each for each in scenario.uncertain if not each.money)
+    bare["correlated"] = tuple(each for each in scenario.correlated if not any(map(is_money, each.keys)))
     return scenario.model_copy(update=bare)

@@ -1,14 +1,28 @@
-"""How busy repair is, before anything is simulated: offered load of every crew pool, GPUs that are out on average."""
+"""How busy repair is, before anything is simulated: offered load of every crew pool, GPUs that are out on average.
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+Where crews have shifts, or repairs wait for a visit, the time away holds the mean wait for them. There is no formula
+for the queue of crews with shifts.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 
-from dcsim.closed_form import overload_queue, queue_wait, repairman_wait
+from dcsim.closed_form import (
+    overload_queue,
+    queue_wait,
+    repair_in_shifts,
+    repairman_wait,
+    wait_at_most,
+    wait_for_others,
+    wait_for_shift,
+    wait_for_visit,
+)
 from dcsim.hazards import Hazard
-from dcsim.hazards.repair import Visit, visits
+from dcsim.hazards.repair import RepairStage, StageUse, stage_uses
 from dcsim.scenario.plan import Plan, blast_of
-from dcsim.units import MS_PER_H
+from dcsim.units import MS_PER_H, MS_PER_WEEK
 
 MOST_MACHINES = 2_000
 """Up to here the wait for a crew is that of a finite number of machines; source: assumed, beyond it is M/M/c's."""
@@ -20,7 +34,8 @@ class Flow:
 
     ``per_h``: repairs per hour, those of healthy nodes that are blamed included; ``gpus``: out of service for each;
     ``share``: of what the hazard can strike, the part that one of its failures keeps from failing again; ``away_h``:
-    from failure to return without a queue; ``repair_h``: from identification to return.
+    from failure to return without a queue; ``repair_h``: from identification to return; ``work_h``: of it, work and
+    test: the rest waits for a shift or a visit.
     """
 
     hazard: Hazard
@@ -29,7 +44,8 @@ class Flow:
     share: float
     away_h: float
     repair_h: float
-    visits: tuple[Visit, ...]
+    work_h: float
+    uses: tuple[StageUse, ...]
 
 
 @dataclass(frozen=True)
@@ -38,7 +54,8 @@ class CrewPool:
 
     ``per_h``: repairs that ask for a crew per hour, ``busy_h``: mean time of a crew with one of them, ``variation``:
     variance of that time over its squared mean, ``gpus``: mean number of GPUs out with one, ``share``: as in ``Flow``,
-    ``think_h``: mean time from one return of a component to its next request.
+    ``think_h``: mean time from one return of a component to its next request;
+    ``at_work``: share of the week that crews can work, at most, with overtime.
     """
 
     name: str
@@ -49,6 +66,12 @@ class CrewPool:
     gpus: float
     share: float
     think_h: float
+    at_work: float = 1.0
+
+    @property
+    def most_busy(self) -> float:
+        """Crews that can be busy on average, at most: all of them, in their hours."""
+        return self.size * self.at_work
 
     @property
     def load(self) -> float:
@@ -58,18 +81,20 @@ class CrewPool:
     @property
     def needed(self) -> int:
         """Least number of crews that keeps up: above the load."""
-        return int(self.load) + 1
+        return int(self.load / self.at_work) + 1
 
     @property
     def overloaded(self) -> bool:
         """Whether the queue grows until too little is left in service to fail."""
-        return self.load >= self.size
+        return self.load >= self.most_busy
 
     @cached_property
-    def wait_h(self) -> float:
-        """Mean wait for a crew in the long run [h]; infinite where they cannot keep up."""
+    def wait_h(self) -> float | None:
+        """Mean wait for a crew in the long run [h]; infinite where they cannot keep up, None where they have shifts."""
         if self.overloaded:
             return float("inf")
+        if self.at_work < 1:
+            return None
         machines = round(1 / self.share) if self.share else MOST_MACHINES + 1
         if machines > MOST_MACHINES:
             return queue_wait(self.load, self.size, self.busy_h, self.variation)
@@ -77,7 +102,7 @@ class CrewPool:
 
     def waiting(self, horizon_h: float) -> float:
         """Repairs that wait for a crew at the horizon, where crews cannot keep up."""
-        return overload_queue(self.load, self.size, self.busy_h, self.share, horizon_h)
+        return overload_queue(self.load, self.most_busy, self.busy_h, self.share, horizon_h)
 
 
 def flows(layout: Plan) -> tuple[Flow, ...]:
@@ -86,7 +111,12 @@ def flows(layout: Plan) -> tuple[Flow, ...]:
     A hazard that strikes only what runs (``exposure``, corruption) counts in the share of GPUs that jobs hold. One that
     only kills processes sends nothing. Of lemons that are retired the first rate is taken.
     """
-    return tuple(_flow(layout, hazard) for hazard in layout.scenario.hazards if hazard.effect != "kill")
+    found = [_flow(layout, hazard) for hazard in layout.scenario.hazards if hazard.effect != "kill"]
+    visited: dict[str | tuple[int, int], float] = defaultdict(float)
+    for number, flow in enumerate(found):
+        for place, (stage, use) in enumerate(zip(flow.hazard.stages, flow.uses, strict=False)):
+            visited[stage.name or (number, place)] += flow.per_h * use.share
+    return tuple(_in_hours(number, flow, visited) for number, flow in enumerate(found))
 
 
 def _flow(layout: Plan, hazard: Hazard) -> Flow:
@@ -99,10 +129,44 @@ def _flow(layout: Plan, hazard: Hazard) -> Flow:
     if hazard.exposure == "running" or hazard.effect == "corrupt":
         per_h *= scenario.gpus_in_jobs / scenario.cluster.gpus
     recorded = hazard.lifetime.mean_repair_ms
-    stages = visits(hazard.stages) if recorded is None else (Visit(1.0, recorded, 1.0),)
+    stages = stage_uses(hazard.stages) if recorded is None else (StageUse(1.0, recorded, 1.0),)
     repair_h = hazard.mean_repair_ms / MS_PER_H
     away_h = hazard.mean_detect_ms / MS_PER_H + repair_h
-    return Flow(hazard, per_h / (1 - hazard.wrong_node), gpus, share, away_h, repair_h, stages)
+    return Flow(hazard, per_h / (1 - hazard.wrong_node), gpus, share, away_h, repair_h, repair_h, stages)
+
+
+def _in_hours(number: int, flow: Flow, visited: Mapping[str | tuple[int, int], float]) -> Flow:
+    """Add the mean wait for shifts and visits; ``visited``: repairs per hour that those of a stage meet."""
+    waits = 0.0
+    for place, (stage, use) in enumerate(zip(flow.hazard.stages, flow.uses, strict=False)):
+        if use.share:
+            waits += use.share * stage_wait_h(stage, use.mean_ms / MS_PER_H, visited[stage.name or (number, place)])
+    return replace(flow, away_h=flow.away_h + waits, repair_h=flow.repair_h + waits)
+
+
+def stage_wait_h(stage: RepairStage, work_h: float, per_h: float) -> float:
+    """Return by how much shifts or a visit make ``work_h`` of work longer [h], on average and with a crew free.
+
+    ``per_h``: repairs that come to those of this stage per hour, at any hour alike. Of several reasons for a visit the
+    one that has the shortest wait is taken.
+    """
+    week = MS_PER_WEEK / MS_PER_H
+    if stage.shifts is not None:
+        shifts = [(begin / MS_PER_H, end / MS_PER_H) for begin, end in stage.on_shift]
+        if stage.finishes:
+            return wait_for_shift(shifts, week)
+        scale = (
+            stage.duration.mean_ms / MS_PER_H / work_h if work_h else 1.0
+        )  # several attempts are taken as a long one
+        return repair_in_shifts(shifts, week, work_h, lambda h: stage.duration.beyond(h * scale * MS_PER_H)) - work_h
+    waits = []
+    if stage.visits is not None:
+        waits.append(wait_for_visit([at / MS_PER_H for at in stage.visit_times], week))
+    if stage.visit_when is not None:
+        waits.append(wait_for_others(stage.visit_when, per_h) if per_h else float("inf"))
+    if stage.visit_after is not None:
+        waits.append(wait_at_most(stage.visit_after / MS_PER_H, per_h))
+    return min(waits, default=0.0)
 
 
 def in_service(found: Sequence[Flow]) -> float:
@@ -122,37 +186,53 @@ def repairs_at_once(found: Sequence[Flow]) -> float:
 
 def crew_pools(found: tuple[Flow, ...]) -> tuple[CrewPool, ...]:
     """Return every pool of crews that is limited, in order of listing: as the engine shares them by name."""
-    members: dict[str | tuple[int, int], list[tuple[Flow, Visit]]] = {}
-    about: dict[str | tuple[int, int], tuple[str, int]] = {}
+    members: dict[str | tuple[int, int], list[tuple[Flow, StageUse]]] = {}
+    about: dict[str | tuple[int, int], tuple[str, RepairStage]] = {}
     for number, flow in enumerate(found):
-        several = len(flow.visits) > 1
-        for place, (stage, visit) in enumerate(zip(flow.hazard.stages, flow.visits, strict=False)):
+        several = len(flow.uses) > 1
+        for place, (stage, use) in enumerate(zip(flow.hazard.stages, flow.uses, strict=False)):
             key = stage.name or (number, place)
-            if stage.crews is not None and visit.mean_ms and visit.share:
+            if stage.crews is not None and use.mean_ms and use.share:
                 name = stage.name or flow.hazard.key + (f", stage {place + 1}" if several else "")
-                members.setdefault(key, []).append((flow, visit))
-                about.setdefault(key, (name, stage.crews))
+                members.setdefault(key, []).append((flow, use))
+                about.setdefault(key, (name, stage))
     serving = in_service(found)
     return tuple(_pool(*about[key], members[key], serving) for key in members)
 
 
-def _pool(name: str, size: int, members: list[tuple[Flow, Visit]], serving: float) -> CrewPool:
-    rates = [flow.per_h * visit.share * serving for flow, visit in members]
+def _pool(name: str, stage: RepairStage, members: list[tuple[Flow, StageUse]], serving: float) -> CrewPool:
+    rates = [flow.per_h * use.share * serving for flow, use in members]
     total = sum(rates)
 
     def mean(values: list[float]) -> float:
         return sum(rate * value for rate, value in zip(rates, values, strict=True)) / total
 
-    times = [visit.mean_ms / MS_PER_H for _, visit in members]
+    times = [use.mean_ms / MS_PER_H for _, use in members]
     busy, share = mean(times), mean([flow.share for flow, _ in members])
-    second = mean([time**2 * (1 + visit.variation) for time, (_, visit) in zip(times, members, strict=True)])
+    second = mean([time**2 * (1 + use.variation) for time, (_, use) in zip(times, members, strict=True)])
+    assert stage.crews is not None
     return CrewPool(
         name=name,
-        size=size,
+        size=stage.crews,
         per_h=total,
         busy_h=busy,
         variation=second / busy**2 - 1,
         gpus=mean([float(flow.gpus) for flow, _ in members]),
         share=share,
         think_h=max(1 / (total * share) - busy, 0.0) if share else float("inf"),
+        at_work=_at_work(stage, busy, second / busy),
     )
+
+
+def _at_work(stage: RepairStage, busy_h: float, overshoot_h: float) -> float:
+    """Return the share of a week that one crew can work, at most.
+
+    ``overshoot_h``: second moment of a repair's time over its mean. In overtime a crew finishes one repair for each
+    shift: at most so long, on average, are all that it begins in a shift beyond its end (Lorden 1970).
+    """
+    if stage.shifts is None:
+        return 1.0
+    spans = stage.on_shift
+    on = sum(end - begin for begin, end in spans) / MS_PER_WEEK
+    over = len(spans) * overshoot_h * MS_PER_H / MS_PER_WEEK if stage.finishes and busy_h else 0.0
+    return min(1.0, on + over)

@@ -179,7 +179,7 @@ def job_size(scenario: Scenario) -> float:
 
 
 def account_scenario(scenario: Scenario) -> Accounting:
-    """Apply the ClusterMAX formulas: N and spares of the cluster, recovery times of the first job, every hazard.
+    """Apply the ClusterMAX formulas: N and idle spares of the cluster, recovery times of the first job, every hazard.
 
     Hazards that stop no job, or that redundancy holds, are not charged; intervals that name a rule are what it gives.
     """
@@ -188,7 +188,7 @@ def account_scenario(scenario: Scenario) -> Accounting:
     recovery = scenario.jobs[0].recovery
     return account(
         scenario.cluster.gpus,
-        scenario.cluster.spares,
+        scenario.cluster.spares - scenario.gpus_on_spares,
         [_hazard_charge(scenario, hazard, topology) for hazard in charged(scenario.hazards, topology)],
         network_overhead=recovery.network_overhead,
         memory_overhead=recovery.memory_overhead,
@@ -241,9 +241,10 @@ def mtbf_ranges_h(scenario: Scenario) -> tuple[tuple[str, float, float], ...]:
     )
 
 
-def at_mtbf(scenario: Scenario, end: Literal["lowest", "highest"]) -> Scenario:
-    """Return the scenario with every hazard that gives a range of MTBF moved to one end of it."""
-    return scenario.model_copy(update={"hazards": tuple(_moved(hazard, end) for hazard in scenario.hazards)})
+def at_mtbf(scenario: Scenario, end: Literal["lowest", "highest"], only: str | None = None) -> Scenario:
+    """Return the scenario with every hazard that gives a range of MTBF, or ``only`` that one, at one end of it."""
+    hazards = (_moved(hazard, end) if only in (None, hazard.key) else hazard for hazard in scenario.hazards)
+    return scenario.model_copy(update={"hazards": tuple(hazards)})
 
 
 def _moved(hazard: Hazard, end: Literal["lowest", "highest"]) -> Hazard:

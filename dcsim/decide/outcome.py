@@ -120,11 +120,12 @@ def run(
 
 
 def run_many(
-    scenarios: Sequence[Scenario], ablations: bool = False, **how: Unpack[How]
+    scenarios: Sequence[Scenario], ablations: bool = False, ranges: bool = True, **how: Unpack[How]
 ) -> tuple[tuple[RunResult, ...], StudySamples]:
     """Simulate scenarios together, each with its own seed; return their results, and all that was simulated for them.
 
-    ``ablations``: also the steps from each formula to its simulation. Raises as ``run``.
+    ``ablations``: also the steps from each formula to its simulation. ``ranges``: also the ends of ranges of MTBF.
+    Raises as ``run``.
     """
     if unknown := how.keys() - How.__annotations__.keys():
         raise TypeError(f"unknown: {', '.join(sorted(unknown))}; allowed: {', '.join(How.__annotations__)}")
@@ -143,7 +144,7 @@ def run_many(
         None if output is None else RunFolder(Path(output), each, origins=its, **about)
         for each, its in zip(scenarios, given, strict=True)
     ]
-    study = Study.of(scenarios, replications, ablations=ablations, ranges=shard == UNSHARDED)
+    study = Study.of(scenarios, replications, ablations=ablations, ranges=ranges and shard == UNSHARDED)
     engine = choose(wanted, how.get("monthly", True))
     samples = replicate_many(
         list(zip_longest(study.scenarios, stores)),

@@ -1,6 +1,6 @@
 """Two runs side by side: what differs between them, run by run."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -32,6 +32,10 @@ class Pair:
             return None
         reliable = self.a.runs_needed is None and self.b.runs_needed is None
         return replace(difference(b, a, self._control), reliable=reliable)
+
+    def difference_of(self, figure: Callable[[RunResult], Estimated | None]) -> Paired | None:
+        """Any figure of b less that of a; None where either has none."""
+        return self._difference(figure(self.b), figure(self.a))
 
     @cached_property
     def loss_difference(self) -> Paired:

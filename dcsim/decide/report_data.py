@@ -11,6 +11,7 @@ from dcsim.decide.outcome import reopen
 from dcsim.decide.pair import Pair
 from dcsim.decide.result import RunResult
 from dcsim.decide.study import ablations_of
+from dcsim.decide.walk import Walk
 from dcsim.montecarlo import Sample, choose, replicate_many
 from dcsim.montecarlo.manifest import Manifest
 from dcsim.scenario import Scenario
@@ -47,6 +48,7 @@ class ReportData:
     stories: tuple[Story, ...]
     manifests: tuple[Manifest, ...]
     notes: tuple[str, ...] = ()
+    walks: tuple[Walk, ...] = ()
 
 
 def run_data(run: RunResult, workers: int | None = None) -> ReportData:
@@ -63,7 +65,8 @@ def comparison_data(comparison: Comparison) -> ReportData:
     """Add to a comparison of kept runs what a report of it needs; raises as ``run_data``."""
     runs = comparison.runs
     stories = tuple(story(run) for run in runs)
-    return ReportData(runs, comparison.pairs, comparison.bridges, stories, _manifests(runs), comparison.notes)
+    known = runs, comparison.pairs, comparison.bridges, stories, _manifests(runs), comparison.notes
+    return ReportData(*known, comparison.walks)
 
 
 def reopened(folder: Path, workers: int | None = None) -> ReportData:

@@ -13,6 +13,7 @@ from dcsim.decide.availability import Availability
 from dcsim.decide.bills import Energy, Money, ends_when_done, mean_bill, prices_vary, use_each
 from dcsim.decide.display import html_of, to_pandas
 from dcsim.decide.documents import runs_json
+from dcsim.decide.error_budget import ErrorBudget
 from dcsim.decide.estimate import Estimate, bill, mtbf_ranges_h
 from dcsim.decide.run_table import run_table
 from dcsim.economics import Bill, Use
@@ -111,6 +112,11 @@ class RunResult:
     def availability(self) -> Availability | None:
         """How much of each month what is sold was available; None: nothing is sold, or months were not kept."""
         return Availability.of(self.sample)
+
+    @cached_property
+    def error_budget(self) -> ErrorBudget | None:
+        """How the goodput objective is kept month by month; None: there is none, or months were not kept."""
+        return ErrorBudget.of(self.sample)
 
     @cached_property
     def control(self) -> NDArray[np.float64] | None:

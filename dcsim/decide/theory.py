@@ -14,6 +14,7 @@ from dcsim.closed_form import (
     rollback_goodput,
     young_interval,
 )
+from dcsim.decide.crew_load import flows
 from dcsim.hazards import Hazard
 from dcsim.recovery import Recovery
 from dcsim.scenario import Plan, Scenario
@@ -54,7 +55,8 @@ def theory(scenario: Scenario) -> Theory:
     the rate: it is the mean over the horizon. Left out: when strikes come (bursts, ageing, lemons: their mean rate is
     taken as Poisson), the spread of detection times, what slow members cost before they are struck, several strikes
     that add up in one stall, waiting for hardware (so an elastic gang never runs small), maintenance. If only some
-    hazards spare a gang that stalls, all are taken to strike it. There is no closed form where work may be corrupt.
+    hazards spare a gang that stalls, all are taken to strike it. There is no closed form where work may be corrupt,
+    where gangs heed announced failures, or where their time is limited; then no interval is best by any formula.
     """
     layout = plan(scenario)
     recovery, gpus = layout.gangs[0].recovery, layout.gangs[0].gpus
@@ -62,12 +64,15 @@ def theory(scenario: Scenario) -> Theory:
     failover, start = recovery.failover / MS_PER_H, recovery.restore_ms(-1, gpus) / MS_PER_H
     success = recovery.restore_success
     rate, back = sum(each.rate for each in strikes), sum(each.rate for each in strikes if each.level >= 0)
-    known = (back, tiers[0].write) if back and len(tiers) == 1 and tiers[0].write else None
+    unknown = _knows_what_comes(layout, 0)
+    known = (back, tiers[0].write) if back and len(tiers) == 1 and tiers[0].write and not unknown else None
     return Theory(
         mtbf_h=1 / rate if rate else None,
         stall_h=mean_stall_h(layout, strikes),
         goodput_loss=gang_loss(layout),
-        ettr_first_order=rollback_first_order(strikes, tiers, failover, start=start, success=success) if back else None,
+        ettr_first_order=rollback_first_order(strikes, tiers, failover, start=start, success=success)
+        if back and not unknown
+        else None,
         interval_h=tiers[0].every if tiers else None,
         young_h=known and young_interval(*known),
         daly_h=known and daly_interval(*known),
@@ -90,7 +95,7 @@ def done_h(layout: Plan, index: int = 0) -> float | None:
     stops = all(each.level == 0 and not each.wrong for each in strikes) and all(
         hazard.effect == "interrupt" for hazard in hazards
     )
-    if gang.work is None or not (simple and stops and constant):
+    if gang.work is None or gang.follows or _knows_what_comes(layout, index) or not (simple and stops and constant):
         return None
     failover = recovery.failover / MS_PER_H
     hours = gang.work / MS_PER_H / gang.gpus / (1 - recovery.steady_overhead)
@@ -104,6 +109,13 @@ def _safe(hazards: Sequence[Hazard]) -> bool:
     return bool(hazards) and all(hazard.exposure == "running" for hazard in hazards)
 
 
+def _knows_what_comes(layout: Plan, index: int) -> bool:
+    """Whether a gang stops before something happens to it: a failure that is announced, or the end of its time."""
+    limit = layout.scenario.jobs[layout.gangs[index].job].time_limit
+    heeded = any(hazard.notice and layout.leads(hazard) for hazard, _, _ in strikes_on(layout, index))
+    return heeded or (limit is not None and limit < layout.scenario.horizon)
+
+
 def gang_loss(layout: Plan, index: int = 0) -> float | None:
     """Return the goodput loss of one gang alone (``theory``), until its work is done if it has any.
 
@@ -114,7 +126,7 @@ def gang_loss(layout: Plan, index: int = 0) -> float | None:
         return 1 - gang.work / gang.gpus / MS_PER_H / (done - gang.submit / MS_PER_H)
     recovery, gpus = layout.gangs[index].recovery, layout.gangs[index].gpus
     hazards = [hazard for hazard, _, _ in strikes_on(layout, index)]
-    if any(hazard.effect == "corrupt" for hazard in hazards):
+    if any(hazard.effect == "corrupt" for hazard in hazards) or _knows_what_comes(layout, index):
         return None
     goodput = rollback_goodput(
         gang_strikes(layout, index),
@@ -149,10 +161,26 @@ def _copies(recovery: Recovery, gpus: int) -> list[Copies]:
 
 
 def _repair_h(layout: Plan) -> float | None:
-    """Return the mean repair of what strikes the first gang [h]; None if nothing does."""
-    rates = [(rate, hazard.mean_repair_ms / MS_PER_H) for hazard, rate, _ in strikes_on(layout)]
+    """Return the mean repair of what strikes the first gang [h], the wait for a shift or a weekly visit included.
+
+    None if nothing strikes it, or where the hours of those who repair make it no closed form.
+    """
+    repair = {flow.hazard.key: flow.repair_h for flow in flows(layout)}  # what only kills is not repaired
+    rates = [(rate, repair.get(hazard.key, hazard.mean_repair_ms / MS_PER_H)) for hazard, rate, _ in strikes_on(layout)]
+    if any(
+        stage.waits and not _wait_is_exact(hazard) for hazard, _, _ in strikes_on(layout) for stage in hazard.stages
+    ):
+        return None
     total = sum(rate for rate, _ in rates)
     return sum(rate * repair for rate, repair in rates) / total if total else None
+
+
+def _wait_is_exact(hazard: Hazard) -> bool:
+    """Whether theory knows the mean wait for a shift or a visit: of one stage, with nobody else in the queue."""
+    stage, simple = hazard.stages[0], hazard.lifetime.memoryless and not hazard.burst
+    if len(hazard.stages) > 1 or stage.success < 1 or not simple:
+        return False
+    return stage.crews is None and stage.visit_when is None and stage.visit_after is None
 
 
 def gang_strikes(layout: Plan, index: int = 0) -> list[Strikes]:
@@ -162,10 +190,33 @@ def gang_strikes(layout: Plan, index: int = 0) -> list[Strikes]:
         # a straggler is found before it is struck
         detect = 0.0 if hazard.effect == "straggle" else hazard.mean_detect_ms / MS_PER_H
         covered, other = int(recovery.level(struck, False)), int(recovery.level(struck, True))
-        shares = {covered: 1.0} if covered == other else {covered: recovery.coverage, other: 1 - recovery.coverage}
+        share = recovery.coverage * hazard.coverage
+        shares = {covered: 1.0} if covered == other else {covered: share, other: 1 - share}
         found += [
             Strikes(rate * MS_PER_H * share, level, detect, hazard.wrong_node)
             for level, share in shares.items()
             if rate * share > 0
         ]
     return found
+
+
+MOST_GANGS = 256
+"""Gangs up to which theory is asked for each; source: assumed."""
+
+
+def cluster_loss(scenario: Scenario) -> float | None:
+    """Return the loss of all GPU-hours where every gang is one alone (``gang_loss``) and the rest gives nothing.
+
+    None where a gang has no closed form, ends, comes later, or where there are more than ``MOST_GANGS``. Never waiting
+    for hardware, so too low where spares run out.
+    """
+    if any(job.work is not None or job.submit for job in scenario.jobs):
+        return None
+    layout = plan(scenario)
+    if len(layout.gangs) > MOST_GANGS:
+        return None
+    losses = [gang_loss(layout, index) for index in range(len(layout.gangs))]
+    if any(each is None for each in losses):
+        return None
+    useful = [gang.gpus * (1 - (loss or 0.0)) for gang, loss in zip(layout.gangs, losses, strict=True)]
+    return 1 - math.fsum(useful) / scenario.cluster.gpus

@@ -10,7 +10,7 @@ from functools import reduce
 from operator import add
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from dcsim.economics.renter import Tco, gpu_monthly, setup_usd
+from dcsim.economics.renter import Tco, gpu_monthly, licence_monthly, setup_usd
 from dcsim.units import HOURS_PER_MONTH
 
 if TYPE_CHECKING:
@@ -84,8 +84,9 @@ LINES = (
     CostLine("goodput", "lost work", "goodput", per_lost_hour=lambda tco: tco.gpu_hour),
     CostLine("setup", "set-up", "setup", once=setup_usd),
     CostLine("debugging", "debugging", "debugging", lambda tco, _: tco.debugging),
+    CostLine("licence", "licence", "licence", licence_monthly),
 )
-"""Every line of the table, in the deck's order; nothing else is charged."""
+"""Every line of the table, in the deck's order, then the licence, which the deck does not have; nothing else."""
 GROUPS: Mapping[str, str] = {
     "gpu": "GPU rent",
     "storage": "storage",
@@ -94,6 +95,7 @@ GROUPS: Mapping[str, str] = {
     "goodput": "lost work",
     "setup": "set-up",
     "debugging": "debugging",
+    "licence": "licence",
 }
 """The parts of a gap between two offers: keys in JSON, and what people read. Every line is in exactly one."""
 

@@ -12,6 +12,7 @@ from dcsim.units import (
     HOURS_PER_MONTH,
     MS_PER_MONTH,
     Duration,
+    FeePerGpuHour,
     Fraction,
     Money,
     MoneyPerMonth,
@@ -86,7 +87,11 @@ class Tco(BaseModel):
     debugging: MoneyPerMonth = Field(
         default=0.0, description="engineers who chase faults [USD/month] (deck: 0 at Gold)"
     )
-
+    licence: FeePerGpuHour = Field(
+        default=0.0,
+        description="price of software, such as a fault-tolerance product, for every GPU-hour rented [USD]; a line of "
+        "its own, no part of what support is charged on (default 0: assumed, it is in the rent)",
+    )
     energy: PricePerKwh | None = Field(
         default=None,
         description="price of energy, if it is paid beside the rent (colocation); shown beside what is paid, not in "
@@ -107,6 +112,11 @@ class Tco(BaseModel):
 def gpu_monthly(tco: Tco, gpus: int) -> float:
     """Rent of all GPUs [USD/month] = N * price * 720."""
     return gpus * tco.gpu_hour * HOURS_PER_MONTH
+
+
+def licence_monthly(tco: Tco, gpus: int) -> float:
+    """Licence of all GPUs [USD/month] = N * price * 720."""
+    return gpus * tco.licence * HOURS_PER_MONTH
 
 
 def setup_usd(tco: Tco, gpus: int) -> float:

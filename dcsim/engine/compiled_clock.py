@@ -13,8 +13,9 @@ from dcsim.ledger import Accounts, Ledgers
 from dcsim.program.event_log import EventLog
 from dcsim.program.plain_world import PlainWorld
 from dcsim.program.program import LEDGER, Program, Runs, program_of
-from dcsim.program.records import ANSWERS, World
+from dcsim.program.records import ANSWERS
 from dcsim.program.simple import is_counted
+from dcsim.program.world import World
 from dcsim.rules import happenings
 from dcsim.scenario import Scenario
 

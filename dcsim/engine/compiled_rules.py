@@ -23,6 +23,30 @@ EXPORTS = ("run", "run_many", "sample")
 SPECIAL = ("ask", "reset", "wrapped")
 """Rules that have another body when they are compiled (``compiled_world``)."""
 VARIANTS = ("general", "counted")
+INLINED = frozenset(
+    (
+        *("add_piece", "begin_repair", "book", "book_computed", "book_lost", "book_positions", "book_repair"),
+        *("book_writes", "change_free", "choose_next", "come_back", "come_to", "copied", "end_stage"),
+        *("exponential", "gain", "gang_at", "give_back_repair", "go_on", "hit", "is_not_awaited", "is_quiet"),
+        *("keep_computed", "largest_shape", "level", "lose", "new_failure", "new_repair"),
+        *("next_failure_or_window", "next_known_failure", "next_stage", "next_word", "quotient", "resume"),
+        *("roll_back", "stalls_for", "stop", "stop_whole", "strike_gang", "strike_or_open", "takes_crew"),
+        *("times_speed", "uniform", "weigh", "written"),
+    )
+)
+"""Rules that become a part of whoever calls them: what most failures pass. So nothing is worked out twice, and a
+failure that stands alone needs half of the instructions."""
+SELDOM = frozenset(
+    (
+        *("arrive", "begin_load", "begin_run", "begin_write", "blame_another", "book_earlier"),
+        *("book_earlier_positions", "book_surplus", "bring_back", "cannot_start", "close_causes"),
+        *("close_month", "close_months", "close_run", "cut_stretch", "draw_block", "draw_more", "end_run"),
+        *("end_transfer", "energise", "find_corrupt", "find_slow", "finish", "forget_positions"),
+        *("next_age_failure", "note_rollback", "note_time", "open_window", "rare_exponential", "run_small"),
+        *("strike_again", "withdraw"),
+    )
+)
+"""Rules that stay by themselves: a failure seldom comes there, and they would crowd what it passes."""
 
 
 class ObjectCode(NamedTuple):
@@ -55,15 +79,19 @@ def compile_rules() -> dict[str, ObjectCode]:
         with suppress(ImportError):  # without them no sample will be numpy's
             spaces[draws.__name__].update(draws.ziggurat())
         called, parts = dict(world.special), []
-        for name in in_order():
+        for name in in_order(reached()):
             function = RULES[name]
             space, sign = spaces[function.__module__], world.signature(function)
             space.update({other: called[other] for other in called_by(function)})
             copy = FunctionType(function.__code__, space, name)
             done = compiler.compile_extra(typing, target, copy, sign.args, sign.return_type, flags(), {})
             done.library.finalize()
-            parts.append(done.library._final_module)
-            _enter(entries, target, done.fndesc, sign, symbol(name))
+            part = done.library._final_module
+            if name in INLINED | SELDOM:
+                how = "alwaysinline" if name in INLINED else "noinline"
+                part.get_function(done.fndesc.llvm_func_name).add_function_attribute(how)
+            parts.append(part)
+            _enter(entries, target, done.fndesc, sign, symbol(name), name in INLINED)
             called[name] = world.through(name, sign)
         whole = binding.parse_assembly(str(entries))
         for part in parts:
@@ -99,7 +127,7 @@ def optimised(program: Any, processor: Any) -> bytes:
     return content
 
 
-def _enter(entries: Any, target: Any, described: Any, sign: Any, symbol: str) -> None:
+def _enter(entries: Any, target: Any, described: Any, sign: Any, symbol: str, inlined: bool) -> None:
     """Define the function by which others call a rule: its arguments and its result, nothing else."""
     from llvmlite import ir
 
@@ -108,6 +136,8 @@ def _enter(entries: Any, target: Any, described: Any, sign: Any, symbol: str) ->
     inner = ir.Function(entries, kind, described.llvm_func_name)
     takes = [target.get_value_type(each) for each in sign.args]
     entry = ir.Function(entries, ir.FunctionType(target.get_value_type(sign.return_type), takes), symbol)
+    if inlined:
+        entry.attributes.add("alwaysinline")
     builder = ir.IRBuilder(entry.append_basic_block())
     _, result = convention.call_function(builder, inner, described.restype, described.argtypes, entry.args)
     builder.ret(result)
@@ -187,7 +217,15 @@ def called_by(function: Callable[..., Any]) -> list[str]:
     return [name for name in dict.fromkeys(names) if name in RULES]
 
 
-def in_order() -> list[str]:
-    """Return the names of all rules but ``SPECIAL``, each after those that it calls; CycleError for a circle."""
-    calls = {name: called_by(function) for name, function in RULES.items()}
+def reached() -> list[str]:
+    """Return the names of the rules that ``EXPORTS`` call, at once or through others: what the compiled clock plays."""
+    found = list(EXPORTS)
+    for name in found:
+        found += [called for called in called_by(RULES[name]) if called not in found]
+    return found
+
+
+def in_order(names: Iterable[str]) -> list[str]:
+    """Return these names but ``SPECIAL``, each after those of the rules that it calls; CycleError for a circle."""
+    calls = {name: called_by(RULES[name]) for name in names}
     return [name for name in TopologicalSorter(calls).static_order() if name not in SPECIAL]

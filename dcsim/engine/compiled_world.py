@@ -13,9 +13,11 @@ from functools import cache
 from inspect import Parameter, Signature
 from typing import Any, NamedTuple, get_args, get_type_hints
 
+from dcsim.ledger import STATES
 from dcsim.plant.tables import PlantTables
-from dcsim.program.records import ANSWERS, CHANGING, GROWING, TABLE, TABLES, World
+from dcsim.program.records import ANSWERS, CHANGING, GROWING, STATES_WIDE, TABLE, TABLES
 from dcsim.program.simple import COUNTED
+from dcsim.program.world import World
 
 
 class Compiled(NamedTuple):
@@ -166,7 +168,8 @@ def compiled_world() -> Compiled:
         number = index
         if table.indices == 2:
             first, second = (builder.extract_value(index, each) for each in range(2))
-            number = builder.add(builder.mul(first, word_at(builder, world, place + 2, stays)), second)
+            wide = word(len(STATES)) if table.table in STATES_WIDE else word_at(builder, world, place + 2, stays)
+            number = builder.add(builder.mul(first, wide, flags=["nsw"]), second, flags=["nsw"])
         return builder.gep(base, [builder.mul(number, word(table.dtype.itemsize), flags=["nsw"])], inbounds=True)
 
     def read(context: Any, builder: Any, kind: Any, address: Any, name: str) -> Any:
@@ -187,6 +190,8 @@ def compiled_world() -> Compiled:
     def _shape(context: Any, builder: Any, kind: Any, world: Any, name: str) -> Any:
         stays, place = kind.table not in GROWING, 3 * TABLE[kind.table]
         sizes = [word_at(builder, world, place + 1 + each, stays) for each in range(kind.indices)]
+        if kind.table in STATES_WIDE:
+            sizes[1] = word(len(STATES))
         return context.make_tuple(builder, types.containers.UniTuple(types.int64, kind.indices), sizes)
 
     @lower_builtin(len, TableType)  # type: ignore[untyped-decorator]

@@ -34,7 +34,7 @@ KEPT, FRESH = 2, 86_400
 several checkouts of this program take turns."""
 _FOLDER = re.compile(r"[0-9a-f]{16}")
 _HELD: list[Any] = []
-"""What must live as long as the process: machine code, and the locks that say that a folder is in use."""
+"""What must live as long as the process: machine code."""
 
 
 class Machine(NamedTuple):
@@ -167,9 +167,8 @@ def use(folder: Path) -> None:
         import fcntl
 
         os.utime(folder)
-        file = (folder / "used").open("ab")
-        fcntl.flock(file, fcntl.LOCK_SH)
-        _HELD.append(file)
+        used = os.open(folder / "used", os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)  # open until the process ends
+        fcntl.flock(used, fcntl.LOCK_SH)
 
 
 @contextmanager

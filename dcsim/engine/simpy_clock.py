@@ -28,19 +28,26 @@ from dcsim.program.records import (
     CREW_IS_DONE,
     GETS_POWER,
     HAS_MOVED,
+    IS_COMING,
     IS_FOUND,
+    IS_SAFE,
     IS_SERVED,
     IS_WITHDRAWN,
     LEAVES_DETECTION,
     LOADS,
     NONE,
+    QUEUES_AGAIN,
     RETURNS,
+    SAVES,
     SLOW_IS_FOUND,
     STRIKES_AGAIN,
+    TIME_IS_OVER,
+    VISIT_BEGINS,
     WINDOW_ENDS,
     WORK_IS_DONE,
     WRITES,
 )
+from dcsim.rules.booking import come_to
 from dcsim.scenario import Scenario
 from dcsim.units import DURATION, parse
 
@@ -55,6 +62,10 @@ PROCESS_OF: dict[int, tuple[Process, bool]] = {
     WORK_IS_DONE: (processes.end_of_work, True),
     GETS_POWER: (processes.energisation, True),
     STRIKES_AGAIN: (processes.relapses, False),
+    VISIT_BEGINS: (processes.visits, True),
+    IS_COMING: (processes.notices, False),
+    IS_SAFE: (processes.saving, True),
+    **dict.fromkeys((SAVES, TIME_IS_OVER, QUEUES_AGAIN), (processes.time_limit, True)),
 }
 """Kind of a due event -> the process that it is for, and whether each failure, repair, gang, ... has one of its own."""
 
@@ -177,6 +188,7 @@ class SimPyRun(Views):
             raise ValueError(f"{rule}: found arguments {sorted(arguments)}; it takes {asked}")
         if self._accounts is not None:
             raise ValueError(f"{rule}: the run is over")
+        come_to(self.world, self.now)
         return self._rules.calls[rule](
             self.world, *({"now": self.now, **arguments}[name] for name in RunRules.arguments(rule))
         )

@@ -34,12 +34,24 @@ def detection(run: "SimPyRun", box: Box) -> Waits:
         run.happen((yield box.next()))
 
 
+def notices(run: "SimPyRun", box: Box) -> Waits:
+    """Failures that were announced come, one after the other: it is time for gangs to move away, or to save."""
+    while True:
+        run.happen((yield box.next()))
+
+
 def repair(run: "SimPyRun", box: Box, number: int) -> Waits:
     """An incident's repair: stage after stage, each with a crew that it may wait for, then the test and the return.
 
     While it waits for a crew nothing is due for it: whoever is done takes it on (``repairs.end_stage``).
     """
     while number in run.under_way:
+        run.happen((yield box.next()))
+
+
+def visits(run: "SimPyRun", box: Box) -> Waits:
+    """Those who repair together all that waits for them come on their days, or when there is reason enough."""
+    while True:
         run.happen((yield box.next()))
 
 
@@ -59,6 +71,18 @@ def arrival(run: "SimPyRun", box: Box) -> Waits:
 
 def end_of_work(run: "SimPyRun", box: Box) -> Waits:
     """A gang whose work has an end: each change of its speed plans it anew, and the rule knows which plan is void."""
+    while True:
+        run.happen((yield box.next()))
+
+
+def saving(run: "SimPyRun", box: Box) -> Waits:
+    """A gang that knows what comes has written a checkpoint just in time, or moved away, and computes again."""
+    while True:
+        run.happen((yield box.next()))
+
+
+def time_limit(run: "SimPyRun", box: Box) -> Waits:
+    """A gang has its hardware for so long at a time; then it is kept from the queue for a while."""
     while True:
         run.happen((yield box.next()))
 

@@ -7,12 +7,13 @@ from typing import Any
 import simpy
 
 from dcsim.program.plain_world import PlainWorld
-from dcsim.program.records import ABSENT, DETECT, DONE, DRAIN, FREE, NONE, OUT, PPB, WAIT, WHOLE
+from dcsim.program.records import ABSENT, DETECT, DONE, DRAIN, FREE, NONE, OUT, PPB, SAVE, WAIT, WHOLE
 from dcsim.rules.gangs import run_at
+from dcsim.rules.shifts import shift_from
 from dcsim.scenario import Plan, Scenario
 
-PHASES = {ABSENT: "not submitted", DETECT: "detect", WAIT: "wait", DRAIN: "maintenance", DONE: "done"}
-"""Phase of a gang -> its name, as in the ledger; a whole one is in failover, restore or running."""
+PHASES = {ABSENT: "not submitted", DETECT: "detect", WAIT: "wait", DRAIN: "maintenance", DONE: "done", SAVE: "saving"}
+"""Phase of a gang -> its name; a whole one is in failover, restore or running, one that saves writes or moves away."""
 
 
 class Views:
@@ -146,7 +147,7 @@ class GangView(View):
 
     @property
     def phase(self) -> str:
-        """What it does: not submitted, failover, restore, running, detect, wait, maintenance or done."""
+        """What it does: not submitted, failover, restore, running, detect, wait, maintenance, saving or done."""
         row, now = self.row, self.run.now
         if row.phase != WHOLE:
             return PHASES[row.phase]
@@ -209,12 +210,20 @@ class CrewsView(View):
 
     @property
     def busy(self) -> int:
-        """Crews at work; 0 where there are enough for all."""
+        """Crews that have a repair; of a visit, repairs that it is about; 0 where there are enough for all."""
         return int(self.row.busy)
 
     @property
+    def on_shift(self) -> bool:
+        """Whether they work at this time; of those who only visit, whether they do now."""
+        world, now = self.run.world, self.run.now
+        if self.row.visits:
+            return self.busy > 0
+        return not self.row.on_shift or shift_from(world, self.index, now) == now
+
+    @property
     def waiting(self) -> "list[RepairView]":
-        """Repairs that wait for a crew, in their order."""
+        """Repairs that wait for a crew or for a visit, in their order."""
         found, repair = [], self.row.first
         while repair >= 0:
             found.append(RepairView(self.run, repair))

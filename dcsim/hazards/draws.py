@@ -32,13 +32,15 @@ class Outcomes:
     """What follows each of n failures. Arrays may be read-only views of one value.
 
     ``detect`` int64 [ms]; ``wrong`` int64: wrong blames before the right one; ``stages`` int64 (stages, n) [ms], -1
-    where a stage is not reached; ``fixed`` bool: it comes back repaired.
+    where a stage is not reached; ``fixed`` bool: it comes back repaired; ``missed`` int64: checks of a slow component
+    that do not find it (default: 0).
     """
 
     detect: Times
     wrong: NDArray[np.int64]
     stages: Times
     fixed: NDArray[np.bool_]
+    missed: NDArray[np.int64] | int = 0
 
 
 class Draws:
@@ -46,7 +48,8 @@ class Draws:
 
     Every purpose has a stream of its own that is used in the order of failures (or lives), so that no number depends on
     how many are taken at a time. ``components``: how many the rate applies to; ``marked``: marks are in [0, marked);
-    ``horizon`` [ms]; ``stream``: purpose -> a new generator of its stream.
+    ``horizon`` [ms]; ``stream``: purpose -> a new generator of its stream; ``missed``: probability that a check of a
+    slow component does not find it.
     """
 
     def __init__(
@@ -56,9 +59,10 @@ class Draws:
         marked: int,
         horizon: int,
         stream: Callable[[Purpose], np.random.Generator],
+        missed: float = 0.0,
     ) -> None:
         self.hazard, self.components, self.marked, self.horizon = hazard, components, marked, horizon
-        self._stream = stream
+        self._stream, self._missed = stream, missed
         self._streams: dict[Purpose, np.random.Generator] = {}
         self._lifetime = hazard.lifetime
         self._stages = hazard.stages
@@ -83,6 +87,14 @@ class Draws:
             streams = self._rng("gaps"), self._rng("burst"), self._rng("spread")
             times = burst_times(*streams, gap, burst.size, burst.within, self.horizon)
         return Failures(times, *self._marks(len(times)))
+
+    @cached_property
+    def noticed(self) -> NDArray[np.bool_]:
+        """Whether each of the failures that are known beforehand is announced; by draw number."""
+        count, share = len(self.failures.times), self.hazard.noticed
+        if share == 1:
+            return np.broadcast_to(np.True_, count)
+        return self._rng("noticed").random(count) < share
 
     @cached_property
     def _replayed(self) -> tuple[Times, NDArray[np.int64]]:
@@ -131,7 +143,7 @@ class Draws:
         else:
             fixed = np.broadcast_to(np.True_, count)
         self._taken += count
-        return Outcomes(detect, wrong, times, fixed)
+        return Outcomes(detect, wrong, times, fixed, self._in_a_row("check", self._missed, count))
 
     def _pipeline(self, count: int) -> tuple[Times, NDArray[np.float64]]:
         """Return the times of all stages, and how likely what comes back is not repaired."""

@@ -1,7 +1,7 @@
 """A hazard: what fails how often, what it does, how it is found and how long its repair takes."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, Literal, Self, get_args
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 import numpy as np
 from pydantic import (
@@ -18,8 +18,19 @@ from dcsim.distributions import Distribution, DurationOrDistribution, as_distrib
 from dcsim.hazards.lifetimes import AnyLifetime, Lifetime, as_lifetime
 from dcsim.hazards.lifetimes.lifetime import Mistake, refuse
 from dcsim.hazards.repair import Repair, RepairStage, mean_silent, mean_time_ms, stages_of
+from dcsim.parts import PARTS
 from dcsim.registry import kind_of, tag
-from dcsim.units import DURATION, Duration, Fraction, MeanTimeBetweenFailures, Number, PositiveDuration, Whole, write
+from dcsim.units import (
+    DURATION,
+    Duration,
+    Fraction,
+    MeanTimeBetweenFailures,
+    Number,
+    PositiveDuration,
+    Share,
+    Whole,
+    write,
+)
 
 
 def one_word(part: str) -> str:
@@ -31,26 +42,11 @@ Part = Annotated[Literal["gpu", "node", "tray", "rack"], AfterValidator(one_word
 """What fails or goes down as a whole; "tray" is read as "node", so no hazard holds it."""
 
 
-Served = Literal[
-    "nvlink-switch",
-    "access-link",
-    "leaf",
-    "leaf-uplink",
-    "spine",
-    "spine-uplink",
-    "core",
-    "psu",
-    "shelf",
-    "busway",
-    "feed",
-    "site-feed",
-    "generator",
-    "cdu",
-    "gateway",
-]
-"""What holds no GPU but serves some; a topology has those that it describes."""
-SERVED: tuple[str, ...] = get_args(Served)
-Component = Annotated[Literal["gpu", "node", "tray", "rack", Served], AfterValidator(one_word)]
+if TYPE_CHECKING:
+    Component = str
+else:
+    Component = Annotated[Literal[("gpu", "node", "tray", "rack", *PARTS)], AfterValidator(one_word)]
+"""What fails; of the parts a topology has those that it describes."""
 
 
 def _blast_form(value: object) -> str:
@@ -149,6 +145,21 @@ class Hazard(BaseModel):
     exposure: Literal["always", "running"] = Field(
         "always", description="running: it can fail only while its gang computes (default always: assumed)"
     )
+    notice: Duration = Field(
+        0,
+        description="how long before it comes a failure is announced: a spot warning, a prediction; if that is enough "
+        "for a checkpoint, gangs write one just in time (default 0 s: assumed)",
+    )
+    noticed: Share = Field(1.0, description="share of the failures that are announced (default 100 %: assumed)")
+    evacuate: Duration | None = Field(
+        None,
+        description="time in which a gang moves to free GPUs before an announced failure comes; leave out: it stays",
+    )
+    coverage: Share = Field(
+        1.0,
+        description="share of its failures from which strategies recover as designed, besides their own coverage; at "
+        "others they fall back to the checkpoint (default 100 %: assumed)",
+    )
     burst: Burst | None = Field(None, description="failures come in bursts; leave out: one by one")
     lemons: Lemons | None = Field(None, description="some components fail more often; leave out: all alike")
     detect: DurationOrDistribution = Field(
@@ -193,7 +204,7 @@ class Hazard(BaseModel):
     @property
     def serves(self) -> bool:
         """Whether it holds no GPU: what its failure takes down or slows follows from the plant."""
-        return self.component in SERVED and self.blast is None
+        return self.component in PARTS and self.blast is None
 
     @property
     def struck_part(self) -> Part | None:
@@ -202,7 +213,7 @@ class Hazard(BaseModel):
             return None
         if self.blast is not None:
             return self.blast
-        return "node" if self.component in ("gpu", *SERVED) else self.component  # type: ignore[return-value]
+        return "node" if self.component in ("gpu", *PARTS) else self.component  # type: ignore[return-value]
 
     @property
     def stages(self) -> tuple[RepairStage, ...]:
@@ -271,6 +282,33 @@ def _mistakes_of_served(hazard: Hazard) -> Iterator[Mistake]:
         yield ("lemons", "retire_after"), f"found a limit; {holds}: it is repaired in place"
 
 
+def _mistakes_of_notice(hazard: Hazard) -> Iterator[Mistake]:
+    """Yield why failures cannot be announced: it must be known beforehand when which part will go down."""
+    if not hazard.notice:
+        given = "noticed" if hazard.noticed < 1 else "evacuate"
+        if given == "noticed" or hazard.evacuate is not None:
+            yield ("notice",), f"missing; required ({given} is given)"
+        return
+    if hazard.serves:
+        yield ("notice",), f"found {write(hazard.notice, DURATION)}; {hazard.component} holds no GPU: no job is warned"
+    elif isinstance(hazard.blast, int):
+        why = "a notice says which part will go down: leave blast out, or name a part"
+        yield ("notice",), f"found with blast = {hazard.blast}; {why}"
+    if hazard.effect not in ("interrupt", "kill"):
+        yield ("notice",), f'found with effect "{hazard.effect}"; only effect "interrupt" or "kill" can be announced'
+    if hazard.ages:
+        kind = kind_of(type(hazard.lifetime))
+        yield (
+            ("notice",),
+            f'found with an mtbf of kind "{kind}"; only failures at a constant rate or of a trace are known beforehand',
+        )
+    if hazard.lemons is not None:
+        yield ("notice",), "found with lemons; which of them have left is not known beforehand"
+    if hazard.evacuate is not None and hazard.evacuate > hazard.notice:
+        found, most = write(hazard.evacuate, DURATION), write(hazard.notice, DURATION)
+        yield ("evacuate",), f"found {found}; must be at most notice = {most}"
+
+
 def _mistakes(hazard: Hazard) -> Iterator[Mistake]:
     """Yield what is wrong between the keys of one hazard, with the path to it."""
     lifetime, lemons, effect = hazard.lifetime, hazard.lemons, hazard.effect
@@ -279,10 +317,11 @@ def _mistakes(hazard: Hazard) -> Iterator[Mistake]:
         yield ("keeps",), f'missing; required (effect "{effect}": the share of its speed that it keeps)'
     if effect not in _SLOWS and hazard.keeps is not None:
         yield ("keeps",), f'found with effect "{effect}"; only effect {slow} leaves a share of the speed'
-    if hazard.component in SERVED:
+    if hazard.component in PARTS:
         yield from _mistakes_of_served(hazard)
     if hazard.wrong_node and effect != "interrupt":
         yield ("wrong_node",), f'found with effect "{effect}"; only effect "interrupt" can be blamed on another node'
+    yield from _mistakes_of_notice(hazard)
     if hazard.burst is not None and not lifetime.memoryless:
         yield ("burst",), f'found with an mtbf of kind "{kind_of(type(lifetime))}"; bursts need an exponential one'
     if hazard.age and lifetime.recorded:

@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from dcsim.hostlist import HostlistError, TooManyNames, expand, natural
+from dcsim.problems import located, wrong
 from dcsim.units import MS_PER_H, MS_PER_MIN
 from dcsim.wording import shown
 
@@ -72,7 +73,7 @@ def hours(value: Any, place: str, key: str) -> int:
         ms = math.nan
     if not 0 <= ms <= _LONGEST_H * MS_PER_H:
         unit = "minutes" if key == "repair_min" else "hours"
-        raise OutageError(f"{place}: found {shown(value)}; must be a number of {unit}, not negative, at most 10^9 h")
+        raise OutageError(located(place, wrong(value, f"must be a number of {unit}, not negative, at most 10^9 h")))
     return round(ms)
 
 
@@ -85,7 +86,7 @@ def stamp(value: Any, place: str, key: str = "start") -> datetime:
             return read(str(value).strip())
         except ValueError:
             continue
-    raise OutageError(f"{place}: found {shown(value)}; {A_STAMP}")
+    raise OutageError(located(place, wrong(value, A_STAMP)))
 
 
 def _american(text: str) -> datetime:
@@ -108,7 +109,7 @@ def units(value: Any, place: str, most: int) -> tuple[str, ...]:
     """Return what a cell of components names, at most ``most``: one, or each of a hostlist; raises OutageError."""
     text = text_of(value)
     if not text or text.startswith("-") or text == "nan":
-        raise OutageError(f"{place}: found {shown(value)}; must be a number from 0 up, or a name")
+        raise OutageError(located(place, wrong(value, "must be a number from 0 up, or a name")))
     if not re.search(r"[\[\],]", text):
         return (text,)
     try:
@@ -116,7 +117,7 @@ def units(value: Any, place: str, most: int) -> tuple[str, ...]:
     except TooManyNames:
         raise too_many_outages() from None
     except HostlistError as error:
-        raise OutageError(f"{place}: found {shown(value)}; {error}") from None
+        raise OutageError(located(place, wrong(value, str(error)))) from None
 
 
 def numbered(names: Iterable[str]) -> dict[str, int]:

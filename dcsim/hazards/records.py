@@ -23,6 +23,7 @@ from dcsim.hazards.outages import (
     too_many_outages,
     units,
 )
+from dcsim.problems import wrong
 from dcsim.units import DURATION, Duration, PositiveDuration, write
 from dcsim.wording import did_you_mean, printable, shown
 
@@ -125,7 +126,7 @@ class Record:
             if taker.error is None:
                 clock = clocks.setdefault(taker.clock.column, taker.clock)
                 if taker.clock.begin != clock.begin:
-                    why = f"found {shown(taker.clock.said)}; another trace of this file has {shown(clock.said)}"
+                    why = wrong(taker.clock.said, f"another trace of this file has {shown(clock.said)}")
                     taker.error = OutageError(f"{why}, and they share one clock", "begin")
                 taker.clock = clock
         for clock in clocks.values():
@@ -220,7 +221,7 @@ class _Clock:
                 return TypeAdapter(Duration).validate_python(begin)
             except ValidationError:
                 why = f'must be a duration such as "100 h", because column {self.column} counts hours'
-        raise OutageError(f"found {shown(begin)}; {why}", "begin")
+        raise OutageError(wrong(begin, why), "begin")
 
     def tell(self, place: str, values: list[Any]) -> None:
         """Count a row of the file if it belongs to the record."""
@@ -242,7 +243,7 @@ class _Clock:
         at = stamp(values[self.index], where)
         if self.begin is not None and (at.tzinfo is None) != (self.begin.tzinfo is None):
             must = "no offset" if at.tzinfo is None else "an offset"
-            raise OutageError(f"found {shown(self.said)}; must have {must} from UTC, as the file's times", "begin")
+            raise OutageError(wrong(self.said, f"must have {must} from UTC, as the file's times"), "begin")
         if self.aware is None:
             self.aware = at.tzinfo is not None
         if self.aware != (at.tzinfo is not None):
@@ -324,7 +325,7 @@ class _Taker:
             self.at = [self.clock.since(start) for start in self.starts]
             if min(self.at) < 0:
                 place, values = self.rows[self.at.index(min(self.at))]
-                found = f"found {shown(self.clock.said)}; must not be after the first outage that it takes"
+                found = wrong(self.clock.said, "must not be after the first outage that it takes")
                 raise OutageError(f"{found}, {place}: {shown(str(values[self.clock.index]))}", "begin")
             self.repair = self._repairs()
             if (component := self.taken.get("component")) is not None:

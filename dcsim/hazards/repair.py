@@ -1,14 +1,17 @@
 """The keys of a repair: its stages, who does them, and whether they help."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from dcsim.distributions import Distribution, DurationOrDistribution, as_distribution
 from dcsim.hazards.arrivals import MOST_IN_A_ROW
+from dcsim.hazards.lifetimes.lifetime import Mistake, refuse
+from dcsim.hazards.shifts import Shifts, Span, Visits, spans_of, visits_of
 from dcsim.registry import form_of, tag
-from dcsim.units import Share, Whole
+from dcsim.units import Duration, Share, Whole
 
 
 class RepairStage(BaseModel):
@@ -30,18 +33,83 @@ class RepairStage(BaseModel):
         description="of what it returns as repaired, the share that is not: its age goes on (default 0 %: assumed)",
     )
     crews: Whole | None = Field(None, ge=1, description="crews that do this stage; leave out: never a queue")
+    shifts: Shifts | None = Field(
+        None,
+        description="days and hours of a week in which its crews work, such as weekdays 9-17; leave out: always",
+    )
+    at_shift_end: Literal["pause", "finish"] | None = Field(
+        None,
+        description="of a repair that is not done: pause: it goes on in the next shift; finish: in overtime; "
+        "leave out: pause (assumed)",
+    )
+    visits: Visits | None = Field(
+        None,
+        description="days of a week on which somebody visits, in place of crews: all that wait are repaired together "
+        "and return together; at 9:00 unless it says when (assumed)",
+    )
+    visit_when: Whole | None = Field(None, ge=1, description="a visit also begins as soon as so many repairs wait")
+    visit_after: Duration | None = Field(None, description="a visit also begins when one has waited for so long")
 
     @property
     def duration(self) -> Distribution:
         """Distribution of the stage's time."""
         return as_distribution(self.time)
 
+    @property
+    def on_shift(self) -> tuple[Span, ...]:
+        """Begin and end of its shifts in a week [ms from Monday 0:00]; () where it has none: they work always."""
+        return () if self.shifts is None else spans_of(self.shifts)
+
+    @property
+    def finishes(self) -> bool:
+        """Whether a repair that is begun in a shift is finished after it."""
+        return self.at_shift_end == "finish"
+
+    @property
+    def visit_times(self) -> tuple[int, ...]:
+        """When visits begin in a week [ms from Monday 0:00]; () where no day is named."""
+        return () if self.visits is None else visits_of(self.visits)
+
+    @property
+    def is_visited(self) -> bool:
+        """Whether repairs wait for a visit, and not for crews of their own."""
+        return self.visits is not None or self.visit_when is not None or self.visit_after is not None
+
+    @property
+    def waits(self) -> bool:
+        """Whether a repair may have to wait though a crew is free: for a shift or for a visit."""
+        return self.is_visited or self.shifts is not None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        refuse(type(self), _mistakes(self))
+        return self
+
+
+HOURS = ("shifts", "at_shift_end", "visits", "visit_when", "visit_after")
+PEOPLE = ("crews", *HOURS)
+"""Keys of a stage that say when it is done, and by whom."""
+
+
+def _mistakes(stage: RepairStage) -> Iterator[Mistake]:
+    """Yield what is wrong between the keys of a stage."""
+    if stage.at_shift_end is not None and stage.shifts is None:
+        yield ("at_shift_end",), f'found "{stage.at_shift_end}"; only crews with shifts have an end of a shift'
+    if stage.is_visited:
+        for key in ("crews", "shifts"):
+            if getattr(stage, key) is not None:
+                yield (key,), f"found with {_named_visit(stage)}; a visit repairs all that wait, whatever the hour"
+
+
+def _named_visit(stage: RepairStage) -> str:
+    return next(key for key in ("visits", "visit_when", "visit_after") if getattr(stage, key) is not None)
+
 
 @dataclass(frozen=True)
-class Visit:
+class StageUse:
     """How one failure uses the crews of a stage: ``share`` of the failures reach it, for ``mean_ms`` each.
 
-    ``variation``: variance of that time over its squared mean. Further attempts are part of one visit.
+    ``variation``: variance of that time over its squared mean. Further attempts are part of one use.
     """
 
     share: float
@@ -49,8 +117,8 @@ class Visit:
     variation: float
 
 
-def visits(stages: tuple[RepairStage, ...]) -> tuple[Visit, ...]:
-    """Return the visit to every stage: P(it is reached), mean time there and its variation.
+def stage_uses(stages: tuple[RepairStage, ...]) -> tuple[StageUse, ...]:
+    """Return the use of every stage: P(it is reached), mean time there and its variation.
 
     The last stage is done N = 1 + G times, G the failures before its success, of which there are at most
     MOST_IN_A_ROW. The variation of a sum of N times of variation v is (v + Var N / E N) / E N; its Var N leaves that
@@ -58,17 +126,17 @@ def visits(stages: tuple[RepairStage, ...]) -> tuple[Visit, ...]:
     """
     found, reached = [], 1.0
     for stage in stages[:-1]:
-        found.append(Visit(reached, stage.duration.mean_ms, stage.duration.variation))
+        found.append(StageUse(reached, stage.duration.mean_ms, stage.duration.variation))
         reached *= 1 - stage.success
     last, fails = stages[-1], 1 - stages[-1].success
     attempts = 1 + fails * (1 - fails**MOST_IN_A_ROW) / (1 - fails)
     variation = (last.duration.variation + fails / last.success) / attempts
-    return (*found, Visit(reached, last.duration.mean_ms * attempts, variation))
+    return (*found, StageUse(reached, last.duration.mean_ms * attempts, variation))
 
 
 def mean_time_ms(stages: tuple[RepairStage, ...]) -> float:
     """Expected time in all stages [ms], no queue for crews: sum of P(stage is reached) * mean time * attempts."""
-    return sum(visit.share * visit.mean_ms for visit in visits(stages))
+    return sum(use.share * use.mean_ms for use in stage_uses(stages))
 
 
 def mean_silent(stages: tuple[RepairStage, ...]) -> float:

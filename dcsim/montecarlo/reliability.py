@@ -183,7 +183,7 @@ def _short(layout: Plan, hazard: Hazard, blast: int, spare: str) -> tuple[float,
     """
     if hazard.effect == "kill":
         return 0.0, 0
-    room = (layout.scenario.cluster.gpus - layout.scenario.gpus_in_jobs) // blast
+    room = layout.scenario.replacing // blast
     if spare == "cold" or not room:
         return 1.0, 0
     from scipy.special import pdtrc

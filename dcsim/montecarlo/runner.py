@@ -21,6 +21,7 @@ from dcsim.montecarlo.sequential_stopping import half_width_so_far
 from dcsim.montecarlo.statistics import summarise
 from dcsim.montecarlo.tasks import UNSHARDED, Executor, Shard, Task, cut
 from dcsim.scenario import Scenario
+from dcsim.scenario.uncertain import is_money
 
 Run = tuple[Scenario, RunFolder | None]
 More = Callable[[list[Sample]], Sequence[int]]
@@ -202,7 +203,7 @@ class _Crowd:
         self.members: list[_Group] = []
         by_physics: dict[Scenario, _Group] = {}
         for (scenario, store), wanted in zip(runs, counts, strict=True):
-            group = by_physics.setdefault(_physics(scenario), _Group(scenario, Collector(shard)))
+            group = by_physics.setdefault(physics(scenario), _Group(scenario, Collector(shard)))
             group.want(wanted)
             self.members.append(group)
             if store is not None:
@@ -290,11 +291,13 @@ class _Crowd:
             yield None if ledgers is None else Sample(scenario, ledgers)
 
 
-def _physics(scenario: Scenario) -> Scenario:
+def physics(scenario: Scenario) -> Scenario:
     """Return the scenario without what no simulation reads."""
-    ignored: dict[str, Any] = {"name": "-", "description": "", "accounting": type(scenario.accounting)(), "tco": None}
+    ignored: dict[str, Any] = {"name": "-", "description": "", "tco": None, "slo": None}
+    ignored["accounting"] = type(scenario.accounting)()
     if scenario.uncertain:
         ignored["uncertain"] = tuple(each for each in scenario.uncertain if not each.money)
+        ignored["correlated"] = tuple(each for each in scenario.correlated if not any(map(is_money, each.keys)))
     return scenario.model_copy(update=ignored)
 
 

@@ -147,7 +147,7 @@ class Sample:
         Until the last job is done: N * T less what jobs asked for and less the spares. Over a horizon also at most the
         ledger's ``idle``, because some of those GPUs stand in for others or are in repair.
         """
-        spares = lay_out(self.scenario).spares
+        spares = lay_out(self.scenario).idle_spares
         _, asked = self._useful_and_asked()
         left = [
             max(0, capacity - wanted - spares * time)
@@ -204,6 +204,26 @@ class Sample:
         useful, whole = by_month[:, :, STATE["useful"]], by_month.sum(axis=2)
         loss: NDArray[np.float64] = 1 - useful / whole
         return loss
+
+    @property
+    def month_lost(self) -> NDArray[np.float64]:
+        """Lost share of each month of each replication, float64 (n, months): ``month_loss`` without unasked hours.
+
+        Unasked are GPUs that are neither asked for by a job that is there, nor spares, at most those that are idle.
+        Where jobs end, a month does not know who was there: all idle GPUs are then unasked.
+        """
+        by_month, jobs = self.ledgers.gpu_ms_by_month, self.scenario.jobs
+        idle, whole = by_month[:, :, STATE["idle"]], by_month.sum(axis=2)
+        if not any(job.work is not None for job in jobs):
+            gpus, spares = self.scenario.cluster.gpus, lay_out(self.scenario).spares
+            ends = np.minimum(np.arange(1, whole.shape[1] + 1) * MS_PER_MONTH, self.scenario.horizon)
+            begins = np.arange(whole.shape[1]) * MS_PER_MONTH
+            asked = (ends - begins) * spares
+            for job in jobs:
+                asked = asked + job.gpus * job.count * (ends - np.clip(job.submit, begins, ends))
+            idle = np.minimum(idle, np.maximum(0, (ends - begins) * gpus - asked))
+        lost: NDArray[np.float64] = self.month_loss - idle / whole
+        return lost
 
     @property
     def mean_gpu_hours_by_month(self) -> dict[str, list[float]]:

@@ -50,6 +50,20 @@ def interval(values: ArrayLike, q: float, level: float = LEVEL) -> tuple[float, 
     return (float(ordered[low - 1]), float(ordered[n - high])) if low and high else None
 
 
+def share_interval(held: float, n: int, level: float = LEVEL) -> tuple[float, float]:
+    """Return the interval of a probability, where ``held`` of n independent runs had the event (a tie counts half).
+
+    It holds the probability at least as often as it says (Clopper and Pearson 1934, Biometrika 26(4)). It has two ends
+    however few the runs are; without any event the lower one is 0.
+    """
+    from scipy.special import betaincinv
+
+    tail = (1 - level) / 2
+    low = float(betaincinv(held, n - held + 1, tail)) if held > 0 else 0.0
+    high = float(betaincinv(held + 1, n - held, 1 - tail)) if held < n else 1.0
+    return low, high
+
+
 FEWEST = 5
 """Values from which on a mean is adjusted: the estimated slope multiplies the variance by (n − 2) / (n − 3) (Lavenberg
 and Welch 1981), which is infinite at 3 and doubles it at 4, while t(0.975, n − 2) grows to 12.7 and 4.3."""
@@ -108,6 +122,39 @@ def adjusted(values: ArrayLike, deviations: ArrayLike, mean: float | None = None
     norm = math.sqrt(square * float(spread @ spread))
     correlation = float(centred @ spread) / norm if norm else 0.0
     return Adjusted(centre, se, (centre - reach, centre + reach), correlation, residuals)
+
+
+FREEDOM = 5
+"""Degrees of freedom that two-phase regression must leave; source: assumed."""
+
+
+def two_phase(
+    values: NDArray[np.float64], controls: NDArray[np.float64], means: ArrayLike, n: int
+) -> tuple[float, float, float] | None:
+    """Adjust the mean of few values by their regression on k controls that are known in more runs.
+
+    ``values`` d, shape (m,); ``controls`` x, shape (m, k), of the same m runs; their ``means`` X, shape (k,), over n
+    independent runs, these m among them. With the slopes of d on x by least squares and s² of its residuals
+
+        mean = d̄ + slopes (X - x̄),   se² = s² / m + (variance of d - s²) / n,   interval: ± t(0.975, m - k - 1) se
+
+    (two-phase regression; Cochran 1977, Sampling Techniques, 12.6). What is a sum of controls gets exactly the sum of
+    their means. Returns how far the mean moves, se, and half the 95 % interval; None where there are not more than m
+    runs, or fewer than ``FREEDOM`` degrees of freedom are left.
+    """
+    m, k = controls.shape
+    if n <= m or m - k - 1 < FREEDOM:
+        return None
+    from scipy.special import stdtrit
+
+    centre = controls.mean(axis=0)
+    spread = values - values.mean()
+    slopes = np.linalg.lstsq(controls - centre, spread, rcond=None)[0]
+    residuals = spread - (controls - centre) @ slopes
+    left = float(residuals @ residuals) / (m - k - 1)
+    se = math.sqrt(left / m + max(0.0, float(values.var(ddof=1)) - left) / n)
+    moved = float(slopes @ (np.asarray(means, dtype=np.float64) - centre))
+    return moved, se, float(stdtrit(m - k - 1, 0.975)) * se
 
 
 @dataclass(frozen=True)
@@ -207,12 +254,21 @@ def _quantiles(sample: NDArray[np.float64], shared: int) -> dict[str, Any]:
 
     Between a finite value and an infinite one there is only the infinite one.
     """
-    stands_in = np.finfo(np.float64).max / 4  # arithmetic with infinite values would give no number
-    found = np.quantile(np.minimum(sample, stands_in), list(QUANTILES.values()), method="linear")
-    found = np.where(found > np.max(sample, where=np.isfinite(sample), initial=-np.inf), np.inf, found)
+    found = _interpolated(sample, list(QUANTILES.values()))
     ordered = np.sort(sample[::shared])
     intervals = {f"{name}_ci95": interval(ordered, q) for name, q in QUANTILES.items()}
     return dict(zip(QUANTILES, found.tolist(), strict=True)) | intervals
+
+
+def quantile(sample: NDArray[np.float64], q: float) -> float:
+    """Return the quantile of q, 0 to 1, of a sample, shape (n,); infinite values are allowed, as ``Summary`` has it."""
+    return float(_interpolated(sample, [q])[0])
+
+
+def _interpolated(sample: NDArray[np.float64], quantiles: list[float]) -> NDArray[np.float64]:
+    stands_in = np.finfo(np.float64).max / 4  # arithmetic with infinite values would give no number
+    found = np.quantile(np.minimum(sample, stands_in), quantiles, method="linear")
+    return np.where(found > np.max(sample, where=np.isfinite(sample), initial=-np.inf), np.inf, found)
 
 
 def unit_means(sample: NDArray[np.float64], shared: int) -> NDArray[np.float64]:

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from dcsim.ledger import Ledgers
 from dcsim.montecarlo.engines import Engine
+from dcsim.problems import wrong
 from dcsim.scenario import Scenario
-from dcsim.wording import shown
 
 Handle = TypeVar("Handle")
 
@@ -53,7 +53,7 @@ class Shard(NamedTuple):
         """Read "1/8"; raises ValueError, in one line, for what is no shard."""
         found = re.fullmatch(r"([0-9]{1,5})/([0-9]{1,5})", text)
         if found is None or not 1 <= int(found[1]) <= int(found[2]):
-            raise ValueError(f"found {shown(text)}; required: k/n with 1 <= k <= n, such as 1/8")
+            raise ValueError(wrong(text, "required: k/n with 1 <= k <= n, such as 1/8"))
         return cls(int(found[1]), int(found[2]))
 
     def numbers(self, replications: int) -> range:

@@ -15,13 +15,15 @@ from dcsim.plant.network import (
 )
 from dcsim.plant.supply import (
     ask_for_power,
+    cooling_of,
+    evaluate_cooling,
     evaluate_hall,
     evaluate_racks,
-    evaluate_row,
     evaluate_site,
     evaluate_units,
     hall_share,
     note_share,
+    row_share,
     site_share,
     supply_share,
     trips,
@@ -120,7 +122,8 @@ def part_changes(w: PlantTables, kind: int, parent: int, index: int, broken: int
     elif kind in (SITE_FEED, GENERATOR):
         evaluate_site(w)
     elif kind == CDU:
-        evaluate_row(w, parent)
+        share = row_share(w, parent)
+        evaluate_cooling(w, CDU, parent, share, parent * p.row_racks, (parent + 1) * p.row_racks)
 
 
 def switch_racks(w: PlantTables, first: int, end: int, dark: int) -> None:
@@ -181,7 +184,7 @@ def is_off(w: PlantTables, rack: int) -> bool:
             return True
         if not p.per_node and trips(w.supply[rack], p.trips):
             return True
-    return bool(p.has_cooling and trips(w.row[rack // p.row_racks], p.cooling_trips))
+    return bool(p.has_cooling and trips(cooling_of(w, rack), p.cooling_trips))
 
 
 def has_no_network(w: PlantTables, node: int) -> bool:

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from dcsim.parts import PARTS, parts_of
 from dcsim.plant.state import PlantState
-from dcsim.topology import PLANT_KINDS, Topology
+from dcsim.topology import Topology
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ def outage(topology: Topology, failed: Sequence[tuple[str, int]]) -> Outage:
     before = state.down.copy()
     direct = np.zeros(len(state.down), dtype=bool)
     for kind, index in failed:
-        if kind in PLANT_KINDS:
+        if kind in PARTS:
             state.lose(kind, index)
         else:
             low, high = topology.span(kind, index)
@@ -57,8 +58,9 @@ def _degraded(state: PlantState, down: NDArray[np.bool_]) -> list[tuple[str, str
     if state.power:
         below("hall", state.hall, "power")
         below(state.power.per, state.supply, "power")
-    if state.cooling:
-        below("row", state.row, "cooling")
+    for kind in parts_of("cooling"):
+        if kind in state.topology.kinds:
+            below(state.topology.kinds[kind].parent, state.of_parents(kind), "cooling")
     if state.fabric:
         below("node", state.access, "access links" if state.fabric.reroute else "access links of its worst NIC")
         below("segment", state.leaf, "uplinks of its worst leaf")

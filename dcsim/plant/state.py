@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dcsim.parts import PARTS
 from dcsim.plant.changes import begin_shares, lose_part, restore_part, switch_racks
 from dcsim.plant.demand import Demand
 from dcsim.plant.supply import power_of
 from dcsim.plant.tables import PLANT, PLANT_TABLES, PlantTables, Tables, component_tables, plant_tables
-from dcsim.topology import PLANT_KINDS, Topology
+from dcsim.topology import Topology
 
 Shares = NDArray[np.float64]
 Nodes = NDArray[np.int64]
@@ -50,7 +51,7 @@ class PlantState:
         self._plant = self.tables.plant
         self.down: NDArray[np.bool_] = tables["down"]
         self.access, self.leaf, self.core = tables["access"], tables["leaf"], tables["core"]
-        self.supply, self.row, self.hall = tables["supply"], tables["row"], tables["hall"]
+        self.supply, self.hall = tables["supply"], tables["hall"]
         self.domain = tables["domain"]
         if not self.fabric:
             self.access = np.ones(topology.nodes)
@@ -73,7 +74,7 @@ class PlantState:
         self._admit(kind, keeps)
         self._lost[kind, index] = self._lost.get((kind, index), 0) + 1
         before = self.down.copy()
-        lose_part(self.tables, PLANT_KINDS.index(kind), index, keeps)
+        lose_part(self.tables, PARTS.index(kind), index, keeps)
         return self._change(before)
 
     def restore(self, kind: str, index: int, keeps: float = 0.0) -> Change:
@@ -82,7 +83,7 @@ class PlantState:
         if not self._lost[kind, index]:
             del self._lost[kind, index]
         before = self.down.copy()
-        restore_part(self.tables, PLANT_KINDS.index(kind), index, keeps)
+        restore_part(self.tables, PARTS.index(kind), index, keeps)
         return self._change(before)
 
     def darken(self, racks: Range) -> Change:
@@ -114,15 +115,25 @@ class PlantState:
                 rows, into = (slice(each.first, each.first + each.count) for each in (before, after))
                 new["left"][into] = old.left[rows]
                 new["held"][into, : old.held.shape[1]] = old.held[rows]
+                parents = -(-before.count // before.per)
+                rows, into = (slice(each.first_parent, each.first_parent + parents) for each in (before, after))
+                new["of_parent"][into] = old.of_parent[rows]
         vars(old).update(new, plant_kinds=rows_of(new["plant_kinds"]))
 
     # --- what is left ---------------------------------------------------------------------------------------------
 
     def left(self, kind: str) -> Shares:
         """Share that is left of every component of a kind, (components,)."""
-        line = self.tables.plant_kinds[PLANT_KINDS.index(kind)]
+        line = self.tables.plant_kinds[PARTS.index(kind)]
         share: Shares = self.tables.left[line.first : line.first + line.count]
         return share if line.first >= 0 else np.ones(line.count)
+
+    def of_parents(self, kind: str) -> Shares:
+        """Share that the parts of a kind leave each of their parents, (parents,); 1 of a kind that nothing asks."""
+        line = self.tables.plant_kinds[PARTS.index(kind)]
+        parents = -(-line.count // max(1, line.per))
+        share: Shares = self.tables.of_parent[line.first_parent : line.first_parent + parents]
+        return share if line.first >= 0 else np.ones(parents)
 
     def lost(self) -> Iterator[tuple[str, int]]:
         """Yield (kind, index) of every component that is not whole."""

@@ -125,21 +125,32 @@ def evaluate_site(w: PlantTables) -> None:
         reaches(w, 0, p.nodes)
 
 
+def parent_share(w: PlantTables, kind: int, parent: int) -> float:
+    """Return what the parts of a kind leave their parent, as the rule of that kind has found it."""
+    first = w.plant_kinds[kind].first_parent
+    return float(w.of_parent[first + parent]) if w.plant_kinds[kind].first >= 0 else 1.0
+
+
+def evaluate_cooling(w: PlantTables, kind: int, parent: int, share: float, first_rack: int, end_rack: int) -> None:
+    """The parts of a kind leave their parent this share of its cooling, which serves these racks."""
+    p, at = w.plant, w.plant_kinds[kind].first_parent + parent
+    before = w.of_parent[at]
+    w.of_parent[at] = note_share(w, before, share)
+    if trips(share, p.cooling_trips) != trips(before, p.cooling_trips):
+        reaches(w, first_rack * p.rack_nodes, min(end_rack * p.rack_nodes, p.nodes))
+
+
+def cooling_of(w: PlantTables, rack: int) -> float:
+    """Return the share of its cooling that a rack has: the worst of what each kind of part leaves it."""
+    return parent_share(w, CDU, rack // w.plant.row_racks)
+
+
 def row_share(w: PlantTables, row: int) -> float:
     """Return what the CDUs of a row cool: the share of those needed that are alive, at most 1."""
     p, alive = w.plant, 0.0
     for cdu in range(row * p.cdus, (row + 1) * p.cdus):
         alive += left_of(w, CDU, cdu)
     return float(min(1.0, alive / p.needed))
-
-
-def evaluate_row(w: PlantTables, row: int) -> None:
-    """Find out what the CDUs of a row cool."""
-    p, before, share = w.plant, w.row[row], row_share(w, row)
-    w.row[row] = note_share(w, before, share)
-    if trips(share, p.cooling_trips) != trips(before, p.cooling_trips):
-        per = p.row_racks * p.rack_nodes
-        reaches(w, row * per, min((row + 1) * per, p.nodes))
 
 
 def power_of(w: PlantTables, unit: int) -> float:
@@ -150,5 +161,5 @@ def power_of(w: PlantTables, unit: int) -> float:
     if p.has_power:
         share = min(share, w.supply[unit], w.hall[rack // p.hall_racks])
     if p.has_cooling:
-        share = min(share, w.row[rack // p.row_racks])
+        share = min(share, cooling_of(w, rack))
     return float(share)

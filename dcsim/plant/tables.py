@@ -10,28 +10,27 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dcsim.parts import PARTS
 from dcsim.plant.demand import Demand
-from dcsim.topology import PLANT_KINDS, Topology
+from dcsim.topology import Topology
 
 NONE = -1
-(
-    NVLINK_SWITCH,
-    ACCESS_LINK,
-    LEAF,
-    LEAF_UPLINK,
-    SPINE,
-    SPINE_UPLINK,
-    CORE,
-    PSU,
-    SHELF,
-    BUSWAY,
-    FEED,
-    SITE_FEED,
-    GENERATOR,
-    CDU,
-    GATEWAY,
-) = range(len(PLANT_KINDS))
-"""Rows of ``plant_kinds``: the kinds in the order of ``PLANT_KINDS``."""
+NVLINK_SWITCH = PARTS.index("nvlink-switch")
+ACCESS_LINK = PARTS.index("access-link")
+LEAF = PARTS.index("leaf")
+LEAF_UPLINK = PARTS.index("leaf-uplink")
+SPINE = PARTS.index("spine")
+SPINE_UPLINK = PARTS.index("spine-uplink")
+CORE = PARTS.index("core")
+PSU = PARTS.index("psu")
+SHELF = PARTS.index("shelf")
+BUSWAY = PARTS.index("busway")
+FEED = PARTS.index("feed")
+SITE_FEED = PARTS.index("site-feed")
+GENERATOR = PARTS.index("generator")
+CDU = PARTS.index("cdu")
+GATEWAY = PARTS.index("gateway")
+"""Rows of ``plant_kinds``: the parts in the order of ``PARTS``."""
 
 
 def record(whole: str, real: str = "") -> np.dtype[Any]:
@@ -54,8 +53,9 @@ last change changed any of that; ``went_down``: nodes that it took down, listed 
 whose network is not whole; ``leaves_cut``: whether other leaves of a segment are cut off now; ``first_reached``,
 ``end_reached``: nodes that may be down; ``first_node`` to ``end_pod``: where it changed the network; ``capacity``: of
 the gateways that are left [GB/s]; ``asked``: of the site [W]."""
-PLANT_KIND = record("first per count")
-"""``first``: of its components in ``left``, NONE: nothing of it ever fails; ``per``: how many a parent has."""
+PLANT_KIND = record("first per count first_parent")
+"""``first``: of its components in ``left``, NONE: nothing of it ever fails; ``per``: how many a parent has;
+``first_parent``: of its parents in ``of_parent``."""
 
 WHOLE_NUMBER, REAL = np.dtype(np.int64), np.dtype(np.float64)
 PLANT_TABLES: dict[str, tuple[np.dtype[Any], int]] = {
@@ -87,14 +87,15 @@ PLANT_TABLES: dict[str, tuple[np.dtype[Any], int]] = {
     "core": (REAL, 1),  # of every pod: share of its uplinks
     "supply": (REAL, 1),  # of every unit: share of the power that it asks for
     "hall": (REAL, 1),  # of every hall: what its feeds carry
-    "row": (REAL, 1),  # of every row: of the cooling that it needs
+    "of_parent": (REAL, 1),  # of every parent of components that may fail: what they leave it, where a rule says that
     "down": (np.dtype(np.bool_), 1),  # of every node: whether the plant does not serve it
     "changed": (WHOLE_NUMBER, 1),  # nodes that the last change took down, ascending
 }
 """Name -> record or number, and how many indices it has."""
 CHANGING_PLANT = (
     *("plant", "left", "held", "hall_w", "dark", "domain", "broken_links", "broken_uplinks", "broken_spines"),
-    *("cut_off", "access", "impaired", "impaired_at", "leaf", "spine_up", "core", "supply", "hall", "row", "down"),
+    *("cut_off", "access", "impaired", "impaired_at", "leaf", "spine_up", "core", "supply", "hall", "down"),
+    "of_parent",
 )
 """Tables that failures change."""
 Tables = dict[str, NDArray[Any]]
@@ -117,7 +118,7 @@ def plant_tables(topology: Topology, keeps: Mapping[str, Collection[float]]) -> 
     description = topology.description
     nodes, racks, per = topology.nodes, topology.racks, topology.gpus_per_node
     firsts = np.arange(nodes, dtype=np.int64) * per
-    fabric, power, cooling = description.fabric, description.power, description.cooling
+    fabric, power = description.fabric, description.power
     tables: Tables = {"plant": _constants(topology), **component_tables(topology, keeps)}
     p = tables["plant"][0]
     tables["rack_of"] = topology.part_of("rack", firsts)
@@ -140,7 +141,6 @@ def plant_tables(topology: Topology, keeps: Mapping[str, Collection[float]]) -> 
         "spine_up": int(p["pods"] * p["spines"]) if p["has_cores"] else 0,
         "supply": len(demand.units_w) if power else 0,
         "hall": int(p["halls"]) if power else 0,
-        "row": int(p["rows"]) if cooling else 0,
     }
     tables |= {name: np.ones(count) for name, count in whole.items()}
     counts = {
@@ -161,10 +161,10 @@ def plant_tables(topology: Topology, keeps: Mapping[str, Collection[float]]) -> 
 
 def component_tables(topology: Topology, keeps: Mapping[str, Collection[float]]) -> Tables:
     """Return the tables of the kinds, and of the components that may fail (``keeps`` as of ``plant_tables``)."""
-    kinds = np.zeros(len(PLANT_KINDS), dtype=PLANT_KIND)
+    kinds = np.zeros(len(PARTS), dtype=PLANT_KIND)
     levels = np.zeros((len(kinds), max([1, *(len(each) for each in keeps.values())])))
-    total = 0
-    for number, name in enumerate(PLANT_KINDS):
+    total = parents = 0
+    for number, name in enumerate(PARTS):
         line = kinds[number]
         line["first"] = NONE
         if name not in topology.kinds:
@@ -172,11 +172,13 @@ def component_tables(topology: Topology, keeps: Mapping[str, Collection[float]])
         line["per"], line["count"] = topology.kinds[name].per, topology.components(name)
         if keeps.get(name):
             line["first"] = total
+            line["first_parent"] = parents
             total += int(line["count"])
+            parents += -(-int(line["count"]) // int(line["per"]))
             levels[number, : len(keeps[name])] = list(keeps[name])
     left = np.ones(total)
     held = np.zeros((total, levels.shape[1]), dtype=np.int64)
-    return {"plant_kinds": kinds, "keeps": levels, "left": left, "held": held}
+    return {"plant_kinds": kinds, "keeps": levels, "left": left, "held": held, "of_parent": np.ones(parents)}
 
 
 def _constants(topology: Topology) -> NDArray[Any]:

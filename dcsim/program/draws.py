@@ -42,11 +42,19 @@ def law_of(time: Distribution) -> Law | None:
     return None
 
 
-def laws_needed(hazard: Hazard) -> frozenset[int] | None:
+def laws_needed(plan: Plan, hazard: Hazard) -> frozenset[int] | None:
     """Return the laws that it takes to draw a hazard's failures and what follows them; None: rules cannot."""
     plain = hazard.lifetime.memoryless and not hazard.lifetime.recorded and not hazard.burst and not hazard.lemons
+    plain = plain and not hazard.notice
     stage, times = hazard.stages[0], (law_of(hazard.detection), law_of(hazard.stages[0].duration))
-    if not plain or hazard.wrong_node or len(hazard.stages) > 1 or stage.success < 1 or None in times:
+    if (
+        not plain
+        or hazard.wrong_node
+        or plan.missed(hazard)
+        or len(hazard.stages) > 1
+        or stage.success < 1
+        or None in times
+    ):
         return None
     normal = any(time and time.law == BY_LOGNORMAL for time in times)
     return EVERY_LAW if normal else frozenset((UNIFORM, EXPONENTIAL))
@@ -59,7 +67,7 @@ def add_draws(plan: Plan, tables: dict[str, NDArray[Any]]) -> None:
     room = units = 0
     for number, hazard in enumerate(scenario.hazards):
         line = hazards[number]
-        needed = laws_needed(hazard)
+        needed = laws_needed(plan, hazard)
         line["draws"], line["next_time"], line["first_known"] = needed is not None, NEVER, room
         found, fixed = law_of(hazard.detection), law_of(hazard.stages[0].duration)
         if needed is None or found is None or fixed is None:
@@ -83,6 +91,11 @@ def add_draws(plan: Plan, tables: dict[str, NDArray[Any]]) -> None:
     tables["known"] = np.zeros(max(1, room), dtype=records.KNOWN)
     tables["outcomes"] = np.zeros(max(1, room), dtype=records.OUTCOME)
     tables["stage_times"] = np.zeros((max(1, room), tables["stage_times"].shape[1]), dtype=np.int64)
+    for line in hazards[hazards["draws"] != 0]:  # what is drawn is written over it
+        rows = slice(int(line["first_known"]), int(line["first_known"] + line["rows_known"]) + 1)
+        tables["known"]["outcome"][rows] = np.arange(rows.start, rows.stop)
+        tables["outcomes"]["detect"][rows], tables["outcomes"]["fixed"][rows] = line["detect_time"], 1
+        tables["stage_times"][rows, 0] = line["repair_time"]
     tables["units"] = np.zeros(max(1, units))
     width = max(len(each) for each in words)
     tables["entropy"] = np.zeros((len(words), max(2, width)), dtype=np.int64)

@@ -4,7 +4,7 @@ from math import gcd
 
 import numpy as np
 
-from dcsim.hazards.hazard import SERVED
+from dcsim.parts import PARTS
 from dcsim.program import records
 from dcsim.program.records import FREE, MONTH, NEVER, NONE, OUT, Tables
 from dcsim.scenario import Plan
@@ -28,7 +28,7 @@ def atom_of(plan: Plan) -> int:
         typed = hazard.blast if isinstance(hazard.blast, int) else None
         sizes.append(typed or topology.gpus_per(hazard.struck_part or "gpu"))
     sizes += [
-        topology.gpus_per(planned.component) for planned in scenario.maintenance if planned.component not in SERVED
+        topology.gpus_per(planned.component) for planned in scenario.maintenance if planned.component not in PARTS
     ]
     if held:
         sizes += [held, topology.gpus_per_rack]

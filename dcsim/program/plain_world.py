@@ -10,7 +10,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from dcsim.program.records import TABLES, World
+from dcsim.program.records import TABLES
+from dcsim.program.world import World
 
 
 class Grid:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from dcsim.hazards.hazard import SERVED
+from dcsim.parts import PARTS
 from dcsim.plant.changes import begin_shares
 from dcsim.plant.state import as_arrays, shown
 from dcsim.plant.tables import Tables, plant_tables
@@ -36,7 +36,7 @@ def _keeps(plan: Plan) -> dict[str, list[float]]:
     """Return the shares that failures, maintenance and energisation may leave, by kind of component."""
     scenario = plan.scenario
     found = [(hazard.component, hazard.keeps or 0.0) for hazard in scenario.hazards if hazard.serves]
-    found += [(planned.component, 0.0) for planned in scenario.maintenance if planned.component in SERVED]
+    found += [(planned.component, 0.0) for planned in scenario.maintenance if planned.component in PARTS]
     found += [("site-feed", 0.0) for phase in scenario.energisation if not phase.racks]
     kinds = dict.fromkeys(kind for kind, _ in found)
     return {kind: sorted({share for other, share in found if other == kind}) for kind in kinds}

@@ -15,8 +15,9 @@ from dcsim.program.energisation import Energisation
 from dcsim.program.event_log import EventLog
 from dcsim.program.levels import levels_of
 from dcsim.program.place_tables import count_sold_out, index_places
-from dcsim.program.records import BLOCK, CHANGING, NAMES, NONE, TABLE, Tables, World
+from dcsim.program.records import BLOCK, CHANGING, NAMES, NONE, TABLE, Tables
 from dcsim.program.tables import CHANCES_AT_A_TIME, tables_of
+from dcsim.program.world import World
 from dcsim.scenario import Plan, Scenario
 from dcsim.scenario.plan import plan
 
@@ -69,7 +70,7 @@ class Runs:
         self.logs = logs
         self.drawn_here = [
             needed is None or not needed <= set(laws) or max(numbers, default=0) >= 2**32
-            for needed in map(laws_needed, self.plan.scenario.hazards)
+            for needed in (laws_needed(self.plan, hazard) for hazard in self.plan.scenario.hazards)
         ]
         for name in NAMES:
             if name in CHANGING:
@@ -90,10 +91,12 @@ class Runs:
         shape = (rows * months, program.tables["available"].shape[1]) if program.tables["one"]["sold"][0] else (0, 0)
         world.put("sold_ledger", np.zeros(shape, dtype=np.int64))
         world.put("cause_ledger", np.zeros((rows * causes, len(STATES)), dtype=np.int64))
+        self.alarms = any(each.false_alarms for each in self.plan.scenario.maintenance)
         self.error: BaseException | None = None
         self.energisation = Energisation(self.plan)
         self._draws: list[Draws] | None = None
         self.chances: dict[int, np.random.Generator] = {}
+        self.requeues: dict[int, np.random.Generator] = {}
         self.regions: dict[int, int] = {}
         self.first_free = len(program.tables["outcomes"])
         self.outcomes = self.lives = 0
@@ -102,7 +105,12 @@ class Runs:
     @property
     def need_nobody(self) -> bool:
         """Whether rules set everything to t = 0 of a run by themselves."""
-        return not (any(self.drawn_here) or self.plan.scenario.energisation or self.world.at_start["one"]["clocks"][0])
+        return not (
+            self.alarms
+            or any(self.drawn_here)
+            or self.plan.scenario.energisation
+            or self.world.at_start["one"]["clocks"][0]
+        )
 
     def begin(self, row: int) -> None:
         """Set everything to t = 0 of a run, and draw the failures that rules do not draw."""
@@ -117,6 +125,10 @@ class Runs:
                 world.tables["components"]["lemon"][first + draws.lemons] = 1
             if self.drawn_here[number] and not hazard.ages:
                 count = self._known(number, draws, hazard.placed, count)
+        if self.alarms:
+            windows = world.tables["windows"][: world.tables["one"]["last_window"][0]]
+            windows["retest"] = self.plan.retests(self.numbers[row])
+        self._announce()
         if self.plan.scenario.energisation:
             self.energisation.begin(world.tables, self.numbers[row])
             if world.tables["one"]["atom"][0]:
@@ -129,6 +141,7 @@ class Runs:
         if row != self.of_run:
             self.of_run = row
             self.chances.clear()
+            self.requeues.clear()
             self.regions.clear()
             self.outcomes, self.lives = self.first_free, 0
             self._draws = None
@@ -159,6 +172,29 @@ class Runs:
         if self.plan.counted(draws.hazard):
             self.world.tables["one"]["drawn"] += count
         return first + count
+
+    def _announce(self) -> None:
+        """List when gangs can do something about failures that are announced: move away, or write a checkpoint.
+
+        A failure that would be announced before t = 0 is not.
+        """
+        found = []
+        for number, hazard in enumerate(self.plan.scenario.hazards):
+            if not hazard.notice:
+                continue
+            failures, told = self.draws[number].failures, self.draws[number].noticed
+            draws = np.flatnonzero(told & (failures.times >= hazard.notice))
+            for turn, lead in enumerate(self.plan.leads(hazard)):
+                until, moves = failures.times[draws], turn == 0 and hazard.evacuate is not None
+                columns = until - lead, until, number, failures.marks[draws], moves
+                found.append(np.stack([*np.broadcast_arrays(*columns), draws, np.full(len(draws), turn)]))
+        rows = np.concatenate(found, axis=1).astype(np.int64) if found else np.zeros((7, 0), dtype=np.int64)
+        at, _, hazards, _, _, draws, turns = rows
+        order = np.lexsort((turns, draws, hazards, at))
+        self._make_room("notices", len(order))
+        for name, column in zip(records.NOTICE_ROW.names or (), rows, strict=False):
+            self.world.tables["notices"][name][: len(order)] = column[order]
+        self.world.tables["one"]["last_notice"] = len(order)
 
     # --- answers ------------------------------------------------------------------------------------------------------
 
@@ -195,6 +231,8 @@ class Runs:
             return self._next_outcomes(about)
         elif what == records.CHANCES:
             self._more_chances(about)
+        elif what == records.REQUEUE:
+            return self._requeue(about)
         elif what == records.LEVEL:
             return self._more_levels(about, value)
         return 0
@@ -217,6 +255,7 @@ class Runs:
         drawn, tables = draws.outcomes(count), self.world.tables
         rows = tables["outcomes"][first:end]
         rows["detect"], rows["wrong"], rows["fixed"] = drawn.detect, drawn.wrong, drawn.fixed
+        rows["missed"] = drawn.missed
         stages = len(drawn.stages)
         tables["stage_times"][first:end, :stages] = drawn.stages.T
         tables["stage_times"][first:end, stages:] = NONE
@@ -260,6 +299,13 @@ class Runs:
         self.world.tables["first_life"][hazard, row] = first
         self.world.show("lives", first, end)
         self.world.show("first_life", 0, len(table))
+
+    def _requeue(self, gang: int) -> int:
+        """Return how long a gang whose time is over is kept from the queue [ms]."""
+        if gang not in self.requeues:
+            self.requeues[gang] = self.plan.requeues(self.numbers[self.of_run], self.plan.gangs[gang])
+        times = self.plan.scenario.jobs[self.plan.gangs[gang].job].requeues
+        return int(times.draw(self.requeues[gang], 1)[0])
 
     def _more_chances(self, gang: int) -> None:
         if gang not in self.chances:

@@ -4,15 +4,14 @@ A table is a numpy array of records, or of plain numbers where it has no columns
 What never changes in a run and what does stand in one record, because a rule needs both.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dcsim.ledger import STATE
-from dcsim.plant.tables import CHANGING_PLANT, PLANT_TABLES, PlantTables
-from dcsim.units import MS_PER_MONTH
+from dcsim.plant.tables import CHANGING_PLANT, PLANT_TABLES
+from dcsim.units import MS_PER_MONTH, MS_PER_WEEK
 
 # --- words --------------------------------------------------------------------------------------------------------
 
@@ -20,6 +19,7 @@ NEVER = 2**62
 """Later than any horizon."""
 PPB = 10**9
 MONTH = MS_PER_MONTH
+WEEK = MS_PER_WEEK
 BLOCK_OF_PLACES = 64
 """Places that are searched one by one, and blocks of them."""
 GROUP_OF_NODES, GROUPS = 256, 32
@@ -29,9 +29,10 @@ NONE = -1
 FREE, OUT = -1, -2
 """Owners of a place that no gang has: in service, and out of it."""
 
-TICKS = 11
+TICKS = 15
 """Ticks in a millisecond: the order of what happens within it (docs/model.md, "Ties")."""
-REPAIRED, FINISHED, BACK, DRAINED, IDENTIFY, LEAVE, ADMIT, SERVICE, RELAPSE, PLANNED, STRIKE = range(TICKS)
+REPAIRED, FINISHED, BACK, DRAINED, SAVED, IDENTIFY, LEAVE = range(7)
+ADMIT, VISIT, SERVICE, RELAPSE, NOTICE, LIMIT, PLANNED, STRIKE = range(7, TICKS)
 
 (
     ARRIVES,  # a gang is submitted
@@ -52,7 +53,13 @@ REPAIRED, FINISHED, BACK, DRAINED, IDENTIFY, LEAVE, ADMIT, SERVICE, RELAPSE, PLA
     CANNOT_START,  # a gang that has no power at t = 0
     IS_SERVED,  # the queue for hardware
     STRIKES_AGAIN,  # faulty members of gangs that begin to compute
-) = range(18)
+    VISIT_BEGINS,  # of those who repair all that waits for them, if there is reason for one
+    IS_COMING,  # a failure that was announced
+    IS_SAFE,  # a gang has written what it has, or moved
+    SAVES,  # a gang begins to write before its time is over
+    TIME_IS_OVER,  # of a gang
+    QUEUES_AGAIN,  # a gang whose time was over
+) = range(24)
 """What a due event is about; ``due.what`` is the gang, the repair, the failure, the window, the phase."""
 
 FIXED, BY_EXPONENTIAL, BY_LOGNORMAL = range(3)
@@ -72,12 +79,14 @@ BLOCK = 256
     CHANCES,  # of a gang: the next ones
     LEVEL,  # that a gang rolls back to, with so many members struck
     EXPONENTIALS,  # powers of e: of so many of ``units``
-) = range(7)
+    REQUEUE,  # how long a gang whose time is over is kept from the queue
+) = range(8)
 """What a rule may ask Python (``rule.ask``)."""
 
-ABSENT, WHOLE, DETECT, WAIT, DRAIN, DONE = range(6)
+ABSENT, WHOLE, DETECT, WAIT, DRAIN, DONE, SAVE = range(7)
 """Phases of a gang: not submitted; whole or running small (failover, restore, running: told apart by elapsed time, not
-by events); hung; short; stopped for maintenance; finished."""
+by events); hung; short, or kept from the queue; stopped for maintenance; finished; stopped to save its work or to move,
+because it knows what comes."""
 
 INTERRUPT, KILL, STRAGGLE, DEGRADE, CORRUPT = range(5)
 """Effects of a failure."""
@@ -108,7 +117,8 @@ IN_NONE = -1
     WROTE,
     PART_OUT,
     PART_BACK,
-) = range(18)
+    HALTS,
+) = range(19)
 """What a row of the log is about, in the order of ``event_log.WHAT``."""
 OF_CAUSE, OF_GPU, OF_GATEWAY = 1, 2, 3
 """Kinds of component that a row of the log counts: the kind that its cause is about, or these; 0: none."""
@@ -133,7 +143,7 @@ ONE = _record(
     "segments free_segment drains absences first_absence last_absence "
     "has_plant has_traffic has_storage node capped plant_changed phases run last_run error "
     "demands free_demand touching group sendings plans months logs logged about about_where about_failure "
-    "now sold lets planned_out",
+    "now sold lets planned_out month month_begin month_end causes notice last_notice",
     "of_leaf of_pod",
 )
 """Single numbers. ``failed``, ``repairs``, ``parts``, ...: rows in use of these tables; ``free_failure``,
@@ -145,7 +155,9 @@ answer; ``free_demand``: first of the demands given back; ``touching``: size of 
 ``sendings``: so many times has a gang begun to send; ``plans``: kinds of maintenance; ``months``: of the horizon, 0:
 they are not kept; ``logs``: 1: events, 2: places too; ``logged``: rows of the log; ``about_...``: what the log says of
 the time that is booked now; ``now``: the time [ms]; ``sold``: places of what is sold, 0: nothing is; ``lets``: how many
-of them may be out of service; ``planned_out``: what leaves service does so for maintenance."""
+of them may be out of service; ``planned_out``: what leaves service does so for maintenance; ``month``,
+``month_begin``, ``month_end``: this month, from 0, and its time [ms]; ``causes``: hazards and kinds of maintenance;
+``notice``: the next of ``notices``; ``last_notice``: how many there are."""
 
 GANG = _record(
     "job gpus priority submit "
@@ -155,21 +167,28 @@ GANG = _record(
     "straggle powered network speed_0 speed_1 speed_2 computed_from first_segment last_segment "
     "weight_0 weight_1 weight_2 rest_0 rest_1 rest_2 "
     "writes held transfer late draining drain_number first_faulty last_faulty first_clean chances why "
-    "tally ready sends touched lowest highest first_demand months"
+    "tally ready sends touched lowest highest first_demand months kept_before "
+    "saves_as moves_from stops ends not_before struck_before"
 )
 """``pending``: members struck and not identified; ``open``: failures not identified; ``out``: members struck and not
 back. ``failover``, ``restore``: of the stretch since ``since``. ``kept``: ms of computing in its pieces, of which
 ``piece`` is the newest; ``straggle``, ``powered``, ``network``: parts per billion of full speed that each leaves;
 ``speed_0``: stragglers, ``speed_1``: power too, ``speed_2``: the network too; ``weight``, ``rest``: sums of GPU-ms
 times speed, whole and remainder; ``lowest``, ``highest``: no place of it lies beyond; ``why``: what it
-stalls for, a cause (``log.row_of``); ``months``: whose ends are known in ``kept_at``."""
+stalls for, a cause (``booking.book``); ``months``: whose ends are known in ``kept_at``;
+``kept_before``: its position at the end of the last of them. While it saves: ``saves_as``: the state that is booked,
+``moves_from``: the notice of what it moves from, or NONE; ``stops``: so often has it. ``ends``: of its time, NONE: it
+has not begun; ``not_before``: kept from the queue until then [ms]; ``struck_before``: strikes until then."""
 
 JOB = _record(
     "cold failover rejoin start rolls_back restores_always tiers step chancy useful_ppb needed "
-    "first_level levels first_legal stores load",
+    "first_level levels first_legal stores load saves may_lose limit after followed submit",
     "coverage state comm",
 )
-"""A job's strategy, tabulated. ``needed``: GPU-ms at full speed until its work is done, NONE: no end."""
+"""A job's strategy, tabulated. ``needed``: GPU-ms at full speed until its work is done, NONE: no end; ``saves``: what a
+checkpoint takes that survives everything, NONE: it writes none; ``may_lose``: whether a strike may roll it back;
+``limit``: how long it may run at a time, 0: without end; ``after``: the job before it, NONE; ``followed``: it is one;
+``submit``: when it is submitted at the earliest [ms]."""
 TIER = _record("every write drain restore level_every level_period level_most")
 """``restore``: one attempt; ``level_*``: of the timetable's levels, slow to fast."""
 
@@ -177,23 +196,29 @@ HAZARD = _record(
     "effect blast size part placed serves running keeps_ppb remembers ages stages requalify returns_job "
     "lemons retire_after window replace cured_by_repair components first_component "
     "first_outcome used drawn first_slow plain plant_kind "
-    "draws more clock first_known rows_known next_known end_known next_time first_unit "
+    "checked draws more clock first_known rows_known next_known end_known next_time first_unit evacuate "
     "detect_law detect_time repair_law repair_time",
-    "factor keeps gap marked detect_mean detect_sigma detect_shift repair_mean repair_sigma repair_shift silent",
+    "factor keeps gap marked detect_mean detect_sigma detect_shift repair_mean repair_sigma repair_shift silent "
+    "coverage",
 )
 """``size``, ``part``: places of a component and of what goes down with it; ``first_component``: row of its first
-component, NONE: they have no state; ``plain``: its failures may stand alone; ``first_slow``: a slow component;
+component, NONE: they have no state; ``plain``: its failures may stand alone; ``checked``: by which of ``planned``,
+NONE: by none; ``first_slow``: a slow component;
 ``plant_kind``, ``keeps``: of the plant's components that it takes, and the share that it leaves of one.
 ``draws``: its failures are drawn by rules, a block of ``rows_known`` rows from ``first_known`` at a time; ``more``:
 another block may follow, of failures after ``clock``; ``next_known``, ``end_known``: of this one; ``next_time``: of its
-next failure, NEVER: none. ``*_law``: BY_...; ``*_shift``: subtracted from the logarithm of a lognormal time."""
+next failure, NEVER: none; ``*_law``: BY_...; ``*_shift``: subtracted from the logarithm of a lognormal time;
+``evacuate``: how long gangs take to move from where an announced failure comes, NONE: they stay."""
 COMPONENT = _record("failed slow next_slow previous_slow lemon begin left life age row stopped strikes")
 """``slow``: its failure; ``begin``, ``left``: since when its clock runs, and the life left then."""
 AGE = _record("at hazard component")
 KNOWN = _record("time target rank outcome")
+NOTICE_ROW = _record("at until hazard component moves")
+"""A failure that was announced: when to do something about it, and when it comes; ``moves``: move away, else save."""
 STREAM = _record("a b c d")
 """The state of a stream of random numbers, SFC64."""
-OUTCOME = _record("detect wrong fixed")
+OUTCOME = _record("detect wrong fixed missed")
+"""``missed``: so many checks of a slow component do not find it."""
 FAILURE = _record(
     "hazard component detect wrong fixed at rank gpus first_part parts placed first_place last_place "
     "retired unfound clean gang next_clean next_faulty repairs over number"
@@ -205,12 +230,20 @@ PART = _record("gang gpus following")
 REPAIR = _record(
     "failure first_part gpus placed first_place last_place mends since stage following next_away previous_away asked"
 )
-CREWS = _record("size busy first last")
+CREWS = _record("size busy first last first_shift end_shift on_shift finishes visits waiting visit_when visit_after")
+"""``first_shift``, ``end_shift``: of its rows of ``shifts``; ``on_shift``: ms of a week, 0: always; ``finishes``: what
+is begun in a shift goes on after it; ``visits``: repairs wait for one: on its days, which are rows of ``shifts`` too,
+when ``visit_when`` of them wait, or one for ``visit_after`` [ms], NEVER: not for that; ``waiting``: how many wait;
+``busy``: of a visit, repairs that it is about."""
+SHIFT = _record("begin end")
+"""In a week that begins at t = 0 [ms]."""
 DUE = _record("key number kind what further")
 PIECE = _record("ms gpus speed_0 speed_1 speed_2 below")
 SEGMENT = _record("computed_from speed_0 speed_1 speed_2 following")
-WINDOW = _record("at planned component since first_part first_place last_place first_drain last_drain out")
-PLANNED_WORK = _record("size serves drain duration plant_kind")
+WINDOW = _record("at planned component since first_part first_place last_place first_drain last_drain out retest")
+"""``retest``: so much longer does it last, because of a false alarm [ms]."""
+PLANNED_WORK = _record("size serves drain duration plant_kind start every rolling components first_window")
+"""``first_window``: of its rows of ``window_at``, by the number of the round and then by component."""
 DRAINED_GANG = _record("gang number following")
 DOMAIN = _record("out planned month down down_unplanned since since_unplanned")
 """What is sold. ``out``, ``planned``: of its places, out of service, and those of them for maintenance; ``month``:
@@ -227,6 +260,8 @@ DEMAND = _record("gang part next_of_gang next_of_part", "demand")
 CHANCE = _record("back extra", "cover")
 COUNTED = _record("strikes asked finished last_finish")
 COUNTS = _record("failures drawn logged")
+DONE_WORK = _record("weight rest")
+"""GPU-ms at full speed, and what is left, in parts per billion of it."""
 LOG = _record("what who state why gpus start end gpu_ms speed where kind failure stage")
 """A row of the log. ``who``: as in ``booking.book``, NONE: nobody, or several; ``stage``: of a repair, NONE."""
 
@@ -239,12 +274,14 @@ TABLES: dict[str, tuple[np.dtype[Any], int]] = {
     "components": (COMPONENT, 1),
     "crews": (CREWS, 1),
     "stage_crews": (np.dtype(np.int64), 2),  # by hazard and stage
+    "shifts": (SHIFT, 1),
     "failures": (FAILURE, 1),
     "parts": (PART, 1),
     "repairs": (REPAIR, 1),
     "due": (DUE, 1),
     "ages": (AGE, 1),
     "known": (KNOWN, 1),  # of each hazard by itself
+    "notices": (NOTICE_ROW, 1),  # by time, hazard and failure; moves first
     "outcomes": (OUTCOME, 1),
     "stage_times": (np.dtype(np.int64), 2),  # by outcome; NONE: the stage is not reached
     "own_times": (np.dtype(np.int64), 2),  # the same by failure
@@ -271,12 +308,15 @@ TABLES: dict[str, tuple[np.dtype[Any], int]] = {
     "holes": (np.dtype(np.int64), 2),  # by gang and rack: places that it lacks there
     "windows": (WINDOW, 1),
     "planned": (PLANNED_WORK, 1),
+    "window_at": (np.dtype(np.int64), 1),  # rows of ``windows``
     "drains": (DRAINED_GANG, 1),
     "absences": (ABSENCE, 1),
     "transfers": (TRANSFER, 1),  # by gang
     "phases": (PHASE, 1),  # of energisation
     "sends_at": (np.dtype(np.int64), 1),  # of every place: which sending it was last a part of
     "by_month": (np.dtype(np.int64), 2),  # by month and state
+    "this_month": (np.dtype(np.int64), 1),  # by state: what is not in the row of this month yet
+    "done_this_month": (DONE_WORK, 1),  # by job: the same of its work
     "weight_by_month": (np.dtype(np.int64), 2),  # by job and month: GPU-ms at full speed
     "rest_by_month": (np.dtype(np.int64), 2),  # and what is left, in parts per billion of it
     "kept_at": (np.dtype(np.int64), 2),  # by gang and month: position at its end
@@ -308,6 +348,8 @@ TABLES: dict[str, tuple[np.dtype[Any], int]] = {
     "units": (np.dtype(np.float64), 1),  # numbers that Python is asked to work on
 }
 """Name -> record or number, and how many indices it has."""
+STATES_WIDE = frozenset(("booked", "by_month", "by_cause", "ledger", "month_ledger", "cause_ledger"))
+"""Tables whose second index is a state, so that its range is known when rules are compiled."""
 Tables = dict[str, NDArray[Any]]
 """Name -> table."""
 NAMES = tuple(TABLES)
@@ -321,50 +363,8 @@ ANSWERS = 3 * len(NAMES)
 CHANGING = (
     *("one", "gangs", "hazards", "components", "crews", "durable", "booked", "owner", "holes", "windows"),
     *("first_life", "free_in_block", "free_in_group", "by_month", "weight_by_month", "rest_by_month", "kept_at"),
+    *("this_month", "done_this_month"),
     *("by_cause", "domains", "out_planned", "available", "transfers", "phases", "sends_at", "lies_in", "first_demand"),
     *CHANGING_PLANT,
 )
 """Tables that every run begins anew; behind the address of the function come those of their copies at t = 0."""
-
-
-class World(PlantTables):
-    """The tables of one run, by name, and who answers what the rules ask.
-
-    ``addresses``: where each table lies, how many rows and columns it has; then the address of a C function that
-    answers, then where copies at t = 0 lie, int64. Compiled rules know a world by it, so tables are changed by ``put``
-    alone.
-    """
-
-    def __init__(self) -> None:
-        self.addresses: NDArray[np.int64] = np.zeros(ANSWERS + 1 + len(CHANGING), dtype=np.int64)
-        self.tables: dict[str, NDArray[Any]] = {}
-        self.at_start: dict[str, NDArray[Any]] = {}
-        self.answer: Callable[[int, int, int], int] | None = None
-
-    def put(self, name: str, table: NDArray[Any]) -> None:
-        """Set a table, or put another one in its place."""
-        dtype, indices = TABLES[name]
-        assert table.dtype == dtype
-        assert table.ndim == max(indices, 1)
-        assert table.flags.c_contiguous
-        self.tables[name] = table
-        place = 3 * TABLE[name]
-        columns = table.shape[1] if table.ndim == 2 else 1
-        self.addresses[place : place + 3] = table.ctypes.data, table.shape[0], columns
-
-    def put_at_start(self, name: str, table: NDArray[Any]) -> None:
-        """Keep what ``reset`` copies; the table itself has the same shape then."""
-        self.at_start[name] = table
-        self.addresses[ANSWERS + 1 + CHANGING.index(name)] = table.ctypes.data
-        self.put(name, table.copy())
-
-    def reset(self) -> None:
-        """Set every table that a run changes to t = 0."""
-        for name, table in self.at_start.items():
-            if self.tables[name].shape != table.shape:
-                self.put(name, table.copy())
-            else:
-                np.copyto(self.tables[name], table)
-
-    def show(self, name: str, low: int, high: int) -> None:
-        """An answer has written to rows of a table, or made room for more."""

@@ -15,21 +15,23 @@ COUNTED: dict[str, dict[str, int]] = {
     "one": dict.fromkeys(
         (
             *("atom", "rack", "clocks", "ages", "faulty", "slowed", "capped", "last_window", "phases"),
-            *("has_plant", "has_traffic", "has_storage", "logs", "sold"),
+            *("has_plant", "has_traffic", "has_storage", "logs", "sold", "last_notice"),
         ),
         0,
     )
     | {"first_absence": NONE},
-    "jobs": {"chancy": 0, "needed": NONE, "first_legal": NONE, "tiers": 1},
+    "jobs": {"chancy": 0, "needed": NONE, "first_legal": NONE, "tiers": 1, "limit": 0, "followed": 0},
     "tiers": {"drain": 0, "level_most": NONE},
     "hazards": dict.fromkeys(
         ("placed", "serves", "running", "remembers", "ages", "requalify", "returns_job", "lemons"), 0
     )
     | {"effect": INTERRUPT, "stages": 1, "plain": 1, "retire_after": NONE}
-    | {"first_component": NONE, "first_slow": NONE},
+    | {"first_component": NONE, "first_slow": NONE, "checked": NONE},
+    "crews": {"on_shift": 0, "visits": 0},
     "gangs": dict.fromkeys(("straggle", "powered", "network", "speed_0", "speed_1", "speed_2"), PPB)
-    | dict.fromkeys(("first_segment", "first_faulty", "first_clean"), NONE)
-    | dict.fromkeys(("held", "transfer", "writes", "draining", "extra", "computed_from"), 0),
+    | dict.fromkeys(("first_segment", "first_faulty", "first_clean", "ends"), NONE)
+    | dict.fromkeys(("held", "transfer", "writes", "draining", "extra", "computed_from"), 0)
+    | dict.fromkeys(("not_before", "struck_before"), 0),
     "pieces": dict.fromkeys(("speed_0", "speed_1", "speed_2"), PPB),
     "outcomes": {"wrong": 0},
     "failures": {"placed": 0, "retired": 0, "wrong": 0, "gang": NONE, "clean": NONE, "component": NONE},

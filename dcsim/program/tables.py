@@ -6,16 +6,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dcsim.hazards import Hazard
-from dcsim.hazards.hazard import SERVED
+from dcsim.hazards.repair import RepairStage
+from dcsim.hazards.shifts import Span, start_of, week_from
 from dcsim.ledger import STATES
+from dcsim.parts import PARTS
 from dcsim.program import records
 from dcsim.program.draws import add_draws
 from dcsim.program.levels import levels_of
 from dcsim.program.place_tables import atom_of, index_places, place_tables, sold_tables
 from dcsim.program.plant_tables import plant_of
-from dcsim.program.records import NEVER, NONE, PPB, TABLES, Tables
+from dcsim.program.records import NEVER, NONE, PPB, TABLES, WEEK, Tables
+from dcsim.recovery import Recovery
+from dcsim.recovery.timetable import levels
 from dcsim.scenario import Plan
-from dcsim.topology import PLANT_KINDS
 
 EFFECTS = {
     "interrupt": records.INTERRUPT,
@@ -59,17 +62,19 @@ def tables_of(plan: Plan, monthly: bool = True) -> Tables:
 def _one(plan: Plan, atom: int, monthly: bool, tables: Tables) -> None:
     scenario = plan.scenario
     one = tables["one"] = np.zeros(1, dtype=records.ONE)
-    running = sum(gang.gpus for gang in plan.gangs if not gang.submit)
+    running = sum(gang.gpus for gang in plan.gangs if gang.at_once)
     held = scenario.cluster.in_rack_spares
     for name, value in {
         "horizon": scenario.horizon,
-        "spares": plan.spares,
+        "spares": plan.idle_spares,
         "free_slots": scenario.cluster.gpus - scenario.gpus_in_jobs,
         "gangs": len(plan.gangs),
         "hazards": len(scenario.hazards),
         "jobs": len(scenario.jobs),
         "plans": len(scenario.maintenance),
         "months": -(-scenario.horizon // records.MONTH) if monthly else 0,
+        "month_end": records.MONTH if monthly else NEVER,
+        "causes": len(scenario.hazards) + len(scenario.maintenance),
         "clocks": sum(hazard.ages for hazard in scenario.hazards),
         "atom": atom,
         "atoms": scenario.cluster.gpus // atom if atom else 0,
@@ -91,30 +96,32 @@ def _one(plan: Plan, atom: int, monthly: bool, tables: Tables) -> None:
 
 
 def _months(plan: Plan, tables: Tables) -> None:
-    months, causes = int(tables["one"]["months"][0]), len(plan.scenario.hazards) + len(plan.scenario.maintenance) + 1
+    months, jobs = int(tables["one"]["months"][0]), len(plan.scenario.jobs)
     shapes = {
         "by_month": (months, len(STATES)),
-        "weight_by_month": (len(plan.scenario.jobs), months),
-        "rest_by_month": (len(plan.scenario.jobs), months),
+        "weight_by_month": (jobs, months),
+        "rest_by_month": (jobs, months),
         "kept_at": (len(plan.gangs), months),
-        "by_cause": (causes, len(STATES)),
+        "by_cause": (int(tables["one"]["causes"][0]) + 1, len(STATES)),
     }
     for name, shape in shapes.items():
-        tables[name] = np.zeros(shape if months else (1, 1), dtype=np.int64)
+        tables[name] = np.zeros(shape, dtype=np.int64)
+    tables["this_month"] = np.zeros(len(STATES), dtype=np.int64)
+    tables["done_this_month"] = np.zeros(jobs, dtype=records.DONE_WORK)
 
 
 def head_blocks(plan: Plan) -> bool:
     """Whether nobody behind a waiting gang that is still short can be helped: each of them lacks a free GPU too.
 
     Not so where a gang may run small, where its own come back to it or are free in its racks, or where it waits though
-    it is whole: what killed it took no GPU, or it has drained.
+    it is whole: what killed it took no GPU, it has drained, or its time was over.
     """
     scenario = plan.scenario
     return not (
         scenario.cluster.in_rack_spares
         or scenario.maintenance
         or plan.has_plant
-        or any(job.recovery.runs_small for job in scenario.jobs)
+        or any(job.recovery.runs_small or job.time_limit for job in scenario.jobs)
         or any(each.effect != "interrupt" or each.returns == "job" or each.wrong_node for each in scenario.hazards)
     )
 
@@ -125,18 +132,19 @@ def _jobs(plan: Plan, tables: Tables) -> None:
     jobs = tables["jobs"] = np.zeros(len(scenario.jobs), dtype=records.JOB)
     most = max(1, *(len(job.recovery.tiers) for job in scenario.jobs))
     tiers = tables["tiers"] = np.zeros((len(jobs), most), dtype=records.TIER)
-    levels: list[NDArray[np.int64]] = []
+    by_struck: list[NDArray[np.int64]] = []
     legal: list[NDArray[np.int64]] = []
+    names = [job.name for job in scenario.jobs]
     for number, job in enumerate(scenario.jobs):
         recovery, line = job.recovery, jobs[number]
-        line["first_level"] = sum(len(each) for each in levels)
+        line["first_level"] = sum(len(each) for each in by_struck)
         line["levels"] = 2 * job.gpus + 2
-        levels.append(levels_of(recovery, int(line["levels"])))
+        by_struck.append(levels_of(recovery, int(line["levels"])))
         line["first_legal"] = NONE
         if recovery.runs_small:
             line["first_legal"] = sum(len(each) for each in legal)
             legal.append(np.asarray(recovery.legal(np.arange(job.gpus + 1, dtype=np.int64), job.gpus)))
-        chancy = recovery.coverage < 1 or recovery.bad_checkpoint > 0 or recovery.restore_success < 1
+        chancy = recovery.coverage * plan.covered < 1 or recovery.bad_checkpoint > 0 or recovery.restore_success < 1
         needed = NONE
         if job.work is not None:  # more than it can do is enough
             needed = min(-(-job.work * PPB // recovery.useful_ppb), 2 * job.gpus * scenario.horizon + 1)
@@ -153,24 +161,34 @@ def _jobs(plan: Plan, tables: Tables) -> None:
             "useful_ppb": recovery.useful_ppb,
             "needed": needed,
             "coverage": recovery.coverage,
+            "saves": NONE if recovery.saves_ms is None else recovery.saves_ms,
+            "may_lose": recovery.rolls_back_at(plan.covered),
+            "limit": job.time_limit or 0,
+            "after": NONE if job.after is None else names.index(job.after),
+            "followed": any(each.after == job.name for each in scenario.jobs),
+            "submit": job.submit,
             "stores": job.storage is not None and scenario.cluster.topology.storage is not None,
             "load": job.storage.load if job.storage else 0,
             "state": job.storage.state if job.storage else 0.0,
             "comm": job.comm,
         }.items():
             line[name] = value
-        for tier in range(max(1, len(recovery.tiers))):
-            tiers[number, tier]["restore"] = recovery.restore_ms(tier, job.gpus)
-        for tier, (its, timed) in enumerate(zip(recovery.tiers, recovery.timetable.levels, strict=True)):
-            for name in ("every", "write", "drain"):
-                tiers[number, tier][name] = getattr(its, name)
-            every, period, count = timed
-            tiers[number, tier]["level_every"], tiers[number, tier]["level_period"] = every, period
-            tiers[number, tier]["level_most"] = NONE if count is None else count
-    tables["level_of"] = np.ascontiguousarray(np.concatenate(levels), dtype=np.int64)
+        write_tiers(recovery, job.gpus, tiers[number])
+    tables["level_of"] = np.ascontiguousarray(np.concatenate(by_struck), dtype=np.int64)
     tables["legal_of"] = np.concatenate([np.zeros(1, dtype=np.int64)[:0], *legal]).astype(np.int64)
     if not len(tables["legal_of"]):
         tables["legal_of"] = np.zeros(1, dtype=np.int64)
+
+
+def write_tiers(recovery: Recovery, gpus: int, lines: NDArray[np.void]) -> None:
+    """Write what follows from the tiers of a strategy into its lines, one each; one more for a strategy without."""
+    for tier in range(max(1, len(recovery.tiers))):
+        lines[tier]["restore"] = recovery.restore_ms(tier, gpus)
+    for tier, (its, (every, period, most)) in enumerate(zip(recovery.tiers, levels(recovery.tiers), strict=True)):
+        for name in ("every", "write", "drain"):
+            lines[tier][name] = getattr(its, name)
+        lines[tier]["level_every"], lines[tier]["level_period"] = every, period
+        lines[tier]["level_most"] = NONE if most is None else most
 
 
 def _gangs(plan: Plan, tables: Tables) -> None:
@@ -179,6 +197,8 @@ def _gangs(plan: Plan, tables: Tables) -> None:
     for gang in plan.gangs:
         line = gangs[gang.index]
         line["job"], line["gpus"], line["priority"], line["submit"] = gang.job, gang.gpus, gang.priority, gang.submit
+        if gang.follows:  # nobody knows when; it asks for nothing until then
+            line["submit"] = plan.scenario.horizon
     late = gangs["submit"] > 0
     gangs["phase"] = np.where(late, records.ABSENT, records.WHOLE)
     gangs["started"] = ~late
@@ -188,7 +208,7 @@ def _gangs(plan: Plan, tables: Tables) -> None:
         gangs[name] = PPB
     for name in ("short_since", "finish", "level", "piece", "first_segment", "last_segment"):
         gangs[name] = NONE
-    for name in ("first_faulty", "last_faulty", "first_clean", "why", "first_demand"):
+    for name in ("first_faulty", "last_faulty", "first_clean", "why", "first_demand", "ends", "moves_from"):
         gangs[name] = NONE
     gangs["chances"] = CHANCES_AT_A_TIME
     chancy = bool(tables["jobs"]["chancy"].any())
@@ -210,18 +230,20 @@ def _hazards(plan: Plan, atom: int, tables: Tables) -> None:
     tables["stage_times"], tables["own_times"] = (np.zeros((ROOM, most), dtype=np.int64) for _ in range(2))
     tables["first_life"] = np.full((count, 4), NONE, dtype=np.int64)
     named: dict[str | tuple[int, int], int] = {}  # crews without a name are one hazard's own
-    sizes: list[int] = []
+    listed: list[RepairStage] = []
     components = 0
     for number, hazard in enumerate(scenario.hazards):
         line = hazards[number]
         for place, stage in enumerate(hazard.stages):
             crews = named.setdefault(stage.name or (number, place), len(named))
-            if crews == len(sizes):
-                sizes.append(NONE if stage.crews is None else stage.crews)
+            if crews == len(listed):
+                listed.append(stage)
             tables["stage_crews"][number, place] = crews
         for name, value in _of_hazard(hazard).items():
             line[name] = value
         line["components"] = plan.components(hazard)
+        check = plan.check_of(hazard)
+        line["checked"] = NONE if check is None else check
         line["plain"] = not atom and is_plain(hazard)
         line["first_component"] = NONE
         if hazard.placed and not hazard.serves:
@@ -230,8 +252,7 @@ def _hazards(plan: Plan, atom: int, tables: Tables) -> None:
         if line["remembers"]:
             line["first_component"] = components
             components += int(line["components"])
-    crews_table = tables["crews"] = np.zeros(len(sizes), dtype=records.CREWS)
-    crews_table["size"], crews_table["first"], crews_table["last"] = sizes, NONE, NONE
+    _crews(listed, start_of(scenario.starts), tables)
     states = tables["components"] = np.zeros(max(1, components), dtype=records.COMPONENT)
     for name in ("slow", "next_slow", "previous_slow"):
         states[name] = NONE
@@ -244,10 +265,29 @@ def _hazards(plan: Plan, atom: int, tables: Tables) -> None:
     tables["recent_strikes"] = np.zeros((max(1, components), ring), dtype=np.int64)
 
 
+def _crews(listed: list[RepairStage], starts: int, tables: Tables) -> None:
+    """Say of all crews how many there are and when they work; the horizon begins ``starts`` into a week."""
+    crews = tables["crews"] = np.zeros(len(listed), dtype=records.CREWS)
+    shifts: list[Span] = []
+    for line, stage in zip(crews, listed, strict=True):
+        spans = week_from(stage.on_shift, starts)
+        line["size"] = NONE if stage.crews is None else stage.crews
+        line["on_shift"] = sum(end - begin for begin, end in spans)
+        line["first_shift"] = len(shifts)
+        shifts += [*spans, *sorted(((at - starts) % WEEK,) * 2 for at in stage.visit_times)]
+        line["end_shift"] = len(shifts)
+        line["finishes"], line["visits"] = stage.finishes, stage.is_visited
+        line["visit_when"] = NEVER if stage.visit_when is None else stage.visit_when
+        line["visit_after"] = NEVER if stage.visit_after is None else stage.visit_after
+    crews["first"], crews["last"] = NONE, NONE
+    tables["shifts"] = np.array(shifts or [(0, 0)], dtype=records.SHIFT)
+
+
 def is_plain(hazard: Hazard) -> bool:
     """Whether counts settle what a failure does: members leave, are found and repaired at once, and are back, free."""
     simple = hazard.effect == "interrupt" and hazard.exposure == "always" and not hazard.wrong_node
-    return simple and len(hazard.stages) == 1 and not hazard.requalify and hazard.returns == "pool"
+    at_once = len(hazard.stages) == 1 and not hazard.stages[0].waits
+    return simple and at_once and not hazard.requalify and hazard.returns == "pool"
 
 
 def _of_hazard(hazard: Hazard) -> dict[str, Any]:
@@ -271,8 +311,10 @@ def _of_hazard(hazard: Hazard) -> dict[str, Any]:
         "replace": NONE if lemons is None or lemons.replace is None else lemons.replace,
         "cured_by_repair": lemons is not None and lemons.cured_by == "repair",
         "first_slow": NONE,
+        "coverage": hazard.coverage,
+        "evacuate": NONE if hazard.evacuate is None else hazard.evacuate,
         "factor": 1.0 if lemons is None else lemons.factor,
-        "plant_kind": PLANT_KINDS.index(hazard.component) if hazard.serves else NONE,
+        "plant_kind": PARTS.index(hazard.component) if hazard.serves else NONE,
         "keeps": hazard.keeps or 0.0,
     }
 
@@ -283,11 +325,23 @@ def _maintenance(plan: Plan, atom: int, tables: Tables) -> None:
     for number, work in enumerate(scenario.maintenance):
         line = planned[number]
         line["drain"], line["duration"] = work.drain, work.duration
-        line["serves"] = work.component in SERVED
-        line["plant_kind"] = PLANT_KINDS.index(work.component) if work.component in SERVED else NONE
-        line["size"] = 0 if work.component in SERVED else topology.gpus_per(work.component) // atom
+        line["serves"] = work.component in PARTS
+        line["plant_kind"] = PARTS.index(work.component) if work.component in PARTS else NONE
+        line["size"] = 0 if work.component in PARTS else topology.gpus_per(work.component) // atom
     listed = np.array(list(plan.windows()), dtype=np.int64).reshape(-1, 3)
     windows = tables["windows"] = np.zeros(max(1, len(listed)), dtype=records.WINDOW)
     for column, name in enumerate(("at", "planned", "component")):
         windows[: len(listed)][name] = listed[:, column]
     tables["one"]["last_window"] = len(listed)
+    tables["window_at"] = np.zeros(max(1, len(listed)), dtype=np.int64)
+    before = 0
+    for number, work in enumerate(scenario.maintenance):
+        own = np.flatnonzero(listed[:, 1] == number)
+        line, components = planned[number], plan.components(work)
+        line["start"], line["every"], line["rolling"] = work.start, work.every, work.rolling
+        line["components"], line["first_window"] = components, before
+        behind = listed[own, 0] - work.start
+        rounds = behind // work.every
+        order = np.lexsort((listed[own, 2], rounds))
+        tables["window_at"][before : before + len(own)] = own[order]
+        before += len(own)

@@ -15,7 +15,8 @@ class AsyncCheckpoint(Recovery):
     rolls_back: ClassVar[bool] = True
     kind: Literal["async-checkpoint"] = Field(description="roll back to the last checkpoint that has drained")
     checkpoint_every: Interval = Field(
-        description='computing time between checkpoints, or a rule: "young", "daly", "optimal" (never below the drain)'
+        description='computing time between checkpoints, or a rule: "young", "daly", "optimal" (at least the drain), '
+        'or "never"'
     )
     checkpoint_drain: Duration = Field(
         description="time after the blocking write until the copy is durable; the gang computes meanwhile"

@@ -14,7 +14,7 @@ class CheckpointRestart(Recovery):
     rolls_back: ClassVar[bool] = True
     kind: Literal["checkpoint-restart"] = Field(description="roll back to the last durable checkpoint")
     checkpoint_every: Interval = Field(
-        description='computing time between checkpoints, or a rule: "young", "daly", "optimal"'
+        description='computing time between checkpoints, or a rule: "young", "daly", "optimal", or "never"'
     )
 
     def level(self, struck: Ms, uncovered: Any) -> Ms:

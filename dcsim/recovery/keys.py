@@ -23,7 +23,7 @@ from pydantic import (
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from dcsim.recovery.presets import offer_presets
-from dcsim.recovery.timetable import Ms, Tier, Timetable
+from dcsim.recovery.timetable import Ms, Tier
 from dcsim.units import (
     DURATION,
     POSITIVE_DURATION,
@@ -39,20 +39,22 @@ from dcsim.wording import did_you_mean
 
 RULES = ("young", "daly", "optimal")
 """Names of the rules that give a best checkpoint interval."""
+NO_CHECKPOINT = "never"
+"""In the place of an interval: one that is over after the horizon."""
 Mistakes = Iterator[tuple[tuple[str | int, ...], str]]
 """Where in the table, and what is wrong there."""
 
 
 def _read_interval(value: object) -> object:
-    if value in RULES:
+    if value in (*RULES, NO_CHECKPOINT):
         return value
     try:
         return parse(value, POSITIVE_DURATION)
     except PydanticCustomError as error:
-        hint = did_you_mean(value, RULES) if isinstance(value, str) else ""
+        hint = did_you_mean(value, (*RULES, NO_CHECKPOINT)) if isinstance(value, str) else ""
         rules = ", ".join(f'"{rule}"' for rule in RULES)
         raise PydanticCustomError(
-            "quantity", "{why}", {"why": f"{error.message()}; or a rule: {rules}{hint}"}
+            "quantity", "{why}", {"why": f'{error.message()}; or a rule: {rules}, or "{NO_CHECKPOINT}"{hint}'}
         ) from None
 
 
@@ -68,9 +70,9 @@ else:
         int | str,
         BeforeValidator(_read_interval),
         PlainSerializer(_written_interval, when_used="json"),
-        WithJsonSchema({"oneOf": [TypeAdapter(PositiveDuration).json_schema(), {"enum": list(RULES)}]}),
+        WithJsonSchema({"oneOf": [TypeAdapter(PositiveDuration).json_schema(), {"enum": [*RULES, NO_CHECKPOINT]}]}),
     ]
-    """Computing time between checkpoints: a duration, or the name of a rule that gives the best one."""
+    """Computing time between checkpoints: a duration, the name of a rule that gives the best one, or "never"."""
 
     class answer(cached_property):
         """A property that a kind may replace by a key of the same name: only instances show it."""
@@ -111,7 +113,7 @@ class Recovery(BaseModel):
     checkpoint_every: Interval | None = Field(
         None,
         description='computing time between checkpoints, or "young", "daly", "optimal": the interval that this rule '
-        "gives at the gang's failure rate; a kind that rolls back needs it",
+        'gives at the gang\'s failure rate; "never": none is written; a kind that rolls back needs it',
     )
     checkpoint_write: Duration = Field(0, description="time for which a write blocks the gang (default 0 s: assumed)")
     bad_checkpoint: Fraction = Field(
@@ -158,6 +160,15 @@ class Recovery(BaseModel):
         """Whether any strike can cost the work since a checkpoint."""
         return self.rolls_back or self.coverage < 1
 
+    def rolls_back_at(self, coverage: float) -> bool:
+        """Whether a strike can cost the work since a checkpoint where this share of them is covered at least."""
+        return bool(self.tiers) and (self.may_roll_back or (coverage < 1 and "coverage" not in self.unused))
+
+    @property
+    def saves_ms(self) -> int | None:
+        """What a checkpoint takes that survives everything [ms]: the slowest tier's, drained; None: it writes none."""
+        return self.tiers[-1].write + self.tiers[-1].drain if self.tiers else None
+
     @property
     def rejoin_ms(self) -> int:
         """Stall of a gang that runs on with more of its members than before [ms]."""
@@ -177,7 +188,7 @@ class Recovery(BaseModel):
         every, fallback = self.checkpoint_every, self.may_roll_back
         if fallback and not self.tiers:
             yield ("checkpoint_every",), "missing; required (what is not covered falls back to the last checkpoint)"
-        if isinstance(every, str) and "checkpoint_every" in self.uses:
+        if isinstance(every, str) and every in RULES and "checkpoint_every" in self.uses:
             if not self.checkpoint_write:
                 yield ("checkpoint_write",), f'missing; required ("{every}" needs it to give an interval)'
             if not fallback:
@@ -221,27 +232,6 @@ class Recovery(BaseModel):
     def useful_ppb(self) -> int:
         """Useful parts per billion of surviving running time: an integer, so that every engine splits alike."""
         return 10**9 - round(self.steady_overhead * 10**9)
-
-    @cached_property
-    def timetable(self) -> Timetable:
-        """When a stretch computes, writes and is safe."""
-        return Timetable(self.tiers)
-
-    def blocked(self, run: Ms) -> Ms:
-        """Ms of writes in the first ``run`` ms of a stretch."""
-        return self.timetable.blocked(run)
-
-    def durable(self, run: Ms) -> tuple[Ms, ...]:
-        """Per tier, ms of computing that are safe in it after ``run`` ms of a stretch."""
-        return self.timetable.durable(run)
-
-    def settle(self, run: Ms) -> tuple[Ms, Ms, Ms]:
-        """Split a stretch of ``run`` ms since the last resume into (saved, checkpoint, unsaved) [ms]."""
-        return self.timetable.settle(run)
-
-    def wall(self, work: Ms) -> Ms:
-        """Least ms of a stretch in which ``work`` ms are computed."""
-        return self.timetable.wall(work)
 
     def start_ms(self, gpus: int) -> int:
         """One attempt [ms] at starting a gang of ``gpus`` GPUs: from the slowest tier, or as ``restore`` says."""

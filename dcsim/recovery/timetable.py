@@ -1,4 +1,4 @@
-"""When a stretch of running computes, when it writes, and what is safe after how long: for any number of tiers."""
+"""The tiers that checkpoints go to, and the periods in which a stretch of running computes and writes."""
 
 from itertools import zip_longest
 from typing import Any
@@ -37,83 +37,22 @@ class Tier(BaseModel):
     )
 
 
-class Timetable:
-    """What follows from the tiers alone, fast to slow, each ``every`` a multiple of the one before.
+Level = tuple[int, int, int | None]
+"""``every`` and period of a tier [ms], and how many of its periods make one of the next slower tier; None: it is the
+slowest."""
+
+
+def levels(tiers: tuple[Tier, ...]) -> tuple[Level, ...]:
+    """Return the levels of a stretch's timetable, slow to fast; tiers go from fast to slow.
 
     After each ``every`` of the fastest tier the gang is blocked by the writes of all tiers that are due, fast first.
     Seen from the slowest tier down, a stretch is a row of equal periods: a period of tier i is every_i / every_(i-1)
-    periods of tier i - 1 and then write i. All methods take and return ms, as an int or an int64 array.
+    periods of tier i - 1 and then write i, and its write is the last part of it.
     """
-
-    __slots__ = ("_every", "_levels", "_one", "_write", "tiers")
-
-    def __init__(self, tiers: tuple[Tier, ...]) -> None:
-        self.tiers = tiers
-        self._one = len(tiers) == 1 and tiers[0].drain == 0
-        self._every, self._write = (tiers[0].every, tiers[0].write) if tiers else (1, 0)
-        levels: list[tuple[int, int, int | None]] = []  # every, period, how many of them make a slower one
-        period, below = 0, self._every
-        for tier, slower in zip_longest(tiers, tiers[1:]):
-            period = max(tier.every // below * period, tier.every) + tier.write
-            levels.append((tier.every, period, None if slower is None else slower.every // tier.every))
-            below = tier.every
-        self._levels = tuple(reversed(levels))
-
-    @property
-    def levels(self) -> tuple[tuple[int, int, int | None], ...]:
-        """(every, period, how many of them make one of the next slower tier; None: the slowest), slow to fast [ms]."""
-        return self._levels
-
-    @property
-    def period(self) -> int:
-        """Period of the slowest tier [ms]: its write is the last part of it."""
-        return self._levels[0][1]
-
-    def _copied(self, run: Ms, down_to: int) -> tuple[Ms, Ms]:
-        """Return the computing that is in a finished copy of tier ``down_to`` or a slower one, and what of run is left.
-
-        Inside the write of a slower tier nothing is left.
-        """
-        copied, rest = 0 * run, run
-        for every, period, most in self._levels[: len(self._levels) - down_to]:
-            done = rest // period
-            rest = rest - done * period
-            if most is not None:  # the last one is followed by the slower tier's write
-                rest = rest * (done < most)
-                done = done - (done - most) * (done > most)
-            copied = copied + done * every
-        return copied, rest
-
-    def blocked(self, run: Ms) -> Ms:
-        """Ms of writes in the first ``run`` ms of a stretch."""
-        if not self.tiers:
-            return 0 * run
-        copied, rest = self._copied(run, 0)
-        return run - copied - rest + (rest - self._every) * (rest > self._every)
-
-    def durable(self, run: Ms) -> tuple[Ms, ...]:
-        """Per tier, computing that is safe in it after ``run`` ms: its write ended at least its drain ago."""
-        late = ((run - tier.drain) * (run > tier.drain) for tier in self.tiers)
-        return tuple(self._copied(drained, tier)[0] for tier, drained in enumerate(late))
-
-    def settle(self, run: Ms) -> tuple[Ms, Ms, Ms]:
-        """Split ``run`` ms into (saved in the best tier, blocked in writes, computed but not safe).
-
-        With one tier that does not drain: k = run // (every + write) writes are durable, one that ends at this very
-        instant included; the interval counts computing time since the last write or resume (docs/model.md, "Stretch").
-        """
-        if self._one:
-            every, write = self._every, self._write
-            done = run // (every + write)
-            rest = run - done * (every + write)
-            writing = (rest - every) * (rest > every)
-            return done * every, done * write + writing, rest - writing
-        saved, blocked = 0 * run, self.blocked(run)
-        for safe in self.durable(run):
-            saved = saved + (safe - saved) * (safe > saved)
-        return saved, blocked, run - blocked - saved
-
-    def wall(self, work: Ms) -> Ms:
-        """Least ``run`` in which ``work`` ms are computed: the writes that come before its last ms are in it."""
-        before = work - (work > 0)
-        return work + sum(before // tier.every * tier.write for tier in self.tiers)
+    found: list[Level] = []
+    period, below = 0, tiers[0].every if tiers else 1
+    for tier, slower in zip_longest(tiers, tiers[1:]):
+        period = max(tier.every // below * period, tier.every) + tier.write
+        found.append((tier.every, period, None if slower is None else slower.every // tier.every))
+        below = tier.every
+    return tuple(reversed(found))

@@ -26,7 +26,20 @@ USEFUL = "A useful GPU-hour is an hour of one GPU whose work is kept."
 
 def run_sentences(run: RunResult) -> list[str]:
     """Say what one scenario loses and what is paid for it."""
-    return [*filter(None, [loss_sentence(run), too_few([run]), paid_sentence([run])])]
+    return [*filter(None, [loss_sentence(run), too_few([run]), objective_sentence(run), paid_sentence([run])])]
+
+
+def objective_sentence(run: RunResult) -> str:
+    """Say in how many months the goodput objective is kept; empty without one."""
+    found = run.error_budget
+    if found is None:
+        return ""
+    p95 = found.quantile(0.95)
+    used = f"the mean month uses {per_cent(found.mean_used.mean, 0)} % of its error budget"
+    return (
+        f"The objective of {100 * found.objective:.6g} % goodput is kept in {per_cent(found.within.mean, 1)} % of the "
+        f"months; {used}, one in twenty {per_cent(p95, 0)} % or more."
+    )
 
 
 def too_few(runs: Sequence[RunResult]) -> str:

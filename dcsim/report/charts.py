@@ -8,33 +8,27 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any
 
-from dcsim.report.document import WORDS, Areas, Bars, Chart, Histograms, Picture, Stacks, Waterfall
+from dcsim.report.axis_charts import draw_heat_map, draw_lines, draw_winner_map
+from dcsim.report.document import (
+    Areas,
+    Bars,
+    Chart,
+    HeatMap,
+    Histograms,
+    Lines,
+    Picture,
+    Stacks,
+    Tornado,
+    Waterfall,
+    WinnerMap,
+)
 from dcsim.report.figures import number
+from dcsim.report.legend import COLOURS, INNER, ORDER, colours, legend, legend_height
 from dcsim.report.svg_sheet import EDGE, FAINT, INK, WIDTH, Sheet, ticks, width
+from dcsim.report.tornado_chart import draw_tornado
 
-ROW, INNER = 46.0, WIDTH - 2 * EDGE
-"""Points: the height of a bar with its label, and the width between the margins."""
-COLOURS = {
-    "running": "#9fc3e0",
-    "useful": "#2a78b5",
-    "overhead": "#7a5195",
-    "checkpoint": "#b07aa1",
-    "lost": "#c8452f",
-    "detect": "#e08a1e",
-    "failover": "#edc948",
-    "restore": "#4e9f6d",
-    "wait": "#b58b00",
-    "repair": "#8c5a3c",
-    "maintenance": "#7f8c8d",
-    "spare": "#76b7b2",
-    "idle": "#a9b4be",
-    "unpowered": "#5b5b66",
-    "others": FAINT,
-}
-COLOURS |= {WORDS[state]: COLOURS[state] for state in WORDS}
-"""Colours of the states; source: assumed, neighbours differ in lightness; names stand beside them."""
-ORDER = ("#2a78b5", "#e08a1e", "#4e9f6d", "#c8452f", "#7a5195", "#76b7b2", "#edc948", "#8c5a3c", "#7f8c8d")
-"""Colours of whatever is no state, in turn."""
+ROW = 46.0
+"""Points: the height of a bar with its label."""
 UP, DOWN = "#c8452f", "#4e9f6d"
 
 
@@ -74,42 +68,12 @@ def _bars(chart: Bars) -> Sheet:
     return sheet
 
 
-def _spots(names: Sequence[str]) -> list[tuple[float, int]]:
-    """Return where each name of a legend begins, from the left [points] and in which line: as many to one as fit."""
-    line, left = 0, 0.0
-    found = []
-    for name in names:
-        takes = 15 + width(name, 11)
-        if left and left + takes > INNER:
-            line, left = line + 1, 0.0
-        found.append((left, line))
-        left += takes + 10
-    return found
-
-
-def _legend_height(names: Sequence[str]) -> float:
-    return 20.0 * (max((line for _, line in _spots(names)), default=0) + 1) + EDGE
-
-
-def _legend(sheet: Sheet, names: Sequence[str], colours: Sequence[str]) -> None:
-    """Write names beside squares of their colours."""
-    for name, colour, (left, line) in zip(names, colours, _spots(names), strict=True):
-        x, y = EDGE + left, EDGE + 8 + 20 * line
-        sheet.box(x, y - 5, 10, 10, colour)
-        sheet.text(x + 15, y, name, size=11)
-
-
-def _colours(names: Sequence[str]) -> list[str]:
-    others = iter(ORDER * (1 + len(names) // len(ORDER)))
-    return [COLOURS.get(name) or next(others) for name in names]
-
-
 def _stacks(chart: Stacks) -> Sheet:
     names = [name for name, _ in chart.series]
-    top = _legend_height(names)
+    top = legend_height(names)
     sheet = Sheet(top + ROW * len(chart.labels) + EDGE)
-    colours = _colours(names)
-    _legend(sheet, names, colours)
+    shades = colours(names)
+    legend(sheet, names, shades)
     totals = [sum(values[row] for _, values in chart.series) for row in range(len(chart.labels))]
     lowest = [sum(min(0.0, values[row]) for _, values in chart.series) for row in range(len(chart.labels))]
     highest = [sum(max(0.0, values[row]) for _, values in chart.series) for row in range(len(chart.labels))]
@@ -118,7 +82,7 @@ def _stacks(chart: Stacks) -> Sheet:
     for row, label in enumerate(chart.labels):
         middle = top + ROW * row + 31
         up = down = 0.0
-        for (_, values), colour in zip(chart.series, colours, strict=True):
+        for (_, values), colour in zip(chart.series, shades, strict=True):
             value = values[row]
             sheet.box(scale.x(up if value >= 0 else down), middle - 10, value * scale.unit, 20, colour)
             up, down = (up + value, down) if value >= 0 else (up, down + value)
@@ -178,13 +142,13 @@ def _histograms(chart: Histograms) -> Sheet:
 
 def _areas(chart: Areas) -> Sheet:
     names = [name for name, _ in chart.panels[0][2]]
-    top = _legend_height(names)
+    top = legend_height(names)
     panel, gap = 130.0, 78.0
     sums = [sum(bins) for _, _, series in chart.panels for bins in zip(*(values for _, values in series), strict=True)]
     most = 1.05 * max([*sums, 1.0])
     sheet = Sheet(top + (panel + gap) * len(chart.panels))
-    colours = _colours(names)
-    _legend(sheet, names, colours)
+    shades = colours(names)
+    legend(sheet, names, shades)
     heights = [(value, f"{value:,.0f}") for value in ticks(0.0, most, 4)]
     left = max(54.0, *(width(text, 11) + 6 + EDGE for _, text in heights))
     wide = WIDTH - 12 - left
@@ -196,7 +160,7 @@ def _areas(chart: Areas) -> Sheet:
         unit = wide / (edges[-1] - edges[0])
         x = [left + (each - edges[0]) * unit for edge in pairwise(edges) for each in edge]
         base = [0.0] * (len(edges) - 1)
-        for (_, values), colour in zip(series, colours, strict=True):
+        for (_, values), colour in zip(series, shades, strict=True):
             upper = [low + value for low, value in zip(base, values, strict=True)]
             if any(values):
                 low, high = ([foot - panel * each / most for each in line for _ in range(2)] for line in (base, upper))
@@ -223,4 +187,8 @@ _DRAWN: dict[type[Chart], Callable[[Any], Sheet]] = {
     Waterfall: _waterfall,
     Histograms: _histograms,
     Areas: _areas,
+    Lines: draw_lines,
+    HeatMap: draw_heat_map,
+    WinnerMap: draw_winner_map,
+    Tornado: draw_tornado,
 }

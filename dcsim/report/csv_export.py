@@ -6,9 +6,9 @@ import io
 from dcsim.report.document import Page, Picture
 from dcsim.report.figures import MISSING, Cell, Figure
 from dcsim.report.page import Table
+from dcsim.wording import unlike_formula
 
 COLUMNS = ("section", "table", "row", "column", "value", "half_width")
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def csv_text(page: Page) -> str:
@@ -27,7 +27,7 @@ def csv_text(page: Page) -> str:
                 continue
             for row in table.rows:
                 for column, cell in zip(table.columns, row.cells, strict=True):
-                    where = map(_text, (section.title, table.title, row.label.strip(), column))
+                    where = map(unlike_formula, (section.title, table.title, row.label.strip(), column))
                     writer.writerow([*where, *_value(cell)])
     return out.getvalue()
 
@@ -35,20 +35,16 @@ def csv_text(page: Page) -> str:
 def _value(cell: Cell) -> tuple[str, str]:
     """Return what stands as value and as half width: numbers unrounded, a range or words as text."""
     if not isinstance(cell, Figure):
-        return "" if cell == MISSING else _text(cell), ""
+        return "" if cell == MISSING else unlike_formula(cell), ""
     if cell.value is None:
         return "", ""
     text, half = _plain(cell.value), "" if cell.half_width is None else _plain(cell.half_width)
     if cell.upper is not None:
         text += f" to {_plain(cell.upper)}"
     words = cell.before or cell.behind
-    return _text(f"{cell.before}{text}{cell.behind}") if words else text, half
+    return unlike_formula(f"{cell.before}{text}{cell.behind}") if words else text, half
 
 
 def _plain(value: float) -> str:
     """Return a number in full, in the fifteen digits that a 64-bit float is sure of; minus zero has no sign."""
     return f"{value:z.15g}"
-
-
-def _text(text: str) -> str:
-    return f"'{text}" if text.startswith(FORMULA) else text

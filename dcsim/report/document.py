@@ -1,7 +1,7 @@
 """A page as values: what it answers, what that rests on, and the pictures, each with the table behind it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dcsim.report.figures import Figure
 from dcsim.report.page import Passage, Table
@@ -81,7 +81,77 @@ class Areas:
     unit: str
 
 
-Chart = Bars | Stacks | Waterfall | Histograms | Areas
+@dataclass(frozen=True)
+class Lines:
+    """Values along an axis: ``series`` are (name, value at each place, its interval), None where there is none.
+
+    ``positions``: where the places are along the axis; ``labels``: what stands there; ``title``: what the axis is.
+    ``best``, ``marked``: (series, place) of the best value and of those that are not told apart from it. ``joined``:
+    whether lines join the values, in the order of the positions.
+    """
+
+    positions: tuple[float, ...]
+    labels: tuple[str, ...]
+    series: tuple[tuple[str, tuple[float | None, ...], tuple[tuple[float, float] | None, ...]], ...]
+    title: str
+    unit: str
+    best: tuple[int, int] | None = None
+    marked: tuple[tuple[int, int], ...] = ()
+    digits: int = 2
+    joined: bool = True
+
+
+@dataclass(frozen=True)
+class HeatMap:
+    """A value for each row and column, None where there is none, the darker the worse.
+
+    ``best``, ``marked``: (row, column) of the best value and of those that are not told apart from it.
+    """
+
+    rows: tuple[str, ...]
+    columns: tuple[str, ...]
+    values: tuple[tuple[float | None, ...], ...]
+    row_title: str
+    column_title: str
+    unit: str
+    lower_is_better: bool = True
+    best: tuple[int, int] | None = None
+    marked: tuple[tuple[int, int], ...] = ()
+    digits: int = 2
+
+
+@dataclass(frozen=True)
+class WinnerMap:
+    """Which of some names is best for each row and column: several where they are not told apart, or none."""
+
+    rows: tuple[str, ...]
+    columns: tuple[str, ...]
+    names: tuple[str, ...]
+    winners: tuple[tuple[tuple[int, ...], ...], ...]
+    row_title: str
+    column_title: str
+
+
+@dataclass(frozen=True)
+class Tornado:
+    """For each label where a figure lies with an input at its low and at its high end: bars from a middle line.
+
+    ``lows``, ``highs``: (value, its interval or None, what the end of the input is called) for each label. ``middle``:
+    the figure at the point values. ``chance``: from where to where single runs lie; None: it is not drawn.
+    ``marked``: how many bars, from the first, the finding is about.
+    """
+
+    labels: tuple[str, ...]
+    lows: tuple[tuple[float, tuple[float, float] | None, str], ...]
+    highs: tuple[tuple[float, tuple[float, float] | None, str], ...]
+    middle: float
+    unit: str
+    marked: int = 1
+    chance: tuple[float, float] | None = None
+    digits: int = 2
+
+
+Chart = Bars | Stacks | Waterfall | Histograms | Areas | Lines | HeatMap | WinnerMap | Tornado
 
 
 @dataclass(frozen=True)
@@ -140,6 +210,10 @@ class Page:
     cards: tuple[Card, ...] = ()
     sections: tuple[Section, ...] = ()
     made: Passage | None = None
+
+    def after(self, first: Sequence[str]) -> "Page":
+        """Return the page with other sentences before its answer."""
+        return replace(self, answer=(*first, *self.answer), headline=self.headline + len(first))
 
     @property
     def opening(self) -> tuple[str, ...]:

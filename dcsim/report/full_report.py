@@ -29,7 +29,7 @@ def document(given: ReportData) -> Page:
     if shown.bridges:
         sections.append(why(shown.bridges, [each for each, run in zip(names(runs), runs, strict=True) if not run.done]))
     if len(runs) > 1:
-        sections.append(gap(shown.pairs, runs))
+        sections.append(gap(shown.pairs, runs, shown.walks))
     sections += [where(shown), sure(runs)]
     sections.append(months(shown.stories, names(runs)))
     sections += [inputs_section(shown), method_section(shown)]
@@ -62,7 +62,7 @@ def _about(runs: Sequence[RunResult]) -> tuple[str, ...]:
 def _answer(given: ReportData) -> Page:
     """Return the page that a screen shows, whose answer the report has too."""
     if len(given.runs) > 1:
-        return comparison_page(Comparison(given.runs, given.pairs, given.bridges, given.notes))
+        return comparison_page(Comparison(given.runs, given.pairs, given.bridges, given.notes, given.walks))
     page = run_page(given.runs)
     return replace(page, answer=(*page.answer[: page.headline], *luck(given.runs)))
 

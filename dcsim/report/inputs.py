@@ -54,8 +54,8 @@ METHOD = (
     ),
     (
         "Money",
-        "The renter's bill of ClusterMAX: rent, storage, network, support, set-up, debugging. The all-in price divides "
-        "the bill without its goodput line by the useful GPU-hours, so a loss is paid once.",
+        "The renter's bill of ClusterMAX: rent, storage, network, support, set-up, debugging; and licences. The all-in "
+        "price divides the bill without its goodput line by the useful GPU-hours, so a loss is paid once.",
     ),
     (
         "Limits",

@@ -73,6 +73,29 @@ def _reached(index: int, planned: bool, run: RunResult) -> Figure:
     return per_cent(run.availability.share(index, planned) if run.availability else None, 2)
 
 
+def objective_rows(runs: Sequence[RunResult], row: MakeRow) -> list[Row]:
+    """Return in how many months the goodput objective is kept, and how much of the error budget is used."""
+    found = {run.error_budget.objective for run in runs if run.error_budget}
+    if len(found) != 1:
+        return []  # nobody has one, or not the same: no row would be about all of them
+    (objective,) = found
+
+    def within(run: RunResult) -> Figure:
+        return Figure(None) if run.error_budget is None else with_error(run.error_budget.within)
+
+    def used(run: RunResult) -> Figure:
+        return Figure(None) if run.error_budget is None else with_error(run.error_budget.mean_used)
+
+    def worst(run: RunResult) -> Figure:
+        return per_cent(run.error_budget.quantile(0.95) if run.error_budget else None, 1)
+
+    return [
+        row(f"months that lose {100 - 100 * objective:.6g} % or less, %", within),
+        row("  error budget used, mean of months, %", used),
+        row("  error budget used, P95 of single months, %", worst),
+    ]
+
+
 def job_rows(runs: Sequence[RunResult], row: MakeRow) -> list[Row]:
     """Return the loss of each job where there are several, and when those that have work were done."""
     jobs = list(dict.fromkeys(job.name for run in runs for job in run.scenario.jobs))

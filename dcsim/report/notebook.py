@@ -4,10 +4,22 @@ from functools import singledispatch
 from html import escape
 
 from dcsim.decide import Bridge, Comparison, Estimate, RunResult
+from dcsim.decide.breakeven import BreakEven
+from dcsim.decide.optimize_result import Optimum
+from dcsim.decide.sensitivity import Sensitivity
+from dcsim.decide.sweep import Sweep
+from dcsim.decide.tables import DecisionTable
+from dcsim.decide.walk import Differences
+from dcsim.report.breakeven_page import breakeven_page
 from dcsim.report.document import Page
+from dcsim.report.optimize_page import optimum_page
 from dcsim.report.page import Table
 from dcsim.report.published_tables import estimate_page
+from dcsim.report.sensitivity_page import sensitivity_page
 from dcsim.report.simulated import comparison_page, explain_page, run_page
+from dcsim.report.sweep_page import sweep_page
+from dcsim.report.tables_page import table_page
+from dcsim.report.walks import diff_page
 
 MOST_TABLES = 2
 
@@ -36,6 +48,36 @@ def _(result: Estimate) -> Page:
 @page_of.register
 def _(result: Bridge) -> Page:
     return explain_page(result)
+
+
+@page_of.register
+def _(result: BreakEven) -> Page:
+    return breakeven_page(result)
+
+
+@page_of.register
+def _(result: Differences) -> Page:
+    return diff_page(result)
+
+
+@page_of.register
+def _(result: Sweep) -> Page:
+    return sweep_page(result)
+
+
+@page_of.register
+def _(result: Optimum) -> Page:
+    return optimum_page(result)
+
+
+@page_of.register
+def _(result: DecisionTable) -> Page:
+    return table_page(result)
+
+
+@page_of.register
+def _(result: Sensitivity) -> Page:
+    return sensitivity_page(result)
 
 
 def html(result: object) -> str:

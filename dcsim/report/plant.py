@@ -7,23 +7,17 @@ from typing import Any
 
 import numpy as np
 
+from dcsim.parts import PARTS, parts_of
 from dcsim.plant import Demand, Outage, PlantState
 from dcsim.plant.outage import outage
 from dcsim.report.document import Page
 from dcsim.report.figures import Cell, Figure, bandwidth, brief, number, per_cent, rate, watts
 from dcsim.report.page import Passage, Row, Table, and_list, printable
-from dcsim.topology import PLANT_KINDS, Topology, TopologyDescription
-from dcsim.topology.kinds import kinds_in
+from dcsim.topology import Topology, TopologyDescription
 from dcsim.units import MS_PER_MONTH
 
 DESCRIBED = ("fabric", "power", "cooling", "storage")
 """Tables that a topology file may leave out."""
-TOUR = (
-    *("site-feed", "generator", "hall", "feed", "row", "busway", "cdu", "rack", "shelf", "psu", "nvlink-domain"),
-    *("nvlink-switch", "node", "gpu", "access-link", "core", "pod", "spine", "spine-uplink", "segment", "leaf"),
-    *("leaf-uplink", "gateway"),
-)
-"""Kinds in the order in which they are shown below one part."""
 INSIDE = {"hall": (), "row": ("hall",), "rack": ("row", "hall"), "pod": (), "segment": ("pod",)}
 """What a part that is counted over the cluster is shown in: the first of these that there is, else the site."""
 MOST_LISTED = 20
@@ -84,7 +78,7 @@ def _tree(topology: Topology, guides: bool) -> Table:
     rows = [Row("site", (number(1, 0), "", pue, _takes(demand.site_w)), strong=True)]
 
     def branch(part: str, stem: str) -> None:
-        inside = [kind for kind in TOUR if kind in topology.kinds and _holder(topology, kind) == part]
+        inside = [kind for kind in reversed(topology.kinds) if _holder(topology, kind) == part]
         inside += ["network"] if part == "cluster" and description.fabric else []
         for kind in inside:
             last = kind == inside[-1]
@@ -324,14 +318,14 @@ def _down(found: Outage, per_node: int) -> list[str]:
 def _if_one_fails(topology: Topology) -> Iterator[tuple[str, str]]:
     """Yield what follows when the first part of each kind is out, alone."""
     usual, watts_known = set(outage(topology, ()).degraded), Demand(topology).racks_w.any()
-    for kind in PLANT_KINDS:
+    for kind in PARTS:
         if kind not in topology.kinds:
             continue
         found = outage(topology, [(kind, 0)])
         told = _down(found, topology.gpus_per_node)
         lost = tuple(each for each in found.degraded if each not in usual)
         told += [f"{part}, {what}" for part, what in _slower(Outage((), (), 0, lost))][:MOST_LISTED]
-        fed = kind in kinds_in("power")
+        fed = kind in parts_of("power")
         holds = "nothing: redundancy holds" if watts_known or not fed else "nothing: nodes and racks take 0 W"
         yield kind, "; ".join(told) or holds
 

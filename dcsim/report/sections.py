@@ -7,6 +7,7 @@ from dcsim.decide import Bridge, Pair, RunResult
 from dcsim.decide.report_data import ReportData
 from dcsim.decide.result import price_all_in
 from dcsim.decide.verdict import SAME
+from dcsim.decide.walk import Walk
 from dcsim.economics import GROUPS, LINES, Bill
 from dcsim.ledger import STATES
 from dcsim.report.answer import answer_table
@@ -23,6 +24,7 @@ from dcsim.report.simulated import (
     steps_passage,
 )
 from dcsim.report.uncertainty import with_error
+from dcsim.report.walks import walk_parts
 
 AWAY = ("checkpoint", "lost", "detect", "failover", "restore", "wait", "repair", "maintenance", "unpowered")
 """States that a formula's downtime stands for."""
@@ -237,8 +239,8 @@ def _meanings(found: Sequence[tuple[str, str, str]]) -> tuple[tuple[str, str], .
 # --- the gap ------------------------------------------------------------------------------------------------------
 
 
-def gap(pairs: Sequence[Pair], runs: Sequence[RunResult]) -> Section:
-    """Return where the differences to the first offer come from, in what is paid and with lost work at the rent."""
+def gap(pairs: Sequence[Pair], runs: Sequence[RunResult], walks: Sequence[Walk] = ()) -> Section:
+    """Return where the differences to the first offer come from: by input, and by line of the bill."""
     priced = [pair for pair in pairs if pair.attribution]
     against = [pair for pair in priced if pair.a is priced[0].a]
     parts: tuple[Part, ...] = (pair_table(pairs),)
@@ -253,6 +255,7 @@ def gap(pairs: Sequence[Pair], runs: Sequence[RunResult]) -> Section:
         table = gap_table(priced, runs)
         picture = Picture(table.title, " ".join(says), Stacks(labels, series, unit), table)
         parts = (picture, *parts)
+    parts = (*walk_parts(walks), *parts)
     return Section("gap", "Where the gap comes from", (), parts)
 
 

@@ -10,7 +10,7 @@ from dcsim.montecarlo import Summary
 from dcsim.report.answer import answer_table, comparison_sentences, run_sentences
 from dcsim.report.document import WORDS, Page
 from dcsim.report.figures import MISSING, Cell, Figure, dollars, loss, loss_digits, number, per_cent, scale_of, usd
-from dcsim.report.jobs import SOLD_NOTE, energy_rows, job_rows, serves, sold_rows
+from dcsim.report.jobs import SOLD_NOTE, energy_rows, job_rows, objective_rows, serves, sold_rows
 from dcsim.report.page import Passage, Row, Table, and_list, printable
 from dcsim.report.published_tables import (
     METHOD,
@@ -32,6 +32,7 @@ from dcsim.report.uncertainty import (
     statistical_notes,
     with_error,
 )
+from dcsim.report.walks import walk_parts, walk_sentence
 from dcsim.units import DURATION, write
 
 LEAST_STEP_PP = 0.05
@@ -64,7 +65,7 @@ def comparison_page(comparison: Comparison, notes: Sequence[str] = ()) -> Page:
     priced = [pair for pair in comparison.pairs if pair.total_usd_difference]
     first, others = caution_sentences([run.scenario for run in runs], len(runs[0].sample), simulated=True)
     return Page(
-        answer=(*comparison_sentences(runs), *luck(runs)),
+        answer=(*comparison_sentences(runs), *map(walk_sentence, comparison.walks), *luck(runs)),
         cautions=first,
         headline=len(comparison_sentences(runs)),
         parts=(
@@ -74,6 +75,7 @@ def comparison_page(comparison: Comparison, notes: Sequence[str] = ()) -> Page:
             simulated_table(runs),
             pair_table(comparison.pairs),
             *([gap_table(priced, runs)] if priced else []),
+            *walk_parts(comparison.walks),
             *(reasons(bridge) for bridge in comparison.bridges),
             *range_tables(runs),
         ),
@@ -186,6 +188,7 @@ def simulated_table(runs: Sequence[RunResult]) -> Table:
         *job_rows(runs, row),
         row("failures per month", lambda r: number(r.failures_per_month.mean, 2)),
         *sold_rows(runs, row),
+        *objective_rows(runs, row),
         row("interruptions of jobs per month", lambda r: number(r.interruptions_per_month.mean, 2)),
         *(row(f"{WORDS.get(name, name)}, % of GPU-hours", state(name)) for name in seen),
         *([row("other states, % of GPU-hours", state(*small))] if small else []),

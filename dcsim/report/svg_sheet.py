@@ -118,6 +118,14 @@ class Sheet:
             f'<path d="{path}" style="fill:none;stroke:{colour}" stroke-width="{decimal(thick)}"{dashes}/>'
         )
 
+    def dot(self, x: float, y: float, radius: float, colour: str, ring: str = "") -> None:
+        """Draw a filled circle; ``ring``: the colour of a line around it, empty for none."""
+        line = f' stroke="{ring}" stroke-width="1.5"' if ring else ""
+        if ring.startswith("var"):
+            line = f' style="stroke:{ring}" stroke-width="1.5"'
+        place = f'cx="{decimal(x)}" cy="{decimal(y)}" r="{decimal(radius)}"'
+        self.parts.append(f'<circle {place} fill="{colour}"{line}/>')
+
     def text(
         self,
         x: float,

@@ -8,6 +8,8 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from dcsim import __version__
+from dcsim.parts import PARTS
+from dcsim.problems import located, wrong
 from dcsim.report.trace_choice import LONGEST, Nodes, TraceError, Window
 from dcsim.report.trace_choice import nodes_of as nodes_of
 from dcsim.report.trace_choice import window_of as window_of
@@ -28,9 +30,7 @@ from dcsim.report.trace_story import Story
 from dcsim.scenario import Plan, Scenario, sha256
 from dcsim.scenario.plan import plan
 from dcsim.scenario.sampled import sampled
-from dcsim.topology import PLANT_KINDS
 from dcsim.units import DURATION, MS_PER_H, write
-from dcsim.wording import shown
 
 if TYPE_CHECKING:
     from dcsim.engine import EventLog
@@ -39,7 +39,7 @@ MOST_BY_ITSELF = 250_000
 """Events up to which a trace shows the whole horizon if nobody chooses (assumed: about 40 MB, opened in seconds)."""
 MOST = 2_000_000
 """Events that a trace may have (assumed: about 300 MB, more than a browser likes)."""
-NETWORK = tuple(kind for kind in PLANT_KINDS if kind not in (*POWER, *STORAGE))
+NETWORK = tuple(kind for kind in PARTS if kind not in (*POWER, *STORAGE))
 STEPS = tuple(MS_PER_H * 2**power * part // 2 for power in range(40) for part in (2, 3))
 """Windows to choose from where the whole horizon does not fit [ms]: 1 h, 1.5 h, 2 h, 3 h, 4 h, 6 h, ..."""
 
@@ -65,7 +65,7 @@ def bounds_of(
     if "place" not in log.columns()["what"]:
         why = "no GPU of this scenario has a place: its blasts are typed as numbers of GPUs"
         if nodes is not None:
-            raise TraceError([f"nodes: found {shown(nodes.text)}; {why}; leave out the choice"])
+            raise TraceError([located("nodes", wrong(nodes.text, f"{why}; leave out the choice"))])
         notes = (f"shows no racks: {why}",)
     if window is not None:
         events = _count(log, planned, window, nodes, MOST)

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from pydantic_core import PydanticCustomError
 
+from dcsim.problems import located, wrong
 from dcsim.topology import Topology, TopologyError
 from dcsim.units import DURATION, parse, write
-from dcsim.wording import shown
 
 Window = tuple[int, int]
 """Half-open range of time from the start of the horizon [ms]."""
@@ -52,7 +52,7 @@ def window_of(text: str, horizon: int) -> Window:
         raise TraceError([f"window: at most {MOST_TEXT} characters; {allowed}"])
     sides = [(text[:at], text[at + 1 :]) for at, letter in enumerate(text) if letter == ":"]
     if not sides:
-        raise TraceError([f"window: found {shown(text)}; {allowed}"])
+        raise TraceError([located("window", wrong(text, allowed))])
     found: list[Window] = []
     why = ""
     for first, last in sides:  # a duration in Slurm's form has colons of its own
@@ -106,5 +106,5 @@ def _span(address: str, topology: Topology) -> tuple[int, int]:
         return topology.span(*topology.find(address))
     low, high = (topology.find(f"{above}{slash}{number}") for number in (first, last))
     if low[1] > high[1]:
-        raise TopologyError([f"found {shown(address)}; its range begins with the higher number"])
+        raise TopologyError([wrong(address, "its range begins with the higher number")])
     return topology.span(*low)[0], topology.span(*high)[1]

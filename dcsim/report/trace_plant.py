@@ -6,18 +6,18 @@ from typing import Any
 
 import numpy as np
 
+from dcsim.parts import parts_of
 from dcsim.report.trace_events import Canvas, Change, Event, Piece
 from dcsim.report.trace_gangs import numbered
 from dcsim.report.trace_story import Row, Story
-from dcsim.topology.kinds import kinds_in
 
 MS_PER_S = 1_000
 GB_PER_GIB = 2**30 / 1e9
 PPB = 10**9
 MOST_NAMED = 20
 """Owners and states of a rack that a slice names."""
-POWER = (*kinds_in("power", "cooling"), "phase")
-STORAGE = kinds_in("storage")
+POWER = (*parts_of("power", "cooling"), "phase")
+STORAGE = parts_of("storage")
 
 Held = tuple[int, str, str]
 """Gang (-1: free), the state in which GPUs of it are out (empty: in service), and why."""

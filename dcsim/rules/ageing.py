@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from dcsim.program.records import LIVES, NEVER, NONE, RESIDUAL, WHOLE, World
+from dcsim.program.records import LIVES, NEVER, NONE, RESIDUAL, WHOLE
+from dcsim.program.world import World
 from dcsim.rules.due import push_age
 from dcsim.rules.places import first_in_service
 from dcsim.rules.rule import ask, rule

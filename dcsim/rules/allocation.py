@@ -1,6 +1,26 @@
 """Free GPUs and who gets them: spares, the queue of waiting gangs, pre-emption, the ends of jobs."""
 
-from dcsim.program.records import DONE, DRAIN, FINISHES, IS_SERVED, NONE, SERVICE, STARTS, WAIT, WHOLE, World
+from dcsim.program.records import (
+    ARRIVES,
+    DONE,
+    DRAIN,
+    FINISHES,
+    IS_SERVED,
+    LIMIT,
+    NONE,
+    QUEUES_AGAIN,
+    REPAIRED,
+    REQUEUE,
+    SAVE,
+    SAVED,
+    SAVES,
+    SERVICE,
+    STARTS,
+    TIME_IS_OVER,
+    WAIT,
+    WHOLE,
+)
+from dcsim.program.world import World
 from dcsim.rules.booking import change_free
 from dcsim.rules.due import is_quiet, push
 from dcsim.rules.gangs import cede_members, finishes_at, gain, resume, stop
@@ -9,8 +29,9 @@ from dcsim.rules.movements import have_moved, plan_finish
 from dcsim.rules.network import gang_has_changed
 from dcsim.rules.places import free_highest, reach, take_free
 from dcsim.rules.relapses import plan_relapse
-from dcsim.rules.rule import rule
+from dcsim.rules.rule import ask, rule
 from dcsim.rules.strategy import largest_shape
+from dcsim.rules.work import lose
 
 # --- the queue ------------------------------------------------------------------------------------------------------
 
@@ -20,6 +41,10 @@ def want(w: World, gang: int, now: int, alone: bool) -> None:
     """A gang is short of hardware, or must see whether it is; ``alone``: nothing else here brings another gang."""
     g = w.gangs[gang]
     short = g.gpus - g.up
+    if g.not_before > now:
+        g.phase = WAIT
+        g.since = now
+        return
     at_once = alone and short <= w.one.free and not w.one.waiting and not w.jobs[g.job].cold and not w.one.rack
     if at_once and is_quiet(w, now):  # nothing else ends in this millisecond: no need to queue for service
         g.up = g.gpus
@@ -108,7 +133,8 @@ def serve(w: World, now: int) -> None:
         if w.one.head_blocks and need > 0 and not w.one.free and g.up + own < g.gpus:
             break  # nothing is left for those behind: they outrank nobody whom this gang does not
         run_small(w, gang, now)
-        place += 1
+        if g.queued:  # else its time was over
+            place += 1
     w.one.serving = NONE
 
 
@@ -138,7 +164,7 @@ def preempt(w: World, gang: int, need: int, now: int) -> None:
         if w.one.atom:
             free_highest(w, loser, ceded)
             have_moved(w, now)
-        if g.phase == WHOLE or g.phase == DRAIN:
+        if g.phase in (WHOLE, DRAIN, SAVE):
             requeue(w, loser, now)
         gain(w, gang, ceded, now)
         assign(w, gang, ceded, now)
@@ -180,6 +206,11 @@ def begin(w: World, gang: int, now: int) -> None:
     """A gang starts, or starts again: the end of its work is due, and faulty members strike as soon as it computes."""
     if w.gangs[gang].up == w.gangs[gang].gpus:
         w.gangs[gang].queued = 0
+    if is_over(w, gang, now):
+        go_back(w, gang, now)
+        return
+    if w.jobs[w.gangs[gang].job].limit and w.gangs[gang].ends < 0:
+        begin_time(w, gang, now)
     resume(w, gang, now)
     note_event(w, STARTS, gang, w.gangs[gang].active, now)
     plan_finish(w, gang)
@@ -220,3 +251,69 @@ def finish(w: World, gang: int, now: int) -> None:
     change_free(w, gpus, now)
     if w.one.waiting:
         call_service(w, now)
+    if w.jobs[g.job].followed:
+        submit_followers(w, g.job, now)
+
+
+@rule
+def submit_followers(w: World, job: int, now: int) -> None:
+    """The last gang of a job is done: those that come after it are submitted, or will be at their time."""
+    for gang in range(w.one.gangs):
+        if w.gangs[gang].job == job and w.gangs[gang].phase != DONE:
+            return
+    for gang in range(w.one.gangs):
+        g = w.gangs[gang]
+        if w.jobs[g.job].after == job:
+            g.submit = max(now, w.jobs[g.job].submit)
+            push(w, g.submit, REPAIRED, ARRIVES, gang, 0)
+
+
+# --- time limits ----------------------------------------------------------------------------------------------------
+
+
+@rule
+def begin_time(w: World, gang: int, now: int) -> None:
+    """A gang has its hardware for so long from now on; before the end it saves its work, if it writes checkpoints."""
+    g, job = w.gangs[gang], w.jobs[w.gangs[gang].job]
+    g.ends = now + job.limit
+    if job.saves >= 0 and g.ends < w.one.horizon:
+        push(w, g.ends - job.saves, LIMIT, SAVES, gang, g.ends)
+    push(w, g.ends, LIMIT, TIME_IS_OVER, gang, g.ends)
+
+
+@rule
+def is_over(w: World, gang: int, now: int) -> bool:
+    """Whether the time of a gang has begun and is over."""
+    return bool(0 <= w.gangs[gang].ends <= now)
+
+
+@rule
+def go_back(w: World, gang: int, now: int) -> None:
+    """A gang whose time is over has what is safe; it keeps its members, and queues and starts anew after a while."""
+    stop(w, gang, now)
+    leave_queue(w, gang)
+    g = w.gangs[gang]
+    safe = 0 if w.jobs[g.job].tiers else g.kept
+    for tier in range(w.jobs[g.job].tiers):
+        safe = max(safe, w.durable[gang, tier])
+    lose(w, gang, safe, NONE, now)
+    g.started = 0
+    g.struck_before = g.strikes
+    g.level = NONE
+    g.struck = 0
+    g.extra = 0
+    g.ends = NONE
+    g.short_since = NONE
+    g.phase = WAIT
+    g.not_before = now + ask(w, REQUEUE, gang, 0)
+    push(w, g.not_before, SAVED, QUEUES_AGAIN, gang, g.not_before)
+    gang_has_changed(w, gang, now)
+
+
+@rule
+def queue_again(w: World, gang: int, not_before: int, now: int) -> None:
+    """A gang whose time was over queues for hardware, unless it hangs: then it does when that is over."""
+    g = w.gangs[gang]
+    if g.phase == WAIT and g.not_before == not_before and not g.queued:
+        stop(w, gang, now)
+        want(w, gang, now, False)

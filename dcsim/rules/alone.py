@@ -4,10 +4,11 @@ They are most of all failures of a large cluster with spares. The same rules app
 no entry of ``due`` and no record is needed for what nobody else will see.
 """
 
-from dcsim.program.records import DETECT, IN_DETECT, IN_REPAIR, NONE, TICKS, WHOLE, World
+from dcsim.program.records import DETECT, IN_DETECT, IN_REPAIR, NONE, TICKS, WHOLE
+from dcsim.program.world import World
 from dcsim.rules.booking import book, change_free
 from dcsim.rules.gangs import resume, strike_gang
-from dcsim.rules.rule import rule
+from dcsim.rules.rule import quotient, rule
 
 
 @rule
@@ -18,9 +19,9 @@ def stands_alone(w: World, hazard: int, target: int, rank: int, now: int, outcom
         return False
     found = now + w.outcomes[outcome].detect
     back = found + w.stage_times[outcome, 0]
-    if back >= one.horizon or TICKS * back > one.next_failure:  # that is the next one's
+    if back >= one.horizon or back > one.month_end or TICKS * back > one.next_failure:  # that is the next one's
         return False
-    first = rank - rank % h.blast
+    first = quotient(rank, h.blast) * h.blast
     if target == one.gangs:
         hit = min(h.blast, one.free - first)
         change_free(w, -hit, now)

@@ -1,38 +1,33 @@
 """Where GPU-time goes: every booking of a run passes here, with its state, its month and its cause."""
 
-from dcsim.program.records import IN_CHECKPOINT, IN_IDLE, IN_LOST, IN_RUNNING, IN_SPARE, MONTH, NONE, PPB, World
+from dcsim.program.records import IN_CHECKPOINT, IN_IDLE, IN_LOST, IN_RUNNING, IN_SPARE, MONTH, NONE, PPB
+from dcsim.program.world import World
 from dcsim.rules.log import note_rollback, note_time
 from dcsim.rules.rule import rule
 
 
 @rule
 def book(w: World, who: int, state: int, why: int, gpus: int, start: int, end: int) -> None:
-    """Book ``gpus`` GPUs from ``start`` to ``end``; nothing if that is no time.
+    """Book ``gpus`` GPUs from ``start`` to ``end``, which is in this month; nothing if that is no time.
 
     ``who``: a gang, or the number of gangs: free GPUs, or one more: spares. ``why``: the cause that it follows from:
     a hazard, or behind the hazards a maintenance; NONE: none.
     """
-    if end <= start or not gpus:
-        return
-    gpu_ms = gpus * (end - start)
+    gpu_ms = gpus * max(0, end - start)
     w.booked[who, state] += gpu_ms
-    if w.one.months:
-        w.by_cause[row_of(w, why), state] += gpu_ms
-        book_months(w, state, gpus, start, end)
-    if w.one.logs:
+    w.this_month[state] += gpu_ms
+    if 0 <= why < w.one.causes:
+        w.by_cause[why, state] += gpu_ms
+    if start < w.one.month_begin:
+        book_earlier(w, state, gpus, start, end)
+    if w.one.logs and gpu_ms:
         note_time(w, who, state, why, gpus, start, end, gpu_ms, 0)
 
 
 @rule
-def row_of(w: World, why: int) -> int:
-    """Return the row of a cause; whatever is neither a hazard nor a maintenance has the last one."""
-    rows = w.one.hazards + w.one.plans
-    return int(why if 0 <= why < rows else rows)
-
-
-@rule
-def book_months(w: World, state: int, gpus: int, start: int, end: int) -> None:
-    """Book time to the months in which it lies."""
+def book_earlier(w: World, state: int, gpus: int, start: int, end: int) -> None:
+    """What has been booked to this month began in an earlier one: book it to the months in which it lies."""
+    w.this_month[state] -= gpus * max(0, end - start)
     month = start // MONTH
     while start < end:
         stop = min(end, (month + 1) * MONTH)
@@ -42,23 +37,57 @@ def book_months(w: World, state: int, gpus: int, start: int, end: int) -> None:
 
 
 @rule
+def come_to(w: World, now: int) -> None:
+    """It is ``now``; months that are over are closed. What ends with a month belongs to it."""
+    w.one.now = now
+    while now > w.one.month_end:
+        close_month(w)
+
+
+@rule
+def close_month(w: World) -> None:
+    """This month is over: what was booked to it becomes a row, and the next one begins."""
+    one = w.one
+    for state in range(w.by_month.shape[1]):
+        w.by_month[one.month, state] += w.this_month[state]
+        w.this_month[state] = 0
+    for job in range(one.jobs):
+        done = w.done_this_month[job]
+        w.weight_by_month[job, one.month] += done.weight
+        w.rest_by_month[job, one.month] += done.rest
+        done.weight = 0
+        done.rest = 0
+    one.month += 1
+    one.month_begin = one.month_end
+    one.month_end += MONTH
+
+
+@rule
 def book_writes(w: World, gang: int, blocked: int, computed: int, start: int, end: int) -> None:
     """Book the ``blocked`` ms of writes of a stretch that computes for ``computed`` ms.
 
     Both are spread evenly from ``start`` to ``end``. So the stretch is cut at the ends of months into positions of the
     gang's work, and what is not computing in a month is writing.
     """
-    g = w.gangs[gang]
-    if blocked:
-        w.booked[gang, IN_CHECKPOINT] += g.active * blocked
-        if w.one.logs:
-            note_time(w, gang, IN_CHECKPOINT, NONE, g.active, start, end, g.active * blocked, 0)
-    if not w.one.months or end <= start:
+    g, one = w.gangs[gang], w.one
+    w.booked[gang, IN_CHECKPOINT] += g.active * blocked
+    w.this_month[IN_CHECKPOINT] += g.active * blocked
+    if start < one.month_begin or g.months < one.month:
+        cut_stretch(w, gang, blocked, computed, start, end)
+    if one.logs and blocked:
+        note_time(w, gang, IN_CHECKPOINT, NONE, g.active, start, end, g.active * blocked, 0)
+
+
+@rule
+def cut_stretch(w: World, gang: int, blocked: int, computed: int, start: int, end: int) -> None:
+    """A stretch began in an earlier month, or is the first one of its gang in this one: book its writes by month."""
+    if end <= start:
         return
-    if blocked:
-        w.by_cause[row_of(w, NONE), IN_CHECKPOINT] += g.active * blocked
+    g = w.gangs[gang]
+    w.this_month[IN_CHECKPOINT] -= g.active * blocked
     while (g.months + 1) * MONTH <= start:
         w.kept_at[gang, g.months] = g.kept
+        g.kept_before = g.kept
         g.months += 1
     done = 0
     while (g.months + 1) * MONTH < end:
@@ -69,6 +98,7 @@ def book_writes(w: World, gang: int, blocked: int, computed: int, start: int, en
             max(position, computed - (end - cut)), done + cut - start
         )  # rounding takes no ms that is not there
         w.kept_at[gang, g.months] = g.kept + position
+        g.kept_before = g.kept + position
         w.by_month[g.months, IN_CHECKPOINT] += g.active * (cut - start - (position - done))
         g.months += 1
         start = cut
@@ -79,10 +109,9 @@ def book_writes(w: World, gang: int, blocked: int, computed: int, start: int, en
 @rule
 def book_computed(w: World, gang: int, ms: int, gpus: int, speed: int, start: int, end: int) -> None:
     """Book ``ms`` ms of computing behind what a gang has done, as yet unsplit; see ``book_writes`` for the months."""
+    g = w.gangs[gang]
     w.booked[gang, IN_RUNNING] += ms * gpus
-    if w.one.months:
-        w.by_cause[row_of(w, NONE), IN_RUNNING] += ms * gpus
-        book_positions(w, gang, w.gangs[gang].kept, w.gangs[gang].kept + ms, gpus, speed, False)
+    book_positions(w, gang, g.kept, g.kept + ms, gpus, speed, False)
     if w.one.logs:
         note_time(w, gang, IN_RUNNING, NONE, gpus, start, end, ms * gpus, speed)
 
@@ -90,12 +119,12 @@ def book_computed(w: World, gang: int, ms: int, gpus: int, speed: int, start: in
 @rule
 def book_lost(w: World, gang: int, why: int, ms: int, gpus: int, speed: int, now: int) -> None:
     """What a gang did last is lost: it is booked anew, in the months in which it was done."""
+    g = w.gangs[gang]
     w.booked[gang, IN_RUNNING] -= ms * gpus
     w.booked[gang, IN_LOST] += ms * gpus
-    if w.one.months:
-        w.by_cause[row_of(w, NONE), IN_RUNNING] -= ms * gpus
-        w.by_cause[row_of(w, why), IN_LOST] += ms * gpus
-        book_positions(w, gang, w.gangs[gang].kept - ms, w.gangs[gang].kept, gpus, speed, True)
+    if 0 <= why < w.one.causes:
+        w.by_cause[why, IN_LOST] += ms * gpus
+    book_positions(w, gang, g.kept - ms, g.kept, gpus, speed, True)
     if w.one.logs:
         note_rollback(w, gang, IN_RUNNING, NONE, gpus, now, -ms * gpus, speed)
         note_rollback(w, gang, IN_LOST, why, gpus, now, ms * gpus, 0)
@@ -104,6 +133,27 @@ def book_lost(w: World, gang: int, why: int, ms: int, gpus: int, speed: int, now
 @rule
 def book_positions(w: World, gang: int, low: int, high: int, gpus: int, speed: int, lost: bool) -> None:
     """Book work between two positions to the months in which it was done; ``lost``: take it back."""
+    g = w.gangs[gang]
+    if low < g.kept_before or g.months < w.one.month:
+        book_earlier_positions(w, gang, low, high, gpus, speed, lost)
+        return
+    gpu_ms = (high - low) * gpus
+    weight, rest = times_speed(gpu_ms, speed)
+    done = w.done_this_month[g.job]
+    if lost:
+        w.this_month[IN_RUNNING] -= gpu_ms
+        w.this_month[IN_LOST] += gpu_ms
+        done.weight -= weight
+        done.rest -= rest
+    else:
+        w.this_month[IN_RUNNING] += gpu_ms
+        done.weight += weight
+        done.rest += rest
+
+
+@rule
+def book_earlier_positions(w: World, gang: int, low: int, high: int, gpus: int, speed: int, lost: bool) -> None:
+    """Book work between two positions, some of which may have been done before this month."""
     g = w.gangs[gang]
     month = g.months
     while high > low:
@@ -129,15 +179,19 @@ def book_positions(w: World, gang: int, low: int, high: int, gpus: int, speed: i
 @rule
 def forget_positions(w: World, gang: int, target: int) -> None:
     """A gang is back at a position: what it computes next belongs to the months to come."""
-    month = w.gangs[gang].months - 1
+    g = w.gangs[gang]
+    month = g.months - 1
     while month >= 0 and w.kept_at[gang, month] > target:
         w.kept_at[gang, month] = target
         month -= 1
+    g.kept_before = min(g.kept_before, target)
 
 
 @rule
 def times_speed(gpu_ms: int, speed: int) -> tuple[int, int]:
     """Return gpu_ms * speed as whole multiples of 10^9 and a rest in [0, 10^9): the product would not fit int64."""
+    if speed == PPB:
+        return gpu_ms, 0
     rest = gpu_ms % PPB * speed
     return gpu_ms // PPB * speed + rest // PPB, rest % PPB
 
@@ -149,6 +203,7 @@ def change_free(w: World, gpus: int, now: int) -> None:
     free, since = one.free, one.free_since
     spare = min(free, one.spares)
     book(w, one.gangs + 1, IN_SPARE, NONE, spare, since, now)
-    book(w, one.gangs, IN_IDLE, NONE, free - spare, since, now)
+    if free > spare:
+        book(w, one.gangs, IN_IDLE, NONE, free - spare, since, now)
     one.free_since = now
     one.free = free + gpus

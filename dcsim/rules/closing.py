@@ -1,8 +1,9 @@
 """What the horizon cuts, and the ledger that comes of a run."""
 
 from dcsim.ledger import CAUSES
-from dcsim.program.records import IN_OVERHEAD, IN_REPAIR, IN_RUNNING, NONE, PPB, World
-from dcsim.rules.booking import book, change_free, row_of, times_speed
+from dcsim.program.records import IN_OVERHEAD, IN_REPAIR, IN_RUNNING, PPB
+from dcsim.program.world import World
+from dcsim.rules.booking import book, change_free, close_month, come_to, times_speed
 from dcsim.rules.gangs import stop
 from dcsim.rules.log import note_queues, note_transfer
 from dcsim.rules.maintenance import book_stay
@@ -20,6 +21,7 @@ OF_STRATEGY, OF_FABRIC, OF_POWER, OF_STRAGGLERS, SHRUNK = (
 def end_run(w: World) -> None:
     """Book what the horizon cuts: it survives."""
     end = w.one.horizon
+    come_to(w, end)
     if w.one.logs:
         note_queues(w)
         if w.one.has_storage:
@@ -114,17 +116,17 @@ def close_run(w: World) -> None:
 
 @rule
 def close_causes(w: World, first: int) -> None:
-    """Copy the bookings by cause to the rows of a run. Running time has no cause: it is split as the ledger says."""
+    """Copy the bookings by cause to the rows of a run; what is left of the ledger has none."""
     rows = w.by_cause.shape[0]
-    row, other = w.one.run * rows, row_of(w, NONE)
-    for cause in range(rows):
-        for state in range(w.by_cause.shape[1]):
+    row, other = w.one.run * rows, w.one.run * rows + w.one.causes
+    for state in range(w.by_cause.shape[1]):
+        left = 0
+        for owner in range(first, first + w.one.jobs + 2):
+            left += w.ledger[owner, state]
+        for cause in range(w.one.causes):
             w.cause_ledger[row + cause, state] = w.by_cause[cause, state]
-    w.cause_ledger[row + other, IN_RUNNING] = 0
-    w.cause_ledger[row + other, IN_OVERHEAD] = 0
-    for owner in range(first, first + w.one.jobs):
-        w.cause_ledger[row + other, IN_RUNNING] += w.ledger[owner, IN_RUNNING]
-        w.cause_ledger[row + other, IN_OVERHEAD] += w.ledger[owner, IN_OVERHEAD]
+            left -= w.by_cause[cause, state]
+        w.cause_ledger[other, state] = left
 
 
 @rule
@@ -135,6 +137,7 @@ def close_months(w: World, first: int) -> None:
     gang, which may be a few ms less: they are taken from the month in which the job did most.
     """
     row, months = w.one.run * w.one.months, w.one.months
+    close_month(w)
     for month in range(months):
         for state in range(w.by_month.shape[1]):
             w.month_ledger[row + month, state] = w.by_month[month, state]

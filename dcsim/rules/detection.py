@@ -10,8 +10,8 @@ from dcsim.program.records import (
     LEAVES_DETECTION,
     NONE,
     WAIT,
-    World,
 )
+from dcsim.program.world import World
 from dcsim.rules.ageing import component_is_mended, is_slow_no_more
 from dcsim.rules.allocation import want
 from dcsim.rules.booking import book

@@ -24,8 +24,8 @@ from dcsim.program.records import (
     STREAMS,
     STRIKE,
     TICKS,
-    World,
 )
+from dcsim.program.world import World
 from dcsim.rules.rule import ask, rule, wrapped
 
 M32 = 0xFFFFFFFF
@@ -231,7 +231,10 @@ def draw_more(w: World, hazard: int) -> None:
 
 @rule
 def draw_block(w: World, hazard: int) -> None:
-    """Draw a block of failures, as many as come before the horizon; what is lognormal is not finished."""
+    """Draw a block of failures, as many as come before the horizon; what is lognormal is not finished.
+
+    What is the same for all of them stands in their rows already (``program.draws``).
+    """
     h, streams = w.hazards[hazard], STREAMS * hazard
     first, at, row = h.first_known, h.clock, h.first_known
     while row < first + h.rows_known:
@@ -247,23 +250,18 @@ def draw_block(w: World, hazard: int) -> None:
     w.one.drawn += row - first
     for each in range(first, row):
         mark = int(uniform(w, streams + OF_MARKS) * h.marked)
-        k, o = w.known[each], w.outcomes[each]
-        k.outcome = each
+        k = w.known[each]
         k.target = mark
-        k.rank = 0
         if not h.placed:
-            k.target = gang_at(w, mark)
-            k.rank = mark - w.slots[k.target]
-        o.wrong = 0
-        o.fixed = 1
-        o.detect = h.detect_time
-        w.stage_times[each, 0] = h.repair_time
+            target = gang_at(w, mark)
+            k.target = target
+            k.rank = mark - w.slots[target]
         if h.detect_law == BY_EXPONENTIAL:
-            o.detect = in_ms(exponential(w, streams + OF_DETECT) * h.detect_mean)
+            w.outcomes[each].detect = in_ms(exponential(w, streams + OF_DETECT) * h.detect_mean)
         if h.repair_law == BY_EXPONENTIAL:
             w.stage_times[each, 0] = in_ms(exponential(w, streams + OF_REPAIR) * h.repair_mean)
         if h.silent > 0:
-            o.fixed = 1 if uniform(w, streams + OF_SILENT) >= h.silent else 0
+            w.outcomes[each].fixed = 1 if uniform(w, streams + OF_SILENT) >= h.silent else 0
     h.first_unit = w.one.units
     if h.detect_law == BY_LOGNORMAL:
         add_units(w, streams + OF_DETECT, row - first, h.detect_sigma, h.detect_shift)
@@ -347,9 +345,10 @@ def go_on(w: World, hazard: int) -> int:
 @rule
 def choose_next(w: World) -> None:
     """Find the hazard whose failure comes next: by time, then by hazard."""
-    at, found = NEVER, 0
-    for hazard in range(w.one.hazards):
+    at, found, hazard = w.hazards[0].next_time, 0, 1
+    while hazard < w.one.hazards:
         if w.hazards[hazard].next_time < at:
             at, found = w.hazards[hazard].next_time, hazard
+        hazard += 1
     w.one.next_hazard = found
     w.one.next_failure = TICKS * at + STRIKE if at < NEVER else NEVER

@@ -1,6 +1,7 @@
 """What is due: a heap by tick, and what was put on it first comes first."""
 
-from dcsim.program.records import ADMIT, MAKE_ROOM, PLANNED, STRIKE, TABLE, TICKS, World
+from dcsim.program.records import MAKE_ROOM, PLANNED, STRIKE, TABLE, TICKS, VISIT
+from dcsim.program.world import World
 from dcsim.rules.rule import ask, rule
 
 DUE_TABLE, AGES_TABLE = TABLE["due"], TABLE["ages"]
@@ -36,13 +37,12 @@ def push(w: World, at: int, tick: int, kind: int, what: int, further: int) -> No
 
 @rule
 def drop_first(w: World) -> None:
-    """Take the first entry off the heap; its place at the end of it keeps what it said."""
+    """Take the first entry off the heap."""
     due = w.due
     size = w.one.due - 1
     w.one.due = size
     last = due[size]
     key, number, kind, what, further = last.key, last.number, last.kind, last.what, last.further
-    _copy_due(w, 0, size)
     place = 0
     while True:
         below = 2 * place + 1
@@ -83,8 +83,8 @@ def _copy_due(w: World, source: int, target: int) -> None:
 
 @rule
 def is_quiet(w: World, now: int) -> bool:
-    """Whether nothing else ends, is found or asks for a crew in this millisecond."""
-    return bool(w.one.due == 0 or w.due[0].key > TICKS * now + ADMIT)
+    """Whether nothing else ends, is found, asks for a crew or is visited in this millisecond."""
+    return bool(w.one.due == 0 or w.due[0].key > TICKS * now + VISIT)
 
 
 @rule

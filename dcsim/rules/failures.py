@@ -19,8 +19,8 @@ from dcsim.program.records import (
     SLOW_IS_FOUND,
     TABLE,
     WAIT,
-    World,
 )
+from dcsim.program.world import World
 from dcsim.rules.ageing import (
     becomes_slow,
     component_fails,
@@ -37,12 +37,13 @@ from dcsim.rules.draws import go_on
 from dcsim.rules.due import drop_first_age, push
 from dcsim.rules.gangs import durable_at, run_at, strike_gang
 from dcsim.rules.log import note_failure, note_hazard_part, note_parts, note_struck
+from dcsim.rules.maintenance import found_by_check
 from dcsim.rules.movements import have_left, refresh_speeds
 from dcsim.rules.network import gang_has_changed
 from dcsim.rules.parts import add_part, count_parts, parts_from
 from dcsim.rules.places import first_in_service, group_around, in_service, link_moving, members_from, take_out
 from dcsim.rules.plant import loses, plant_has_changed
-from dcsim.rules.rule import ask, rule
+from dcsim.rules.rule import ask, quotient, rule
 
 FAILURES_TABLE = TABLE["failures"]
 
@@ -102,6 +103,8 @@ def new_failure(w: World, hazard: int, component: int, now: int, outcome: int) -
     f.hazard = hazard
     f.component = component
     f.detect = w.outcomes[outcome].detect
+    if h.checked >= 0:
+        f.detect = min(f.detect, found_by_check(w, hazard, component, w.outcomes[outcome].missed, now) - now)
     f.wrong = w.outcomes[outcome].wrong
     f.fixed = w.outcomes[outcome].fixed
     f.number = w.one.failures - 1
@@ -202,7 +205,7 @@ def fail_slot(w: World, hazard: int, target: int, rank: int, now: int, outcome: 
         rank = surplus_rank(w, target, rank)
     if rank < one.free and h.effect == INTERRUPT and not h.running:
         failure = new_failure(w, hazard, NONE, now, outcome)
-        first = rank - rank % h.blast
+        first = quotient(rank, h.blast) * h.blast
         f = w.failures[failure]
         f.gpus = min(h.blast, one.free - first)
         add_part(w, failure, NONE, f.gpus)
@@ -258,7 +261,7 @@ def strike_places(w: World, failure: int, now: int, detect: int) -> None:
 def strike_ranks(w: World, failure: int, gang: int, rank: int, now: int, detect: int) -> None:
     """A typed blast strikes ranks of a gang."""
     f, blast = w.failures[failure], w.hazards[w.failures[failure].hazard].blast
-    first = rank - rank % blast
+    first = quotient(rank, blast) * blast
     f.gpus = min(blast, w.gangs[gang].up - first)
     f.first_part = NONE
     f.parts = 0

@@ -13,14 +13,15 @@ from dcsim.program.records import (
     NEVER,
     NONE,
     PPB,
+    SAVE,
     SHRUNK,
     WAIT,
     WHOLE,
-    World,
 )
+from dcsim.program.world import World
 from dcsim.rules.booking import book, book_writes
 from dcsim.rules.rule import ask, rule
-from dcsim.rules.strategy import blocked, copied, largest_shape, level, safe_in, wall
+from dcsim.rules.strategy import blocked, copied, largest_shape, level, safe_in, wall, written
 from dcsim.rules.work import computing_left, end_segment, forget_segments, keep_computed, lose
 
 # --- bookings -------------------------------------------------------------------------------------------------------
@@ -39,6 +40,8 @@ def stop(w: World, gang: int, now: int) -> None:
         book(w, gang, IN_WAIT, g.why, g.up, g.since, now)
     elif g.phase == DRAIN:
         book(w, gang, IN_MAINTENANCE, g.why, g.up, g.since, now)
+    elif g.phase == SAVE:
+        book(w, gang, g.saves_as, g.why, g.up, g.since, now)
     g.since = now
     g.transfer = 0
     g.held = 0
@@ -48,8 +51,9 @@ def stop(w: World, gang: int, now: int) -> None:
 @rule
 def stop_whole(w: World, gang: int, now: int) -> None:
     """Book a stretch: failover, restore, then computing and the writes that blocked it."""
-    book_surplus(w, gang, now)
     g = w.gangs[gang]
+    if g.up != g.active:
+        book_surplus(w, gang, now)
     swapped = g.since + g.failover
     running = swapped + g.restore
     book(w, gang, IN_FAILOVER, g.why, g.active, g.since, min(now, swapped))
@@ -63,13 +67,15 @@ def stop_whole(w: World, gang: int, now: int) -> None:
     g.struck = 0
     late = late_by(w, gang, now)
     run = now - running - late
-    writes = blocked(w, g.job, run)
+    safe, rest = copied(w, g.job, run, 0)
+    writes = written(w, g.job, run, safe, rest)
     start = g.kept
     g.computed = run - writes
     book_writes(w, gang, writes + late, g.computed, running, now)
     keep_computed(w, gang, g.computed, running, now)
     for tier in range(w.jobs[g.job].tiers):
-        safe = drained_in(w, gang, tier, now)
+        if tier or g.held or g.transfer or w.tiers[g.job, tier].drain:
+            safe = drained_in(w, gang, tier, now)
         if safe:
             w.durable[gang, tier] = start + safe
 
@@ -110,7 +116,7 @@ def strike_gang(w: World, gang: int, struck: int, why: int, now: int, clean: int
         g.chances += 1
         g.extra = chance.extra
         back = chance.back
-        uncovered = bool(chance.cover >= job.coverage)
+        uncovered = bool(chance.cover >= job.coverage * w.hazards[why].coverage)
     roll_back(w, gang, struck, why, now, uncovered, back, clean)
 
 
@@ -248,7 +254,7 @@ def resume(w: World, gang: int, now: int) -> None:
         stop(w, gang, now)
         g.restore = g.nominal
     if not g.started:  # there is no state to keep yet: its first start is still due
-        g.failover = job.failover if g.strikes else 0
+        g.failover = job.failover if g.strikes > g.struck_before else 0
         g.loads = 1 + g.extra
         g.restore = job.start * g.loads
     elif ran:
@@ -272,6 +278,21 @@ def resume(w: World, gang: int, now: int) -> None:
     forget_segments(w, gang)
     if g.up == g.gpus:
         g.short_since = NONE
+
+
+@rule
+def goes_on(w: World, gang: int, now: int) -> None:
+    """A gang that has stopped to save its work computes again at once, with the members that it has."""
+    g = w.gangs[gang]
+    g.phase = WHOLE
+    g.since = now
+    g.surplus_from = now
+    g.failover = 0
+    g.restore = 0
+    g.nominal = 0
+    g.loads = 0
+    g.extra = 0
+    forget_segments(w, gang)
 
 
 @rule

@@ -8,25 +8,32 @@ from dcsim.program.records import (
     CREW_IS_DONE,
     GETS_POWER,
     HAS_MOVED,
+    IS_COMING,
     IS_FOUND,
+    IS_SAFE,
     IS_SERVED,
     IS_WITHDRAWN,
     LEAVES_DETECTION,
     LOADS,
+    QUEUES_AGAIN,
     REPAIRED,
     RETURNS,
+    SAVES,
     SLOW_IS_FOUND,
     STRIKE,
     STRIKES_AGAIN,
     TICKS,
+    TIME_IS_OVER,
+    VISIT_BEGINS,
     WHOLE,
     WINDOW_ENDS,
     WORK_IS_DONE,
     WRITES,
-    World,
 )
+from dcsim.program.world import World
 from dcsim.rules.ageing import wind_clocks
-from dcsim.rules.allocation import arrive, finish, serve
+from dcsim.rules.allocation import arrive, begin_time, finish, queue_again, serve
+from dcsim.rules.booking import come_to
 from dcsim.rules.closing import close_run, end_run
 from dcsim.rules.detection import find_corrupt, find_slow, identify, leave_detection, strike_again
 from dcsim.rules.draws import begin_draws
@@ -38,6 +45,8 @@ from dcsim.rules.movements import plan_finish
 from dcsim.rules.plant import begin_plant, cannot_start, energise
 from dcsim.rules.repairs import come_back, end_stage, next_stage
 from dcsim.rules.rule import reset, rule
+from dcsim.rules.shifts import begin_visit
+from dcsim.rules.stops import announce_next, heed, is_safe, save_at_last, time_is_over
 from dcsim.rules.storage import begin_load, begin_write, end_transfer
 
 
@@ -84,7 +93,7 @@ def play(w: World) -> None:
 @rule
 def happen(w: World, kind: int, what: int, further: int, now: int) -> None:
     """Something that was due happens now."""
-    w.one.now = now
+    come_to(w, now)
     if kind == IS_FOUND:
         identify(w, what, now)
     elif kind == LEAVES_DETECTION:
@@ -121,18 +130,30 @@ def happen(w: World, kind: int, what: int, further: int, now: int) -> None:
         begin_write(w, what, further, now)
     elif kind == HAS_MOVED:
         end_transfer(w, what, further, now)
+    elif kind == VISIT_BEGINS:
+        begin_visit(w, what, now)
+    elif kind == IS_COMING:
+        heed(w, what, now)
+    elif kind == IS_SAFE:
+        is_safe(w, what, further, now)
+    elif kind == SAVES:
+        save_at_last(w, what, further, now)
+    elif kind == TIME_IS_OVER:
+        time_is_over(w, what, further, now)
+    elif kind == QUEUES_AGAIN:
+        queue_again(w, what, further, now)
 
 
 @rule
 def strike_or_open(w: World, tick: int) -> None:
     """The next failure strikes, or the next window opens: planned windows first, known failures by hazard."""
-    now = tick // TICKS
-    w.one.now = now
-    if tick % TICKS != STRIKE:
-        open_window(w, now)
-        return
     one = w.one
     known = one.next_failure == tick
+    now = w.hazards[one.next_hazard].next_time if known else tick // TICKS
+    come_to(w, now)
+    if not known and tick % TICKS != STRIKE:
+        open_window(w, now)
+        return
     if known and one.ages and w.ages[0].at == now:
         known = one.next_hazard < w.ages[0].hazard
     if known:
@@ -146,8 +167,11 @@ def begin_run(w: World) -> None:
     """Let a run begin: failures are drawn, late gangs are due, clocks run, and so do the gangs that are there."""
     begin_draws(w)
     for gang in range(w.one.gangs):
-        if w.gangs[gang].submit:
+        if w.gangs[gang].submit and w.jobs[w.gangs[gang].job].after < 0:
             push(w, w.gangs[gang].submit, REPAIRED, ARRIVES, gang, 0)
+        if w.gangs[gang].phase == WHOLE and w.jobs[w.gangs[gang].job].limit:
+            begin_time(w, gang, 0)
+    announce_next(w)
     if w.one.clocks:
         wind_clocks(w)
     for gang in range(w.one.gangs):

@@ -6,6 +6,7 @@ Rows say who, why and where by numbers; ``dcsim.program.event_log`` knows their 
 
 from dcsim.program.records import (
     DEGRADE,
+    HALTS,
     IN_DETECT,
     IN_NONE,
     IN_REPAIR,
@@ -26,8 +27,8 @@ from dcsim.program.records import (
     TABLE,
     TIME,
     WROTE,
-    World,
 )
+from dcsim.program.world import World
 from dcsim.rules.rule import ask, rule
 
 LOG_TABLE = TABLE["log"]
@@ -102,6 +103,13 @@ def note_event(w: World, what: int, gang: int, gpus: int, now: int) -> None:
     """Log something that happens to a gang."""
     if w.one.logs:
         new_row(w, what, gang, NONE, gpus, now, now)
+
+
+@rule
+def note_stop(w: World, gang: int, why: int, now: int) -> None:
+    """Log that a gang stops before a failure of a hazard; NONE: before the end of its time."""
+    if w.one.logs:
+        new_row(w, HALTS, gang, why, w.gangs[gang].up, now, now)
 
 
 @rule

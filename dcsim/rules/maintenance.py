@@ -18,11 +18,12 @@ from dcsim.program.records import (
     OUT,
     PART_BACK,
     PART_OUT,
+    SAVE,
     TABLE,
     WHOLE,
     WINDOW_ENDS,
-    World,
 )
+from dcsim.program.world import World
 from dcsim.rules.allocation import call_service, leave_queue, want
 from dcsim.rules.booking import book, change_free
 from dcsim.rules.due import push, push_age
@@ -58,7 +59,7 @@ def open_window(w: World, now: int) -> None:
     part = parts_from(w, first)
     while part >= 0:
         gang = w.parts[part].gang
-        if gang >= 0 and (w.gangs[gang].phase == WHOLE or w.gangs[gang].phase == DRAIN):
+        if gang >= 0 and w.gangs[gang].phase in (WHOLE, DRAIN, SAVE):
             drain_for(w, window, gang, now)
         part = w.parts[part].following
     push(w, now + w.planned[v.planned].drain, DRAINED, IS_WITHDRAWN, window, 0)
@@ -74,7 +75,7 @@ def link_for_later(w: World) -> tuple[int, int]:
 def drain_for(w: World, window: int, gang: int, now: int) -> None:
     """A gang drains for a window; it stops if it does not drain yet."""
     g = w.gangs[gang]
-    if g.phase == WHOLE:
+    if g.phase != DRAIN:
         stop(w, gang, now)
         stalls_for(w, gang, w.one.hazards + w.windows[window].planned)
         leave_queue(w, gang)
@@ -123,7 +124,7 @@ def withdraw(w: World, window: int, now: int) -> None:
             change_free(w, -p.gpus, now)
             continue
         g = w.gangs[p.gang]
-        if g.phase == WHOLE:  # it came back, or came here, while others drained
+        if g.phase in (WHOLE, SAVE):  # it came back, or came here, while others drained
             g.ready = 1
             leave_queue(w, p.gang)
         stop(w, p.gang, now)
@@ -149,7 +150,7 @@ def withdraw(w: World, window: int, now: int) -> None:
             v.out = 1
         have_left(w, now, False)
     if serves or first >= 0:
-        push(w, now + w.planned[v.planned].duration, BACK, WINDOW_ENDS, window, 0)
+        push(w, now + w.planned[v.planned].duration + v.retest, BACK, WINDOW_ENDS, window, 0)
     if serves:
         plant_has_changed(w, False, now)
     for gang in range(w.one.gangs):
@@ -197,6 +198,26 @@ def book_stay(w: World, window: int, now: int) -> None:
         book(w, who, IN_MAINTENANCE, w.one.hazards + v.planned, p.gpus, v.since, now)
         part = p.following
     w.one.about = 0
+
+
+# --- checks -----------------------------------------------------------------------------------------------------------
+
+
+@rule
+def found_by_check(w: World, hazard: int, component: int, missed: int, now: int) -> int:
+    """Return when a check of the component finds it slow [ms], after so many that miss it; NEVER: none does any more.
+
+    It is the end of the window: of those that take the component out from now on, the first one that does not miss it.
+    """
+    h = w.hazards[hazard]
+    p = w.planned[h.checked]
+    checked = component * h.size // p.size
+    first = p.start + (p.every * checked // p.components if p.rolling else 0)
+    number = max(0, (now - p.drain - first) // p.every + 1) + missed
+    if first + number * p.every >= w.one.horizon:
+        return NEVER
+    v = w.windows[w.window_at[p.first_window + number * p.components + checked]]
+    return int(v.at + p.drain + p.duration + v.retest)
 
 
 # --- moving by hand -------------------------------------------------------------------------------------------------

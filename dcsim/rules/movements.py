@@ -3,7 +3,8 @@
 import numpy as np
 
 from dcsim.plant.supply import power_of
-from dcsim.program.records import FINISHED, NEVER, NONE, PPB, STRAGGLE, WORK_IS_DONE, World
+from dcsim.program.records import FINISHED, NEVER, NONE, PPB, STRAGGLE, WORK_IS_DONE
+from dcsim.program.world import World
 from dcsim.rules.ageing import component_is_mended, is_slow_no_more, refresh_moving
 from dcsim.rules.due import push
 from dcsim.rules.gangs import change_speed, finishes_at

@@ -1,6 +1,7 @@
 """What follows when a gang starts or stops: clocks, traffic and transfers."""
 
-from dcsim.program.records import WHOLE, World
+from dcsim.program.records import WHOLE
+from dcsim.program.world import World
 from dcsim.rules.ageing import refresh_gang
 from dcsim.rules.rule import rule
 from dcsim.rules.storage import share_gateways, transfers_begin, transfers_stop

@@ -1,6 +1,7 @@
 """Whose GPUs a failure, a repair or a window took: parts, one for each gang in order, then one for free GPUs."""
 
-from dcsim.program.records import MAKE_ROOM, NONE, TABLE, World
+from dcsim.program.records import MAKE_ROOM, NONE, TABLE
+from dcsim.program.world import World
 from dcsim.rules.rule import ask, rule
 
 PARTS_TABLE = TABLE["parts"]

@@ -4,7 +4,8 @@ Rules that are about some places put them into ``moving``, ascending. Places tha
 ``first_place`` of what took them, by ``next_place``.
 """
 
-from dcsim.program.records import BLOCK_OF_PLACES, FREE, GROUPS, NONE, OUT, World
+from dcsim.program.records import BLOCK_OF_PLACES, FREE, GROUPS, NONE, OUT
+from dcsim.program.world import World
 from dcsim.rules.rule import rule
 from dcsim.rules.sold import count_sold
 

@@ -21,8 +21,8 @@ from dcsim.program.records import (
     OUT,
     TABLE,
     WHOLE,
-    World,
 )
+from dcsim.program.world import World
 from dcsim.rules.allocation import call_service, want
 from dcsim.rules.booking import book, change_free
 from dcsim.rules.due import push

@@ -1,6 +1,7 @@
 """Faulty members that were not found: they strike as soon as their gang computes again."""
 
-from dcsim.program.records import RELAPSE, STRIKES_AGAIN, World
+from dcsim.program.records import RELAPSE, STRIKES_AGAIN
+from dcsim.program.world import World
 from dcsim.rules.due import push
 from dcsim.rules.rule import rule
 

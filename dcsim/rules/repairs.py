@@ -3,20 +3,17 @@
 from dcsim.program.records import (
     ADMIT,
     ASKS_FOR_CREW,
-    CREW_IS_DONE,
     IN_REPAIR,
     IS_REPLACED,
     IS_TESTED,
-    IS_WORKED_ON,
     MAKE_ROOM,
     NONE,
     PART_BACK,
-    QUEUES,
     REPAIRED,
     RETURNS,
     TABLE,
-    World,
 )
+from dcsim.program.world import World
 from dcsim.rules.ageing import component_is_mended, component_of, is_slow_no_more
 from dcsim.rules.allocation import call_service
 from dcsim.rules.booking import book, change_free
@@ -28,6 +25,7 @@ from dcsim.rules.parts import give_back_parts, parts_from
 from dcsim.rules.places import free_linked, linked, set_owner
 from dcsim.rules.plant import any_unserved, come_up, gives_back, keep_unserved, new_absence, restores
 from dcsim.rules.rule import ask, rule
+from dcsim.rules.shifts import awaits_visit, is_visited_no_more, is_worked_on, joins_queue
 
 REPAIRS_TABLE = TABLE["repairs"]
 
@@ -135,9 +133,11 @@ def next_stage(w: World, repair: int, now: int) -> None:
         time = w.own_times[r.failure, r.stage]
     if time >= 0:
         r.asked = now
-        if takes_crew(w, w.stage_crews[f.hazard, r.stage], repair):
-            push(w, now + time, REPAIRED, CREW_IS_DONE, repair, 0)
-            note_repair(w, IS_WORKED_ON, repair, now, now + time)
+        crews = w.stage_crews[f.hazard, r.stage]
+        if w.crews[crews].visits:
+            awaits_visit(w, crews, repair, now)
+        elif takes_crew(w, crews, repair):
+            is_worked_on(w, crews, repair, time, now)
     elif w.hazards[f.hazard].requalify:
         push(w, now + w.hazards[f.hazard].requalify, REPAIRED, RETURNS, repair, 0)
         note_repair(w, IS_TESTED, repair, now, now + w.hazards[f.hazard].requalify)
@@ -154,12 +154,7 @@ def takes_crew(w: World, crews: int, repair: int) -> bool:
     if c.busy < c.size:
         c.busy += 1
         return True
-    w.repairs[repair].following = NONE
-    if c.first >= 0:
-        w.repairs[c.last].following = repair
-    else:
-        c.first = repair
-    c.last = repair
+    joins_queue(w, crews, repair)
     return False
 
 
@@ -167,16 +162,16 @@ def takes_crew(w: World, crews: int, repair: int) -> bool:
 def end_stage(w: World, repair: int, now: int) -> None:
     """A crew is done with this group and takes the next one."""
     r = w.repairs[repair]
-    c = w.crews[w.stage_crews[w.failures[r.failure].hazard, r.stage]]
-    if c.size >= 0:
+    crews = w.stage_crews[w.failures[r.failure].hazard, r.stage]
+    c = w.crews[crews]
+    if c.visits:
+        is_visited_no_more(w, crews, now)
+    elif c.size >= 0:
         waits = c.first
         if waits >= 0:
             other = w.repairs[waits]
             c.first = other.following
-            time = w.own_times[other.failure, other.stage]
-            push(w, now + time, REPAIRED, CREW_IS_DONE, waits, 0)
-            note_repair(w, QUEUES, waits, other.asked, now)
-            note_repair(w, IS_WORKED_ON, waits, now, now + time)
+            is_worked_on(w, crews, waits, w.own_times[other.failure, other.stage], now)
         else:
             c.busy -= 1
     next_stage(w, repair, now)
@@ -276,7 +271,8 @@ def book_repair(w: World, repair: int, now: int) -> None:
     """Book the time that a group was away: to gangs since it was identified, of free GPUs since they were struck."""
     r = w.repairs[repair]
     f = w.failures[r.failure]
-    is_about(w, f.component, f.number)
+    if w.one.logs:
+        is_about(w, f.component, f.number)
     part = r.first_part
     while part >= 0:
         p = w.parts[part]

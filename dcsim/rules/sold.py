@@ -1,6 +1,7 @@
 """What is sold: whole domains of GPUs, and how much of each month they are available."""
 
-from dcsim.program.records import MONTH, NEVER, World
+from dcsim.program.records import MONTH, NEVER
+from dcsim.program.world import World
 from dcsim.rules.rule import rule
 
 

@@ -9,7 +9,8 @@ import numpy as np
 
 from dcsim.plant.left import left_of
 from dcsim.plant.tables import GATEWAY
-from dcsim.program.records import FINISHED, HAS_MOVED, LOADS, NONE, PPB, WHOLE, WRITES, World
+from dcsim.program.records import FINISHED, HAS_MOVED, LOADS, NONE, PPB, WHOLE, WRITES
+from dcsim.program.world import World
 from dcsim.rules.ageing import refresh_gang
 from dcsim.rules.due import push
 from dcsim.rules.gangs import transfer_end, transfer_late

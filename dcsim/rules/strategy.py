@@ -1,20 +1,21 @@
 """What a job's strategy says, read from its tables: what is written, safe and lost, and with how many it runs."""
 
-from dcsim.program.records import LEVEL, World
-from dcsim.rules.rule import ask, rule
+from dcsim.program.records import LEVEL
+from dcsim.program.world import World
+from dcsim.rules.rule import ask, quotient, rule
 
 
 @rule
 def copied(w: World, job: int, run: int, down_to: int) -> tuple[int, int]:
     """Return the computing in a finished copy of tier ``down_to`` or a slower one, and what of ``run`` ms is left.
 
-    As ``Timetable``: inside the write of a slower tier nothing is left.
+    The tier's periods are those of ``recovery.timetable.levels``. Inside the write of a slower tier nothing is left.
     """
     safe, rest = 0, run
     for number in range(w.jobs[job].tiers - down_to):
         level = w.tiers[job, number]
         period, most = level.level_period, level.level_most
-        done = rest // period
+        done = quotient(rest, period)
         rest -= done * period
         if most >= 0:  # the last one is followed by the slower tier's write
             if done >= most:
@@ -27,9 +28,15 @@ def copied(w: World, job: int, run: int, down_to: int) -> tuple[int, int]:
 @rule
 def blocked(w: World, job: int, run: int) -> int:
     """Return the ms of writes in the first ``run`` ms of a stretch."""
+    safe, rest = copied(w, job, run, 0)
+    return written(w, job, run, safe, rest)
+
+
+@rule
+def written(w: World, job: int, run: int, safe: int, rest: int) -> int:
+    """Return the ms of writes in the first ``run`` ms of a stretch; ``safe``, ``rest``: as ``copied`` says."""
     if not w.jobs[job].tiers:
         return 0
-    safe, rest = copied(w, job, run, 0)
     return int(run - safe - rest + max(0, rest - w.tiers[job, 0].every))
 
 

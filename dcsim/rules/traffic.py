@@ -11,7 +11,8 @@ and part that it asks something of, linked by gang and by part.
 import numpy as np
 
 from dcsim.fabric.slowdown import md1_factor, slowdown, stretch
-from dcsim.program.records import GROUP_OF_NODES, GROUPS, MAKE_ROOM, NONE, PPB, TABLE, World
+from dcsim.program.records import GROUP_OF_NODES, GROUPS, MAKE_ROOM, NONE, PPB, TABLE
+from dcsim.program.world import World
 from dcsim.rules.movements import set_pace
 from dcsim.rules.rule import ask, rule
 

@@ -4,7 +4,8 @@ A position in it is ms of computing. A rollback pops the stack down to a positio
 what is lost goes with it.
 """
 
-from dcsim.program.records import MAKE_ROOM, NONE, PPB, TABLE, World
+from dcsim.program.records import MAKE_ROOM, NONE, PPB, TABLE
+from dcsim.program.world import World
 from dcsim.rules.booking import book_computed, book_lost, forget_positions, times_speed
 from dcsim.rules.rule import ask, rule
 
@@ -84,7 +85,7 @@ def lose(w: World, gang: int, target: int, why: int, now: int) -> None:
             g.piece = p.below
             p.below = w.one.free_piece
             w.one.free_piece = top
-    if w.one.months:
+    if target < g.kept_before:
         forget_positions(w, gang, target)
     for tier in range(w.jobs[g.job].tiers):
         w.durable[gang, tier] = min(w.durable[gang, tier], target)

@@ -125,7 +125,7 @@ def _validated(data: dict[str, Any], folders: dict[str, Path]) -> tuple[Scenario
         others = (each for each in in_plain_words(error, data) if each[0] not in named)
         return None, found + list(islice(others, MOST_PROBLEMS + 1))
     found = found or list(islice(broken_rules(scenario), MOST_PROBLEMS + 1))
-    if scenario.uncertain and not found:
+    if (scenario.uncertain or scenario.correlated) and not found:
         scenario = settled_keys(scenario)
         found = list(islice(broken_inputs(scenario), MOST_PROBLEMS + 1))
     return scenario, found
@@ -142,5 +142,5 @@ def _located(path: KeyPath, why: str, data: Any, layers: Sequence[Layer], change
 
 def plain(scenario: Scenario) -> dict[str, Any]:
     """Return a scenario as plain data, as a file holds it."""
-    certain = None if scenario.uncertain else {"uncertain"}  # as it was before there were uncertain values
-    return scenario.model_dump(mode="json", exclude_none=True, exclude=certain)
+    empty = {name for name in ("uncertain", "correlated") if not getattr(scenario, name)}  # as it was before these keys
+    return scenario.model_dump(mode="json", exclude_none=True, exclude=empty)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dcsim.closed_form import Retirement, Served, daly_interval, optimal_interval, served, young_interval
 from dcsim.hazards import Hazard
 from dcsim.recovery import Recovery
+from dcsim.recovery.keys import NO_CHECKPOINT
 from dcsim.scenario.model import Scenario
 from dcsim.scenario.plan import Plan, blast_of, lay_out
 from dcsim.units import MS_PER_H
@@ -66,18 +67,24 @@ def strikes_on(layout: Plan, index: int = 0) -> Iterator[tuple[Hazard, float, in
         yield hazard, rate, 0 if hazard.effect == "kill" else min(blast, gang.gpus)
 
 
-def rolled_back(recovery: Recovery, struck: int) -> float:
-    """Return the share of strikes of this size that roll back: all, what is not covered, or none."""
+def rolled_back(recovery: Recovery, hazard: Hazard, struck: int) -> float:
+    """Return the share of a hazard's strikes of this size that cost work.
+
+    All, what is not covered, or none; announced ones do not if there is time for a checkpoint.
+    """
+    saves = recovery.saves_ms
+    share = 1 - hazard.noticed if hazard.notice and saves is not None and saves <= hazard.notice else 1.0
     if recovery.level(struck, False) >= 0:
-        return 1.0
-    return 1 - recovery.coverage if recovery.level(struck, True) >= 0 else 0.0
+        return share
+    return (1 - recovery.coverage * hazard.coverage) * share if recovery.level(struck, True) >= 0 else 0.0
 
 
 def settled(scenario: Scenario) -> Scenario:
     """Return the scenario with rules for checkpoint intervals replaced by ms; itself, if it has none.
 
     The rate is that of the strikes that roll back the job's first gang (``strikes_on``, ``rolled_back``); "optimal"
-    is exact where every strike does. An interval is at least 1 ms and the tier's drain, and at most the horizon.
+    is exact where every strike does. An interval is at least 1 ms and the tier's drain, and at most the horizon;
+    "never" is the horizon: its first checkpoint would begin when all is over.
     """
     if not any(isinstance(job.recovery.checkpoint_every, str) for job in scenario.jobs):
         return scenario
@@ -87,9 +94,12 @@ def settled(scenario: Scenario) -> Scenario:
     for number, job in enumerate(scenario.jobs):
         recovery, rule = job.recovery, job.recovery.checkpoint_every
         if isinstance(rule, str):
-            rate = sum(each * rolled_back(recovery, struck) for _, each, struck in strikes_on(layout, first[number]))
+            strikes = strikes_on(layout, first[number])
+            rate = sum(each * rolled_back(recovery, hazard, struck) for hazard, each, struck in strikes)
             least = max([1, *(tier.drain for tier in recovery.tiers)])
-            best = min(RULES[rule](rate, recovery.checkpoint_write), scenario.horizon)
+            best = float(scenario.horizon)
+            if rule != NO_CHECKPOINT:
+                best = min(best, RULES[rule](rate, recovery.checkpoint_write))
             changed = recovery.model_copy(update={"checkpoint_every": max(round(best), least)})
             job = job.model_copy(update={"recovery": changed})
         jobs.append(job)

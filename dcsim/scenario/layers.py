@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic_core import PydanticCustomError
 
+from dcsim.problems import wrong
 from dcsim.scenario.errors import KeyPath, Problem, ScenarioError
 from dcsim.shipped import shipped_files
 from dcsim.textfile import NoTextError, read_text
@@ -95,19 +96,19 @@ def read_layers(source: Path | Mapping[str, Any]) -> list[Layer]:
         base = child.data.pop("extends")
         line = child.lines.get(("extends",))
 
-        def wrong(why: str, base: object = base, child: Layer = child, line: int | None = line) -> ScenarioError:
-            return _error(child.file, line, f"found {shown(base)}; {why}", "extends")
+        def error(why: str, base: object = base, child: Layer = child, line: int | None = line) -> ScenarioError:
+            return _error(child.file, line, wrong(base, why), "extends")
 
         if not isinstance(base, str) or not base.strip() or "\0" in base:
-            raise wrong("must be text: a file in the scenario folder")
+            raise error("must be text: a file in the scenario folder")
         target = Path(os.path.realpath(child.folder / base))
         if not target.is_relative_to(real.parent):
-            raise wrong(f"lies outside of the scenario folder {shown(str(real.parent))}; must stay inside")
+            raise error(f"lies outside of the scenario folder {shown(str(real.parent))}; must stay inside")
         if target in chain:
             circle = " -> ".join(shown(each.name) for each in (*chain[chain.index(target) :], target))
-            raise wrong(f"leads back to itself: {circle}")
+            raise error(f"leads back to itself: {circle}")
         if not os.path.exists(target):
-            raise wrong(f"no such file{_near_file(target, real)}")
+            raise error(f"no such file{_near_file(target, real)}")
         chain.append(target)
         layers.append(_read(target, str(Path(child.file).parent / base)))
     return layers

@@ -1,7 +1,10 @@
 """The scenario: one frozen value, composed of the models that each family owns."""
 
+import fractions
+import math
+from collections import Counter
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -12,6 +15,7 @@ from pydantic import (
     TypeAdapter,
     ValidationError,
     ValidationInfo,
+    WithJsonSchema,
     model_validator,
 )
 from pydantic_core import PydanticCustomError
@@ -22,10 +26,23 @@ from dcsim.economics import Tco
 from dcsim.hazards import Hazard
 from dcsim.hazards.hazard import Component, one_word
 from dcsim.hazards.records import shared_records
+from dcsim.hazards.shifts import WeekTime
 from dcsim.recovery import AnyRecovery
-from dcsim.scenario.uncertain import Uncertain
+from dcsim.scenario.uncertain import Correlated, Uncertain
 from dcsim.topology import MAX_GPUS, TopologyDescription, TopologyError, completed, resolve
-from dcsim.units import DURATION, Duration, PositiveDuration, Share, SizeGiB, Whole, Work, write
+from dcsim.units import (
+    DURATION,
+    SHARE,
+    Duration,
+    Fraction,
+    PositiveDuration,
+    Share,
+    SizeGiB,
+    Whole,
+    Work,
+    parse,
+    write,
+)
 
 
 def _resolved(value: object, info: ValidationInfo) -> object:
@@ -46,6 +63,33 @@ def _asks_optics(hazard: object) -> bool:
     return isinstance(hazard, dict) and hazard.get("mtbf") == "optics"
 
 
+def _spares(value: object, info: ValidationInfo) -> object:
+    """Turn a share of the cluster's GPUs into a number: whole trays, at least that share."""
+    if not isinstance(value, str):
+        return value
+    try:
+        share = parse(value, SHARE)
+    except PydanticCustomError as error:
+        why = f"{error.message()}; or a whole number of GPUs, without quotes"
+        raise PydanticCustomError("quantity", "{why}", {"why": why}) from None
+    topology, gpus = info.data.get("topology"), info.data.get("gpus")
+    if topology is None or gpus is None:
+        return 0  # they have their own error
+    tray = topology.node.gpus
+    return tray * math.ceil(fractions.Fraction(repr(share)) * gpus / tray)  # the share as written: 7 % of 100 are 7
+
+
+if TYPE_CHECKING:
+    Spares = int
+else:
+    Spares = Annotated[
+        Annotated[Whole, Field(ge=0)],
+        BeforeValidator(_spares),
+        WithJsonSchema({"oneOf": [{"type": "integer", "minimum": 0}, TypeAdapter(Share).json_schema()]}),
+    ]
+    """Spare GPUs: a number, or a share of the cluster."""
+
+
 class Cluster(BaseModel):
     """What is bought: GPUs on a topology, some of them kept as spares."""
 
@@ -54,7 +98,18 @@ class Cluster(BaseModel):
         description="a name in topologies/, a path relative to this file, or a table, which may name a base"
     )
     gpus: Whole = Field(ge=1, le=MAX_GPUS, description="GPUs in the cluster, spares included; a multiple of the tray")
-    spares: Whole = Field(0, ge=0, description="GPUs kept free as spares (default 0: assumed)")
+    spares: Spares = Field(
+        0,
+        description='GPUs kept free as spares, or a share of all GPUs such as "2 %", rounded up to whole trays '
+        "(default 0: assumed)",
+    )
+    spares_run: str | None = Field(
+        None,
+        min_length=1,
+        max_length=200,
+        description="name of a job that works on the spares until they are needed: its priority is below all others'; "
+        "leave out: they stand idle",
+    )
     in_rack_spares: Whole = Field(
         0, ge=0, description="last GPUs of every rack held back as spares for that rack only (default 0: assumed)"
     )
@@ -85,6 +140,21 @@ class Job(BaseModel):
         0, ge=-(10**6), le=10**6, description="higher takes hardware from strictly lower (default 0: assumed)"
     )
     submit: Duration = Field(0, description="when the gangs arrive; those of 0 s run already (default 0 s: assumed)")
+    after: str | None = Field(
+        None,
+        min_length=1,
+        max_length=200,
+        description="name of a job with work: this one is submitted when all of that one's gangs are done; leave out: "
+        "it waits for none",
+    )
+    time_limit: PositiveDuration | None = Field(
+        None,
+        description="time for which a gang has its hardware; then it stops, with a checkpoint just before if it writes "
+        "any, and starts anew; leave out: no limit",
+    )
+    requeue: DurationOrDistribution = Field(
+        0, description="from the end of its time until a gang queues again (default 0 s: assumed)"
+    )
     work: Work | None = Field(
         None, description="useful GPU-hours of one gang after which it ends; leave out: it runs to the horizon"
     )
@@ -95,6 +165,11 @@ class Job(BaseModel):
         None, description="what it moves through the storage gateways; leave out: it is never in anyone's way"
     )
     recovery: AnyRecovery = Field(description="what happens after an interruption")
+
+    @property
+    def requeues(self) -> Distribution:
+        """Distribution of the time until a gang whose time is over queues again."""
+        return as_distribution(self.requeue)
 
 
 class Maintenance(BaseModel):
@@ -115,6 +190,17 @@ class Maintenance(BaseModel):
         True,
         strict=True,
         description="one component after the other, evenly over 'every'; false: all at once (default true: assumed)",
+    )
+    finds: Share = Field(
+        0.0,
+        description="of the slow components on it (straggle, degrade) that were not found, the share that it finds: "
+        "they are identified as it ends (default 0 %: assumed)",
+    )
+    false_alarms: Fraction = Field(
+        0.0, description="share of the windows in which good hardware fails the check (default 0 %: assumed)"
+    )
+    retest: PositiveDuration | None = Field(
+        None, description="how much longer the component is out after a false alarm; required with false_alarms"
     )
 
     @property
@@ -173,6 +259,13 @@ class Sla(BaseModel):
         return (0.995, 0.99, 0.95) if self.availability is None else self.availability
 
 
+class Slo(BaseModel):
+    """A goodput objective for every month; what it leaves is the month's error budget."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", json_schema_extra={"examples": [{"goodput": "93 %"}]})
+    goodput: Fraction = Field(description="share of the cluster's GPU-hours that a month may not lose")
+
+
 class Scenario(BaseModel):
     """A cluster, its jobs, what fails, and what it costs."""
 
@@ -180,6 +273,11 @@ class Scenario(BaseModel):
     name: str = Field(min_length=1, max_length=10_000, description="shown in every report")
     description: str = Field("", max_length=10_000, description="free text")
     horizon: PositiveDuration = Field(description="simulated time; 1 mo = 720 h")
+    starts: WeekTime = Field(
+        "mon",
+        description="day of the week, and time of day if it is not 0:00, at which it begins, for shifts and visits "
+        "(default mon: assumed)",
+    )
     seed: Whole = Field(0, ge=0, le=2**63 - 1, description="seed of every random stream (default 0: assumed)")
     cluster: Cluster = Field(description="the [cluster] table")
     jobs: tuple[Job, ...] = Field(min_length=1, max_length=10_000, description="a [[jobs]] table for every job")
@@ -194,9 +292,15 @@ class Scenario(BaseModel):
     )
     accounting: AccountingKeys = Field(AccountingKeys(), description="the published formula beside it")
     tco: Tco | None = Field(None, description="what it costs; leave out: no money")
+    slo: Slo | None = Field(None, description="a goodput objective month by month; leave out: nobody asks for one")
     sla: Sla | None = Field(None, description="what is sold, and its availability; leave out: nobody counts it")
     uncertain: tuple[Uncertain, ...] = Field(
         (), max_length=100, description="an [[uncertain]] table for every value that is not known; leave out: all are"
+    )
+    correlated: tuple[Correlated, ...] = Field(
+        (),
+        max_length=5_000,
+        description="a [[correlated]] table for every two uncertain values that are drawn together; leave out: none is",
     )
 
     @model_validator(mode="before")
@@ -236,8 +340,47 @@ class Scenario(BaseModel):
 
     @property
     def gpus_in_jobs(self) -> int:
-        """GPUs of all gangs of all jobs."""
-        return sum(job.gpus * job.count for job in self.jobs)
+        """GPUs that the gangs of all jobs can have at once.
+
+        A job that comes after another takes its place, unless some failures strike GPUs by number (a ``blast`` that is
+        a number and marks no component): then every gang has numbers of its own.
+        """
+        asked = {job.name: job.gpus * job.count for job in self.jobs}
+        if not all(hazard.placed for hazard in self.hazards):
+            return sum(job.gpus * job.count for job in self.jobs)
+        before = {job.name: job.after for job in self.jobs if job.after in asked}
+        later = dict.fromkeys(asked, 0)
+        followers = Counter(before.values())
+        ready = [name for name in asked if not followers[name]]
+        total = 0
+        while ready:  # from the last job of each chain to its first
+            name = ready.pop()
+            most = max(asked.pop(name), later[name])
+            first = before.get(name)
+            if first is None:
+                total += most
+                continue
+            later[first] += most
+            followers[first] -= 1
+            if not followers[first]:
+                ready.append(first)
+        return total + sum(asked.values())  # of what comes after itself, which is told elsewhere
+
+    @property
+    def gpus_on_spares(self) -> int:
+        """GPUs of the job that runs on the spares."""
+        return sum(job.gpus * job.count for job in self.jobs if job.name == self.cluster.spares_run)
+
+    @property
+    def replacing(self) -> int:
+        """GPUs that can replace failed ones: those that no job has, and spares on which a job runs until then."""
+        return self.cluster.gpus - self.gpus_in_jobs + self.gpus_on_spares
+
+    def priority_of(self, job: Job) -> int:
+        """Return a job's priority; that of the one on the spares is below all others'."""
+        if job.name != self.cluster.spares_run:
+            return job.priority
+        return min(each.priority for each in self.jobs if each is not job) - 1
 
     @property
     def ends(self) -> bool:

@@ -37,9 +37,9 @@ def read_overrides(texts: Iterable[str], keywords: Mapping[str, Any]) -> list[Ov
         match = _KEY.match(text)
         parts = key_parts(match[0]) if match and text.startswith("=", match.end()) else None
         if match and parts:
-            read.append(Override(_short(f"--set {text}"), parts, _value(text[match.end() + 1 :])))
+            read.append(Override(_short(f"--set {text}"), parts, as_value(text[match.end() + 1 :])))
         else:
-            why = f"found {shown(text)}; must be key=value, such as jobs.pretrain.gpus=2048"
+            why = wrong(text, "must be key=value, such as jobs.pretrain.gpus=2048")
             problems.append(Problem("--set", None, "", why))
     for key, value in keywords.items():
         if parts := key_parts(key):
@@ -99,7 +99,8 @@ def _entry(override: Override, part: str, entries: list[Any], where: str) -> int
     raise ScenarioError([Problem(override.label, None, where, why)])
 
 
-def _value(text: str) -> Any:
+def as_value(text: str) -> Any:
+    """Return what TOML makes of a value, else the text itself, so that quantities need no quotes."""
     try:
         read = tomllib.loads(f"value = {text}")
     except (ValueError, RecursionError):

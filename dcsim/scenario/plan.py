@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dcsim.hazards import Draws, Hazard
-from dcsim.hazards.hazard import SERVED
 from dcsim.ledger import REST, SPARES
+from dcsim.parts import PARTS
 from dcsim.plant import PlantState
 from dcsim.plant.outage import outage
 from dcsim.recovery import Recovery
@@ -24,7 +24,8 @@ from dcsim.topology.build import build
 class Gang:
     """One instance of a job. ``slot``: its first logical slot; gangs lie in order of listing, then instance.
 
-    ``work``: useful work that finishes it [GPU-ms], None: it runs to the horizon.
+    ``work``: useful work that finishes it [GPU-ms], None: it runs to the horizon. ``follows``: another job must be done
+    before it is submitted.
     """
 
     index: int
@@ -36,6 +37,12 @@ class Gang:
     submit: int
     work: int | None
     recovery: Recovery
+    follows: bool = False
+
+    @property
+    def at_once(self) -> bool:
+        """Whether it runs at t = 0 already."""
+        return self.submit == 0 and not self.follows
 
 
 @dataclass(frozen=True)
@@ -57,9 +64,14 @@ class Plan:
 
     @property
     def spares(self) -> int:
-        """GPUs that are booked as spares while free."""
+        """GPUs that are kept as spares."""
         cluster = self.scenario.cluster
         return cluster.in_rack_spares * self.topology.racks or cluster.spares
+
+    @property
+    def idle_spares(self) -> int:
+        """Spares on which no job runs until they are needed: so many free GPUs are booked as spares."""
+        return self.spares - self.scenario.gpus_on_spares
 
     @cached_property
     def slot_bounds(self) -> NDArray[np.int64]:
@@ -76,7 +88,7 @@ class Plan:
         first = np.full(len(self.gangs), -1, dtype=np.int64)
         place = 0
         for gang in sorted(self.gangs, key=lambda gang: (-gang.priority, gang.index)):
-            if gang.submit == 0:
+            if gang.at_once:
                 first[gang.index] = place
                 place += gang.gpus
         return first
@@ -135,7 +147,7 @@ class Plan:
 
             components = self.components(hazard)
             marked = components if hazard.placed else scenario.cluster.gpus
-            drawn.append(Draws(hazard, components, marked, scenario.horizon, stream))
+            drawn.append(Draws(hazard, components, marked, scenario.horizon, stream, self.missed(hazard)))
         return drawn
 
     def counted(self, hazard: Hazard) -> bool:
@@ -159,6 +171,27 @@ class Plan:
         """Return the stream of a gang's chances, three for each strike on it: coverage, bad checkpoint, restore."""
         name = f"job {self.scenario.jobs[gang.job].name} {gang.instance}"
         return generator(self.scenario.seed, replication, name, "chance")
+
+    def requeues(self, replication: int, gang: Gang) -> np.random.Generator:
+        """Return the stream of how long a gang is kept from the queue, again and again."""
+        name = f"job {self.scenario.jobs[gang.job].name} {gang.instance}"
+        return generator(self.scenario.seed, replication, name, "requeue")
+
+    def leads(self, hazard: Hazard) -> list[int]:
+        """Return how long before an announced failure gangs can do something about it [ms].
+
+        First ``evacuate``, if the hazard has it, then what checkpoints of jobs take that may roll back, if that is at
+        most the notice.
+        """
+        jobs = (job.recovery for job in self.scenario.jobs if job.recovery.rolls_back_at(self.covered))
+        takes = {recovery.saves_ms for recovery in jobs}
+        saves = sorted(ms for ms in takes if ms is not None and ms <= hazard.notice)
+        return saves if hazard.evacuate is None else [hazard.evacuate, *saves]
+
+    @property
+    def covered(self) -> float:
+        """The least share of failures of a hazard from which strategies recover as designed."""
+        return min(hazard.coverage for hazard in self.scenario.hazards)
 
     def dates(self, replication: int) -> list[int]:
         """Return when each phase of energisation has power [ms]."""
@@ -187,11 +220,39 @@ class Plan:
         return bool(
             scenario.energisation
             or any(hazard.serves for hazard in scenario.hazards)
-            or any(planned.component in SERVED for planned in scenario.maintenance)
+            or any(planned.component in PARTS for planned in scenario.maintenance)
             or any(job.comm and scenario.cluster.topology.fabric for job in scenario.jobs)
             or any(job.storage and scenario.cluster.topology.storage for job in scenario.jobs)
             or (scenario.cluster.topology.power and PlantState(self.topology).powered(np.array([0])).min() < 1)
         )
+
+    def check_of(self, hazard: Hazard) -> int | None:
+        """Return the number of the maintenance that finds slow components of a hazard; None: none does."""
+        if hazard.effect not in ("straggle", "degrade") or hazard.serves:
+            return None
+        size = self.topology.gpus_per(hazard.component)
+        for number, planned in enumerate(self.scenario.maintenance):
+            if planned.finds and self.topology.gpus_per(planned.component) >= size:
+                return number
+        return None
+
+    def missed(self, hazard: Hazard) -> float:
+        """Return the probability that a check does not find a slow component of a hazard; 0 where there is none."""
+        number = self.check_of(hazard)
+        return 0.0 if number is None else 1 - self.scenario.maintenance[number].finds
+
+    def retests(self, replication: int) -> list[int]:
+        """Return by how much false alarms make each of ``windows`` longer [ms], in their order."""
+        scenario = self.scenario
+        rngs = [
+            generator(scenario.seed, replication, f"maintenance {each.name}", "check") for each in scenario.maintenance
+        ]
+        found = []
+        for _, number, _ in self.windows():
+            planned = scenario.maintenance[number]
+            alarm = bool(planned.false_alarms) and rngs[number].random() < planned.false_alarms
+            found.append((planned.retest or 0) if alarm else 0)
+        return found
 
     def windows(self) -> Iterator[tuple[int, int, int]]:
         """Yield (start [ms], number of the maintenance, component) of every planned window, in order."""
@@ -218,7 +279,7 @@ def blast_of(hazard: Hazard, topology: Topology) -> int:
 
 
 def plan(scenario: Scenario) -> Plan:
-    """Lay out the scenario's gangs; checkpoint intervals that name a rule are replaced by what the rule gives."""
+    """Lay out the scenario's gangs; checkpoint intervals that are words are replaced by what they mean."""
     if any(isinstance(job.recovery.checkpoint_every, str) for job in scenario.jobs):
         from dcsim.scenario.intervals import settled  # it lays out gangs too, to know their rates
 
@@ -232,7 +293,8 @@ def lay_out(scenario: Scenario) -> Plan:
     slot = 0
     for number, job in enumerate(scenario.jobs):
         for instance in range(job.count):
-            gang = Gang(len(gangs), number, instance, job.gpus, slot, job.priority, job.submit, job.work, job.recovery)
-            gangs.append(gang)
+            follows, priority = job.after is not None, scenario.priority_of(job)
+            kind = number, instance, job.gpus, slot, priority, job.submit, job.work, job.recovery, follows
+            gangs.append(Gang(len(gangs), *kind))
             slot += job.gpus
     return Plan(scenario, tuple(gangs))

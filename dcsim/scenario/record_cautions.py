@@ -207,6 +207,6 @@ def _struck(hazard: Hazard, topology: Topology, gpu: int) -> tuple[int, int]:
 def _exact(hazard: Hazard, trace: TraceLifetime) -> bool:
     """Whether nothing but the record decides when a component is out."""
     known = isinstance(hazard.detect, int) and (trace.repair is not None or isinstance(hazard.repair, int))
-    crews = any(stage.crews is not None for stage in hazard.stages)
+    crews = any(stage.crews is not None or stage.waits for stage in hazard.stages)
     drawn = hazard.wrong_node or hazard.exposure != "always" or hazard.effect == "straggle"
     return known and not crews and not drawn and not isinstance(hazard.blast, int)

@@ -1,18 +1,19 @@
 """What no single key can tell: whether the parts of a scenario fit together."""
 
-from collections.abc import Iterator
 from fractions import Fraction
 from itertools import pairwise
 
 import numpy as np
 
 from dcsim.hazards import Hazard, RepairStage
-from dcsim.hazards.hazard import SERVED
 from dcsim.hazards.lifetimes.trace import TraceLifetime
+from dcsim.hazards.repair import PEOPLE
 from dcsim.ledger import REST, SPARES
+from dcsim.parts import PARTS
 from dcsim.plant import PlantState
 from dcsim.scenario.errors import KeyPath
 from dcsim.scenario.model import Job, Scenario
+from dcsim.scenario.rules_of_jobs import Broken, chains, on_spares, time_limit
 from dcsim.topology import Topology, TopologyError
 from dcsim.topology.build import build
 from dcsim.units import DURATION, MS_PER_H, write
@@ -27,14 +28,12 @@ MOST_WINDOWS = 5 * 10**6
 MOST_GPU_MS = 2**62
 """N * H [GPU-ms]; source: accounts are int64, and a sum of two must not overflow."""
 
-Broken = Iterator[tuple[KeyPath, str]]
-"""Where, and what is wrong there."""
-
 
 def broken_rules(scenario: Scenario) -> Broken:
     """Yield every rule that a scenario of valid keys breaks."""
     yield from _capacity(scenario)
     yield from _jobs(scenario)
+    yield from chains(scenario)
     yield from _names(scenario)
     yield from _crews(scenario)
     yield from _rent(scenario)
@@ -56,10 +55,15 @@ def broken_rules(scenario: Scenario) -> Broken:
 
 def _capacity(scenario: Scenario) -> Broken:
     cluster, jobs = scenario.cluster, scenario.jobs
-    asked = scenario.gpus_in_jobs + cluster.spares
+    asked = scenario.gpus_in_jobs + cluster.spares - scenario.gpus_on_spares
+    yield from on_spares(scenario)
     if asked > cluster.gpus:
         terms = " + ".join(f"{job.gpus} x {job.count}" for job in jobs[:5]) + (" + ..." if jobs[5:] else "")
-        why = f"found {asked} GPUs = {terms} in jobs + {cluster.spares} spares; at most {cluster.gpus} (cluster.gpus)"
+        if on := scenario.gpus_on_spares:
+            terms += f" - {on} on spares"
+        equal = "=" if scenario.gpus_in_jobs == sum(job.gpus * job.count for job in jobs) else "of"
+        found = f"found {asked} GPUs {equal} {terms} in jobs + {cluster.spares} spares"
+        why = f"{found}; at most {cluster.gpus} (cluster.gpus)"
         yield ("jobs",), why
     gangs = sum(job.count for job in jobs)
     if gangs > MOST_GANGS:
@@ -86,6 +90,12 @@ def _jobs(scenario: Scenario) -> Broken:
             yield (*path, "checkpoint_every"), "missing; required (checkpoint_write is given)"
         for where, why in recovery.problems(job.gpus):
             yield (*path, *where), why
+        yield from time_limit(job, index)
+        for hazard in scenario.hazards:
+            if hazard.coverage < 1 and not recovery.tiers and "coverage" not in recovery.unused:
+                why = f'missing; required (hazard "{hazard.key}" has a coverage: the job falls back to a checkpoint)'
+                yield (*path, "checkpoint_every"), why
+                break
         corrupting = [hazard.key for hazard in scenario.hazards if hazard.effect == "corrupt"]
         if corrupting and not recovery.tiers and not recovery.restores_always:
             why = f'missing; required (hazard "{corrupting[0]}" corrupts results: the job rolls back to a checkpoint)'
@@ -120,13 +130,22 @@ def _crews(scenario: Scenario) -> Broken:
             if stage.name is None:
                 continue
             other, same = first.setdefault(stage.name, (hazard, stage))
-            if stage.crews != same.crews:
-                path: KeyPath = ("hazards", index, "repair", *([place] if isinstance(hazard.repair, tuple) else []))
-                found, wanted = stage.crews or "unlimited", same.crews or "unlimited"
-                why = (
-                    f'found {found}; must be {wanted} as in hazard "{other.key}": crews named "{stage.name}" are shared'
-                )
-                yield (*path, "crews"), why
+            path: KeyPath = ("hazards", index, "repair", *([place] if isinstance(hazard.repair, tuple) else []))
+            for key in PEOPLE:
+                found, wanted = _people(stage, key), _people(same, key)
+                if found != wanted:
+                    why = f'must be {wanted} as in hazard "{other.key}": crews named "{stage.name}" are shared'
+                    yield (*path, key), f"found {found}; {why}"
+
+
+def _people(stage: RepairStage, key: str) -> str:
+    """Write what a stage says of who does it."""
+    value = getattr(stage, key)
+    if value is None:
+        return "unlimited" if key == "crews" else "nothing"
+    if isinstance(value, int):
+        return write(value, DURATION) if key == "visit_after" else str(value)
+    return f'"{value}"'
 
 
 def _records(scenario: Scenario) -> Broken:
@@ -152,7 +171,7 @@ def _described(scenario: Scenario, topology: Topology) -> Broken:
     asked += [("maintenance", index, planned.component) for index, planned in enumerate(scenario.maintenance)]
     for key, index, component in asked:
         if component not in topology.kinds:
-            has = ", ".join(kind for kind in topology.kinds if kind in (*SERVED, "gpu", "node", "rack"))
+            has = ", ".join(kind for kind in topology.kinds if kind in (*PARTS, "gpu", "node", "rack"))
             why = f"found '{component}', which topology {topology.name} does not describe; it has: {has}"
             yield (key, index, "component"), why
 
@@ -178,6 +197,10 @@ def _in_rack(scenario: Scenario, topology: Topology) -> Broken:
         if job.submit:
             why = "must be 0 s (in_rack_spares is given: jobs are placed in racks from the start)"
             yield ("jobs", index, "submit"), f"found {write(job.submit, DURATION)}; {why}"
+        for number, hazard in enumerate(scenario.hazards if index == 0 else ()):
+            if hazard.evacuate is not None:
+                why = "leave it out (in_rack_spares is given: a gang has seats in its racks)"
+                yield ("hazards", number, "evacuate"), f"found {write(hazard.evacuate, DURATION)}; {why}"
         if job.priority != scenario.jobs[0].priority:
             why = f"must be {scenario.jobs[0].priority} for all jobs (in_rack_spares is given: no pre-emption)"
             yield ("jobs", index, "priority"), f"found {job.priority}; {why}"
@@ -194,15 +217,33 @@ def _maintenance(scenario: Scenario, topology: Topology) -> Broken:
             why = f'found "{planned.name}", the name of maintenance.{taken[planned.name]} too; names must be unique'
             yield ("maintenance", index, "name"), why
         taken.setdefault(planned.name, index)
-        out = planned.drain + planned.duration
+        yield from _check(scenario, topology, index)
+        out = planned.drain + planned.duration + (planned.retest or 0)
         if out >= planned.every:
             found, every = write(out, DURATION), write(planned.every, DURATION)
-            why = f"found drain + duration = {found}; must be below every = {every}"
+            keys = "drain + duration + retest" if planned.retest else "drain + duration"
+            why = f"found {keys} = {found}; must be below every = {every}"
             yield ("maintenance", index, "duration"), why
         windows += topology.components(planned.component) * scenario.horizon / planned.every
     if windows > MOST_WINDOWS:
         why = f"found {windows:,.0f} windows in one replication (components x horizon / every)"
         yield ("maintenance",), f"{why}; at most {MOST_WINDOWS:,}"
+
+
+def _check(scenario: Scenario, topology: Topology, index: int) -> Broken:
+    """Yield what is wrong with a maintenance as a check of health."""
+    planned, path = scenario.maintenance[index], ("maintenance", index)
+    if planned.false_alarms and planned.retest is None:
+        yield (*path, "retest"), "missing; required (false_alarms is given)"
+    if planned.retest is not None and not planned.false_alarms:
+        yield (*path, "retest"), f"found {write(planned.retest, DURATION)}; only false_alarms are tested again"
+    serves = planned.component in PARTS
+    for key in ("finds", "false_alarms"):
+        if getattr(planned, key) and serves:
+            yield (*path, key), f"found with component = '{planned.component}'; only what holds GPUs is checked"
+    earlier = [each.name for each in scenario.maintenance[:index] if each.finds]
+    if planned.finds and earlier:
+        yield (*path, "finds"), f'found a second time; "{earlier[0]}" is the check that finds slow components'
 
 
 def _sold(scenario: Scenario, topology: Topology) -> Broken:
@@ -226,7 +267,7 @@ def _hazards(scenario: Scenario, topology: Topology) -> Broken:
         part, component = hazard.struck_part, hazard.component
         if part is None and isinstance(hazard.blast, int) and hazard.blast > topology.gpus:
             yield (*path, "blast"), f"found {hazard.blast}; at most {topology.gpus} (cluster.gpus)"
-        least = 1 if component in SERVED else topology.gpus_per(component)
+        least = 1 if component in PARTS else topology.gpus_per(component)
         if part is not None and topology.gpus_per(part) < least:
             allowed = ", ".join(each for each in ("gpu", "node", "rack") if topology.gpus_per(each) >= least)
             yield (*path, "blast"), f"found '{part}', smaller than the {component} that fails; allowed: {allowed}"

@@ -1,5 +1,6 @@
 """The scenario that one replication plays: what nobody knows is drawn, and what may be drawn is checked beforehand."""
 
+import json
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from itertools import islice, product
@@ -8,11 +9,12 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import PydanticCustomError
 
+from dcsim.problems import wrong
 from dcsim.scenario.errors import Found, KeyPath, Problem, ScenarioError, dotted, entry_names, in_plain_words
 from dcsim.scenario.model import Scenario
 from dcsim.scenario.overrides import key_parts
 from dcsim.scenario.rules import broken_rules
-from dcsim.scenario.uncertain import PER_SAMPLE, Uncertain
+from dcsim.scenario.uncertain import PER_SAMPLE, Uncertain, contradiction, together
 from dcsim.streams import generator
 from dcsim.units import parse_any
 from dcsim.wording import did_you_mean, shown
@@ -28,6 +30,7 @@ _LEFT_OUT = {
     "tco.term": "it sets the term that is billed",
     "seed": "it selects the random numbers",
     "accounting": "no simulation uses it",
+    "slo": "no simulation uses it",
     "uncertain": "write one distribution instead",
     "extends": "it names a file",
 }
@@ -36,15 +39,16 @@ _LEFT_OUT = {
 def sampled(scenario: Scenario, replication: int) -> Scenario:
     """Return what a replication simulates: the scenario itself, or with one draw of every uncertain value.
 
-    Replications 2 i and 2 i + 1 share draw i: they differ in luck alone. A draw depends on (seed, i, key) only, and
-    scenarios that are compared have equal ranks of one key. Raises ScenarioError for a combination that is no scenario.
+    Replications 2 i and 2 i + 1 share draw i: they differ in luck alone. A draw depends on (seed, i, key) only, one
+    that is correlated also on the keys that it is drawn with; scenarios that are compared have equal ranks of one key.
+    Raises ScenarioError for a combination that is no scenario.
     """
     return _sample(scenario, replication // PER_SAMPLE) if scenario.uncertain else scenario
 
 
 def certain(scenario: Scenario) -> Scenario:
     """Return the scenario at its point values: what the closed forms read."""
-    return scenario.model_copy(update={"uncertain": ()}) if scenario.uncertain else scenario
+    return scenario.model_copy(update={"uncertain": (), "correlated": ()}) if scenario.uncertain else scenario
 
 
 def extremes(scenario: Scenario) -> Iterator[Scenario]:
@@ -67,15 +71,27 @@ def inputs_drawn(scenario: Scenario, replication: int) -> dict[str, float]:
 
 def _ranks(scenario: Scenario, number: int) -> dict[str, float]:
     """Return the rank, 0 to 1, of every uncertain key in one draw."""
-    return {
-        each.key: float(generator(scenario.seed, number, f"uncertain {each.key}", "uncertain").random())
+    drawn = {
+        each.key: float(generator(scenario.seed, number, f"uncertain {each.key}{_series(each)}", "uncertain").random())
         for each in scenario.uncertain
     }
+    return together(scenario.correlated, drawn) if scenario.correlated else drawn
+
+
+def _series(each: Uncertain) -> str:
+    return "" if each.series is None else f" series {each.series}"
 
 
 @lru_cache(maxsize=1024)
 def _sample(scenario: Scenario, number: int) -> Scenario:
-    ranks = _ranks(scenario, number)
+    return at_ranks(scenario, _ranks(scenario, number))
+
+
+def at_ranks(scenario: Scenario, ranks: Mapping[str, float]) -> Scenario:
+    """Return the scenario with uncertain keys at these quantiles (0 to 1), the others at their point values.
+
+    Raises ScenarioError for a combination that is no scenario.
+    """
     try:
         found = _at(scenario, ranks)
     except ValidationError as error:
@@ -103,14 +119,21 @@ def _at(scenario: Scenario, ranks: Mapping[str, float]) -> Scenario:
 
 
 def _plain(scenario: Scenario) -> dict[str, Any]:
-    return scenario.model_dump(mode="json", exclude_none=True, exclude={"uncertain"})
+    data: dict[str, Any] = json.loads(_text(scenario))
+    return data
+
+
+@lru_cache(maxsize=64)
+def _text(scenario: Scenario) -> str:
+    """Return the scenario at its points as JSON, once: pydantic loses an interrupt while it writes."""
+    return scenario.model_dump_json(exclude_none=True, exclude={"uncertain", "correlated"})
 
 
 def _reach(key: str, data: dict[str, Any]) -> KeyPath:
     """Return the path of a key that is set; entries of a list go by name or index. Raises ValueError in one line."""
     parts = key_parts(key)
     if parts is None:
-        raise ValueError(f"found {shown(key)}; must be a key, such as hazards.gpu.mtbf")
+        raise ValueError(wrong(key, "must be a key, such as hazards.gpu.mtbf"))
     here: Any = data
     path: KeyPath = ()
     for part in parts:
@@ -124,9 +147,7 @@ def _reach(key: str, data: dict[str, Any]) -> KeyPath:
             names = known or (list(here) if isinstance(here, dict) else [])
             where = f" in {dotted(path, data)}" if path else ""
             hint = did_you_mean(part, names)
-            raise ValueError(
-                f"found {shown(key)}; {shown(part)} is not set{where}; an uncertain key needs a value{hint}"
-            )
+            raise ValueError(wrong(key, f"{shown(part)} is not set{where}; an uncertain key needs a value{hint}"))
         path = (*path, step)
         here = here[step]
     return path
@@ -137,13 +158,25 @@ def settled_keys(scenario: Scenario) -> Scenario:
 
     Keys that lead nowhere stay: ``broken_inputs`` names them.
     """
-    data, found = _plain(scenario), []
-    for each in scenario.uncertain:
-        try:
-            found.append(each.model_copy(update={"key": dotted(_reach(each.key, data), data)}))
-        except ValueError:
-            found.append(each)
-    return scenario.model_copy(update={"uncertain": tuple(found)})
+    data = _plain(scenario)
+    found = [each.model_copy(update={"key": _settled(each.key, data)}) for each in scenario.uncertain]
+    pairs = [
+        each.model_copy(update={"keys": tuple(_settled(key, data) for key in each.keys)})
+        for each in scenario.correlated
+    ]
+    return scenario.model_copy(update={"uncertain": tuple(found), "correlated": tuple(pairs)})
+
+
+def settled_key(scenario: Scenario, key: str) -> str:
+    """Return a key written the one way that ``settled_keys`` does; itself if it leads to no value that is set."""
+    return _settled(key, _plain(scenario))
+
+
+def _settled(key: str, data: dict[str, Any]) -> str:
+    try:
+        return dotted(_reach(key, data), data)
+    except ValueError:
+        return key
 
 
 def broken_inputs(scenario: Scenario) -> Iterator[Found]:
@@ -156,6 +189,9 @@ def broken_inputs(scenario: Scenario) -> Iterator[Found]:
             wrong = True
             yield ("uncertain", index, key), why
         taken.setdefault(each.key, index)
+    for path, why in _broken_correlations(scenario):
+        wrong = True
+        yield path, why
     if wrong:
         return
     for index, each in enumerate(scenario.uncertain):
@@ -179,7 +215,7 @@ def broken_inputs(scenario: Scenario) -> Iterator[Found]:
 def _key_problems(each: Uncertain, data: dict[str, Any], taken: Mapping[str, int]) -> Iterator[tuple[str, str]]:
     for left_out, why in _LEFT_OUT.items():
         if each.key == left_out or each.key.startswith(f"{left_out}."):
-            yield "key", f"found {shown(each.key)}; cannot be uncertain: {why}"
+            yield "key", wrong(each.key, f"cannot be uncertain: {why}")
             return
     if each.key in taken:
         yield "key", f"found {shown(each.key)}, the key of uncertain.{taken[each.key]} too; one distribution a key"
@@ -193,6 +229,30 @@ def _key_problems(each: Uncertain, data: dict[str, Any], taken: Mapping[str, int
         point = point[part]
     if not _is_quantity(point) or path[-1] == "name":
         yield "key", f"found {shown(each.key)}, which is {shown(point)}; must be a quantity or a number"
+
+
+def _broken_correlations(scenario: Scenario) -> Iterator[Found]:
+    """Yield what is wrong with the table of rank correlations, keys as settled."""
+    known = [each.key for each in scenario.uncertain]
+    taken: dict[frozenset[str], int] = {}
+    wrong = False
+    for index, each in enumerate(scenario.correlated):
+        for key in dict.fromkeys(each.keys):
+            if key not in known:
+                wrong = True
+                yield (
+                    ("correlated", index, "keys"),
+                    f"found {shown(key)}, which has no [[uncertain]] table"
+                    f"{did_you_mean(key, known) or '; correlated keys need one each'}",
+                )
+        if len(set(each.keys)) == 1:
+            wrong = True
+            yield ("correlated", index, "keys"), f"found {shown(each.keys[0])} twice; must be two keys"
+        elif (first := taken.setdefault(frozenset(each.keys), index)) != index:
+            wrong = True
+            yield ("correlated", index, "keys"), f"found the keys of correlated.{first} again; one table a pair"
+    if not wrong and (why := contradiction(scenario.correlated)):
+        yield ("correlated",), why
 
 
 def _is_quantity(value: Any) -> bool:

@@ -1,6 +1,12 @@
-"""Values of a scenario that nobody knows: a distribution in the place of a number, drawn once per replication pair."""
+"""Values of a scenario that nobody knows: a distribution in the place of a number, drawn once per replication pair.
+
+Values may be drawn together: their ranks then have the rank correlations that a table gives (a Gaussian copula).
+"""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+from math import fsum, pi, sin, sqrt
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_args
 
@@ -8,7 +14,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSche
 from pydantic_core import PydanticCustomError
 
 from dcsim.registry import kind_of, one_of
-from dcsim.units import Dimension, Number, parse_any, write
+from dcsim.units import Dimension, Number, Whole, parse_any, write
 
 CUT = 4.0
 """A lognormal value is drawn within so many standard deviations of its logarithm, so that both ends can be checked;
@@ -177,6 +183,12 @@ class Uncertain(BaseModel):
         min_length=1, max_length=1_000, description="what is not known, as --set takes it: hazards.gpu.mtbf"
     )
     value: AnyValue = Field(description="distribution of its value, in units of the key")
+    series: Whole | None = Field(
+        None,
+        ge=1,
+        le=10**6,
+        description="which series of draws it takes; series are independent of one another; leave out: the first",
+    )
 
     @property
     def unit(self) -> str:
@@ -187,4 +199,107 @@ class Uncertain(BaseModel):
     @property
     def money(self) -> bool:
         """Whether no simulation reads it: it only changes bills."""
-        return self.key.startswith("tco.")
+        return is_money(self.key)
+
+
+def is_money(key: str) -> bool:
+    """Whether a key only changes bills: no simulation reads it."""
+    return key.startswith("tco.")
+
+
+# --- values that are drawn together -----------------------------------------------------------------------------------
+
+
+class Correlated(BaseModel):
+    """Two uncertain values that are drawn together: high with high above 0, high with low below."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        json_schema_extra={
+            "examples": [{"keys": ["hazards.gpu.mtbf", "hazards.gpu.detect"], "rank_correlation": -0.6}]
+        },
+    )
+    keys: tuple[str, str] = Field(description="two keys that have an [[uncertain]] table each")
+    rank_correlation: Number = Field(
+        ge=-1, le=1, description="Spearman's rank correlation of their draws; pairs without a table have 0"
+    )
+
+    @property
+    def normal(self) -> float:
+        """Correlation of the normal values behind the ranks: 2 sin(pi r / 6), exact for a Gaussian copula.
+
+        Source: Pearson 1907, On Further Methods of Determining Correlation.
+        """
+        return 2 * sin(pi * self.rank_correlation / 6)
+
+
+_ZERO = 1e-10
+"""Below this the rest of a variance is zero: what rounding leaves of it."""
+
+
+def matrix_of(pairs: Sequence[Correlated], keys: Sequence[str]) -> list[list[float]]:
+    """Return the correlation matrix of the normal values behind the ranks of some keys; 0 for pairs not given."""
+    given = {frozenset(each.keys): each.normal for each in pairs}
+    return [[1.0 if a == b else given.get(frozenset((a, b)), 0.0) for b in keys] for a in keys]
+
+
+def factor(matrix: Sequence[Sequence[float]]) -> list[list[float]] | None:
+    """Return the lower triangle L with L L' = matrix (Cholesky), or None if the matrix is not positive semi-definite.
+
+    A variance that the values before it explain wholly is 0 here, where other implementations refuse the matrix. The
+    order of the operations is fixed, so draws are the same on every machine.
+    """
+    size = len(matrix)
+    lower = [[0.0] * size for _ in range(size)]
+    for column in range(size):
+        left = matrix[column][column] - fsum(each * each for each in lower[column][:column])
+        if left < -_ZERO:
+            return None
+        root = lower[column][column] = sqrt(left) if left > _ZERO else 0.0
+        for row in range(column + 1, size):
+            known = fsum(a * b for a, b in zip(lower[row][:column], lower[column][:column], strict=True))
+            rest = matrix[row][column] - known
+            if root:
+                lower[row][column] = rest / root
+            elif abs(rest) > sqrt(_ZERO):
+                return None
+    return lower
+
+
+def together(pairs: Sequence[Correlated], ranks: Mapping[str, float]) -> dict[str, float]:
+    """Return ranks (0 to 1, by key) that have the correlations of a table, made of independent ones.
+
+    The first key of those that depend on one another keeps its rank. Keys of money come last, so that no price changes
+    what is simulated. Keys without a table keep their ranks.
+    """
+    keys = _in_order(pairs)
+    lower = factor(matrix_of(pairs, keys))
+    assert lower is not None  # checked when the scenario was loaded
+    normal, found = NormalDist(), dict(ranks)
+    scores = [normal.inv_cdf(min(max(ranks[key], 2.0**-54), 1 - 2.0**-53)) for key in keys]
+    for row, key in enumerate(keys):
+        if any(lower[row][:row]):
+            found[key] = normal.cdf(fsum(a * b for a, b in zip(lower[row], scores, strict=True)))
+    return found
+
+
+def _in_order(pairs: Sequence[Correlated]) -> list[str]:
+    """Return the keys of a table, those of money last, each in the order of the alphabet, whatever that of the file."""
+    return sorted({key for each in pairs for key in each.keys}, key=lambda key: (is_money(key), key))
+
+
+def contradiction(pairs: Sequence[Correlated]) -> str:
+    """Return what is wrong with a table of correlations that no values can have; empty if nothing is."""
+    keys = _in_order(pairs)
+    if factor(matrix_of(pairs, keys)) is not None:
+        return ""
+    given = {frozenset(each.keys): each.rank_correlation for each in pairs}
+    for three in combinations(keys, 3):
+        if factor(matrix_of(pairs, three)) is None:
+            told = ", ".join(f"{a} with {b} {given.get(frozenset((a, b)), 0.0):g}" for a, b in combinations(three, 2))
+            return f"found {told}; no values have these rank correlations together (not positive semi-definite)"
+    return (
+        f"found correlations of {len(keys)} keys that no values have together; their matrix must be positive "
+        "semi-definite: bring them nearer to 0, or leave pairs out of no more keys than needed"
+    )

@@ -4,9 +4,11 @@ from collections import Counter
 from collections.abc import Iterator
 
 from dcsim.hazards import Hazard
+from dcsim.hazards.shifts import start_of
 from dcsim.recovery import Recovery
 from dcsim.scenario.errors import KeyPath, dotted
 from dcsim.scenario.model import Job, Scenario
+from dcsim.scenario.plan import lay_out
 from dcsim.topology import Topology
 from dcsim.topology.build import build
 
@@ -19,7 +21,7 @@ def unused_keys(scenario: Scenario) -> list[str]:
     The closed-form accounting may still read such a key of the first job: restore in the modes hot and cold,
     checkpoint_every where ``identify`` needs it.
     """
-    corrupts = any(hazard.effect == "corrupt" for hazard in scenario.hazards)
+    corrupts = any(hazard.effect == "corrupt" or hazard.coverage < 1 for hazard in scenario.hazards)
     unused: list[KeyPath] = []
     topology = build(scenario.cluster.topology, scenario.cluster.gpus)
     for job in scenario.jobs:
@@ -31,8 +33,28 @@ def unused_keys(scenario: Scenario) -> list[str]:
     for hazard in scenario.hazards:
         unused += [("hazards", hazard.key, *key) for key in _of_hazard(hazard, scenario.cluster.in_rack_spares > 0)]
         unused += [("hazards", hazard.key, "lemons", *key) for key in _of_lemons(hazard, topology)]
+    slow = [each for each in scenario.hazards if each.effect in ("straggle", "degrade") and not each.serves]
+    for each in scenario.maintenance:
+        if each.finds and not any(
+            topology.gpus_per(each.component) >= topology.gpus_per(one.component) for one in slow
+        ):
+            unused.append(("maintenance", each.name, "finds"))
+    if start_of(scenario.starts) and not any(_has_days(hazard) for hazard in scenario.hazards):
+        unused.append(("starts",))
+    layout = lay_out(scenario)
+    for hazard in scenario.hazards:
+        if hazard.notice and not layout.leads(hazard):  # too short for any checkpoint
+            unused.append(("hazards", hazard.key, "notice"))
+    for job in scenario.jobs:
+        if job.time_limit and job.time_limit >= scenario.horizon:
+            unused.append(("jobs", job.name, "time_limit"))
     unused += [("maintenance", each.name) for each in scenario.maintenance if each.start >= scenario.horizon]
     return [dotted(path) for path in unused]
+
+
+def _has_days(hazard: Hazard) -> bool:
+    """Whether those who repair have hours of a week."""
+    return any(stage.shifts is not None or stage.visits is not None for stage in hazard.stages)
 
 
 def _moves(job: Job) -> bool:
@@ -44,11 +66,12 @@ def _moves(job: Job) -> bool:
 def _of_job(job: Job, corrupts: bool) -> Iterator[str]:
     """Yield the common keys that are not at their default though the job's kind does not use them.
 
-    Whatever its kind, a job that is submitted later starts with a restore, and one that a hazard corrupts rolls back.
+    Whatever its kind, a job that is submitted later or whose time is limited starts with a restore; one that a hazard
+    corrupts, or from which it does not always recover as designed, rolls back.
     """
     recovery = job.recovery
     used = set(recovery.uses)
-    if job.submit or corrupts:
+    if job.submit or job.after or job.time_limit or corrupts:
         used |= _LOADS - recovery.unused
     if corrupts and recovery.tiers:
         used.add("bad_checkpoint")

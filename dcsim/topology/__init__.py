@@ -10,12 +10,11 @@ from dcsim.topology.description import (
     resolve,
 )
 from dcsim.topology.graph import node_link
-from dcsim.topology.kinds import PLANT_KINDS, Kind
+from dcsim.topology.kinds import Kind
 
 __all__ = [
     "COMPONENT_KINDS",
     "MAX_GPUS",
-    "PLANT_KINDS",
     "Kind",
     "Topology",
     "TopologyDescription",

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from dcsim.parts import UNITS
+from dcsim.problems import wrong
 from dcsim.topology.description import MAX_GPUS, TopologyDescription, TopologyError
-from dcsim.topology.kinds import ALIASES, UNITS, Kind, kinds_of, named
+from dcsim.topology.kinds import ALIASES, Kind, kinds_of, named
 from dcsim.wording import shown
 
 if TYPE_CHECKING:
@@ -207,9 +209,7 @@ class Topology:
         """Return (kind, index) of an address such as ``rack/3/shelf/1``; raises TopologyError with what is allowed."""
         words = path.strip("/").split("/")
         if len(words) % 2 or not all(word.isascii() and word.isdigit() for word in words[1::2]):
-            raise TopologyError(
-                [f"found {shown(path)}; must be kinds and numbers in turn, like rack/3 or rack/3/node/2"]
-            )
+            raise TopologyError([wrong(path, "must be kinds and numbers in turn, like rack/3 or rack/3/node/2")])
         kind, index = "cluster", 0
         for word, number in zip(words[::2], words[1::2], strict=True):
             below, at = named(word, self.kinds, self.name), int(number)
@@ -236,7 +236,7 @@ def build(description: TopologyDescription, gpus: int) -> Topology:
     node = description.node.gpus
     if not node <= gpus <= MAX_GPUS:
         one = f"{node} (one node of {description.name})"
-        raise TopologyError([f"found {shown(gpus)}; must be from {one} to {MAX_GPUS}"])
+        raise TopologyError([wrong(gpus, f"must be from {one} to {MAX_GPUS}")])
     if gpus % node:
         below = gpus - gpus % node
         nearest = " or ".join(str(size) for size in (below, below + node) if size <= MAX_GPUS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import re
 
-from dcsim.problems import located, not_one_of
+from dcsim.problems import located, not_one_of, wrong
 from dcsim.topology.description import TopologyError
 from dcsim.topology.switch_tree import LeafSwitch, SwitchTree, check_rails
 from dcsim.wording import shown
@@ -39,10 +39,10 @@ def read_lingjun(text: str) -> SwitchTree:
                 problems.append(f"{where}: found {len(row)} values; must be {len(header)}: {','.join(header)}")
                 continue
             cells = dict(zip(header, row, strict=True))
-            wrong = {column: value for column, value in cells.items() if not re.fullmatch(r"[^\s/]+", value)}
-            if wrong:
+            odd = {column: value for column, value in cells.items() if not re.fullmatch(r"[^\s/]+", value)}
+            if odd:
                 must = 'must be a name without spaces and "/"'
-                problems += [f"{where}: {column}: found {shown(value)}; {must}" for column, value in wrong.items()]
+                problems += [located(f"{where}: {column}", wrong(value, must)) for column, value in odd.items()]
                 continue
             host, path = cells["ip"], (cells["DSW"], cells["PSW"], cells["ASW"])
             leaf = "/".join(path)

@@ -13,7 +13,7 @@ from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING
 
 from dcsim.hostlist import HostlistError, TooManyNames, expand
-from dcsim.problems import located, not_one_of
+from dcsim.problems import located, not_one_of, wrong
 from dcsim.topology.description import TopologyError
 from dcsim.topology.switch_tree import LeafSwitch, SwitchTree, check_rails
 from dcsim.wording import did_you_mean, shown
@@ -71,7 +71,7 @@ def read_topology_conf(text: str) -> SwitchTree:
             allowed = ", ".join(_CONF_KEYS[kind]) or "nothing"
             problems.append(f"{where}: found {', '.join(beside)} beside {kind}; allowed: {allowed}")
         if not re.fullmatch("[0-9]+", pairs.get("LinkSpeed", "0")):
-            problems.append(f"{where}: LinkSpeed: found {shown(pairs['LinkSpeed'])}; must be a whole number")
+            problems.append(located(f"{where}: LinkSpeed", wrong(pairs["LinkSpeed"], "must be a whole number")))
         if kind == "BlockSizes":
             sizes = [int(size) if re.fullmatch(r"[0-9]{1,18}", size) else size for size in pairs[kind].split(",")]
             problems += _wrong_sizes(sizes, f"{where}: BlockSizes")
@@ -142,7 +142,7 @@ def _conf_pairs(line: str, where: str, problems: list[str]) -> dict[str, str]:
     while position < len(line):
         match = _PAIR.match(line, position)
         if match is None:
-            problems.append(f"{where}: found {shown(line[position:].strip())}; must be Key=Value")
+            problems.append(located(where, wrong(line[position:].strip(), "must be Key=Value")))
             return {}
         position = match.end()
         key = _CONF_SPELLING.get(match[1].lower())
@@ -202,23 +202,23 @@ def _twice(root: yaml.Node | None) -> Iterator[str]:
 def _choose(data: object, name: str | None) -> tuple[str, object]:
     """The topology that is asked for, with its name; every one must have a name of its own."""
     if not isinstance(data, list) or not data:
-        raise TopologyError([f"found {shown(data)}; must be a list of topologies"])
+        raise TopologyError([wrong(data, "must be a list of topologies")])
     topologies: dict[str, object] = {}
     default = None
     problems = []
     for number, item in enumerate(data):
         if not isinstance(item, dict):
-            problems.append(f"topology {number}: found {shown(item)}; must be a table")
+            problems.append(located(f"topology {number}", wrong(item, "must be a table")))
         elif "topology" not in item:
             problems.append(f"topology {number}: missing topology, its name")
         elif not isinstance(topology := item["topology"], str):
-            problems.append(f"topology {number}: found {shown(topology)}; must be text{_QUOTES}")
+            problems.append(located(f"topology {number}", wrong(topology, f"must be text{_QUOTES}")))
         elif topology in topologies:
             problems.append(f"topology {number}: found {shown(topology)} twice; must be unique")
         else:
             topologies[topology] = item
             if not isinstance(chosen := item.get("cluster_default", False), bool):
-                problems.append(f"topology {number}: cluster_default: found {shown(chosen)}; must be true or false")
+                problems.append(located(f"topology {number}: cluster_default", wrong(chosen, "must be true or false")))
             default = topology if chosen is True and default is None else default
     if problems:
         raise TopologyError(problems)
@@ -240,8 +240,8 @@ def _yaml_entries(listed: object, where: str, one: str, keys: list[str], problem
             if table or item == {}:
                 problems.append(f"{here}: missing {one}, its name")
             continue
-        wrong = [key for key, value in table.items() if not (isinstance(value, str) or (value is None and key != one))]
-        problems += [f"{here}.{key}: found {shown(table[key])}; must be text{_QUOTES}" for key in wrong]
+        odd = [key for key, value in table.items() if not (isinstance(value, str) or (value is None and key != one))]
+        problems += [located(f"{here}.{key}", wrong(table[key], f"must be text{_QUOTES}")) for key in odd]
         hostlists = [_hostlist(f"{here}.{key}", table.get(key)) for key in keys]
         yield _Entry(here, str(table.get(one)), *hostlists)
 
@@ -249,7 +249,7 @@ def _yaml_entries(listed: object, where: str, one: str, keys: list[str], problem
 def _table(value: object, where: str, allowed: Collection[str], problems: list[str]) -> dict[str, object]:
     """A table as it is, or an empty one and problems."""
     if not isinstance(value, dict):
-        problems.append(f"{where}: found {shown(value)}; must be a table")
+        problems.append(located(where, wrong(value, "must be a table")))
         return {}
     unknown = [key for key in value if key not in allowed]
     hints = [did_you_mean(str(key), allowed) for key in unknown]
@@ -261,10 +261,10 @@ def _wrong_sizes(sizes: list[object] | list[int | str], where: str) -> list[str]
     """What Slurm refuses: each size must be the first one, times a power of two."""
     for size in sizes:
         if type(size) is not int or size < 1:
-            return [f"{where}: found {shown(size)}; must be a whole number from 1"]
+            return [located(where, wrong(size, "must be a whole number from 1"))]
     whole = [size for size in sizes if isinstance(size, int)]
-    wrong = [size for size in whole if size % whole[0] or (size // whole[0]).bit_count() != 1]
-    return [f"{where}: found {size}; must be {whole[0]}, the first, times a power of two" for size in wrong]
+    odd = [size for size in whole if size % whole[0] or (size // whole[0]).bit_count() != 1]
+    return [f"{where}: found {size}; must be {whole[0]}, the first, times a power of two" for size in odd]
 
 
 def _switch_tree(name: str, entries: list[_Entry]) -> SwitchTree:
@@ -359,5 +359,5 @@ def _expand(hostlist: _Hostlist | None, room: int, problems: list[str]) -> tuple
         why = f"allowed: {MAX_NODES} names in all"  # of the whole file
     except HostlistError as error:
         why = str(error)
-    problems.append(f"{hostlist.where}: found {shown(hostlist.text)}; {why}")
+    problems.append(located(hostlist.where, wrong(hostlist.text, why)))
     return ()

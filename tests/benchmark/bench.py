@@ -27,7 +27,7 @@ from dcsim.engine import simulate_by_simpy
 from dcsim.engine.compiled_clock import simulate_many
 from dcsim.scenario import Plan, load
 from dcsim.scenario.plan import plan
-from tests.benchmark import plant, scale, shipped, straightforward
+from tests.benchmark import plant, scale, shipped, straightforward, sweeps
 
 HEADLINE = Path(__file__).with_name("headline.toml")
 
@@ -164,7 +164,16 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=21, help="measured rounds (default 21)")
     parser.add_argument("--quick", action="store_true", help="three rounds, for a first look")
     parser.add_argument("--json", action="store_true", help="print one JSON document and nothing else")
+    parser.add_argument("--sweeps", action="store_true", help="two sweeps of 10 x 10 settings and nothing else")
     options = parser.parse_args()
+    if options.sweeps:
+        swept = sweeps.measure()
+        print(
+            json.dumps({"schema": 1, "machine": machine(), "sweeps": swept})
+            if options.json
+            else "\n".join(sweeps.lines(swept))
+        )
+        return
     cores = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {max(cores)})
     rounds = 3 if options.quick else max(1, options.rounds)

@@ -29,8 +29,9 @@ def peak_mib() -> float:
 
 def one_build(name: str, gpus: int) -> dict[str, float]:
     """Return what one build takes in this process: description, arrays of who lies where, state of all of the plant."""
+    from dcsim.parts import PARTS
     from dcsim.plant import PlantState
-    from dcsim.topology import PLANT_KINDS, resolve
+    from dcsim.topology import resolve
     from dcsim.topology.build import build
 
     description = resolve(name)
@@ -38,7 +39,7 @@ def one_build(name: str, gpus: int) -> dict[str, float]:
     begin = time.process_time()
     topology = build(description, -(-gpus // 72) * 72)
     state = PlantState(topology)
-    for kind in PLANT_KINDS:
+    for kind in PARTS:
         if kind in topology.kinds:
             state.left(kind)
     assert topology.node_of[-1] == topology.nodes - 1

@@ -44,7 +44,7 @@ def dcsim(tmp_path, monkeypatch):
     (tmp_path / "other.toml").write_text(other.replace("spares = 8", "spares = 0"))
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("COLUMNS", raising=False)
-    monkeypatch.setattr("dcsim.cli.options.BAR_AFTER_S", float("inf"))  # how far it is has tests of its own
+    monkeypatch.setattr("dcsim.cli.progress.BAR_AFTER_S", float("inf"))  # how far it is has tests of its own
 
     def call(*arguments, report=False):
         further = ["--no-report"] if arguments[:1] in (("run",), ("compare",)) and not report else []

@@ -26,7 +26,8 @@ def examples(text):
     _, title, lines = text.rpartition("Example")
     assert title, "no example"
     lines = lines.partition(":")[2].split("\n\n")[0].strip().splitlines()
-    return [shlex.split(line.partition(" > ")[0]) for line in lines if line.strip()]
+    split = [shlex.split(line) for line in lines if line.strip()]
+    return [words[: words.index(">")] if ">" in words else words for words in split]
 
 
 def test_all_verbs_are_found():

@@ -345,7 +345,7 @@ def test_an_error_with_closed_streams_keeps_its_exit_code(tmp_path):
 
 def test_progress_on_a_full_stream_ends_no_run(readers, tmp_path):
     """Lines about progress are dropped where stderr is full or closed; the run goes on with its exit code."""
-    code = "import dcsim.cli.options as o; o.BAR_AFTER_S = o.LINE_AFTER_S = 0.0; import dcsim.cli; dcsim.cli.main()"
+    code = "import dcsim.cli.progress as o; o.BAR_AFTER_S = o.LINE_AFTER_S = 0.0; import dcsim.cli; dcsim.cli.main()"
     for redirect in ("2>&-", "2>/dev/full"):
         command = f'{{ "$@"; echo $? >code; }} {redirect}'
         subprocess.run(

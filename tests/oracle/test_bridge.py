@@ -207,3 +207,16 @@ def test_crews_are_the_last_step() -> None:
     names = [name for name, _, _ in ablated_scenarios(each)]
     assert names == ["simulated recovery", "finite spares", "finite crews"]
     assert ablated_scenarios(each)[-1][2] == each
+
+
+def test_working_hours_come_after_crews() -> None:
+    """Shifts are put back last, and a visit too: first people are there at any hour."""
+    stages = [{"time": "2 h", "crews": 2, "shifts": "daily 9-17"}, {"time": "2 h", "visit_when": 4}]
+    for stage, last in zip(stages, (["finite crews", "working hours"], ["working hours"]), strict=True):
+        hazard = {"component": "gpu", "mtbf": "900 h", "blast": 32, "repair": stage}
+        each = scenario({"kind": "fault-tolerant"}, hazards=[hazard])
+        names = [name for name, _, _ in ablated_scenarios(each)]
+        assert names == ["simulated recovery", "finite spares", *last]
+        assert ablated_scenarios(each)[-1][2] == each
+        always = ablated_scenarios(each)[-2][2].hazards[0].stages[0]
+        assert (always.shifts, always.visit_when, always.crews) == (None, None, stage.get("crews"))

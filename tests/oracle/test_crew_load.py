@@ -7,9 +7,9 @@ import pytest
 
 from dcsim.closed_form import down_probabilities, overload_queue, queue_wait, repairman_wait
 from dcsim.decide.crew_load import crew_pools, flows, gpus_in_repair, in_service
-from dcsim.distributions import Empirical, Exponential, Fixed, Lognormal, Weibull
+from dcsim.distributions import Empirical, Exponential, Fixed, Gamma, Lognormal, Triangular, Uniform, Weibull
 from dcsim.engine import simulate
-from dcsim.hazards.repair import RepairStage, mean_time_ms, visits
+from dcsim.hazards.repair import RepairStage, mean_time_ms, stage_uses
 from dcsim.ledger import STATE
 from dcsim.scenario import Scenario
 from dcsim.scenario.plan import plan
@@ -171,6 +171,9 @@ def test_a_redundant_part_loads_its_crews_too():
         Exponential(kind="exponential", mean="1 h"),
         Lognormal(kind="lognormal", mean="1 h", sigma=0.5),
         Weibull(kind="weibull", mean="1 h", shape=1.7),
+        Gamma(kind="gamma", mean="1 h", shape=2.5),
+        Uniform(kind="uniform", low="1 h", high="3 h"),
+        Triangular(kind="triangular", low="1 h", mode="2 h", high="9 h"),
         Empirical(kind="empirical", values=("1 h", "2 h", "6 h")),
     ],
     ids=lambda law: law.kind,
@@ -183,11 +186,11 @@ def test_the_variation_is_that_of_the_draws(law):
 
 def test_the_variation_of_attempts():
     """A geometric number of fixed times, p = 1/2: mean 2, variance 2, so 1/2; of exponential times it is 1 again."""
-    (visit,) = visits((RepairStage(time="1 h", success="50 %"),))
-    assert visit.mean_ms == pytest.approx(2 * HOUR)
-    assert visit.variation == pytest.approx(0.5)
-    (visit,) = visits((RepairStage(time={"kind": "exponential", "mean": "1 h"}, success="25 %"),))
-    assert visit.variation == pytest.approx(1.0)
+    (use,) = stage_uses((RepairStage(time="1 h", success="50 %"),))
+    assert use.mean_ms == pytest.approx(2 * HOUR)
+    assert use.variation == pytest.approx(0.5)
+    (use,) = stage_uses((RepairStage(time={"kind": "exponential", "mean": "1 h"}, success="25 %"),))
+    assert use.variation == pytest.approx(1.0)
     assert mean_time_ms((RepairStage(time="1 h", success="50 %"),)) == pytest.approx(2 * HOUR)
 
 

@@ -8,7 +8,7 @@ from scipy import special, stats
 
 from dcsim.decide import Pair, run
 from dcsim.decide.verdict import verdict
-from dcsim.distributions import Empirical, Exponential, Fixed, Lognormal, Weibull
+from dcsim.distributions import Empirical, Exponential, Fixed, Gamma, Lognormal, Weibull
 from dcsim.hazards.lifetimes.weibull import WeibullLifetime
 from dcsim.montecarlo.reliability import COCHRAN, MOST, SURPRISED, most_hit, runs_by_skewness, runs_needed, skewness
 from dcsim.report.answer import run_sentences
@@ -144,6 +144,9 @@ def test_third_moments_against_scipy():
     law = stats.weibull_min(0.7)
     expected = law.moment(3) / law.moment(1) ** 3
     assert Weibull(kind="weibull", mean="3 h", shape=0.7).third == pytest.approx(expected, rel=1e-9)
+    law = stats.gamma(2.5)
+    expected = law.moment(3) / law.moment(1) ** 3
+    assert Gamma(kind="gamma", mean="3 h", shape=2.5).third == pytest.approx(expected, rel=1e-9)
     assert Empirical(kind="empirical", values=("1 h", "3 h")).third == pytest.approx((1 + 27) / 2 / 2**3)
 
 

@@ -109,6 +109,7 @@ def test_line_order():
         "goodput",
         "setup",
         "debugging",
+        "licence",
     ]
 
 
@@ -194,6 +195,22 @@ def test_break_even_price_of_live_migration():
     assert without == pytest.approx(0.10987, abs=5e-6)
     assert 4 * (without - LOSS["gold"]) == pytest.approx(0.194, abs=0.0005)
     assert 4 * (1 - (1 - without) / (1 - LOSS["gold"])) == pytest.approx(0.206, abs=0.0005)
+
+
+def test_a_licence_is_a_line_of_its_own():
+    """0.10 USD on every GPU-hour rented: N x 720 x 0.10 a month, paid, not lost work, and support is not charged on it.
+
+    At 0, the default, nothing is charged.
+    """
+    without = Tco(gpu_hour="4 USD", support="3 %")
+    licensed = Tco(gpu_hour="4 USD", support="3 %", licence="0.10 USD")
+    a, b = (bill(tco, GPUS, Use.at(GPUS, 36.0, 0.05)) for tco in (without, licensed))
+    assert a.lines["licence"] == 0
+    assert b.lines["licence"] == pytest.approx(GPUS * 720 * 36 * 0.10, rel=1e-14)
+    assert b.paid_usd - a.paid_usd == pytest.approx(b.lines["licence"], rel=1e-9)
+    assert b.lines["support"] == a.lines["support"]
+    assert b.lines["goodput"] == a.lines["goodput"]
+    assert attribution(a.lines, b.lines)["licence"] == b.lines["licence"]
 
 
 # --- paid, lost, useful -----------------------------------------------------------------------------------------

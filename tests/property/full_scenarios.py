@@ -3,7 +3,7 @@
 Each scenario has some of the features of ``FEATURES``, alone or together; what is not chosen stays as in step 1.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from hypothesis import strategies as st
@@ -22,10 +22,13 @@ FEATURES = (
     "corrupt",
     "wrong",
     "stages",
+    "shifts",
+    "visits",
     "returns",
     "exposure",
     "work",
     "maintenance",
+    "checks",
     "in_rack",
     "async-checkpoint",
     "tiered-checkpoint",
@@ -35,6 +38,11 @@ FEATURES = (
     "coverage",
     "bad",
     "failing",
+    "notice",
+    "covered",
+    "limit",
+    "after",
+    "on_spares",
 )
 EFFECTS = ("kill", "straggle", "degrade", "corrupt")
 KINDS = ("async-checkpoint", "tiered-checkpoint", "checkpointless", "elastic", "stateless")
@@ -51,7 +59,9 @@ class Builder:
     gpus: int
     node: int
     per_rack: int
+    people: dict[str, Any] = field(default_factory=dict)  # keys of the shared crews
     record: dict[str, Any] | None = None
+    shares: bool = False  # whether a job takes the place of the one before it, so that no failure may strike a slot
 
     def number(self, least: int, most: int) -> int:
         """Draw a whole number."""
@@ -88,7 +98,8 @@ class Builder:
             keys["coverage"] = self.one("0 %", "50 %", "80 %")
         if kind == "checkpointless" and self.one(True, False):
             keys["survives"] = self.number(0, 3)
-        writes = not kept or "coverage" in keys or "survives" in keys or "corrupt" in self.has or self.one(True, False)
+        writes = not kept or "coverage" in keys or "survives" in keys or self.one(True, False)
+        writes = writes or bool(self.has & {"corrupt", "covered", "limit"})
         if kind == "tiered-checkpoint":
             keys["tiers"] = self.tiers()
         elif kind != "stateless" and writes:
@@ -142,10 +153,26 @@ class Builder:
             if not in_rack:
                 job["priority"] = self.number(0, 2)
                 job["submit"] = text(self.unit * self.one(0, 0, 0, 1, self.horizon // 3))
-            if self.chance("work"):
+            if self.chance("work") or (not last and self.chance("after")):
                 job["work"] = f"{self.unit * size * self.number(1, self.horizon) / 1000:.3f} GPU-s"
-            jobs.append(job | {"recovery": self.recovery(size)})
+            job["recovery"] = self.recovery(size)
+            before = [each for each in jobs if "work" in each and each["name"] not in {x.get("after") for x in jobs}]
+            if before and not in_rack and self.chance("after"):
+                first = self.one(*before)
+                job["after"] = first["name"]
+                if size * count <= first["gpus"] * first["count"] and self.one(True, False):
+                    self.shares, seats = True, seats + size * count
+            if self.chance("limit"):
+                job["time_limit"] = text(self.saves(job["recovery"]) + self.unit * self.number(1, self.horizon // 2))
+                job["requeue"] = self.spread(8)
+            jobs.append(job)
         return jobs, seats
+
+    def saves(self, recovery: dict[str, Any]) -> int:
+        """Ms that a checkpoint of a strategy takes, drained."""
+        last = recovery["tiers"][-1] if "tiers" in recovery else recovery
+        keys = ("write", "drain") if "tiers" in recovery else ("checkpoint_write", "checkpoint_drain")
+        return sum(round(1000 * float(last.get(key, "0 s").split()[0])) for key in keys)
 
     # --- hazards
 
@@ -202,11 +229,13 @@ class Builder:
         law = life["kind"] if isinstance(life, dict) else "exponential"
         found: dict[str, Any] = {"name": name, "component": PARTS[kind], "effect": effect, "mtbf": life}
         found["detect"] = self.spread(self.one(1, 6))
+        if "checks" in self.has and effect in ("straggle", "degrade"):  # so that checks find something
+            found["detect"] = self.duration(3 * self.horizon, self.horizon // 2)
         if law not in ("exponential", "trace") and self.one(True, False):
             found["age"] = self.duration(self.horizon // 2)
             if law == "empirical":
                 found["age"] = self.duration(19)
-        blast = self.one("derived", "part", "number", "number")
+        blast = self.one("derived", "part", *(() if self.shares else ("number", "number")))
         if blast == "part":
             found["blast"] = PARTS[self.number(kind, 2)]
         elif blast == "number":
@@ -221,12 +250,27 @@ class Builder:
             found["burst"] = {"size": self.one(1.0, 2.5), "within": self.duration(8)}
         if law != "trace" and self.chance("lemons"):
             found["lemons"] = self.lemons(effect)
+        if self.chance("covered"):
+            found["coverage"] = self.one("0 %", "50 %", "80 %")
+        simple = effect in ("interrupt", "kill") and law in ("exponential", "trace") and "lemons" not in found
+        if simple and self.chance("notice"):
+            found |= self.notice()
+            if blast == "number":
+                found["blast"] = PARTS[self.number(kind, 2)]
         recorded = law == "trace" and "repair" in life
         found["repair"] = self.repair(crews, recorded)
         if "stages" in self.has:
             found["requalify"] = self.duration(self.one(0, 5))
         if self.chance("returns"):
             found["returns"] = "job"
+        return found
+
+    def notice(self) -> dict[str, Any]:
+        """Draw how failures are announced."""
+        notice = self.number(1, self.one(4, 20))
+        found = {"notice": text(self.unit * notice), "noticed": self.one("100 %", "50 %")}
+        if "in_rack" not in self.has and self.one(True, True, False):
+            found["evacuate"] = self.duration(notice)
         return found
 
     def lemons(self, effect: str) -> dict[str, Any]:
@@ -248,7 +292,12 @@ class Builder:
             if pool := self.one(None, "own", "shared"):
                 stage["crews"] = crews if pool == "shared" else self.number(1, 2)
             if pool == "shared":
-                stage["name"] = "technician"
+                self.people = self.people or self.when({"crews": crews})
+                stage |= {"name": "technician"} | self.people
+                del stage["crews"]
+                stage |= self.people
+            else:
+                stage = self.when(stage)
             if "stages" in self.has:
                 stage["silent"] = self.one("0 %", "40 %", "100 %")
                 if not recorded:
@@ -256,19 +305,50 @@ class Builder:
             stages.append(stage)
         return stages if len(stages) > 1 else stages[0]
 
+    def when(self, stage: dict[str, Any]) -> dict[str, Any]:
+        """Draw when those of a stage work; a visit has no crews."""
+        if self.chance("visits"):
+            stage = {key: value for key, value in stage.items() if key != "crews"}
+            keys = self.one(("visits",), ("visit_when",), ("visit_after",), ("visits", "visit_when", "visit_after"))
+            keys = self.one(keys, ("visit_when", "visit_after"))
+            values = {"visit_when": self.number(1, 4), "visit_after": self.duration(15)}
+            values["visits"] = ", ".join(f"mon {self.clock()}" for _ in range(self.number(1, 6)))
+            stage |= {key: values[key] for key in keys}
+        elif self.chance("shifts"):
+            times = sorted({self.number(0, self.horizon) for _ in range(2 * self.number(1, 4))})
+            stage["shifts"] = (
+                ", ".join(
+                    f"mon {a // 60}:{a % 60:02}-{b // 60}:{b % 60:02}"
+                    for a, b in zip(times[::2], times[1::2], strict=False)
+                )
+                or "mon 0-1"
+            )
+            stage["at_shift_end"] = self.one("pause", "finish")
+        return stage
+
+    def clock(self) -> str:
+        """Draw a time of day up to the horizon."""
+        minutes = self.number(0, self.horizon)
+        return f"{minutes // 60}:{minutes % 60:02}"
+
     def maintenance(self) -> list[dict[str, Any]]:
         """Draw planned work."""
         found = []
         for number in range(self.number(1, 2)):
-            drain, duration = self.number(0, 6), self.number(1, 10)
+            drain, duration, retest = self.number(0, 6), self.number(1, 10), 0
             each: dict[str, Any] = {"name": f"work {number}", "component": self.one(*PARTS)}
-            each |= {
-                "every": text(self.unit * (drain + duration + self.number(1, self.horizon))),
-                "rolling": self.one(True, False),
-            }
             each |= {"drain": text(self.unit * drain), "duration": text(self.unit * duration)}
             if self.one(True, False):
                 each["first"] = self.duration(self.horizon // 3)
+            checks = self.chance("checks")
+            if checks and not any("finds" in other for other in found):
+                each["finds"] = self.one("100 %", "50 %", "20 %")
+            if checks and self.one(True, False):
+                retest = self.number(1, 8)
+                each |= {"false_alarms": self.one("30 %", "80 %"), "retest": text(self.unit * retest)}
+            gap = self.number(1, self.horizon // self.one(1, 5 if checks else 1))
+            each["every"] = text(self.unit * (drain + duration + retest + gap))
+            each["rolling"] = self.one(True, False)
             found.append(each)
         return found
 
@@ -290,6 +370,8 @@ def full_scenarios(draw: st.DrawFn, features: tuple[str, ...] = FEATURES) -> Sce
         has.discard("in_rack")
         gpus, held = node * draw(st.integers(-(-4 // node), draw(st.sampled_from([12, 12, 24])) // node + 1)), 0
     unit = draw(st.sampled_from([1, 1, 1, 1, 7, 60_000]))  # coarse units draw longer stretches, 1 ms draws ties
+    if has & {"shifts", "visits"}:
+        unit = 60_000  # the minutes of a week
     builder = Builder(draw, has, unit, draw(st.integers(20, 200)), gpus, node, per_rack)
     jobs, left = builder.jobs(gpus - held * -(-gpus // rack))
     crews = builder.number(1, 3)
@@ -300,14 +382,19 @@ def full_scenarios(draw: st.DrawFn, features: tuple[str, ...] = FEATURES) -> Sce
         cluster["in_rack_spares"] = held
     else:
         cluster["spares"] = builder.number(0, left)
+        if len(jobs) > 1 and "after" not in jobs[-1] and builder.chance("on_spares"):
+            cluster["spares_run"] = jobs[-1]["name"]
+            cluster["spares"] += jobs[-1]["gpus"] * jobs[-1]["count"]
+            jobs[-1]["priority"] = 0
     return Scenario.model_validate(
         {
             "name": "random",
             "horizon": text(unit * builder.horizon),
+            "starts": builder.one("mon", "mon", "sun 23:00", "mon 0:20") if unit == 60_000 else "mon",
             "seed": builder.number(0, 10_000),
             "cluster": cluster,
             "jobs": jobs,
             "hazards": [builder.hazard(f"hazard {number}", crews) for number in range(builder.number(1, 3))],
-            "maintenance": builder.maintenance() if "maintenance" in has else [],
+            "maintenance": builder.maintenance() if has & {"maintenance", "checks"} else [],
         }
     )

@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from dcsim.hazards.hazard import SERVED
+from dcsim.parts import PARTS
 from dcsim.scenario import Scenario
 from dcsim.topology import Topology, TopologyDescription, TopologyError
 from dcsim.topology.build import build
@@ -233,7 +233,7 @@ def plant_scenarios(
         if builder.one(True, True, True, False):
             job["storage"] = builder.use(job["recovery"])
     crews = builder.number(1, 3)
-    kinds = [kind for kind in topology.kinds if kind in SERVED]
+    kinds = [kind for kind in topology.kinds if kind in PARTS]
     served = [builder.one(*kinds) for _ in range(builder.number(1, 3))] if kinds else []
     hazards = [
         builder.served_hazard(f"served {number}", kind, topology.components(kind), crews)

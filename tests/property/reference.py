@@ -11,6 +11,7 @@ import numpy as np
 
 from dcsim.ledger import CAUSES, STATE, STATES, Accounts
 from dcsim.scenario import Scenario
+from dcsim.streams import generator
 from tests.property.reference_failures import Failures
 
 
@@ -27,6 +28,25 @@ class Reference(Failures):
                 start += component * each.every // components if each.rolling else 0
                 self.planned += [(at, number, component) for at in range(start, self.horizon, each.every)]
         self.planned.sort()
+        self.retests = self.false_alarms(replication)
+        self.checks = list(self.planned)
+        for gang in self.gangs:
+            if gang.phase == "run":
+                self.begin_time(gang)
+        self.announce([row[:4] for row in self.known])
+
+    def false_alarms(self, replication: int) -> dict[tuple[int, int, int], int]:
+        """Return how much longer the windows are in which good hardware fails the check, in order of their drawing."""
+        streams = {
+            number: generator(self.scenario.seed, replication, f"maintenance {each.name}", "check")
+            for number, each in enumerate(self.scenario.maintenance)
+        }
+        found = {}
+        for window in self.planned:
+            planned = self.scenario.maintenance[window[1]]
+            if planned.false_alarms and streams[window[1]].random() < planned.false_alarms:
+                found[window] = planned.retest
+        return found
 
     def run(self) -> Accounts:
         """Step from event to event up to the horizon."""
@@ -47,11 +67,12 @@ class Reference(Failures):
         yield from (self.now + clock.left for key, clock in self.clocks.items() if self.runs(*key))
         yield from (each.found for each in self.incidents if each.state in ("latent", "struck"))
         yield from self.repair_ends()
+        yield from self.comes()
         yield from (window.back if window.out else window.leaves for window in self.windows)
         speeds = self.transfers()
         for gang in self.gangs:
             if gang.phase == "absent":
-                yield gang.plan.submit
+                yield from () if gang.submit is None else (gang.submit,)
             elif gang.phase == "restore" and gang.loads:
                 yield self.now + gang.load_ends_in(speeds[gang.plan.index])
             elif gang.phase in ("detect", "failover", "restore"):
@@ -64,17 +85,23 @@ class Reference(Failures):
         while self.end_something():
             pass
         self.serve()
+        while any(gang.kept and gang.not_before == self.now for gang in self.gangs):  # they queue again at once
+            while self.end_something():
+                pass
+            self.serve()
         while self.end_something():
             pass
 
     def end_something(self) -> bool:
         """End the first thing that is due: repairs (crews go on to the next), phases, identifications, detection."""
         steps = (self.end_repair, self.begin_repair, self.end_phase)
-        return any(step() for step in (*steps, self.identify, self.leave_detect, self.admit))
+        return any(step() for step in (*steps, self.identify, self.leave_detect, self.admit, self.begin_visit))
 
     def begin_something(self) -> bool:
         """Begin the first thing that is due: relapses, maintenance, failures by hazard and number."""
         if self.relapse():
+            return True
+        if self.begin_stop():
             return True
         if self.planned and self.planned[0][0] == self.now:
             self.open_window(*self.planned.pop(0)[1:])
@@ -102,7 +129,7 @@ class Reference(Failures):
             self.book(row, "overhead/power", slowest - powered)
             self.book(row, "overhead/fabric", powered - weight)
             end = self.horizon if gang.finish is None else gang.finish
-            asked[row] += gang.plan.gpus * (end - gang.plan.submit)
+            asked[row] += gang.plan.gpus * (end - (self.horizon if gang.submit is None else gang.submit))
             finished[row] += gang.finish is not None
             last[row] = max(last[row], end)
         for row in range(len(self.books)):

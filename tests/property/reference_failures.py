@@ -45,9 +45,11 @@ class Failures(Repairs):
     def outcomes(self, number: int, count: int) -> list[Outcome]:
         """Return what follows the next failures of a hazard."""
         drawn = self.draws[number].outcomes(count)
+        missed = np.broadcast_to(drawn.missed, count).tolist()
         rows = zip(
-            drawn.detect.tolist(), drawn.wrong.tolist(), drawn.stages.T.tolist(), drawn.fixed.tolist(), strict=True
-        )
+            drawn.detect.tolist(), drawn.wrong.tolist(), drawn.stages.T.tolist(), drawn.fixed.tolist(), missed,
+            strict=True,
+        )  # fmt: skip
         return [Outcome(*row) for row in rows]
 
     def recorded(
@@ -167,10 +169,10 @@ class Failures(Repairs):
             return
         self.failures += 1
         outcome = outcome or self.outcomes(number, 1)[0]
-        found = self.now + outcome.detect
+        found = min(self.now + outcome.detect, self.found_by_check(hazard, mark, outcome.missed))
         if hazard.effect == "kill":
             for gang in killed:
-                self.strike_gang(gang, 0, found)
+                self.strike_gang(gang, 0, found, hazard.coverage)
             self.begin_life(number, mark)
             return
         self.orders += 1
@@ -182,6 +184,21 @@ class Failures(Repairs):
             gang = incident.gang = hit.gang
             incident.offset = self.members(gang).index(hit)
             incident.clean = max((gang.safe(tier) for tier in range(len(gang.tiers))), default=gang.position)
+
+    def found_by_check(self, hazard, component: int, missed: int) -> int:
+        """Return the end of the window that finds what is slow from now on: the first that does not miss it."""
+        if hazard.effect not in ("straggle", "degrade"):
+            return self.horizon
+        low = component * self.topology.gpus_per(hazard.component)
+        high = low + self.topology.gpus_per(hazard.component)
+        ends = []
+        for start, number, checked in self.checks:
+            check = self.scenario.maintenance[number]
+            size = self.topology.gpus_per(check.component)
+            holds = checked * size <= low and high <= (checked + 1) * size
+            if check.finds and holds and start + check.drain > self.now:
+                ends.append(start + check.drain + check.duration + self.retests.get((start, number, checked), 0))
+        return ends[missed] if missed < len(ends) else self.horizon
 
     def fail_served(self, number: int, component: int, outcome: Outcome) -> None:
         """Let a component fail that holds no GPU: who goes down is struck, all at once."""
@@ -206,7 +223,8 @@ class Failures(Repairs):
         alone = len(owners) == 1 and all(gpu.gang is not None for gpu in group)
         incident.state, incident.gpus, incident.gang = "struck", group, owners[0] if alone else None
         for gang in owners:
-            self.strike_gang(gang, sum(gpu.gang is gang for gpu in group), incident.found, at_least)
+            struck, covered = sum(gpu.gang is gang for gpu in group), self.hazards[incident.hazard].coverage
+            self.strike_gang(gang, struck, incident.found, covered, at_least)
         for gpu in group:
             gpu.condition, gpu.struck_in, gpu.gang = "struck", gpu.gang, None
         self.forget(group, out=True)
@@ -301,7 +319,7 @@ class Failures(Repairs):
         if gang.phase == "wait":
             gang.deepest = max(gang.deepest, level)
         else:
-            self.strike_gang(gang, 0, self.now, at_least=level)
+            self.strike_gang(gang, 0, self.now, hazard.coverage, at_least=level)
         self.clear(incident)
 
     def leave(self, incident: Incident) -> None:

@@ -33,7 +33,7 @@ class Gang:
     plan: Planned
     chances: np.random.Generator
     tiers: list[Copies]
-    phase: str = "absent"  # absent | detect | wait | failover | restore | run | drain | finished
+    phase: str = "absent"  # absent | detect | wait | failover | restore | run | drain | save | finished
     until: int = 0  # end of detect, failover or restore
     stall: tuple[int, int] = (0, 0)  # failover and restore of the present stall
     active: int = 0  # members that compute
@@ -54,6 +54,13 @@ class Gang:
     moved: int = 0  # of the load under way, ms alone in parts per billion
     load: int = 0  # in the present stall's restore, ms alone; 0: nothing through the storage gateways
     loads: bool = False  # whether it loads now
+    booked: str = ""  # while it saves
+    leaves: list[Gpu] = field(default_factory=list)  # while it saves: what it moves away from
+    ends: int | None = None  # of its time; None: that has not begun, or is not limited
+    kept: bool = False  # from the queue, until ``not_before``
+    not_before: int = 0
+    requeues: np.random.Generator | None = None
+    submit: int | None = None  # when it is submitted; None: nobody knows yet
 
     @property
     def recovery(self) -> Recovery:
@@ -102,6 +109,7 @@ class Outcome:
     wrong: int
     stages: list[int]
     fixed: bool
+    missed: int = 0  # checks that do not find it
 
 
 @dataclass(eq=False)
@@ -134,6 +142,7 @@ class Batch:
     admitted: bool = False
     back: int | None = None  # end of the stage; None: waits for a crew, or never
     began: int = 0  # which stage of all it is
+    asked: int = 0  # when it joined the queue that it is in
 
 
 @dataclass(eq=False)
@@ -145,6 +154,7 @@ class Window:
     start: int
     gpus: list[Gpu] = field(default_factory=list)
     out: bool = False  # the drain is over
+    retest: int = 0  # after a false alarm
 
     @property
     def leaves(self) -> int:
@@ -154,7 +164,7 @@ class Window:
     @property
     def back(self) -> int:
         """When the component returns."""
-        return self.leaves + self.maintenance.duration
+        return self.leaves + self.maintenance.duration + self.retest
 
 
 @dataclass(eq=False)

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 
+from dcsim.hazards import RepairStage
+from dcsim.hazards.shifts import WEEK, spans_of, start_of, visits_of
 from tests.property.reference_objects import Batch, Gpu, Incident
 from tests.property.reference_service import Service
 
@@ -17,7 +19,7 @@ class Repairs(Service):
         """Send GPUs into the first stage."""
         for gpu in gpus:
             gpu.condition = "repair"
-        self.batches.append(Batch(incident, gpus, ends))
+        self.batches.append(Batch(incident, gpus, ends, asked=self.now))
 
     def replace(self, incident: Incident, gpus: list[Gpu]) -> None:
         """Retire a component: its GPUs come back new, or never."""
@@ -50,7 +52,7 @@ class Repairs(Service):
                 if batch.stage == len(self.stages(batch)) - 1:
                     self.come_back(batch)
                 else:
-                    batch.stage, batch.back = batch.stage + 1, None
+                    batch.stage, batch.back, batch.asked = batch.stage + 1, None, self.now
                     self.batches.append(batch)
                 return True
         return False
@@ -58,15 +60,95 @@ class Repairs(Service):
     def begin_repair(self) -> bool:
         """Give a crew to the first batch in a queue for which one is free."""
         for batch in self.batches:
-            if batch.admitted and batch.back is None:
+            if batch.admitted and batch.back is None and not self.is_visited(batch):
                 name, crews = self.pool(batch)
                 at_work = sum(each.back is not None and self.pool(each)[0] == name for each in self.batches)
                 if crews is None or at_work < crews:
-                    batch.back = self.now + self.stages(batch)[batch.stage]
-                    self.begun += 1
-                    batch.began = self.begun
+                    self.begin(batch, self.done_at(batch, self.stages(batch)[batch.stage]))
                     return True
         return False
+
+    def begin(self, batch: Batch, back: int) -> None:
+        """Let somebody begin with a batch, who is done at ``back``."""
+        self.begun += 1
+        batch.began, batch.back = self.begun, back
+
+    # --- shifts and visits
+
+    def stage(self, batch: Batch) -> RepairStage | None:
+        """Return the stage that a batch is in or waits for; None: the test, or a replacement."""
+        if batch.renews or batch.stage == len(self.stages(batch)) - 1:
+            return None
+        return self.hazards[batch.incident.hazard].stages[batch.stage]
+
+    def is_visited(self, batch: Batch) -> bool:
+        """Whether a batch waits for people who repair all that waits together."""
+        stage = self.stage(batch)
+        return stage is not None and (stage.visits, stage.visit_when, stage.visit_after) != (None, None, None)
+
+    def done_at(self, batch: Batch, time: int) -> int:
+        """Return when a crew that begins now, or in its next shift, is done; after the horizon any time is never."""
+        stage = self.stage(batch)
+        if stage is None or stage.shifts is None:
+            return self.now + time
+        left = time
+        for begin, end in self.hours(stage):
+            begin = max(begin, self.now)
+            if begin < end and stage.at_shift_end == "finish":
+                return begin + time
+            if begin < end and left <= end - begin:
+                return begin + left
+            left -= max(0, end - begin)
+        return self.horizon
+
+    def hours(self, stage: RepairStage) -> Iterator[tuple[int, int]]:
+        """Yield the shifts of a stage up to the horizon, from one before the beginning on; those that touch are one."""
+        monday = -start_of(self.scenario.starts) - WEEK
+        shifts = [(monday + week + a, monday + week + b) for week in range(0, self.horizon + 3 * WEEK, WEEK)
+                  for a, b in spans_of(stage.shifts)]  # fmt: skip
+        while shifts:
+            begin, end = shifts.pop(0)
+            while shifts and shifts[0][0] == end:
+                end = shifts.pop(0)[1]
+            yield begin, end
+
+    def visit_days(self, stage: RepairStage) -> list[int]:
+        """Return the instants up to the horizon at which a visit is planned."""
+        monday = -start_of(self.scenario.starts)
+        weeks = range(monday, self.horizon + 1, WEEK)
+        return [] if stage.visits is None else [week + at for week in weeks for at in visits_of(stage.visits)]
+
+    def waiting_for(self, batch: Batch) -> list[Batch] | None:
+        """Return what waits for the same visit, in order; None: those people are at work."""
+        mine = [each for each in self.batches if each.admitted and self.pool(each)[0] == self.pool(batch)[0]]
+        return None if any(each.back is not None for each in mine) else mine
+
+    def begin_visit(self) -> bool:
+        """Begin the first visit that there is reason for: all that waits is back with the last of it."""
+        for batch in self.batches:
+            if not (batch.admitted and batch.back is None and self.is_visited(batch)):
+                continue
+            stage, waiting = self.stage(batch), self.waiting_for(batch)
+            if waiting is None:
+                continue
+            reasons = [self.now in self.visit_days(stage)]
+            reasons.append(stage.visit_when is not None and len(waiting) >= stage.visit_when)
+            reasons.append(stage.visit_after is not None and self.now - batch.asked >= stage.visit_after)
+            if any(reasons):
+                longest = max(self.stages(each)[each.stage] for each in waiting)
+                for each in waiting:
+                    self.begin(each, self.now + longest)
+                return True
+        return False
+
+    def next_visits(self) -> Iterator[int]:
+        """Yield when there may be reason for a visit."""
+        for batch in self.batches:
+            if batch.admitted and batch.back is None and self.is_visited(batch):
+                stage = self.stage(batch)
+                yield from (at for at in self.visit_days(stage) if at > self.now)
+                if stage.visit_after is not None and batch.asked + stage.visit_after > self.now:
+                    yield batch.asked + stage.visit_after
 
     def admit(self) -> bool:
         """Let what was identified join its queue: after its gang began to wait, so that it may get it back at once."""
@@ -93,3 +175,4 @@ class Repairs(Service):
         for batch in self.batches:
             if batch.back is not None:
                 yield batch.back
+        yield from self.next_visits()

@@ -1,25 +1,25 @@
 """The reference's gangs: strikes on them, service, pre-emption, stalls, maintenance, finish."""
 
-from dcsim.hazards.hazard import SERVED
+from dcsim.parts import PARTS
 from tests.property import reference_strategy as strategy
-from tests.property.reference_absence import Absence
 from tests.property.reference_objects import BILLION, WHOLE, Gang, Gpu, Window
+from tests.property.reference_stops import Stops
 
 
-class Service(Absence):
+class Service(Stops):
     """What happens to gangs."""
 
     # --- strikes
 
-    def strike_gang(self, gang: Gang, members: int, until: int, at_least: int = -1) -> None:
-        """Strike a gang: roll back, then detect at least until ``until``."""
+    def strike_gang(self, gang: Gang, members: int, until: int, covered: float, at_least: int = -1) -> None:
+        """Strike a gang: roll back, then detect at least until ``until``; ``covered``: share of such strikes."""
         recovery = gang.recovery
         cover, bad, again = (float(chance) for chance in gang.chances.random(3))
         self.strikes_on[gang.plan.job] += 1
         gang.struck += members
         gang.ever_struck = True
         gang.failed_restores = strategy.in_a_row(again, 1 - recovery.restore_success)
-        level = max(at_least, strategy.level_of(recovery, gang.struck, cover >= recovery.coverage))
+        level = max(at_least, strategy.level_of(recovery, gang.struck, cover >= recovery.coverage * covered))
         self.interrupt(gang, level, strategy.in_a_row(bad, recovery.bad_checkpoint))
         gang.until = max(until, gang.until if gang.phase == "detect" else 0)
         gang.phase = "detect"
@@ -27,7 +27,7 @@ class Service(Absence):
     def run_short(self, gang: Gang) -> None:
         """Send a gang to wait; the moment it first ran short stays until it is whole."""
         gang.phase = "wait"
-        if gang.short_since is None:
+        if gang.short_since is None and not gang.kept:
             gang.short_since = self.now
 
     # --- service
@@ -38,6 +38,8 @@ class Service(Absence):
 
     def queues(self, gang: Gang) -> bool:
         """Whether a gang waits for hardware: all that wait, and elastic ones that are not whole."""
+        if gang.kept:
+            return False
         short = len(self.members(gang)) < gang.plan.gpus or gang.active < gang.plan.gpus
         return gang.phase == "wait" or (gang.phase in WHOLE and short)
 
@@ -94,11 +96,15 @@ class Service(Absence):
         loser.struck += len(taken)
         loser.failed_restores = 0
         self.interrupt(loser, strategy.level_of(loser.recovery, loser.struck, uncovered=False))
-        if loser.phase in (*WHOLE, "drain"):
+        if loser.phase in (*WHOLE, "drain", "save"):
             self.run_short(loser)
 
     def start(self, gang: Gang) -> None:
-        """Begin the stall of a gang that has enough GPUs."""
+        """Begin the stall of a gang that has enough GPUs, unless its time is over."""
+        if self.is_over(gang):
+            self.go_back(gang)
+            return
+        self.begin_time(gang)
         recovery, size = gang.recovery, gang.plan.gpus
         if gang.has_run:
             failover, attempt = recovery.failover, strategy.restore_ms(recovery, gang.deepest, size)
@@ -130,6 +136,7 @@ class Service(Absence):
                 self.forget(self.members(gang), out=False)
                 for gpu in self.members(gang):
                     gpu.gang = None
+                self.submit_after(gang.plan.job)
                 return True
         for gang in self.gangs:
             if gang.phase == "failover" and gang.until == self.now:
@@ -143,7 +150,7 @@ class Service(Absence):
             if gang.phase == "restore" and loaded:
                 self.resume(gang)
                 return True
-            if gang.phase == "absent" and gang.plan.submit == self.now:
+            if gang.phase == "absent" and gang.submit == self.now:
                 self.run_short(gang)
                 return True
         if self.come_due():
@@ -152,7 +159,7 @@ class Service(Absence):
             if window.out and window.back == self.now:
                 self.windows.remove(window)
                 self.give_back(window.gpus)
-                if window.maintenance.component in SERVED:
+                if window.maintenance.component in PARTS:
                     self.plant_changed()
                     self.give_power()
                 return True
@@ -160,7 +167,16 @@ class Service(Absence):
             if not window.out and window.leaves == self.now:
                 self.end_drain(window)
                 return True
-        return False
+        return self.end_save()
+
+    def submit_after(self, job: int) -> None:
+        """Submit the gangs that come after a job, once all of its gangs have finished."""
+        if any(gang.plan.job == job and gang.phase != "finished" for gang in self.gangs):
+            return
+        for gang in self.gangs:
+            follower = self.scenario.jobs[gang.plan.job]
+            if follower.after == self.scenario.jobs[job].name:
+                gang.submit = max(self.now, follower.submit)
 
     def leave_detect(self) -> bool:
         """Send the first gang that has been identified completely to wait."""
@@ -175,8 +191,9 @@ class Service(Absence):
     def open_window(self, number: int, component: int) -> None:
         """Begin to drain the gangs on a component."""
         window = Window(self.scenario.maintenance[number], component, self.now)
+        window.retest = self.retests.get((self.now, number, component), 0)
         kind = window.maintenance.component
-        if kind in SERVED:
+        if kind in PARTS:
             gpus = [gpu for gpu in self.down(without=(kind, component)) if gpu.condition == "up"]
         else:
             gpus = self.standing(kind, component)
@@ -184,14 +201,14 @@ class Service(Absence):
                 return
         self.windows.append(window)
         for gang in self.gangs:
-            if any(gpu.gang is gang for gpu in gpus) and gang.phase in (*WHOLE, "drain"):
+            if any(gpu.gang is gang for gpu in gpus) and gang.phase in (*WHOLE, "drain", "save"):
                 self.end_stretch(gang)
                 gang.phase = "drain"
                 gang.windows.append(window)
 
     def end_drain(self, window: Window) -> None:
         """Take a component out; gangs that drained for it have saved everything."""
-        window.out, served = True, window.maintenance.component in SERVED
+        window.out, served = True, window.maintenance.component in PARTS
         gpus = self.standing(window.maintenance.component, window.component)
         if served:
             gpus = [gpu for gpu in self.down() if gpu.condition == "up"]
@@ -199,7 +216,7 @@ class Service(Absence):
             drained = window in gang.windows
             if drained:
                 gang.windows.remove(window)
-            whole = gang.phase in WHOLE and any(gpu.gang is gang for gpu in gpus)
+            whole = gang.phase in (*WHOLE, "save") and any(gpu.gang is gang for gpu in gpus)
             if whole or (drained and not gang.windows):
                 self.end_stretch(gang)
                 gang.durable = [gang.position] * len(gang.tiers)

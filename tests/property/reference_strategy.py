@@ -49,6 +49,19 @@ def level_of(recovery: Recovery, struck: int, uncovered: bool) -> int:
     return 0 if uncovered else -1
 
 
+def may_roll_back(recovery: Recovery, covered: float) -> bool:
+    """Whether a strike may cost the work since a checkpoint, if this share of the hazard's is covered."""
+    if always_rolls_back(recovery):
+        return True
+    survives = recovery.survives if recovery.kind == "checkpointless" else None
+    return recovery.kind != "stateless" and (survives is not None or recovery.coverage < 1 or covered < 1)
+
+
+def saves(tiers: list[Copies]) -> int:
+    """From the begin of a write to the slowest tier until it is safe [ms]."""
+    return tiers[-1].write + tiers[-1].drain
+
+
 def step_of(recovery: Recovery) -> int:
     """Work that a strike without rollback costs [ms]."""
     return recovery.step if recovery.kind == "elastic" else 0

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from dcsim.hazards import Hazard
-from dcsim.hazards.hazard import SERVED
+from dcsim.parts import PARTS
 from dcsim.scenario import Gang as Planned
 from dcsim.scenario import Scenario
 from dcsim.scenario.plan import plan
@@ -28,6 +28,7 @@ class World:
         self.per_rack = self.topology.gpus_per("rack")
         self.in_rack = scenario.cluster.in_rack_spares
         self.spares = self.in_rack * (len(self.gpus) // self.per_rack) or scenario.cluster.spares
+        self.spares -= sum(job.gpus * job.count for job in scenario.jobs if job.name == scenario.cluster.spares_run)
         self.gangs = [self.new_gang(gang) for gang in self.plan.gangs]
         self.incidents: list[Incident] = []
         self.begun = 0  # stages, so that those that end together end in the order in which they began
@@ -52,13 +53,14 @@ class World:
         name = f"job {self.scenario.jobs[planned.job].name} {planned.instance}"
         chances = generator(self.scenario.seed, self.replication, name, "chance")
         tiers = strategy.tiers_of(planned.recovery)
-        return Gang(planned, chances, tiers, durable=[0] * len(tiers))
+        submit = planned.submit if self.scenario.jobs[planned.job].after is None else None
+        return Gang(planned, chances, tiers, durable=[0] * len(tiers), submit=submit)
 
     def place(self) -> None:
         """Put the gangs of t = 0 on the lowest free indices; the last GPUs of a rack may be held back."""
         seats = iter(gpu for gpu in self.gpus if gpu.index % self.per_rack < self.per_rack - self.in_rack)
         for gang in sorted(self.gangs, key=lambda gang: (-gang.plan.priority, gang.plan.index)):
-            if gang.plan.submit == 0:
+            if gang.submit == 0:
                 for _ in range(gang.plan.gpus):
                     gpu = next(seats)
                     gpu.gang = gang
@@ -102,7 +104,7 @@ class World:
             if hazard.serves:
                 held.append((hazard.component, incident.component, hazard.keeps if hazard.effect == "degrade" else 0.0))
         for window in self.windows:
-            if window.out and window.maintenance.component in SERVED:
+            if window.out and window.maintenance.component in PARTS:
                 held.append((window.maintenance.component, window.component, 0.0))
         if any(phase.dark and not phase.racks for phase in self.phases):
             held += [("site-feed", index, 0.0) for index in range(self.topology.components("site-feed"))]
@@ -224,7 +226,9 @@ class World:
                 idle_spares -= 1
                 self.book(self.rest_row - spare, "spare" if spare else "idle", passed)
             elif gpu.condition == "up":
-                phase = {"drain": "maintenance", "run": None}.get(gpu.gang.phase, gpu.gang.phase)
+                phase = {"drain": "maintenance", "run": None, "save": gpu.gang.booked}.get(
+                    gpu.gang.phase, gpu.gang.phase
+                )
                 if phase is not None:
                     self.book(gpu.gang.plan.job, phase, passed)
             elif gpu.condition == "struck":

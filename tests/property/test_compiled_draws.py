@@ -15,8 +15,8 @@ from dcsim.ledger import Ledgers
 from dcsim.program.draws import EVERY_LAW, EXPONENTIAL, NORMAL, UNIFORM
 from dcsim.program.plain_world import PlainWorld
 from dcsim.program.program import Program
-from dcsim.program.records import World
 from dcsim.program.simple import is_counted
+from dcsim.program.world import World
 from dcsim.rules import draws
 from dcsim.scenario import Scenario, certain, load
 from dcsim.shipped import shipped_files

@@ -14,6 +14,7 @@ from dcsim.scenario import Scenario
 from dcsim.scenario.plan import plan
 from tests.property.scenarios import random_scenarios, text
 from tests.unit.literal import chosen
+from tests.unit.strategies import Stretch
 
 TIMES = ("horizon", "submit", "failover", "restore", "checkpoint_every", "checkpoint_write", "detect")
 SIZES = ("gpus", "spares", "blast")
@@ -187,7 +188,7 @@ def test_one_gang_in_closed_form(recovery: dict[str, str], detect: int, times: l
     stall = detect + strategy.failover + (strategy.restore_ms(0, 20) if strategy.rolls_back else 0)
     starts = [0, *(at + stall for at in times)]
     gaps = [max(0, end - start) for start, end in zip(starts, [*times, 1000], strict=True)]
-    stretches = [strategy.settle(gap) for gap in gaps]
+    stretches = [Stretch(strategy).settle(gap) for gap in gaps]
     accounts = simulated(scenario, struck(times))
     useful, checkpoint, lost = (accounts.gpu_ms[0, STATE[name]] for name in ("useful", "checkpoint", "lost"))
     kept = 0 if strategy.rolls_back else sum(unsaved for _, _, unsaved in stretches[:-1])

@@ -83,14 +83,14 @@ def test_causes_are_those_of_the_log(scenario: Scenario) -> None:
 @settings(max_examples=150)
 @given(SCENARIOS)
 def test_stalls_are_of_the_first_cause_since_the_gang_ran(scenario: Scenario) -> None:
-    """By gang, from the log: a strike or a drain begins a stall that is its own until the gang has run again."""
+    """By gang, from the log: a strike, a drain or a stop begins a stall that is its own until the gang runs again."""
     columns = in_short_months(scenario, scenario.horizon)[1].columns()
     blamed: dict[int, str] = {}
     names = ("what", "gang", "phase", "why", "gpu_ms", "start_ms", "end_ms")
     for what, gang, phase, why, _, start, end in zip(*(columns[name] for name in names), strict=True):
         if gang < 0:
             continue
-        if what in ("strike", "drain"):
+        if what in ("strike", "drain", "stop") and why:
             blamed.setdefault(gang, why)
         elif what == "phase" and phase == "running" and end > start:
             blamed.pop(gang, None)

@@ -8,10 +8,11 @@ from hypothesis import strategies as st
 
 from dcsim.engine import simulate, simulate_with_log
 from dcsim.ledger import CAUSES, STATE
+from dcsim.parts import PARTS
 from dcsim.scenario import Scenario
 from dcsim.scenario.plan import plan
 from dcsim.scenario.rules import broken_rules
-from dcsim.topology import PLANT_KINDS, TopologyDescription
+from dcsim.topology import TopologyDescription
 from dcsim.topology.build import build
 from tests.property.test_event_log import ledger_of
 
@@ -134,7 +135,7 @@ def scenario(seed: int) -> Scenario | None:
     described = plant(draw)
     node, nodes = described["node"]["gpus"], draw.randint(4, 24)
     topology = build(TopologyDescription.model_validate(described), node * nodes)
-    counts = {kind: topology.components(kind) for kind in PLANT_KINDS if kind in topology.kinds}
+    counts = {kind: topology.components(kind) for kind in PARTS if kind in topology.kinds}
     free = draw.choice([0, node, 2 * node])
     tables = {
         "name": "random",

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dcsim.parts import PARTS
 from dcsim.plant import PlantState
 from dcsim.scenario import Scenario
 from dcsim.scenario.plan import plan
-from dcsim.topology import PLANT_KINDS
 from tests.property.plant_scenarios import PLANT, plant_scenarios
 from tests.property.reference_plant import Site
 
@@ -17,7 +17,7 @@ KEEPS = (0.0, 0.0, 0.1, 1 / 3, 0.5, 0.9)
 
 def told(state: PlantState) -> list[list[float]]:
     """Return everything that a plant's state says."""
-    arrays = (state.down, state.access, state.leaf, state.core, state.supply, state.row, state.hall)
+    arrays = (state.down, state.access, state.leaf, state.core, state.supply, state.of_parents("cdu"), state.hall)
     return [*(array.tolist() for array in arrays), [state.site, state.short]]
 
 
@@ -42,7 +42,7 @@ def test_every_change_leaves_the_plant_of_the_reference(scenario: Scenario, data
     """Components fail, several times over and in part, racks are dark for a while; at last all is as at first."""
     topology = plan(scenario).topology
     state, site = PlantState(topology), Site(topology)
-    first, kinds = told(state), [kind for kind in PLANT_KINDS if kind in topology.kinds]
+    first, kinds = told(state), [kind for kind in PARTS if kind in topology.kinds]
     lost: list[tuple[str, int, float]] = []
     dark: frozenset[int] = frozenset()
     for _ in range(data.draw(st.integers(1, 12))):

@@ -34,6 +34,7 @@ OFFERS = st.fixed_dictionaries(
         "setup": text("USD", 1e7)
         | st.fixed_dictionaries({}, optional={"idle": text("h", 1e4), "engineer_months": st.floats(0, 100)}),
         "debugging": text("USD/mo", 1e6),
+        "licence": text("USD", 5),
     },
 ).map(lambda keys: Tco(**keys))
 

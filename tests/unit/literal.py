@@ -71,7 +71,7 @@ def scenario(gpus: int, *jobs: Any, hazards: Any = None, node: int = 1, rack: in
         {
             "name": "literal",
             "horizon": text(keys.pop("horizon", 100)),
-            "cluster": {"topology": topology, "gpus": gpus, "spares": keys.pop("spares", 0)},
+            "cluster": {"topology": topology, "gpus": gpus, "spares": keys.pop("spares", 0), **keys.pop("cluster", {})},
             "jobs": list(jobs),
             "hazards": hazards or [hazard()],
             **keys,

@@ -1,15 +1,20 @@
 """Strategies to put to the tests: every registered kind, and one that comes later in a file of its own."""
 
 from functools import cache
+from types import SimpleNamespace
 from typing import Any, ClassVar, Literal
 
+import numpy as np
 from hypothesis import assume
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from dcsim.program import records
+from dcsim.program.tables import write_tiers
 from dcsim.recovery import STRATEGIES, Recovery, Tier
 from dcsim.recovery.keys import answer
 from dcsim.recovery.timetable import Ms
+from dcsim.rules import strategy as rules
 from dcsim.units import Whole
 
 
@@ -35,6 +40,35 @@ class Shadowed(Recovery):
 
 
 KINDS: dict[str, type[Recovery]] = {**STRATEGIES, "shadowed": Shadowed}
+
+
+class Stretch:
+    """What the rules say of a stretch of running of a job with this strategy [ms]."""
+
+    def __init__(self, recovery: Recovery) -> None:
+        self.tiers = range(len(recovery.tiers))
+        lines = np.zeros((1, max(1, len(recovery.tiers))), dtype=records.TIER)
+        write_tiers(recovery, 1, lines[0])
+        self.world: Any = SimpleNamespace(
+            jobs=[SimpleNamespace(tiers=len(recovery.tiers))], tiers=lines.view(np.recarray)
+        )
+
+    def blocked(self, run: int) -> int:
+        """Writes in the first ``run`` ms."""
+        return int(rules.blocked(self.world, 0, run))
+
+    def durable(self, run: int) -> tuple[int, ...]:
+        """Computing that is safe in each tier after ``run`` ms."""
+        return tuple(int(rules.safe_in(self.world, 0, tier, run)) for tier in self.tiers)
+
+    def settle(self, run: int) -> tuple[int, int, int]:
+        """``run`` ms as what is saved in the best tier, what are writes, and what is computed but not safe."""
+        saved, blocked = max(self.durable(run), default=0), self.blocked(run)
+        return saved, blocked, run - saved - blocked
+
+    def wall(self, work: int) -> int:
+        """The least stretch in which ``work`` ms are computed."""
+        return int(rules.wall(self.world, 0, work))
 
 
 def text(ms: int) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 import pytest
 
-from dcsim.cli.options import ProgressLine
+from dcsim.cli.progress import ProgressLine
 from dcsim.decide import MtbfRange, compare, run, study
 from dcsim.decide.ablation import ablated_scenarios
 from dcsim.decide.estimate import estimate

@@ -315,3 +315,42 @@ def test_cautions_as_json():
     assert (entry["free_gpus"], entry["gpus_lost"], entry["repair_h"]) == (32, 64, 0.25)
     hazard = {"component": "node", "mtbf": "160 h", "repair": {"name": "hands", "time": "10 h", "crews": 2}}
     json.dumps(cautions_json([scenario(hazards=[hazard])]), allow_nan=False)
+
+
+# --- working hours ----------------------------------------------------------------------------------------------------
+
+
+def test_hours_of_repair_that_the_formula_does_not_charge():
+    """Work of 3 h on weekdays 9-17: 3 + sum of g/168 (g/2 + 3) = 3 + 15.24 + 2.29 h; a visit a week: 84 + 3 h."""
+    hazard = {"component": "node", "mtbf": "90000 h", "repair": {"time": "3 h", "shifts": "weekdays 9-17"}}
+    caution = found(scenario(spares=24, hazards=[hazard]))["repair-hours"]
+    gaps = [16, 16, 16, 16, 64]
+    exact = 3 + sum(gap / 168 * (gap / 2 + 3) for gap in gaps)
+    assert caution.figures["repair_h"] == pytest.approx(exact)
+    assert caution.figures["work_h"] == pytest.approx(3)
+    assert caution.message == (
+        'a repair of "node" takes about 20.5 h from identification to return, because those who do it have their '
+        "hours: the published formula charges 3 h."
+    )
+    hazard["repair"] = {"time": "3 h", "visits": "every tuesday"}
+    caution = found(scenario(spares=24, hazards=[hazard]))["repair-hours"]
+    assert caution.figures["repair_h"] == pytest.approx(87)
+    hazard["repair"] = {"time": "3 h", "visits": "every tuesday", "visit_after": "1 d"}
+    caution = found(scenario(spares=24, hazards=[hazard]))["repair-hours"]
+    rate = 128 / 90_000
+    assert caution.figures["repair_h"] == pytest.approx(3 + 24 * (1 + rate * 12) / (1 + rate * 24))
+    assert "repair-hours" not in found(scenario(spares=24, hazards=[hazard | {"repair": "3 h"}]))
+
+
+def test_crews_with_shifts_have_no_formula_for_their_queue():
+    """A load of 0.9 x 40/168 of one crew: 90 % of its working hours, and no word of how long a repair waits."""
+    stage = {"time": "40 h", "crews": 1, "shifts": "weekdays 9-17"}
+    hazard = {"component": "gpu", "blast": 1, "mtbf": f"{1024 * 40 / (0.9 * 40 / 168)} h", "repair": stage}
+    busy = found(scenario(spares=24, hazards=[hazard]))["repair-queue"]
+    assert busy.message == 'repairs wait long: 1 crew of "gpu" would be busy 90 % of their working hours.'
+    assert busy.figures["wait_h"] is None
+    hazard["mtbf"] = f"{1024 * 40 / (1.5 * 40 / 168)} h"
+    over = found(scenario(spares=24, hazards=[hazard]))["repair-overload"]
+    assert over.message.startswith('repair cannot keep up: "gpu" needs about 2 crews, but has 1.')
+    hazard["repair"] = {**stage, "at_shift_end": "finish"}  # each of five repairs a week may be finished in overtime
+    assert {"repair-overload", "repair-queue"}.isdisjoint(found(scenario(spares=24, hazards=[hazard])))

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from dcsim.program.plain_world import PlainWorld
 from dcsim.program.program import Program, Runs
 from dcsim.recovery import Recovery
-from dcsim.rules.strategy import blocked, largest_shape, level, safe_in, wall
+from dcsim.rules.strategy import largest_shape, level
 from dcsim.rules.work import times_speed
 from dcsim.scenario import Scenario
 from tests.property.full_scenarios import full_scenarios
@@ -26,9 +26,9 @@ def world_of(scenario: Scenario) -> PlainWorld:
 
 
 @settings(max_examples=150)
-@given(full_scenarios(FEATURES), st.data())
-def test_table_equals_methods(scenario: Scenario, data: st.DataObject) -> None:
-    """Levels, also for more members than there are, shapes, restores, and when work is written and safe."""
+@given(full_scenarios(FEATURES))
+def test_table_equals_methods(scenario: Scenario) -> None:
+    """Levels, also for more members than there are, shapes and restores."""
     world = world_of(scenario)
     gangs = {gang.job: number for number, gang in enumerate(world.gangs)}
     for number, job in enumerate(scenario.jobs):
@@ -42,11 +42,6 @@ def test_table_equals_methods(scenario: Scenario, data: st.DataObject) -> None:
             assert largest_shape(world, gang) == int(recovery.legal(up, job.gpus))
         for tier in range(len(recovery.tiers)):
             assert world.tiers[number, tier].restore == recovery.restore_ms(tier, job.gpus)
-        for run in data.draw(st.lists(st.integers(0, 10 * scenario.horizon), min_size=5, max_size=20)):
-            assert blocked(world, number, run) == recovery.blocked(run)
-            assert wall(world, number, run) == recovery.wall(run)
-            safe = [safe_in(world, number, tier, run) for tier in range(len(recovery.tiers))]
-            assert safe == list(recovery.durable(run))
 
 
 @given(st.integers(-(10**17), 10**17), st.integers(1, 10**9))

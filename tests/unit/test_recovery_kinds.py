@@ -9,8 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from dcsim.recovery import STRATEGIES, AnyRecovery, Tier
 from dcsim.recovery.presets import presets
-from dcsim.recovery.timetable import Timetable
-from tests.unit.strategies import strategy, text
+from tests.unit.strategies import Stretch, strategy, text
 
 with_writes = pytest.mark.parametrize(
     "kind", ["async-checkpoint", "checkpoint-restart", "checkpointless", "elastic", "fault-tolerant"]
@@ -42,10 +41,11 @@ def walked(tiers, until):
 @st.composite
 def some_tiers(draw: st.DrawFn) -> tuple[Tier, ...]:
     """Up to four tiers, each interval a multiple of the one before; writes longer than intervals among them."""
-    every, tiers = draw(st.integers(1, 6)), []
-    for _ in range(draw(st.integers(1, 4))):
+    every, tiers, count = draw(st.integers(1, 6)), [], draw(st.integers(1, 4))
+    for number in range(count):
         drain, write = draw(st.integers(0, every)), draw(st.sampled_from([0, 0, 1, 3, 20]))
         tiers.append(Tier(every=text(every), write=text(write), drain=text(drain), restore="0 s"))
+        tiers[-1] = tiers[-1].model_copy(update={"survives": number if number + 1 < count else None})
         every *= draw(st.integers(1, 4))
     return tuple(tiers)
 
@@ -55,7 +55,7 @@ def some_tiers(draw: st.DrawFn) -> tuple[Tier, ...]:
 @example((Tier(every="0.010 s", restore="0 s"),))
 def test_timetable_walked_by_the_millisecond(tiers):
     """Any number of tiers: what is blocked, safe and computed in one step equals a walk through every millisecond."""
-    timetable = Timetable(tiers)
+    timetable = Stretch(strategy("tiered-checkpoint", tiers=tiers))
     for run, (blocked, safe, computed) in enumerate(walked(tiers, 300)):
         assert timetable.blocked(run) == blocked
         assert timetable.durable(run) == safe
@@ -68,8 +68,8 @@ def test_last_millisecond_of_a_write(kind, every, write, earlier):
     """A write that ends at the strike makes its interval durable; one that is cut a millisecond before does not."""
     chosen = strategy(kind, every, write, **({"checkpoint_drain": "0 s"} if kind == "async-checkpoint" else {}))
     begun = earlier * (every + write)
-    assert chosen.settle(begun + every + write) == ((earlier + 1) * every, (earlier + 1) * write, 0)
-    saved, checkpoint, unsaved = chosen.settle(begun + every + write - 1)
+    assert Stretch(chosen).settle(begun + every + write) == ((earlier + 1) * every, (earlier + 1) * write, 0)
+    saved, checkpoint, unsaved = Stretch(chosen).settle(begun + every + write - 1)
     assert checkpoint == (earlier + 1) * write - 1
     assert (saved, unsaved) == (earlier * every, every)
 
@@ -77,9 +77,9 @@ def test_last_millisecond_of_a_write(kind, every, write, earlier):
 def test_a_copy_that_still_drains_does_not_count():
     """Every 10 ms a write of 4 ms, safe 6 ms later: at 14 ms it is written, at 20 ms it counts, 10 + 6 ms computed."""
     chosen = strategy("async-checkpoint", 10, 4, checkpoint_drain="0.006 s")
-    assert chosen.settle(14) == (0, 4, 10)
-    assert chosen.settle(19) == (0, 4, 15)
-    assert chosen.settle(20) == (10, 4, 6)
+    assert Stretch(chosen).settle(14) == (0, 4, 10)
+    assert Stretch(chosen).settle(19) == (0, 4, 15)
+    assert Stretch(chosen).settle(20) == (10, 4, 6)
 
 
 def test_the_first_tier_that_survives():
@@ -93,10 +93,10 @@ def test_the_first_tier_that_survives():
     assert [chosen.level(struck, False) for struck in (0, 8, 9, 64, 65, 4096)] == [0, 0, 1, 1, 2, 2]
     assert [chosen.restore_ms(level, 64) for level in (-1, 0, 1, 2)] == [0, 2, 20, 200]
     assert chosen.start_ms(64) == 200
-    assert chosen.durable(11) == (10, 0, 0)
-    assert chosen.durable(14) == (10, 10, 0)
-    assert chosen.durable(14 + 10 + 1 + 3 + 5) == (20, 20, 20)
-    assert chosen.wall(21) == 20 + 2 * 1 + 2 * 3 + 5 + 1
+    assert Stretch(chosen).durable(11) == (10, 0, 0)
+    assert Stretch(chosen).durable(14) == (10, 10, 0)
+    assert Stretch(chosen).durable(14 + 10 + 1 + 3 + 5) == (20, 20, 20)
+    assert Stretch(chosen).wall(21) == 20 + 2 * 1 + 2 * 3 + 5 + 1
     assert "checkpoint_every" not in chosen.uses
 
 
@@ -133,7 +133,7 @@ def test_stateless_gangs_start_again():
     """No checkpoint is written or read; every strike costs a start, which may fail and grows with the gang."""
     chosen = strategy("stateless", restore_per_doubling="1 s", restore_gpus=8)
     assert chosen.tiers == ()
-    assert chosen.settle(100) == (0, 0, 100)
+    assert Stretch(chosen).settle(100) == (0, 0, 100)
     assert (chosen.level(4096, True), chosen.restores_always) == (-1, True)
     assert chosen.restore_ms(-1, 64) == chosen.start_ms(64) == 5 + 3 * 1000
     assert {"checkpoint_every", "coverage", "bad_checkpoint"}.isdisjoint(chosen.uses)

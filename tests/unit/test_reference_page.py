@@ -16,6 +16,7 @@ from dcsim.power import SiteKeys
 from dcsim.recovery.timetable import Tier
 from dcsim.scenario import Scenario, Uncertain, load
 from dcsim.scenario.reference import TOPICS, Key, KeyTable, reference
+from dcsim.scenario.uncertain import Correlated
 from dcsim.topology import load_description
 from dcsim.topology.description import NamedOptics
 
@@ -33,6 +34,7 @@ OWN = {
     "uncertain.value": dict(Uncertain.model_fields)["value"].annotation,
     "power.site": SiteKeys,
     "optics": NamedOptics,
+    "correlated": Correlated,
 }
 """Header of an example that no shipped file has -> what reads it."""
 

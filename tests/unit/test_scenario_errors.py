@@ -62,25 +62,25 @@ MTBF = 'a mean time between failures as text with a unit such as "25000 h" (s, m
 MTBF += '"0.001 /h", "9 %/y" or "500 FIT"'
 TIME = 'as text with a unit such as "15 min" (s, min, h, d, mo, y)'
 RECOVERY = ", ".join(STRATEGIES["checkpoint-restart"].model_fields)
-TOP = "name, description, horizon, seed, cluster, jobs, hazards, maintenance, energisation, accounting, tco, sla, "
-TOP += "uncertain"
+TOP = "name, description, horizon, starts, seed, cluster, jobs, hazards, maintenance, energisation, accounting, "
+TOP += "tco, slo, sla, uncertain, correlated"
 SHIPPED = "clos-100k, gb200-nvl72, gb300-nvl72, hgx-b200, hgx-h100, hgx-h200, lingjun-2023, vr200-nvl72"
 NAMES = f"{SHIPPED}, or a path ending in .toml"
 KINDS = ", ".join(STRATEGIES)
 LIVES = ", ".join(LIFETIMES)
-RULES = 'a rule: "young", "daly", "optimal"'
-TIMES = "fixed, exponential, lognormal, weibull, empirical"
+RULES = 'a rule: "young", "daly", "optimal", or "never"'
+TIMES = "fixed, exponential, lognormal, weibull, gamma, uniform, triangular, empirical"
 PRICE = 'a price per GPU-hour as text with a unit such as "4 USD" (USD, USD/GPU-h)'
 PARTS = (
-    "allowed: gpu, node, tray, rack, nvlink-switch, access-link, leaf, leaf-uplink, spine, spine-uplink, core, psu, "
-    "shelf, busway, feed, site-feed, generator, cdu, gateway"
+    "allowed: gpu, node, tray, rack, access-link, nvlink-switch, shelf, psu, leaf, leaf-uplink, spine, spine-uplink, "
+    "core, cdu, busway, feed, generator, site-feed, gateway"
 )
 TOLD = f"""\
 1: name: found ''; must not be empty
 2: horizon: found 36; allowed: a duration above zero {TIME}; the unit is missing
 3: sed: unknown key; allowed: {TOP}; did you mean "seed"?
 5: cluster.topology: found 'gb300-nvl7'; allowed: {NAMES}; did you mean "gb300-nvl72"?
-6: cluster.gpu: unknown key; allowed: topology, gpus, spares, in_rack_spares; did you mean "gpus"?
+6: cluster.gpu: unknown key; allowed: topology, gpus, spares, spares_run, in_rack_spares; did you mean "gpus"?
 7: cluster.spares: found -1; must be at least 0
 10: jobs.pretrain.gpus: found 4096.0; must be a whole number
 12: jobs.pretrain.recovery.kind: found 'fault-tolernt'; allowed: {KINDS}; did you mean "fault-tolerant"?
@@ -94,7 +94,7 @@ TOLD = f"""\
 23: hazards.gp.mtbf: found 25000; allowed: {MTBF}; the unit is missing
 24: hazards.gp.blast: found 'x'; allowed: gpu, node, tray, rack
 25: hazards.gp.repair.sigma: found nan; must be a finite number
-25: hazards.gp.repair.kind: missing; allowed: fixed, exponential, lognormal, weibull, empirical
+25: hazards.gp.repair.kind: missing; allowed: {TIMES}
 28: hazards.gpu.mtbf.kind: missing; allowed: {LIVES}
 29: hazards.gpu.mtbf_range: found a list of 1; must be a list of 2
 30: hazards.gpu.blast: found 1.5; must be a whole number

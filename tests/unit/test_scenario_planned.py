@@ -87,6 +87,30 @@ def test_planned_work_is_read(scenario):
     assert loaded.cluster.in_rack_spares == 0
 
 
+@pytest.mark.parametrize(
+    ("written", "gpus"), [("2 %", 104), ("0 %", 0), ("7 %", 364), ("0.001 %", 4), ("50", None), ("101 %", None)]
+)
+def test_spares_may_be_a_share_of_all_gpus(scenario, broken, written, gpus):
+    """The share of 5,184 GPUs is rounded up to whole trays of 4: 103.68 to 104, 362.88 to 364."""
+    changes = f"cluster.spares='{written}'", "jobs.a.gpus=4608"
+    if gpus is not None:
+        loaded = scenario(*changes)
+        assert loaded.cluster.spares == gpus
+        assert f"spares = {gpus}\n" in to_toml(loaded)
+    else:
+        (told,) = broken(*changes)
+        assert told.startswith(f"cluster.spares: found '{written}'; ")
+        assert told.endswith("; or a whole number of GPUs, without quotes")
+
+
+def test_a_share_of_spares_is_exact_and_follows_the_cluster(scenario, broken):
+    """7 % of 800 GPUs are 56, though 0.07 x 800 is more than that in floating point."""
+    half = "jobs.a.gpus=288", "cluster.gpus=800", "cluster.spares='7 %'"
+    assert 0.07 * 800 > 56
+    assert scenario(*half).cluster.spares == 56
+    assert broken("cluster.spares='7 %'", "cluster.gpus=x") == ["cluster.gpus: found 'x'; must be a whole number"]
+
+
 def test_planned_work_can_be_saved_and_loaded(scenario, tmp_path):
     """What `to_toml` writes is the same scenario, tiers, stages, work and maintenance included."""
     loaded = scenario("cluster.in_rack_spares=2")
@@ -150,8 +174,8 @@ def test_what_is_just_allowed(scenario, changes):
         ),
         (
             ("maintenance.firmware.component=trey",),
-            "maintenance.firmware.component: found 'trey'; allowed: gpu, node, tray, rack, nvlink-switch, access-link, "
-            "leaf, leaf-uplink, spine, spine-uplink, core, psu, shelf, busway, feed, site-feed, generator, cdu, gateway"
+            "maintenance.firmware.component: found 'trey'; allowed: gpu, node, tray, rack, access-link, nvlink-switch, "
+            "shelf, psu, leaf, leaf-uplink, spine, spine-uplink, core, cdu, busway, feed, generator, site-feed, gateway"
             '; did you mean "tray"?',
         ),
         (

@@ -6,7 +6,7 @@ import re
 import pytest
 from rich.cells import cell_len
 
-from dcsim.cli.options import ProgressLine
+from dcsim.cli.progress import ProgressLine
 from dcsim.montecarlo import Running, Sample, deviations, estimated_loss, replicate_many, summarise
 from dcsim.montecarlo.sequential_stopping import StoppingRule, half_width_so_far
 from dcsim.report.alignment import pieces
@@ -196,10 +196,24 @@ def test_progress_of_a_precision_has_the_half_width_of_its_looks(case):
         assert half_width_so_far(torn) == summarise(sample.loss[2:], shared=2).half_width
 
 
+def test_the_time_left_does_not_count_what_came_before_the_first_runs(capsys, monkeypatch):
+    """The rules are compiled once, in 40 s here: the runs that follow take 1 s each, and so do those that are left."""
+    clock = [40.0]
+    monkeypatch.setattr("dcsim.cli.options.time.monotonic", lambda: clock[0])
+    line = ProgressLine()
+    line.begun = 0.0
+    line(1, 100, None)
+    clock[0] = 81.0
+    line(42, 100, None)
+    first, second = capsys.readouterr().err.splitlines()
+    assert first == "simulating: 1 of 100 runs after 40 s"
+    assert second == "simulating: 42 of 100 runs after 81 s, about 58 s left"
+
+
 def test_without_a_terminal_a_line_comes_now_and_then(capsys, monkeypatch):
     """Nothing in the first two seconds, then a line at times that double: a log of an hour has a dozen of them."""
     clock = [0.0]
-    monkeypatch.setattr("dcsim.cli.options.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("dcsim.cli.progress.time.monotonic", lambda: clock[0])
     line = ProgressLine()
     for second in range(1, 3_601):
         clock[0] = float(second)

@@ -137,8 +137,8 @@ def test_unknown_component() -> None:
     topology = build(resolve("hgx-h100"), 64)
     with pytest.raises(TopologyError) as caught:
         topology.components("racks")
-    allowed = "gpu, node, tray, nvlink-domain, rack, segment, access-link, leaf, leaf-uplink, pod, spine, "
-    allowed += "row, shelf, psu, hall, feed, gateway"
+    allowed = "gpu, access-link, node, tray, nvlink-domain, shelf, psu, rack, leaf, leaf-uplink, segment, spine, "
+    allowed += "pod, row, feed, hall, gateway"
     assert caught.value.problems == [f"found 'racks'; allowed: {allowed}; did you mean \"rack\"?"]
     for index in (-1, 2):
         with pytest.raises(TopologyError) as caught:

@@ -1,13 +1,15 @@
 """Values that nobody knows: what may be written, what is drawn, and who shares a draw."""
 
 import math
+import sys
 
 import numpy as np
 import pytest
 
 from dcsim.engine import simulate
 from dcsim.scenario import ScenarioError, certain, load, sha256, to_toml
-from dcsim.scenario.sampled import sampled
+from dcsim.scenario.sampled import at_ranks, inputs_drawn, sampled
+from dcsim.scenario.uncertain import factor
 
 HOUR = 3_600_000
 BASE = """\
@@ -40,8 +42,9 @@ support = "2 %"
 def read(tmp_path):
     """Give a function that loads the base with uncertain values: pairs of key and inline table."""
 
-    def loaded(*pairs, **how):
+    def loaded(*pairs, correlated=(), **how):
         tables = "".join(f'[[uncertain]]\nkey = "{key}"\nvalue = {{ {value} }}\n' for key, value in pairs)
+        tables += "".join(f'[[correlated]]\nkeys = ["{a}", "{b}"]\nrank_correlation = {r}\n' for a, b, r in correlated)
         (tmp_path / "unknown.toml").write_text(BASE + tables)
         return load(tmp_path / "unknown.toml", **how)
 
@@ -228,3 +231,151 @@ def test_rules_for_intervals_follow_the_draw(read):
     mtbf = [sampled(scenario, number).hazards[0].mtbf for number in (0, 2, 4)]
     assert every[0] / every[1] == pytest.approx(math.sqrt(mtbf[0] / mtbf[1]), rel=1e-3)
     assert every[0] / every[2] == pytest.approx(math.sqrt(mtbf[0] / mtbf[2]), rel=1e-3)
+
+
+# --- values that are drawn together -----------------------------------------------------------------------------------
+
+REPAIR = ("hazards.gpu.repair", 'kind = "lognormal", mean = "1 h", sigma = 0.5')
+EVERY = ("jobs.train.recovery.checkpoint_every", 'kind = "uniform", low = "10 min", high = "50 min"')
+PRICE = ("tco.gpu_hour", 'kind = "triangular", low = "3 USD", mode = "4 USD", high = "5 USD"')
+
+
+def drawn(scenario, count):
+    """What is drawn of each key, float64 (keys, count)."""
+    return np.array([list(inputs_drawn(scenario, 2 * number).values()) for number in range(count)]).T
+
+
+@pytest.mark.parametrize("asked", [-1.0, -0.6, 0.3, 0.9, 1.0])
+def test_draws_have_the_rank_correlation_that_is_asked_for(read, asked):
+    """Spearman's coefficient of 4,000 draws is the one of the table within four standard errors; each law stays."""
+    from scipy.stats import kstest, spearmanr
+
+    scenario = read(REPAIR, MTBF, correlated=[(REPAIR[0], MTBF[0], asked)])
+    repairs, mtbfs = drawn(scenario, 4000)
+    assert abs(spearmanr(repairs, mtbfs).statistic - asked) < 4 * (1 - asked**2) * 1.1 / math.sqrt(4000) + 1e-4
+    assert kstest((mtbfs / HOUR - 500) / 1500, "uniform").pvalue > 1e-4
+    assert kstest(repairs, drawn(read(REPAIR), 4000)[0]).pvalue > 1e-4
+
+
+def test_three_values_drawn_together(read):
+    """All three coefficients are met at once, and the pair without a table has none."""
+    from scipy.stats import spearmanr
+
+    table = [(REPAIR[0], MTBF[0], 0.7), (EVERY[0], MTBF[0], -0.5)]
+    found = spearmanr(drawn(read(REPAIR, MTBF, EVERY, correlated=table), 4000), axis=1).statistic
+    assert found == pytest.approx(np.array([[1, 0.7, 0], [0.7, 1, -0.5], [0, -0.5, 1]]), abs=0.06)
+
+
+def test_a_table_changes_no_other_draw(read):
+    """The first key of a pair and every key without a table keep their draws, and so does all that has no table."""
+    keys = (REPAIR, MTBF, EVERY, PRICE)
+    free = drawn(read(*keys), 20)
+    bound = drawn(read(*keys, correlated=[(MTBF[0], REPAIR[0], 0.5)]), 20)
+    assert [bool((a == b).all()) for a, b in zip(free, bound, strict=True)] == [False, True, True, True]
+    assert drawn(read(*keys, correlated=[(MTBF[0], REPAIR[0], 0.0)]), 20).tolist() == free.tolist()
+
+
+def test_no_price_changes_what_is_simulated(read):
+    """A price that is correlated with a repair time follows it; the time is drawn as without, whatever the order."""
+    table = [(PRICE[0], REPAIR[0], -0.8)]
+    for keys in ((PRICE, REPAIR), (REPAIR, PRICE)):
+        bound, free = (
+            dict(zip([key for key, _ in keys], drawn(read(*keys, correlated=its), 9), strict=True))
+            for its in (table, ())
+        )
+        assert (bound[REPAIR[0]] == free[REPAIR[0]]).all()
+        assert (bound[PRICE[0]] != free[PRICE[0]]).all()
+
+
+def test_a_table_of_correlations_is_kept(read, tmp_path):
+    """The resolved scenario has the table with settled keys, its hash covers it, and one without has no such key."""
+    scenario = read(REPAIR, MTBF, correlated=[("hazards.0.mtbf", REPAIR[0], 0.5)])
+    assert scenario.correlated[0].keys == (MTBF[0], REPAIR[0])
+    (tmp_path / "resolved.toml").write_text(to_toml(scenario))
+    assert load(tmp_path / "resolved.toml") == scenario
+    assert sha256(scenario) != sha256(read(REPAIR, MTBF))
+    assert "correlated" not in to_toml(read(REPAIR, MTBF))
+    assert certain(scenario).correlated == sampled(scenario, 0).correlated == ()
+
+
+@pytest.mark.parametrize(
+    ("table", "expected"),
+    [
+        ([(MTBF[0], "hazards.gpu.detect", 0.5)], "correlated.0.keys: found 'hazards.gpu.detect', which has no"),
+        ([(MTBF[0], "hazards.gpu.repairs", 0.5)], "did you mean"),
+        ([(MTBF[0], "hazards.0.mtbf", 0.5)], "found 'hazards.gpu.mtbf' twice; must be two keys"),
+        ([(MTBF[0], REPAIR[0], 0.5), (REPAIR[0], "hazards.0.mtbf", 0.4)], "found the keys of correlated.0 again"),
+        ([(MTBF[0], REPAIR[0], 1.5)], "rank_correlation: found 1.5; must be at most 1"),
+        (
+            [(MTBF[0], REPAIR[0], 0.9), (REPAIR[0], EVERY[0], 0.9), (MTBF[0], EVERY[0], -0.9)],
+            "correlated: found hazards.gpu.mtbf with hazards.gpu.repair 0.9, hazards.gpu.mtbf with jobs.train.recovery"
+            ".checkpoint_every -0.9, hazards.gpu.repair with jobs.train.recovery.checkpoint_every 0.9; no values have "
+            "these rank correlations together (not positive semi-definite)",
+        ),
+    ],
+)
+def test_a_mistake_in_the_table_is_one_line(read, table, expected):
+    """Keys without a distribution, pairs given twice and correlations that contradict one another are told once."""
+    with pytest.raises(ScenarioError) as error:
+        read(MTBF, REPAIR, EVERY, correlated=table)
+    (problem,) = error.value.problems
+    assert expected in str(problem)
+
+
+def test_the_triangle_of_a_matrix():
+    """L L' gives the matrix back, of full rank (as numpy has it) or not; what is no correlation matrix has none."""
+    rng = np.random.default_rng(20261128)
+    for rank in (2, 5):
+        rows = rng.normal(size=(5, rank))
+        rows /= np.linalg.norm(rows, axis=1)[:, None]
+        lower = np.array(factor((rows @ rows.T).tolist()))
+        assert lower @ lower.T == pytest.approx(rows @ rows.T, abs=1e-9)
+        assert (np.triu(lower, 1) == 0).all()
+    assert lower == pytest.approx(np.linalg.cholesky(rows @ rows.T), abs=1e-9)
+    assert factor([[1, 1, 0], [1, 1, 0.1], [0, 0.1, 1]]) is None
+    assert factor([[1, 0.9, 0.9], [0.9, 1, -0.9], [0.9, -0.9, 1]]) is None
+
+
+def test_series_of_draws_are_independent(read):
+    """Another series of a key has other draws of the same law; the other keys keep theirs."""
+    from dcsim.scenario import Scenario
+
+    first = read(REPAIR, MTBF)
+    data = first.model_dump(mode="json", exclude_none=True)
+    data["uncertain"][1]["series"] = 1
+    second = Scenario.model_validate(data)
+    (repairs, mtbfs), (same, others) = drawn(first, 500), drawn(second, 500)
+    assert (repairs == same).all()
+    assert not (mtbfs == others).any()
+    assert abs(np.corrcoef(mtbfs, others)[0, 1]) < 4 / math.sqrt(500)
+
+
+def test_no_interrupt_is_lost_while_values_are_drawn(read):
+    """Ctrl-C at any call of a draw ends it as Ctrl-C: no other error, and never nothing."""
+    scenario = read(MTBF)
+    sampled(scenario, 0)
+
+    def interrupted(at):
+        """Draw, with an interrupt at a call; return what came of it, and the calls that were made."""
+        calls = 0
+
+        def count(*_):
+            nonlocal calls
+            calls += 1
+            if calls == at:
+                raise KeyboardInterrupt
+
+        sys.setprofile(count)
+        try:
+            at_ranks(scenario, {MTBF[0]: 0.3})
+            came = "nothing"
+        except BaseException as error:
+            came = type(error).__name__
+        finally:
+            sys.setprofile(None)
+        return came, calls
+
+    came, calls = interrupted(at=0)
+    assert came == "nothing"
+    assert calls > 200
+    assert {interrupted(at)[0] for at in range(1, calls - 10, 7)} == {"KeyboardInterrupt"}

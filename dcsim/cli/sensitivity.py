@@ -1,0 +1,87 @@
+"""`dcsim sensitivity`: which input to measure first."""
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dcsim.cli.options import KEPT, SIMULATION, Asked, Count, example, options, print_result
+from dcsim.cli.progress import ProgressLine
+from dcsim.cli.screen import say
+
+if TYPE_CHECKING:
+    from dcsim.report.document import Page
+
+
+@click.command(
+    "sensitivity",
+    epilog=example(
+        'dcsim sensitivity my.toml --vary "10 %"',
+        'dcsim sensitivity my.toml -L hazards.gpu.mtbf="15000 h:50000 h" -L cluster.spares=16:64',
+        "dcsim sensitivity unknowns/mtbf-unknown --metric loss",
+    ),
+)
+@options(
+    click.argument("file", metavar="FILE"),
+    click.option(
+        "-L", "--range", "ranges", multiple=True, metavar="KEY=LOW:HIGH",
+        help='Move this key from one value to another: hazards.gpu.detect="5 min:1 h" (repeatable).',
+    ),
+    click.option("--vary", metavar='"X %"', help="Move every number without a range of its own by X % to either side."),
+    click.option(
+        "--metric", metavar="NAME",
+        help="The figure in question: usd_per_useful_gpu_hour (the default; without [tco] it is loss), goodput, "
+        "paid_usd, wait_gpu_hours, finish_h, …",
+    ),
+    click.option(
+        "--share-runs", type=Count(0, 2**20), metavar="N",
+        help="Runs of each block that tells the shares of the variance, where inputs are [[uncertain]] (default: "
+        "1024; raised to a power of two; 0: tell no shares).",
+    ),
+    *SIMULATION,
+    *KEPT,
+)  # fmt: skip
+def sensitivity_command(
+    file: str, ranges: tuple[str, ...], vary: str | None, metric: str | None, share_runs: int | None, **given: Any
+) -> None:
+    """Move each input of a scenario alone to both ends of its range: which one moves the result most?
+
+    Ranges are those of the file, [[uncertain]] tables (P5 and P95) and mtbf_range, and those of -L and --vary. All runs
+    have the same random numbers. Where inputs are [[uncertain]], the shares of the variance tell inputs and chance
+    apart. -n counts the runs of each end.
+    """
+    asked = Asked(files=(file,), **given)
+    (scenario,) = asked.scenarios
+    from dcsim.decide.sensitivity import answer, ask
+
+    question = ask(
+        scenario,
+        ranges=ranges,
+        vary=vary,
+        metric_name=metric,
+        replications=asked.replications,
+        runs=share_runs,
+    )
+    say(f"{scenario.name}: {question.told}")
+    assert asked.output is not None
+    with ProgressLine(asked.output / question.folder, len(question.ends)) as progress:
+        how = asked.how("sensitivity", progress)
+        del how["origins"]  # of the file's values; those of the variants differ
+        found = answer(question, **how)
+    for notice in found.notices:
+        say(f"note: {notice}")
+
+    def page() -> "Page":
+        from dcsim.report.sensitivity_page import sensitivity_page
+
+        return sensitivity_page(found, asked.notes)
+
+    print_result(found.to_json, page, asked.as_json)
+    if asked.report and found.folder is not None:
+        from dcsim.cli.report import write_page
+        from dcsim.report.sensitivity_page import sensitivity_document
+
+        words = [*how["command"], *(word for text in ranges for word in ("-L", text))]
+        words += [word for option, text in (("--vary", vary), ("--metric", metric)) if text for word in (option, text)]
+        words += ["-n", str(question.replications)]
+        words += [] if share_runs is None else ["--share-runs", str(share_runs)]
+        write_page(found.folder, lambda: sensitivity_document(found, words, asked.notes), asked)

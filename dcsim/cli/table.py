@@ -1,0 +1,63 @@
+"""`dcsim table`: the tables that people ask for by name, of one's own scenario."""
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dcsim.cli.options import SIMULATION, Asked, Word, example, kept, options, print_result
+from dcsim.cli.progress import ProgressLine
+from dcsim.cli.sweep import AXES
+
+if TYPE_CHECKING:
+    from dcsim.report.document import Page
+
+KINDS = ("checkpoint", "spares", "detection", "nines")
+
+
+@click.command(
+    "table",
+    epilog=example(
+        "dcsim table checkpoint failures/reference",
+        "dcsim table spares my.toml -L cluster.spares=0:256:32",
+        "dcsim table detection my.toml --json",
+        'dcsim table nines my.toml -L availability="99 %,99.9 %"',
+    ),
+)
+@options(
+    click.argument("kind", type=Word(KINDS), metavar="|".join(KINDS)),
+    click.argument("file", metavar="FILE"),
+    AXES,
+    *SIMULATION,
+    *kept(monthly=False),
+)
+def table_command(kind: Any, file: str, axes: tuple[str, ...], **given: Any) -> None:
+    """Print what each value of a key costs: by the published formula, by theory and simulated, side by side.
+
+    checkpoint: interval, loss and price, beside the best interval by theory. spares: stock, P(short), waiting and
+    price, and the smallest stock with P(short) below 1 %. detection: time, loss, and what a minute costs. nines: what
+    each further nine of having enough GPUs takes in spares. Values follow from the scenario unless -L gives them.
+    """
+    asked = Asked((file,), **given)
+    scenario = asked.scenarios[0]
+    from dcsim.decide.tables import table
+
+    words = [word for text in axes for word in ("-L", text)]
+    with ProgressLine(asked.output, None) as progress:
+        how: dict[str, Any] = {**asked.how("table", progress)}
+        verb, *rest = how["command"][1:]
+        how["command"] = ("dcsim", verb, kind, *rest, *words)
+        found = table(kind, scenario, axes, **how)
+
+    def page() -> "Page":
+        from dcsim.report.tables_page import table_page
+
+        return table_page(found, asked.notes)
+
+    print_result(found.to_json, page, asked.as_json)
+    if asked.report:
+        from dcsim.cli.report import write_page
+        from dcsim.report.tables_page import table_document
+
+        assert found.sweep.folder is not None
+        command = (*how["command"], "-n", str(found.sweep.runs))
+        write_page(found.sweep.folder, lambda: table_document(found, command, asked.notes), asked)

@@ -1,0 +1,78 @@
+"""Repair by people who have hours: how much longer a repair is away, with nobody before it in the queue.
+
+Failures come at a constant rate, so at any hour of the week alike. Times in any one unit.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+
+MOST_GAPS = 100_000
+"""Gaps between shifts that a long repair is followed through; source: assumed, what lies beyond is left out."""
+
+
+def wait_for_shift(shifts: Sequence[tuple[float, float]], week: float) -> float:
+    """Mean time until somebody is on shift, sum of g^2 / (2 ``week``) over the gaps g between the shifts of a week.
+
+    ``shifts``: begin and end of each in order, at least one; those that touch are taken as one.
+    """
+    return math.fsum(gap**2 for _, gap in _cycle(shifts, week)) / (2 * week)
+
+
+def repair_in_shifts(
+    shifts: Sequence[tuple[float, float]], week: float, mean: float, beyond: Callable[[float], float]
+) -> float:
+    """Mean time away of a repair that goes on within shifts only; ``beyond``: P(its work is longer than so much).
+
+    Work m takes m week / C on average from an instant within shifts on, C their length in a week, whatever its law:
+    the time off over a stretch of work is linear in it when its beginning is uniform. From the end of a gap g on it is
+    m + sum of g_j P(work > d_j), d_j the work up to the j-th gap that follows.
+    """
+    cycle = _cycle(shifts, week)
+    total = mean  # of those that begin within shifts: C / week times their mean
+    for first, (_, gap) in enumerate(cycle):
+        total += gap / week * (gap / 2 + mean + _gaps_met(cycle, first + 1, beyond))
+    return total
+
+
+def _gaps_met(cycle: Sequence[tuple[float, float]], first: int, beyond: Callable[[float], float]) -> float:
+    """Return the mean time off that work meets which begins with a shift of a week."""
+    found = done = 0.0
+    for number in range(MOST_GAPS):
+        length, gap = cycle[(first + number) % len(cycle)]
+        done += length
+        chance = beyond(done)
+        found += gap * chance
+        if chance < 1e-15:
+            break
+    return found
+
+
+def _cycle(shifts: Sequence[tuple[float, float]], week: float) -> list[tuple[float, float]]:
+    """Return the length of every shift and of the gap behind it, round the week."""
+    merged: list[list[float]] = []
+    for begin, end in shifts:
+        if merged and begin <= merged[-1][1]:
+            merged[-1][1] = max(end, merged[-1][1])
+        else:
+            merged.append([begin, end])
+    nexts = [*(begin for begin, _ in merged[1:]), merged[0][0] + week]
+    return [(end - begin, following - end) for (begin, end), following in zip(merged, nexts, strict=True)]
+
+
+def wait_for_visit(days: Sequence[float], week: float) -> float:
+    """Mean time until the next visit, sum of g^2 / (2 ``week``): half the interval where they are evenly spread.
+
+    ``days``: when the visits of a week begin, in order, at least one. Visits take no longer than until the next one.
+    """
+    gaps = [later - earlier for earlier, later in zip(days, [*days[1:], days[0] + week], strict=True)]
+    return math.fsum(gap**2 for gap in gaps) / (2 * week)
+
+
+def wait_for_others(when: int, rate: float) -> float:
+    """Mean wait until ``when`` repairs wait, (when − 1) / (2 rate), where visits take no time; ``rate`` > 0."""
+    return (when - 1) / (2 * rate)
+
+
+def wait_at_most(after: float, rate: float) -> float:
+    """Mean wait where a visit of no time begins ``after`` the first: a (1 + rate a / 2) / (1 + rate a)."""
+    return after * (1 + rate * after / 2) / (1 + rate * after)

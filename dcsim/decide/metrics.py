@@ -1,0 +1,101 @@
+"""The figures that a question may be about, by the names that its options take."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dcsim.decide.result import RunResult
+from dcsim.ledger import STATE
+from dcsim.montecarlo import Estimated, Summary, runs_per_draw
+from dcsim.problems import not_one_of
+from dcsim.scenario import Problem, Scenario, ScenarioError
+from dcsim.units import MS_PER_H
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A figure of a run: ``label`` is what tables call it, ``unit`` "1" for a share, else "USD", "GPU-h" and so on.
+
+    ``of``: one number for each run with its mean and errors; None where a scenario has no such figure. A share is a
+    fraction here and shown in per cent.
+    """
+
+    name: str
+    label: str
+    unit: str
+    lower_is_better: bool
+    of: Callable[[RunResult], Estimated | None]
+
+    def summary(self, result: RunResult) -> Summary | None:
+        """Return the mean, its error and the quantiles over runs; without an interval where the runs are too few."""
+        found = self.of(result)
+        return None if found is None else replace(found.shown, reliable=result.runs_needed is None)
+
+
+def metric(name: str, option: str = "--metric") -> Metric:
+    """Return the figure of that name; raise ScenarioError."""
+    if name not in METRICS:
+        raise ScenarioError([Problem(option, None, "", not_one_of(METRICS, name))])
+    return METRICS[name]
+
+
+def usual_metric(scenarios: Sequence[Scenario]) -> Metric:
+    """Return what a question is about unless it says so: the price of a useful hour, or the loss where no price is."""
+    return METRICS["usd_per_useful_gpu_hour" if all(each.tco for each in scenarios) else "loss"]
+
+
+def _goodput(result: RunResult) -> Estimated:
+    loss = result.loss_estimated
+    return _of(result, 1 - loss.values, 1 - loss.plain.mean)
+
+
+def _useful(result: RunResult) -> Estimated:
+    """Return the useful hours that a price is a price of; without a price those of the horizon."""
+    if result.money is not None:
+        values = result.money.useful_gpu_hours
+        return _of(result, values, math.fsum(values) / len(values))
+    hours = np.array([each / MS_PER_H for each in result.sample.useful_gpu_ms])
+    return _of(result, hours, sum(result.sample.useful_gpu_ms) / MS_PER_H / len(hours))
+
+
+def _wait(result: RunResult) -> Estimated:
+    waited = result.sample.gpu_ms[:, :, STATE["wait"]].sum(axis=1)
+    return _of(result, waited / MS_PER_H, sum(waited.tolist()) / MS_PER_H / len(waited))
+
+
+def _finish(result: RunResult) -> Estimated | None:
+    if not result.scenario.ends or not result.sample.done.all():
+        return None  # a mean over the runs that were done would leave out the slow ones
+    hours = result.sample.answer_ms / MS_PER_H
+    return _of(result, hours, sum(result.sample.answer_ms.tolist()) / MS_PER_H / len(hours))
+
+
+def _of(result: RunResult, values: NDArray[np.float64], mean: float) -> Estimated:
+    shared, controls = runs_per_draw(result.scenario), result.stopped is not None
+    return Estimated.of(values, mean, result.control, shared=shared, controls=controls)
+
+
+METRICS = {
+    each.name: each
+    for each in (
+        Metric("loss", "loss, all GPU-hours", "1", True, lambda run: run.loss_estimated),
+        Metric("lost", "loss, GPU-hours asked for and spares", "1", True, lambda run: run.lost_estimated),
+        Metric("goodput", "goodput", "1", False, _goodput),
+        Metric("paid_usd", "paid", "USD", True, lambda run: run.paid_estimated),
+        Metric("total_usd", "paid and lost work, published method", "USD", True, lambda run: run.total_estimated),
+        Metric(
+            "usd_per_useful_gpu_hour",
+            "paid per useful GPU-hour",
+            "USD",
+            True,
+            lambda run: run.useful_hour_estimated,
+        ),
+        Metric("useful_gpu_hours", "useful GPU-hours, of the term or the horizon", "GPU-h", False, _useful),
+        Metric("wait_gpu_hours", "waiting", "GPU-h", True, _wait),
+        Metric("finish_h", "time until the last job is done", "h", True, _finish),
+    )
+}
+"""Name -> figure."""

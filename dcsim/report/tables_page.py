@@ -1,0 +1,265 @@
+"""The tables that people ask for by name, as pages: formula, theory and simulation side by side."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any
+
+from dcsim.decide.sweep import Point
+from dcsim.decide.tables import DecisionTable
+from dcsim.decide.variants import SPARES
+from dcsim.report.document import Page, Section
+from dcsim.report.figures import MISSING, Cell, Figure, brief, loss, number, per_cent, usd
+from dcsim.report.page import Row, Table, and_list, printable
+from dcsim.report.sweep_page import Unit, cell, of_figure, said_value, sentences, unit_of
+from dcsim.report.sweep_report import sweep_document
+
+TITLES = {
+    "checkpoint": "Checkpoint interval",
+    "spares": "Spares",
+    "detection": "Time to detection",
+    "nines": "What each nine costs",
+}
+WAYS = {"binomial": "by the binomial", "repairman": "by the repairman chain", "simulated": "simulated"}
+OWN = " (now)"
+"""Stands behind the value that the scenario has."""
+BY_FORMULA = "the published formula, which is of one job and knows no waiting"
+BY_THEORY = "exact theory of every gang alone, which never waits for hardware"
+
+
+def table_page(found: DecisionTable, notes: Sequence[str] = ()) -> Page:
+    """Return what a terminal shows: what the table says, then the table."""
+    parts = (nines_table(found), stocks_table(found)) if found.kind == "nines" else (values_table(found),)
+    return Page(tuple(_says(found)), parts, (*found.sweep.notes, *notes))
+
+
+def table_document(found: DecisionTable, command: Sequence[str] = (), notes: Sequence[str] = ()) -> Page:
+    """Return the report of a table."""
+    page, its = table_page(found, notes), sweep_document(found.sweep, command, notes)
+    tables = Section("table", TITLES[found.kind], parts=page.parts)
+    return replace(
+        its,
+        title=f"{printable(found.scenario.name, 80)}: {TITLES[found.kind].lower()}",
+        answer=page.answer,
+        sections=(tables, *(each for each in its.sections if each.key != "points")),
+    )
+
+
+# --- sentences --------------------------------------------------------------------------------------------------------
+
+
+def _says(found: DecisionTable) -> list[str]:
+    return {"checkpoint": _interval, "spares": _stock, "detection": _minute, "nines": _nines}[found.kind](found)
+
+
+def _interval(found: DecisionTable) -> list[str]:
+    facts, said = found.facts, sentences(found.sweep)
+    best, told = facts["optimal_h"], []
+    if best is None:
+        told.append("There is no closed form for the best interval here.")
+    elif best == 0:
+        told.append("Checkpoint writes cost no time (checkpoint_write), so the shorter the interval the better.")
+    elif best == float("inf"):
+        told.append("Nothing rolls this job back, so the longer the interval the better.")
+    else:
+        others = f"Young's formula gives {_time(facts['young_h'])}, Daly's {_time(facts['daly_h'])}"
+        told.append(f"By exact theory {_time(best)} is best; {others}.")
+    return [said[0], *told, *_own(found), *said[1:]]
+
+
+def _own(found: DecisionTable) -> list[str]:
+    """Say what the scenario's own value costs more than the best one."""
+    region = found.sweep.region
+    if found.own is None or region is None or found.own in region.members or not region.judged:
+        return []
+    gap, value = region.gaps[found.own], said_value(found.sweep.points[found.own].inputs[0][1])
+    if gap is None:
+        return []
+    unit = unit_of(found.sweep)
+    more = "percentage points" if unit.name == "%" else unit.name
+    digits = max(unit.digits, 2)
+    return [f"{value}, as it is now, is {number(abs(gap.mean) / unit.scale, digits)} {more} worse."]
+
+
+def _time(hours: float) -> str:
+    """Write a time with three digits in the unit that suits it."""
+    if hours < 1 / 60:
+        return f"{brief(hours * 3600, 3)} s"
+    return f"{brief(hours * 60, 3)} min" if hours < 10 else f"{brief(hours, 3)} h"
+
+
+def _minute(found: DecisionTable) -> list[str]:
+    facts = found.facts
+    money = facts.get("minute_usd_month_simulated") is not None
+    key, unit = ("minute_usd_month", "USD a month") if money else ("points_per_minute", "points of all GPU-hours")
+
+    def said(value: float | None) -> str:
+        if value is None:
+            return MISSING
+        return str(usd(value) if money else brief(value, 3)) if abs(value) > 1e-6 else "nothing"
+
+    ways = [f"{said(facts.get(f'{key}_formula'))} by the published formula"]
+    if f"{key}_theory" in facts:
+        ways.append(f"{said(facts[f'{key}_theory'])} by theory")
+    between = f"between {and_list(facts['between'])} a minute costs"
+    first = f"Time to detection: {between} {said(facts.get(f'{key}_simulated'))} {unit} in the simulation"
+    return [f"{first}, {and_list(ways)}.", *sentences(found.sweep)[:1], *_own(found)]
+
+
+def _stock(found: DecisionTable) -> list[str]:
+    (enough,) = found.facts["enough"]
+    return [_smallest(enough, _ways(found)), *sentences(found.sweep), *_of_machines(found)]
+
+
+def _ways(found: DecisionTable) -> list[str]:
+    """Return the ways in which P(short) is known: without a queue for crews both closed forms are one."""
+    queue = found.pool is not None and found.pool.crews is not None
+    return [way for way in WAYS if way != "repairman" or queue]
+
+
+def _smallest(enough: dict[str, Any], ways: Sequence[str]) -> str:
+    by_stock: dict[int | None, list[str]] = {}
+    for way in ways:
+        by_stock.setdefault(enough[way], []).append(WAYS[way])
+    target = f"P(short) below {per_cent(enough['short_below'], 0)} %"
+    known = [(f"{stock:,}", its) for stock, its in by_stock.items() if stock is not None]
+    none = [f"none {and_list(its)}" for stock, its in by_stock.items() if stock is None]
+    if not known:
+        return f"No stock that was tried has {target}."
+    if len(known) == 1 and not none:
+        return f"{known[0][0]} spares are the smallest stock with {target}: {and_list(known[0][1])}."
+    told = [f"{stock} {and_list(its)}" for stock, its in known]
+    return f"The smallest stock with {target}: {and_list([*told, *none])}."
+
+
+def _of_machines(found: DecisionTable) -> list[str]:
+    pool = found.pool
+    if pool is None:
+        return []
+    queue_left_out = any("crews" in each for each in pool.caveats)
+    crews = "" if queue_left_out else "; no limit of crews" if pool.crews is None else f"; {pool.crews} crews"
+    made = f"{pool.unit} GPUs" if pool.unit > 1 else "one GPU"
+    said = f"A failure takes {made} out, one machine in {_time(pool.mtbf_h)} for {_time(pool.repair_h)}{crews}"
+    caveats = f"; in the closed forms {and_list(list(pool.caveats))}" if pool.caveats else ""
+    return [f"{said}{caveats}."]
+
+
+def _nines(found: DecisionTable) -> list[str]:
+    rows = found.facts["enough"]
+    said = []
+    for before, after in pairwise(rows):
+        if before["repairman"] is None or after["repairman"] is None:
+            continue
+        more = after["repairman"] - before["repairman"]
+        less, paid = (each.get("repairman_usd_month") for each in (before, after))
+        cost = "" if less is None or paid is None else f", {usd(paid - less)} USD a month"
+        told = f"{more:,} more spares{cost}" if more else "no more spares"
+        said.append(f"From {_share(before)} to {_share(after)}: {told}.")
+    first = f"Time in which jobs have enough GPUs, {WAYS[_ways(found)[-2]]}. "
+    return [first + " ".join(said), *_of_machines(found)]
+
+
+def _share(row: dict[str, Any]) -> str:
+    return f"{brief(100 * (1 - row['short_below']), 8)} %"
+
+
+# --- tables -----------------------------------------------------------------------------------------------------------
+
+Column = tuple[str, Callable[[int, Point], Cell]]
+
+
+def values_table(found: DecisionTable) -> Table:
+    """Return a row for each value: loss and price by formula, by theory and simulated; of spares P(short) too."""
+    money = found.scenario.tco is not None
+    columns: list[Column] = []
+    if found.kind in ("spares", "nines"):
+        columns += _of_stock(found, money)
+    columns += _three_ways(found, "loss", "loss, %", lambda value: loss(value))
+    if money:
+        price = of_figure(found.sweep, _figure(found, "usd_per_useful_gpu_hour"))
+        columns += _three_ways(found, "usd_per_useful_gpu_hour", "USD per useful GPU-hour", price.figure)
+    rows = []
+    region = found.sweep.region
+    for place, point in enumerate(found.sweep.points):
+        value = point.inputs[0][1]
+        label = said_value(value) + (OWN if place == found.own else "")
+        standing = "" if region is None else {"best": "best", "tied": "not told apart"}.get(region.standings[place], "")
+        cells = tuple(make(place, point) for _, make in columns)
+        rows.append(Row(label, (*cells, standing), strong=standing == "best"))
+    names = tuple(name for name, _ in columns)
+    notes = (f"Formula: {BY_FORMULA}. Theory: {BY_THEORY}.",)
+    return Table(TITLES[found.kind], (*names, "against the best"), tuple(rows), found.sweep.axes[0].key, notes)
+
+
+def stocks_table(found: DecisionTable) -> Table:
+    """Return the stocks that were simulated for the nines."""
+    return replace(values_table(found), title="Stocks that were simulated")
+
+
+def _figure(found: DecisionTable, name: str) -> Any:
+    return next(each for each in found.sweep.figures if each.name == name)
+
+
+def _three_ways(found: DecisionTable, name: str, label: str, shown: Callable[[float | None], Figure]) -> list[Column]:
+    closed = ("formula", "theory") if name == "loss" else ("formula_usd", "theory_usd")
+    unit = of_figure(found.sweep, _figure(found, name))
+    return [
+        (f"formula: {label}", lambda at, _: shown(found.closed[at][closed[0]])),
+        (f"theory: {label}", lambda at, _: shown(found.closed[at][closed[1]])),
+        (f"simulated: {label}", lambda _, point: cell(unit, point.figures[name])),
+    ]
+
+
+def _of_stock(found: DecisionTable, money: bool) -> list[Column]:
+    waits = of_figure(found.sweep, _figure(found, "wait_gpu_hours"))
+    pool = found.pool
+    queue = pool is not None and pool.crews is not None
+    columns: list[Column] = [("P(short) by binomial, %", lambda at, _: _small(found.closed[at]["binomial"]))]
+    if queue:
+        columns.append(("P(short) by repairman chain, %", lambda at, _: _small(found.closed[at]["repairman"])))
+    columns += [
+        ("P(short) simulated, %", lambda _, point: _short(point)),
+        ("waiting by theory, GPU-h", lambda at, _: number(found.closed[at]["waiting"], 0)),
+        ("waiting simulated, GPU-h", lambda _, point: cell(replace(waits, digits=0), point.figures["wait_gpu_hours"])),
+    ]
+    if money:
+        columns.append(("rent of the stock, USD/month", lambda at, _: usd(found.closed[at]["stock_usd"])))
+    return columns
+
+
+def _small(share: float | None) -> Figure:
+    """Return a probability in per cent, with two digits where it is small."""
+    return Figure(None) if share is None else loss(share) if share >= 1e-6 else number(0.0, 0)
+
+
+def _short(point: Point) -> Cell:
+    found = point.figures["short"]
+    if found is None:
+        return MISSING
+    unit = Unit(0.01, "%", loss(found.mean).digits)
+    return cell(unit, found)
+
+
+def nines_table(found: DecisionTable) -> Table:
+    """Return a row for each share of time with enough GPUs: the stock that it takes, its rent, and that of the nine."""
+    rows = []
+    before: float | None = 0.0
+    ways = _ways(found)
+    chain = ways[-2]
+    for each in found.facts["enough"]:
+        rent = each.get(f"{chain}_usd_month")
+        cells: list[Cell] = [MISSING if each[way] is None else number(each[way], 0) for way in ways]
+        if found.scenario.tco is not None:
+            cells += [usd(rent), usd(None if rent is None or before is None else rent - before)]
+        before = rent
+        rows.append(Row(_share(each), tuple(cells)))
+    columns = [f"spares {WAYS[way]}" for way in ways]
+    if found.scenario.tco is not None:
+        columns += ["rent of the stock, USD/month", "of this nine, USD/month"]
+    note = f"Simulated: the smallest of the stocks tried; {SPARES} from {_tried(found)}."
+    return Table(TITLES["nines"], tuple(columns), tuple(rows), "time with enough GPUs", (note,))
+
+
+def _tried(found: DecisionTable) -> str:
+    values = found.sweep.axes[0].values
+    return f"{said_value(values[0])} to {said_value(values[-1])}"

@@ -1,0 +1,83 @@
+"""Whether jobs fit together: one after the other, on the spares, or for a time only."""
+
+from collections.abc import Iterator
+
+from dcsim.scenario.errors import KeyPath
+from dcsim.scenario.model import Job, Scenario
+from dcsim.units import DURATION, write
+from dcsim.wording import did_you_mean, printable, shown
+
+Broken = Iterator[tuple[KeyPath, str]]
+"""Where, and what is wrong there."""
+
+
+def time_limit(job: Job, index: int) -> Broken:
+    """Yield what keeps a job from stopping at the end of its time and starting again where it was."""
+    recovery, limit = job.recovery, job.time_limit
+    if limit is None:
+        if job.requeue:
+            yield ("jobs", index, "time_limit"), "missing; required (requeue is given)"
+        return
+    saves = recovery.saves_ms
+    if saves is None and not recovery.restores_always:
+        why = "missing; required (time_limit is given: the job starts again from a checkpoint)"
+        yield ("jobs", index, "recovery", "checkpoint_every"), why
+    elif saves is not None and saves >= limit:
+        found, takes = write(limit, DURATION), write(saves, DURATION)
+        yield ("jobs", index, "time_limit"), f"found {found}; must be longer than the {takes} that a checkpoint takes"
+
+
+def chains(scenario: Scenario) -> Broken:
+    """Yield what keeps a job that comes after another from ever being submitted."""
+    by_name = {job.name: job for job in scenario.jobs}
+    fine: set[str] = set()  # they are submitted some day
+    for index, job in enumerate(scenario.jobs):
+        if job.after is None:
+            continue
+        path: KeyPath = ("jobs", index, "after")
+        before = by_name.get(job.after)
+        if before is None:
+            yield path, f"found {shown(job.after)}; {_one_of(scenario, job.after)}"
+        elif before.work is None:
+            yield path, f"found {shown(job.after)}, which has no work and is never done"
+        elif scenario.cluster.in_rack_spares:
+            why = "in_rack_spares is given: jobs are placed in racks from the start"
+            yield path, f"found {shown(job.after)}; leave it out ({why})"
+        else:
+            passed = {job.name}
+            while before is not None and before.name not in passed and before.name not in fine:
+                passed.add(before.name)
+                before = by_name.get(before.after or "")
+            if before is not None and before.name == job.name:
+                yield path, f"found {shown(job.after)}, which comes after this job itself"
+            else:
+                fine |= passed
+
+
+def on_spares(scenario: Scenario) -> Broken:
+    """Yield why a job cannot run on the spares."""
+    name, spares, path = scenario.cluster.spares_run, scenario.cluster.spares, ("cluster", "spares_run")
+    if name is None:
+        return
+    job = next((job for job in scenario.jobs if job.name == name), None)
+    others = [each for each in scenario.jobs if each is not job]
+    if job is None:
+        yield path, f"found {shown(name)}; {_one_of(scenario, name)}"
+    elif scenario.cluster.in_rack_spares:
+        yield path, f"found {shown(name)}; leave it out (in_rack_spares is given: no pre-emption)"
+    elif scenario.gpus_on_spares > spares:
+        why = f"which asks for {scenario.gpus_on_spares} GPUs; at most {spares} (cluster.spares)"
+        yield path, f"found {shown(name)}, {why}"
+    elif not others:
+        yield path, f"found {shown(name)}, the only job; there is nobody who would need the spares"
+    elif job.priority and job.priority >= min(each.priority for each in others):
+        index, lowest = scenario.jobs.index(job), min(each.priority for each in others)
+        why = f"leave it out, or below {lowest} (cluster.spares_run: others take the spares when they need them)"
+        yield ("jobs", index, "priority"), f"found {job.priority}; {why}"
+
+
+def _one_of(scenario: Scenario, name: str) -> str:
+    """Say which names of jobs are allowed, and the nearest."""
+    names = [job.name for job in scenario.jobs]
+    listed = ", ".join(printable(each) for each in names[:12]) + (", ..." if names[12:] else "")
+    return f"allowed: {listed}{did_you_mean(name, names)}"

@@ -1,0 +1,156 @@
+"""Charts of sweeps: every value is drawn where it belongs, the best and what is as good are marked."""
+
+import re
+import xml.etree.ElementTree as ElementTree
+
+import pytest
+
+from dcsim.report.charts import svg
+from dcsim.report.document import HeatMap, Lines, Picture, WinnerMap
+from dcsim.report.page import Table
+from dcsim.report.svg_sheet import WIDTH
+
+NONE = Table("Points", (), ())
+
+
+def drawn(chart) -> ElementTree.Element:
+    """A chart as XML."""
+    return ElementTree.fromstring(svg(Picture("A sweep", "What it found.", chart, NONE)))
+
+
+def texts(picture) -> list[str]:
+    """What is written in a picture."""
+    return ["".join(each.itertext()) for each in picture.iter("text")]
+
+
+def lines(**changes) -> Lines:
+    """Two lines over three places, one value missing."""
+    given = {
+        "positions": (0.0, 8.0, 32.0),
+        "labels": ("0", "8", "32"),
+        "series": (
+            ("Gold", (4.3, 4.2, 4.25), ((4.29, 4.31), None, (4.2, 4.3))),
+            ("Silver <b>", (5.0, None, 4.9), (None, None, None)),
+        ),
+        "title": "cluster.spares",
+        "unit": "USD",
+        "best": (0, 1),
+        "marked": ((0, 1), (0, 2)),
+    }
+    return Lines(**(given | changes))
+
+
+def test_lines_are_drawn_to_scale():
+    """Dots lie along a linear axis, higher values higher up; the best has a ring, those as good are larger."""
+    dots = list(drawn(lines()).iter("circle"))
+    assert len(dots) == 5
+    x = [float(each.get("cx")) for each in dots[:3]]
+    assert (x[1] - x[0]) / (x[2] - x[0]) == pytest.approx(8 / 32, abs=0.01)
+    y = [float(each.get("cy")) for each in dots]
+    assert y[1] > y[2] > y[0] > y[4] > y[3]
+    assert [float(each.get("r")) > 4 for each in dots] == [False, True, True, False, False]
+    assert ["stroke" in (each.get("style") or "") for each in dots] == [False, True, False, False, False]
+
+
+def test_lines_say_what_they_show():
+    """Axis, unit, names, the best value and what large dots mean are written; nothing in a name is markup."""
+    found = texts(drawn(lines()))
+    assert {"0", "8", "32", "cluster.spares", "USD", "Gold", "Silver <b>", "8: 4.20"} <= set(found)
+    assert "large dots: not told apart from the best" in found
+    assert not any("large dots" in text for text in texts(drawn(lines(marked=((0, 1),)))))
+
+
+def test_a_wide_axis_is_logarithmic():
+    """1, 10 and 100 lie at equal distances."""
+    dots = list(drawn(lines(positions=(1.0, 10.0, 100.0))).iter("circle"))
+    x = [float(each.get("cx")) for each in dots[:3]]
+    assert x[1] - x[0] == pytest.approx(x[2] - x[1], abs=0.2)
+
+
+def test_labels_of_an_axis_never_touch():
+    """Of many places only as many labels are written as fit."""
+    count = 60
+    series = (("Gold", tuple(map(float, range(count))), (None,) * count),)
+    labels = tuple(f"{number},000 h" for number in range(count))
+    chart = lines(positions=tuple(map(float, range(count))), labels=labels, series=series, best=None, marked=())
+    written = [text for text in texts(drawn(chart)) if text.endswith("000 h")]
+    assert 3 <= len(written) <= 10
+
+
+def test_equal_values_are_drawn():
+    """A sweep whose values are all the same has a flat line inside the picture."""
+    series = (("Gold", (4.0, 4.0, 4.0), (None, None, None)),)
+    dots = list(drawn(lines(series=series, marked=())).iter("circle"))
+    assert len({each.get("cy") for each in dots}) == 1
+
+
+HEAT = HeatMap(
+    ("0", "8"),
+    ("1 h", "2 h", "4 h"),
+    ((4.0, 4.1, 4.4), (4.05, None, 5.0)),
+    "cluster.spares",
+    "hazards.gpu.repair",
+    "USD",
+    best=(0, 0),
+    marked=((0, 0), (0, 1)),
+)
+
+
+def colours(picture) -> list[str]:
+    """Colours of the cells, row by row; the boxes of the scale come after them."""
+    filled = [each for each in picture.iter("path") if "fill:none" not in (each.get("style") or "")]
+    return [each.get("fill") or each.get("style") for each in filled][:6]
+
+
+def brightness(colour: str) -> int:
+    """Sum of red, green and blue."""
+    return sum(int(colour[place : place + 2], 16) for place in (1, 3, 5))
+
+
+def test_the_worse_the_darker():
+    """Cells are darker the higher the value where low is good, and lighter where high is good; none is grey."""
+    low = colours(drawn(HEAT))
+    assert brightness(low[0]) > brightness(low[1]) > brightness(low[2]) > brightness(low[5])
+    assert "faint" in low[4]
+    high = colours(drawn(HeatMap(**(vars(HEAT) | {"lower_is_better": False}))))
+    assert brightness(high[0]) < brightness(high[5])
+
+
+def test_cells_hold_their_values_and_the_region_has_a_line_around_it():
+    """Values, labels and axes are written; the line runs around the two cells that belong together, not between."""
+    picture = drawn(HEAT)
+    found = texts(picture)
+    assert {"4.00", "4.10", "5.00", "-", "0", "8", "1 h", "cluster.spares", "hazards.gpu.repair"} <= set(found)
+    assert "4.00 to 5.00 USD" in found
+    sides = [each for each in picture.iter("path") if each.get("stroke-width") == "2"]
+    assert len(sides) == 6
+
+
+def test_small_cells_leave_out_what_does_not_fit():
+    """A map of 40 columns has no numbers, and marks the best cell by a dot."""
+    columns = tuple(map(str, range(40)))
+    chart = HeatMap(("0",), columns, (tuple(1000.0 + each for each in range(40)),), "a", "b", "USD", best=(0, 0))
+    picture = drawn(chart)
+    assert len(list(picture.iter("circle"))) == 1
+    assert not [text for text in texts(picture) if re.fullmatch(r"1,0\d\d\.\d\d", text)]
+
+
+def test_winners_have_colours_and_ties_have_two():
+    """A cell has a stripe for each offer that is not told apart; the legend names them all."""
+    chart = WinnerMap(("0",), ("1 h", "2 h", "4 h"), ("Gold", "Silver"), (((0,), (0, 1), ()),), "a", "b")
+    picture = drawn(chart)
+    assert {"Gold", "Silver", "two colours: not told apart"} <= set(texts(picture))
+    boxes = [each for each in picture.iter("path") if each.get("fill")]
+    assert len(boxes) == 2 + 1 + 2
+
+
+@pytest.mark.parametrize("chart", [lines(), HEAT])
+def test_nothing_leaves_the_picture(chart):
+    """All that is drawn lies within the width of the picture, and the same chart has the same bytes."""
+    picture = drawn(chart)
+    numbers = [float(each.get("x")) for each in picture.iter("text")] + [
+        float(each.get("cx")) for each in picture.iter("circle")
+    ]
+    assert min(numbers) >= 0
+    assert max(numbers) <= WIDTH
+    assert svg(Picture("A", "B.", chart, NONE)) == svg(Picture("A", "B.", chart, NONE))

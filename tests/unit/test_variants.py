@@ -1,0 +1,146 @@
+"""Variants of a scenario: how axes are read, what is simulated of them, and the figures that are asked for by name."""
+
+import numpy as np
+import pytest
+
+from dcsim.decide import run
+from dcsim.decide.metrics import METRICS, metric, usual_metric
+from dcsim.decide.variants import Axis, at, grid, read_axes, simulate_variants
+from dcsim.scenario import ScenarioError, load
+
+GOLD = load("pretrain-5184/gold", horizon="1 mo")
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("cluster.spares=0,8,16", (0, 8, 16)),
+        ("cluster.spares=0:24:8", (0, 8, 16, 24)),
+        ("cluster.spares=0:25:8,32", (0, 8, 16, 24, 32)),
+        ("hazards.gpu.detect=5 min:15 min:5 min", ("5 min", "10 min", "15 min")),
+        ("hazards.gpu.detect=30 min:2 h:30 min", ("30 min", "1 h", "90 min", "2 h")),
+        ('hazards.gpu.detect="5 min", "1 h"', ("5 min", "1 h")),
+        ("hazards.gpu.share=5 %:10 %:2.5 %", ("5 %", "7.5 %", "10 %")),
+        ("tco.price=0.1:0.3:0.1", (0.1, 0.2, 0.3)),
+        ("jobs.a.recovery=stateless,elastic", ("stateless", "elastic")),
+        ("maintenance=true,false", (True, False)),
+    ],
+)
+def test_an_axis_has_single_values_and_ranges(text: str, values: tuple[object, ...]):
+    """Values stand between commas, a range is lowest:highest:step with both ends, quantities need no quotes."""
+    assert Axis.read(text) == Axis(text.partition("=")[0], values)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("cluster.spares", "-L: found 'cluster.spares'; must be key=values, such as"),
+        ("=1,2", "-L: found '=1,2'; must be key=values"),
+        ("cluster.spares=", "-L: cluster.spares: found no value; must be"),
+        ("cluster.spares=1,2,1", "-L: cluster.spares: found 1; each value must be given once"),
+        ("a=1:5:0", "-L: a: found '1:5:0'; must be lowest:highest:step with a step above zero"),
+        ("a=5:1:1", "-L: a: found '5:1:1'; must be lowest:highest:step"),
+        ("a=5 min:1:2", "-L: a: found '5 min:1:2'; lowest, highest and step must have units of one kind"),
+        ("a=0:1e9:1", "-L: a: found '0:1e9:1'; must have at most 1,000 values"),
+    ],
+)
+def test_a_wrong_axis_has_one_line(text: str, said: str):
+    """Where, what was found, what is allowed."""
+    with pytest.raises(ScenarioError) as found:
+        Axis.read(text)
+    assert str(found.value).startswith(said)
+
+
+def test_all_problems_of_all_variants_are_told_at_once():
+    """Each with the option that made it; what is wrong in several variants is told once."""
+    with pytest.raises(ScenarioError) as found:
+        grid([GOLD], read_axes(["cluster.spares=8,72", "cluster.gpuss=1", "cluster.gpuss=2"]))
+    assert str(found.value) == "-L: cluster.gpuss: found twice; give all of its values at once"
+    with pytest.raises(ScenarioError) as found:
+        grid([GOLD], read_axes(["cluster.spares=8,72", "hazards.gpu.detect=5 min,x"]))
+    wrong, too_many = str(found.value).splitlines()
+    assert wrong.startswith("-L hazards.gpu.detect=x: hazards.gpu.detect: found 'x'; allowed: a duration")
+    assert too_many == (
+        "-L cluster.spares=72 -L hazards.gpu.detect=5 min: jobs: found 5224 GPUs = 4096 x 1 + 264 x 4 in jobs "
+        "+ 72 spares; at most 5184 (cluster.gpus)"
+    )
+
+
+def test_a_grid_has_every_offer_with_every_combination():
+    """The last axis changes fastest, the offer slowest; a variant knows what it was given."""
+    other = load("pretrain-5184/gold", horizon="1 mo", **{"tco.gpu_hour": "3 USD"})
+    found = grid([GOLD, other], read_axes(["cluster.spares=0,8", "seed=1,2,3"]))
+    assert [each.offer for each in found] == [0] * 6 + [1] * 6
+    assert [each.inputs for each in found[:4]] == [
+        (("cluster.spares", 0), ("seed", 1)),
+        (("cluster.spares", 0), ("seed", 2)),
+        (("cluster.spares", 0), ("seed", 3)),
+        (("cluster.spares", 8), ("seed", 1)),
+    ]
+    assert found[4].scenario == load("pretrain-5184/gold", horizon="1 mo", seed=2, **{"cluster.spares": 8})
+    assert at(GOLD, {}) == GOLD
+
+
+def test_variants_are_simulated_as_single_runs_are():
+    """Every figure of each run is the one of a run of its own; ends of ranges of MTBF are left out."""
+    variants = grid([GOLD], read_axes(["cluster.spares=0,16"]))
+    results = simulate_variants([each.scenario for each in variants], replications=4)
+    for variant, result in zip(variants, results, strict=True):
+        alone = run(variant.scenario, replications=4)
+        assert result.mtbf_range is None
+        assert alone.mtbf_range is not None
+        for name, each in METRICS.items():
+            mine, its = each.of(result), each.of(alone)
+            assert (mine is None) == (its is None) == (name == "finish_h")
+            if mine is not None and its is not None:
+                assert np.array_equal(mine.values, its.values)
+
+
+def test_figures_are_what_they_are_called():
+    """Each figure against the ledger of two runs."""
+    result = run(GOLD, replications=2)
+    hours = np.array([each / 3_600_000 for each in result.sample.useful_gpu_ms])
+    whole = 5184 * 720.0
+
+    def mean(name: str) -> float:
+        found = METRICS[name].summary(result)
+        assert found is not None
+        return found.mean
+
+    assert mean("useful_gpu_hours") == pytest.approx(36 * hours.mean(), rel=1e-12)  # of the term
+    assert mean("goodput") == pytest.approx(hours.mean() / whole, rel=1e-12)
+    assert mean("loss") == result.loss.mean
+    assert mean("goodput") + mean("loss") == pytest.approx(1, rel=1e-12)
+    assert mean("wait_gpu_hours") == pytest.approx(result.ledger["wait"], rel=1e-12)
+    assert result.paid_usd is not None
+    assert mean("paid_usd") == pytest.approx(result.paid_usd.mean, rel=1e-12)
+    assert mean("usd_per_useful_gpu_hour") == pytest.approx(mean("paid_usd") / mean("useful_gpu_hours"), rel=1e-9)
+    assert METRICS["finish_h"].of(result) is None
+
+
+def test_the_time_of_a_job_that_ends_is_told_only_where_all_runs_are_done():
+    """A mean over the quick runs alone would be too short."""
+    recovery = {"kind": "checkpoint-restart", "checkpoint_every": "30 min", "checkpoint_write": "0 s", "restore": "0 s"}
+    job = {"name": "a", "gpus": 8, "work": "84 GPU-h", "recovery": recovery}
+    tables = {
+        "name": "ends",
+        "seed": 1,
+        "horizon": "1 mo",
+        "cluster": {"topology": "hgx-h100", "gpus": 8},
+        "jobs": [job],
+    }
+    tables |= {"hazards": [{"component": "gpu", "mtbf": "53 h"}]}
+    found = METRICS["finish_h"].summary(run(tables, replications=8))
+    assert found is not None
+    assert found.mean > 10.5
+    assert METRICS["finish_h"].of(run(tables | {"horizon": "10 h"}, replications=2)) is None
+
+
+def test_a_figure_is_found_by_its_name():
+    """A wrong name has the nearest right one; without a price the loss is what a question is about."""
+    with pytest.raises(ScenarioError, match='did you mean "goodput"') as found:
+        metric("godput")
+    assert str(found.value).startswith("--metric: found 'godput'; allowed: loss, ")
+    assert metric("loss") is METRICS["loss"]
+    assert usual_metric([GOLD]).name == "usd_per_useful_gpu_hour"
+    assert usual_metric([GOLD, GOLD.model_copy(update={"tco": None})]).name == "loss"
