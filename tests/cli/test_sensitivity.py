@@ -92,7 +92,7 @@ def test_the_report(dcsim, tmp_path):
         (("-L", "x"), "-L: found 'x'; must be key=low:high, such as"),
         (
             ("-L", "cluster.sparse=1:2"),
-            'cluster.sparse: unknown key; allowed: topology, gpus, spares, ',
+            "cluster.sparse: unknown key; allowed: topology, gpus, spares, ",
         ),
         (("-L", "jobs.train.gpus=128:140"), "-L jobs.train.gpus=140: jobs: found 148 GPUs"),
         (("-L", "seed=1:2"), "-L: seed: must be an input"),
