@@ -131,3 +131,12 @@ def test_prices_move_no_loss(unknown):
     assert "Prices move no figure but money, so left out: tco.gpu_hour" in " ".join(done.stdout.split())
     assert "tco.gpu_hour  " not in done.stdout
     assert "No shares of the variance were asked for." in done.stdout
+
+
+def test_a_price_that_moves_most_is_not_what_to_measure(dcsim):
+    """At 10 % more or less of everything the rent moves the price most; the first that can be measured is named."""
+    done = dcsim("sensitivity", "pretrain-5184/gold", "--vary", "10 %", "-n", 8, *ONE, "--no-report")
+    assert done.exit_code == 0, done.stderr
+    said = " ".join(done.stdout.split())
+    assert said.startswith("Measure this first: hazards.gpu.mtbf. It moves the price per useful GPU-hour by ± 0.0")
+    assert "A price, tco.gpu_hour, moves it more, by ± 0.42; nothing has to be measured for that." in said
