@@ -126,6 +126,22 @@ def test_a_slow_rack_of_which_the_first_place_runs_stays_slow() -> None:
     assert accounts.overhead_gpu_ms[0].sum() == 4 * 9 * 0.5 * 3_600_000
 
 
+def test_a_degraded_node_that_was_out_for_something_else_comes_back_slow() -> None:
+    """Node 0 is at half speed from 1 to 22 h. It is out from 2 to 3 h, and the job is on it before, and from 4 h on."""
+    content = {
+        "name": "degraded",
+        "horizon": "100 h",
+        "cluster": {"topology": {**TOPOLOGY, "rack": {"nodes": 1}}, "gpus": 4},
+        "jobs": [{"name": "a", "gpus": 2, "recovery": {"kind": "stateless"}}],
+        "hazards": [
+            {**recorded("node", [1], [0], effect="degrade", keeps="50 %", detect="20 h", repair="1 h"), "name": "slow"},
+            recorded("node", [2, 4], [0, 1], repair="1 h"),
+        ],
+    }
+    accounts = simulate(Scenario.model_validate(content), 0)
+    assert accounts.overhead_gpu_ms[0].sum() == 2 * (1 + 18) * 0.5 * 3_600_000
+
+
 def test_every_pod_is_down_while_its_cores_are_and_back_with_them() -> None:
     """Two pods of a node each hang on one core, which is out from 10 to 15 h."""
     fabric = {
