@@ -8,7 +8,8 @@ read before is stale then, so rules read records after they have made room.
 
 **Rules.** A rule takes the world, rows and the time [ms], changes records, and says what follows by ``push``. It owns
 no loop. Where does it stand? ``failures`` what fails, and whom it strikes; ``detection`` what is found, and what is
-blamed; ``repairs`` stages, crews and the return; ``allocation`` spares, queue, pre-emption, start and end of gangs, time limits; ``stops`` what gangs do beforehand;
+blamed; ``repairs`` stages, crews and the return; ``allocation`` spares, queue, pre-emption, start and end of gangs,
+time limits; ``stops`` what gangs do before something happens;
 ``gangs`` and ``work`` what a gang has done, loses and must still do; ``strategy`` what its strategy says; ``ageing``
 clocks and states of components; ``movements`` and ``network`` what follows when GPUs change hands or gangs stop;
 ``traffic`` what gangs ask of uplinks; ``places`` who has which; ``plant``, ``storage``, ``maintenance``; ``booking``
@@ -21,8 +22,8 @@ because closed forms and ``topology show`` ask them, too; ``rules.plant`` and ``
 ``records.TICKS`` parts of a millisecond: repairs end first, then work and transfers, maintenance and dates, drains,
 stops of gangs, identifications, gangs that leave detection, what asks for a crew, visits of crews, service of waiting
 gangs, relapses, what gangs do about announced failures and the ends of their time, windows that open, and failures
-last (docs/model.md, "Ties"). Within a tick what was pushed first comes first. An entry that has become void is not taken
-out: the rule that it calls finds that out (a gang that finishes at another time, a transfer of an earlier turn).
+last (docs/model.md, "Ties"). Within a tick what was pushed first comes first. An entry that has become void is not
+taken out: the rule that it calls finds that out (a gang that finishes at another time, a transfer of an earlier turn).
 Failures that are known beforehand, failures of ageing components and windows have lists of their own, ordered by time,
 hazard and component. ``happenings.happen`` is the table from kinds to rules.
 
