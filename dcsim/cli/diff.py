@@ -18,7 +18,7 @@ if TYPE_CHECKING:
         "dcsim diff mine.toml theirs.toml -n 100",
     ),
 )
-@click.argument("files", metavar="FILE FILE", nargs=2)
+@click.argument("files", metavar="FILE FILE", nargs=-1)
 @options(
     click.option(
         "-n", "--replications", type=Count(1, 10**7), metavar="N",
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     JSON,
 )  # fmt: skip
 def diff_command(
-    files: tuple[str, str],
+    files: tuple[str, ...],
     replications: int | None,
     workers: int | None,
     seed: int | None,
@@ -42,6 +42,8 @@ def diff_command(
     With -n also what each group of them does to the loss and to the price of a useful GPU-hour, on the same random
     numbers. The exit code is 0 whether they differ or not.
     """
+    if len(files) != 2:
+        raise click.UsageError(f"Found {len(files)} FILEs; name two.", click.get_current_context())
     first, second = scenarios_of(files, overrides)
     from dcsim.decide.walk import diff
 

@@ -221,7 +221,7 @@ def _uncertain(pair: tuple[Scenario, Scenario]) -> Iterator[Input]:
         values = tuple(each.get(key) for each in drawn)
         texts = ["certain" if each is None else compact(each.model_dump(mode="json")["value"]) for each in values]
         apply = (_drawer(key),) * 2
-        yield Input(("uncertain", key), "uncertain", None, "assumption", values, partial(list, texts), apply)
+        yield Input(("uncertain", key), key, None, "assumption", values, partial(list, texts), apply)
 
 
 def _drawer(key: str) -> Apply:

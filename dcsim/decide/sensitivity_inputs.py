@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from pydantic_core import PydanticCustomError
 
 from dcsim.decide.estimate import at_mtbf
-from dcsim.decide.variants import Axis, at
+from dcsim.decide.variants import Axis, variants
 from dcsim.problems import wrong
 from dcsim.scenario import Problem, Scenario, ScenarioError, certain, unused_keys
 from dcsim.scenario.errors import KeyPath, dotted
@@ -126,7 +126,13 @@ def _asked(scenario: Scenario, text: str) -> Input:
         raise ScenarioError([Problem(ASKED, None, key, "must be an input: it only selects random numbers or words")])
     points = certain(scenario)
     low, high = _ascending(axis.values[0], axis.values[-1])
-    return Input(key, low, high, ASKED, at(points, {key: low}), at(points, {key: high}))
+    return Input(key, low, high, ASKED, _at(points, key, low, ASKED), _at(points, key, high, ASKED))
+
+
+def _at(points: Scenario, key: str, value: Any, option: str) -> Scenario:
+    """Return the scenario with one key at another value, as a sweep has it; raises ScenarioError."""
+    (found,) = variants([(0, points, {key: value})], option)
+    return found.scenario
 
 
 def _ascending(low: Any, high: Any) -> tuple[Any, Any]:
@@ -189,7 +195,7 @@ def _varied(scenario: Scenario, share: float, taken: Mapping[str, Input]) -> tup
         if low == high:
             continue  # a whole number too small to move
         try:
-            ends = at(points, {key: low}, VARIED), at(points, {key: high}, VARIED)
+            ends = _at(points, key, low, VARIED), _at(points, key, high, VARIED)
         except ScenarioError:
             left.append(key)
             continue

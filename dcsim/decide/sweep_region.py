@@ -10,6 +10,8 @@ from dcsim.montecarlo import Estimated, Paired, difference, probability_below
 
 LEVEL = 0.95
 """Probability that the region holds the setting that is best in truth."""
+SIGN = 0.05
+"""How often chance may give as many runs in which one setting is better; source: assumed."""
 EXACT = 1e-12
 """Share of a value below which a difference without any spread is none: what rounding does."""
 
@@ -62,8 +64,8 @@ def region(settings: Sequence[Measured | None], lower_is_better: bool, level: fl
     standard errors, at a ``level`` of 95 %. So the setting that is best in truth is in the region with a probability of
     at least that, however many settings there are (Bonferroni; Nelson, Swann, Goldsman and Song 2001, Operations
     Research 49, 950, the screening step, against the best mean alone, which keeps no fewer). Where the failures are too
-    few for an interval, the sign of the differences decides instead. Differences without any spread are exact. Of equal
-    means the first is the best.
+    few for an interval, the sign test must agree, so that a few rare failures make no setting worse. Differences
+    without any spread are exact. Of equal means the first is the best.
     """
     known = [number for number, each in enumerate(settings) if each is not None]
     if not known:
@@ -99,23 +101,23 @@ def _worse(one: Measured, best: Measured, gap: Paired, sign: float, error: float
         return True  # one run: the gap is what it is
     if se == 0:
         return True
-    runs = len(one.estimated.values)
-    if not (one.reliable and best.reliable):
-        won = probability_below(sign * best.estimated.values, sign * one.estimated.values)
-        return _by_sign(won, runs, error)
     from scipy.special import stdtrit
 
-    shared = max(one.estimated.shared, best.estimated.shared)
-    units = -(-runs // shared)
-    return more > float(stdtrit(units - 1, 1 - error)) * se
+    runs = len(one.estimated.values)
+    units = -(-runs // max(one.estimated.shared, best.estimated.shared))
+    if more <= float(stdtrit(units - 1, 1 - error)) * se:
+        return False
+    if one.reliable and best.reliable:
+        return True
+    return _by_sign(probability_below(sign * best.estimated.values, sign * one.estimated.values), runs)
 
 
-def _by_sign(share: float, runs: int, error: float) -> bool:
-    """Whether one is better in so large a share of the runs as chance gives less often than ``error``.
+def _by_sign(share: float, runs: int) -> bool:
+    """Whether one is better in so large a share of the runs as chance gives less often than 1 in 20 times.
 
     Sign test, one-sided; a tie counts half (Conover 1999, Practical Nonparametric Statistics, 3.4).
     """
     from scipy.special import bdtrc
 
     won = int(share * runs)
-    return won > 0 and float(bdtrc(won - 1, runs, 0.5)) < error
+    return won > 0 and float(bdtrc(won - 1, runs, 0.5)) < SIGN

@@ -24,44 +24,29 @@ SPECIAL = ("ask", "reset", "wrapped")
 """Rules that have another body when they are compiled (``compiled_world``)."""
 VARIANTS = ("general", "counted")
 INLINED = frozenset(
-    [
-        "add_piece",
-        "book",
-        "book_computed",
-        "book_lost",
-        "book_positions",
-        "book_writes",
-        "change_free",
-        "choose_next",
-        "come_to",
-        "copied",
-        "exponential",
-        "gang_at",
-        "go_on",
-        "is_quiet",
-        "keep_computed",
-        "largest_shape",
-        "level",
-        "lose",
-        "next_failure_or_window",
-        "next_known_failure",
-        "next_word",
-        "quotient",
-        "resume",
-        "roll_back",
-        "stalls_for",
-        "stop_whole",
-        "strike_gang",
-        "strike_or_open",
-        "takes_crew",
-        "times_speed",
-        "uniform",
-        "weigh",
-        "written",
-    ]
+    (
+        *("add_piece", "begin_repair", "book", "book_computed", "book_lost", "book_positions", "book_repair"),
+        *("book_writes", "change_free", "choose_next", "come_back", "come_to", "copied", "end_stage"),
+        *("exponential", "gain", "gang_at", "give_back_repair", "go_on", "hit", "is_not_awaited", "is_quiet"),
+        *("keep_computed", "largest_shape", "level", "lose", "new_failure", "new_repair"),
+        *("next_failure_or_window", "next_known_failure", "next_stage", "next_word", "quotient", "resume"),
+        *("roll_back", "stalls_for", "stop", "stop_whole", "strike_gang", "strike_or_open", "takes_crew"),
+        *("times_speed", "uniform", "weigh", "written"),
+    )
 )
-"""Rules that become a part of whoever calls them: what a failure that stands alone passes, and others often do. So
-nothing is worked out twice, and half of the instructions of such a failure are not needed."""
+"""Rules that become a part of whoever calls them: what most failures pass. So nothing is worked out twice, and a
+failure that stands alone needs half of the instructions."""
+SELDOM = frozenset(
+    (
+        *("arrive", "begin_load", "begin_run", "begin_write", "blame_another", "book_earlier"),
+        *("book_earlier_positions", "book_surplus", "bring_back", "cannot_start", "close_causes"),
+        *("close_month", "close_months", "close_run", "cut_stretch", "draw_block", "draw_more", "end_run"),
+        *("end_transfer", "energise", "find_corrupt", "find_slow", "finish", "forget_positions"),
+        *("next_age_failure", "note_rollback", "note_time", "open_window", "rare_exponential", "run_small"),
+        *("strike_again", "withdraw"),
+    )
+)
+"""Rules that stay by themselves: a failure seldom comes there, and they would crowd what it passes."""
 
 
 class ObjectCode(NamedTuple):
@@ -102,8 +87,9 @@ def compile_rules() -> dict[str, ObjectCode]:
             done = compiler.compile_extra(typing, target, copy, sign.args, sign.return_type, flags(), {})
             done.library.finalize()
             part = done.library._final_module
-            if name in INLINED:
-                part.get_function(done.fndesc.llvm_func_name).add_function_attribute("alwaysinline")
+            if name in INLINED | SELDOM:
+                how = "alwaysinline" if name in INLINED else "noinline"
+                part.get_function(done.fndesc.llvm_func_name).add_function_attribute(how)
             parts.append(part)
             _enter(entries, target, done.fndesc, sign, symbol(name), name in INLINED)
             called[name] = world.through(name, sign)

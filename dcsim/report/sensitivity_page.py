@@ -126,6 +126,16 @@ def sentences(found: Sensitivity) -> tuple[str, ...]:
     return (_first(found), *_chance(found), *_shares(found))
 
 
+def price_leads(found: Sensitivity) -> bool:
+    """Whether a price moves the figure most, and something that can be measured moves it too."""
+    first = [bar for bar in found.moved if bar.input.key in found.level]
+    return len(first) == 1 and _is_price(first[0]) and not all(map(_is_price, found.moved))
+
+
+def _is_price(bar: Bar) -> bool:
+    return bar.input.key.startswith("tco.")
+
+
 def _first(found: Sensitivity) -> str:
     unit, figure = unit_of(found), SAID[found.metric.name]
     runs = f"{found.replications:,} runs"
@@ -141,6 +151,13 @@ def _first(found: Sensitivity) -> str:
         return (
             f"Measure these first: {and_list(keys)}{others}. They move {figure} by {and_list(by)} {unit.change}; "
             f"{runs} do not tell which moves it more."
+        )
+    if price_leads(found):
+        first = next(bar for bar in found.moved if not _is_price(bar))
+        by = unit.told([first.moves, named[0].moves])
+        return (
+            f"Measure this first: {printable(first.input.key, 80)}. It moves {figure} by {by[0]} {unit.change}. "
+            f"A price, {keys[0]}, moves it more, by {by[1]}; nothing has to be measured for that."
         )
     rest = [bar for bar in found.moved if bar.input.key not in found.level]
     then = ""

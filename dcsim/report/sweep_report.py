@@ -17,6 +17,7 @@ from dcsim.report.sweep_page import (
     rank,
     said_value,
     sentences,
+    setting,
     texts_of,
     title_of,
     unit_of,
@@ -77,6 +78,17 @@ def _interval(sweep: Sweep, point: Point, unit: Unit) -> tuple[float, float] | N
     return found.ci95[0] / unit.scale, found.ci95[1] / unit.scale
 
 
+def _range(sweep: Sweep, offer: int, lines: Sequence[Sequence[Point]]) -> str:
+    """Say what a map shows: the answer, or for one of several offers its best setting."""
+    if len(sweep.offers) == 1:
+        return sentences(sweep)[0]
+    best = min((point for line in lines for point in line), key=lambda each: rank(sweep, each))
+    if best.measured is None:
+        return f"{printable(sweep.offers[offer].name)} has no such figure."
+    said = unit_of(sweep).said(best.measured.mean)
+    return f"{printable(sweep.offers[offer].name)} at its best: {said} with {setting(best.inputs)}."
+
+
 def _heat_map(sweep: Sweep, offer: int) -> Picture:
     unit, region, lines = unit_of(sweep), sweep.region, grid_of(sweep, offer)
     places = {point.number: (row, column) for row, line in enumerate(lines) for column, point in enumerate(line)}
@@ -96,7 +108,7 @@ def _heat_map(sweep: Sweep, offer: int) -> Picture:
         unit.digits,
     )
     name = f": {printable(sweep.offers[offer].name)}" if len(sweep.offers) > 1 else ""
-    return Picture(f"{title_of(sweep)}, {unit.name}{name}", sentences(sweep)[0], chart, pivot(sweep, offer))
+    return Picture(f"{title_of(sweep)}, {unit.name}{name}", _range(sweep, offer, lines), chart, pivot(sweep, offer))
 
 
 def _winner_map(sweep: Sweep) -> Picture:

@@ -136,9 +136,10 @@ def _of_machines(found: DecisionTable) -> list[str]:
     pool = found.pool
     if pool is None:
         return []
-    crews = "no limit of crews" if pool.crews is None else f"{pool.crews} crews"
+    queue_left_out = any("crews" in each for each in pool.caveats)
+    crews = "" if queue_left_out else "; no limit of crews" if pool.crews is None else f"; {pool.crews} crews"
     made = f"{pool.unit} GPUs" if pool.unit > 1 else "one GPU"
-    said = f"A failure takes {made} out, one machine in {_time(pool.mtbf_h)} for {_time(pool.repair_h)}; {crews}"
+    said = f"A failure takes {made} out, one machine in {_time(pool.mtbf_h)} for {_time(pool.repair_h)}{crews}"
     caveats = f"; in the closed forms {and_list(list(pool.caveats))}" if pool.caveats else ""
     return [f"{said}{caveats}."]
 

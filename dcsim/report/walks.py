@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from dcsim.decide.differences import PRICED, SIMULATED, UNREAD, Change
+from dcsim.decide.input_texts import ABSENT
 from dcsim.decide.result import RunResult, price_all_in
 from dcsim.decide.walk import Differences, Effect, Walk, WalkStep
 from dcsim.montecarlo import Paired
@@ -207,6 +208,8 @@ def _names(walk: Walk) -> tuple[str, str]:
 def _told(change: Change) -> str:
     """Write one change: "MTBF 25,000 h to 15,000 h"; of a table what differs in it, if that is one key."""
     label, (first, last) = change.label, change.texts
+    if change.whole_entry:
+        return f"{'without' if last == ABSENT else 'with'} {change.key}"
     if len(change.rows) == 1 and change.rows[0][0] != change.key:
         key, first, last = change.rows[0]
         label = f"{label} {key.removeprefix(change.key).strip('.').replace('_', ' ')}"

@@ -1,5 +1,6 @@
 """The scenario that one replication plays: what nobody knows is drawn, and what may be drawn is checked beforehand."""
 
+import json
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from itertools import islice, product
@@ -118,7 +119,14 @@ def _at(scenario: Scenario, ranks: Mapping[str, float]) -> Scenario:
 
 
 def _plain(scenario: Scenario) -> dict[str, Any]:
-    return scenario.model_dump(mode="json", exclude_none=True, exclude={"uncertain", "correlated"})
+    data: dict[str, Any] = json.loads(_text(scenario))
+    return data
+
+
+@lru_cache(maxsize=64)
+def _text(scenario: Scenario) -> str:
+    """Return the scenario at its points as JSON, once: pydantic loses an interrupt while it writes."""
+    return scenario.model_dump_json(exclude_none=True, exclude={"uncertain", "correlated"})
 
 
 def _reach(key: str, data: dict[str, Any]) -> KeyPath:

@@ -58,6 +58,22 @@ def test_a_wrong_file_of_a_diff_is_one_line(dcsim):
     assert (done.exit_code, done.stdout, len(done.stderr.splitlines())) == (2, "", 1)
 
 
+@pytest.mark.parametrize("files", [(), ("small.toml",), ("small.toml",) * 3])
+def test_diff_needs_two_files(dcsim, files):
+    """Whatever else is one line with exit code 2."""
+    done = dcsim("diff", *files)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert f"Found {len(files)} FILEs; name two." in done.stderr
+
+
+def test_a_hazard_that_one_scenario_lacks_is_named(dcsim, tmp_path):
+    """By its key, as one that comes or goes."""
+    more = '[[hazards]]\ncomponent = "leaf"\nmtbf = "5000 h"\nrepair = "1 h"\n'
+    (tmp_path / "more.toml").write_text((tmp_path / "small.toml").read_text() + more)
+    assert "failures  with hazards.leaf\n" in dcsim("diff", "small.toml", "more.toml", "-n", 1, *ONE).stdout
+    assert "failures  without hazards.leaf\n" in dcsim("diff", "more.toml", "small.toml", "-n", 1, *ONE).stdout
+
+
 def test_a_comparison_says_why_offers_differ(dcsim):
     """In the answer, in a table and in JSON; not where only JSON without a report is asked for."""
     done = dcsim("compare", "small.toml", "other.toml", "-n", 3, *ONE)

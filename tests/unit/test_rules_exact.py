@@ -53,7 +53,7 @@ def test_rows_of_failures_that_are_over_are_used_again() -> None:
     runs = play(Program(certain(failing("30 h", (times, [1] * 20, "10 min")))), [0], False)
     assert runs.ledgers().failures.tolist() == [20]
     one: Any = runs.world.one
-    assert (one.failed, one.repairs) == (1, 1)
+    assert (one.failed, one.repairs, one.parts) == (1, 1, 1)
 
 
 TOPOLOGY = {"name": "t", "description": "", "node": {"gpus": 2}, "nvlink": {"domain": "node"}}
@@ -126,6 +126,22 @@ def test_a_slow_rack_of_which_the_first_place_runs_stays_slow() -> None:
     assert accounts.overhead_gpu_ms[0].sum() == 4 * 9 * 0.5 * 3_600_000
 
 
+def test_a_degraded_node_that_was_out_for_something_else_comes_back_slow() -> None:
+    """Node 0 is at half speed from 1 to 22 h. It is out from 2 to 3 h, and the job is on it before, and from 4 h on."""
+    content = {
+        "name": "degraded",
+        "horizon": "100 h",
+        "cluster": {"topology": {**TOPOLOGY, "rack": {"nodes": 1}}, "gpus": 4},
+        "jobs": [{"name": "a", "gpus": 2, "recovery": {"kind": "stateless"}}],
+        "hazards": [
+            {**recorded("node", [1], [0], effect="degrade", keeps="50 %", detect="20 h", repair="1 h"), "name": "slow"},
+            recorded("node", [2, 4], [0, 1], repair="1 h"),
+        ],
+    }
+    accounts = simulate(Scenario.model_validate(content), 0)
+    assert accounts.overhead_gpu_ms[0].sum() == 2 * (1 + 18) * 0.5 * 3_600_000
+
+
 def test_every_pod_is_down_while_its_cores_are_and_back_with_them() -> None:
     """Two pods of a node each hang on one core, which is out from 10 to 15 h."""
     fabric = {
@@ -189,6 +205,46 @@ def test_a_first_start_that_is_struck_tries_as_often_as_its_chance_says(replicat
     assert gang.strikes == 1
     assert gang.loads == 1 + gang.extra
     assert gang.restore == (1 + gang.extra) * 1_800_000
+
+
+def test_maintenance_takes_the_nodes_that_it_names() -> None:
+    """Places are nodes of two GPUs; the first of four, the only one due in 100 h, drains for 1 h and is out for 3 h."""
+    content = {
+        "name": "maintenance",
+        "horizon": "100 h",
+        "cluster": {"topology": {**TOPOLOGY, "rack": {"nodes": 1}}, "gpus": 8},
+        "jobs": [{"name": "a", "gpus": 2, "recovery": {"kind": "stateless"}}],
+        "hazards": [recorded("node", [99], [3])],
+        "maintenance": [
+            {"name": "m", "component": "node", "every": "9000 h", "first": "10 h", "duration": "3 h", "drain": "1 h"}
+        ],
+    }
+    hours = simulate(Scenario.model_validate(content), 0).gpu_ms[:, STATE["maintenance"]] / 3_600_000
+    assert hours.sum() == 2 * 1 + 2 * 3
+
+
+def test_what_was_corrupt_when_its_job_ended_begins_a_new_life() -> None:
+    """Node 0 computes wrongly from about 30 h; its job is done at 50 h, and it is found at about 70 h.
+
+    It is as good as new then, though node 1 is in repair for another failure.
+    """
+    ageing = {"kind": "weibull", "mean": "30 h", "shape": 20.0}
+    content = {
+        "name": "corrupt",
+        "horizon": "100 h",
+        "cluster": {"topology": {**TOPOLOGY, "rack": {"nodes": 1}}, "gpus": 4},
+        "jobs": [{"name": "a", "gpus": 2, "work": "100 GPU-h", "recovery": {"kind": "stateless"}}],
+        "hazards": [
+            {"name": "wrong", "component": "node", "mtbf": ageing, "effect": "corrupt", "detect": "40 h"},
+            recorded("node", [60], [1], repair="30 h"),
+        ],
+    }
+    run = SimPyRun(Scenario.model_validate(content))
+    run.run(until="55 h")
+    first = run.world.hazards[0].first_component
+    assert run.world.components[first].row == 0
+    run.run(until="85 h")
+    assert run.world.components[first].row == 1
 
 
 # --- draws ----------------------------------------------------------------------------------------------------------

@@ -71,3 +71,17 @@ def test_too_few_failures_are_judged_by_their_signs():
 def test_no_figure_no_region():
     """Without any figure there is no best."""
     assert region([None, None], lower_is_better=True) is None
+
+
+def test_few_runs_still_tell_apart_what_differs_much():
+    """Among 60 settings of 10 runs with too few failures, one that costs half as much again in every run is worse.
+
+    A sign test corrected for 59 others could never say so: 2^-10 is above 0.05 / 59.
+    """
+    rng = np.random.default_rng(4)
+    base = 4 + 0.01 * rng.normal(size=10)
+    others = [measured(base + 0.02 * rng.normal(size=10), False) for _ in range(58)]
+    found = region([measured(base - 0.01, False), *others, measured(1.5 * base, False)], lower_is_better=True)
+    assert found is not None
+    assert found.standings[-1] == "worse"
+    assert len(found.members) > 30

@@ -1,13 +1,14 @@
 """Values that nobody knows: what may be written, what is drawn, and who shares a draw."""
 
 import math
+import sys
 
 import numpy as np
 import pytest
 
 from dcsim.engine import simulate
 from dcsim.scenario import ScenarioError, certain, load, sha256, to_toml
-from dcsim.scenario.sampled import inputs_drawn, sampled
+from dcsim.scenario.sampled import at_ranks, inputs_drawn, sampled
 from dcsim.scenario.uncertain import factor
 
 HOUR = 3_600_000
@@ -347,3 +348,34 @@ def test_series_of_draws_are_independent(read):
     assert (repairs == same).all()
     assert not (mtbfs == others).any()
     assert abs(np.corrcoef(mtbfs, others)[0, 1]) < 4 / math.sqrt(500)
+
+
+def test_no_interrupt_is_lost_while_values_are_drawn(read):
+    """Ctrl-C at any call of a draw ends it as Ctrl-C: no other error, and never nothing."""
+    scenario = read(MTBF)
+    sampled(scenario, 0)
+
+    def interrupted(at):
+        """Draw, with an interrupt at a call; return what came of it, and the calls that were made."""
+        calls = 0
+
+        def count(*_):
+            nonlocal calls
+            calls += 1
+            if calls == at:
+                raise KeyboardInterrupt
+
+        sys.setprofile(count)
+        try:
+            at_ranks(scenario, {MTBF[0]: 0.3})
+            came = "nothing"
+        except BaseException as error:
+            came = type(error).__name__
+        finally:
+            sys.setprofile(None)
+        return came, calls
+
+    came, calls = interrupted(at=0)
+    assert came == "nothing"
+    assert calls > 200
+    assert {interrupted(at)[0] for at in range(1, calls - 10, 7)} == {"KeyboardInterrupt"}
