@@ -41,7 +41,7 @@ def racks(hazard: dict[str, Any], **cluster: Any) -> Scenario:
 
 
 def test_recorded_repairs_load_crews_as_if_they_were_exponential() -> None:
-    """Of recorded repairs only the mean is taken: one use of a crew of 2 h whose squared variation is 1."""
+    """Of recorded repairs only the mean is taken: one stage of 2 h whose squared variation is 1."""
     trace = {"kind": "trace", "at": ["5 h", "6 h", "30 h"], "repair": ["1 h", "2 h", "3 h"]}
     (found,) = flows(plan(racks({"component": "node", "mtbf": trace})))
     (use,) = found.uses
