@@ -133,7 +133,7 @@ def price_leads(found: Sensitivity) -> bool:
 
 
 def _is_price(bar: Bar) -> bool:
-    return bar.input.key.startswith("tco.")
+    return bar.input.money
 
 
 def _first(found: Sensitivity) -> str:
