@@ -107,7 +107,7 @@ def test_a_gang_that_hangs_at_the_end_of_its_time_goes_back_when_that_is_over():
 
 
 def test_work_that_only_the_members_have_is_lost_at_the_end_of_their_time():
-    """A fault-tolerant gang is struck at 26 and keeps its work; at 30 it is in failover, and has what it wrote at 20."""
+    """A fault-tolerant gang keeps its work at 26, is in failover at 30, and has what it wrote at 20."""
     tiny = scenario(5, job("a", 4, kind="fault-tolerant", time_limit="0.030 s", requeue="0.005 s"), spares=1)
     a = {"useful": 4 * (20 + 26 + 26), "lost": 4 * 6, "detect": 4 * 2, "failover": 4 * 2, "wait": 4 * 10}
     books = {"a": {**a, "restore": 4 * 8, "repair": 10}, "spares": {"spare": 28 + (100 - 38)}}
