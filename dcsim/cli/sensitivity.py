@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dcsim.cli.options import KEPT, SIMULATION, Asked, Count, example, options, print_result
+from dcsim.cli.options import SIMULATION, Asked, Count, example, kept, options, print_result
 from dcsim.cli.progress import ProgressLine
 from dcsim.cli.screen import say
 
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
         "1024; raised to a power of two; 0: tell no shares).",
     ),
     *SIMULATION,
-    *KEPT,
+    *kept(monthly=False),
 )  # fmt: skip
 def sensitivity_command(
     file: str, ranges: tuple[str, ...], vary: str | None, metric: str | None, share_runs: int | None, **given: Any
@@ -63,7 +63,7 @@ def sensitivity_command(
     )
     say(f"{scenario.name}: {question.told}")
     assert asked.output is not None
-    with ProgressLine(asked.output / question.folder, len(question.ends)) as progress:
+    with ProgressLine(asked.output / question.folder, None) as progress:
         how = asked.how("sensitivity", progress)
         del how["origins"]  # of the file's values; those of the variants differ
         found = answer(question, **how)

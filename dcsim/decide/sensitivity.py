@@ -336,7 +336,7 @@ def sensitivity(
     resume: bool = False,
     progress: Progress | None = None,
     engine: WantedEngine = "auto",
-    monthly: bool = True,
+    monthly: bool = False,
     executor: Executor = "local",
     command: Sequence[str] = (),
     told: Callable[[str], None] | None = None,

@@ -130,8 +130,8 @@ def _asked(scenario: Scenario, text: str) -> Input:
 
 
 def _at(points: Scenario, key: str, value: Any, option: str) -> Scenario:
-    """Return the scenario with one key at another value, as a sweep has it; raises ScenarioError."""
-    (found,) = variants([(0, points, {key: value})], option)
+    """Return the scenario with one key at another value; a stock of spares is bought. Raises ScenarioError."""
+    (found,) = variants([(0, points, {key: value})], option, buys=True)
     return found.scenario
 
 

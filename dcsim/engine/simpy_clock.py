@@ -196,7 +196,7 @@ class SimPyRun(Views):
     def call(self, rule: str, *arguments: int) -> None:
         """Call a rule: what a process is there for."""
         self._happened = rule
-        self.world.one.now = self.now
+        come_to(self.world, self.now)
         self._rules.calls[rule](self.world, *arguments)
 
     def happen(self, entry: Entry) -> None:

@@ -45,8 +45,8 @@ WHAT = {
     "finish": "a gang's work is done",
     "place": "from now on these GPUs, 'where' and the ones that follow it, are with owner and gang; with a phase, they "
     "are out of service in this state, and were theirs. Only where GPUs have places",
-    "queue": "a repair waits for a crew",
-    "work": "a repair is in one of its stages, with a crew if there are any",
+    "queue": "a repair waits for a crew, for its shift or for a visit",
+    "work": "a repair is in one of its stages, with a crew if there are any; the time between shifts included",
     "test": "what is repaired is tested",
     "replace": "what is retired waits for a new component",
     "load": "a gang reads its state through the storage gateways",

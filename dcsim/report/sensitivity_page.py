@@ -133,7 +133,7 @@ def price_leads(found: Sensitivity) -> bool:
 
 
 def _is_price(bar: Bar) -> bool:
-    return bar.input.key.startswith("tco.")
+    return bar.input.money
 
 
 def _first(found: Sensitivity) -> str:
@@ -310,6 +310,8 @@ def notes_of(found: Sensitivity) -> list[str]:
             notes.append(
                 f"{printable(bar.input.key, 60)} takes along what is correlated with it: {keys}, to its median then."
             )
+    if any(bar.input.at_low.cluster.gpus != bar.input.at_high.cluster.gpus for bar in found.bars):
+        notes.append("Spares are bought: jobs keep their GPUs, and cluster.gpus moves along with cluster.spares.")
     prices = [bar for bar in found.bars if bar.input.money]
     if prices:
         notes.append("Prices (tco) need no runs of their own: the same runs are billed at other prices.")

@@ -4,14 +4,14 @@ from collections.abc import Callable
 
 from dcsim.report.document import Tornado
 from dcsim.report.figures import number
+from dcsim.report.legend import COLOURS, ORDER, legend
 from dcsim.report.svg_sheet import EDGE, FAINT, INK, WIDTH, Sheet, ticks, width
 
-LOW, HIGH, CHANCE = "#2a78b5", "#e08a1e", "#a9b4be"
-"""Colours of an input's low end, its high end, and of chance; source: assumed, they differ in lightness too."""
+LOW, HIGH, CHANCE = ORDER[0], ORDER[1], COLOURS["idle"]
+"""Colours of an input's low end, its high end, and of chance."""
 ROW, THICK, SMALL = 44.0, 16.0, 11.0
 """Points: the height of an input with its label, of its bar, and the size of the letters beside it."""
 GAP = 6.0
-LEGEND = (("input at its low end", LOW), ("at its high end", HIGH))
 
 End = tuple[float, tuple[float, float] | None, str]
 
@@ -30,7 +30,7 @@ def draw_tornado(chart: Tornado) -> Sheet:
         low, high = low - 0.5, high + 0.5
     x = _place(chart, low, high)
 
-    _legend(sheet, chart)
+    legend(sheet, ("input at its low end", "at its high end"), (LOW, HIGH))
     sheet.text(x(chart.middle), 42, f"as given: {number(chart.middle, chart.digits)} {chart.unit}", anchor="middle")
     for row, (label, its_low, its_high) in enumerate(zip(chart.labels, chart.lows, chart.highs, strict=True)):
         at = top + ROW * row
@@ -59,14 +59,6 @@ def draw_tornado(chart: Tornado) -> Sheet:
         sheet.text(x(value), foot + 12, f"{value:,.10g}", size=SMALL, colour=FAINT, anchor="middle")
     sheet.text(WIDTH / 2, foot + 28, chart.unit, size=SMALL, colour=FAINT, anchor="middle")
     return sheet
-
-
-def _legend(sheet: Sheet, chart: Tornado) -> None:
-    left = EDGE
-    for text, colour in LEGEND:
-        sheet.box(left, 9, 10, 10, colour)
-        sheet.text(left + 15, 14, text, size=SMALL)
-        left += 15 + width(text, SMALL) + 14
 
 
 def _place(chart: Tornado, low: float, high: float) -> Callable[[float], float]:

@@ -8,12 +8,12 @@ read before is stale then, so rules read records after they have made room.
 
 **Rules.** A rule takes the world, rows and the time [ms], changes records, and says what follows by ``push``. It owns
 no loop. Where does it stand? ``failures`` what fails, and whom it strikes; ``detection`` what is found, and what is
-blamed; ``repairs`` stages, crews and the return; ``allocation`` spares, queue, pre-emption, start and end of gangs,
-time limits; ``stops`` what gangs do beforehand; ``gangs`` and ``work`` what a gang has done, loses and must still do;
-``strategy`` what its strategy says; ``ageing`` clocks and states of components; ``movements`` and ``network`` what
-follows when GPUs change hands or gangs stop; ``traffic`` what gangs ask of uplinks; ``places`` who has which;
-``plant``, ``storage``, ``maintenance``; ``booking`` and ``closing`` the ledger; ``alone`` failures that are over
-before anything else happens. "A repaired GPU returns" is
+blamed; ``repairs`` stages, crews and the return; ``shifts`` when crews work, and visits; ``allocation`` spares, queue,
+pre-emption, start and end of gangs, time limits; ``stops`` what gangs do beforehand; ``gangs`` and ``work`` what a gang
+has done, loses and must still do; ``strategy`` what its strategy says; ``ageing`` clocks and states of components;
+``movements`` and ``network`` what follows when GPUs change hands or gangs stop; ``traffic`` what gangs ask of uplinks;
+``places`` who has which; ``plant``, ``storage``, ``maintenance``; ``booking`` and ``closing`` the ledger; ``alone``
+failures that are over before anything else happens. "A repaired GPU returns" is
 ``repairs.come_back``. What is left of power, cooling and network, and which nodes are down, say the rules of
 ``dcsim.plant`` (``changes``, ``network``, ``supply``); formulas of one number stand in ``dcsim.fabric``. They lie lower
 because closed forms and ``topology show`` ask them, too; ``rules.plant`` and ``rules.traffic`` make them rules.

@@ -68,7 +68,8 @@ def _tidy(node: Any) -> Any:
         del node["anyOf"]
         node = forms[0] | node
     unit = _unit(node)
-    if unit is not None and isinstance(node.get("default"), int | float):
+    counts = any(form.get("type") == "integer" for form in node.get("oneOf", ()))  # a count, or a share of them
+    if unit is not None and isinstance(node.get("default"), int | float) and not counts:
         node["default"] = units.write(node["default"], _DIMENSIONS[unit])
     return node
 

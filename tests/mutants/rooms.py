@@ -23,7 +23,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "dcsim/rules/traffic.py": (*BY_HAND, *STORAGE, *RULES),
     "dcsim/rules/sold.py": (*BY_HAND, "tests/unit/test_sold.py", "tests/property/test_sold.py", *RULES),
     "dcsim/rules/log.py": (*BY_HAND, "tests/property/test_event_log*.py", *RULES),
-    "dcsim/rules/maintenance.py": (*RULES, "tests/unit/test_simpy_clock.py"),
+    "dcsim/rules/maintenance.py": (*BY_HAND, "tests/unit/test_simpy_clock.py", *RULES),
     "dcsim/rules/relapses.py": (*RULES, "tests/property/test_lemons_that_were_blamed.py"),
     "dcsim/program/": ("tests/unit/test_program_*.py", *RULES),
     "dcsim/plant/": ("tests/unit/test_plant_*.py", *RULES),

@@ -7,7 +7,7 @@ import pytest
 from scipy.linalg import expm
 
 from dcsim.closed_form import repair_in_shifts, wait_at_most, wait_for_others, wait_for_shift, wait_for_visit
-from dcsim.distributions import Empirical, Exponential, Fixed, Lognormal, Weibull
+from dcsim.distributions import Empirical, Exponential, Fixed, Gamma, Lognormal, Triangular, Uniform, Weibull
 from dcsim.engine.compiled_clock import simulate_many
 from dcsim.ledger import STATE
 from dcsim.scenario import Scenario
@@ -92,6 +92,9 @@ def test_work_within_shifts_by_hand():
         Exponential(kind="exponential", mean="1 h"),
         Lognormal(kind="lognormal", mean="1 h", sigma=0.5),
         Weibull(kind="weibull", mean="1 h", shape=1.7),
+        Gamma(kind="gamma", mean="1 h", shape=2.5),
+        Uniform(kind="uniform", low="30 min", high="4 h"),
+        Triangular(kind="triangular", low="6 min", mode="1 h", high="5 h"),
         Empirical(kind="empirical", values=("0 s", "1 h", "2 h", "6 h")),
     ],
     ids=lambda law: law.kind,

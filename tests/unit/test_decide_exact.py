@@ -41,11 +41,11 @@ def racks(hazard: dict[str, Any], **cluster: Any) -> Scenario:
 
 
 def test_recorded_repairs_load_crews_as_if_they_were_exponential() -> None:
-    """Of recorded repairs only the mean is taken: one visit of 2 h whose squared variation is 1."""
+    """Of recorded repairs only the mean is taken: one stage of 2 h whose squared variation is 1."""
     trace = {"kind": "trace", "at": ["5 h", "6 h", "30 h"], "repair": ["1 h", "2 h", "3 h"]}
     (found,) = flows(plan(racks({"component": "node", "mtbf": trace})))
-    (visit,) = found.visits
-    assert (visit.share, visit.mean_ms, visit.variation) == (1.0, 7_200_000, 1.0)
+    (use,) = found.uses
+    assert (use.share, use.mean_ms, use.variation) == (1.0, 7_200_000, 1.0)
 
 
 def test_spares_in_a_rack_do_not_replace_those_that_fail_with_them() -> None:

@@ -44,6 +44,8 @@ def test_shipped_scenarios_raise_no_false_alarm():
     }
     assert fired == {
         "nvl72-64-of-72/in-rack": ["spares-below-blast"],
+        "operations/technicians-by-day": ["repair-hours"],
+        "operations/technicians-visit": ["too-few-spares", "repair-hours"],
         "plant/optics-co-packaged": ["blast-stops-job"],
         "plant/shared-tier": ["unasked-gpus"],
         "pretrain-5184/gold": ["spares-below-blast"],

@@ -106,6 +106,14 @@ def test_a_gang_that_hangs_at_the_end_of_its_time_goes_back_when_that_is_over():
     expect(tiny, [[(29, 0, 10)]], books, {"a": 1}, 1)
 
 
+def test_work_that_only_the_members_have_is_lost_at_the_end_of_their_time():
+    """A fault-tolerant gang keeps its work at 26, is in failover at 30, and has what it wrote at 20."""
+    tiny = scenario(5, job("a", 4, kind="fault-tolerant", time_limit="0.030 s", requeue="0.005 s"), spares=1)
+    a = {"useful": 4 * (20 + 26 + 26), "lost": 4 * 6, "detect": 4 * 2, "failover": 4 * 2, "wait": 4 * 10}
+    books = {"a": {**a, "restore": 4 * 8, "repair": 10}, "spares": {"spare": 28 + (100 - 38)}}
+    expect(tiny, [[(26, 0, 10)]], books, {"a": 1}, 1)
+
+
 def test_a_limit_beyond_the_horizon_is_none():
     """A gang that would have 100 ms or more never stops."""
     for limit in ("0.100 s", "1 h"):

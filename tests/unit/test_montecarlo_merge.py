@@ -65,7 +65,7 @@ def test_a_folder_of_shards_of_several_runs(tmp_path):
             shard(tmp_path, text, scenario=scenario)
     before = {path.name for path in tmp_path.iterdir()}
     merged = merge([tmp_path])
-    assert [each.scenario.seed for each in merged] == [3, 4]
+    assert {each.scenario.seed for each in merged} == {3, 4}
     assert {path.name for path in tmp_path.iterdir()} == before | {each.folder.name for each in merged}
     for each in merged:
         assert files(each.folder) == files(whole(tmp_path / "clean", scenario=each.scenario))

@@ -56,7 +56,9 @@ def test_a_dict_has_the_errors_of_a_file():
         dcsim.scenario({"name": "x", "horizon": 3, "cluster": {"topology": "hgx-h100", "gpus": 8, "spare": 1}})
     lines = str(caught.value).splitlines()
     assert any(line.startswith("scenario: horizon: found 3") for line in lines)
-    assert any("cluster.spare: unknown key" in line and 'did you mean "spares"?' in line for line in lines)
+    assert any(
+        "cluster.spare: unknown key" in line and 'did you mean "spares" or "spares_run"?' in line for line in lines
+    )
     with pytest.raises(TypeError, match="a scenario is a path, a name, a dict or a Scenario, not int"):
         dcsim.run(3)
 

@@ -180,8 +180,8 @@ def test_what_is_just_allowed(scenario, changes):
         ),
         (
             ("maintenance.firmware.evry=1 d",),
-            "maintenance.firmware.evry: unknown key; allowed: name, component, every, first, duration, drain, rolling; "
-            'did you mean "every"?',
+            "maintenance.firmware.evry: unknown key; allowed: name, component, every, first, duration, drain, rolling, "
+            'finds, false_alarms, retest; did you mean "every"?',
         ),
         (
             ("maintenance.firmwar.every=1 d",),

@@ -199,7 +199,7 @@ def test_progress_of_a_precision_has_the_half_width_of_its_looks(case):
 def test_the_time_left_does_not_count_what_came_before_the_first_runs(capsys, monkeypatch):
     """The rules are compiled once, in 40 s here: the runs that follow take 1 s each, and so do those that are left."""
     clock = [40.0]
-    monkeypatch.setattr("dcsim.cli.options.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("dcsim.cli.progress.time.monotonic", lambda: clock[0])
     line = ProgressLine()
     line.begun = 0.0
     line(1, 100, None)
