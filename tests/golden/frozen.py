@@ -35,6 +35,8 @@ SLOW = (
     "plant/optics-pluggable",
     "plant/storm-narrow",
     "plant/storm-wide",
+    "plant/turbines-12",
+    "plant/turbines-7",
 )
 """Shipped scenarios of which one run took more than 1 s when the integers were frozen."""
 
