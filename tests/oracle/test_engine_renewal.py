@@ -332,12 +332,27 @@ def never_writes(honest):
 
 def one_checkpoint_too_far(honest):
     """A rollback goes to the checkpoint before the last."""
-    return lambda w, job, tier, run: max(0, honest(w, job, tier, run) - w.tiers[job, tier].every)
+
+    def stop_whole(w, gang, now):
+        start, before, every = w.gangs[gang].kept, w.durable[gang, 0], w.tiers[w.gangs[gang].job, 0].every
+        honest(w, gang, now)
+        if w.durable[gang, 0] != before:
+            w.durable[gang, 0] = w.durable[gang, 0] - every if w.durable[gang, 0] - start > every else before
+
+    return stop_whole
 
 
 def torn_write_counts(honest):
     """A checkpoint is durable as soon as its write begins."""
-    return lambda w, job, tier, run: honest(w, job, tier, run + w.tiers[job, tier].write)
+
+    def stop_whole(w, gang, now):
+        start, every = w.gangs[gang].kept, w.tiers[w.gangs[gang].job, 0].every
+        honest(w, gang, now)
+        begun = (w.gangs[gang].kept - start) // every
+        if begun:
+            w.durable[gang, 0] = start + begun * every
+
+    return stop_whole
 
 
 FEW_RUNS = 16
@@ -358,8 +373,8 @@ FEW_RUNS = 16
         ({"copied": dropped_write}, 6, FEW_RUNS),
         ({"copied": never_writes}, 11, FEW_RUNS),
         pytest.param({"copied": never_writes}, 1, 64, marks=pytest.mark.exhaustive),
-        ({"safe_in": one_checkpoint_too_far}, 3, FEW_RUNS),
-        ({"safe_in": torn_write_counts}, 4, FEW_RUNS),
+        ({"stop_whole": one_checkpoint_too_far}, 3, FEW_RUNS),
+        ({"stop_whole": torn_write_counts}, 4, FEW_RUNS),
     ],
 )
 def test_planted_errors_are_caught(monkeypatch, error, number, runs):
