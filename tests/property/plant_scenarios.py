@@ -160,6 +160,8 @@ class Plant(Builder):
             each["every"] = text(self.unit * (self.horizon // 3) + round(1000 * float(each["every"].split()[0])))
             if self.one(True, True, False):
                 each["component"] = self.one(*kinds)
+                for key in ("finds", "false_alarms", "retest"):  # only what holds GPUs is checked
+                    each.pop(key, None)
         return found
 
     def phases(self, topology: Topology, grid: bool) -> list[dict[str, Any]]:

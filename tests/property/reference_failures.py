@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 
 from dcsim.hazards import Draws
+from dcsim.parts import PARTS
 from tests.property.reference_objects import Gang, Gpu, Incident, Outcome
 from tests.property.reference_records import replayed
 from tests.property.reference_repair import Repairs
@@ -187,16 +188,18 @@ class Failures(Repairs):
 
     def found_by_check(self, hazard, component: int, missed: int) -> int:
         """Return the end of the window that finds what is slow from now on: the first that does not miss it."""
-        if hazard.effect not in ("straggle", "degrade"):
+        if hazard.effect not in ("straggle", "degrade") or hazard.component in PARTS:
             return self.horizon
         low = component * self.topology.gpus_per(hazard.component)
         high = low + self.topology.gpus_per(hazard.component)
         ends = []
         for start, number, checked in self.checks:
             check = self.scenario.maintenance[number]
+            if not check.finds:
+                continue  # it may be of a part that holds no GPU
             size = self.topology.gpus_per(check.component)
             holds = checked * size <= low and high <= (checked + 1) * size
-            if check.finds and holds and start + check.drain > self.now:
+            if holds and start + check.drain > self.now:
                 ends.append(start + check.drain + check.duration + self.retests.get((start, number, checked), 0))
         return ends[missed] if missed < len(ends) else self.horizon
 
