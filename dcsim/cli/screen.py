@@ -45,8 +45,8 @@ class Lasting(io.TextIOBase):
         return len(text)
 
     def flush(self) -> None:
-        """Send what is buffered."""
-        if self.stream is not None and self.lost is None:
+        """Send what is buffered; nothing once the stream is closed, which may come before the last call."""
+        if self.stream is not None and not self.stream.closed and self.lost is None:
             try:
                 self.stream.flush()
             except OSError as error:
