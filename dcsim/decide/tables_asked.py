@@ -2,6 +2,7 @@
 
 import math
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -28,7 +29,7 @@ AROUND = (0.25, 0.35, 0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0)
 DETECTIONS = ("1 min", "5 min", "10 min", "15 min", "30 min", "1 h", "2 h")
 
 
-class Asked:
+class Asked(ABC):
     """What a table asks: the axis, what is simulated, and the closed forms beside it."""
 
     kind: Kind
@@ -52,13 +53,13 @@ class Asked:
         """What is kept of every point."""
         return FIGURES
 
+    @abstractmethod
     def chosen(self) -> Axis:
         """Choose the values."""
-        raise NotImplementedError
 
+    @abstractmethod
     def accepted(self, given: Axis) -> Axis:
         """Take the user's values, or refuse their key."""
-        raise NotImplementedError
 
     def closed(self, scenario: Scenario, estimated: Estimate) -> dict[str, float | None]:
         """Return the closed forms of one value."""

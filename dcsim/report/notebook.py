@@ -1,7 +1,8 @@
 """The first sentences and tables of a result as a piece of HTML, for a notebook."""
 
-from functools import singledispatch
+from collections.abc import Callable
 from html import escape
+from typing import Any
 
 from dcsim.decide import Bridge, Comparison, Estimate, RunResult
 from dcsim.decide.breakeven import BreakEven
@@ -24,65 +25,24 @@ from dcsim.report.walks import diff_page
 MOST_TABLES = 2
 
 
-@singledispatch
-def page_of(result: object) -> Page:
-    """Return the page of a result."""
-    raise TypeError(f"no page for {type(result).__name__}")
-
-
-@page_of.register
-def _(result: RunResult) -> Page:
-    return run_page([result])
-
-
-@page_of.register
-def _(result: Comparison) -> Page:
-    return comparison_page(result)
-
-
-@page_of.register
-def _(result: Estimate) -> Page:
-    return estimate_page([result])
-
-
-@page_of.register
-def _(result: Bridge) -> Page:
-    return explain_page(result)
-
-
-@page_of.register
-def _(result: BreakEven) -> Page:
-    return breakeven_page(result)
-
-
-@page_of.register
-def _(result: Differences) -> Page:
-    return diff_page(result)
-
-
-@page_of.register
-def _(result: Sweep) -> Page:
-    return sweep_page(result)
-
-
-@page_of.register
-def _(result: Optimum) -> Page:
-    return optimum_page(result)
-
-
-@page_of.register
-def _(result: DecisionTable) -> Page:
-    return table_page(result)
-
-
-@page_of.register
-def _(result: Sensitivity) -> Page:
-    return sensitivity_page(result)
+PAGES: dict[type, Callable[[Any], Page]] = {
+    RunResult: lambda result: run_page([result]),
+    Comparison: comparison_page,
+    Estimate: lambda result: estimate_page([result]),
+    Bridge: explain_page,
+    BreakEven: breakeven_page,
+    Differences: diff_page,
+    Sweep: sweep_page,
+    Optimum: optimum_page,
+    DecisionTable: table_page,
+    Sensitivity: sensitivity_page,
+}
+"""Kind of result -> what makes its page."""
 
 
 def html(result: object) -> str:
     """Return the answer and the first tables of a result; every text in it is escaped."""
-    page = page_of(result)
+    page = PAGES[type(result)](result)
     pieces = [f"<p>{escape(sentence)}</p>" for sentence in page.answer]
     tables = [part for part in page.parts if isinstance(part, Table)]
     pieces += [_table(table) for table in tables[:MOST_TABLES]]
