@@ -73,7 +73,8 @@ def optimize(
     keys = _keys(linked)
     found = _variants(offers, linked)
     if len(found) < 2:
-        raise ScenarioError([Problem("-L", None, "", "missing; give a key and its values, or several files")])
+        told = "found one setting" if linked else "missing"
+        raise ScenarioError([Problem("-L", None, "", f"{told}; give a key and its values, or several files")])
     best_by, requirements = _goal(found, goal, budget)
     chosen_engine = choose(engine, monthly)
     most = RUNS_PER_POINT * len(found) if runs is None else runs

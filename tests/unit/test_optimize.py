@@ -29,6 +29,7 @@ def search(*axes: str, offers: Any = GOLD, **how: Any) -> Optimum:
     ("axes", "how", "said"),
     [
         ((), {}, "-L: missing; give a key and its values, or several files"),
+        (("cluster.spares=8",), {}, "-L: found one setting; give a key and its values, or several files"),
         (
             ("cluster.spares=0,32",),
             {"goal": "goodput >= 95 %"},
