@@ -125,9 +125,12 @@ class _Cells:
 
 
 def _shade(share: float) -> tuple[str, str]:
-    """Return the colour of a cell, from the best to the worst value, and that of the letters on it."""
+    """Return the colour of a cell, from the best to the worst value, and that of the letters on it.
+
+    Dark and white letters have the same contrast, 4.2, on a share of 0.7.
+    """
     mixed = [round(pale + share * (deep - pale)) for pale, deep in zip(PALE, DEEP, strict=True)]
-    return "#{:02x}{:02x}{:02x}".format(*mixed), "#ffffff" if share > 0.45 else "#14181c"
+    return "#{:02x}{:02x}{:02x}".format(*mixed), "#ffffff" if share > 0.7 else "#14181c"
 
 
 def draw_heat_map(chart: HeatMap) -> Sheet:

@@ -47,8 +47,8 @@ MOST_ROWS, LONGEST = 40, 60
 """Points that a list shows, and letters of a value; source: assumed."""
 HIDDEN = {"useful_gpu_hours"}
 """Figures that stand in the files alone, unless the sweep is about them."""
-STANDINGS = {"best": "best", "tied": "not told apart"}
-"""How a table says how a point stands to the best one; of a worse one it says nothing."""
+STANDINGS = {"best": "best", "tied": "not told apart", "worse": "worse", "no figure": ""}
+"""How a table says how a point stands to the best one."""
 MARK = " *"
 """Stands behind a value that is not told apart from the best one."""
 
@@ -250,7 +250,7 @@ def points_list(sweep: Sweep, most: int = MOST_ROWS) -> Table:
     rows = []
     for point in points:
         cells: list[Cell] = [cell(units[each.name], point.figures[each.name]) for each in figures]
-        standing = MISSING if region is None else STANDINGS.get(region.standings[point.number], "")
+        standing = MISSING if region is None else STANDINGS[region.standings[point.number]]
         rows.append(Row(_label(sweep, point), (cells[0], standing, *cells[1:]), strong=standing == "best"))
     corner = ", ".join([*(["scenario"] if len(sweep.offers) > 1 else []), *(axis.key for axis in sweep.axes)])
     return Table("Points", (columns[0], "against the best", *columns[1:]), tuple(rows), corner, tuple(notes))

@@ -11,7 +11,7 @@ from dcsim.decide.variants import SPARES
 from dcsim.report.document import Page, Section
 from dcsim.report.figures import MISSING, Cell, Figure, brief, loss, number, per_cent, usd
 from dcsim.report.page import Row, Table, and_list, printable
-from dcsim.report.sweep_page import Unit, cell, of_figure, said_value, sentences, unit_of
+from dcsim.report.sweep_page import STANDINGS, Unit, cell, of_figure, said_value, sentences, unit_of
 from dcsim.report.sweep_report import sweep_document
 
 TITLES = {
@@ -183,7 +183,7 @@ def values_table(found: DecisionTable) -> Table:
     for place, point in enumerate(found.sweep.points):
         value = point.inputs[0][1]
         label = said_value(value) + (OWN if place == found.own else "")
-        standing = "" if region is None else {"best": "best", "tied": "not told apart"}.get(region.standings[place], "")
+        standing = "" if region is None else STANDINGS[region.standings[place]]
         cells = tuple(make(place, point) for _, make in columns)
         rows.append(Row(label, (*cells, standing), strong=standing == "best"))
     names = tuple(name for name, _ in columns)

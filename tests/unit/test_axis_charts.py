@@ -5,6 +5,7 @@ import xml.etree.ElementTree as ElementTree
 
 import pytest
 
+from dcsim.report.axis_charts import _shade
 from dcsim.report.charts import svg
 from dcsim.report.document import HeatMap, Lines, Picture, WinnerMap
 from dcsim.report.page import Table
@@ -154,3 +155,18 @@ def test_nothing_leaves_the_picture(chart):
     assert min(numbers) >= 0
     assert max(numbers) <= WIDTH
     assert svg(Picture("A", "B.", chart, NONE)) == svg(Picture("A", "B.", chart, NONE))
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance of a colour (WCAG 2.2)."""
+    parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
+@pytest.mark.parametrize("share", [index / 20 for index in range(21)])
+def test_letters_on_a_cell_have_the_better_contrast(share: float):
+    """Dark letters on pale cells and white ones on deep cells: 4 to 1 at least, whatever the value."""
+    cell, letters = map(luminance, _shade(share))
+    low, high = sorted((cell, letters))
+    assert (high + 0.05) / (low + 0.05) >= 4
