@@ -143,7 +143,8 @@ def test_the_document_and_the_report():
     assert "A minute of detection is worth up to" in text
     assert "<script" not in text
     assert "worth up to" in str(found)
-    assert "worth up to" in (found._repr_html_() or "worth up to")
+    assert dcsim.breakeven is breakeven  # by the package's door a notebook sees sentences and tables
+    assert "worth up to" in found._repr_html_()
 
 
 def test_runs_are_kept_and_read_again(tmp_path):

@@ -266,7 +266,8 @@ def test_axes_are_numbers_of_one_unit_or_words(values, expected):
 
 
 def test_a_sweep_says_itself_in_a_line():
-    """str and repr name the best point."""
+    """str and repr name the best point; who came by the package's door sees tables in a notebook."""
+    assert dcsim.sweep is sweep
     found = swept(replications=4)
     assert str(found).startswith("least paid per useful GPU-hour: ")
     assert repr(replace(found)) == str(found)
