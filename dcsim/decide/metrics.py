@@ -28,6 +28,8 @@ class Metric:
     unit: str
     lower_is_better: bool
     of: Callable[[RunResult], Estimated | None]
+    hit: Callable[[RunResult, float], float]
+    """By how much the figure is worse where a run loses so many GPU-hours more; infinite where that is not known."""
 
     def summary(self, result: RunResult) -> Summary | None:
         """Return the mean, its error and the quantiles over runs; without an interval where the runs are too few."""
@@ -78,24 +80,64 @@ def _of(result: RunResult, values: NDArray[np.float64], mean: float) -> Estimate
     return Estimated.of(values, mean, result.control, shared=shared, controls=controls)
 
 
+def _share(result: RunResult, lost: float) -> float:
+    return lost / result.sample.gpu_hours_total
+
+
+def _share_of_asked(result: RunResult, lost: float) -> float:
+    capacity = result.sample.capacity_gpu_ms
+    return lost * MS_PER_H * len(capacity) / sum(capacity)
+
+
+def _hours(_: RunResult, lost: float) -> float:
+    return lost
+
+
+def _useful_less(result: RunResult, lost: float) -> float:
+    """Return what is lost of the useful hours, which are those of the term where there is a price."""
+    goodput = 1 - result.sample.mean_loss
+    return math.inf if goodput <= 0 else _useful(result).plain.mean * _share(result, lost) / goodput
+
+
+def _paid(result: RunResult, _: float) -> float:
+    return math.inf if result.scenario.ends else 0.0  # a failure makes only what ends cost more
+
+
+def _dearer(result: RunResult, lost: float) -> float:
+    found, goodput, share = result.useful_hour_estimated, 1 - result.sample.mean_loss, _share(result, lost)
+    return math.inf if found is None or share >= goodput else found.plain.mean * share / (goodput - share)
+
+
+def unknown(_: RunResult, lost: float) -> float:
+    """Return by how much a figure is worse of which that is not known."""
+    return math.inf if lost else 0.0
+
+
 METRICS = {
     each.name: each
     for each in (
-        Metric("loss", "loss, all GPU-hours", "1", True, lambda run: run.loss_estimated),
-        Metric("lost", "loss, GPU-hours asked for and spares", "1", True, lambda run: run.lost_estimated),
-        Metric("goodput", "goodput", "1", False, _goodput),
-        Metric("paid_usd", "paid", "USD", True, lambda run: run.paid_estimated),
-        Metric("total_usd", "paid and lost work, published method", "USD", True, lambda run: run.total_estimated),
+        Metric("loss", "loss, all GPU-hours", "1", True, lambda run: run.loss_estimated, _share),
+        Metric(
+            "lost", "loss, GPU-hours asked for and spares", "1", True, lambda run: run.lost_estimated, _share_of_asked
+        ),
+        Metric("goodput", "goodput", "1", False, _goodput, _share),
+        Metric("paid_usd", "paid", "USD", True, lambda run: run.paid_estimated, _paid),
+        Metric(
+            "total_usd", "paid and lost work, published method", "USD", True, lambda run: run.total_estimated, unknown
+        ),
         Metric(
             "usd_per_useful_gpu_hour",
             "paid per useful GPU-hour",
             "USD",
             True,
             lambda run: run.useful_hour_estimated,
+            _dearer,
         ),
-        Metric("useful_gpu_hours", "useful GPU-hours, of the term or the horizon", "GPU-h", False, _useful),
-        Metric("wait_gpu_hours", "waiting", "GPU-h", True, _wait),
-        Metric("finish_h", "time until the last job is done", "h", True, _finish),
+        Metric(
+            "useful_gpu_hours", "useful GPU-hours, of the term or the horizon", "GPU-h", False, _useful, _useful_less
+        ),
+        Metric("wait_gpu_hours", "waiting", "GPU-h", True, _wait, _hours),
+        Metric("finish_h", "time until the last job is done", "h", True, _finish, unknown),
     )
 }
 """Name -> figure."""

@@ -4,6 +4,7 @@ import math
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from itertools import product
 from typing import Any, Unpack
 
@@ -15,7 +16,7 @@ from dcsim.problems import wrong
 from dcsim.scenario import Problem, Scenario, ScenarioError, read
 from dcsim.scenario.errors import MOST_PROBLEMS
 from dcsim.scenario.overrides import as_value, key_parts
-from dcsim.units import Dimension, parse_any, write
+from dcsim.units import SHARE, Dimension, parse, parse_any, write
 from dcsim.wording import shown
 
 MOST_VALUES = 1_000
@@ -156,12 +157,23 @@ def bought(offer: Scenario, inputs: Mapping[str, Any]) -> dict[str, Any]:
 
     Free GPUs stand in for failed ones whether they are called spares or not. So another stock is one that is bought:
     jobs keep their GPUs, and the cluster has as many more as the stock has. Where ``cluster.gpus`` is given too,
-    nothing is moved.
+    nothing is moved. A stock may be a share of all GPUs, itself included.
     """
-    stock = inputs.get(SPARES)
+    stock, gpus = inputs.get(SPARES), offer.cluster.gpus - offer.cluster.spares
+    if isinstance(stock, str):
+        stock = _stock(stock, gpus, offer.cluster.topology.node.gpus)
     if GPUS in inputs or type(stock) is not int or offer.cluster.in_rack_spares:
         return dict(inputs)
-    return {**inputs, GPUS: offer.cluster.gpus - offer.cluster.spares + stock}
+    return {**inputs, GPUS: gpus + stock}
+
+
+def _stock(share: str, gpus: int, tray: int) -> int | None:
+    """Return the least stock, in whole trays, that is at least a share of the GPUs and itself; None: it is no share."""
+    try:
+        part = Fraction(repr(parse(share, SHARE)))  # as written: 7 % are not 0.07000000000000001
+    except PydanticCustomError:
+        return None
+    return None if part >= 1 else tray * math.ceil(part * gpus / (1 - part) / tray)
 
 
 # --- reading values ---------------------------------------------------------------------------------------------------

@@ -1,11 +1,13 @@
 """Variants of a scenario: how axes are read, what is simulated of them, and the figures that are asked for by name."""
 
+import pickle
+
 import numpy as np
 import pytest
 
 from dcsim.decide import run
 from dcsim.decide.metrics import METRICS, metric, usual_metric
-from dcsim.decide.variants import Axis, at, grid, read_axes, simulate_variants
+from dcsim.decide.variants import Axis, at, grid, read_axes, simulate_variants, variants
 from dcsim.scenario import ScenarioError, load
 
 GOLD = load("pretrain-5184/gold", horizon="1 mo")
@@ -144,3 +146,37 @@ def test_a_figure_is_found_by_its_name():
     assert metric("loss") is METRICS["loss"]
     assert usual_metric([GOLD]).name == "usd_per_useful_gpu_hour"
     assert usual_metric([GOLD, GOLD.model_copy(update={"tco": None})]).name == "loss"
+
+
+def test_spares_that_are_a_share_follow_the_cluster():
+    """A file with "2 %" has 2 % of the GPUs at every size, also once it was read and changed; a number stays."""
+    offer = load("pretrain-5184/gold", **{"cluster.spares": "0.5 %"})
+    assert offer.cluster.spares == 28  # of 5,184: 25.92, in trays of four
+    sizes = [each.scenario.cluster for each in grid([offer, GOLD], read_axes(["cluster.gpus=5472,5760"]))]
+    assert [(each.gpus, each.spares) for each in sizes] == [(5472, 28), (5760, 32), (5472, 32), (5760, 32)]
+    moved = at(at(offer, {"hazards.gpu.detect": "5 min"}), {"cluster.gpus": 5760})
+    assert moved.cluster.spares == 32  # 28.8
+    assert at(offer, {"cluster.gpus": 5760, "cluster.spares": 8}).cluster.spares == 8
+    assert pickle.loads(pickle.dumps(offer)).cluster.spares.share == "0.5 %"
+
+
+@pytest.mark.parametrize(("share", "stock"), [("0 %", 0), ("0.5 %", 28), ("2 %", 108), ("50 %", 5152), ("0.01 %", 4)])
+def test_a_share_of_spares_is_bought(share: str, stock: int):
+    """Jobs keep their 5,152 GPUs: the stock is the least number of whole trays that is the share of them and itself."""
+    (found,) = variants([(0, GOLD, {"cluster.spares": share})], buys=True)
+    cluster = found.scenario.cluster
+    assert (cluster.gpus, cluster.spares) == (5152 + stock, stock)
+    part = float(share.split()[0]) / 100
+    assert stock == 0 or stock - 4 < part * (5152 + stock - 4) or stock == 4
+    assert stock >= part * cluster.gpus
+
+
+def test_a_share_that_is_none_says_so():
+    """All GPUs cannot be spares, and a share needs its sign."""
+    for share, said in (
+        ("100 %", "-L cluster.spares=100 %: jobs: found"),
+        ("2", "-L cluster.spares=2: cluster.spares"),
+    ):
+        with pytest.raises(ScenarioError) as found:
+            variants([(0, GOLD, {"cluster.spares": share})], buys=True)
+        assert str(found.value).startswith(said)
