@@ -1,7 +1,7 @@
 """What computing a token takes: the decode floor, batches, the KV cache, prefill and its cache hits, and its cost.
 
-Sizes in GB (10^9 bytes), bandwidth in GB/s, times in seconds, money in USD; a loss is a fraction of GPU-hours. Arguments
-are floats, or float64 arrays of one shape; every result then has that shape. Source of the formulas: deck
+Sizes in GB (10^9 bytes), bandwidth in GB/s, times in seconds, money in USD; a loss is a fraction of GPU-hours.
+Arguments are floats, or float64 arrays of one shape; every result then has that shape. Source of the formulas: deck
 (SemiAnalysis, "From Fab to Token", April 2026). Rows of it that do not follow from their inputs are ``DECLINED``.
 """
 

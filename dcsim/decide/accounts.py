@@ -4,7 +4,7 @@ Each party brings its lines, the inputs that they name, and series beside those 
 and that nobody brings is zero: a scenario without debt has no debt service.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,7 +12,11 @@ from numpy.typing import NDArray
 
 from dcsim.decide.activity import Activity
 from dcsim.decide.bills import prices_vary
+from dcsim.economics import Tokens
+from dcsim.economics.bill import monthly_bill
 from dcsim.economics.statement import Input, Line, Statement
+from dcsim.economics.tokens import RENT, token_inputs, token_lines
+from dcsim.ledger import STATE
 from dcsim.montecarlo import Sample
 from dcsim.scenario import PER_SAMPLE, Scenario
 from dcsim.scenario.sampled import sampled
@@ -29,8 +33,48 @@ class Part:
     series: dict[str, Values] = field(default_factory=dict)
 
 
-PARTS: tuple[Callable[[Sample, Activity], Part | None], ...] = ()
+def _token_seller(sample: Sample, activity: Activity) -> Part | None:
+    """Return the lines of who sells tokens: what is useful of the jobs that serve, and what the GPUs cost."""
+    scenario = sample.scenario
+    tokens, tco = scenario.tokens, scenario.tco
+    if tokens is None or tco is None:
+        return None
+    month = by_run(sample, lambda each: monthly_bill(each.tco, each.cluster.gpus) if each.tco else 0.0)
+    inputs = token_inputs(tokens, scenario.month, month, lambda key: by_run(sample, lambda it: _of(key, it)))
+    serving = activity.gpu_hours["useful"] * _serving_share(sample)[:, None]
+    return Part(token_lines(tokens, RENT), inputs, {"serving_gpu_hours": serving})
+
+
+def _of(key: Callable[[Tokens], float], scenario: Scenario) -> float:
+    assert scenario.tokens is not None  # only its values differ from run to run
+    return key(scenario.tokens)
+
+
+def _serving_share(sample: Sample) -> Values:
+    """Return the share of each run's useful hours that serves, float64 (n,); 0 where nothing is useful.
+
+    The ledger knows the months of all jobs together: where only some serve, theirs are spread as those are (assumed).
+    """
+    jobs, tokens = sample.scenario.jobs, sample.scenario.tokens
+    useful = sample.gpu_ms[:, : len(jobs), STATE["useful"]].astype(np.float64)
+    serves = np.array([tokens is not None and tokens.serves(job.name) for job in jobs])
+    whole = useful.sum(axis=1)
+    share = np.zeros(len(useful))
+    np.divide(useful[:, serves].sum(axis=1), whole, out=share, where=whole > 0)
+    return share
+
+
+PARTS: tuple[Callable[[Sample, Activity], Part | None], ...] = (_token_seller,)
 """The parties, in the order in which they are told; each gives None where the scenario does not have it."""
+
+TABLES = ("tokens",)
+"""The tables of a scenario that make such a book."""
+
+
+def has_book(scenarios: Iterable[Scenario]) -> bool:
+    """Whether some scenario has a money book: then its runs must keep their months."""
+    return any(getattr(each, table) is not None for each in scenarios for table in TABLES)
+
 
 ABSENT = {
     "revenue": "rent invoiced",

@@ -22,7 +22,7 @@ from pydantic_core import PydanticCustomError
 
 from dcsim.closed_form.keys import AccountingKeys
 from dcsim.distributions import Distribution, DurationOrDistribution, as_distribution
-from dcsim.economics import Tco
+from dcsim.economics import Tco, Tokens
 from dcsim.hazards import Hazard
 from dcsim.hazards.hazard import Component, one_word
 from dcsim.hazards.records import shared_records
@@ -280,7 +280,7 @@ class Scenario(BaseModel):
     month: Month = Field(
         MS_PER_MONTH,
         description="length of a month of the ledger, by which availability, cash and debt are told: 28 to 31 days, "
-        '"730 h" is a twelfth of a year (default 720 h: deck)',
+        '"730 h" is a twelfth of a year (default 1 mo: deck)',
     )
     starts: WeekTime = Field(
         "mon",
@@ -301,6 +301,7 @@ class Scenario(BaseModel):
     )
     accounting: AccountingKeys = Field(AccountingKeys(), description="the published formula beside it")
     tco: Tco | None = Field(None, description="what it costs; leave out: no money")
+    tokens: Tokens | None = Field(None, description="what useful hours are sold as; leave out: no tokens are sold")
     slo: Slo | None = Field(None, description="a goodput objective month by month; leave out: nobody asks for one")
     sla: Sla | None = Field(None, description="what is sold, and its availability; leave out: nobody counts it")
     uncertain: tuple[Uncertain, ...] = Field(

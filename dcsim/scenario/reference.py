@@ -40,10 +40,13 @@ _QUANTITIES = {
     "power": units.POWER,
     "rate": units.RATE,
     "length": units.LENGTH,
+    "tokens": units.TOKENS,
+    "speed": units.TOKEN_RATE,
     "USD/kWh": units.PER_KWH,
     "USD": units.MONEY,
     "USD/mo": units.PER_MONTH,
     "USD/GiB/mo": units.PER_GIB_MONTH,
+    "USD/Mtok": units.PER_MTOK,
 }
 _QUANTITY = {(dimension.canonical, bool(dimension.rates)): name for name, dimension in _QUANTITIES.items()}
 
