@@ -63,6 +63,15 @@ def break_even_batch(gpu_hour: float, price: float, weights_gb: float, bandwidth
     return c * weights_gb / rest if rest > 0 else float("inf")
 
 
+def batch_of_speed(speed: float, weights_gb: float, bandwidth_gb_s: float, each_gb: float) -> float:
+    """Return the batch that decodes ``speed`` tokens a second; infinite if no batch does.
+
+    A batch b gives b / step, with the step of ``decode_step_s``: b = speed * weights / (bandwidth - speed * each).
+    """
+    rest = bandwidth_gb_s - speed * each_gb
+    return speed * weights_gb / rest if rest > 0 else float("inf")
+
+
 # --- the KV cache -----------------------------------------------------------------------------------------------------
 
 
@@ -92,6 +101,11 @@ def request_cost(prefill: Amount, decode: Amount, hit: Amount, batch: Amount) ->
     return ((1 - hit) * prefill + decode) / batch
 
 
+def work_per_decode(prefill_share: Amount, hit: Amount) -> Amount:
+    """Return all work of a request by that of decoding it, ``prefill_share`` below 1: 1 where all prefill is cached."""
+    return request_cost(prefill_share, 1 - prefill_share, hit, 1 + 0 * hit) / (1 - prefill_share)
+
+
 def saved_by_hits(prefill_share: Amount, hit: Amount) -> Amount:
     """Return the share of the fleet that cache hits save: of all work without them less that with them."""
     return 1 - request_cost(prefill_share, 1 - prefill_share, hit, 1 + 0 * hit)
@@ -111,20 +125,20 @@ class Declined:
 
 DECLINED = (
     Declined(
-        "cost at max batch, USD per million tokens",
-        "7.50 / 4.50 / 0.65 / 0.20",
-        "no batch sizes that fit in memory give it: at 2.50 USD and 41.8 ms a step it takes batches of 3.9, 6.4, 44.6 "
-        "and 145.1",
+        "cost at max batch",
+        "7.50 / 4.50 / 0.65 / 0.20 USD",
+        "it does not follow from rent, bandwidth and sizes printed: at 2.50 USD and 41.8 ms a step it takes batches of "
+        "3.9, 6.4, 44.6 and 145.1",
     ),
     Declined(
-        "batch sizes of that column",
-        "beside it",
+        "its batch sizes",
+        "max batch",
         "they do not follow from memory, weights and KV cache, and do not give the costs beside them",
     ),
     Declined(
-        "a GB200 NVL72 turns 5 million USD into tokens worth 75 million",
+        "return of a GB200",
         "5 M -> 75 M",
-        "neither price, tokens per second nor term is printed; over 72 GPUs and 4 years it takes 29.7 USD of revenue "
-        "per GPU-hour",
+        "neither price, tokens per second nor term is printed; of 72 GPUs over 4 years, say, it takes 29.7 USD of "
+        "revenue per GPU-hour",
     ),
 )

@@ -55,8 +55,10 @@ class ServedModel(BaseModel):
     )
     memory: Annotated[SizeGiB, Field(gt=0)] = Field(description="memory of one GPU; a replica has that of all its GPUs")
     bandwidth: Rate = Field(description="data rate of one GPU's memory (deck: 2.0 to 8.0 TB/s)")
-    prefill: Share = Field(
-        0.8, description="share of the work that is prefill where no cache answers (default 80 %: deck)"
+    prefill: Fraction = Field(
+        0.0,
+        description="share of the work that is prefill where no cache answers; the deck's example has 80 % "
+        "(default 0 %: assumed, other GPUs do it)",
     )
     hit: Share = Field(0.0, description="share of the prefill that a cache answers (default 0 %: assumed)")
 

@@ -1,14 +1,17 @@
-"""What a token seller reads: what a million tokens cost, and where their price goes."""
+"""What a token seller reads: what a million tokens cost, where their price goes, and which batch to run."""
 
 from collections.abc import Callable, Sequence
+from math import ceil
 
+from dcsim.closed_form.inference import DECLINED
 from dcsim.decide import RunResult
 from dcsim.decide.estimate import Estimate
+from dcsim.decide.tables_tokens import HANDED_OVER, TokenTable
 from dcsim.decide.tokens import TokenEstimate
 from dcsim.montecarlo import Summary
-from dcsim.report.document import Picture, Section, Stacks
+from dcsim.report.document import Page, Picture, Section, Stacks
 from dcsim.report.figures import MISSING, Cell, Figure, loss, number, per_cent, price_digits, span, usd
-from dcsim.report.page import SHORT, Row, Table, and_list, names, printable
+from dcsim.report.page import SHORT, Passage, Row, Table, and_list, names, printable
 from dcsim.report.uncertainty import price, with_error
 
 ROUNDING = 1e-12
@@ -215,3 +218,113 @@ def _pieces(run: RunResult) -> dict[str, float]:
         for name in ("usd_per_mtok", "price_usd_per_mtok", "usd_per_mtok_unused", "usd_per_mtok_lost")
     )
     return {"computing the tokens": cost - unused - lost, UNUSED: unused, LOST: lost, "left": sold - cost}
+
+
+# --- which batch ------------------------------------------------------------------------------------------------------
+
+
+def batch_page(found: TokenTable, notes: Sequence[str] = ()) -> Page:
+    """Return the answer to "which batch?": what fits, what it costs, and what is left of the price."""
+    declined = tuple((f"{each.row}, {each.printed}", each.why) for each in DECLINED)
+    hits = [_hit_table(found)] if found.hits else []
+    said = "nothing is simulated: closed forms of memory traffic, which leave out arithmetic and communication"
+    return Page(
+        answer=tuple(_batch_sentences(found)),
+        parts=(
+            _batch_table(found),
+            _context_table(found),
+            *hits,
+            Passage("Published rows that are not repeated", declined),
+        ),
+        notes=(*notes, said),
+    )
+
+
+def _batch_sentences(found: TokenTable) -> list[str]:
+    own, model, name = found.own, found.model, printable(found.scenario.name)
+    replica = f"a replica of {found.gpus:,} GPUs" if found.gpus > 1 else "one GPU"
+    memory = f"the {number(found.memory_gb, 0)} GB of {replica}"
+    if own.best is None:
+        what = "the weights" if model.weights_gb > found.memory_gb else "weights and one sequence"
+        return [f"{name}: {what} do not fit in {memory}, so no batch can run."]
+    said = [
+        f"{name}: at most {own.largest:,} sequences of {number(own.context, 0)} tokens fit in {memory}.",
+        f"There a million tokens cost {_money(own.best.usd)} USD, and of {_money(found.tokens.price)} USD "
+        f"{_left(own.best.left)}; a user sees {number(1 / own.best.step_s, 0)} tokens a second.",
+    ]
+    if own.pays_from is None:
+        said.append("No batch pays for its GPUs at this price.")
+    else:
+        fits = "" if own.pays_from <= own.largest else ", which does not fit"
+        said.append(f"From a batch of {ceil(own.pays_from):,} on{fits}, the price pays for the GPUs.")
+    speed = f"{number(found.tokens.speed, 0)} tokens a second of a GPU, the scenario's speed,"
+    if found.batch_of_speed is None:
+        said.append(f"{speed} is more than memory traffic allows at any batch.")
+    else:
+        said.append(f"{speed} takes a batch of at least {ceil(found.batch_of_speed):,} by memory traffic.")
+    return [" ".join(said[:2]), *said[2:]]
+
+
+def _batch_table(found: TokenTable) -> Table:
+    rows = [
+        Row(
+            f"{each.batch:,}",
+            (
+                number(1e3 * each.step_s, 1),
+                number(1 / each.step_s, 0),
+                number(each.gpu_tokens_per_s, 0),
+                number(each.floor_usd, 3),
+                number(each.usd, 3),
+                _share_left(each.left),
+                "yes" if each.fits else "no",
+            ),
+            strong=each.batch == found.own.largest,
+        )
+        for each in found.batches
+    ]
+    columns = ("step, ms", "a user, tok/s", "a GPU, tok/s", "floor, USD/Mtok", "USD/Mtok", "left, %", "fits")
+    its, model = found.tokens, found.model
+    prefill = (
+        f", prefill ({per_cent(model.prefill, 1)} % of the work, {per_cent(model.hit, 1)} % of it cached)"
+        if model.prefill
+        else ""
+    )
+    notes = (
+        f"Floor: as published, a step of {number(1e3 * found.batches[0].floor_s, 1)} ms reads the weights alone. "
+        f"USD/Mtok: with the KV cache{prefill}, {loss(found.loss)} % lost to failures and "
+        f"{per_cent(its.utilisation, 0)} % of the hours with requests.",
+    )
+    return Table(f"Batches at {number(found.own.context, 0)} tokens", columns, tuple(rows), "batch", notes)
+
+
+def _share_left(share: float | None) -> Figure:
+    return per_cent(share, 1 if share is None or abs(share) < 1 else 0)
+
+
+def _context_table(found: TokenTable) -> Table:
+    rows = []
+    for each in found.contexts:
+        best = each.best
+        cells = (
+            number(each.each_gb, 3),
+            number(each.largest, 0),
+            number(None if best is None else best.usd, 3),
+            _share_left(None if best is None else best.left),
+            number(None if each.pays_from is None else float(ceil(each.pays_from)), 0),
+            number(each.handed_over_gbit_s, 1),
+        )
+        rows.append(Row(f"{number(each.context, 0)}", cells, strong=each.context == found.own.context))
+    columns = ("KV cache, GB", "largest batch", "USD/Mtok", "left, %", "pays from", "handed over, Gb/s")
+    note = (
+        "USD/Mtok at the largest batch. Pays from: the batch from which the price pays for the GPUs. "
+        f"Handed over: KV caches of {HANDED_OVER:.0f} requests a second, from prefill to decode."
+    )
+    return Table("What a context allows", columns, tuple(rows), "tokens", (note,))
+
+
+def _hit_table(found: TokenTable) -> Table:
+    rows = [
+        Row(f"{per_cent(each.hit, 1)}", (per_cent(each.saved, 1), number(each.usd, 3)), each.hit == found.model.hit)
+        for each in found.hits
+    ]
+    return Table("What cache hits save", ("of the fleet, %", "USD/Mtok"), tuple(rows), "hits, %")
