@@ -1,6 +1,6 @@
 """What a token seller reads: what a million tokens cost, where their price goes, and which batch to run."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import ceil
 
 from dcsim.closed_form.inference import DECLINED
@@ -17,7 +17,7 @@ from dcsim.report.uncertainty import price, with_error
 ROUNDING = 1e-12
 SAME_COST = 5e-4
 """Costs of a million tokens that differ by a smaller share are the same; source: assumed."""
-UNUSED, LOST = "GPUs without requests", "failed, waiting and idle GPUs"
+UNUSED, LOST, LEFT = "GPUs without requests", "failed, waiting and idle GPUs", "left to the seller"
 BY_REPLICA = (
     "A failure stops the replica that it strikes. A formula for training charges it to all GPUs that serve, "
     "which is too dear."
@@ -39,7 +39,7 @@ def tokens_sentence(run: RunResult) -> str:
     if cost is None or sold is None or left is None:
         return "No token is sold in any run."
     of_it = [
-        f"{_money(part)} for {what}"
+        f"{_small(part)} for {what}"
         for name, what in (("usd_per_mtok_unused", UNUSED), ("usd_per_mtok_lost", LOST))
         if (part := _mean(run, name))
     ]
@@ -60,6 +60,19 @@ def _left(share: float) -> str:
 
 def _money(amount: float) -> Figure:
     return number(amount, price_digits([abs(amount)]))
+
+
+def _small(amount: float) -> Figure:
+    """Return a part of a price with two digits."""
+    return number(amount, price_digits([abs(amount)]) - 1)
+
+
+def tokens_card(run: RunResult) -> list[str]:
+    """Return what a card says of tokens."""
+    cost, left = _mean(run, "usd_per_mtok"), _mean(run, "margin")
+    if cost is None or left is None:
+        return []
+    return [f"{number(cost, max(3, price_digits([cost])))} USD per million tokens, {_left(left)}"]
 
 
 def tokens_compared(runs: Sequence[RunResult]) -> str:
@@ -145,7 +158,7 @@ def run_tables(runs: Sequence[RunResult]) -> tuple[Table, ...]:
         row("  one run, P5 to P95, USD", spread("usd_per_mtok", 1.0, 4)),
         row(f"  of it {UNUSED}", cost("usd_per_mtok_unused")),
         row(f"  of it {LOST}", cost("usd_per_mtok_lost")),
-        row("  formula: it stops one replica", by_formula("paid")),
+        row("  formula: a failure stops one replica", by_formula("paid")),
         row("  formula: a failure stops all that serve", by_formula("training")),
         row(f"  {THE_RENT_ALONE}", by_formula("rent")),
         row("sold for, USD per million tokens", cost("price_usd_per_mtok")),
@@ -203,7 +216,7 @@ def tokens_section(runs: Sequence[RunResult]) -> list[Section]:
     labels = names(selling, SHORT)
     pieces = [_pieces(run) for run in selling]
     series = tuple((name, tuple(each[name] for each in pieces)) for name in pieces[0] if any(e[name] for e in pieces))
-    says = [f"{label}: {tokens_sentence(run)}" for label, run in zip(labels, selling, strict=True)]
+    says = [_says(label, run, each) for label, run, each in zip(labels, selling, pieces, strict=True)]
     digits = 4
     rows = [Row(name, tuple(number(value, digits) for value in values)) for name, values in series]
     table = Table("Where the price of a million tokens goes, USD", labels, tuple(rows))
@@ -217,7 +230,12 @@ def _pieces(run: RunResult) -> dict[str, float]:
         _mean(run, name) or 0.0
         for name in ("usd_per_mtok", "price_usd_per_mtok", "usd_per_mtok_unused", "usd_per_mtok_lost")
     )
-    return {"computing the tokens": cost - unused - lost, UNUSED: unused, LOST: lost, "left": sold - cost}
+    return {LEFT: sold - cost, "computing the tokens": cost - unused - lost, UNUSED: unused, LOST: lost}
+
+
+def _says(label: str, run: RunResult, pieces: Mapping[str, float]) -> str:
+    left, parts = _mean(run, "margin") or 0.0, [f"{_small(pieces[part])} for {part}" for part in (UNUSED, LOST)]
+    return f"{label}: of {_money(sum(pieces.values()))} USD {_left(left)}; {and_list(parts)} go to what earns nothing."
 
 
 # --- which batch ------------------------------------------------------------------------------------------------------
