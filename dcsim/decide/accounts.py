@@ -5,14 +5,13 @@ and that nobody brings is zero: a scenario without debt has no debt service.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dcsim.decide.activity import Activity
 from dcsim.decide.bills import prices_vary
-from dcsim.economics import Tokens
 from dcsim.economics.bill import monthly_bill
 from dcsim.economics.statement import Input, Line, Statement
 from dcsim.economics.tokens import RENT, token_inputs, token_lines
@@ -33,21 +32,36 @@ class Part:
     series: dict[str, Values] = field(default_factory=dict)
 
 
+def inputs_by_run(sample: Sample, inputs: Callable[[Scenario], Sequence[Input]]) -> list[Input]:
+    """Return the inputs of a scenario; those that differ by run, where prices vary, as float64 (n,)."""
+    scenario = sample.scenario
+    first = list(inputs(scenario))
+    if not prices_vary(scenario):
+        return first
+    draws = sample.replications // PER_SAMPLE
+    values = np.empty((len(first), len(sample)))
+    for draw in np.unique(draws).tolist():
+        its = inputs(sampled(scenario, draw * PER_SAMPLE))
+        values[:, draws == draw] = np.array([[each.value] for each in its])
+    return [
+        replace(each, value=column) if np.ptp(column) else replace(each, value=float(column[0]))
+        for each, column in zip(first, values, strict=True)
+    ]
+
+
 def _token_seller(sample: Sample, activity: Activity) -> Part | None:
     """Return the lines of who sells tokens: what is useful of the jobs that serve, and what the GPUs cost."""
     scenario = sample.scenario
     tokens, tco = scenario.tokens, scenario.tco
     if tokens is None or tco is None:
         return None
-    month = by_run(sample, lambda each: monthly_bill(each.tco, each.cluster.gpus) if each.tco else 0.0)
-    inputs = token_inputs(tokens, scenario.month, month, lambda key: by_run(sample, lambda it: _of(key, it)))
+
+    def inputs(each: Scenario) -> Sequence[Input]:
+        assert each.tokens is not None  # only its values differ from run to run
+        return token_inputs(each.tokens, each.month, monthly_bill(each.tco, each.cluster.gpus) if each.tco else None)
+
     serving = activity.gpu_hours["useful"] * _serving_share(sample)[:, None]
-    return Part(token_lines(tokens, RENT), inputs, {"serving_gpu_hours": serving})
-
-
-def _of(key: Callable[[Tokens], float], scenario: Scenario) -> float:
-    assert scenario.tokens is not None  # only its values differ from run to run
-    return key(scenario.tokens)
+    return Part(token_lines(tokens, RENT), inputs_by_run(sample, inputs), {"serving_gpu_hours": serving})
 
 
 def _serving_share(sample: Sample) -> Values:

@@ -4,12 +4,11 @@ Source of the lines: deck (SemiAnalysis, "From Fab to Token", April 2026). Token
 USD. A token costs what is paid for the hours in which it could have been computed, lost hours included.
 """
 
-from collections.abc import Callable
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from dcsim.economics.statement import Input, Line, Values
+from dcsim.economics.statement import Input, Line
 from dcsim.units import (
     MS_PER_H,
     Fraction,
@@ -104,16 +103,6 @@ class Tokens(BaseModel):
         None, description="model and GPU, for dcsim table tokens; leave out: no batch is chosen"
     )
 
-    @property
-    def users_mtok(self) -> float:
-        """Tokens of a user and month, in millions; 0 without subscriptions."""
-        return 0.0 if self.subscription is None else self.subscription.mtok
-
-    @property
-    def users_fee(self) -> float:
-        """What a user pays [USD/month]; 0 without subscriptions."""
-        return 0.0 if self.subscription is None else self.subscription.price
-
     def serves(self, job: str) -> bool:
         """Whether the tokens of a job are sold."""
         return self.jobs is None or job in self.jobs
@@ -160,33 +149,24 @@ def token_lines(tokens: Tokens, cost: str) -> list[Line]:
     return lines
 
 
-Value = float | Values
-Each = Callable[[Callable[[Tokens], float]], Value]
-"""What gives a key of the table: one number, or one for each run, float64 (n,), where runs have prices of their own."""
-
-
-def token_inputs(tokens: Tokens, month_ms: int, renter_month: Value | None, each: Each | None = None) -> list[Input]:
+def token_inputs(tokens: Tokens, month_ms: int, renter_month: float | None) -> list[Input]:
     """Return the numbers that these lines name.
 
     ``month_ms``: a month of the ledger. ``renter_month``: what is paid in 720 h [USD]; None where the owner sells.
-    ``each``: what gives a key run by run; None for the table's own.
     """
-
-    def key(name: str, unit: str, path: str, value: Callable[[Tokens], float]) -> Input:
-        return Input(name, value(tokens) if each is None else each(value), unit, f"tokens.{path}")
-
+    its = tokens.subscription
     found = [
-        key("token_speed", "tok/s", "speed", lambda its: its.speed),
-        key("token_utilisation", "1", "utilisation", lambda its: its.utilisation),
-        key("token_list_price", "USD/Mtok", "price", lambda its: its.price),
-        key("token_decline", "1", "decline", lambda its: its.decline),
+        Input("token_speed", tokens.speed, "tok/s", "tokens.speed"),
+        Input("token_utilisation", tokens.utilisation, "1", "tokens.utilisation"),
+        Input("token_list_price", tokens.price, "USD/Mtok", "tokens.price"),
+        Input("token_decline", tokens.decline, "1", "tokens.decline"),
         Input("token_month_years", month_ms / (HOURS_PER_YEAR * MS_PER_H), "years", "month"),
     ]
     if renter_month is not None:
         found.append(Input("renter_month", renter_month, "USD per 720 h", "tco"))
-    if tokens.subscription is not None:
+    if its is not None:
         found += [
-            key("user_mtok", "Mtok/mo", "subscription.tokens", lambda its: its.users_mtok),
-            key("user_fee", "USD/mo", "subscription.price", lambda its: its.users_fee),
+            Input("user_mtok", its.mtok, "Mtok/mo", "tokens.subscription.tokens"),
+            Input("user_fee", its.price, "USD/mo", "tokens.subscription.price"),
         ]
     return found
