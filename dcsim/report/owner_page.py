@@ -9,7 +9,7 @@ from dcsim.decide import RunResult
 from dcsim.decide.cash import FLOW, Cash, Months
 from dcsim.economics.statement import Line
 from dcsim.economics.unit_costs import UNIT_LINES, owner_prices, published_price
-from dcsim.report.document import Bars, Lines, Part, Picture, Section
+from dcsim.report.document import Bars, Card, Lines, Part, Picture, Section
 from dcsim.report.figures import MISSING, Cell, Figure, dollars, number, per_cent, scale_of, span
 from dcsim.report.page import SHORT, Row, Table, and_list, names, printable
 
@@ -18,6 +18,10 @@ UNIT_NOTE = "Costs and revenue of a GPU-hour are of all GPU-hours, rented or not
 OWNING = (
     "Rent: all that is paid, by the hour rented. Owning: depreciation and operating costs, without interest and tax."
 )
+MOST_LABELS = 12
+"""Months that are named along an axis; source: assumed, what fits a phone."""
+THOUSANDS = 10_000
+"""From here on sentences tell amounts in thousands [USD]; source: assumed."""
 SURE = 0.95
 """Capital that is back in this share of the runs is back; source: assumed."""
 HARDWARE = ("servers", "network_capex", "storage_capex", "facility_capex", "stock_capex")
@@ -35,17 +39,31 @@ def owner_sentences(run: RunResult) -> list[str]:
     return [_cash_sentence(run, cash), _failures_sentence(cash), _advice(run, cash)]
 
 
+def _scale(amounts: Sequence[float]) -> tuple[float, str]:
+    """Return what a sentence divides amounts by, so that they have few digits, and their unit then."""
+    scale, unit = scale_of(amounts)
+    return (1e3, "thousand USD") if scale == 1 and max(map(abs, amounts)) >= THOUSANDS else (scale, unit)
+
+
+def _short(amount: float, scale: float) -> Figure:
+    """Return an amount of a sentence: three digits."""
+    size, digits = abs(amount) / scale, 0
+    while size and size < 10 ** (2 - digits) and digits < 4:
+        digits += 1
+    return number(amount / scale, digits)
+
+
 def _money(amount: float) -> str:
-    scale, unit = scale_of([amount])
-    return f"{dollars(amount, scale)} {unit}"
+    scale, unit = _scale([amount])
+    return f"{_short(amount, scale)} {unit}"
 
 
 def _cash_sentence(run: RunResult, cash: Cash) -> str:
     mean, low, high = cash.one_month
-    scale, unit = scale_of([mean, low, high])
-    nine = f"{dollars(low, scale)} to {dollars(high, scale)} in nine of ten months"
+    scale, unit = _scale([mean, low, high])
+    nine = f"{_short(low, scale)} to {_short(high, scale)} in nine of ten months"
     name = printable(run.scenario.name)
-    return f"{name} earns its owner {dollars(mean, scale)} {unit} of cash a month ({nine}). {_payback(cash)}"
+    return f"{name} earns its owner {_short(mean, scale)} {unit} of cash a month ({nine}). {_payback(cash)}"
 
 
 def _payback(cash: Cash) -> str:
@@ -81,13 +99,15 @@ def _advice(run: RunResult, cash: Cash) -> str:
     if point > 0:
         points = cost / point
         if points < 1:
-            told = f"more than a cluster that never fails ({_money(cost)})" if cost else "and failures cost nothing"
+            told = "more than a cluster that never fails" if cost else "and failures cost nothing"
             said.append(f"To do: rent out idle GPUs first. One point of occupancy is worth {_money(point)}, {told}.")
         else:
             said.append(
                 f"To do: make it fail less first. All failures cost as much as {number(points, 1)} points of "
                 f"occupancy, at {_money(point)} each."
             )
+    else:
+        said.append(f"Every GPU on sale is rented: 1 % more rent is worth {_money(worth['rent'])}.")
     spares = run.scenario.cluster.spares
     gain = cash.mean("all_on_sale") - cash.mean("revenue")
     if spares and gain > 0:
@@ -95,7 +115,9 @@ def _advice(run: RunResult, cash: Cash) -> str:
     margin = cash.unit_costs
     share, at = margin["breakeven_share"].mean, margin["rented_share"].mean
     if isfinite(share):
-        said.append(f"Costs are covered from {per_cent(share, 1)} % rented on; {per_cent(at, 1)} % are.")
+        said.append(
+            f"Costs are covered when {per_cent(share, 1)} % of all GPU-hours are invoiced; {per_cent(at, 1)} % are."
+        )
     return " ".join(said)
 
 
@@ -124,12 +146,15 @@ def owner_compared(runs: Sequence[RunResult]) -> list[str]:
     ]
 
 
-def owner_card(run: RunResult) -> list[str]:
-    """Return what a card says of the owner's cash."""
-    if run.cash is None:
-        return []
-    month, cost = run.cash.one_month[0], run.cash.mean("failures_cost")
-    return [f"owner: {_money(month)} of cash a month, failures cost {_money(cost)}"]
+def owner_card(name: str, run: RunResult, notes: Sequence[str]) -> Card | None:
+    """Return the card of an owner; None where a scenario has none. ``notes``: what else it says."""
+    cash = run.cash
+    if cash is None:
+        return None
+    mean = cash.one_month[0]
+    scale, unit = _scale([mean])
+    said = (_payback(cash).rstrip("."), f"failures cost {_money(cash.mean('failures_cost'))}", *notes)
+    return Card(name, _short(mean, scale), f"{unit} of cash a month", said)
 
 
 # --- tables -----------------------------------------------------------------------------------------------------------
@@ -275,7 +300,9 @@ def owner_section(runs: Sequence[RunResult]) -> list[Section]:
         return []
     parts: list[Part] = []
     for name, cash in owned:
-        parts += [_monthly(name, cash), _so_far(name, cash)]
+        parts.append(_monthly(name, cash))
+    if first_owner_picture(runs) is None:
+        parts += [_so_far([(name, cash)]) for name, cash in owned]
     parts += [cash_table(runs), unit_table(runs), *_own_or_rent(runs)]
     more: list[Part] = [_formulas(cash, name) for name, cash in owned[:1]]
     return [
@@ -294,24 +321,39 @@ def _monthly(name: str, cash: Cash) -> Picture:
     mean, low, high = cash.one_month
     nine = f"{_money(low)} to {_money(high)} in nine of ten months"
     says = f"{name}: cash from operations is {_money(mean)} in a mean month, {nine}."
-    return Picture(f"{name}: cash from operations by month", says, _lines(found, 1), month_table(name, cash))
+    return Picture(f"{name}: cash from operations by month", says, _lines([(name, found)], 1), month_table(name, cash))
 
 
-def _so_far(name: str, cash: Cash) -> Picture:
-    return Picture(
-        f"{name}: cash so far", f"{name}: {_payback(cash)}", _lines(cash.by_month("cash_so_far"), 0), _years(name, cash)
+def first_owner_picture(runs: Sequence[RunResult]) -> Picture | None:
+    """Return the cash so far of owners on one scale; None unless all have one, over as many months."""
+    owned = [(name, run.cash) for name, run in zip(names(runs, SHORT), runs, strict=True) if run.cash is not None]
+    if len(owned) < len(runs) or len({cash.statement.months for _, cash in owned}) > 1:
+        return None
+    return _so_far(owned)
+
+
+def _so_far(owned: Sequence[tuple[str, Cash]]) -> Picture:
+    """Return the cash so far of owners, over as many months each."""
+    found = [(name, cash.by_month("cash_so_far")) for name, cash in owned]
+    says = " ".join(f"{name}: {_payback(cash)[0].lower()}{_payback(cash)[1:]}" for name, cash in owned)
+    return Picture("The owner's cash so far", says, _lines(found, 0), _so_far_table(found))
+
+
+def _lines(found: Sequence[tuple[str, Months]], first: int) -> Lines:
+    """Return lines with their ranges over runs, from a month on."""
+    scale, unit = scale_of([value for _, each in found for value in (*each.p5.tolist(), *each.p95.tolist())])
+    places = range(first, len(found[0][1].mean))
+    step = next(each for each in (1, 3, 6, 12, 24, 60, 120) if len(places) / each <= MOST_LABELS)
+    series = tuple(
+        (
+            name,
+            tuple(float(each.mean[place]) / scale for place in places),
+            tuple((float(each.p5[place]) / scale, float(each.p95[place]) / scale) for place in places),
+        )
+        for name, each in found
     )
-
-
-def _lines(found: Months, first: int) -> Lines:
-    """Return a line with its range over runs, from a month on."""
-    scale, unit = scale_of([*found.p5.tolist(), *found.p95.tolist()])
-    places = range(first, len(found.mean))
-    values = tuple(float(found.mean[place]) / scale for place in places)
-    ranges = tuple((float(found.p5[place]) / scale, float(found.p95[place]) / scale) for place in places)
-    return Lines(
-        tuple(map(float, places)), tuple(map(str, places)), (("cash", values, ranges),), "month", unit, digits=2
-    )
+    labels = tuple(str(place) if place % step == 0 else "" for place in places)
+    return Lines(tuple(float(place - first) for place in places), labels, series, "month", unit)
 
 
 BY_MONTH = (
@@ -350,15 +392,20 @@ def month_table(name: str, cash: Cash) -> Table:
     return Table(f"{name}: by month, {unit}", columns, tuple(rows), corner="month", notes=(note,))
 
 
-def _years(name: str, cash: Cash) -> Table:
-    so_far = cash.by_month("cash_so_far")
-    scale, unit = scale_of(so_far.mean.tolist())
-    last = cash.statement.months
+def _so_far_table(found: Sequence[tuple[str, Months]]) -> Table:
+    scale, unit = scale_of([value for _, each in found for value in each.mean.tolist()])
+    last = len(found[0][1].mean) - 1
     rows = [
-        Row(str(month), tuple(dollars(float(each[month]), scale) for each in (so_far.mean, so_far.p5, so_far.p95)))
+        Row(
+            str(month),
+            tuple(dollars(float(ends[month]), scale) for _, each in found for ends in (each.mean, each.p5, each.p95)),
+        )
         for month in sorted({*range(0, last + 1, 6), last})
     ]
-    return Table(f"{name}: cash so far, {unit}", ("mean", "P5", "P95"), tuple(rows), corner="after month")
+    columns = tuple(
+        what if len(found) == 1 else f"{name}, {what}" for name, _ in found for what in ("mean", "P5", "P95")
+    )
+    return Table(f"The owner's cash so far, {unit}", columns, tuple(rows), corner="after month")
 
 
 def _formulas(cash: Cash, name: str) -> Table:
