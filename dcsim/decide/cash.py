@@ -1,7 +1,7 @@
 """Cash of an owner: means and ranges by month and over the horizon, what failures cost, and what moves it."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -39,6 +39,24 @@ class Months:
         return {name: getattr(self, name).tolist() for name in SHOWN}
 
 
+def payback(so_far: Values) -> Values:
+    """Return the months until cash so far, float64 (n, m + 1), is no longer below zero for good, float64 (n,).
+
+    Infinite where it is below zero at the end. Within a month it is taken to flow evenly.
+    """
+    months = so_far.shape[1] - 1
+    short = so_far < 0
+    last = np.where(short.any(axis=1), months - np.argmax(short[:, ::-1], axis=1), -1)
+    found = np.full(len(so_far), np.inf)
+    for run, month in enumerate(last.tolist()):
+        if month < 0:
+            found[run] = 0.0
+        elif month < months:
+            before, after = so_far[run, month], so_far[run, month + 1]
+            found[run] = month + before / (before - after)
+    return found
+
+
 @dataclass(frozen=True)
 class Lever:
     """What one change is worth to the owner over the whole term: ``usd`` more cash, in the mean of all runs."""
@@ -50,15 +68,24 @@ class Lever:
 
 @dataclass(frozen=True, eq=False)
 class Cash:
-    """What the statement of an owner says; ``shared``: runs in a row that share their inputs."""
+    """What the statement of an owner says, month by month and run by run.
 
-    book: MoneyBook
+    ``topology``: whose GPUs it owns. ``shared``: runs in a row that share their inputs. ``reliable``: whether the runs
+    are enough for intervals.
+    """
+
+    statement: Statement
+    topology: str
     shared: int = 1
+    reliable: bool = True
 
-    @property
-    def statement(self) -> Statement:
-        """The statement itself, month by month and run by run."""
-        return self.book.statement
+    @classmethod
+    def of(cls, book: MoneyBook, shared: int, reliable: bool) -> "Cash | None":
+        """Return the owner's part of a money book; None without [owner]."""
+        scenario = book.activity.scenario
+        if scenario.owner is None:
+            return None
+        return cls(book.statement, scenario.cluster.topology.name, shared, reliable)
 
     def by_month(self, name: str) -> Months:
         """Return a line or series month by month."""
@@ -67,7 +94,7 @@ class Cash:
     def total(self, name: str) -> Summary:
         """Return what stands for the whole term of a line, with its error and its quantiles over runs."""
         values = self.statement.total(name)
-        return summarise(values, float(values.mean()), shared=self.shared)
+        return replace(summarise(values, float(values.mean()), shared=self.shared), reliable=self.reliable)
 
     def mean(self, name: str) -> float:
         """Return the mean over all runs of what stands for the whole term."""
@@ -89,21 +116,8 @@ class Cash:
 
     @cached_property
     def payback_months(self) -> Values:
-        """Months until the cash so far is above zero for good, by run, float64 (n,); infinite where it is not.
-
-        Within the month it is taken to flow evenly.
-        """
-        so_far = self.statement.values["cash_so_far"]
-        months = so_far.shape[1] - 1
-        last = np.where((so_far < 0).any(axis=1), months - np.argmax((so_far < 0)[:, ::-1], axis=1), -1)
-        found = np.full(len(so_far), np.inf)
-        for run, month in enumerate(last.tolist()):
-            if month < 0:
-                found[run] = 0.0
-            elif month < months:
-                before, after = so_far[run, month], so_far[run, month + 1]
-                found[run] = month + before / (before - after)
-        return found
+        """Months until the capital is back, by run, float64 (n,)."""
+        return payback(self.statement.values["cash_so_far"])
 
     @cached_property
     def levers(self) -> tuple[Lever, ...]:
@@ -137,7 +151,7 @@ class Cash:
 
         months = self.payback_months
         back = np.isfinite(months)
-        priced = published_price(self.book.activity.scenario.cluster.topology.name)
+        priced = published_price(self.topology)
         return {
             "month_h": float(self.statement.inputs["month_hours"].value),
             "inputs": {

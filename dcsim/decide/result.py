@@ -282,7 +282,7 @@ class RunResult:
     @cached_property
     def cash(self) -> Cash | None:
         """What the owner pays and earns; None without [owner], or where months were not kept."""
-        return None if self.book is None or self.scenario.owner is None else Cash(self.book, self._shared)
+        return None if self.book is None else Cash.of(self.book, self._shared, self.runs_needed is None)
 
     @cached_property
     def tokens(self) -> TokenSales | None:

@@ -10,7 +10,7 @@ from dcsim.economics import Bill
 from dcsim.montecarlo.reliability import most_hit
 from dcsim.report.figures import MISSING, Cell, Figure, dollars, loss, number, per_cent, price_digits, scale_of
 from dcsim.report.jobs import out_of_service, replicas_sentence, serves
-from dcsim.report.owner_page import owner_compared, owner_sentences
+from dcsim.report.owner_answer import owner_compared, owner_sentences
 from dcsim.report.page import Row, Table, and_list, printable
 from dcsim.report.published_tables import formula_loss, term_of
 from dcsim.report.tokens_page import tokens_compared, tokens_sentence

@@ -12,7 +12,8 @@ from dcsim.report.document import Card, Page, Section
 from dcsim.report.figures import loss, number, price_digits
 from dcsim.report.inputs import inputs_section, made, method_section
 from dcsim.report.months import months
-from dcsim.report.owner_page import first_owner_picture, owner_card, owner_section
+from dcsim.report.owner_answer import owner_card
+from dcsim.report.owner_page import first_owner_picture, owner_section
 from dcsim.report.page import and_list, names, printable
 from dcsim.report.published_tables import over_of
 from dcsim.report.sections import beside, first_picture, gap, where, why

@@ -1,4 +1,4 @@
-"""What an owner reads: cash by month, what failures cost, what a GPU-hour costs and earns, and what to do about it."""
+"""What an owner's answer rests on: cash by month, what a GPU-hour costs and earns, and what power budgets carry."""
 
 from collections.abc import Sequence
 from math import isfinite
@@ -7,10 +7,13 @@ import numpy as np
 
 from dcsim.decide import RunResult
 from dcsim.decide.cash import FLOW, Cash, Months
+from dcsim.decide.estimate import Estimate
+from dcsim.decide.owner_by_formula import Budget, PowerTable
 from dcsim.economics.statement import Line
 from dcsim.economics.unit_costs import UNIT_LINES, owner_prices, published_price
-from dcsim.report.document import Bars, Card, Lines, Part, Picture, Section
-from dcsim.report.figures import MISSING, Cell, Figure, dollars, number, per_cent, scale_of, span
+from dcsim.report.document import Bars, Lines, Page, Part, Picture, Section
+from dcsim.report.figures import MISSING, Cell, Figure, brief, dollars, number, per_cent, scale_of, span, usd
+from dcsim.report.owner_answer import paid_back, sentence_scale, short
 from dcsim.report.page import SHORT, Row, Table, and_list, names, printable
 
 TAX = "Before tax, which is left out, and before debt."
@@ -20,160 +23,30 @@ OWNING = (
 )
 MOST_LABELS = 12
 """Months that are named along an axis; source: assumed, what fits a phone."""
-THOUSANDS = 10_000
-"""From here on sentences tell amounts in thousands [USD]; source: assumed."""
-SURE = 0.95
-"""Capital that is back in this share of the runs is back; source: assumed."""
 HARDWARE = ("servers", "network_capex", "storage_capex", "facility_capex", "stock_capex")
 COSTS = ("colocation", "electricity", "staff", "maintenance", "insurance", "repairs")
-FAILED = {"rent_lost": "rent not invoiced", "credits": "SLA credits", "repairs": "repairs"}
 
-# --- sentences --------------------------------------------------------------------------------------------------------
-
-
-def owner_sentences(run: RunResult) -> list[str]:
-    """Say what cash a month brings and whether the capital comes back, what failures cost, and what to do."""
-    cash = run.cash
-    if cash is None:
-        return []
-    return [_cash_sentence(run, cash), _failures_sentence(cash), _advice(run, cash)]
-
-
-def _scale(amounts: Sequence[float]) -> tuple[float, str]:
-    """Return what a sentence divides amounts by, so that they have few digits, and their unit then."""
-    scale, unit = scale_of(amounts)
-    return (1e3, "thousand USD") if scale == 1 and max(map(abs, amounts)) >= THOUSANDS else (scale, unit)
-
-
-def _short(amount: float, scale: float) -> Figure:
-    """Return an amount of a sentence: three digits."""
-    size, digits = abs(amount) / scale, 0
-    while size and size < 10 ** (2 - digits) and digits < 4:
-        digits += 1
-    return number(amount / scale, digits)
-
-
-def _money(amount: float) -> str:
-    scale, unit = _scale([amount])
-    return f"{_short(amount, scale)} {unit}"
-
-
-def _cash_sentence(run: RunResult, cash: Cash) -> str:
-    mean, low, high = cash.one_month
-    scale, unit = _scale([mean, low, high])
-    nine = f"{_short(low, scale)} to {_short(high, scale)} in nine of ten months"
-    name = printable(run.scenario.name)
-    return f"{name} earns its owner {_short(mean, scale)} {unit} of cash a month ({nine}). {_payback(cash)}"
-
-
-def _payback(cash: Cash) -> str:
-    spent, left, months = cash.mean("capex"), cash.mean(FLOW), cash.payback_months
-    term, back = cash.statement.months, float(np.isfinite(months).mean())
-    told = f"the capital of {_money(spent)}"
-    if not spent:
-        return f"Over {term} months that is {_money(left)}."
-    if back >= SURE:
-        return (
-            f"After {number(float(np.median(months)), 0)} months {told} is back; month {term} ends {_money(left)} up."
-        )
-    if back <= 1 - SURE:
-        return f"In {term} months {told} does not come back: {_money(-left)} are missing."
-    return f"In {per_cent(back, 0)} % of the runs {told} is back within {term} months."
-
-
-def _failures_sentence(cash: Cash) -> str:
-    cost, revenue = cash.mean("failures_cost"), cash.mean("revenue")
-    parts = [f"{what} {_money(part)}" for name, what in FAILED.items() if (part := cash.mean(name))]
-    share = f", {per_cent(cost / revenue, 1)} % of the rent" if revenue > 0 else ""
-    if not cost:
-        return "Failures cost the owner nothing: no rent is lost, no credit is given, and no repair has a price."
-    of_it = f": {and_list(parts)}" if len(parts) > 1 else ""
-    return f"Failures cost {_money(cost)} over {cash.statement.months} months{share}{of_it}."
-
-
-def _advice(run: RunResult, cash: Cash) -> str:
-    """Say what one point of occupancy is worth against all failures, and what spares cost against what they save."""
-    worth = {each.name: each.usd for each in cash.levers}
-    cost, said = cash.mean("failures_cost"), []
-    point = worth.get("occupancy", 0.0)
-    if point > 0:
-        points = cost / point
-        if points < 1:
-            told = "more than a cluster that never fails" if cost else "and failures cost nothing"
-            said.append(f"To do: rent out idle GPUs first. One point of occupancy is worth {_money(point)}, {told}.")
-        else:
-            said.append(
-                f"To do: make it fail less first. All failures cost as much as {number(points, 1)} points of "
-                f"occupancy, at {_money(point)} each."
-            )
-    else:
-        said.append(f"Every GPU on sale is rented: 1 % more rent is worth {_money(worth['rent'])}.")
-    spares = run.scenario.cluster.spares
-    gain = cash.mean("all_on_sale") - cash.mean("revenue")
-    if spares and gain > 0:
-        said.append(f"Rented out too, the {spares:,} spares would bring {_money(gain)}, before any SLA credit.")
-    margin = cash.unit_costs
-    share, at = margin["breakeven_share"].mean, margin["rented_share"].mean
-    if isfinite(share):
-        said.append(
-            f"Costs are covered when {per_cent(share, 1)} % of all GPU-hours are invoiced; {per_cent(at, 1)} % are."
-        )
-    return " ".join(said)
-
-
-def owner_compared(runs: Sequence[RunResult]) -> list[str]:
-    """Say which offer leaves its owner most cash, and by how much, run by run; nothing unless all have an owner."""
-    if len(runs) < 2 or any(run.cash is None for run in runs):
-        return []
-    called = names(runs, SHORT)
-    cash = [run.cash for run in runs if run.cash is not None]
-    left = [each.mean(FLOW) for each in cash]
-    best = max(range(len(left)), key=left.__getitem__)
-    scale, unit = scale_of(left)
-    others = []
-    for index, each in enumerate(cash):
-        if index == best:
-            continue
-        ours, theirs = cash[best].statement.total(FLOW), each.statement.total(FLOW)
-        surely = (
-            "" if len(ours) != len(theirs) else f" (less in {per_cent(float((theirs < ours).mean()), 0)} % of the runs)"
-        )
-        others.append(f"{called[index]} {dollars(left[index], scale)}{surely}")
-    cost = [f"{called[index]} {_money(each.mean('failures_cost'))}" for index, each in enumerate(cash)]
-    return [
-        f"{called[best]} leaves its owner most: {dollars(left[best], scale)} {unit} after capital, against "
-        f"{and_list(others)}. Failures cost {and_list(cost)}."
-    ]
-
-
-def owner_card(name: str, run: RunResult, notes: Sequence[str]) -> Card | None:
-    """Return the card of an owner; None where a scenario has none. ``notes``: what else it says."""
-    cash = run.cash
-    if cash is None:
-        return None
-    mean = cash.one_month[0]
-    scale, unit = _scale([mean])
-    said = (_payback(cash).rstrip("."), f"failures cost {_money(cash.mean('failures_cost'))}", *notes)
-    return Card(name, _short(mean, scale), f"{unit} of cash a month", said)
-
+Owned = tuple[str, Cash | None]
+"""What a scenario is called, and its owner's cash."""
 
 # --- tables -----------------------------------------------------------------------------------------------------------
 
 
-def owner_tables(runs: Sequence[RunResult]) -> tuple[Table, ...]:
+def owner_tables(runs: Sequence[RunResult | Estimate]) -> tuple[Table, ...]:
     """Return the cash of owners, what a GPU-hour costs them, and owning beside renting; nothing where none owns."""
-    if not any(run.cash for run in runs):
+    owned = [(printable(run.scenario.name), run.cash) for run in runs]
+    if not any(cash for _, cash in owned):
         return ()
-    return (cash_table(runs), unit_table(runs), *_own_or_rent(runs))
+    return (cash_table(owned), unit_table(owned), *_own_or_rent(runs))
 
 
-def cash_table(runs: Sequence[RunResult]) -> Table:
+def cash_table(owned: Sequence[Owned]) -> Table:
     """Return what comes in and goes out over the whole term, with the range of single runs."""
-    found = [run.cash for run in runs if run.cash is not None]
+    found = [cash for _, cash in owned if cash is not None]
     scale, unit = scale_of([each.mean(name) for each in found for name in ("revenue", "capex")])
 
     def total(label: str, name: str, sign: float = 1.0, strong: bool = False) -> Row:
-        return Row(label, tuple(_cell(run, name, sign, scale) for run in runs), strong)
+        return Row(label, tuple(_cell(cash, name, sign, scale) for _, cash in owned), strong)
 
     def shown(label: str, name: str, sign: float = 1.0) -> list[Row]:
         return [total(label, name, sign)] if any(each.mean(name) for each in found) else []
@@ -187,14 +60,14 @@ def cash_table(runs: Sequence[RunResult]) -> Table:
         rows += shown(labels[name], name, -1)
     rows += shown(labels["residual"], "residual")
     rows.append(total("cash after capital", FLOW, strong=True))
-    rows += [_spread(runs, "  P5 to P95 of one run", scale), _payback_row(runs)]
+    rows += [*_spread(owned, "  P5 to P95 of one run", scale), _payback_row(owned)]
     rows.append(total("what failures cost", "failures_cost", -1))
     rows += [*shown("  rent of the spares, were they on sale", "spares_rent")]
     months = sorted({each.statement.months for each in found})
     over = f"{months[0]:,} months" if len(months) == 1 else "the horizons"
     return Table(
         f"The owner's cash over {over}, {unit}",
-        tuple(printable(run.scenario.name) for run in runs),
+        tuple(name for name, _ in owned),
         tuple(rows),
         notes=(
             TAX,
@@ -203,68 +76,62 @@ def cash_table(runs: Sequence[RunResult]) -> Table:
     )
 
 
-def _cell(run: RunResult, name: str, sign: float, scale: float) -> Cell:
-    if run.cash is None:
+def _cell(cash: Cash | None, name: str, sign: float, scale: float) -> Cell:
+    if cash is None:
         return MISSING
-    found = run.cash.total(name)
-    half = found.shown_half_width if run.runs_needed is None else None
+    found = cash.total(name)
+    half = found.shown_half_width
     cell = dollars(sign * found.mean, scale)
     return cell.with_half(dollars(half, scale, found.mean)) if half and half >= 10**-cell.digits * scale / 2 else cell
 
 
-def _spread(runs: Sequence[RunResult], label: str, scale: float) -> Row:
+def _spread(owned: Sequence[Owned], label: str, scale: float) -> list[Row]:
     cells: list[Cell] = []
-    for run in runs:
-        if run.cash is None or len(run.sample) < 2:
-            cells.append(MISSING)
-            continue
-        found = run.cash.total(FLOW)
-        cells.append(span(found.p5 / scale, found.p95 / scale))
-    return Row(label, tuple(cells))
+    for _, cash in owned:
+        found = None if cash is None or len(cash.payback_months) < 2 else cash.total(FLOW)
+        cells.append(MISSING if found is None else span(found.p5 / scale, found.p95 / scale))
+    return [] if set(map(str, cells)) == {MISSING} else [Row(label, tuple(cells))]
 
 
-def _payback_row(runs: Sequence[RunResult]) -> Row:
+def _payback_row(owned: Sequence[Owned]) -> Row:
     cells: list[Cell] = []
-    for run in runs:
-        months = np.array([np.inf]) if run.cash is None else run.cash.payback_months
-        middle = float(np.median(months))
-        cells.append(number(middle, 1) if isfinite(middle) else "not within the term")
+    for _, cash in owned:
+        middle = np.inf if cash is None else float(np.median(cash.payback_months))
+        cells.append(number(middle, 1) if isfinite(middle) else MISSING if cash is None else "not within the term")
     return Row("capital is back after, months", tuple(cells))
 
 
-def unit_table(runs: Sequence[RunResult]) -> Table:
+def unit_table(owned: Sequence[Owned]) -> Table:
     """Return the token-factory stack: what a GPU-hour costs and earns, and the published price beside it."""
 
-    def cell(run: RunResult, line: Line) -> Cell:
-        if run.cash is None:
+    def cell(cash: Cash | None, line: Line) -> Cell:
+        if cash is None:
             return MISSING
-        mean = run.cash.unit_costs[line.name].mean
+        mean = cash.unit_costs[line.name].mean
         return MISSING if not isfinite(mean) else _of_unit(mean, line.unit)
 
     shares = {"1": ", %"}
     rows = [
         Row(
             f"{line.label}{shares.get(line.unit, f', {line.unit}')}",
-            tuple(cell(run, line) for run in runs),
+            tuple(cell(cash, line) for _, cash in owned),
             line.name in ("cost_hour", "gross_margin"),
         )
         for line in UNIT_LINES
     ]
-    published = [published_price(run.scenario.cluster.topology.name) for run in runs]
+    published = [None if cash is None else published_price(cash.topology) for _, cash in owned]
     if any(published):
         called = and_list(list(dict.fromkeys(each[0] for each in published if each)))
         cells = tuple(MISSING if each is None else number(each[1], 2) for each in published)
         rows.append(Row(f"published cost to an owner of {called}, USD/GPU-h", cells))
-    return Table(
-        "A GPU-hour of the owner", tuple(printable(run.scenario.name) for run in runs), tuple(rows), notes=(UNIT_NOTE,)
-    )
+    return Table("A GPU-hour of the owner", tuple(name for name, _ in owned), tuple(rows), notes=(UNIT_NOTE,))
 
 
 def _of_unit(value: float, unit: str) -> Figure:
     return per_cent(value, 1) if unit == "1" else number(value, 2)
 
 
-def _own_or_rent(runs: Sequence[RunResult]) -> tuple[Table, ...]:
+def _own_or_rent(runs: Sequence[RunResult | Estimate]) -> tuple[Table, ...]:
     """Return owning beside renting, for scenarios that have prices of both."""
     found = [
         (name, run.cash.unit_costs, run.tco)
@@ -290,6 +157,46 @@ def _own_or_rent(runs: Sequence[RunResult]) -> tuple[Table, ...]:
     return (Table("Own or rent", columns, rows, notes=(*told, OWNING)),)
 
 
+# --- a power budget ---------------------------------------------------------------------------------------------------
+
+
+def power_page(found: PowerTable, notes: Sequence[str] = ()) -> Page:
+    """Return what power budgets carry, and what that costs and earns; nothing is simulated."""
+    own, name = found.own, printable(found.scenario.name)
+    scale, unit = scale_of([each.revenue for each in (*found.budgets, own)])
+
+    def row(each: Budget, label: str, strong: bool = False) -> Row:
+        monthly = (each.revenue / each.months, each.opex / each.months)
+        cells = (
+            usd(each.gpus),
+            *(dollars(amount, scale) for amount in (each.capex, *monthly, each.cash)),
+            number(each.payback, 1) if isfinite(each.payback) else "-",
+        )
+        return Row(label, cells, strong)
+
+    rows = sorted([(each.site_kw, row(each, str(_megawatts(each.site_kw)))) for each in found.budgets])
+    rows.append((own.site_kw, row(own, f"{_megawatts(own.site_kw)} (now)", True)))
+    rows.sort(key=lambda each: each[0])
+    columns = ("GPUs", f"capital, {unit}", "rent a month", "costs a month", "cash after capital", "back after, months")
+    per_mw = own.gpus / own.site_kw * 1e3
+    says = (
+        f"{name}: {own.gpus:,} GPUs take {_megawatts(own.site_kw)} MW at the meter, {number(own.it_kw / 1e3, 2)} MW of "
+        f"them for the IT. One megawatt carries {usd(per_mw)} GPUs and earns "
+        f"{number(own.watt_year, 2)} USD for each watt of IT a year."
+    )
+    title = f"What a power budget carries over {own.months} months, {unit}"
+    how = (
+        "The budget is what the site takes from the grid: IT times PUE. In whole servers or racks. Rent and costs are "
+        "means of a month; staff and other costs of the site stay as they are."
+    )
+    table = Table(title, columns, tuple(each for _, each in rows), corner="MW at the meter", notes=(how, TAX))
+    return Page((says,), (table,), (*notes, "by formula, from expected availability: nothing is simulated"))
+
+
+def _megawatts(kw: float) -> Figure:
+    return brief(kw / 1e3, 4)
+
+
 # --- the report -------------------------------------------------------------------------------------------------------
 
 
@@ -303,7 +210,7 @@ def owner_section(runs: Sequence[RunResult]) -> list[Section]:
         parts.append(_monthly(name, cash))
     if first_owner_picture(runs) is None:
         parts += [_so_far([(name, cash)]) for name, cash in owned]
-    parts += [cash_table(runs), unit_table(runs), *_own_or_rent(runs)]
+    parts += owner_tables(runs)
     more: list[Part] = [_formulas(cash, name) for name, cash in owned[:1]]
     return [
         Section(
@@ -319,8 +226,9 @@ def owner_section(runs: Sequence[RunResult]) -> list[Section]:
 def _monthly(name: str, cash: Cash) -> Picture:
     found = cash.by_month("operating_cash")
     mean, low, high = cash.one_month
-    nine = f"{_money(low)} to {_money(high)} in nine of ten months"
-    says = f"{name}: cash from operations is {_money(mean)} in a mean month, {nine}."
+    scale, unit = sentence_scale([mean, low, high])
+    nine = f"{short(low, scale)} to {short(high, scale)} in nine of ten months"
+    says = f"{name}: cash from operations is {short(mean, scale)} {unit} in a mean month, {nine}."
     return Picture(f"{name}: cash from operations by month", says, _lines([(name, found)], 1), month_table(name, cash))
 
 
@@ -335,7 +243,7 @@ def first_owner_picture(runs: Sequence[RunResult]) -> Picture | None:
 def _so_far(owned: Sequence[tuple[str, Cash]]) -> Picture:
     """Return the cash so far of owners, over as many months each."""
     found = [(name, cash.by_month("cash_so_far")) for name, cash in owned]
-    says = " ".join(f"{name}: {_payback(cash)[0].lower()}{_payback(cash)[1:]}" for name, cash in owned)
+    says = " ".join(f"{name}: {paid_back(cash)[0].lower()}{paid_back(cash)[1:]}" for name, cash in owned)
     return Picture("The owner's cash so far", says, _lines(found, 0), _so_far_table(found))
 
 
