@@ -101,11 +101,19 @@ class Cash:
         return float(self.statement.total(name).mean())
 
     @cached_property
-    def unit_costs(self) -> dict[str, Summary]:
-        """What a GPU-hour costs and earns, by the names of ``UNIT_LINES``."""
+    def unit_costs(self) -> dict[str, Summary | None]:
+        """What a GPU-hour costs and earns, by the names of ``UNIT_LINES``; None where some run has no such number."""
         found = unit_costs(self.statement)
         values = {line.name: found.values[line.name][:, 0] for line in UNIT_LINES}
-        return {name: summarise(each, float(each.mean()), shared=self.shared) for name, each in values.items()}
+        return {
+            name: summarise(each, float(each.mean()), shared=self.shared) if np.isfinite(each).all() else None
+            for name, each in values.items()
+        }
+
+    def unit_cost(self, name: str) -> float | None:
+        """Return the mean of a row of ``unit_costs``; None where there is none."""
+        found = self.unit_costs[name]
+        return None if found is None else found.mean
 
     @cached_property
     def one_month(self) -> tuple[float, float, float]:

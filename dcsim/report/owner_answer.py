@@ -1,7 +1,6 @@
 """What an owner reads first: cash a month, whether the capital comes back, what failures cost, and what to do."""
 
 from collections.abc import Sequence
-from math import isfinite
 
 import numpy as np
 
@@ -100,9 +99,8 @@ def _advice(run: RunResult, cash: Cash) -> str:
     gain = cash.mean("all_on_sale") - cash.mean("revenue")
     if spares and gain > 0:
         said.append(f"Rented out too, the {spares:,} spares would bring {money(gain)}, before any SLA credit.")
-    margin = cash.unit_costs
-    share, at = margin["breakeven_share"].mean, margin["rented_share"].mean
-    if isfinite(share):
+    share, at = cash.unit_cost("breakeven_share"), cash.unit_cost("rented_share")
+    if share is not None:
         said.append(
             f"Costs are covered when {per_cent(share, 1)} % of all GPU-hours are invoiced; {per_cent(at, 1)} % are."
         )

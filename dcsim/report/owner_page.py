@@ -107,8 +107,8 @@ def unit_table(owned: Sequence[Owned]) -> Table:
     def cell(cash: Cash | None, line: Line) -> Cell:
         if cash is None:
             return MISSING
-        mean = cash.unit_costs[line.name].mean
-        return MISSING if not isfinite(mean) else _of_unit(mean, line.unit)
+        mean = cash.unit_cost(line.name)
+        return MISSING if mean is None else _of_unit(mean, line.unit)
 
     shares = {"1": ", %"}
     rows = [
@@ -134,7 +134,7 @@ def _of_unit(value: float, unit: str) -> Figure:
 def _own_or_rent(runs: Sequence[RunResult | Estimate]) -> tuple[Table, ...]:
     """Return owning beside renting, for scenarios that have prices of both."""
     found = [
-        (name, run.cash.unit_costs, run.tco)
+        (name, run.cash, run.tco)
         for name, run in zip(names(runs, SHORT), runs, strict=True)
         if run.cash is not None and run.tco is not None
     ]
@@ -143,10 +143,10 @@ def _own_or_rent(runs: Sequence[RunResult | Estimate]) -> tuple[Table, ...]:
     each_hour: list[Cell] = []
     useful: list[Cell] = []
     told = []
-    for name, costs, bill in found:
-        own, rent = costs["cost_hour"].mean, bill.paid_usd / bill.rented_gpu_hours
+    for name, cash, bill in found:
+        own, rent = cash.unit_cost("cost_hour") or 0.0, bill.paid_usd / bill.rented_gpu_hours
         each_hour += [number(rent, 2), number(own, 2)]
-        useful += [number(bill.usd_per_useful_gpu_hour["all_in"], 2), number(costs["cost_useful_hour"].mean, 2)]
+        useful += [number(bill.usd_per_useful_gpu_hour["all_in"], 2), number(cash.unit_cost("cost_useful_hour"), 2)]
         from_share = f"owning is cheaper if the GPUs are needed for more than {per_cent(own / rent, 0)} % of the time"
         told.append(f"{name}: {from_share if own < rent else 'renting is cheaper, however much is used'}.")
     columns = tuple(f"{name}, {how}" if len(found) > 1 else how for name, _, _ in found for how in ("rent", "own"))
@@ -325,7 +325,7 @@ def _published(runs: Sequence[RunResult]) -> list[Picture]:
     """Return one's own cost of a GPU-hour among the published ones."""
     owned = [(name, run.cash) for name, run in zip(names(runs, SHORT), runs, strict=True) if run.cash is not None]
     prices = list(owner_prices().items())
-    own = [(f"{name} (this scenario)", cash.unit_costs["cost_hour"].mean) for name, cash in owned]
+    own = [(f"{name} (this scenario)", cash.unit_cost("cost_hour") or 0.0) for name, cash in owned]
     listed = [*own, *((f"{gpu}, published", price) for gpu, price in prices)]
     labels, values = zip(*listed, strict=True)
     told = and_list([f"{name} costs its owner {number(value, 2)} USD" for name, value in own])
