@@ -19,7 +19,7 @@ from pydantic_core import PydanticCustomError
 from dcsim.closed_form import down_probabilities
 from dcsim.decide.crew_load import crew_pools, flows
 from dcsim.decide.estimate import Estimate
-from dcsim.decide.metrics import METRICS, Metric, unknown
+from dcsim.decide.metrics import METRICS, Metric
 from dcsim.decide.result import RunResult
 from dcsim.decide.sweep import Sweep
 from dcsim.decide.sweep_question import FIGURES
@@ -166,7 +166,7 @@ def _short(unit: int) -> Metric:
         control, shared = result.control, runs_per_draw(result.scenario)
         return Estimated.of(values, math.fsum(values) / len(values), control, shared=shared)
 
-    return Metric("short", "short of hardware", "1", True, of, unknown)
+    return Metric("short", "short of hardware", "1", True, of)
 
 
 class Spares(Asked):

@@ -24,7 +24,8 @@ from pydantic_core import PydanticCustomError
 
 from dcsim.closed_form.keys import AccountingKeys
 from dcsim.distributions import Distribution, DurationOrDistribution, as_distribution
-from dcsim.economics import Tco
+from dcsim.economics import Tco, Tokens
+from dcsim.economics.owner import Owner
 from dcsim.hazards import Hazard
 from dcsim.hazards.hazard import Component, one_word
 from dcsim.hazards.records import shared_records
@@ -34,6 +35,8 @@ from dcsim.scenario.uncertain import Correlated, Uncertain
 from dcsim.topology import MAX_GPUS, TopologyDescription, TopologyError, completed, resolve
 from dcsim.units import (
     DURATION,
+    MS_PER_DAY,
+    MS_PER_MONTH,
     SHARE,
     Duration,
     Fraction,
@@ -233,6 +236,8 @@ class Phase(BaseModel):
         return as_distribution(self.date)
 
 
+Month = Annotated[Duration, Field(ge=28 * MS_PER_DAY, le=31 * MS_PER_DAY)]
+
 Sold = Annotated[Literal["gpu", "node", "tray", "nvlink-domain", "rack"], AfterValidator(one_word)]
 """What is sold as a whole; "tray" is read as "node"."""
 
@@ -276,6 +281,11 @@ class Scenario(BaseModel):
     name: str = Field(min_length=1, max_length=10_000, description="shown in every report")
     description: str = Field("", max_length=10_000, description="free text")
     horizon: PositiveDuration = Field(description="simulated time; 1 mo = 720 h")
+    month: Month = Field(
+        MS_PER_MONTH,
+        description="length of a month of the ledger, by which availability, cash and debt are told: 28 to 31 days, "
+        '"730 h" is a twelfth of a year (default 1 mo: deck)',
+    )
     starts: WeekTime = Field(
         "mon",
         description="day of the week, and time of day if it is not 0:00, at which it begins, for shifts and visits "
@@ -295,6 +305,8 @@ class Scenario(BaseModel):
     )
     accounting: AccountingKeys = Field(AccountingKeys(), description="the published formula beside it")
     tco: Tco | None = Field(None, description="what it costs; leave out: no money")
+    owner: Owner | None = Field(None, description="what its owner pays and earns by month; leave out: nobody asks")
+    tokens: Tokens | None = Field(None, description="what useful hours are sold as; leave out: no tokens are sold")
     slo: Slo | None = Field(None, description="a goodput objective month by month; leave out: nobody asks for one")
     sla: Sla | None = Field(None, description="what is sold, and its availability; leave out: nobody counts it")
     uncertain: tuple[Uncertain, ...] = Field(

@@ -1,0 +1,174 @@
+"""The money book of a scenario: one statement, month by month and run by run, of all parties that it has.
+
+Each party brings its lines, the inputs that they name, and series beside those of ``Activity``. A line that others name
+and that nobody brings is zero: a scenario without debt has no debt service.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dcsim.decide.activity import Activity
+from dcsim.decide.bills import prices_vary
+from dcsim.economics.bill import monthly_bill
+from dcsim.economics.owner import PUE, Site, owner_inputs, owner_lines
+from dcsim.economics.statement import Input, Line, Statement
+from dcsim.economics.tokens import RENT, token_inputs, token_lines
+from dcsim.ledger import STATE
+from dcsim.montecarlo import Sample
+from dcsim.plant import Demand
+from dcsim.scenario import PER_SAMPLE, Scenario
+from dcsim.scenario.sampled import sampled
+from dcsim.topology.build import build
+from dcsim.units import MS_PER_H
+
+Values = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """What a party adds to the statement; ``series``: float64 (n, m + 1) each, by name."""
+
+    lines: Sequence[Line]
+    inputs: Sequence[Input] = ()
+    series: dict[str, Values] = field(default_factory=dict)
+
+
+def inputs_by_run(sample: Sample, inputs: Callable[[Scenario], Sequence[Input]]) -> list[Input]:
+    """Return the inputs of a scenario; one that differs by run is float64 (n,)."""
+    scenario = sample.scenario
+    first = list(inputs(scenario))
+    if not prices_vary(scenario):
+        return first
+    draws = sample.replications // PER_SAMPLE
+    values = np.empty((len(first), len(sample)))
+    for draw in np.unique(draws).tolist():
+        its = inputs(sampled(scenario, draw * PER_SAMPLE))
+        values[:, draws == draw] = np.array([[each.value] for each in its])
+    return [
+        replace(each, value=column) if np.ptp(column) else replace(each, value=float(column[0]))
+        for each, column in zip(first, values, strict=True)
+    ]
+
+
+def _token_seller(sample: Sample, activity: Activity) -> Part | None:
+    """Return the lines of who sells tokens: what is useful of the jobs that serve, and what the GPUs cost."""
+    scenario = sample.scenario
+    tokens, tco = scenario.tokens, scenario.tco
+    if tokens is None or tco is None:
+        return None
+
+    def inputs(each: Scenario) -> Sequence[Input]:
+        assert each.tokens is not None  # only its values differ from run to run
+        return token_inputs(each.tokens, each.month, monthly_bill(each.tco, each.cluster.gpus) if each.tco else None)
+
+    serving = activity.gpu_hours["useful"] * _serving_share(sample)[:, None]
+    return Part(token_lines(tokens, RENT), inputs_by_run(sample, inputs), {"serving_gpu_hours": serving})
+
+
+def _serving_share(sample: Sample) -> Values:
+    """Return the share of each run's useful hours that serves, float64 (n,); 0 where nothing is useful.
+
+    The ledger knows the months of all jobs together: where only some serve, theirs are spread as those are (assumed).
+    """
+    jobs, tokens = sample.scenario.jobs, sample.scenario.tokens
+    useful = sample.gpu_ms[:, : len(jobs), STATE["useful"]].astype(np.float64)
+    serves = np.array([tokens is not None and tokens.serves(job.name) for job in jobs])
+    whole = useful.sum(axis=1)
+    share = np.zeros(len(useful))
+    np.divide(useful[:, serves].sum(axis=1), whole, out=share, where=whole > 0)
+    return share
+
+
+def site_of(scenario: Scenario) -> Site:
+    """Return what an owner's statement needs to know of a scenario's cluster; only where it has an [owner]."""
+    owner, gpus = scenario.owner, scenario.cluster.gpus
+    assert owner is not None
+    topology = build(scenario.cluster.topology, gpus)
+    demand, power = Demand(topology), topology.description.power
+    nodes = topology.components("node")
+    of_topology = float(demand.racks_w.sum() + demand.switches_w) / 1e3 if power is not None else 0.0
+    topology_kw = of_topology if float(demand.racks_w.sum()) else None
+    topology_pue = power.pue if power is not None else PUE
+    return Site(
+        gpus=gpus,
+        sold_gpus=gpus - scenario.cluster.spares,
+        units=nodes if owner.server is not None else gpus / topology.gpus_per("rack"),
+        nodes=nodes,
+        it_kw=owner.power * nodes / 1e3 if owner.power is not None else of_topology,
+        topology_kw=topology_kw,
+        pue=owner.pue or topology_pue,
+        topology_pue=topology_pue,
+        month_h=scenario.month / MS_PER_H,
+        horizon_months=scenario.horizon / scenario.month,
+    )
+
+
+def owner_rent(scenario: Scenario) -> float:
+    """Return what an owner rents a GPU-hour out for [USD]: [owner] rent, or what [tco] says; only where it has one."""
+    assert scenario.owner is not None
+    if scenario.owner.rent is not None:
+        return scenario.owner.rent
+    assert scenario.tco is not None  # scenario.rules
+    return scenario.tco.gpu_hour
+
+
+def _owner(sample: Sample, activity: Activity) -> Part | None:
+    owner = sample.scenario.owner
+    if owner is None:
+        return None
+    site = site_of(sample.scenario)
+
+    def inputs(scenario: Scenario) -> Sequence[Input]:
+        assert scenario.owner is not None
+        return owner_inputs(scenario.owner, site, owner_rent(scenario))
+
+    return Part(owner_lines(owner, site), inputs_by_run(sample, inputs))
+
+
+PARTS: tuple[Callable[[Sample, Activity], Part | None], ...] = (_owner, _token_seller)
+"""The parties, in the order in which they are told; each gives None where the scenario does not have it."""
+
+TABLES = ("owner", "tokens")
+"""The tables of a scenario that make such a book."""
+
+
+def has_book(scenarios: Iterable[Scenario]) -> bool:
+    """Whether some scenario has a money book: then its runs must keep their months."""
+    return any(getattr(each, table) is not None for each in scenarios for table in TABLES)
+
+
+ABSENT = {
+    "revenue": "rent invoiced",
+    "opex": "operating costs",
+    "capex": "capital spent",
+    "credits": "SLA credits",
+    "drawn": "debt drawn",
+    "debt_service": "debt service",
+    "residual": "sale of what is left",
+}
+"""Lines that others may name, and what they are; zero unless a party brings them."""
+
+
+@dataclass(frozen=True, eq=False)
+class MoneyBook:
+    """The statement of a sample, and what it is computed from."""
+
+    activity: Activity
+    statement: Statement
+
+    @classmethod
+    def of(cls, sample: Sample) -> "MoneyBook | None":
+        """Gather the parties of a scenario; None where it has none, or where months were not kept."""
+        activity = Activity.of(sample)
+        parts = [] if activity is None else [each for part in PARTS if (each := part(sample, activity))]
+        if activity is None or not parts:
+            return None
+        lines = [line for part in parts for line in part.lines]
+        brought = {line.name for line in lines}
+        lines += [Line(name, label, "USD", "0") for name, label in ABSENT.items() if name not in brought]
+        inputs = [each for part in parts for each in part.inputs]
+        series = activity.series | {name: each for part in parts for name, each in part.series.items()}
+        return cls(activity, Statement.of(lines, inputs, series))
