@@ -13,12 +13,16 @@ from numpy.typing import NDArray
 from dcsim.decide.activity import Activity
 from dcsim.decide.bills import prices_vary
 from dcsim.economics.bill import monthly_bill
+from dcsim.economics.owner import PUE, Site, owner_inputs, owner_lines
 from dcsim.economics.statement import Input, Line, Statement
 from dcsim.economics.tokens import RENT, token_inputs, token_lines
 from dcsim.ledger import STATE
 from dcsim.montecarlo import Sample
+from dcsim.plant import Demand
 from dcsim.scenario import PER_SAMPLE, Scenario
 from dcsim.scenario.sampled import sampled
+from dcsim.topology.build import build
+from dcsim.units import MS_PER_H
 
 Values = NDArray[np.float64]
 
@@ -33,7 +37,7 @@ class Part:
 
 
 def inputs_by_run(sample: Sample, inputs: Callable[[Scenario], Sequence[Input]]) -> list[Input]:
-    """Return the inputs of a scenario; those that differ by run, where prices vary, as float64 (n,)."""
+    """Return the inputs of a scenario; one that differs by run is float64 (n,)."""
     scenario = sample.scenario
     first = list(inputs(scenario))
     if not prices_vary(scenario):
@@ -78,10 +82,51 @@ def _serving_share(sample: Sample) -> Values:
     return share
 
 
-PARTS: tuple[Callable[[Sample, Activity], Part | None], ...] = (_token_seller,)
+def site_of(scenario: Scenario) -> Site:
+    """Return what an owner's statement needs to know of a scenario's cluster; only where it has an [owner]."""
+    owner, gpus = scenario.owner, scenario.cluster.gpus
+    assert owner is not None
+    topology = build(scenario.cluster.topology, gpus)
+    demand, power = Demand(topology), topology.description.power
+    nodes = topology.components("node")
+    of_topology = float(demand.racks_w.sum() + demand.switches_w) / 1e3 if power is not None else 0.0
+    topology_kw = of_topology if float(demand.racks_w.sum()) else None
+    topology_pue = power.pue if power is not None else PUE
+    return Site(
+        gpus=gpus,
+        sold_gpus=gpus - scenario.cluster.spares,
+        units=nodes if owner.server is not None else gpus / topology.gpus_per("rack"),
+        nodes=nodes,
+        it_kw=owner.power * nodes / 1e3 if owner.power is not None else of_topology,
+        topology_kw=topology_kw,
+        pue=owner.pue or topology_pue,
+        topology_pue=topology_pue,
+        month_h=scenario.month / MS_PER_H,
+        horizon_months=scenario.horizon / scenario.month,
+    )
+
+
+def _owner(sample: Sample, activity: Activity) -> Part | None:
+    owner = sample.scenario.owner
+    if owner is None:
+        return None
+    site = site_of(sample.scenario)
+
+    def inputs(scenario: Scenario) -> Sequence[Input]:
+        assert scenario.owner is not None
+        rent = scenario.owner.rent
+        if rent is None:
+            assert scenario.tco is not None  # scenario.rules
+            rent = scenario.tco.gpu_hour
+        return owner_inputs(scenario.owner, site, rent)
+
+    return Part(owner_lines(owner, site), inputs_by_run(sample, inputs))
+
+
+PARTS: tuple[Callable[[Sample, Activity], Part | None], ...] = (_owner, _token_seller)
 """The parties, in the order in which they are told; each gives None where the scenario does not have it."""
 
-TABLES = ("tokens",)
+TABLES = ("owner", "tokens")
 """The tables of a scenario that make such a book."""
 
 
@@ -122,15 +167,3 @@ class MoneyBook:
         inputs = [each for part in parts for each in part.inputs]
         series = activity.series | {name: each for part in parts for name, each in part.series.items()}
         return cls(activity, Statement.of(lines, inputs, series))
-
-
-def by_run(sample: Sample, value: Callable[[Scenario], float]) -> float | Values:
-    """Return a number of the scenario: one, or one for each run, float64 (n,), where runs have prices of their own."""
-    scenario = sample.scenario
-    if not prices_vary(scenario):
-        return value(scenario)
-    found = np.empty(len(sample))
-    draws = sample.replications // PER_SAMPLE
-    for draw in np.unique(draws).tolist():
-        found[draws == draw] = value(sampled(scenario, draw * PER_SAMPLE))
-    return found
