@@ -176,6 +176,7 @@ def _apps(row: Callable[..., Row], share: Callable[[str], Callable[..., Cell]]) 
     return [
         row("left to an app that buys tokens, %", share("third_party_margin")),
         row("left to an app on its own tokens, %", share("first_party_margin")),
+        row("left to an owner who sells tokens, %", share("owner_margin")),
     ]
 
 
