@@ -108,6 +108,15 @@ def site_of(scenario: Scenario) -> Site:
     )
 
 
+def owner_rent(scenario: Scenario) -> float:
+    """Return what an owner rents a GPU-hour out for [USD]: [owner] rent, or what [tco] says; only where it has one."""
+    assert scenario.owner is not None
+    if scenario.owner.rent is not None:
+        return scenario.owner.rent
+    assert scenario.tco is not None  # scenario.rules
+    return scenario.tco.gpu_hour
+
+
 def _owner(sample: Sample, activity: Activity) -> Part | None:
     owner = sample.scenario.owner
     if owner is None:
@@ -116,11 +125,7 @@ def _owner(sample: Sample, activity: Activity) -> Part | None:
 
     def inputs(scenario: Scenario) -> Sequence[Input]:
         assert scenario.owner is not None
-        rent = scenario.owner.rent
-        if rent is None:
-            assert scenario.tco is not None  # scenario.rules
-            rent = scenario.tco.gpu_hour
-        return owner_inputs(scenario.owner, site, rent)
+        return owner_inputs(scenario.owner, site, owner_rent(scenario))
 
     return Part(owner_lines(owner, site), inputs_by_run(sample, inputs))
 

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from math import isfinite
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from dcsim.closed_form import (
     Accounting,
@@ -27,6 +28,9 @@ from dcsim.scenario.plan import blast_of
 from dcsim.topology import Topology
 from dcsim.topology.build import build
 from dcsim.units import HOURS_PER_MONTH, MS_PER_H
+
+if TYPE_CHECKING:
+    from dcsim.decide.cash import Cash
 
 SCHEMA = 1
 """Version of the JSON documents."""
@@ -86,8 +90,18 @@ class Estimate:
             "goodput": goodput,
             "tco": tco,
             "until_done": None if self.until_done is None else self._until_done(self.until_done),
+            **({} if self.cash is None else {"owner": self.cash.to_json()}),
             **({} if self.tokens is None else {"tokens": self.tokens.to_json()}),
         }
+
+    @cached_property
+    def cash(self) -> "Cash | None":
+        """What the owner pays and earns by expected availability, of one run; None without [owner]."""
+        from dcsim.decide.cash import Cash  # both rest on this module
+        from dcsim.decide.owner_by_formula import owner_by_formula
+
+        statement = owner_by_formula(self.scenario)
+        return None if statement is None else Cash(statement, self.scenario.cluster.topology.name)
 
     def _until_done(self, its: Bill) -> dict[str, Any]:
         return {

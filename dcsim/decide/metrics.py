@@ -69,6 +69,13 @@ def _useful(result: RunResult) -> Estimated:
     return _of(result, hours, sum(result.sample.useful_gpu_ms) / MS_PER_H / len(hours))
 
 
+def _of_owner(line: str, result: RunResult) -> Estimated | None:
+    if result.cash is None:
+        return None
+    values = result.cash.statement.total(line)
+    return _of(result, values, math.fsum(values) / len(values))
+
+
 def _of_tokens(figure: str, result: RunResult) -> Estimated | None:
     return None if result.tokens is None else result.tokens[figure]
 
@@ -108,6 +115,8 @@ METRICS = {
             lambda run: run.useful_hour_estimated,
             "tco",
         ),
+        Metric("owner_cash_usd", "cash of the owner", "USD", False, partial(_of_owner, "free_cash"), "owner"),
+        Metric("failures_cost_usd", "what failures cost", "USD", True, partial(_of_owner, "failures_cost"), "owner"),
         *(
             Metric(name, label, unit, lower, partial(_of_tokens, figure), "tokens")
             for name, figure, label, unit, lower in (

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from dcsim.decide.accounts import MoneyBook
 from dcsim.decide.availability import Availability
 from dcsim.decide.bills import Energy, Money, ends_when_done, mean_bill, prices_vary, use_each
+from dcsim.decide.cash import Cash
 from dcsim.decide.display import html_of, to_pandas
 from dcsim.decide.documents import runs_json
 from dcsim.decide.error_budget import ErrorBudget
@@ -277,6 +278,11 @@ class RunResult:
     def book(self) -> MoneyBook | None:
         """The money of all parties by month; None where the scenario has none, or where months were not kept."""
         return MoneyBook.of(self.sample)
+
+    @cached_property
+    def cash(self) -> Cash | None:
+        """What the owner pays and earns; None without [owner], or where months were not kept."""
+        return None if self.book is None else Cash.of(self.book, self._shared, self.runs_needed is None)
 
     @cached_property
     def tokens(self) -> TokenSales | None:

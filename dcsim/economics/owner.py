@@ -139,6 +139,7 @@ def owner_lines(owner: Owner, site: Site) -> list[Line]:
     if owner.renewal_cut is None:
         fallen = f"(1 - price_decay) ** ({signed} * contract_months * month_hours / year_hours)"
     powered, served = (f"min({each}, sold_gpus * hours)" for each in ("powered_gpu_hours", "in_service_gpu_hours"))
+    whole = f"{owner.billed.replace('-', '_')}_gpu_hours"
     billable = powered if owner.billed == "powered" else served
     rows = [
         ("servers", "servers", "units * unit_price if month == 0 else 0"),
@@ -160,6 +161,13 @@ def owner_lines(owner: Owner, site: Site) -> list[Line]:
         ("maintenance", "maintenance", "maintenance_share * capital * hours / year_hours"),
         ("insurance", "insurance", "insurance_share * capital * hours / year_hours"),
         ("repairs", "repairs", "repair_price * failures"),
+        ("failures_cost", "what failures cost", "rent_lost + credits + repairs"),
+        (
+            "spares_rent",
+            "rent of the spares, were they on sale",
+            f"rent_now * occupancy_now * (powered_gpu_hours - {powered})",
+        ),
+        ("all_on_sale", "rent invoiced, were the spares on sale", f"rent_now * occupancy_now * {whole}"),
         ("opex", "operating costs", "colocation + electricity + staff + maintenance + insurance + repairs"),
         ("operating_cash", "cash from operations", "revenue - credits - opex"),
         ("residual", "sale of what is left", "residual_share * units * unit_price if month == months else 0"),

@@ -12,6 +12,8 @@ from dcsim.report.document import Card, Page, Section
 from dcsim.report.figures import loss, number, price_digits
 from dcsim.report.inputs import inputs_section, made, method_section
 from dcsim.report.months import months
+from dcsim.report.owner_answer import owner_card
+from dcsim.report.owner_page import first_owner_picture, owner_section
 from dcsim.report.page import and_list, names, printable
 from dcsim.report.published_tables import over_of
 from dcsim.report.sections import beside, first_picture, gap, where, why
@@ -27,7 +29,7 @@ def document(given: ReportData) -> Page:
     """Return the whole report of a run, or of runs that were compared; where their folders are is no part of it."""
     shown = replace(given, runs=tuple(replace(run, folder=None) for run in given.runs))
     runs = shown.runs
-    sections: list[Section] = [beside(runs)]
+    sections: list[Section] = [*owner_section(runs), beside(runs)]
     if shown.bridges:
         sections.append(why(shown.bridges, [each for each, run in zip(names(runs), runs, strict=True) if not run.done]))
     if len(runs) > 1:
@@ -41,7 +43,7 @@ def document(given: ReportData) -> Page:
         title=printable(" or ".join(run.scenario.name for run in runs) + ("?" if len(runs) > 1 else ""), LONGEST_TITLE),
         about=_about(runs),
         cards=_cards(runs),
-        parts=(first_picture(runs),),
+        parts=(first_owner_picture(runs) or first_picture(runs),),
         notes=(),  # they stand in the section on the method
         sections=tuple(sections),
         made=made(given),
@@ -83,6 +85,9 @@ def _cards(runs: Sequence[RunResult]) -> tuple[Card, ...]:
         notes += [] if run.done is None else [f"done after {hours(run)}"]
         notes += [] if run.tco is None else [f"paid {paid(run)} {over_of([run])}"]
         notes += tokens_card(run)
+        if (owned := owner_card(name, run, (*notes, lost))) is not None:
+            cards.append(owned)
+            continue
         if not priced or run.useful_hour_usd is None:
             half = run.lost.shown_half_width
             interval = "one run, no interval" if half is None else f"95 % interval: {with_error(run.lost)} %"

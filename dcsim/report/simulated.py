@@ -11,6 +11,7 @@ from dcsim.report.answer import answer_table, comparison_sentences, run_sentence
 from dcsim.report.document import WORDS, Page
 from dcsim.report.figures import MISSING, Cell, Figure, dollars, loss, loss_digits, number, per_cent, scale_of, usd
 from dcsim.report.jobs import SOLD_NOTE, energy_rows, job_rows, objective_rows, serves, sold_rows
+from dcsim.report.owner_page import owner_tables
 from dcsim.report.page import Passage, Row, Table, and_list, printable
 from dcsim.report.published_tables import (
     METHOD,
@@ -56,6 +57,7 @@ def run_page(runs: Sequence[RunResult], notes: Sequence[str] = ()) -> Page:
         cautions=first,
         headline=sum(len(run_sentences(run)) for run in runs),
         parts=(
+            *owner_tables(runs),
             answer_table(runs),
             *_described(runs),
             simulated_table(runs),
@@ -76,6 +78,7 @@ def comparison_page(comparison: Comparison, notes: Sequence[str] = ()) -> Page:
         cautions=first,
         headline=len(comparison_sentences(runs)),
         parts=(
+            *owner_tables(runs),
             answer_table(runs),
             *_described(runs),
             *formula_tables([run.estimate for run in runs]),
