@@ -11,7 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dcsim.decide.activity import Activity
+from dcsim.decide.availability import sold_series
 from dcsim.decide.bills import prices_vary
+from dcsim.economics.credits import credit_lines
 from dcsim.economics.statement import Input, Line, Statement
 from dcsim.montecarlo import Sample
 from dcsim.scenario import PER_SAMPLE, Scenario
@@ -29,7 +31,15 @@ class Part:
     series: dict[str, Values] = field(default_factory=dict)
 
 
-PARTS: tuple[Callable[[Sample, Activity], Part | None], ...] = ()
+def credits(sample: Sample, activity: Activity) -> Part | None:
+    """Return what an owner gives back for months below an availability that was sold; None without [sla.credits]."""
+    sla = sample.scenario.sla
+    if sla is None or sla.credits is None or getattr(sample.scenario, "owner", None) is None:
+        return None
+    return Part(*credit_lines(sla, "revenue"), sold_series(sample))
+
+
+PARTS: tuple[Callable[[Sample, Activity], Part | None], ...] = (credits,)
 """The parties, in the order in which they are told; each gives None where the scenario does not have it."""
 
 ABSENT = {

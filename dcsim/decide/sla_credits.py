@@ -1,0 +1,176 @@
+"""SLA credits run by run: what comes back for months below an availability, and the lost work that they do not pay."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from dcsim.closed_form import down_at_most
+from dcsim.decide.accounts import MoneyBook, by_run
+from dcsim.decide.activity import Activity
+from dcsim.decide.availability import Values, sold_series
+from dcsim.economics.credits import credit_lines
+from dcsim.economics.statement import Input, Line, Statement
+from dcsim.montecarlo import Sample, Summary, runs_per_draw, summarise
+from dcsim.scenario import Scenario
+from dcsim.scenario.plan import blast_of, plan
+from dcsim.units import MS_PER_H
+
+
+@dataclass(frozen=True, eq=False)
+class SlaCredits:
+    """What is given back, and what is not: arrays by run and month, float64 (n, m).
+
+    ``charge``: the price of what is sold [USD], or 1 a month where nothing has a price (``priced`` is false).
+    ``credits``: what comes back of it, claimed and capped. ``lost``: the lost share of the GPU-hours.
+    """
+
+    statement: Statement
+    claimed: float
+    priced: bool
+    charge: Values
+    credits: Values
+    lost: Values
+    shared: int
+
+    @classmethod
+    def of(cls, sample: Sample, book: MoneyBook | None) -> "SlaCredits | None":
+        """Fold the runs of a scenario; None without [sla.credits], or if months were not kept.
+
+        An owner's credits are those of the book; a renter's are what may be claimed of the rent.
+        """
+        sla, activity = sample.scenario.sla, Activity.of(sample)
+        if sla is None or sla.credits is None or activity is None:
+            return None
+        sold = book is not None and "credit_share" in book.statement.by_name
+        statement = book.statement if book is not None and sold else _of_renter(sample, activity)
+        charge = statement.values["revenue" if sold else "rent_of_month"][:, 1:]
+        return cls(
+            statement,
+            sla.credits.claimed,
+            sold or sample.scenario.tco is not None,
+            charge,
+            statement.values["credits"][:, 1:],
+            sample.month_lost,
+            runs_per_draw(sample.scenario),
+        )
+
+    @cached_property
+    def share(self) -> Summary:
+        """What is given back of the price, by run; its mean is that of all runs and months of equal price."""
+        return self._summary(_share(self.credits.sum(axis=1), self.charge.sum(axis=1)))
+
+    @cached_property
+    def usd_a_month(self) -> Summary:
+        """What is given back in the mean month of a run [USD]."""
+        return self._summary(self.credits.mean(axis=1))
+
+    @cached_property
+    def unpaid_usd_a_month(self) -> Summary:
+        """Lost work at the price, in the mean month of a run [USD]."""
+        return self._summary((self.lost * self.charge).mean(axis=1))
+
+    @property
+    def p95_month_usd(self) -> float:
+        """What one month in twenty gives back or exceeds [USD]."""
+        return float(np.quantile(self.credits, 0.95))
+
+    def _summary(self, values: Values) -> Summary:
+        return summarise(values, float(values.mean()), shared=self.shared)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as plain data: shares of the price, USD a month where something has a price."""
+        from dcsim.decide.documents import mean_json
+
+        usd = {
+            "usd_a_month": mean_json(self.usd_a_month) | {"p95_of_months": self.p95_month_usd},
+            "lost_work_usd_a_month": mean_json(self.unpaid_usd_a_month),
+            "by_month_usd": self.credits.mean(axis=0).tolist(),
+        }
+        return {"claimed": self.claimed, "share_of_price": mean_json(self.share)} | (usd if self.priced else {})
+
+
+def _share(part: Values, whole: Values) -> Values:
+    return np.divide(part, whole, out=np.zeros_like(part), where=whole > 0)
+
+
+def _of_renter(sample: Sample, activity: Activity) -> Statement:
+    """Return the statement of what a renter may claim: of the rent of a month, or of 1 where there is no rent."""
+    scenario = sample.scenario
+    assert scenario.sla is not None
+    lines, inputs = credit_lines(scenario.sla, "rent_of_month", "renter")
+    if scenario.tco is None:
+        lines.insert(0, Line("rent_of_month", "a month's price, as 1", "1", "1 if hours > 0 else 0", "renter"))
+    else:
+        lines.insert(0, Line("rent_of_month", "GPU rent", "USD", "cluster_gpu_hours * gpu_hour", "renter"))
+        rent = by_run(sample, lambda its: its.tco.gpu_hour if its.tco else 0.0)
+        inputs.append(Input("gpu_hour", rent, "USD/GPU-h", "tco.gpu_hour", "rent of a GPU-hour"))
+    return Statement.of(lines, inputs, activity.series | sold_series(sample))
+
+
+@dataclass(frozen=True)
+class SlaTheory:
+    """What independent domains miss, by renewal theory in the steady state (``closed_form.availability``).
+
+    ``missed``: the share of a domain's months below each availability. ``share``: what is given back of the price,
+    claimed and capped as a mean; None without [sla.credits]. ``promised``: the availability that is missed in at most
+    that share of months that [sla] promise names; None where nobody asks.
+    """
+
+    missed: tuple[float, ...]
+    share: float | None
+    promised: float | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as plain data."""
+        return {"missed": list(self.missed), "credits_share_of_price": self.share, "promised": self.promised}
+
+
+def sla_theory(scenario: Scenario) -> SlaTheory | None:
+    """Return what independent domains miss; None where there is no closed form.
+
+    There is one if all GPUs of a domain are needed, and each failure takes all of it: constant rates, one fixed
+    detection, one stage of repair without a queue. Nothing else may take hardware out of service.
+    """
+    from dcsim.closed_form import promised
+
+    sla = scenario.sla
+    if sla is None or scenario.maintenance or scenario.energisation or plan(scenario).has_plant:
+        return None
+    topology = plan(scenario).topology
+    size = topology.gpus_per(sla.sold)
+    if sla.needs not in (None, size):
+        return None
+    rates, times = [], []
+    for hazard in scenario.hazards:
+        stage, detect = hazard.stages[0], hazard.detection
+        plain = (
+            (hazard.lifetime.memoryless and hazard.effect == "interrupt" and hazard.exposure == "always")
+            and not (hazard.burst or hazard.lemons or hazard.serves or hazard.wrong_node or hazard.notice)
+            and (len(hazard.stages) == 1 and stage.crews is None and not stage.waits and stage.success == 1)
+            and detect.variation == 0
+        )
+        blast = blast_of(hazard, topology)
+        if not plain or blast % size:
+            return None
+        rates.append(blast / topology.gpus_per(hazard.component) / (hazard.lifetime.mean_ms / MS_PER_H))
+        times.append((detect.mean_ms + hazard.requalify, stage.duration))
+    rate = sum(rates)
+    weights = [each / rate for each in rates]
+
+    def longer(hours: float) -> float:
+        ms = hours * MS_PER_H
+        return sum(w * (1.0 if ms < at else law.beyond(ms - at)) for w, (at, law) in zip(weights, times, strict=True))
+
+    mean = sum(w * (at + law.mean_ms) for w, (at, law) in zip(weights, times, strict=True)) / MS_PER_H
+    month = min(scenario.month, scenario.horizon) / MS_PER_H
+    kept = down_at_most([(1 - share) * month for share in sla.shares], rate, longer, mean, month)
+    missed = tuple(1 - each for each in kept)
+    share = None
+    if sla.credits is not None:
+        tiers = (0.0, *sla.credits.shares)
+        share = sum((b - a) * each for a, b, each in zip(tiers, tiers[1:], missed, strict=False))
+        share = min(sla.credits.claimed * share, sla.credits.cap)
+    promise = None if sla.promise is None else promised(sla.promise, rate, longer, mean, month)
+    return SlaTheory(missed, share, promise)

@@ -1,0 +1,109 @@
+"""SLA credits as arithmetic: tiers, what is claimed, the cap, what is excluded, and what they are printed beside."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dcsim.decide.sla_credits import SlaCredits
+from dcsim.economics.credits import Sla, credit_lines, reached_names
+from dcsim.economics.statement import Line, Statement
+from dcsim.montecarlo import replicate_many
+from dcsim.scenario import ScenarioError, read
+from tests.unit.literal import chosen
+from tests.unit.test_sold import HOURS, cluster
+
+
+def credited(sla: dict[str, object], counts: list[list[float]], price: float = 1000.0) -> Statement:
+    """A month for each row of counts: domains sold, then those at each availability."""
+    found = Sla.model_validate({"sold": "node"} | sla)
+    lines, inputs = credit_lines(found, "price")
+    columns = np.array([[0.0] * len(counts[0]), *counts])
+    series = dict(zip(("domains", *reached_names(found.shares)), columns.T[:, None, :], strict=True))
+    return Statement.of([Line("price", "price", "USD", f"{price} if month > 0 else 0"), *lines], inputs, series)
+
+
+def test_each_domain_gives_back_what_its_tier_says() -> None:
+    """Of ten domains two are between 99 and 99.5 %, one between 95 and 99 %, one below: 2 x 10 + 30 + 100 %."""
+    found = credited({"credits": {}}, [[10, 8 - 2, 8, 9], [10, 10, 10, 10]])
+    assert found.values["credit_share"][0].tolist() == pytest.approx([0, 0.15, 0])
+    assert found.values["credits"][0].tolist() == pytest.approx([0, 150, 0])
+
+
+def test_what_is_not_claimed_is_not_given_and_the_cap_is_on_what_is_given() -> None:
+    assert credited({"credits": {"claimed": "60 %"}}, [[10, 6, 8, 9]]).total("credits")[0] == pytest.approx(90)
+    assert credited({"credits": {"cap": "5 %"}}, [[10, 6, 8, 9]]).total("credits")[0] == pytest.approx(50)
+    both = {"credits": {"claimed": "60 %", "cap": "10 %"}}
+    assert credited(both, [[10, 6, 8, 9]]).total("credits")[0] == pytest.approx(90)
+
+
+def test_other_tiers() -> None:
+    """Public: 99.9, 99 and 95 % give back 5, 10 and 25 %."""
+    sla = {"availability": ["99.9 %", "99 %", "95 %"], "credits": {"tiers": ["5 %", "10 %", "25 %"]}}
+    assert credited(sla, [[4, 1, 2, 3]]).total("credits")[0] == pytest.approx(1000 * (0.05 + 0.10 + 0.25) / 4)
+
+
+SHARE = st.integers(0, 1000).map(lambda tenths: tenths / 1000)
+
+
+@given(st.lists(SHARE, min_size=1, max_size=6).map(sorted), SHARE, SHARE, st.data())
+def test_credits_are_never_above_the_cap_and_never_below_zero(
+    tiers: list[float], claimed: float, cap: float, data: st.DataObject
+) -> None:
+    """Whatever the tiers and however many domains reach each of them; the sum over domains is done one by one."""
+    sla = {
+        "availability": [f"{99 - index} %" for index in range(len(tiers))],
+        "credits": {
+            "tiers": [f"{100 * each} %" for each in tiers],
+            "claimed": f"{100 * claimed} %",
+            "cap": f"{100 * cap} %",
+        },
+    }
+    domains = data.draw(st.lists(st.integers(0, len(tiers)), min_size=1, max_size=30))  # tiers that each one misses
+    counts = [len(domains), *(sum(missed <= index for missed in domains) for index in range(len(tiers)))]
+    found = credited(sla, [list(map(float, counts))])
+    (total,) = found.total("credits")
+    assert 0 <= total <= 1000 * cap + 1e-9
+    expected = sum(tiers[missed - 1] for missed in domains if missed) / len(domains)
+    assert total == pytest.approx(1000 * min(cap, claimed * expected), abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("credits", "why"),
+    [
+        (
+            {"tiers": ["10 %", "30 %"]},
+            "sla.credits.tiers: found 10 %, 30 %; one for each of the availabilities, 99.5 %",
+        ),
+        ({"tiers": ["30 %", "10 %", "100 %"]}, "sla.credits.tiers: found 30 %, 10 %, 100 %; must rise"),
+        ({"tier": ["10 %"]}, "sla.credits.tier: unknown key"),
+        ({"claimed": "110 %"}, "sla.credits.claimed: found '110 %'"),
+        ({"excludes": ["slow"]}, "sla.credits.excludes"),
+    ],
+)
+def test_mistakes_have_a_line_each(credits: dict[str, object], why: str) -> None:
+    document = {
+        "name": "sold",
+        "horizon": "1 mo",
+        "cluster": {"topology": "hgx-h100", "gpus": 8},
+        "jobs": [{"name": "a", "gpus": 8, "recovery": {"kind": "stateless"}}],
+        "hazards": [{"component": "node", "mtbf": "1 y"}],
+        "sla": {"sold": "node", "credits": credits},
+    }
+    with pytest.raises(ScenarioError) as found:
+        read(document)
+    assert why in str(found.value)
+
+
+def test_maintenance_is_downtime_only_where_the_contract_says_so() -> None:
+    """Each rack is out for 20 h in the second of two months: below 10 h, above 72 h."""
+    work = {"name": "w", "component": "rack", "every": "1000 h", "duration": "20 h", "rolling": False}
+    for excludes, share in ((["maintenance"], 0.0), ([], 0.30 / 2)):
+        tiny = cluster({"sold": "rack", "availability": HOURS, "credits": {"excludes": excludes}}, maintenance=[work])
+        with chosen([[]]):
+            (sample,) = replicate_many([(tiny, None)], 1, workers=1)
+        found = SlaCredits.of(sample, None)
+        assert found is not None
+        assert found.share.mean == pytest.approx(share)
+        assert not found.priced
+        assert found.to_json() == {"claimed": 1.0, "share_of_price": found.to_json()["share_of_price"]}
