@@ -16,6 +16,7 @@ from dcsim.closed_form import (
 )
 from dcsim.decide.bills import least_months
 from dcsim.decide.display import html_of
+from dcsim.decide.sla_theory import SlaTheory, sla_theory
 from dcsim.decide.theory import Theory, theory
 from dcsim.economics import Bill, Use
 from dcsim.economics.bill import bill as bill_of
@@ -44,6 +45,12 @@ class Estimate:
     theory: Theory
     tco: Bill | None
     until_done: Bill | None = None
+
+    @property
+    def sla(self) -> SlaTheory | None:
+        """What independent domains that are sold miss; None where nobody asks, or there is no closed form."""
+        its = self.scenario.sla
+        return sla_theory(self.scenario) if its is not None and (its.credits or its.promise) else None
 
     def __str__(self) -> str:
         """Return the loss and the cost in a line."""
@@ -83,6 +90,7 @@ class Estimate:
             "goodput": goodput,
             "tco": tco,
             "until_done": None if self.until_done is None else self._until_done(self.until_done),
+            **({} if self.sla is None else {"sla": self.sla.to_json()}),
         }
 
     def _until_done(self, its: Bill) -> dict[str, Any]:

@@ -13,7 +13,8 @@ Sold = Annotated[Literal["gpu", "node", "tray", "nvlink-domain", "rack"], AfterV
 """What is sold as a whole; "tray" is read as "node"."""
 AVAILABILITY, TIERS = (0.995, 0.99, 0.95), (0.10, 0.30, 1.00)
 """Tiers of an SLA, and the credit in each; source: public, as cloud providers have them for single machines."""
-PROMISES = (1.0, *(1 - part * 10.0**power for power in (-4, -3, -2, -1) for part in (1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9)))
+_STEPS = (1, 1.25, 1.5, 1.75, 2, 2.25, 2.5, 2.75, 3, 3.5, 4, 4.5, 5, 6, 7, 8, 9)
+PROMISES = (1.0, *(1 - step * 10.0**power for power in (-4, -3, -2, -1) for step in _STEPS))
 """Availabilities that are tried as promises, the highest first; source: assumed."""
 
 

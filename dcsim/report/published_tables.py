@@ -11,6 +11,7 @@ from dcsim.economics import LINES, Bill, CostLine
 from dcsim.report.document import Page
 from dcsim.report.figures import MISSING, Cell, Figure, dollars, loss, number, per_cent, price_digits, scale_of, usd
 from dcsim.report.page import Passage, Row, Table, and_list, printable
+from dcsim.report.sold_theory import theory_tables
 from dcsim.scenario import Scenario
 
 _COLD = '{names}: spare = "cold", so the job waits for the repair of what failed: in the simulation, not in this loss.'
@@ -29,7 +30,7 @@ FEW_USD = 10_000
 def estimate_page(estimates: Sequence[Estimate], notes: Sequence[str] = ()) -> Page:
     """Return the resiliency and the TCO table of several scenarios."""
     scenarios = [each.scenario for each in estimates]
-    parts: tuple[Table | Passage, ...] = (*described(scenarios), *formula_tables(estimates))
+    parts: tuple[Table | Passage, ...] = (*described(scenarios), *formula_tables(estimates), *theory_tables(estimates))
     answer = tuple(said for each in estimates if (said := until_done_sentence(each)))
     first, others = caution_sentences(scenarios)
     return Page(answer, parts, (*others, *notes, *point_notes(scenarios)), cautions=first, headline=len(answer))

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from dcsim.decide.availability import Availability
-from dcsim.decide.sla_credits import SlaCredits, sla_theory
+from dcsim.decide.sla_credits import SlaCredits
+from dcsim.decide.sla_theory import sla_theory
 from dcsim.economics.credits import PROMISES
 from dcsim.montecarlo import replicate_many
 from dcsim.scenario import Scenario, read
