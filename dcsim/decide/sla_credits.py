@@ -53,14 +53,25 @@ class SlaCredits:
         )
 
     @cached_property
+    def share_by_run(self) -> Values:
+        """What is given back of the price of all months, float64 (n,)."""
+        part, whole = self.credits.sum(axis=1), self.charge.sum(axis=1)
+        return np.asarray(np.divide(part, whole, out=np.zeros_like(part), where=whole > 0))
+
+    @cached_property
+    def usd_by_run(self) -> Values:
+        """What is given back in the mean month [USD], float64 (n,)."""
+        return np.asarray(self.credits.mean(axis=1))
+
+    @cached_property
     def share(self) -> Summary:
-        """What is given back of the price, by run; its mean is that of all runs and months of equal price."""
-        return self._summary(_share(self.credits.sum(axis=1), self.charge.sum(axis=1)))
+        """What is given back of the price, by run."""
+        return self._summary(self.share_by_run)
 
     @cached_property
     def usd_a_month(self) -> Summary:
         """What is given back in the mean month of a run [USD]."""
-        return self._summary(self.credits.mean(axis=1))
+        return self._summary(self.usd_by_run)
 
     @cached_property
     def unpaid_usd_a_month(self) -> Summary:
@@ -85,10 +96,6 @@ class SlaCredits:
             "by_month_usd": self.credits.mean(axis=0).tolist(),
         }
         return {"claimed": self.claimed, "share_of_price": mean_json(self.share)} | (usd if self.priced else {})
-
-
-def _share(part: Values, whole: Values) -> Values:
-    return np.divide(part, whole, out=np.zeros_like(part), where=whole > 0)
 
 
 def _of_renter(sample: Sample, activity: Activity) -> Statement:

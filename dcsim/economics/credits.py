@@ -39,7 +39,7 @@ class Credits(BaseModel):
         ("maintenance",),
         max_length=1,
         description="what counts as no downtime: planned maintenance; slow hardware never does; [] excludes nothing "
-        "(default maintenance: public, usual)",
+        "(default maintenance: assumed, usual)",
     )
 
     @property
@@ -141,3 +141,11 @@ def credit_lines(sla: Sla, charge: str, party: Party = "owner") -> tuple[list[Li
         ),
         Line("credits", "SLA credits", "USD", f"min(sla_claimed * credit_share, sla_cap) * {charge}", party),
     ], inputs
+
+
+def left_of_price(sold: float, credits: float) -> float:
+    """Return what is left of a price of 1 for each GPU that is owned: ``sold``, the share that is, less credits on it.
+
+    ``credits``: the share of the price that is given back. Two shapes earn the same at prices in the inverse ratio.
+    """
+    return sold * (1 - credits)

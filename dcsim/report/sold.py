@@ -6,6 +6,7 @@ from functools import partial
 from dcsim.decide import RunResult
 from dcsim.decide.availability import Availability
 from dcsim.decide.sla_theory import SlaTheory, sla_theory
+from dcsim.economics.credits import left_of_price
 from dcsim.report.document import Section
 from dcsim.report.figures import MISSING, Cell, Figure, dollars, loss, number, per_cent, scale_of
 from dcsim.report.page import Row, Table, and_list, names, printable
@@ -102,8 +103,7 @@ def _sold_share(run: RunResult) -> float:
 
 
 def _left(run: RunResult) -> float | None:
-    """Return what is left of a price of 1 for each GPU that is owned: the share that is sold, less credits."""
-    return None if run.credits is None else _sold_share(run) * (1 - run.credits.share.mean)
+    return None if run.credits is None else left_of_price(_sold_share(run), run.credits.share.mean)
 
 
 def _equal_price(run: RunResult, first: RunResult) -> float | None:

@@ -11,7 +11,7 @@ from dcsim.economics.statement import Line, Statement
 from dcsim.montecarlo import replicate_many
 from dcsim.scenario import ScenarioError, read
 from tests.unit.literal import chosen
-from tests.unit.test_sold import HOURS, cluster
+from tests.unit.test_sold import HOURS, H, cluster
 
 
 def credited(sla: dict[str, object], counts: list[list[float]], price: float = 1000.0) -> Statement:
@@ -31,6 +31,7 @@ def test_each_domain_gives_back_what_its_tier_says() -> None:
 
 
 def test_what_is_not_claimed_is_not_given_and_the_cap_is_on_what_is_given() -> None:
+    """A share of the credits is asked for; the cap is a share of the month's price."""
     assert credited({"credits": {"claimed": "60 %"}}, [[10, 6, 8, 9]]).total("credits")[0] == pytest.approx(90)
     assert credited({"credits": {"cap": "5 %"}}, [[10, 6, 8, 9]]).total("credits")[0] == pytest.approx(50)
     both = {"credits": {"claimed": "60 %", "cap": "10 %"}}
@@ -107,3 +108,31 @@ def test_maintenance_is_downtime_only_where_the_contract_says_so() -> None:
         assert found.share.mean == pytest.approx(share)
         assert not found.priced
         assert found.to_json() == {"claimed": 1.0, "share_of_price": found.to_json()["share_of_price"]}
+
+
+def test_a_run_says_what_comes_back() -> None:
+    """One node of four racks' nodes is out for 100 h: it misses all tiers of one of two months; JSON, page, report."""
+    from dcsim.decide import run
+    from dcsim.report.simulated import run_page
+    from dcsim.report.sold import sold_section, sold_tables
+
+    sla = {"sold": "rack", "needs": 3, "availability": HOURS, "credits": {}, "promise": "30 %"}
+    tiny = cluster(sla, tco={"gpu_hour": "2 USD", "term": "2 mo"})
+    both = [[(100 * H, 0, 98 * H), (100 * H, 1, 98 * H)]]
+    with chosen(both):
+        found = run(tiny, replications=1, workers=1)
+    told = found.to_json()["scenarios"][0]
+    assert told["sla_credits"]["usd_a_month"]["mean"] == pytest.approx(8 * 2 * 720 * 0.5 / 2)
+    assert told["sla_credits"]["share_of_price"]["mean"] == pytest.approx(0.25)
+    assert told["availability"]["promise"] == {"missed": 0.3, "availability": 1.0}
+    (said,) = [each for each in run_page([found]).answer if "credits" in each]
+    assert said.startswith("SLA credits give back 25.00 % of the price, 2,880")
+    assert "they do not pay for lost work" in said
+    assert said.endswith("100 % can be promised for a rack, 3 of 4 GPUs: less is had in at most 30 % of its months.")
+    rows = {row.label: row.texts for row in sold_tables([found])[0].rows}
+    assert rows["months below 100 %, %"] == ("25.000",)
+    assert rows["sold of the GPUs, %"] == ("75.00",)
+    assert rows["left of 1 USD of price, per GPU"] == (f"{0.75 * 0.75:.4f}",)
+    (section,) = sold_section([found])
+    assert section.says == (said,)
+    assert not sold_section([run(tiny.model_copy(update={"sla": None}), replications=1, workers=1)])
