@@ -83,6 +83,7 @@ def test_credits_are_never_above_the_cap_and_never_below_zero(
     ],
 )
 def test_mistakes_have_a_line_each(credits: dict[str, object], why: str) -> None:
+    """The path, what was found, and what is allowed."""
     document = {
         "name": "sold",
         "horizon": "1 mo",
