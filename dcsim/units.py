@@ -130,6 +130,14 @@ PER_GPU_HOUR = Dimension(
 )
 FEE_PER_GPU_HOUR = replace(PER_GPU_HOUR, name="a price per GPU-hour, or none", example="0.10 USD", positive=False)
 PER_MONTH = Dimension("money per month", "USD/mo", {"USD/mo": Decimal(1)}, "8333 USD/mo", 1e15)
+PER_KW_MONTH = Dimension("a price per kW and month", "USD/kW/mo", {"USD/kW/mo": Decimal(1)}, "110 USD/kW/mo", 1e6)
+PER_WATT = Dimension(
+    "a price per watt",
+    "USD/W",
+    {"USD/W": Decimal(1), "USD/kW": Decimal("0.001"), "USD/MW": Decimal("0.000001")},
+    "11 USD/W",
+    1e6,
+)
 PER_GIB_MONTH = Dimension(
     "a storage price",
     "USD/GiB/mo",
@@ -139,7 +147,7 @@ PER_GIB_MONTH = Dimension(
 )
 _ANY = (
     *(DURATION, SHARE, WORK, SIZE, POWER, RATE, LENGTH),
-    *(PER_KWH, MONEY, PER_GPU_HOUR, PER_MONTH, PER_GIB_MONTH),
+    *(PER_KWH, MONEY, PER_GPU_HOUR, PER_MONTH, PER_KW_MONTH, PER_WATT, PER_GIB_MONTH),
 )
 
 
@@ -311,3 +319,5 @@ FeePerGpuHour = Annotated[float, *_quantity(FEE_PER_GPU_HOUR)]
 PricePerGpuHour = Annotated[float, *_quantity(PER_GPU_HOUR)]
 MoneyPerMonth = Annotated[float, *_quantity(PER_MONTH)]
 PricePerGiBMonth = Annotated[float, *_quantity(PER_GIB_MONTH)]
+PricePerKwMonth = Annotated[float, *_quantity(PER_KW_MONTH)]
+PricePerWatt = Annotated[float, *_quantity(PER_WATT)]

@@ -5,7 +5,7 @@ and that nobody brings is zero: a scenario without debt has no debt service.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,10 +14,15 @@ from dcsim.decide.activity import Activity
 from dcsim.decide.availability import sold_series
 from dcsim.decide.bills import prices_vary
 from dcsim.economics.credits import credit_lines
+from dcsim.economics.owner import PUE, Site, owner_inputs, owner_lines
 from dcsim.economics.statement import Input, Line, Statement
 from dcsim.montecarlo import Sample
+from dcsim.plant import Demand
 from dcsim.scenario import PER_SAMPLE, Scenario
 from dcsim.scenario.sampled import sampled
+from dcsim.topology import Topology
+from dcsim.topology.build import build
+from dcsim.units import MS_PER_H
 
 Values = NDArray[np.float64]
 
@@ -31,15 +36,83 @@ class Part:
     series: dict[str, Values] = field(default_factory=dict)
 
 
-def credits(sample: Sample, activity: Activity) -> Part | None:
+def inputs_by_run(sample: Sample, inputs: Callable[[Scenario], Sequence[Input]]) -> list[Input]:
+    """Return the inputs of a scenario; one that differs by run is float64 (n,)."""
+    scenario = sample.scenario
+    first = list(inputs(scenario))
+    if not prices_vary(scenario):
+        return first
+    draws = sample.replications // PER_SAMPLE
+    values = np.empty((len(first), len(sample)))
+    for draw in np.unique(draws).tolist():
+        its = inputs(sampled(scenario, draw * PER_SAMPLE))
+        values[:, draws == draw] = np.array([[each.value] for each in its])
+    return [
+        replace(each, value=column) if np.ptp(column) else replace(each, value=float(column[0]))
+        for each, column in zip(first, values, strict=True)
+    ]
+
+
+def site_of(scenario: Scenario) -> Site:
+    """Return what an owner's statement needs to know of a scenario's cluster; only where it has an [owner]."""
+    owner, gpus = scenario.owner, scenario.cluster.gpus
+    assert owner is not None
+    topology = build(scenario.cluster.topology, gpus)
+    demand, power = Demand(topology), topology.description.power
+    nodes = topology.components("node")
+    of_topology = float(demand.racks_w.sum() + demand.switches_w) / 1e3 if power is not None else 0.0
+    topology_kw = of_topology if float(demand.racks_w.sum()) else None
+    topology_pue = power.pue if power is not None else PUE
+    return Site(
+        gpus=gpus,
+        sold_gpus=_sold_gpus(scenario, topology),
+        units=nodes if owner.server is not None else gpus / topology.gpus_per("rack"),
+        nodes=nodes,
+        it_kw=owner.power * nodes / 1e3 if owner.power is not None else of_topology,
+        topology_kw=topology_kw,
+        pue=owner.pue or topology_pue,
+        topology_pue=topology_pue,
+        month_h=scenario.month / MS_PER_H,
+        horizon_months=scenario.horizon / scenario.month,
+    )
+
+
+def _sold_gpus(scenario: Scenario, topology: Topology) -> int:
+    """Return the GPUs on sale: all but spares, and of whole domains only those that [sla] says are needed."""
+    free, sla = scenario.cluster.gpus - scenario.cluster.spares, scenario.sla
+    if sla is None or sla.needs is None:
+        return free
+    return min(free, scenario.cluster.gpus // topology.gpus_per(sla.sold) * sla.needs)
+
+
+def _owner(sample: Sample, activity: Activity) -> Part | None:
+    owner = sample.scenario.owner
+    if owner is None:
+        return None
+    site = site_of(sample.scenario)
+
+    def inputs(scenario: Scenario) -> Sequence[Input]:
+        assert scenario.owner is not None
+        rent = scenario.owner.rent
+        if rent is None:
+            assert scenario.tco is not None  # scenario.rules
+            rent = scenario.tco.gpu_hour
+        return owner_inputs(scenario.owner, site, rent)
+
+    return Part(owner_lines(owner, site), inputs_by_run(sample, inputs))
+
+
+def _credits(sample: Sample, activity: Activity) -> Part | None:
     """Return what an owner gives back for months below an availability that was sold; None without [sla.credits]."""
     sla = sample.scenario.sla
-    if sla is None or sla.credits is None or getattr(sample.scenario, "owner", None) is None:
+    if sla is None or sla.credits is None or sample.scenario.owner is None:
         return None
-    return Part(*credit_lines(sla, "revenue"), sold_series(sample))
+    _, inputs = credit_lines(sla, "revenue")
+    found = inputs_by_run(sample, lambda its: credit_lines(its.sla, "revenue")[1] if its.sla else inputs)
+    return Part(credit_lines(sla, "revenue")[0], found, sold_series(sample))
 
 
-PARTS: tuple[Callable[[Sample, Activity], Part | None], ...] = (credits,)
+PARTS: tuple[Callable[[Sample, Activity], Part | None], ...] = (_owner, _credits)
 """The parties, in the order in which they are told; each gives None where the scenario does not have it."""
 
 ABSENT = {
@@ -74,15 +147,3 @@ class MoneyBook:
         inputs = [each for part in parts for each in part.inputs]
         series = activity.series | {name: each for part in parts for name, each in part.series.items()}
         return cls(activity, Statement.of(lines, inputs, series))
-
-
-def by_run(sample: Sample, value: Callable[[Scenario], float]) -> float | Values:
-    """Return a number of the scenario: one, or one for each run, float64 (n,), where runs have prices of their own."""
-    scenario = sample.scenario
-    if not prices_vary(scenario):
-        return value(scenario)
-    found = np.empty(len(sample))
-    draws = sample.replications // PER_SAMPLE
-    for draw in np.unique(draws).tolist():
-        found[draws == draw] = value(sampled(scenario, draw * PER_SAMPLE))
-    return found

@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from dcsim.decide.accounts import MoneyBook, by_run
+from dcsim.decide.accounts import MoneyBook, inputs_by_run
 from dcsim.decide.activity import Activity
 from dcsim.decide.availability import Values, sold_series
 from dcsim.economics.credits import credit_lines
 from dcsim.economics.statement import Input, Line, Statement
 from dcsim.montecarlo import Sample, Summary, runs_per_draw, summarise
+from dcsim.scenario import Scenario
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,11 +103,15 @@ def _of_renter(sample: Sample, activity: Activity) -> Statement:
     """Return the statement of what a renter may claim: of the rent of a month, or of 1 where there is no rent."""
     scenario = sample.scenario
     assert scenario.sla is not None
-    lines, inputs = credit_lines(scenario.sla, "rent_of_month", "renter")
+
+    def inputs(its: Scenario) -> list[Input]:
+        assert its.sla is not None
+        rent = [] if its.tco is None else [Input("gpu_hour", its.tco.gpu_hour, "USD/GPU-h", "tco.gpu_hour")]
+        return [*credit_lines(its.sla, "rent_of_month")[1], *rent]
+
+    lines, _ = credit_lines(scenario.sla, "rent_of_month", "renter")
     if scenario.tco is None:
         lines.insert(0, Line("rent_of_month", "a month's price, as 1", "1", "1 if hours > 0 else 0", "renter"))
     else:
         lines.insert(0, Line("rent_of_month", "GPU rent", "USD", "cluster_gpu_hours * gpu_hour", "renter"))
-        rent = by_run(sample, lambda its: its.tco.gpu_hour if its.tco else 0.0)
-        inputs.append(Input("gpu_hour", rent, "USD/GPU-h", "tco.gpu_hour", "rent of a GPU-hour"))
-    return Statement.of(lines, inputs, activity.series | sold_series(sample))
+    return Statement.of(lines, inputs_by_run(sample, inputs), activity.series | sold_series(sample))

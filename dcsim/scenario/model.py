@@ -22,6 +22,7 @@ from pydantic_core import PydanticCustomError
 from dcsim.closed_form.keys import AccountingKeys
 from dcsim.distributions import Distribution, DurationOrDistribution, as_distribution
 from dcsim.economics import Sla, Tco
+from dcsim.economics.owner import Owner
 from dcsim.hazards import Hazard
 from dcsim.hazards.hazard import Component
 from dcsim.hazards.records import shared_records
@@ -272,6 +273,7 @@ class Scenario(BaseModel):
     )
     accounting: AccountingKeys = Field(AccountingKeys(), description="the published formula beside it")
     tco: Tco | None = Field(None, description="what it costs; leave out: no money")
+    owner: Owner | None = Field(None, description="what its owner pays and earns by month; leave out: nobody asks")
     slo: Slo | None = Field(None, description="a goodput objective month by month; leave out: nobody asks for one")
     sla: Sla | None = Field(None, description="what is sold, and its availability; leave out: nobody counts it")
     uncertain: tuple[Uncertain, ...] = Field(

@@ -41,6 +41,8 @@ _QUANTITIES = {
     "rate": units.RATE,
     "length": units.LENGTH,
     "USD/kWh": units.PER_KWH,
+    "USD/kW/mo": units.PER_KW_MONTH,
+    "USD/W": units.PER_WATT,
     "USD": units.MONEY,
     "USD/mo": units.PER_MONTH,
     "USD/GiB/mo": units.PER_GIB_MONTH,

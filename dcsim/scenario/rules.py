@@ -37,6 +37,7 @@ def broken_rules(scenario: Scenario) -> Broken:
     yield from _names(scenario)
     yield from _crews(scenario)
     yield from _rent(scenario)
+    yield from _owner(scenario)
     yield from _records(scenario)
     try:
         topology = build(scenario.cluster.topology, scenario.cluster.gpus)
@@ -114,6 +115,12 @@ def _names(scenario: Scenario) -> Broken:
             why = f'found "{hazard.key}", the name of hazards.{taken[hazard.key]} too; names must be unique'
             yield ("hazards", index, "name"), why
         taken.setdefault(hazard.key, index)
+
+
+def _owner(scenario: Scenario) -> Broken:
+    owner = scenario.owner
+    if owner is not None and owner.rent is None and scenario.tco is None:
+        yield ("owner", "rent"), "required where no [tco] says what a GPU-hour is rented out for"
 
 
 def _rent(scenario: Scenario) -> Broken:

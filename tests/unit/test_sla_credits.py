@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dcsim.decide.accounts import MoneyBook
 from dcsim.decide.sla_credits import SlaCredits
 from dcsim.economics.credits import Sla, credit_lines, reached_names
 from dcsim.economics.statement import Line, Statement
@@ -137,3 +138,23 @@ def test_a_run_says_what_comes_back() -> None:
     (section,) = sold_section([found])
     assert section.says == (said,)
     assert not sold_section([run(tiny.model_copy(update={"sla": None}), replications=1, workers=1)])
+
+
+def test_an_owner_gives_credits_out_of_the_rent_that_is_invoiced() -> None:
+    """The same outage: a quarter of the rent of the GPUs that are sold, three of four, comes back."""
+    sla = {"sold": "rack", "needs": 3, "availability": HOURS, "credits": {}}
+    owner = {"server": "1000 USD", "rent": "2 USD", "occupancy": "50 %", "power": "1 kW"}
+    tiny = cluster(sla, owner=owner)
+    with chosen([[(100 * H, 0, 98 * H), (100 * H, 1, 98 * H)]]):
+        (sample,) = replicate_many([(tiny, None)], 1, workers=1)
+    book = MoneyBook.of(sample)
+    assert book is not None
+    values = book.statement.values
+    assert values["revenue"][0].tolist() == pytest.approx([0, 6 * 2 * 720 / 2, 6 * 2 * 720 / 2])
+    assert values["credits"][0].tolist() == pytest.approx([0, 6 * 2 * 720 / 2 / 2, 0])
+    left = values["revenue"] - values["credits"] - values["opex"]
+    assert np.allclose(values["operating_cash"], left)
+    found = SlaCredits.of(sample, book)
+    assert found is not None
+    assert found.share.mean == pytest.approx(0.25)
+    assert found.usd_a_month.mean == pytest.approx(6 * 720 / 4)
