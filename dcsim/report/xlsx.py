@@ -1,0 +1,324 @@
+"""A run's money as a workbook: what was simulated, prices, and statements whose cells are formulas over them.
+
+Every formula of a statement is the text of its ``Line``, as a spreadsheet writes it. One cell chooses the run; another
+price in the sheet of inputs changes every amount. A column says what the program computed, and one the difference.
+"""
+
+import io
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dcsim.decide import RunResult
+from dcsim.decide.accounts import MoneyBook
+from dcsim.decide.renter_statement import renter_statement
+from dcsim.decide.sla_credits import SlaCredits
+from dcsim.economics.statement import MONTH, MONTHS, Line, Statement, excel
+from dcsim.report.page import names
+from dcsim.units import MS_PER_H
+
+if TYPE_CHECKING:
+    from xlsxwriter import Workbook
+    from xlsxwriter.format import Format
+    from xlsxwriter.worksheet import Worksheet
+
+MOST_RUNS = 1_000
+"""Runs whose months a workbook has; source: assumed, some ten thousand rows."""
+HOURS_PER_YEAR = 8_760
+FLOWS = ("equity_cash", "free_cash", "operating_cash")
+"""Lines whose months are a flow that has an internal rate of return; the first that a statement has is taken."""
+DISCOUNT = 0.12
+"""Discount rate that a reader may change in the sheet; source: assumed."""
+FIRST, LABELS = 5, 8
+"""Rows above those of a statement, and columns before its months."""
+
+
+def xlsx(runs: Sequence[RunResult]) -> bytes:
+    """Return a workbook of runs: a summary, then for each statement of each run its inputs, activity and formulas.
+
+    Runs without any money have a summary alone.
+    """
+    import xlsxwriter
+
+    file = io.BytesIO()
+    options = {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False, "nan_inf_to_errors": True}
+    with xlsxwriter.Workbook(file, options) as book:
+        book.set_properties({"title": "dcsim"})
+        book.set_calc_mode("auto")
+        looks = _Looks.of(book)
+        summary = book.add_worksheet("Summary")
+        found = list(_statements(runs))
+        shown = [_Sheets(book, looks, each, number).write() for number, each in enumerate(found, 1)]
+        _summary(summary, looks, shown)
+    return file.getvalue()
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A statement of a run: ``about`` says whose; ``month_h``: hours of a month, None where the term is one column."""
+
+    run: str
+    about: str
+    statement: Statement
+    replications: tuple[int, ...]
+    month_h: float | None
+
+
+def _statements(runs: Sequence[RunResult]) -> Iterator[_Found]:
+    for name, run in zip(names(runs), runs, strict=True):
+        sample = run.sample
+        numbers = tuple(sample.replications.tolist())
+        month_h = run.scenario.month / MS_PER_H
+        book = MoneyBook.of(sample)
+        if book is not None:
+            yield _Found(name, "owner", book.statement, numbers, month_h)
+        if (bill := renter_statement(sample)) is not None:
+            yield _Found(name, "bill", bill, numbers, None)
+        credits = SlaCredits.of(sample, book)
+        if credits is not None and (book is None or credits.statement is not book.statement):
+            yield _Found(name, "credits", credits.statement, numbers, month_h)
+
+
+@dataclass(frozen=True)
+class _Looks:
+    head: "Format"
+    money: "Format"
+    share: "Format"
+    given: "Format"
+    choice: "Format"
+    note: "Format"
+
+    @classmethod
+    def of(cls, book: "Workbook") -> "_Looks":
+        return cls(
+            book.add_format({"bold": True, "bottom": 1}),
+            book.add_format({"num_format": "#,##0.00;[Red]-#,##0.00"}),
+            book.add_format({"num_format": "0.00%"}),
+            book.add_format({"font_color": "#1f4e79", "num_format": "General"}),
+            book.add_format({"bold": True, "bg_color": "#fff2cc", "border": 1}),
+            book.add_format({"italic": True, "font_color": "#595959"}),
+        )
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """Where a statement stands: the sheet, its lines' rows, and what it is of."""
+
+    found: _Found
+    sheet: str
+    rows: dict[str, int]
+    last_column: int
+    choice: str
+
+
+class _Sheets:
+    """The three sheets of a statement: inputs, activity, formulas."""
+
+    def __init__(self, book: "Workbook", looks: _Looks, found: _Found, number: int) -> None:
+        self.looks, self.found = looks, found
+        self.statement = found.statement
+        self.runs = min(len(found.replications), MOST_RUNS)
+        self.titles = [f"{number} {found.about} {what}" for what in ("inputs", "activity", "statement")]
+        self.inputs, self.activity, self.sheet = map(book.add_worksheet, self.titles)
+        self.choice = f"'{self.titles[2]}'!$B$2"
+        self.columns = self.statement.months + 1
+        self.cells: dict[str, Callable[[int], str]] = {}  # where a name stands in a month
+
+    def write(self) -> _Shown:
+        self._write_activity()
+        self._write_inputs()
+        rows = self._write_statement()
+        return _Shown(self.found, self.titles[2], rows, LABELS + self.columns - 1, self.choice)
+
+    def _write_activity(self) -> None:
+        """Write every series, a row for each run, and the program's totals of every line below them."""
+        sheet, months = self.activity, range(self.columns)
+        sheet.write_row(0, 0, ["series", "run", *months], self.looks.head)
+        row = 1
+        for name, values in self.statement.series.items():
+            for run in range(self.runs):
+                sheet.write_string(row + run, 0, name)
+                sheet.write_number(row + run, 1, self.found.replications[run])
+                sheet.write_row(row + run, 2, _numbers(values[run]), self.looks.money)
+            self.cells[name] = self._chosen(row)
+            row += self.runs
+        self.totals: dict[str, int] = {}
+        row += 1
+        sheet.write_row(row, 0, ["program's totals", "run", "total"], self.looks.head)
+        for line in self.statement.lines:
+            if line.fold == "none":
+                continue
+            self.totals[line.name] = row + 1
+            for run, total in enumerate(_numbers(self.statement.total(line.name)[: self.runs])):
+                row += 1
+                sheet.write_string(row, 0, line.name)
+                sheet.write_number(row, 1, self.found.replications[run])
+                sheet.write_number(row, 2, total, self.looks.money)
+        sheet.freeze_panes(1, 2)
+        sheet.set_column(0, 0, 24)
+        sheet.set_column(2, 2 + self.columns, 14)
+
+    def _chosen(self, first: int) -> Callable[[int], str]:
+        """Return where the chosen run's value stands in a month, of a block of rows that begins at ``first``."""
+
+        def at(month: int) -> str:
+            column = _column(2 + month)
+            block = f"'{self.titles[1]}'!{column}${first + 1}:{column}${first + self.runs}"
+            return f"INDEX({block},{self.choice})"
+
+        return at
+
+    def _write_inputs(self) -> None:
+        """Write every input: value, unit, key and source; one that differs by run has its values in columns behind."""
+        sheet, looks = self.inputs, self.looks
+        sheet.write_row(0, 0, ["name", "value", "unit", "key", "source"], looks.head)
+        for row, each in enumerate(self.statement.inputs.values(), 1):
+            sheet.write_string(row, 0, each.name)
+            if isinstance(each.value, np.ndarray):
+                values = _numbers(each.value[: self.runs])
+                sheet.write_row(row, 6, values)
+                block = f"${_column(6)}{row + 1}:${_column(5 + self.runs)}{row + 1}"
+                sheet.write_formula(row, 1, f"=INDEX({block},1,{self.choice})", looks.given, values[0])
+            else:
+                sheet.write_number(row, 1, each.value, looks.given)
+            for column, text in enumerate((each.unit, each.path, each.source), 2):
+                sheet.write_string(row, column, text)
+            where = f"'{self.titles[0]}'!$B${row + 1}"
+            self.cells[each.name] = lambda _, where=where: where  # type: ignore[misc]
+        sheet.set_column(0, 0, 24)
+        sheet.set_column(1, 1, 16)
+        sheet.set_column(2, 4, 30)
+
+    def _write_statement(self) -> dict[str, int]:
+        """Write every line as formulas, month by month, its total, the program's and the difference."""
+        sheet, looks, statement = self.sheet, self.looks, self.statement
+        sheet.write_string(0, 0, f"{self.found.run}: {self.found.about}", looks.head)
+        sheet.write_string(1, 0, "run shown, by its place (1 is the first)")
+        sheet.write_number(1, 1, 1, looks.choice)
+        limits = {"validate": "integer", "criteria": "between", "minimum": 1, "maximum": self.runs}
+        sheet.data_validation(1, 1, 1, 1, limits)
+        what = "months, 0 is the closing" if self.found.month_h else "1 is the whole term"
+        sheet.write_string(2, 0, f"Change the yellow cell, or an input. Columns: {what}.", looks.note)
+        heads = ["line", "name", "party", "unit", "formula", "total", "program", "difference"]
+        sheet.write_row(FIRST - 1, 0, [*heads, *range(self.columns)], looks.head)
+        rows = {line.name: FIRST + index for index, line in enumerate(statement.lines)}
+        for name, row in rows.items():
+            self.cells[name] = lambda month, row=row: f"{_column(LABELS + month)}{row + 1}"  # type: ignore[misc]
+        self.cells[MONTH] = lambda month: f"{_column(LABELS + month)}${FIRST}"
+        self.cells[MONTHS] = lambda _: str(statement.months)
+        for line in statement.lines:
+            self._write_line(line, rows[line.name])
+        sheet.freeze_panes(FIRST, 2)
+        sheet.set_column(0, 0, 34)
+        sheet.set_column(1, 3, 14)
+        sheet.set_column(4, 4, 40)
+        sheet.set_column(5, LABELS + self.columns, 16)
+        return rows
+
+    def _write_line(self, line: Line, row: int) -> None:
+        sheet, looks = self.sheet, self.looks
+        look = looks.share if line.unit == "1" else looks.money
+        texts = (line.label, line.name, line.party, line.unit, line.formula)
+        for column, text in enumerate(texts):
+            sheet.write_string(row, column, text)
+        for month, value in enumerate(_numbers(self.statement.values[line.name][0])):
+
+            def cell(name: str, before: bool, month: int = month) -> str:
+                return ("0" if month == 0 else self.cells[name](month - 1)) if before else self.cells[name](month)
+
+            sheet.write_formula(row, LABELS + month, f"={excel(line.formula, cell)}", look, value)
+        if line.fold == "none":
+            return
+        first, last = (f"{_column(LABELS + month)}{row + 1}" for month in (0, self.columns - 1))
+        total = float(self.statement.total(line.name)[0])
+        sheet.write_formula(row, 5, f"=SUM({first}:{last})" if line.fold == "sum" else f"={last}", look, total)
+        block = self.totals[line.name]
+        program = f"INDEX('{self.titles[1]}'!$C${block + 1}:$C${block + self.runs},{self.choice})"
+        sheet.write_formula(row, 6, f"={program}", look, total)
+        sheet.write_formula(row, 7, f"=F{row + 1}-G{row + 1}", looks.money, 0.0)
+
+
+def _summary(sheet: "Worksheet", looks: _Looks, shown: Sequence[_Shown]) -> None:
+    """Write the totals of every statement, the largest difference from the program, and what a flow returns."""
+    sheet.set_column(0, 0, 44)
+    sheet.set_column(1, 2, 20)
+    row = 0
+    if not shown:
+        sheet.write_string(0, 0, "This scenario has no prices: give it [tco] or [owner].", looks.note)
+    for each in shown:
+        statement, at = each.found.statement, f"'{each.sheet}'!"
+        sheet.write_row(row, 0, [f"{each.found.run}: {each.found.about}", "total", "unit"], looks.head)
+        row += 1
+        for line in statement.lines:
+            if line.fold == "none":
+                continue
+            sheet.write_string(row, 0, line.label)
+            total = float(statement.total(line.name)[0])
+            sheet.write_formula(row, 1, f"={at}F{each.rows[line.name] + 1}", looks.money, total)
+            sheet.write_string(row, 2, line.unit)
+            row += 1
+        first, last = min(each.rows.values()) + 1, max(each.rows.values()) + 1
+        sheet.write_string(row, 0, "largest difference from the program")
+        difference = f"=MAX(MAX({at}H{first}:H{last}),-MIN({at}H{first}:H{last}))"
+        sheet.write_formula(row, 1, difference, looks.money, 0.0)
+        row += 1
+        flow = next((name for name in FLOWS if name in statement.by_name), None)
+        if flow is not None and each.found.month_h is not None:
+            row = _returns(sheet, looks, row, each, flow, each.found.month_h)
+        row += 1
+
+
+def _returns(sheet: "Worksheet", looks: _Looks, row: int, each: _Shown, flow: str, month_h: float) -> int:
+    """Write what a flow by month returns: IRR and NPV by the spreadsheet's own functions; return the next row."""
+    label = each.found.statement.by_name[flow].label
+    line = each.rows[flow] + 1
+    block = [
+        f"'{each.sheet}'!${_column(LABELS + first)}${line}:${_column(each.last_column)}${line}" for first in (0, 1)
+    ]
+    closing = f"'{each.sheet}'!${_column(LABELS)}${line}"
+    a_year = HOURS_PER_YEAR / month_h
+    sheet.write_string(row, 0, f"discount rate, a year, of {label}")
+    sheet.write_number(row, 1, DISCOUNT, looks.choice)
+    sheet.write_string(row, 2, "assumed: change it")
+    rate = f"B{row + 1}"
+    sheet.write_string(row + 1, 0, f"NPV of {label}, from monthly flows")
+    flows = each.found.statement.values[flow][0]
+    monthly = (1 + DISCOUNT) ** (1 / a_year) - 1
+    npv = float((flows / (1 + monthly) ** np.arange(len(flows))).sum())
+    power = f"(1+{rate})^(1/{a_year!r})-1"
+    sheet.write_formula(row + 1, 1, f"={closing}+NPV({power},{block[1]})", looks.money, npv)
+    sheet.write_string(row + 1, 2, "USD")
+    sheet.write_string(row + 2, 0, f"IRR of {label}, a year, from monthly flows")
+    formula = f'=IFERROR((1+IRR({block[0]},0.01))^{a_year!r}-1,"none")'
+    sheet.write_formula(row + 2, 1, formula, looks.share, _irr(flows, a_year))
+    sheet.write_string(row + 2, 2, "(1 + monthly IRR) ^ months a year - 1")
+    return row + 3
+
+
+def _irr(flows: "np.ndarray[Any, np.dtype[np.float64]]", a_year: float) -> float | str:
+    """Return the internal rate of return of monthly flows, a year; "none" if none is within -30 to 100 % a month."""
+    from scipy.optimize import brentq
+
+    months = np.arange(len(flows))
+
+    def value(rate: float) -> float:
+        return float((flows / (1 + rate) ** months).sum())
+
+    low, high = -0.3, 1.0
+    if value(low) * value(high) >= 0:
+        return "none"
+    return float((1 + brentq(value, low, high)) ** a_year - 1)
+
+
+def _numbers(values: "np.ndarray[Any, np.dtype[np.float64]]") -> list[float]:
+    """Return values as a sheet holds them: what is not finite is 0 there, as a formula's error would hide all else."""
+    return [float(each) if np.isfinite(each) else 0.0 for each in values]
+
+
+def _column(index: int) -> str:
+    """Return the letters of a column, the first is 0."""
+    from xlsxwriter.utility import xl_col_to_name
+
+    return str(xl_col_to_name(index))
