@@ -1,11 +1,11 @@
 """A run's money as a workbook: what was simulated, prices, and statements whose cells are formulas over them.
 
 Every formula of a statement is the text of its ``Line``, as a spreadsheet writes it. One cell chooses the run; another
-price in the sheet of inputs changes every amount. A column says what the program computed, and one the difference.
+price in a sheet of inputs changes every amount. A column says what the program computed, and one the difference.
 """
 
 import io
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from dcsim.decide.accounts import MoneyBook
 from dcsim.decide.renter_statement import renter_statement
 from dcsim.decide.sla_credits import SlaCredits
 from dcsim.economics.statement import MONTH, MONTHS, Line, Statement, excel
+from dcsim.montecarlo.manifest import Manifest
 from dcsim.report.page import names
 from dcsim.units import MS_PER_H
 
@@ -31,8 +32,10 @@ FLOWS = ("equity_cash", "free_cash", "operating_cash")
 """Lines whose months are a flow that has an internal rate of return; the first that a statement has is taken."""
 DISCOUNT = 0.12
 """Discount rate that a reader may change in the sheet; source: assumed."""
-FIRST, LABELS = 5, 8
+FIRST, LABELS = 4, 8
 """Rows above those of a statement, and columns before its months."""
+CHOICE = "Summary!$B$2"
+"""The cell that chooses the run."""
 
 
 def xlsx(runs: Sequence[RunResult]) -> bytes:
@@ -50,20 +53,23 @@ def xlsx(runs: Sequence[RunResult]) -> bytes:
         looks = _Looks.of(book)
         summary = book.add_worksheet("Summary")
         found = list(_statements(runs))
-        shown = [_Sheets(book, looks, each, number).write() for number, each in enumerate(found, 1)]
-        _summary(summary, looks, shown)
+        _summary(summary, looks, [_Sheets(book, looks, each, number).write() for number, each in enumerate(found, 1)])
     return file.getvalue()
 
 
 @dataclass(frozen=True)
 class _Found:
-    """A statement of a run: ``about`` says whose; ``month_h``: hours of a month, None where the term is one column."""
+    """A statement of a run: ``about`` says whose; ``month_h``: hours of a month, None: the term is one column.
+
+    ``origins``: where the value of a key is from.
+    """
 
     run: str
     about: str
     statement: Statement
     replications: tuple[int, ...]
     month_h: float | None
+    origins: Mapping[str, str]
 
 
 def _statements(runs: Sequence[RunResult]) -> Iterator[_Found]:
@@ -71,14 +77,15 @@ def _statements(runs: Sequence[RunResult]) -> Iterator[_Found]:
         sample = run.sample
         numbers = tuple(sample.replications.tolist())
         month_h = run.scenario.month / MS_PER_H
+        origins = {} if run.folder is None else Manifest.read(run.folder).origins
         book = MoneyBook.of(sample)
         if book is not None:
-            yield _Found(name, "owner", book.statement, numbers, month_h)
+            yield _Found(name, "owner", book.statement, numbers, month_h, origins)
         if (bill := renter_statement(sample)) is not None:
-            yield _Found(name, "bill", bill, numbers, None)
+            yield _Found(name, "bill", bill, numbers, None, origins)
         credits = SlaCredits.of(sample, book)
         if credits is not None and (book is None or credits.statement is not book.statement):
-            yield _Found(name, "credits", credits.statement, numbers, month_h)
+            yield _Found(name, "credits", credits.statement, numbers, month_h, origins)
 
 
 @dataclass(frozen=True)
@@ -104,13 +111,13 @@ class _Looks:
 
 @dataclass(frozen=True)
 class _Shown:
-    """Where a statement stands: the sheet, its lines' rows, and what it is of."""
+    """Where a statement stands: its sheet and its lines' rows; ``totals``: the program's by run, of each line."""
 
     found: _Found
     sheet: str
     rows: dict[str, int]
-    last_column: int
-    choice: str
+    totals: dict[str, str]
+    runs: int
 
 
 class _Sheets:
@@ -122,7 +129,6 @@ class _Sheets:
         self.runs = min(len(found.replications), MOST_RUNS)
         self.titles = [f"{number} {found.about} {what}" for what in ("inputs", "activity", "statement")]
         self.inputs, self.activity, self.sheet = map(book.add_worksheet, self.titles)
-        self.choice = f"'{self.titles[2]}'!$B$2"
         self.columns = self.statement.months + 1
         self.cells: dict[str, Callable[[int], str]] = {}  # where a name stands in a month
 
@@ -130,7 +136,7 @@ class _Sheets:
         self._write_activity()
         self._write_inputs()
         rows = self._write_statement()
-        return _Shown(self.found, self.titles[2], rows, LABELS + self.columns - 1, self.choice)
+        return _Shown(self.found, self.titles[2], rows, self.totals, self.runs)
 
     def _write_activity(self) -> None:
         """Write every series, a row for each run, and the program's totals of every line below them."""
@@ -144,13 +150,13 @@ class _Sheets:
                 sheet.write_row(row + run, 2, _numbers(values[run]), self.looks.money)
             self.cells[name] = self._chosen(row)
             row += self.runs
-        self.totals: dict[str, int] = {}
+        self.totals: dict[str, str] = {}
         row += 1
         sheet.write_row(row, 0, ["program's totals", "run", "total"], self.looks.head)
         for line in self.statement.lines:
             if line.fold == "none":
                 continue
-            self.totals[line.name] = row + 1
+            self.totals[line.name] = f"'{self.titles[1]}'!$C${row + 2}:$C${row + 1 + self.runs}"
             for run, total in enumerate(_numbers(self.statement.total(line.name)[: self.runs])):
                 row += 1
                 sheet.write_string(row, 0, line.name)
@@ -166,7 +172,7 @@ class _Sheets:
         def at(month: int) -> str:
             column = _column(2 + month)
             block = f"'{self.titles[1]}'!{column}${first + 1}:{column}${first + self.runs}"
-            return f"INDEX({block},{self.choice})"
+            return f"INDEX({block},{CHOICE})"
 
         return at
 
@@ -180,10 +186,11 @@ class _Sheets:
                 values = _numbers(each.value[: self.runs])
                 sheet.write_row(row, 6, values)
                 block = f"${_column(6)}{row + 1}:${_column(5 + self.runs)}{row + 1}"
-                sheet.write_formula(row, 1, f"=INDEX({block},1,{self.choice})", looks.given, values[0])
+                sheet.write_formula(row, 1, f"=INDEX({block},1,{CHOICE})", looks.given, values[0])
             else:
                 sheet.write_number(row, 1, each.value, looks.given)
-            for column, text in enumerate((each.unit, each.path, each.source), 2):
+            source = self.found.origins.get(each.path, each.source)
+            for column, text in enumerate((each.unit, each.path, source), 2):
                 sheet.write_string(row, column, text)
             where = f"'{self.titles[0]}'!$B${row + 1}"
             self.cells[each.name] = lambda _, where=where: where  # type: ignore[misc]
@@ -195,12 +202,10 @@ class _Sheets:
         """Write every line as formulas, month by month, its total, the program's and the difference."""
         sheet, looks, statement = self.sheet, self.looks, self.statement
         sheet.write_string(0, 0, f"{self.found.run}: {self.found.about}", looks.head)
-        sheet.write_string(1, 0, "run shown, by its place (1 is the first)")
-        sheet.write_number(1, 1, 1, looks.choice)
-        limits = {"validate": "integer", "criteria": "between", "minimum": 1, "maximum": self.runs}
-        sheet.data_validation(1, 1, 1, 1, limits)
+        sheet.write_string(1, 0, "run shown")
+        sheet.write_formula(1, 1, f"={CHOICE}", None, 1)
         what = "months, 0 is the closing" if self.found.month_h else "1 is the whole term"
-        sheet.write_string(2, 0, f"Change the yellow cell, or an input. Columns: {what}.", looks.note)
+        sheet.write_string(2, 0, f"The sheet Summary chooses the run. Columns: {what}.", looks.note)
         heads = ["line", "name", "party", "unit", "formula", "total", "program", "difference"]
         sheet.write_row(FIRST - 1, 0, [*heads, *range(self.columns)], looks.head)
         rows = {line.name: FIRST + index for index, line in enumerate(statement.lines)}
@@ -234,66 +239,78 @@ class _Sheets:
         first, last = (f"{_column(LABELS + month)}{row + 1}" for month in (0, self.columns - 1))
         total = float(self.statement.total(line.name)[0])
         sheet.write_formula(row, 5, f"=SUM({first}:{last})" if line.fold == "sum" else f"={last}", look, total)
-        block = self.totals[line.name]
-        program = f"INDEX('{self.titles[1]}'!$C${block + 1}:$C${block + self.runs},{self.choice})"
-        sheet.write_formula(row, 6, f"={program}", look, total)
+        sheet.write_formula(row, 6, f"=INDEX({self.totals[line.name]},{CHOICE})", look, total)
         sheet.write_formula(row, 7, f"=F{row + 1}-G{row + 1}", looks.money, 0.0)
 
 
 def _summary(sheet: "Worksheet", looks: _Looks, shown: Sequence[_Shown]) -> None:
-    """Write the totals of every statement, the largest difference from the program, and what a flow returns."""
-    sheet.set_column(0, 0, 44)
-    sheet.set_column(1, 2, 20)
-    row = 0
+    """Write the choice of the run, all totals with their range over runs, and what flows return."""
+    sheet.set_column(0, 0, 48)
+    sheet.set_column(1, 5, 18)
     if not shown:
         sheet.write_string(0, 0, "This scenario has no prices: give it [tco] or [owner].", looks.note)
+        return
+    runs = min(each.runs for each in shown)
+    sheet.write_string(0, 0, "Change the yellow cells, or any input: all amounts follow.", looks.note)
+    sheet.write_string(1, 0, f"run shown: 1 is the first of {runs}")
+    sheet.write_number(1, 1, 1, looks.choice)
+    limits = {"validate": "integer", "criteria": "between", "minimum": 1, "maximum": runs}
+    sheet.data_validation(1, 1, 1, 1, limits)
+    row = 3
     for each in shown:
-        statement, at = each.found.statement, f"'{each.sheet}'!"
-        sheet.write_row(row, 0, [f"{each.found.run}: {each.found.about}", "total", "unit"], looks.head)
-        row += 1
-        for line in statement.lines:
-            if line.fold == "none":
-                continue
-            sheet.write_string(row, 0, line.label)
-            total = float(statement.total(line.name)[0])
-            sheet.write_formula(row, 1, f"={at}F{each.rows[line.name] + 1}", looks.money, total)
-            sheet.write_string(row, 2, line.unit)
-            row += 1
-        first, last = min(each.rows.values()) + 1, max(each.rows.values()) + 1
-        sheet.write_string(row, 0, "largest difference from the program")
-        difference = f"=MAX(MAX({at}H{first}:H{last}),-MIN({at}H{first}:H{last}))"
-        sheet.write_formula(row, 1, difference, looks.money, 0.0)
-        row += 1
+        row = _totals(sheet, looks, row, each)
+        statement = each.found.statement
         flow = next((name for name in FLOWS if name in statement.by_name), None)
         if flow is not None and each.found.month_h is not None:
             row = _returns(sheet, looks, row, each, flow, each.found.month_h)
         row += 1
 
 
+def _totals(sheet: "Worksheet", looks: _Looks, row: int, each: _Shown) -> int:
+    """Write the total of every line, of the run shown and over all runs, and the difference; return the next row."""
+    statement, at = each.found.statement, f"'{each.sheet}'!"
+    heads = [f"{each.found.run}: {each.found.about}", "run shown", "mean of runs", "P5", "P95", "unit"]
+    sheet.write_row(row, 0, heads, looks.head)
+    for line in statement.lines:
+        if line.fold == "none":
+            continue
+        row += 1
+        look = looks.share if line.unit == "1" else looks.money
+        totals, block = statement.total(line.name)[: each.runs], each.totals[line.name]
+        sheet.write_string(row, 0, line.label)
+        sheet.write_formula(row, 1, f"={at}F{each.rows[line.name] + 1}", look, float(totals[0]))
+        sheet.write_formula(row, 2, f"=AVERAGE({block})", look, float(totals.mean()))
+        for column, share in ((3, 0.05), (4, 0.95)):
+            quantile = f"=PERCENTILE({block},{share})"
+            sheet.write_formula(row, column, quantile, look, float(np.quantile(totals, share)))
+        sheet.write_string(row, 5, line.unit)
+    first, last = min(each.rows.values()) + 1, max(each.rows.values()) + 1
+    row += 1
+    sheet.write_string(row, 0, "largest difference from the program (0 until an input is changed)")
+    difference = f"=MAX(MAX({at}H{first}:H{last}),-MIN({at}H{first}:H{last}))"
+    sheet.write_formula(row, 1, difference, looks.money, 0.0)
+    return row + 1
+
+
 def _returns(sheet: "Worksheet", looks: _Looks, row: int, each: _Shown, flow: str, month_h: float) -> int:
     """Write what a flow by month returns: IRR and NPV by the spreadsheet's own functions; return the next row."""
-    label = each.found.statement.by_name[flow].label
-    line = each.rows[flow] + 1
-    block = [
-        f"'{each.sheet}'!${_column(LABELS + first)}${line}:${_column(each.last_column)}${line}" for first in (0, 1)
-    ]
-    closing = f"'{each.sheet}'!${_column(LABELS)}${line}"
-    a_year = HOURS_PER_YEAR / month_h
+    statement, line = each.found.statement, each.rows[flow] + 1
+    label, flows = statement.by_name[flow].label, statement.values[flow][0]
+    closing, first, last = (f"${_column(LABELS + month)}${line}" for month in (0, 1, statement.months))
+    at, a_year = f"'{each.sheet}'!", HOURS_PER_YEAR / month_h
     sheet.write_string(row, 0, f"discount rate, a year, of {label}")
     sheet.write_number(row, 1, DISCOUNT, looks.choice)
-    sheet.write_string(row, 2, "assumed: change it")
-    rate = f"B{row + 1}"
+    sheet.write_string(row, 5, "assumed: change it")
     sheet.write_string(row + 1, 0, f"NPV of {label}, from monthly flows")
-    flows = each.found.statement.values[flow][0]
-    monthly = (1 + DISCOUNT) ** (1 / a_year) - 1
-    npv = float((flows / (1 + monthly) ** np.arange(len(flows))).sum())
-    power = f"(1+{rate})^(1/{a_year!r})-1"
-    sheet.write_formula(row + 1, 1, f"={closing}+NPV({power},{block[1]})", looks.money, npv)
-    sheet.write_string(row + 1, 2, "USD")
+    monthly = f"(1+B{row + 1})^(1/{a_year!r})-1"
+    rate = float((1 + DISCOUNT) ** (1 / a_year) - 1)
+    npv = float((flows / (1 + rate) ** np.arange(len(flows))).sum())
+    sheet.write_formula(row + 1, 1, f"={at}{closing}+NPV({monthly},{at}{first}:{last})", looks.money, npv)
+    sheet.write_string(row + 1, 5, "USD")
     sheet.write_string(row + 2, 0, f"IRR of {label}, a year, from monthly flows")
-    formula = f'=IFERROR((1+IRR({block[0]},0.01))^{a_year!r}-1,"none")'
+    formula = f'=IFERROR((1+IRR({at}{closing}:{last},0.01))^{a_year!r}-1,"none")'
     sheet.write_formula(row + 2, 1, formula, looks.share, _irr(flows, a_year))
-    sheet.write_string(row + 2, 2, "(1 + monthly IRR) ^ months a year - 1")
+    sheet.write_string(row + 2, 5, "(1 + monthly rate) to the months of a year, less 1")
     return row + 3
 
 
