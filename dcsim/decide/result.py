@@ -18,6 +18,7 @@ from dcsim.decide.documents import runs_json
 from dcsim.decide.error_budget import ErrorBudget
 from dcsim.decide.estimate import Estimate, bill, mtbf_ranges_h
 from dcsim.decide.run_table import run_table
+from dcsim.decide.sla_credits import SlaCredits
 from dcsim.decide.tokens import TokenSales
 from dcsim.economics import Bill, Use
 from dcsim.economics.bill import bill as bill_of
@@ -115,6 +116,11 @@ class RunResult:
     def availability(self) -> Availability | None:
         """How much of each month what is sold was available; None: nothing is sold, or months were not kept."""
         return Availability.of(self.sample)
+
+    @cached_property
+    def credits(self) -> SlaCredits | None:
+        """What is given back for months below an availability; None without [sla.credits], or without months."""
+        return SlaCredits.of(self.sample, MoneyBook.of(self.sample))
 
     @cached_property
     def error_budget(self) -> ErrorBudget | None:
