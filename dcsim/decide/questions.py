@@ -63,7 +63,7 @@ class Question:
         try:
             found = json.loads(read_whole(path, MOST_BYTES))
             version = found.pop("program"), found.pop("schema"), found.pop("dcsim")
-        except (OSError, ValueError, KeyError, AttributeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise StoreError(path, "is damaged or cannot be read; run the command again with --resume") from error
         if version != ("dcsim", SCHEMA, __version__):
             raise StoreError(path, f"is of dcsim {version[2]}, not {__version__}; run the command again")
