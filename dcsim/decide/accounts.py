@@ -4,7 +4,7 @@ Each party brings its lines, the inputs that they name, and series beside those 
 and that nobody brings is zero: a scenario without debt has no debt service.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -12,8 +12,11 @@ from numpy.typing import NDArray
 
 from dcsim.decide.activity import Activity
 from dcsim.decide.bills import prices_vary
+from dcsim.economics.bill import monthly_bill
 from dcsim.economics.owner import PUE, Site, owner_inputs, owner_lines
 from dcsim.economics.statement import Input, Line, Statement
+from dcsim.economics.tokens import Landlord, factory_lines, token_inputs, token_lines
+from dcsim.ledger import STATE
 from dcsim.montecarlo import Sample
 from dcsim.plant import Demand
 from dcsim.scenario import PER_SAMPLE, Scenario
@@ -48,6 +51,37 @@ def inputs_by_run(sample: Sample, inputs: Callable[[Scenario], Sequence[Input]])
         replace(each, value=column) if np.ptp(column) else replace(each, value=float(column[0]))
         for each, column in zip(first, values, strict=True)
     ]
+
+
+def _token_seller(sample: Sample, activity: Activity) -> Part | None:
+    """Return the lines of who sells tokens: what is useful of the jobs that serve, and what the GPUs cost."""
+    scenario = sample.scenario
+    tokens = scenario.tokens
+    if tokens is None:
+        return None
+    landlord: Landlord = "owner" if scenario.tco is None else "provider"
+
+    def inputs(each: Scenario) -> Sequence[Input]:
+        assert each.tokens is not None  # only its values differ from run to run
+        return token_inputs(each.tokens, each.month, monthly_bill(each.tco, each.cluster.gpus) if each.tco else None)
+
+    serving = activity.gpu_hours["useful"] * _serving_share(sample)[:, None]
+    lines = token_lines(tokens, landlord) + (factory_lines() if landlord == "owner" else [])
+    return Part(lines, inputs_by_run(sample, inputs), {"serving_gpu_hours": serving})
+
+
+def _serving_share(sample: Sample) -> Values:
+    """Return the share of each run's useful hours that serves, float64 (n,); 0 where nothing is useful.
+
+    The ledger knows the months of all jobs together: where only some serve, theirs are spread as those are (assumed).
+    """
+    jobs, tokens = sample.scenario.jobs, sample.scenario.tokens
+    useful = sample.gpu_ms[:, : len(jobs), STATE["useful"]].astype(np.float64)
+    serves = np.array([tokens is not None and tokens.serves(job.name) for job in jobs])
+    whole = useful.sum(axis=1)
+    share = np.zeros(len(useful))
+    np.divide(useful[:, serves].sum(axis=1), whole, out=share, where=whole > 0)
+    return share
 
 
 def site_of(scenario: Scenario) -> Site:
@@ -91,8 +125,17 @@ def _owner(sample: Sample, activity: Activity) -> Part | None:
     return Part(owner_lines(owner, site), inputs_by_run(sample, inputs))
 
 
-PARTS: tuple[Callable[[Sample, Activity], Part | None], ...] = (_owner,)
+PARTS: tuple[Callable[[Sample, Activity], Part | None], ...] = (_owner, _token_seller)
 """The parties, in the order in which they are told; each gives None where the scenario does not have it."""
+
+TABLES = ("owner", "tokens")
+"""The tables of a scenario that make such a book."""
+
+
+def has_book(scenarios: Iterable[Scenario]) -> bool:
+    """Whether some scenario has a money book: then its runs must keep their months."""
+    return any(getattr(each, table) is not None for each in scenarios for table in TABLES)
+
 
 ABSENT = {
     "revenue": "rent invoiced",

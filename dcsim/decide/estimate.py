@@ -17,6 +17,7 @@ from dcsim.closed_form import (
 from dcsim.decide.bills import least_months
 from dcsim.decide.display import html_of
 from dcsim.decide.theory import Theory, theory
+from dcsim.decide.tokens import TokenEstimate, token_estimate
 from dcsim.economics import Bill, Use
 from dcsim.economics.bill import bill as bill_of
 from dcsim.hazards import Hazard
@@ -36,6 +37,7 @@ class Estimate:
     """The closed forms of one scenario; losses are fractions of all GPU-hours. ``tco`` is None without [tco].
 
     ``until_done``: the bill until the only gang has done its work, by exact theory; None where there is none.
+    ``tokens``: what the token seller pays and earns; None without [tokens].
     """
 
     scenario: Scenario
@@ -44,6 +46,7 @@ class Estimate:
     theory: Theory
     tco: Bill | None
     until_done: Bill | None = None
+    tokens: TokenEstimate | None = None
 
     def __str__(self) -> str:
         """Return the loss and the cost in a line."""
@@ -83,6 +86,7 @@ class Estimate:
             "goodput": goodput,
             "tco": tco,
             "until_done": None if self.until_done is None else self._until_done(self.until_done),
+            **({} if self.tokens is None else {"tokens": self.tokens.to_json()}),
         }
 
     def _until_done(self, its: Bill) -> dict[str, Any]:
@@ -113,7 +117,14 @@ def estimate(scenario: Source) -> Estimate:
         theory=exact,
         tco=bill(scenario, accounting.goodput_loss),
         until_done=_until_done(scenario, exact),
+        tokens=token_estimate(scenario, _charged_to),
     )
+
+
+def _charged_to(scenario: Scenario, job_size: float) -> Accounting:
+    """Apply the published formula as if every failure struck a job of so many GPUs."""
+    keys = scenario.accounting.model_copy(update={"job_size": job_size})
+    return account_scenario(scenario.model_copy(update={"accounting": keys}))
 
 
 def _until_done(scenario: Scenario, exact: Theory) -> Bill | None:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dcsim.decide.accounts import MoneyBook
 from dcsim.decide.availability import Availability
 from dcsim.decide.bills import Energy, Money, ends_when_done, mean_bill, prices_vary, use_each
 from dcsim.decide.display import html_of, to_pandas
@@ -16,6 +17,7 @@ from dcsim.decide.documents import runs_json
 from dcsim.decide.error_budget import ErrorBudget
 from dcsim.decide.estimate import Estimate, bill, mtbf_ranges_h
 from dcsim.decide.run_table import run_table
+from dcsim.decide.tokens import TokenSales
 from dcsim.economics import Bill, Use
 from dcsim.economics.bill import bill as bill_of
 from dcsim.montecarlo import (
@@ -272,6 +274,16 @@ class RunResult:
         return Money.of(self.sample)
 
     @cached_property
+    def book(self) -> MoneyBook | None:
+        """The money of all parties by month; None where the scenario has none, or where months were not kept."""
+        return MoneyBook.of(self.sample)
+
+    @cached_property
+    def tokens(self) -> TokenSales | None:
+        """What the token seller earns; None without [tokens], or where months were not kept."""
+        return None if self.book is None else TokenSales.of(self.book, self._each, self._ratio)
+
+    @cached_property
     def energy(self) -> Energy | None:
         """Energy over the horizon, in the mean; None where the topology says nothing of power."""
         return Energy.of(self.scenario, self.ledger, self.sample.overhead_by_cause)
@@ -289,10 +301,7 @@ class RunResult:
     @cached_property
     def useful_hour_estimated(self) -> Estimated | None:
         """Paid per useful GPU-hour [USD], mean by mean; None without [tco], or if nothing was useful in any run."""
-        if self.money is None:
-            return None
-        paid, useful, controls = self.money.paid, self.money.useful_gpu_hours, self.stopped is not None
-        return Estimated.ratio(paid, useful, self._luck, shared=self._shared, controls=controls)
+        return None if self.money is None else self._ratio(self.money.paid, self.money.useful_gpu_hours)
 
     @property
     def _luck(self) -> NDArray[np.float64] | None:
@@ -302,6 +311,10 @@ class RunResult:
     @property
     def _shared(self) -> int:
         return PER_SAMPLE if prices_vary(self.scenario) else runs_per_draw(self.scenario)
+
+    def _ratio(self, above: NDArray[np.float64], below: NDArray[np.float64]) -> Estimated | None:
+        controls = self.stopped is not None
+        return Estimated.ratio(above, below, self._luck, shared=self._shared, controls=controls)
 
     def _each(self, values: NDArray[np.float64]) -> Estimated:
         mean = summarise(values).mean

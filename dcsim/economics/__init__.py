@@ -1,4 +1,4 @@
-"""Money: what a renter pays, what is lost, and what a useful GPU-hour costs."""
+"""Money: what a renter pays, what is lost, what a useful GPU-hour costs, and what tokens earn."""
 
 from dcsim.economics.bill import (
     GROUPS,
@@ -12,6 +12,7 @@ from dcsim.economics.bill import (
     with_lost_work,
 )
 from dcsim.economics.renter import Onboarding, Storage, Tco, gpu_monthly, setup_usd
+from dcsim.economics.tokens import Tokens
 
 __all__ = [
     "GROUPS",
@@ -21,6 +22,7 @@ __all__ = [
     "Onboarding",
     "Storage",
     "Tco",
+    "Tokens",
     "Use",
     "amounts",
     "attribution",

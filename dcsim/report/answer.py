@@ -12,6 +12,7 @@ from dcsim.report.figures import MISSING, Cell, Figure, dollars, loss, number, p
 from dcsim.report.jobs import out_of_service, replicas_sentence, serves
 from dcsim.report.page import Row, Table, and_list, printable
 from dcsim.report.published_tables import formula_loss, term_of
+from dcsim.report.tokens_page import tokens_compared, tokens_sentence
 from dcsim.report.uncertainty import price, with_error
 
 EQUAL_LOSSES = 5e-5
@@ -26,7 +27,8 @@ USEFUL = "A useful GPU-hour is an hour of one GPU whose work is kept."
 
 def run_sentences(run: RunResult) -> list[str]:
     """Say what one scenario loses and what is paid for it."""
-    return [*filter(None, [loss_sentence(run), too_few([run]), objective_sentence(run), paid_sentence([run])])]
+    said = [loss_sentence(run), too_few([run]), objective_sentence(run), paid_sentence([run]), tokens_sentence(run)]
+    return [*filter(None, said)]
 
 
 def objective_sentence(run: RunResult) -> str:
@@ -156,7 +158,8 @@ def comparison_sentences(runs: Sequence[RunResult]) -> list[str]:
     if any(run.done for run in runs):
         said.append(_done_after(runs))
     said += filter(None, [too_few(runs)])
-    return [*said, paid_sentence(runs), *([replicas_sentence(runs)] if serves(runs) else [])]
+    said += [paid_sentence(runs), *([replicas_sentence(runs)] if serves(runs) else [])]
+    return [*said, *filter(None, [tokens_compared(runs)])]
 
 
 def _done_after(runs: Sequence[RunResult]) -> str:

@@ -29,7 +29,13 @@ FEW_USD = 10_000
 def estimate_page(estimates: Sequence[Estimate], notes: Sequence[str] = ()) -> Page:
     """Return the resiliency and the TCO table of several scenarios."""
     scenarios = [each.scenario for each in estimates]
-    parts: tuple[Table | Passage, ...] = (*described(scenarios), *formula_tables(estimates))
+    from dcsim.report.tokens_page import estimate_tables  # it rests on this module
+
+    parts: tuple[Table | Passage, ...] = (
+        *described(scenarios),
+        *formula_tables(estimates),
+        *estimate_tables(estimates),
+    )
     answer = tuple(said for each in estimates if (said := until_done_sentence(each)))
     first, others = caution_sentences(scenarios)
     return Page(answer, parts, (*others, *notes, *point_notes(scenarios)), cautions=first, headline=len(answer))

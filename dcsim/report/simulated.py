@@ -23,6 +23,7 @@ from dcsim.report.published_tables import (
     over_of,
     point_notes,
 )
+from dcsim.report.tokens_page import run_tables as token_tables
 from dcsim.report.uncertainty import (
     inputs,
     luck,
@@ -54,7 +55,13 @@ def run_page(runs: Sequence[RunResult], notes: Sequence[str] = ()) -> Page:
         answer=(*(said for run in runs for said in run_sentences(run)), *inputs(runs)),
         cautions=first,
         headline=sum(len(run_sentences(run)) for run in runs),
-        parts=(answer_table(runs), *_described(runs), simulated_table(runs), *range_tables(runs)),
+        parts=(
+            answer_table(runs),
+            *_described(runs),
+            simulated_table(runs),
+            *token_tables(runs),
+            *range_tables(runs),
+        ),
         notes=(*others, *notes, *provenance(runs)),
     )
 
@@ -73,6 +80,7 @@ def comparison_page(comparison: Comparison, notes: Sequence[str] = ()) -> Page:
             *_described(runs),
             *formula_tables([run.estimate for run in runs]),
             simulated_table(runs),
+            *token_tables(runs),
             pair_table(comparison.pairs),
             *([gap_table(priced, runs)] if priced else []),
             *walk_parts(comparison.walks),
