@@ -20,7 +20,7 @@ from dcsim.units import MS_PER_H, Duration, Fraction, Number, PositiveDuration, 
 Values = NDArray[np.float64]
 HOURS_PER_YEAR = 8_760
 RATE = 0.11
-"""Interest a year where a tranche gives neither rate nor spread; source: primer (5.9 % investment grade, 12 to 18 %)."""
+"""Interest a year where a tranche gives neither rate nor spread; source: primer (5.9 % to 18 %)."""
 
 
 class Tranche(BaseModel):
@@ -289,9 +289,8 @@ class Flow:
             return self.usd, HOURS_PER_YEAR / self.month_h
         ends = np.arange(self.usd.shape[1]) * self.month_h / HOURS_PER_YEAR
         year = np.ceil(ends - 1e-9).astype(np.int64)
-        found = np.zeros((len(self.usd), int(year[-1]) + 1))
-        np.add.at(found, (slice(None), year), self.usd)
-        return found, 1.0
+        starts = np.flatnonzero(np.diff(year, prepend=-1))
+        return np.add.reduceat(self.usd, starts, axis=1), 1.0
 
     def npv(self, rate: float, convention: Convention) -> Values:
         """Return the value at closing, by run, float64 (n,) [USD]; ``rate`` a year."""
