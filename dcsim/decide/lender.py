@@ -42,7 +42,13 @@ class Risk:
 
     def to_json(self) -> dict[str, float]:
         """Return it as plain data."""
-        return {"mean": self.mean, "p5": self.p5, "p50": self.p50, "p95": self.p95, "expected_shortfall": self.shortfall}
+        return {
+            "mean": self.mean,
+            "p5": self.p5,
+            "p50": self.p50,
+            "p95": self.p95,
+            "expected_shortfall": self.shortfall,
+        }
 
 
 @dataclass(frozen=True)

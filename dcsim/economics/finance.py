@@ -27,15 +27,15 @@ class Tranche(BaseModel):
     """One loan on the capital; the first one listed is served first."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    name: str = Field("debt", min_length=1, max_length=200, description='what it is called (default "debt")')
+    name: str = Field("debt", min_length=1, max_length=200, description="what it is called (default debt: assumed)")
     ltv: Share = Field(
-        0.8, description="share of the capital that it pays for (default 80 %: assumed; public 50 to 80)"
+        0.8, description="share of the capital that it pays for (default 80 %: assumed; filings 50 to 80 %)"
     )
     rate: Fraction | None = Field(
         None, description="interest a year; leave out: 11 % (primer), or the reference and a spread"
     )
     spread: Fraction | None = Field(
-        None, description="instead of rate: what is paid on top of [finance] reference (public: 2.25 to 13 %)"
+        None, description="instead of rate: what is paid on top of [finance] reference (filings: 2.25 to 13 %)"
     )
     tenor: PositiveDuration = Field(
         4 * HOURS_PER_YEAR * MS_PER_H,
@@ -88,17 +88,24 @@ class Finance(BaseModel):
         0.12, description="rate a year at which cash before debt is discounted (default 12 %: assumed)"
     )
     floor: Number = Field(
-        1.2, ge=0, le=100, description="least DSCR that the lender allows (default 1.2: public, 1.20 to 1.25, weak)"
+        1.2,
+        ge=0,
+        le=100,
+        description="least DSCR that the lender allows (default 1.2: assumed; term sheets 1.20 to 1.25)",
     )
     trap: Number = Field(
-        1.15, ge=0, le=100, description="DSCR below which equity gets no cash (default 1.15: public, weak); 0: never"
+        1.15,
+        ge=0,
+        le=100,
+        description="DSCR below which equity gets no cash (default 1.15: assumed, from one term sheet); 0: never",
     )
     months: Whole = Field(
         1, ge=1, le=24, description="months of cash and debt service that a DSCR is about (default 1: assumed)"
     )
     grace: Duration = Field(0, description="from closing, time in which no DSCR is tested (default 0 s: assumed)")
     depreciation: Fraction = Field(
-        0.2, description="what the collateral loses of its value in a year (default 20 %: public, 15 to 20 %)"
+        0.2,
+        description="what the collateral loses of its value in a year (default 20 %: assumed; token lenders 15 to 20 %)",
     )
     max_ltv: Number | None = Field(
         None, gt=0, le=10, description="most that is owed by value of the collateral (0.8 is 80 %); leave out: any"
