@@ -152,7 +152,7 @@ def _lender(sample: Sample, activity: Activity) -> Part | None:
 PARTS: tuple[Callable[[Sample, Activity], Part | None], ...] = (_owner, _lender, _token_seller)
 """The parties, in the order in which they are told; each gives None where the scenario does not have it."""
 
-TABLES = ("owner", "tokens")
+TABLES = ("owner", "finance", "tokens")
 """The tables of a scenario that make such a book."""
 
 

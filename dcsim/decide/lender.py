@@ -137,11 +137,11 @@ class Lender:
 
     def dscr_by_month(self) -> dict[str, list[float | None]]:
         """Return mean, P5, P50 and P95 of the DSCR by month, None where it is not tested in all runs."""
-        values, tested = self.statement.values["dscr"], (self.statement.values["tested"] > 0).all(axis=0)
+        values, tested = self.statement.values["dscr"], self.statement.values["tested"].min(axis=0) > 0
         rows = {"mean": values.mean(axis=0)}
         rows |= dict(zip(("p5", "p50", "p95"), np.quantile(values, (TAIL, 0.5, 1 - TAIL), axis=0), strict=True))
         return {
-            name: [value if shown else None for value, shown in zip(each.tolist(), tested.tolist(), strict=True)]
+            name: [float(value) if tested[month] else None for month, value in enumerate(each)]
             for name, each in rows.items()
         }
 
@@ -160,7 +160,7 @@ class Lender:
     def without_failures(self) -> "Lender":
         """The same, had nothing failed: all that has power is in service, no repair is paid and no credit given."""
         its = self.statement
-        series = its.series | {"failures": 0 * its.series["failures"]}
+        series = dict(its.series) | {"failures": 0 * its.series["failures"]}
         series["in_service_gpu_hours"] = its.series["powered_gpu_hours"]
         lines = [line if line.name != "credits" else replace(line, formula="0") for line in its.lines]
         found = Statement.of(lines, list(its.inputs.values()), series)
@@ -175,7 +175,7 @@ class Lender:
     @cached_property
     def equity_npv(self) -> Values:
         """What equity gains over its hurdle, at closing, from monthly flows, float64 (n,) [USD]."""
-        return self.flow("equity_cash").npv(self.finance.hurdle, "monthly")
+        return self._npv(self.statement)
 
     @cached_property
     def equity_irr(self) -> Values:
@@ -185,7 +185,7 @@ class Lender:
     @cached_property
     def equity_paid(self) -> Values:
         """The most that equity has paid in at any time, float64 (n,) [USD]."""
-        return np.maximum(0.0, -self.statement.values["equity_so_far"].min(axis=1))
+        return np.asarray(np.maximum(0.0, -self.statement.values["equity_so_far"].min(axis=1)))
 
     @cached_property
     def risks(self) -> dict[str, Risk | None]:
@@ -223,7 +223,8 @@ class Lender:
         return found
 
     def _at_mean_prices(self) -> "Lender":
-        vary = {each.name: float(each.value.mean()) for each in self.statement.inputs.values() if _varies(each.value)}
+        inputs = self.statement.inputs.values()
+        vary = {each.name: float(each.value.mean()) for each in inputs if isinstance(each.value, np.ndarray)}
         return Lender(MoneyBook(self.book.activity, self.statement.changed(**vary)), self.finance, self.shared)
 
     # --- break-even ---------------------------------------------------------------------------------------------------
@@ -241,7 +242,10 @@ class Lender:
         return tuple(BreakEven(name, self._at("rent", of), self._at("occupancy", of)) for name, of in conditions)
 
     def _gain(self, its: Statement) -> float:
-        return float(Flow(its.values["equity_cash"], self.month_h).npv(self.finance.hurdle, "monthly").mean())
+        return float(self._npv(its).mean())
+
+    def _npv(self, its: Statement) -> Values:
+        return Flow(its.values["equity_cash"], self.month_h).npv(self.finance.hurdle, "monthly")
 
     def _at(self, name: str, of: Callable[[Statement], float]) -> float | None:
         """Return the mean value of an input at which a figure of the statement is zero; None where there is none."""
@@ -322,11 +326,7 @@ FIGURES: dict[str, Callable[[Lender], Values]] = {
 
 def min_dscr(statement: Statement) -> Values:
     """Return the least DSCR of the months in which it is tested, by run, float64 (n,); inf where none is."""
-    return np.where(statement.values["tested"] > 0, statement.values["dscr"], np.inf).min(axis=1)
-
-
-def _varies(value: "float | Values") -> bool:
-    return isinstance(value, np.ndarray) and value.ndim > 0
+    return np.asarray(np.where(statement.values["tested"] > 0, statement.values["dscr"], np.inf).min(axis=1))
 
 
 def _number(value: Any) -> float | None:

@@ -16,6 +16,7 @@ from dcsim.decide.display import html_of, to_pandas
 from dcsim.decide.documents import runs_json
 from dcsim.decide.error_budget import ErrorBudget
 from dcsim.decide.estimate import Estimate, bill, mtbf_ranges_h
+from dcsim.decide.lender import Lender
 from dcsim.decide.run_table import run_table
 from dcsim.decide.tokens import TokenSales
 from dcsim.economics import Bill, Use
@@ -277,6 +278,12 @@ class RunResult:
     def book(self) -> MoneyBook | None:
         """The money of all parties by month; None where the scenario has none, or where months were not kept."""
         return MoneyBook.of(self.sample)
+
+    @cached_property
+    def lender(self) -> Lender | None:
+        """What debt and equity make of the owner's cash; None without [finance], or where months were not kept."""
+        finance = self.scenario.finance
+        return None if self.book is None or finance is None else Lender(self.book, finance, self._shared)
 
     @cached_property
     def tokens(self) -> TokenSales | None:

@@ -39,7 +39,7 @@ class Tranche(BaseModel):
     )
     tenor: PositiveDuration = Field(
         4 * HOURS_PER_YEAR * MS_PER_H,
-        description="from closing until it is repaid, rounded up to months of the ledger (default 4 y: assumed)",
+        description="from closing until it is repaid, rounded up to months of the ledger (default 35040 h: assumed)",
     )
     interest_only: Duration = Field(0, description="from closing, time without repayment (default 0 s: assumed)")
     repayment: Literal["level", "sculpted"] = Field(
@@ -105,7 +105,7 @@ class Finance(BaseModel):
     grace: Duration = Field(0, description="from closing, time in which no DSCR is tested (default 0 s: assumed)")
     depreciation: Fraction = Field(
         0.2,
-        description="what the collateral loses of its value in a year (default 20 %: assumed; token lenders 15 to 20 %)",
+        description="what the collateral loses in value a year (default 20 %: assumed; token lenders 15 to 20 %)",
     )
     max_ltv: Number | None = Field(
         None, gt=0, le=10, description="most that is owed by value of the collateral (0.8 is 80 %); leave out: any"

@@ -304,9 +304,7 @@ class Scenario(BaseModel):
     accounting: AccountingKeys = Field(AccountingKeys(), description="the published formula beside it")
     tco: Tco | None = Field(None, description="what it costs; leave out: no money")
     owner: Owner | None = Field(None, description="what its owner pays and earns by month; leave out: nobody asks")
-    finance: Finance | None = Field(
-        None, description="how [owner] pays for it: debt, and what equity asks for; leave out: nobody asks"
-    )
+    finance: Finance | None = Field(None, description="debt on it, and what equity asks for; leave out: nobody asks")
     tokens: Tokens | None = Field(None, description="what useful hours are sold as; leave out: no tokens are sold")
     slo: Slo | None = Field(None, description="a goodput objective month by month; leave out: nobody asks for one")
     sla: Sla | None = Field(None, description="what is sold, and its availability; leave out: nobody counts it")
