@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from dcsim.report.document import Page
     from dcsim.scenario import Scenario
 
-KINDS = ("checkpoint", "spares", "detection", "nines", "tokens")
+KINDS = ("checkpoint", "spares", "detection", "nines", "tokens", "power")
 
 
 @click.command(
@@ -22,6 +22,7 @@ KINDS = ("checkpoint", "spares", "detection", "nines", "tokens")
         "dcsim table spares my.toml -L cluster.spares=0:256:32",
         "dcsim table detection my.toml --json",
         'dcsim table nines my.toml -L availability="99 %,99.9 %"',
+        'dcsim table power owner/h200-neocloud -L power="10 MW,50 MW"',
         "dcsim table tokens tokens/node-replicas -L batch=1,64,256",
     ),
 )
@@ -38,12 +39,13 @@ def table_command(kind: Any, file: str, axes: tuple[str, ...], **given: Any) -> 
     checkpoint: interval, loss and price, beside the best interval by theory. spares: stock, P(short), waiting and
     price, and the smallest stock with P(short) below 1 %. detection: time, loss, and what a minute costs. nines: what
     each further nine of having enough GPUs takes in spares. tokens: what each batch costs, and which fits in memory
-    ([tokens.model]); nothing is simulated. Values follow from the scenario unless -L gives them.
+    ([tokens.model]). power: how many GPUs a power budget carries, what they cost and earn ([owner]), and what power
+    the scenario takes. Of the last two nothing is simulated. Values follow from the scenario unless -L gives them.
     """
     asked = Asked((file,), **given)
     scenario = asked.scenarios[0]
-    if kind == "tokens":
-        _batches(scenario, axes, asked)
+    if kind in ("tokens", "power"):
+        (_batches if kind == "tokens" else _power)(scenario, axes, asked)
         return
     from dcsim.decide.tables import table
 
@@ -79,5 +81,19 @@ def _batches(scenario: "Scenario", axes: tuple[str, ...], asked: Asked) -> None:
         from dcsim.report.tokens_page import batch_page
 
         return batch_page(found, asked.notes)
+
+    print_result(found.to_json, page, asked.as_json)
+
+
+def _power(scenario: "Scenario", axes: tuple[str, ...], asked: Asked) -> None:
+    """Print what power budgets carry."""
+    from dcsim.decide.owner_by_formula import power_table
+
+    found = power_table(scenario, axes)
+
+    def page() -> "Page":
+        from dcsim.report.owner_page import power_page
+
+        return power_page(found, asked.notes)
 
     print_result(found.to_json, page, asked.as_json)

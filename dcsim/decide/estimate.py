@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from math import isfinite
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from dcsim.closed_form import (
     Accounting,
@@ -16,6 +17,7 @@ from dcsim.closed_form import (
 )
 from dcsim.decide.bills import least_months
 from dcsim.decide.display import html_of
+from dcsim.decide.sla_theory import SlaTheory, sla_theory
 from dcsim.decide.theory import Theory, theory
 from dcsim.decide.tokens import TokenEstimate, token_estimate
 from dcsim.economics import Bill, Use
@@ -27,6 +29,9 @@ from dcsim.scenario.plan import blast_of
 from dcsim.topology import Topology
 from dcsim.topology.build import build
 from dcsim.units import HOURS_PER_MONTH, MS_PER_H
+
+if TYPE_CHECKING:
+    from dcsim.decide.cash import Cash
 
 SCHEMA = 1
 """Version of the JSON documents."""
@@ -47,6 +52,12 @@ class Estimate:
     tco: Bill | None
     until_done: Bill | None = None
     tokens: TokenEstimate | None = None
+
+    @property
+    def sla(self) -> SlaTheory | None:
+        """What independent domains that are sold miss; None where nobody asks, or there is no closed form."""
+        its = self.scenario.sla
+        return sla_theory(self.scenario) if its is not None and (its.credits or its.promise) else None
 
     def __str__(self) -> str:
         """Return the loss and the cost in a line."""
@@ -86,8 +97,19 @@ class Estimate:
             "goodput": goodput,
             "tco": tco,
             "until_done": None if self.until_done is None else self._until_done(self.until_done),
+            **({} if self.cash is None else {"owner": self.cash.to_json()}),
             **({} if self.tokens is None else {"tokens": self.tokens.to_json()}),
+            **({} if self.sla is None else {"sla": self.sla.to_json()}),
         }
+
+    @cached_property
+    def cash(self) -> "Cash | None":
+        """What the owner pays and earns by expected availability, of one run; None without [owner]."""
+        from dcsim.decide.cash import Cash  # both rest on this module
+        from dcsim.decide.owner_by_formula import owner_by_formula
+
+        statement = owner_by_formula(self.scenario)
+        return None if statement is None else Cash(statement, self.scenario.cluster.topology.name)
 
     def _until_done(self, its: Bill) -> dict[str, Any]:
         return {

@@ -152,6 +152,18 @@ class Lender:
         return min(found)[1] if found else None
 
     @cached_property
+    def bearable_usd(self) -> float | None:
+        """The debt, drawn on the same terms, whose DSCR stays above the floor in 95 % of the runs [USD].
+
+        Debt service is in proportion to it. None where it is not: where a tranche is sculpted, or no DSCR is tested.
+        """
+        risk = self.risks["min_dscr"]
+        if risk is None or self.finance.sculpted or not self.finance.floor:
+            return None
+        most = self.mean("drawn") / sum(each.ltv for each in self.finance.tranches)
+        return max(0.0, min(most, self.mean("drawn") * risk.p5 / self.finance.floor))
+
+    @cached_property
     def peak_ltv(self) -> float:
         """The highest debt by value of the collateral at the end of any month, in the mean of all runs."""
         return float(self.statement.values["loan_to_value"].max(axis=1).mean())
@@ -280,6 +292,7 @@ class Lender:
                 "p_covenant_broken": float(self.breaks.mean()),
                 "p_cash_trap": float(self.trapped.mean()),
                 "p_short": float(self.short.mean()),
+                "bearable_usd": self.bearable_usd,
                 "weakest_month": self.weakest_month,
                 "dscr_by_month": self.dscr_by_month(),
                 "mean_min_dscr_without_failures": _number(self.without_failures.min_dscr.mean()),

@@ -69,6 +69,13 @@ def _useful(result: RunResult) -> Estimated:
     return _of(result, hours, sum(result.sample.useful_gpu_ms) / MS_PER_H / len(hours))
 
 
+def _of_owner(line: str, result: RunResult) -> Estimated | None:
+    if result.cash is None:
+        return None
+    values = result.cash.statement.total(line)
+    return _of(result, values, math.fsum(values) / len(values))
+
+
 def _of_lender(figure: str, result: RunResult) -> Estimated | None:
     if result.lender is None:
         return None
@@ -90,6 +97,18 @@ def _finish(result: RunResult) -> Estimated | None:
         return None  # a mean over the runs that were done would leave out the slow ones
     hours = result.sample.answer_ms / MS_PER_H
     return _of(result, hours, sum(result.sample.answer_ms.tolist()) / MS_PER_H / len(hours))
+
+
+def _credits(result: RunResult) -> Estimated | None:
+    found = result.credits
+    return None if found is None else _of(result, found.share_by_run, found.share.mean)
+
+
+def _credits_usd(result: RunResult) -> Estimated | None:
+    found = result.credits
+    if found is None or not found.priced:
+        return None
+    return _of(result, found.usd_by_run, found.usd_a_month.mean)
 
 
 def _of(result: RunResult, values: NDArray[np.float64], mean: float) -> Estimated:
@@ -115,6 +134,8 @@ METRICS = {
             lambda run: run.useful_hour_estimated,
             "tco",
         ),
+        Metric("owner_cash_usd", "cash of the owner", "USD", False, partial(_of_owner, "free_cash"), "owner"),
+        Metric("failures_cost_usd", "what failures cost", "USD", True, partial(_of_owner, "failures_cost"), "owner"),
         Metric("min_dscr", "DSCR of the least month", "times", False, partial(_of_lender, "min_dscr"), "finance"),
         Metric("p_below_floor", "runs below the DSCR floor", "1", True, partial(_of_lender, "below_floor"), "finance"),
         Metric("equity_npv_usd", "equity over its hurdle", "USD", False, partial(_of_lender, "equity_npv"), "finance"),
@@ -130,6 +151,8 @@ METRICS = {
         ),
         Metric("useful_gpu_hours", "useful GPU-hours, of the term or the horizon", "GPU-h", False, _useful),
         Metric("wait_gpu_hours", "waiting", "GPU-h", True, _wait),
+        Metric("sla_credits", "SLA credits, of the price", "1", True, _credits),
+        Metric("sla_credits_usd", "SLA credits a month", "USD", True, _credits_usd),
         Metric("finish_h", "time until the last job is done", "h", True, _finish),
     )
 }

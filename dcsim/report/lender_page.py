@@ -13,20 +13,19 @@ from dcsim.report.page import SHORT, Row, Table, and_list, names, printable
 
 ALIKE = 0.005
 """Months whose DSCR differs by less are equally weak; source: assumed, half of what is shown."""
-MOVES = 0.005
-"""Causes that move a DSCR by less are not told; source: assumed, the same."""
 NEVER = "never"
 BINS = 20
 
 # --- sentences --------------------------------------------------------------------------------------------------------
 
 
-def lender_sentences(run: RunResult) -> list[str]:
-    """Say how surely the debt is covered and when it is weakest, what equity gains, and what decides it."""
+def financed_sentences(run: RunResult, owned: Sequence[str]) -> list[str]:
+    """Return what an owner is told, how surely the debt is covered second, and what equity gains last."""
     its = run.lender
     if its is None:
-        return []
-    return [*([_cover(its), *_causes(its)] if its.has_debt else []), _equity(its), *_advice(its)]
+        return list(owned)
+    covered = [" ".join([_cover(its), *_bearable(its)])] if its.has_debt else []
+    return [*owned[:1], *covered, *owned[1:], _equity(its)]
 
 
 def _money(amount: float) -> str:
@@ -64,20 +63,36 @@ def _weak_from(its: Lender) -> int | None:
     return next((month for month, value in means if value < least + ALIKE), None)
 
 
-def _causes(its: Lender) -> list[str]:
-    """Say by how much the least DSCR is moved by failures, and by what is not known."""
-    found = its.causes.get("min_dscr")
-    without = float(its.without_failures.min_dscr.mean()) - float(its.min_dscr.mean())
+def _bearable(its: Lender) -> list[str]:
+    """Say how much debt would be covered as the lender asks, where this one is not."""
+    debt = its.bearable_usd
+    if debt is None or debt >= its.mean("drawn"):
+        return []
+    of_it = f"{per_cent(debt / its.mean('capex'), 0)} % of the capital"
+    return [f"To do: borrow at most {_money(debt)}, {of_it}; that is covered in 95 % of the runs."]
+
+
+def _causes(name: str, its: Lender) -> list[str]:
+    """Say by how much the least DSCR and what equity gains are moved by prices, by failures and by chance."""
     said = []
-    if np.isfinite(without) and without >= MOVES:
-        said.append(f"Without failures the least month would cover it {number(without, 2)} times more.")
-    if found is not None:
-        moved = [("uncertain prices and terms", found.prices), ("uncertain failures", found.failures)]
-        moved.append(("chance", found.chance))
-        (most, by), *others = sorted(moved, key=lambda each: -each[1])
-        told = and_list([f"{what} by ± {number(each, 3)}" for what, each in others])
-        said.append(f"{most[0].upper()}{most[1:]} move it by ± {number(by, 3)}, {told} (one standard deviation).")
-    return [" ".join(said)] if said else []
+    scale, unit = scale_of([float(np.ptp(its.equity_npv))])
+    for what, key, divisor, digits, of in (
+        ("the least DSCR", "min_dscr", 1.0, 4, ""),
+        ("what equity gains", "equity_npv_usd", scale, 2, f" {unit}"),
+    ):
+        found = its.causes.get(key)
+        if found is not None:
+            causes = (
+                ("prices and terms", found.prices),
+                ("uncertain failures", found.failures),
+                ("chance", found.chance),
+            )
+            (most, by), *others = sorted(causes, key=lambda each: -each[1])
+            told = and_list([f"{cause} by ± {number(each / divisor, digits)}" for cause, each in others])
+            said.append(
+                f"{name}: {most} move {what} by ± {number(by / divisor, digits)}{of}, {told} (one standard deviation)."
+            )
+    return said
 
 
 def _equity(its: Lender) -> str:
@@ -100,23 +115,6 @@ def _equity(its: Lender) -> str:
 def _ends(found: Risk, scale: float) -> str:
     low, high = dollars(found.p5, scale), dollars(found.p95, scale)
     return "" if str(low) == str(high) else f" ({low} to {high} in nine runs of ten)"
-
-
-def _advice(its: Lender) -> list[str]:
-    """Say which rent or occupancy the lender's and equity's conditions take."""
-    own = {name: float(np.mean(its.statement.inputs[name].value)) for name in ("rent", "occupancy")}
-    said = []
-    for each in its.break_evens[1:]:
-        if each.rent is None and each.occupancy is None:
-            continue
-        ways = [] if each.rent is None else [f"a rent of {number(each.rent, 2)} USD"]
-        ways += [] if each.occupancy is None else [f"{per_cent(each.occupancy, 1)} % rented"]
-        said.append(f"{each.condition} from {' or '.join(ways)} on")
-    if not said:
-        return []
-    now = f"now {number(own['rent'], 2)} USD and {per_cent(own['occupancy'], 1)} %"
-    told = and_list(said)
-    return [f"{told[0].upper()}{told[1:]} ({now})."]
 
 
 def lender_compared(runs: Sequence[RunResult]) -> list[str]:
@@ -218,6 +216,10 @@ def _debt_table(runs: Sequence[RunResult]) -> Table:
         owed("  no cash for equity, % of runs", share("trapped")),
         owed("  not paid in full, % of runs", share("short")),
         owed("covenant broken, % of runs", share("breaks")),
+        owed(
+            f"debt covered in 95 % of runs, {unit}",
+            lambda its: MISSING if its.bearable_usd is None else dollars(its.bearable_usd, scale),
+        ),
         owed("debt by collateral at its highest, %", lambda its: per_cent(its.peak_ltv, 1)),
         total("cash before debt", "free_cash"),
         total("cash of equity", "equity_cash"),
@@ -246,8 +248,9 @@ def _risk_table(runs: Sequence[RunResult]) -> Table:
         for label, risk, scale, digits in _risks(run, its):
             cells = [risk.mean, risk.p5, risk.p50, risk.p95, risk.shortfall]
             rows.append(Row(f"{before}{label}", tuple(number(each * scale, digits) for each in cells)))
-    note = "worst 5 %: expected shortfall, the mean of the worst twentieth of the runs (dear ones for what is paid)."
-    return Table("Risk", ("mean", "P5", "P50", "P95", "worst 5 %"), tuple(rows), notes=(note,))
+    note = "Worst 5 %: expected shortfall, the mean of the worst twentieth of the runs (dear ones for what is paid)."
+    causes = [said for name, _, its in found for said in _causes(name, its)]
+    return Table("Risk", ("mean", "P5", "P50", "P95", "worst 5 %"), tuple(rows), notes=(*causes, note))
 
 
 def _risks(run: RunResult, its: Lender) -> list[tuple[str, Risk, float, int]]:

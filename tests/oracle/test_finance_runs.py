@@ -76,6 +76,16 @@ def test_a_break_even_is_where_its_condition_just_holds(lender: Lender) -> None:
     assert np.quantile(at_floor.min_dscr, 0.05) == pytest.approx(1.2, abs=1e-5)
 
 
+def test_the_debt_that_is_borne_is_covered_in_95_per_cent_of_the_runs(lender: Lender) -> None:
+    """With its LTV in the scenario, the least DSCR of one run in twenty is the floor."""
+    assert lender.bearable_usd is not None
+    ltv = lender.bearable_usd / lender.mean("capex")
+    assert 0.3 < ltv < 0.8
+    found = run("finance/racks-12", replications=RUNS, set=[f"finance.tranches.bank.ltv={100 * ltv} %"]).lender
+    assert found is not None
+    assert np.quantile(found.min_dscr, 0.05) == pytest.approx(1.2, rel=1e-9)
+
+
 def test_prices_failures_and_chance_are_told_apart(lender: Lender) -> None:
     """Prices move the least DSCR, and what is left with fixed prices is what failures do; squares add up."""
     found = lender.causes["min_dscr"]

@@ -8,6 +8,7 @@ import pytest
 from dcsim.closed_form.inference import usd_per_mtok
 from dcsim.decide import compare, run
 from dcsim.decide.estimate import estimate
+from dcsim.decide.sweep import sweep
 from dcsim.economics.statement import Statement
 from dcsim.economics.tokens import Tokens, token_inputs, token_lines
 from dcsim.report.tokens_page import run_tables, tokens_compared, tokens_section, tokens_sentence
@@ -112,6 +113,15 @@ def test_the_estimate_shows_what_a_formula_for_training_would_charge():
     assert its.training_loss == pytest.approx((1 * 512 + 8 * 8) / 15_000)
     dear = usd_per_mtok(1.90, 735.0, its.training_loss, 1.0)
     assert its.usd_per_mtok["training"] == pytest.approx(dear, rel=1e-12)
+
+
+def test_idle_spares_are_paid_for_and_are_no_loss_of_a_replica():
+    """32 spares of 544 GPUs: a replica loses what it lost, and a million tokens cost 544 / 512 of what they did."""
+    document = plain(seller())
+    spared = read(document | {"cluster": document["cluster"] | {"gpus": 544, "spares": 32}})
+    its, before = estimate(spared).tokens, estimate(seller()).tokens
+    assert its.replica_loss == pytest.approx(before.replica_loss)
+    assert its.usd_per_mtok["paid"] == pytest.approx(before.usd_per_mtok["paid"] * 544 / 512)
 
 
 def test_a_formula_that_leaves_nothing_gives_no_price():
@@ -222,6 +232,16 @@ def test_no_use_at_all_is_refused():
     assert "must be above 0" in refused(tokens=SOLD | {"utilisation": "0 %"})
 
 
+def test_a_sweep_has_figures_of_tokens_though_it_keeps_no_months_by_itself():
+    """Half the use, twice the cost; both settings share their runs."""
+    found = sweep(
+        "tokens/node-replicas", {"tokens.utilisation": ["40 %", "80 %"]}, metric="usd_per_mtok", replications=4
+    )
+    low, high = (point.figures["usd_per_mtok"].mean for point in found.points)
+    assert low == pytest.approx(2 * high)
+    assert found.points[1].figures["token_margin"].mean == pytest.approx(1 - high / 1.75)
+
+
 # --- offers side by side ----------------------------------------------------------------------------------------------
 
 
@@ -239,11 +259,10 @@ def test_two_offers_are_told_apart_by_their_paired_difference():
 
 def test_offers_that_no_run_tells_apart_are_not_ranked():
     """The same offer with other random numbers of its hazard: what is between them is chance."""
-    other = plain(load("tokens/node-replicas"))
-    other["hazards"] = [other["hazards"][0] | {"name": "gpus"}]
-    both = compare(["tokens/node-replicas", read(other)], replications=8, bridges=False)
-    said = tokens_compared(both.runs)
-    assert "(no clear difference)" in said or "(the same)" in said
+    short = plain(load("tokens/wide-replicas")) | {"horizon": "2 mo", "seed": 20261128}
+    other = short | {"hazards": [short["hazards"][0] | {"name": "gpus"}]}
+    both = compare([read(short), read(other)], replications=8, bridges=False)
+    assert "(no clear difference)" in tokens_compared(both.runs)
 
 
 def test_scenarios_without_tokens_say_nothing_of_them():
