@@ -15,7 +15,7 @@ from dcsim.decide.bills import prices_vary
 from dcsim.economics.bill import monthly_bill
 from dcsim.economics.owner import PUE, Site, owner_inputs, owner_lines
 from dcsim.economics.statement import Input, Line, Statement
-from dcsim.economics.tokens import RENT, token_inputs, token_lines
+from dcsim.economics.tokens import Landlord, factory_lines, token_inputs, token_lines
 from dcsim.ledger import STATE
 from dcsim.montecarlo import Sample
 from dcsim.plant import Demand
@@ -56,16 +56,18 @@ def inputs_by_run(sample: Sample, inputs: Callable[[Scenario], Sequence[Input]])
 def _token_seller(sample: Sample, activity: Activity) -> Part | None:
     """Return the lines of who sells tokens: what is useful of the jobs that serve, and what the GPUs cost."""
     scenario = sample.scenario
-    tokens, tco = scenario.tokens, scenario.tco
-    if tokens is None or tco is None:
+    tokens = scenario.tokens
+    if tokens is None:
         return None
+    landlord: Landlord = "owner" if scenario.tco is None else "provider"
 
     def inputs(each: Scenario) -> Sequence[Input]:
         assert each.tokens is not None  # only its values differ from run to run
         return token_inputs(each.tokens, each.month, monthly_bill(each.tco, each.cluster.gpus) if each.tco else None)
 
     serving = activity.gpu_hours["useful"] * _serving_share(sample)[:, None]
-    return Part(token_lines(tokens, RENT), inputs_by_run(sample, inputs), {"serving_gpu_hours": serving})
+    lines = token_lines(tokens, landlord) + (factory_lines() if landlord == "owner" else [])
+    return Part(lines, inputs_by_run(sample, inputs), {"serving_gpu_hours": serving})
 
 
 def _serving_share(sample: Sample) -> Values:

@@ -358,7 +358,7 @@ class Scenario(BaseModel):
         a number and marks no component): then every gang has numbers of its own.
         """
         asked = {job.name: job.gpus * job.count for job in self.jobs}
-        if not all(hazard.placed for hazard in self.hazards):
+        if False in [hazard.placed for hazard in self.hazards]:  # a list: closing a generator loses a Ctrl-C
             return sum(job.gpus * job.count for job in self.jobs)
         before = {job.name: job.after for job in self.jobs if job.after in asked}
         later = dict.fromkeys(asked, 0)

@@ -136,8 +136,8 @@ def _tokens(scenario: Scenario) -> Broken:
     """Refuse tokens of jobs that are not there or that end, and tokens whose GPUs nobody pays for."""
     if scenario.tokens is None:
         return
-    if scenario.tco is None:
-        yield ("tokens",), "found without [tco]; required: what the seller pays for the GPUs"
+    if scenario.tco is None and scenario.owner is None:
+        yield ("tokens",), "found without [tco] and [owner]; one is required: what the seller pays for the GPUs"
     names = [job.name for job in scenario.jobs]
     for index, name in enumerate(scenario.tokens.jobs or ()):
         if name not in names:
