@@ -322,10 +322,11 @@ def notes_of(found: Sensitivity) -> list[str]:
         notes.append("Spares are bought: jobs keep their GPUs, and cluster.gpus moves along with cluster.spares.")
     prices = [bar for bar in found.bars if bar.input.money]
     if prices:
+        tables = ", ".join(MONEY)
         notes.append(
             "Prices (tco) need no runs of their own: the same runs are billed at other prices."
             if all(bar.input.key.startswith("tco.") for bar in prices)
-            else f"What only money depends on ({', '.join(MONEY)}) needs no runs of its own: the same runs are billed anew."
+            else f"What only money depends on ({tables}) needs no runs of its own: the same runs are billed anew."
         )
     notes += [printable(note, 400) for note in found.notes]
     if found.why_no_shares:
