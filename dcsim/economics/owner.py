@@ -62,7 +62,7 @@ class Owner(BaseModel):
     )
     life: PositiveDuration = Field(
         4 * HOURS_PER_YEAR * MS_PER_H,
-        description="over which the capital is written off, evenly (default 35040 h: deck, 4 years; others use up to 6)",
+        description="over which the capital is written off, evenly (default 35040 h: deck, 4 years; others up to 6)",
     )
     residual: Share = Field(
         0.0, description="share of the servers' price that they are sold for at the end (default 0 %: assumed)"

@@ -51,8 +51,9 @@ def _cash_sentence(run: RunResult, cash: Cash) -> str:
     scale, unit = sentence_scale([mean, low, high])
     if mean < 0:
         mean, low, high = -mean, -high, -low
-    nine = f"{short(low, scale)} to {short(high, scale)} in nine of ten months"
-    return f"{_earns(run, cash)} {short(mean, scale)} {unit} of cash a month ({nine}). {paid_back(cash)}"
+    ends = [str(short(each, scale)) for each in (low, high)]
+    nine = f" ({ends[0]} to {ends[1]} in nine of ten months)" if ends[0] != ends[1] else ""
+    return f"{_earns(run, cash)} {short(mean, scale)} {unit} of cash a month{nine}. {paid_back(cash)}"
 
 
 def _earns(each: RunResult | Estimate, cash: Cash) -> str:
