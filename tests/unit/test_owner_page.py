@@ -66,7 +66,7 @@ def test_failures_may_cost_nothing():
     )
 
 
-def test_two_offers_are_told_apart_by_what_they_leave(tmp_path):
+def test_two_offers_are_told_apart_by_what_they_leave():
     other = {"cluster.spares": 0, "jobs.tenant.count": 64, "name": "No spares"}
     offers = [NEOCLOUD, read(NEOCLOUD, set=[f"{key}={value}" for key, value in other.items()])]
     found = compare(offers, replications=RUNS)
