@@ -11,8 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dcsim.decide.activity import Activity
+from dcsim.decide.availability import sold_series
 from dcsim.decide.bills import prices_vary
 from dcsim.economics.bill import monthly_bill
+from dcsim.economics.credits import credit_lines
 from dcsim.economics.owner import PUE, Site, owner_inputs, owner_lines
 from dcsim.economics.statement import Input, Line, Statement
 from dcsim.economics.tokens import Landlord, factory_lines, token_inputs, token_lines
@@ -21,6 +23,7 @@ from dcsim.montecarlo import Sample
 from dcsim.plant import Demand
 from dcsim.scenario import PER_SAMPLE, Scenario
 from dcsim.scenario.sampled import sampled
+from dcsim.topology import Topology
 from dcsim.topology.build import build
 from dcsim.units import MS_PER_H
 
@@ -96,7 +99,7 @@ def site_of(scenario: Scenario) -> Site:
     topology_pue = power.pue if power is not None else PUE
     return Site(
         gpus=gpus,
-        sold_gpus=gpus - scenario.cluster.spares,
+        sold_gpus=_sold_gpus(scenario, topology),
         units=nodes if owner.server is not None else gpus / topology.gpus_per("rack"),
         nodes=nodes,
         it_kw=owner.power * nodes / 1e3 if owner.power is not None else of_topology,
@@ -117,6 +120,14 @@ def owner_rent(scenario: Scenario) -> float:
     return scenario.tco.gpu_hour
 
 
+def _sold_gpus(scenario: Scenario, topology: Topology) -> int:
+    """Return the GPUs on sale: all but spares, and of whole domains only those that [sla] says are needed."""
+    free, sla = scenario.cluster.gpus - scenario.cluster.spares, scenario.sla
+    if sla is None or sla.needs is None:
+        return free
+    return min(free, scenario.cluster.gpus // topology.gpus_per(sla.sold) * sla.needs)
+
+
 def _owner(sample: Sample, activity: Activity) -> Part | None:
     owner = sample.scenario.owner
     if owner is None:
@@ -130,7 +141,17 @@ def _owner(sample: Sample, activity: Activity) -> Part | None:
     return Part(owner_lines(owner, site), inputs_by_run(sample, inputs))
 
 
-PARTS: tuple[Callable[[Sample, Activity], Part | None], ...] = (_owner, _token_seller)
+def _credits(sample: Sample, activity: Activity) -> Part | None:
+    """Return what an owner gives back for months below an availability that was sold; None without [sla.credits]."""
+    sla = sample.scenario.sla
+    if sla is None or sla.credits is None or sample.scenario.owner is None:
+        return None
+    _, inputs = credit_lines(sla, "revenue")
+    found = inputs_by_run(sample, lambda its: credit_lines(its.sla, "revenue")[1] if its.sla else inputs)
+    return Part(credit_lines(sla, "revenue")[0], found, sold_series(sample))
+
+
+PARTS: tuple[Callable[[Sample, Activity], Part | None], ...] = (_owner, _credits, _token_seller)
 """The parties, in the order in which they are told; each gives None where the scenario does not have it."""
 
 TABLES = ("owner", "tokens")
