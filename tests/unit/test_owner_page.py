@@ -9,7 +9,8 @@ from dcsim.report.owner_answer import owner_card, owner_compared, owner_estimate
 from dcsim.report.owner_page import first_owner_picture, month_table, owner_section, owner_tables, power_page
 from dcsim.report.published_tables import estimate_page
 from dcsim.report.simulated import comparison_page, run_page
-from dcsim.scenario import read
+from dcsim.scenario import load, read
+from dcsim.scenario.files import plain
 
 NEOCLOUD = "owner/h200-neocloud"
 RUNS = 16
@@ -151,3 +152,28 @@ def test_a_power_budget_is_told_beside_the_scenario(result):
     (found,) = page.parts
     assert [row.label for row in found.rows] == ["0.5", "0.8819 (now)", "50"]
     assert [row.texts[0] for row in found.rows] == ["288", "512", "29,024"]
+
+
+def test_capital_that_outlives_the_horizon_is_said_with_what_it_is_sold_for():
+    (cash, _) = owner_tables([estimate(read(NEOCLOUD, set=('owner.life="6 y"', 'owner.residual="20 %"')))])
+    said = "H200 neocloud: servers last 72 months and 48 are told; they are then sold for 20 % of their price"
+    assert cash.notes[-1].startswith(said)
+
+
+def test_an_error_larger_than_its_mean_has_its_decimals():
+    """Prices nobody knows: capital is back in a part of the runs; a margin is one of means."""
+    unknown = {
+        "uncertain": [
+            {"key": "owner.rent", "value": {"kind": "uniform", "low": "1.5 USD", "high": "2.3 USD"}},
+            {"key": "owner.occupancy", "value": {"kind": "uniform", "low": "60 %", "high": "95 %"}},
+        ]
+    }
+    found = run(read(plain(load(NEOCLOUD)) | unknown), replications=32)
+    cash, *_ = owner_tables([found])
+    rows = table([cash], "The owner's cash")
+    mean, _, half = rows["cash after capital"][0].partition(" ± ")
+    assert len(mean.partition(".")[2]) == len(half.partition(".")[2]) <= 3
+    assert rows["capital is back after, months"][0].startswith("in ")
+    assert "% of the runs the capital of 15.8 million USD is back within 48 months." in owner_sentences(found)[0]
+    cost, revenue = (found.cash.unit_cost(name) for name in ("cost_hour", "revenue_hour"))
+    assert found.cash.unit_cost("gross_margin") == pytest.approx(1 - cost / revenue)
