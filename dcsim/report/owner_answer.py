@@ -8,7 +8,7 @@ from dcsim.decide import RunResult
 from dcsim.decide.cash import FLOW, Cash
 from dcsim.decide.estimate import Estimate
 from dcsim.report.document import Card
-from dcsim.report.figures import Figure, dollars, number, per_cent, scale_of
+from dcsim.report.figures import Figure, number, per_cent, scale_of
 from dcsim.report.page import SHORT, and_list, names, printable
 
 THOUSANDS = 10_000
@@ -128,8 +128,8 @@ def owner_compared(runs: Sequence[RunResult]) -> list[str]:
     called = names(runs, SHORT)
     cash = [run.cash for run in runs if run.cash is not None]
     left = [each.mean(FLOW) for each in cash]
-    best = max(range(len(left)), key=left.__getitem__)
-    scale, unit = scale_of(left)
+    best = most_cash(runs)
+    scale, unit = sentence_scale(left)
     others = []
     for index, each in enumerate(cash):
         if index == best:
@@ -138,16 +138,22 @@ def owner_compared(runs: Sequence[RunResult]) -> list[str]:
         surely = ""
         if len(ours) == len(theirs) > 1:
             share = float((theirs < ours).mean())
-            surely = " in all runs" if share == 1 else f" (less in {per_cent(share, 0)} % of the runs)"
-        others.append(f"{called[index]} {dollars(left[index], scale)}{surely}")
+            surely = f" (less in {'all' if share == 1 else f'{per_cent(share, 0)} % of the'} runs)"
+        others.append(f"{called[index]} {short(left[index], scale)}{surely}")
     cost = [f"{called[index]} {money(each.mean('failures_cost'))}" for index, each in enumerate(cash)]
     return [
-        f"{called[best]} leaves its owner most: {dollars(left[best], scale)} {unit} after capital, against "
+        f"{called[best]} leaves its owner most: {short(left[best], scale)} {unit} after capital, against "
         f"{and_list(others)}. Failures cost {and_list(cost)}."
     ]
 
 
-def owner_card(name: str, run: RunResult, notes: Sequence[str]) -> Card | None:
+def most_cash(runs: Sequence[RunResult]) -> int:
+    """Return which run leaves its owner most cash in the mean; -1 unless there are several, all with an owner."""
+    left = [run.cash.mean(FLOW) for run in runs if run.cash is not None]
+    return max(range(len(left)), key=left.__getitem__) if len(left) == len(runs) > 1 else -1
+
+
+def owner_card(name: str, run: RunResult, notes: Sequence[str], best: bool = False) -> Card | None:
     """Return the card of an owner; None where a scenario has none. ``notes``: what else it says."""
     cash = run.cash
     if cash is None:
@@ -155,4 +161,4 @@ def owner_card(name: str, run: RunResult, notes: Sequence[str]) -> Card | None:
     mean = cash.one_month[0]
     scale, unit = sentence_scale([mean])
     said = (paid_back(cash).rstrip("."), f"failures cost {money(cash.mean('failures_cost'))}", *notes)
-    return Card(name, short(mean, scale), f"{unit} of cash a month", said)
+    return Card(name, short(mean, scale), f"{unit} of cash a month", said, "most cash" if best else "")

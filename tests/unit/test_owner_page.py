@@ -5,7 +5,7 @@ import pytest
 from dcsim.decide import compare, run
 from dcsim.decide.estimate import estimate
 from dcsim.decide.owner_by_formula import power_table
-from dcsim.report.owner_answer import owner_card, owner_compared, owner_estimated, owner_sentences
+from dcsim.report.owner_answer import most_cash, owner_card, owner_compared, owner_estimated, owner_sentences
 from dcsim.report.owner_page import first_owner_picture, month_table, owner_section, owner_tables, power_page
 from dcsim.report.published_tables import estimate_page
 from dcsim.report.simulated import comparison_page, run_page
@@ -74,7 +74,12 @@ def test_two_offers_are_told_apart_by_what_they_leave():
     (said,) = owner_compared(found.runs)
     assert said.startswith("No spares leaves its owner most: 5.0")
     assert "against H200 neocloud 4.3" in said
-    assert "in all runs" in said
+    assert "(less in all runs)" in said
+    assert [most_cash(found.runs), most_cash(found.runs[:1])] == [1, -1]
+    assert [owner_card("-", each, (), best).best for each, best in zip(found.runs, (0, 1), strict=True)] == [
+        "",
+        "most cash",
+    ]
     page = comparison_page(found)
     assert page.answer[0] == said
     assert table(page.parts, "The owner's cash")["what failures cost"][0].startswith("-0.28")
