@@ -252,7 +252,7 @@ class Scenario(BaseModel):
     month: Month = Field(
         MS_PER_MONTH,
         description="length of a month of the ledger, by which availability, cash and debt are told: 28 to 31 days, "
-        '"730 h" is a twelfth of a year (default 720 h: deck)',
+        '"730 h" is a twelfth of a year (default 1 mo: deck)',
     )
     starts: WeekTime = Field(
         "mon",
