@@ -16,6 +16,7 @@ from dcsim.decide.display import html_of, to_pandas
 from dcsim.decide.documents import runs_json
 from dcsim.decide.error_budget import ErrorBudget
 from dcsim.decide.estimate import Estimate, bill, mtbf_ranges_h
+from dcsim.decide.guarantee import GuaranteeResult
 from dcsim.decide.run_table import run_table
 from dcsim.decide.sla_credits import SlaCredits
 from dcsim.economics import Bill, Use
@@ -119,6 +120,11 @@ class RunResult:
     def credits(self) -> SlaCredits | None:
         """What is given back for months below an availability; None without [sla.credits], or without months."""
         return SlaCredits.of(self.sample, MoneyBook.of(self.sample))
+
+    @cached_property
+    def guarantee(self) -> GuaranteeResult | None:
+        """How likely a goodput guarantee is broken; None without [sla.guarantee]."""
+        return GuaranteeResult.of(self.sample)
 
     @cached_property
     def error_budget(self) -> ErrorBudget | None:

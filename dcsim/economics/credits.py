@@ -48,6 +48,21 @@ class Credits(BaseModel):
         return TIERS if self.tiers is None else self.tiers
 
 
+class Guarantee(BaseModel):
+    """A goodput guarantee: of all interruptions of jobs, so many lose no progress, or the renewal is cheaper."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", json_schema_extra={"examples": [{"kept": "90 %"}]})
+    kept: Share = Field(
+        0.9,
+        gt=0,
+        description="share of the interruptions that lose no progress (default 90 %: assumed)",
+    )
+    credit: Share = Field(
+        0.25,
+        description="else, share of the renewed contract's price that is given back (default 25 %: assumed)",
+    )
+
+
 class Sla(BaseModel):
     """What is sold, and of which availability month by month; the ledger counts how much of it was available."""
 
@@ -67,6 +82,9 @@ class Sla(BaseModel):
     )
     credits: Credits | None = Field(
         None, description="what is given back for months below an availability; leave out: nothing"
+    )
+    guarantee: Guarantee | None = Field(
+        None, description="interruptions without lost progress, told beside credits; leave out: nobody guarantees it"
     )
     promise: Fraction | None = Field(
         None,

@@ -178,3 +178,65 @@ def test_nothing_is_credited_before_there_is_power() -> None:
     assert found.share.mean == 0
     assert told.share(0) == 1
     assert told.handed_over.tolist() == [1, 1, 2]
+
+
+def test_a_guarantee_of_kept_progress_is_broken_as_a_binomial_says() -> None:
+    """Jobs of coverage 92 %: by chance fewer than 90 % of a run's interruptions keep their progress."""
+    from scipy.stats import binom
+
+    from dcsim.decide.guarantee import GuaranteeResult, kept_by_job
+
+    document = {
+        "name": "kept",
+        "horizon": "2 mo",
+        "seed": 20_267,
+        "cluster": {"topology": "hgx-h100", "gpus": 256, "spares": 64},
+        "jobs": [
+            {
+                "name": "a",
+                "gpus": 192,
+                "recovery": {
+                    "kind": "fault-tolerant",
+                    "checkpoint_every": "1 h",
+                    "failover": "1 min",
+                    "restore": "10 min",
+                    "coverage": "92 %",
+                },
+            }
+        ],
+        "hazards": [{"component": "node", "mtbf": "400 h", "repair": "2 h"}],
+        "sla": {"sold": "node", "guarantee": {}},
+    }
+    (sample,) = replicate_many([(read(document), None)], 20, workers=1)
+    assert kept_by_job(sample).tolist() == pytest.approx([0.92])
+    found = GuaranteeResult.of(sample)
+    assert found is not None
+    counts = sample.ledgers.strikes[:, 0]
+    assert counts.min() > 20
+    expected = np.mean([binom.cdf(np.ceil(0.9 * n - 1e-9) - 1, n, 0.92) for n in counts])
+    assert found.broken == pytest.approx(expected)
+    assert 0.05 < found.broken < 0.5
+    assert found.expected == pytest.approx(expected / 4)
+    never = read(document, set=['jobs.a.recovery={kind="checkpoint-restart",checkpoint_every="1 h",restore="10 min"}'])
+    (rolled,) = replicate_many([(never, None)], 2, workers=1)
+    found = GuaranteeResult.of(rolled)
+    assert found is not None
+    assert (found.kept, found.broken) == (0, 1)
+
+
+def test_a_run_says_how_its_guarantee_stands() -> None:
+    """Checkpoints lose progress at every interruption; no interruption breaks nothing."""
+    from dcsim.decide import run
+    from dcsim.report.simulated import run_page
+    from dcsim.report.sold import sold_tables
+
+    for rows, said in (
+        ([(100 * H, 0, H)], "0.0 % of the interruptions lose no progress; the guarantee of 90 % is broken"),
+        ([], "No job is interrupted: the guarantee that 90 % lose no progress holds."),
+    ):
+        with chosen([rows]):
+            found = run(cluster({"sold": "node", "guarantee": {}}), replications=1, workers=1)
+        assert any(said in each for each in run_page([found]).answer)
+    assert any(row.label == "  guarantee broken, % of terms" for row in sold_tables([found])[0].rows)
+    told = found.to_json()["scenarios"][0]["sla_guarantee"]
+    assert told == {"asked": 0.9, "kept": None, "broken": 0.0, "expected_credit_of_renewal": 0.0}
