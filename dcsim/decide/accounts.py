@@ -4,7 +4,7 @@ Each party brings its lines, the inputs that they name, and series beside those 
 and that nobody brings is zero: a scenario without debt has no debt service.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -13,9 +13,12 @@ from numpy.typing import NDArray
 from dcsim.decide.activity import Activity
 from dcsim.decide.availability import sold_series
 from dcsim.decide.bills import prices_vary
+from dcsim.economics.bill import monthly_bill
 from dcsim.economics.credits import credit_lines
 from dcsim.economics.owner import PUE, Site, owner_inputs, owner_lines
 from dcsim.economics.statement import Input, Line, Statement
+from dcsim.economics.tokens import Landlord, factory_lines, token_inputs, token_lines
+from dcsim.ledger import STATE
 from dcsim.montecarlo import Sample
 from dcsim.plant import Demand
 from dcsim.scenario import PER_SAMPLE, Scenario
@@ -53,6 +56,37 @@ def inputs_by_run(sample: Sample, inputs: Callable[[Scenario], Sequence[Input]])
     ]
 
 
+def _token_seller(sample: Sample, activity: Activity) -> Part | None:
+    """Return the lines of who sells tokens: what is useful of the jobs that serve, and what the GPUs cost."""
+    scenario = sample.scenario
+    tokens = scenario.tokens
+    if tokens is None:
+        return None
+    landlord: Landlord = "owner" if scenario.tco is None else "provider"
+
+    def inputs(each: Scenario) -> Sequence[Input]:
+        assert each.tokens is not None  # only its values differ from run to run
+        return token_inputs(each.tokens, each.month, monthly_bill(each.tco, each.cluster.gpus) if each.tco else None)
+
+    serving = activity.gpu_hours["useful"] * _serving_share(sample)[:, None]
+    lines = token_lines(tokens, landlord) + (factory_lines() if landlord == "owner" else [])
+    return Part(lines, inputs_by_run(sample, inputs), {"serving_gpu_hours": serving})
+
+
+def _serving_share(sample: Sample) -> Values:
+    """Return the share of each run's useful hours that serves, float64 (n,); 0 where nothing is useful.
+
+    The ledger knows the months of all jobs together: where only some serve, theirs are spread as those are (assumed).
+    """
+    jobs, tokens = sample.scenario.jobs, sample.scenario.tokens
+    useful = sample.gpu_ms[:, : len(jobs), STATE["useful"]].astype(np.float64)
+    serves = np.array([tokens is not None and tokens.serves(job.name) for job in jobs])
+    whole = useful.sum(axis=1)
+    share = np.zeros(len(useful))
+    np.divide(useful[:, serves].sum(axis=1), whole, out=share, where=whole > 0)
+    return share
+
+
 def site_of(scenario: Scenario) -> Site:
     """Return what an owner's statement needs to know of a scenario's cluster; only where it has an [owner]."""
     owner, gpus = scenario.owner, scenario.cluster.gpus
@@ -77,6 +111,15 @@ def site_of(scenario: Scenario) -> Site:
     )
 
 
+def owner_rent(scenario: Scenario) -> float:
+    """Return what an owner rents a GPU-hour out for [USD]: [owner] rent, or what [tco] says; only where it has one."""
+    assert scenario.owner is not None
+    if scenario.owner.rent is not None:
+        return scenario.owner.rent
+    assert scenario.tco is not None  # scenario.rules
+    return scenario.tco.gpu_hour
+
+
 def _sold_gpus(scenario: Scenario, topology: Topology) -> int:
     """Return the GPUs on sale: all but spares, and of whole domains only those that [sla] says are needed."""
     free, sla = scenario.cluster.gpus - scenario.cluster.spares, scenario.sla
@@ -93,11 +136,7 @@ def _owner(sample: Sample, activity: Activity) -> Part | None:
 
     def inputs(scenario: Scenario) -> Sequence[Input]:
         assert scenario.owner is not None
-        rent = scenario.owner.rent
-        if rent is None:
-            assert scenario.tco is not None  # scenario.rules
-            rent = scenario.tco.gpu_hour
-        return owner_inputs(scenario.owner, site, rent)
+        return owner_inputs(scenario.owner, site, owner_rent(scenario))
 
     return Part(owner_lines(owner, site), inputs_by_run(sample, inputs))
 
@@ -112,8 +151,17 @@ def _credits(sample: Sample, activity: Activity) -> Part | None:
     return Part(credit_lines(sla, "revenue")[0], found, sold_series(sample))
 
 
-PARTS: tuple[Callable[[Sample, Activity], Part | None], ...] = (_owner, _credits)
+PARTS: tuple[Callable[[Sample, Activity], Part | None], ...] = (_owner, _credits, _token_seller)
 """The parties, in the order in which they are told; each gives None where the scenario does not have it."""
+
+TABLES = ("owner", "tokens")
+"""The tables of a scenario that make such a book."""
+
+
+def has_book(scenarios: Iterable[Scenario]) -> bool:
+    """Whether some scenario has a money book: then its runs must keep their months."""
+    return any(getattr(each, table) is not None for each in scenarios for table in TABLES)
+
 
 ABSENT = {
     "revenue": "rent invoiced",

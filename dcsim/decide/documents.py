@@ -13,6 +13,7 @@ from dcsim.scenario import sha256
 
 if TYPE_CHECKING:
     from dcsim.decide.result import Finish, RunResult
+    from dcsim.decide.tokens import TokenSales
 
 NOT_DONE = dict.fromkeys(("mean", "se", "ci95", *QUANTILES, *(f"{name}_ci95" for name in QUANTILES)))
 
@@ -61,6 +62,8 @@ def run_entry(run: "RunResult", first: "RunResult") -> dict[str, Any]:
         "done_h": None if run.done is None else finish_json(run.done),
         "estimate": run.estimate.entry(first.estimate),
         "tco": _money(run, first),
+        **({} if run.cash is None else {"owner": run.cash.to_json()}),
+        **({} if run.tokens is None else {"tokens": token_json(run.tokens)}),
         "energy": None if run.energy is None else run.energy.to_json(),
         "mtbf_range": None if run.mtbf_range is None else asdict(run.mtbf_range),
         "folder": None if run.folder is None else str(run.folder),
@@ -86,6 +89,11 @@ def _money(run: "RunResult", first: "RunResult") -> dict[str, Any] | None:
         **money_json(run.tco, first.tco),
         "all_in_usd_per_useful_gpu_hour": summary_json(run.useful_hour_usd),
     }
+
+
+def token_json(found: "TokenSales") -> dict[str, Any]:
+    """Return what the token seller earns as plain data."""
+    return {name: None if each is None else summary_json(each.shown) for name, each in found.figures.items()}
 
 
 def finish_json(found: "Finish") -> dict[str, Any]:

@@ -35,11 +35,10 @@ class Credits(BaseModel):
     cap: Share = Field(
         1.0, description="most that is given back of a month's price, of all domains together (default 100 %: assumed)"
     )
-    excludes: tuple[Literal["maintenance"], ...] = Field(
-        ("maintenance",),
-        max_length=1,
-        description="what counts as no downtime: planned maintenance; slow hardware never does; [] excludes nothing "
-        "(default maintenance: assumed, usual)",
+    counts_maintenance: bool = Field(
+        False,
+        strict=True,
+        description="planned maintenance is downtime too; slow hardware never is (default false: assumed, usual)",
     )
 
     @property

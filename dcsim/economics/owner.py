@@ -62,7 +62,7 @@ class Owner(BaseModel):
     )
     life: PositiveDuration = Field(
         4 * HOURS_PER_YEAR * MS_PER_H,
-        description="over which the capital is written off, evenly (default 35040 h: deck; four years, others use up to six)",
+        description="over which the capital is written off, evenly (default 35040 h: deck; other owners up to 6 y)",
     )
     residual: Share = Field(
         0.0, description="share of the servers' price that they are sold for at the end (default 0 %: assumed)"
@@ -78,12 +78,12 @@ class Owner(BaseModel):
         description="rent of space for each kW of IT that has power (default 0 USD/kW/mo: assumed)",
     )
     electricity: PricePerKwh = Field(0.087, description="price of energy at the meter (default 0.087 USD/kWh: deck)")
-    staff: MoneyPerMonth = Field(0.0, description="people who run the site [USD/month] (default 0: assumed)")
+    staff: MoneyPerMonth = Field(0.0, description="people who run the site (default 0 USD/mo: assumed)")
     maintenance: Share = Field(
         0.0, description="contracts for maintenance, a year, as a share of the capital (default 0 %: assumed)"
     )
     insurance: Share = Field(0.0, description="insurance, a year, as a share of the capital (default 0 %: assumed)")
-    repair: Money = Field(0.0, description="parts and labour of one failure [USD] (default 0: assumed)")
+    repair: Money = Field(0.0, description="parts and labour of one failure (default 0 USD: assumed)")
     rent: PricePerGpuHour | None = Field(
         None, description="what a GPU-hour is rented out for; leave out: [tco] gpu_hour, which is then required"
     )
@@ -149,6 +149,7 @@ def owner_lines(owner: Owner, site: Site) -> list[Line]:
     if owner.renewal_cut is None:
         fallen = f"(1 - price_decay) ** ({signed} * contract_months * month_hours / year_hours)"
     powered, served = (f"min({each}, sold_gpus * hours)" for each in ("powered_gpu_hours", "in_service_gpu_hours"))
+    whole = f"{owner.billed.replace('-', '_')}_gpu_hours"
     billable = powered if owner.billed == "powered" else served
     rows = [
         ("servers", "servers", "units * unit_price if month == 0 else 0"),
@@ -170,6 +171,13 @@ def owner_lines(owner: Owner, site: Site) -> list[Line]:
         ("maintenance", "maintenance", "maintenance_share * capital * hours / year_hours"),
         ("insurance", "insurance", "insurance_share * capital * hours / year_hours"),
         ("repairs", "repairs", "repair_price * failures"),
+        ("failures_cost", "what failures cost", "rent_lost + credits + repairs"),
+        (
+            "spares_rent",
+            "rent of the spares, were they on sale",
+            f"rent_now * occupancy_now * (powered_gpu_hours - {powered})",
+        ),
+        ("all_on_sale", "rent invoiced, were the spares on sale", f"rent_now * occupancy_now * {whole}"),
         ("opex", "operating costs", "colocation + electricity + staff + maintenance + insurance + repairs"),
         ("operating_cash", "cash from operations", "revenue - credits - opex"),
         ("residual", "sale of what is left", "residual_share * units * unit_price if month == months else 0"),

@@ -22,7 +22,8 @@ def serves(runs: Sequence[RunResult]) -> bool:
 def out_of_service(run: RunResult) -> str:
     """Say how long a replica is out of service in the mean: of the time, and in hours of a year."""
     lost = 0.0 if run.job_loss is None else run.job_loss.mean
-    return f"{loss(lost)} % of the time ({HOURS_PER_YEAR * lost:.2g} h a year)"
+    hours = HOURS_PER_YEAR * lost
+    return f"{loss(lost)} % of the time ({f'{hours:.2g}' if hours < 100 else f'{hours:,.0f}'} h a year)"
 
 
 def replicas_sentence(runs: Sequence[RunResult]) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from dcsim.decide import RunResult
-from dcsim.decide.availability import Availability
+from dcsim.decide.availability import Availability, excludes_maintenance
 from dcsim.decide.sla_theory import SlaTheory, sla_theory
 from dcsim.economics.credits import left_of_price
 from dcsim.report.document import Section
@@ -213,10 +213,8 @@ def _missed_rows(runs: Sequence[RunResult], row: MakeRow) -> list[Row]:
     (listed,) = shares
 
     def missed(index: int, run: RunResult) -> Figure:
-        sla = run.scenario.sla
-        excluded = sla is not None and sla.credits is not None and "maintenance" in sla.credits.excludes
-        its = run.availability
-        return per_cent(None if its is None else 1 - its.share(index, planned=not excluded), 3)
+        its, planned = run.availability, not excludes_maintenance(run.sample)
+        return per_cent(None if its is None else 1 - its.share(index, planned=planned), 3)
 
     return [row(f"months below {in_per_cent(share)}, %", partial(missed, index)) for index, share in enumerate(listed)]
 

@@ -21,7 +21,7 @@ from pydantic_core import PydanticCustomError
 
 from dcsim.closed_form.keys import AccountingKeys
 from dcsim.distributions import Distribution, DurationOrDistribution, as_distribution
-from dcsim.economics import Sla, Tco
+from dcsim.economics import Sla, Tco, Tokens
 from dcsim.economics.owner import Owner
 from dcsim.hazards import Hazard
 from dcsim.hazards.hazard import Component
@@ -274,6 +274,7 @@ class Scenario(BaseModel):
     accounting: AccountingKeys = Field(AccountingKeys(), description="the published formula beside it")
     tco: Tco | None = Field(None, description="what it costs; leave out: no money")
     owner: Owner | None = Field(None, description="what its owner pays and earns by month; leave out: nobody asks")
+    tokens: Tokens | None = Field(None, description="what useful hours are sold as; leave out: no tokens are sold")
     slo: Slo | None = Field(None, description="a goodput objective month by month; leave out: nobody asks for one")
     sla: Sla | None = Field(None, description="what is sold, and its availability; leave out: nobody counts it")
     uncertain: tuple[Uncertain, ...] = Field(
@@ -328,7 +329,7 @@ class Scenario(BaseModel):
         a number and marks no component): then every gang has numbers of its own.
         """
         asked = {job.name: job.gpus * job.count for job in self.jobs}
-        if not all(hazard.placed for hazard in self.hazards):
+        if False in [hazard.placed for hazard in self.hazards]:  # a list: closing a generator loses a Ctrl-C
             return sum(job.gpus * job.count for job in self.jobs)
         before = {job.name: job.after for job in self.jobs if job.after in asked}
         later = dict.fromkeys(asked, 0)

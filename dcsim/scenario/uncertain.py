@@ -202,8 +202,8 @@ class Uncertain(BaseModel):
         return is_money(self.key)
 
 
-MONEY = ("tco", "owner", "finance", "tokens")
-"""Tables that no simulation reads."""
+MONEY = ("tco", "owner", "tokens")
+"""Tables of a scenario that no simulation reads: they only change what is paid and earned."""
 
 
 def is_money(key: str) -> bool:

@@ -81,7 +81,7 @@ def test_credits_are_never_above_the_cap_and_never_below_zero(
         ({"tiers": ["30 %", "10 %", "100 %"]}, "sla.credits.tiers: found 30 %, 10 %, 100 %; must rise"),
         ({"tier": ["10 %"]}, "sla.credits.tier: unknown key"),
         ({"claimed": "110 %"}, "sla.credits.claimed: found '110 %'"),
-        ({"excludes": ["slow"]}, "sla.credits.excludes"),
+        ({"counts_maintenance": 1}, "sla.credits.counts_maintenance"),
     ],
 )
 def test_mistakes_have_a_line_each(credits: dict[str, object], why: str) -> None:
@@ -102,8 +102,10 @@ def test_mistakes_have_a_line_each(credits: dict[str, object], why: str) -> None
 def test_maintenance_is_downtime_only_where_the_contract_says_so() -> None:
     """Each rack is out for 20 h in the second of two months: below 10 h, above 72 h."""
     work = {"name": "w", "component": "rack", "every": "1000 h", "duration": "20 h", "rolling": False}
-    for excludes, share in ((["maintenance"], 0.0), ([], 0.30 / 2)):
-        tiny = cluster({"sold": "rack", "availability": HOURS, "credits": {"excludes": excludes}}, maintenance=[work])
+    for counts, share in ((False, 0.0), (True, 0.30 / 2)):
+        tiny = cluster(
+            {"sold": "rack", "availability": HOURS, "credits": {"counts_maintenance": counts}}, maintenance=[work]
+        )
         with chosen([[]]):
             (sample,) = replicate_many([(tiny, None)], 1, workers=1)
         found = SlaCredits.of(sample, None)
