@@ -24,11 +24,13 @@ class Activity:
 
     ``gpu_hours``: the same by name of the state, float64 (n, m + 1).
 
-    ``hours``: of each month, float64 (m + 1,); the last one may be shorter. ``energy_kwh``: at the site's meter,
-    float64 (n, m + 1); None where the topology says nothing of power. ``failures``: of each run, float64 (n,).
+    ``ends``: of each month, int64 (m + 1,) [ms], the closing's 0. ``hours``: of each month, float64 (m + 1,); the last
+    one may be shorter. ``energy_kwh``: at the site's meter, float64 (n, m + 1); None where the topology says nothing of
+    power. ``failures``: of each run, float64 (n,).
     """
 
     scenario: Scenario
+    ends: NDArray[np.int64]
     hours: Values
     gpu_ms: NDArray[np.int64]
     gpu_hours: Mapping[str, Values]
@@ -47,7 +49,7 @@ class Activity:
         hours = np.concatenate([[0.0], np.diff(ends) / MS_PER_H])
         gpu_hours = {state: gpu_ms[:, :, column] / MS_PER_H for state, column in STATE.items()}
         energy = _energy(sample, hours, gpu_hours)
-        return cls(scenario, hours, gpu_ms, gpu_hours, energy, sample.failures.astype(np.float64))
+        return cls(scenario, ends, hours, gpu_ms, gpu_hours, energy, sample.failures.astype(np.float64))
 
     @cached_property
     def series(self) -> dict[str, Values]:
