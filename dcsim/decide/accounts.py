@@ -11,18 +11,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dcsim.decide.activity import Activity
+from dcsim.decide.availability import sold_series
 from dcsim.decide.bills import prices_vary
 from dcsim.economics.bill import monthly_bill
+from dcsim.economics.credits import credit_lines
 from dcsim.economics.grid import BEFORE_GRID, grid_inputs, grid_lines, share_between
 from dcsim.economics.owner import PUE, Site, owner_inputs, owner_lines
 from dcsim.economics.statement import Input, Line, Statement
-from dcsim.economics.tokens import RENT, token_inputs, token_lines
+from dcsim.economics.tokens import Landlord, factory_lines, token_inputs, token_lines
 from dcsim.ledger import STATE
 from dcsim.montecarlo import Sample
 from dcsim.plant import Demand
 from dcsim.scenario import PER_SAMPLE, Scenario
 from dcsim.scenario.plan import lay_out
 from dcsim.scenario.sampled import sampled
+from dcsim.topology import Topology
 from dcsim.topology.build import build
 from dcsim.units import MS_PER_H
 
@@ -59,16 +62,18 @@ def inputs_by_run(sample: Sample, inputs: Callable[[Scenario], Sequence[Input]])
 def _token_seller(sample: Sample, activity: Activity) -> Part | None:
     """Return the lines of who sells tokens: what is useful of the jobs that serve, and what the GPUs cost."""
     scenario = sample.scenario
-    tokens, tco = scenario.tokens, scenario.tco
-    if tokens is None or tco is None:
+    tokens = scenario.tokens
+    if tokens is None:
         return None
+    landlord: Landlord = "owner" if scenario.tco is None else "provider"
 
     def inputs(each: Scenario) -> Sequence[Input]:
         assert each.tokens is not None  # only its values differ from run to run
         return token_inputs(each.tokens, each.month, monthly_bill(each.tco, each.cluster.gpus) if each.tco else None)
 
     serving = activity.gpu_hours["useful"] * _serving_share(sample)[:, None]
-    return Part(token_lines(tokens, RENT), inputs_by_run(sample, inputs), {"serving_gpu_hours": serving})
+    lines = token_lines(tokens, landlord) + (factory_lines() if landlord == "owner" else [])
+    return Part(lines, inputs_by_run(sample, inputs), {"serving_gpu_hours": serving})
 
 
 def _serving_share(sample: Sample) -> Values:
@@ -97,7 +102,7 @@ def site_of(scenario: Scenario) -> Site:
     topology_pue = power.pue if power is not None else PUE
     return Site(
         gpus=gpus,
-        sold_gpus=gpus - scenario.cluster.spares,
+        sold_gpus=_sold_gpus(scenario, topology),
         units=nodes if owner.server is not None else gpus / topology.gpus_per("rack"),
         nodes=nodes,
         it_kw=owner.power * nodes / 1e3 if owner.power is not None else of_topology,
@@ -116,6 +121,14 @@ def owner_rent(scenario: Scenario) -> float:
         return scenario.owner.rent
     assert scenario.tco is not None  # scenario.rules
     return scenario.tco.gpu_hour
+
+
+def _sold_gpus(scenario: Scenario, topology: Topology) -> int:
+    """Return the GPUs on sale: all but spares, and of whole domains only those that [sla] says are needed."""
+    free, sla = scenario.cluster.gpus - scenario.cluster.spares, scenario.sla
+    if sla is None or sla.needs is None:
+        return free
+    return min(free, scenario.cluster.gpus // topology.gpus_per(sla.sold) * sla.needs)
 
 
 def _owner(sample: Sample, activity: Activity) -> Part | None:
@@ -166,7 +179,17 @@ def generators_kw(scenario: Scenario) -> float:
     return site.generators * (site.generator or 0.0) / 1e3 if site is not None else 0.0
 
 
-PARTS: tuple[Callable[[Sample, Activity], Part | None], ...] = (_owner, _grid, _token_seller)
+def _credits(sample: Sample, activity: Activity) -> Part | None:
+    """Return what an owner gives back for months below an availability that was sold; None without [sla.credits]."""
+    sla = sample.scenario.sla
+    if sla is None or sla.credits is None or sample.scenario.owner is None:
+        return None
+    _, inputs = credit_lines(sla, "revenue")
+    found = inputs_by_run(sample, lambda its: credit_lines(its.sla, "revenue")[1] if its.sla else inputs)
+    return Part(credit_lines(sla, "revenue")[0], found, sold_series(sample))
+
+
+PARTS: tuple[Callable[[Sample, Activity], Part | None], ...] = (_owner, _grid, _credits, _token_seller)
 """The parties, in the order in which they are told; each gives None where the scenario does not have it."""
 
 TABLES = ("owner", "tokens")

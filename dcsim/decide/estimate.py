@@ -17,6 +17,7 @@ from dcsim.closed_form import (
 )
 from dcsim.decide.bills import least_months
 from dcsim.decide.display import html_of
+from dcsim.decide.sla_theory import SlaTheory, sla_theory
 from dcsim.decide.theory import Theory, theory
 from dcsim.decide.tokens import TokenEstimate, token_estimate
 from dcsim.economics import Bill, Use
@@ -51,6 +52,12 @@ class Estimate:
     tco: Bill | None
     until_done: Bill | None = None
     tokens: TokenEstimate | None = None
+
+    @property
+    def sla(self) -> SlaTheory | None:
+        """What independent domains that are sold miss; None where nobody asks, or there is no closed form."""
+        its = self.scenario.sla
+        return sla_theory(self.scenario) if its is not None and (its.credits or its.promise) else None
 
     def __str__(self) -> str:
         """Return the loss and the cost in a line."""
@@ -92,6 +99,7 @@ class Estimate:
             "until_done": None if self.until_done is None else self._until_done(self.until_done),
             **({} if self.cash is None else {"owner": self.cash.to_json()}),
             **({} if self.tokens is None else {"tokens": self.tokens.to_json()}),
+            **({} if self.sla is None else {"sla": self.sla.to_json()}),
         }
 
     @cached_property

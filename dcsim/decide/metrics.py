@@ -92,6 +92,18 @@ def _finish(result: RunResult) -> Estimated | None:
     return _of(result, hours, sum(result.sample.answer_ms.tolist()) / MS_PER_H / len(hours))
 
 
+def _credits(result: RunResult) -> Estimated | None:
+    found = result.credits
+    return None if found is None else _of(result, found.share_by_run, found.share.mean)
+
+
+def _credits_usd(result: RunResult) -> Estimated | None:
+    found = result.credits
+    if found is None or not found.priced:
+        return None
+    return _of(result, found.usd_by_run, found.usd_a_month.mean)
+
+
 def _of(result: RunResult, values: NDArray[np.float64], mean: float) -> Estimated:
     shared, controls = runs_per_draw(result.scenario), result.stopped is not None
     return Estimated.of(values, mean, result.control, shared=shared, controls=controls)
@@ -128,6 +140,8 @@ METRICS = {
         ),
         Metric("useful_gpu_hours", "useful GPU-hours, of the term or the horizon", "GPU-h", False, _useful),
         Metric("wait_gpu_hours", "waiting", "GPU-h", True, _wait),
+        Metric("sla_credits", "SLA credits, of the price", "1", True, _credits),
+        Metric("sla_credits_usd", "SLA credits a month", "USD", True, _credits_usd),
         Metric("finish_h", "time until the last job is done", "h", True, _finish),
     )
 }

@@ -21,8 +21,8 @@ from dcsim.closed_form.inference import (
     work_per_decode,
 )
 from dcsim.decide.estimate import SCHEMA, estimate
+from dcsim.decide.tokens import paid_of
 from dcsim.decide.variants import Axis, read_axes
-from dcsim.economics.bill import monthly_bill
 from dcsim.economics.tokens import ServedModel, Tokens
 from dcsim.problems import wrong
 from dcsim.scenario import Problem, Scenario, ScenarioError, Source, certain, read, sha256
@@ -185,16 +185,15 @@ class _Replica:
     """A replica of a scenario: what it has, and what it costs."""
 
     def __init__(self, scenario: Scenario) -> None:
-        tokens, tco = scenario.tokens, scenario.tco
+        tokens = scenario.tokens
         assert tokens is not None
         assert tokens.model is not None
-        assert tco is not None  # a rule asks for it
         serving = [job for job in scenario.jobs if tokens.serves(job.name)]
         found = estimate(scenario).tokens
         assert found is not None
         self.scenario, self.tokens, self.model, self.gpus = scenario, tokens, tokens.model, serving[0].gpus
         gpus = sum(job.gpus * job.count for job in serving)
-        self.gpu_hour = monthly_bill(tco, scenario.cluster.gpus) / (gpus * HOURS_PER_MONTH)
+        self.gpu_hour = paid_of(scenario) / (gpus * HOURS_PER_MONTH)
         self.loss = found.replica_loss
         self.hour = self.gpu_hour * self.gpus
         self.weights, self.bandwidth = tokens.model.weights_gb, tokens.model.bandwidth * self.gpus

@@ -12,10 +12,10 @@ from dcsim.closed_form.inference import margin, usd_per_mtok
 from dcsim.decide.accounts import MoneyBook
 from dcsim.economics.bill import monthly_bill
 from dcsim.economics.statement import Statement
-from dcsim.economics.tokens import RENT, token_inputs, token_lines
+from dcsim.economics.tokens import token_inputs, token_lines
 from dcsim.montecarlo import Estimated
 from dcsim.scenario import Scenario
-from dcsim.units import MS_PER_H
+from dcsim.units import HOURS_PER_MONTH, MS_PER_H
 
 Values = NDArray[np.float64]
 FIGURES: Mapping[str, str] = {
@@ -30,6 +30,7 @@ FIGURES: Mapping[str, str] = {
     "margin": "margin on tokens",
     "third_party_margin": "margin of an app that buys tokens",
     "first_party_margin": "margin of an app on its own tokens",
+    "owner_margin": "margin of an owner who sells tokens",
 }
 """What is told of a token seller: keys in JSON, and what people read."""
 
@@ -70,6 +71,8 @@ class TokenSales:
         for party in ("third_party", "first_party"):
             sold = f"{party}_profit" in its.values
             found[f"{party}_margin"] = ratio(its.total(f"{party}_profit"), its.total("app_revenue")) if sold else None
+        factory = its.total("factory_profit") if "factory_profit" in its.values else None
+        found["owner_margin"] = None if factory is None else ratio(factory, revenue)
         return cls(found)
 
     def __getitem__(self, name: str) -> Estimated | None:
@@ -110,8 +113,8 @@ def token_estimate(scenario: Scenario, account: Callable[[Scenario, float], Acco
 
     ``account``: the published formula for a scenario whose failures are charged to jobs of so many GPUs.
     """
-    tokens, tco = scenario.tokens, scenario.tco
-    if tokens is None or tco is None:
+    tokens = scenario.tokens
+    if tokens is None:
         return None
     serving = [job for job in scenario.jobs if tokens.serves(job.name)]
     gpus = sum(job.gpus * job.count for job in serving)
@@ -124,28 +127,47 @@ def token_estimate(scenario: Scenario, account: Callable[[Scenario, float], Acco
     losses = {"paid": loss(replica), "training": loss(float(gpus))}
     statements = {name: _statement(scenario, gpus, its) for name, its in losses.items() if its < 1}
     costs = {
-        "rent": usd_per_mtok(tco.gpu_hour, tokens.speed, 0.0, 1.0),
+        "rent": usd_per_mtok(rent_of(scenario), tokens.speed, 0.0, 1.0),
         **dict.fromkeys(("paid", "training")),
         **{name: _total(its, "token_cost") / _total(its, "tokens_served") for name, its in statements.items()},
     }
     return TokenEstimate(losses["paid"], losses["training"], costs, _figures(statements.get("paid")))
 
 
+def rent_of(scenario: Scenario) -> float:
+    """Return the rent of a GPU-hour that a token seller pays [USD]: of [tco], else the owner's first."""
+    if scenario.tco is not None:
+        return scenario.tco.gpu_hour
+    assert scenario.owner is not None  # rules ask for one of them, and then for the rent
+    assert scenario.owner.rent is not None
+    return scenario.owner.rent
+
+
+def paid_of(scenario: Scenario) -> float:
+    """Return what a token seller pays for all GPUs in 720 h [USD]: the bill, else the owner's first rent."""
+    gpus = scenario.cluster.gpus
+    if scenario.tco is not None:
+        return monthly_bill(scenario.tco, gpus)
+    return rent_of(scenario) * (gpus - scenario.cluster.spares) * HOURS_PER_MONTH
+
+
 def _statement(scenario: Scenario, gpus: int, loss: float) -> Statement:
-    """Return the seller's statement where so many GPUs serve and lose the same share in every month."""
-    tokens, tco = scenario.tokens, scenario.tco
+    """Return the seller's statement where so many GPUs serve and lose the same share in every month.
+
+    Of an owner the seller has all GPUs on sale, at the first rent.
+    """
+    tokens = scenario.tokens
     assert tokens is not None
-    assert tco is not None
     months = -(-scenario.horizon // scenario.month)
     ends = np.minimum(np.arange(months + 1) * scenario.month, scenario.horizon) / MS_PER_H
     hours = np.diff(ends, prepend=0.0)[None, :]
-    inputs = token_inputs(tokens, scenario.month, monthly_bill(tco, scenario.cluster.gpus))
+    inputs = token_inputs(tokens, scenario.month, paid_of(scenario))
     series = {
         "hours": hours,
         "cluster_gpu_hours": scenario.cluster.gpus * hours,
         "serving_gpu_hours": gpus * hours * (1 - loss),
     }
-    return Statement.of(token_lines(tokens, RENT), inputs, series)
+    return Statement.of(token_lines(tokens, "provider"), inputs, series)
 
 
 def _total(its: Statement, name: str) -> float:
@@ -174,4 +196,5 @@ def _figures(its: Statement | None) -> dict[str, float | None]:
     return found | {
         "third_party_margin": None if app is None else margin(app, revenue),
         "first_party_margin": None if app is None else margin(app, cost),
+        "owner_margin": None,
     }

@@ -11,6 +11,7 @@ from dcsim.economics.bill import (
     paid,
     with_lost_work,
 )
+from dcsim.economics.credits import Credits, Sla
 from dcsim.economics.renter import Onboarding, Storage, Tco, gpu_monthly, setup_usd
 from dcsim.economics.tokens import Tokens
 
@@ -19,7 +20,9 @@ __all__ = [
     "LINES",
     "Bill",
     "CostLine",
+    "Credits",
     "Onboarding",
+    "Sla",
     "Storage",
     "Tco",
     "Tokens",

@@ -4,7 +4,8 @@ Source of the lines: deck (SemiAnalysis, "From Fab to Token", April 2026). Token
 USD. A token costs what is paid for the hours in which it could have been computed, lost hours included.
 """
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -108,23 +109,32 @@ class Tokens(BaseModel):
         return self.jobs is None or job in self.jobs
 
 
-RENT, OWN = "renter_month * hours / 720", "revenue - credits"
-"""What the GPUs cost the seller: the bill of [tco], set-up spread over the term, or the owner's rent less credits."""
+Landlord = Literal["provider", "owner"]
+"""Who the seller pays for the GPUs: a provider, by the bill of [tco], or the owner of the same scenario."""
+PAID: Mapping[Landlord, str] = {"provider": "renter_month * hours / 720", "owner": "revenue - credits"}
+"""What the GPUs cost: the bill, its set-up spread over the term; or the rent that the owner invoices, less credits."""
+HIRED: Mapping[Landlord, tuple[str, str]] = {
+    "provider": ("serving_gpu_hours", "cluster_gpu_hours"),
+    "owner": ("serving_gpu_hours * occupancy_now", "on_sale_gpu_hours * occupancy_now"),
+}
+"""The useful GPU-hours that the seller has, and all that are paid for: of an owner those that are rented."""
 
 
-def token_lines(tokens: Tokens, cost: str) -> list[Line]:
-    """Return the lines of the token seller; ``cost``: ``RENT`` or ``OWN``.
+def token_lines(tokens: Tokens, landlord: Landlord) -> list[Line]:
+    """Return the lines of the token seller.
 
     They read the series ``serving_gpu_hours``, useful GPU-hours of the jobs that serve [GPU-h], and
-    ``cluster_gpu_hours``, all of them. The last three lines say what the cost is paid for; they sum to it.
+    ``cluster_gpu_hours``, all of them; with an owner also lines of that one. Three lines say what the cost is paid for;
+    they sum to it.
     """
 
     def line(name: str, label: str, formula: str, source: str = "deck", unit: str = "USD") -> Line:
         return Line(name, label, unit, formula, "token seller", "none" if unit == "USD/Mtok" else "sum", source)
 
-    served = "serving_gpu_hours * token_speed * 3600 * token_utilisation / 1000000"
-    could = "cluster_gpu_hours * token_speed * 3600 / 1000000"
-    unused = "serving_gpu_hours * token_speed * 3600 * (1 - token_utilisation) / 1000000"
+    serving, hired = HIRED[landlord]
+    served = f"{serving} * token_speed * 3600 * token_utilisation / 1000000"
+    could = f"{hired} * token_speed * 3600 / 1000000"
+    unused = f"{serving} * token_speed * 3600 * (1 - token_utilisation) / 1000000"
     share, split = "token_cost / max(token_capacity, 1e-300)", "the cost by what each hour of a GPU could compute"
     lost = "token_capacity - tokens_served - token_unused"
     falls = "token_list_price * (1 - token_decline) ** (max(month - 1, 0) * token_month_years)"
@@ -132,7 +142,7 @@ def token_lines(tokens: Tokens, cost: str) -> list[Line]:
         line("tokens_served", "tokens sold", served, unit="Mtok"),
         line("token_price", "price of a million tokens", falls, "assumed: a fall from month to month", "USD/Mtok"),
         line("token_revenue", "tokens sold", "tokens_served * token_price"),
-        line("token_cost", "GPUs of the token seller", cost),
+        line("token_cost", "GPUs of the token seller", PAID[landlord]),
         line("token_profit", "profit on tokens", "token_revenue - token_cost"),
         line("token_capacity", "tokens of all GPUs at full use", could, unit="Mtok"),
         line("token_unused", "tokens that nobody asked for", unused, unit="Mtok"),
@@ -147,6 +157,12 @@ def token_lines(tokens: Tokens, cost: str) -> list[Line]:
             line("first_party_profit", "profit of an app on its own tokens", "app_revenue - token_cost"),
         ]
     return lines
+
+
+def factory_lines() -> list[Line]:
+    """Return what is left to an owner who sells tokens: rent is then no cost; operating costs and depreciation are."""
+    formula = "token_profit + accounting_profit"
+    return [Line("factory_profit", "profit of an owner who sells tokens", "USD", formula, "token seller")]
 
 
 def token_inputs(tokens: Tokens, month_ms: int, renter_month: float | None) -> list[Input]:

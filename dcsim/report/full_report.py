@@ -18,6 +18,7 @@ from dcsim.report.page import and_list, names, printable
 from dcsim.report.published_tables import over_of
 from dcsim.report.sections import beside, first_picture, gap, where, why
 from dcsim.report.simulated import comparison_page, run_page
+from dcsim.report.sold import sold_section
 from dcsim.report.tokens_page import tokens_card, tokens_section
 from dcsim.report.uncertainty import luck, sure, with_error
 from dcsim.units import MS_PER_H
@@ -34,7 +35,7 @@ def document(given: ReportData) -> Page:
         sections.append(why(shown.bridges, [each for each, run in zip(names(runs), runs, strict=True) if not run.done]))
     if len(runs) > 1:
         sections.append(gap(shown.pairs, runs, shown.walks))
-    sections += [*tokens_section(runs), where(shown), sure(runs)]
+    sections += [*sold_section(runs), *tokens_section(runs), where(shown), sure(runs)]
     lengths = list(dict.fromkeys(f"{run.scenario.month / MS_PER_H:g} h" for run in runs))
     sections.append(months(shown.stories, names(runs), and_list(lengths)))
     sections += [inputs_section(shown), method_section(shown)]

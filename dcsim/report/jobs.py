@@ -48,32 +48,6 @@ def energy_rows(runs: Sequence[RunResult], row: MakeRow) -> list[Row]:
     ]
 
 
-SOLD_NOTE = (
-    "up: in service, whatever a job does with it. A GPU is out of service from its failure until its repair is over."
-)
-
-
-def sold_rows(runs: Sequence[RunResult], row: MakeRow) -> list[Row]:
-    """Return for each availability in how many months of a domain that is sold it was reached."""
-    found = [run.availability for run in runs]
-    shapes = {(each.sold, each.size, each.needs, each.availability) for each in found if each is not None}
-    if len(shapes) != 1:
-        return []  # nothing is sold, or not the same: no row would be about all of them
-    ((sold, size, needs, shares),) = shapes
-    up = "all GPUs" if needs == size else f"{needs} of {size} GPUs"
-    rows = []
-    for index, share in enumerate(shares):
-        label = f"{sold}-months: {up} up {100 * share:.6g} % or more, %"
-        rows.append(row(label, partial(_reached, index, True)))
-        if any(each is not None and each.has_maintenance for each in found):
-            rows.append(row("  without maintenance, %", partial(_reached, index, False)))
-    return rows
-
-
-def _reached(index: int, planned: bool, run: RunResult) -> Figure:
-    return per_cent(run.availability.share(index, planned) if run.availability else None, 2)
-
-
 def objective_rows(runs: Sequence[RunResult], row: MakeRow) -> list[Row]:
     """Return in how many months the goodput objective is kept, and how much of the error budget is used."""
     found = {run.error_budget.objective for run in runs if run.error_budget}

@@ -11,6 +11,7 @@ from dcsim.economics import LINES, Bill, CostLine
 from dcsim.report.document import Page
 from dcsim.report.figures import MISSING, Cell, Figure, dollars, loss, number, per_cent, price_digits, scale_of, usd
 from dcsim.report.page import Passage, Row, Table, and_list, printable
+from dcsim.report.sold_theory import theory_tables
 from dcsim.scenario import Scenario
 
 _COLD = '{names}: spare = "cold", so the job waits for the repair of what failed: in the simulation, not in this loss.'
@@ -37,6 +38,7 @@ def estimate_page(estimates: Sequence[Estimate], notes: Sequence[str] = ()) -> P
         *described(scenarios),
         *formula_tables(estimates),
         *owner_tables(estimates),
+        *theory_tables(estimates),
         *estimate_tables(estimates),
     )
     answer = tuple(said for each in estimates for said in (owner_estimated(each), until_done_sentence(each)) if said)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from math import ceil
 
 from dcsim.closed_form.inference import DECLINED
-from dcsim.decide import RunResult
+from dcsim.decide import Pair, RunResult
 from dcsim.decide.estimate import Estimate
 from dcsim.decide.tables_tokens import HANDED_OVER, TokenTable
 from dcsim.decide.tokens import TokenEstimate
@@ -88,8 +88,10 @@ def tokens_compared(runs: Sequence[RunResult]) -> str:
         digits += 1
     told = []
     for cost, index in found[1:]:
-        more = cost / least - 1
+        more, found_gap = cost / least - 1, Pair(runs[best], runs[index]).mtok_difference
+        half = None if found_gap is None else found_gap.shown_half_width
         gap = "the same" if more < SAME_COST else f"{per_cent(more, 1)} % more"
+        gap = "no clear difference" if half is not None and cost - least < half else gap
         told.append(f"{number(cost, digits)} at {called[index]} ({gap})")
     margins = [f"{per_cent(share, 1)} % ({name})" for share, name in zip(left, called, strict=True)]
     return (
@@ -176,6 +178,7 @@ def _apps(row: Callable[..., Row], share: Callable[[str], Callable[..., Cell]]) 
     return [
         row("left to an app that buys tokens, %", share("third_party_margin")),
         row("left to an app on its own tokens, %", share("first_party_margin")),
+        row("left to an owner who sells tokens, %", share("owner_margin")),
     ]
 
 

@@ -1,10 +1,10 @@
 """What no single key can tell: whether the parts of a scenario fit together."""
 
 from fractions import Fraction
-from itertools import pairwise
 
 import numpy as np
 
+from dcsim.economics.credits import mistakes
 from dcsim.hazards import Hazard, RepairStage
 from dcsim.hazards.lifetimes.trace import TraceLifetime
 from dcsim.hazards.repair import PEOPLE
@@ -146,8 +146,8 @@ def _tokens(scenario: Scenario) -> Broken:
     """Refuse tokens of jobs that are not there or that end, and tokens whose GPUs nobody pays for."""
     if scenario.tokens is None:
         return
-    if scenario.tco is None:
-        yield ("tokens",), "found without [tco]; required: what the seller pays for the GPUs"
+    if scenario.tco is None and scenario.owner is None:
+        yield ("tokens",), "found without [tco] and [owner]; one is required: what the seller pays for the GPUs"
     names = [job.name for job in scenario.jobs]
     for index, name in enumerate(scenario.tokens.jobs or ()):
         if name not in names:
@@ -288,10 +288,7 @@ def _sold(scenario: Scenario, topology: Topology) -> Broken:
         yield ("sla", "sold"), f"found {scenario.sla.sold}, of {size} GPUs; the cluster has {scenario.cluster.gpus}"
     if needs is not None and needs > size:
         yield ("sla", "needs"), f"found {needs} GPUs; at most {size} (a {scenario.sla.sold})"
-    shares = scenario.sla.shares
-    if any(a <= b for a, b in pairwise(shares)):
-        found = ", ".join(f"{100 * share:.10g} %" for share in shares)
-        yield ("sla", "availability"), f"found {found}; must fall, the highest first"
+    yield from ((("sla", *path), why) for path, why in mistakes(scenario.sla))
 
 
 def _hazards(scenario: Scenario, topology: Topology) -> Broken:

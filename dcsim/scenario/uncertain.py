@@ -208,7 +208,7 @@ MONEY = ("tco", "owner", "grid", "tokens")
 
 def is_money(key: str) -> bool:
     """Whether a key only changes bills: no simulation reads it."""
-    return key.partition(".")[0] in MONEY
+    return key.partition(".")[0] in MONEY or key.startswith("sla.credits.")
 
 
 # --- values that are drawn together -----------------------------------------------------------------------------------

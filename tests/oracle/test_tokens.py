@@ -124,6 +124,8 @@ def test_the_largest_batch_fills_the_memory():
     assert batch_that_fits(8 * 141.0, 140.0, 2.5) == 395
     assert batch_that_fits(140.3, 140.0, 0.1) == 3
     assert batch_that_fits(80.0, 140.0, 2.5) == 0
+    assert (0.7 - 0.1) / 0.2 < 3  # rounding takes nothing away
+    assert batch_that_fits(0.7, 0.1, 0.2) == 3
 
 
 @given(price=st.floats(0.01, 100), rent=st.floats(0.1, 10), weights=st.floats(1, 2000), each=st.floats(0.001, 50))

@@ -63,6 +63,13 @@ def test_at_the_batch_of_its_speed_a_scenario_pays_what_a_run_says():
     assert at.usd * at.gpu_tokens_per_s / 735 == pytest.approx(usd_per_mtok(1.90, 735.0, found.loss, 0.65), rel=1e-9)
 
 
+def test_a_speed_with_its_prefill_takes_a_larger_batch():
+    """Where half of the work is prefill, a GPU that gives 300 tokens a second decodes 600."""
+    model = H100 | {"memory": "192 GB"}
+    half = token_table(one_gpu(model=model | {"prefill": "50 %"}, speed="300 tok/s"))
+    assert half.batch_of_speed == pytest.approx(token_table(one_gpu(model=model, speed="600 tok/s")).batch_of_speed)
+
+
 def test_the_price_pays_from_the_batch_that_is_told():
     """One sequence fewer costs more than the price, one more costs less."""
     found = token_table("tokens/node-replicas")
