@@ -99,7 +99,7 @@ def site_of(scenario: Scenario) -> Site:
     nodes = topology.components("node")
     of_topology = float(demand.racks_w.sum() + demand.switches_w) / 1e3 if power is not None else 0.0
     topology_kw = of_topology if float(demand.racks_w.sum()) else None
-    topology_pue = power.pue if power is not None else PUE
+    topology_pue = power.meter_factor if power is not None else PUE
     return Site(
         gpus=gpus,
         sold_gpus=_sold_gpus(scenario, topology),

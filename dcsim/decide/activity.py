@@ -93,5 +93,5 @@ def _energy(sample: Sample, hours: Values, gpu_hours: Mapping[str, Values]) -> V
     of_run = slower.sum(axis=1, keepdims=True)
     share = np.divide(slower, of_run, out=np.zeros_like(slower), where=of_run > 0)
     overhead = {name: causes[:, column : column + 1] * share for column, name in enumerate(CAUSES)}
-    kwh = energy_kwh(gpu_hours, overhead, kw_per_gpu, power.idle, demand.switches_w / 1e3, hours, power.pue)
+    kwh = energy_kwh(gpu_hours, overhead, kw_per_gpu, power.idle, demand.switches_w / 1e3, hours, power.meter_factor)
     return sum(kwh.values(), np.zeros_like(slower))

@@ -20,7 +20,7 @@ from dcsim.decide.outcome import REPLICATIONS
 from dcsim.decide.owner_by_formula import Expected
 from dcsim.economics.grid import Grid, share_between
 from dcsim.montecarlo import Progress, Summary, replicate_many, runs_per_draw, summarise
-from dcsim.power.energisation import Phase
+from dcsim.power.keys import Phase
 from dcsim.scenario import PER_SAMPLE, Problem, Scenario, ScenarioError, Source, certain, read, sha256
 from dcsim.topology.build import build
 from dcsim.units import MS_PER_H

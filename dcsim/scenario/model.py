@@ -28,7 +28,7 @@ from dcsim.hazards import Hazard
 from dcsim.hazards.hazard import Component
 from dcsim.hazards.records import shared_records
 from dcsim.hazards.shifts import WeekTime
-from dcsim.power.energisation import Phase
+from dcsim.power.keys import Phase
 from dcsim.recovery import AnyRecovery
 from dcsim.scenario.uncertain import Correlated, Uncertain
 from dcsim.topology import MAX_GPUS, TopologyDescription, TopologyError, completed, resolve

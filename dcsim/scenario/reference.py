@@ -12,7 +12,7 @@ from typing import Any, get_args
 from dcsim import units
 from dcsim.distributions import Distribution
 from dcsim.hazards import LIFETIMES
-from dcsim.power.energisation import DATES
+from dcsim.power.keys import DATES
 from dcsim.recovery import STRATEGIES, Recovery
 from dcsim.recovery.presets import presets
 from dcsim.registry import kind_of
