@@ -1,5 +1,6 @@
 """What one simulated scenario says: goodput, money and energy with their errors, as values and as JSON."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -36,7 +37,7 @@ from dcsim.montecarlo import (
     runs_per_draw,
     summarise,
 )
-from dcsim.montecarlo.reliability import runs_needed_after
+from dcsim.montecarlo.reliability import runs_needed_after, unseen
 from dcsim.scenario import PER_SAMPLE, Scenario
 from dcsim.units import MS_PER_H
 
@@ -132,6 +133,18 @@ class RunResult:
         if len(self.sample) < needed:
             return max(needed, skewed or 0)
         return None if skewed is None else max(needed, skewed)
+
+    @cached_property
+    def unseen_gpu_hours(self) -> float:
+        """By how many GPU-hours a run may lose more in truth than these few runs show in the mean; 0: they are enough.
+
+        By theory: what the causes cost that are too rare for so many runs. Infinite where the sample is far more skewed
+        than theory says.
+        """
+        if self.runs_needed is None:
+            return 0.0
+        found = unseen(self.scenario, len(self.sample) // runs_per_draw(self.scenario))
+        return found / MS_PER_H if found else math.inf
 
     def _reliably(self, summary: Summary) -> Summary:
         return replace(summary, reliable=self.runs_needed is None)

@@ -14,7 +14,9 @@ from pydantic import (
     TypeAdapter,
     ValidationError,
     ValidationInfo,
+    ValidatorFunctionWrapHandler,
     WithJsonSchema,
+    WrapValidator,
     model_validator,
 )
 from pydantic_core import PydanticCustomError
@@ -39,6 +41,7 @@ from dcsim.units import (
     SHARE,
     Duration,
     Fraction,
+    Portion,
     PositiveDuration,
     Share,
     SizeGiB,
@@ -67,10 +70,10 @@ def _asks_optics(hazard: object) -> bool:
     return isinstance(hazard, dict) and hazard.get("mtbf") == "optics"
 
 
-def _spares(value: object, info: ValidationInfo) -> object:
+def _spares(value: object, handler: ValidatorFunctionWrapHandler, info: ValidationInfo) -> int:
     """Turn a share of the cluster's GPUs into a number: whole trays, at least that share."""
     if not isinstance(value, str):
-        return value
+        return int(handler(value))
     try:
         share = parse(value, SHARE)
     except PydanticCustomError as error:
@@ -79,8 +82,8 @@ def _spares(value: object, info: ValidationInfo) -> object:
     topology, gpus = info.data.get("topology"), info.data.get("gpus")
     if topology is None or gpus is None:
         return 0  # they have their own error
-    tray = topology.node.gpus
-    return tray * math.ceil(fractions.Fraction(repr(share)) * gpus / tray)  # the share as written: 7 % of 100 are 7
+    tray = topology.node.gpus  # the share as written: 7 % of 100 are 7
+    return Portion.of(value, handler(tray * math.ceil(fractions.Fraction(repr(share)) * gpus / tray)))
 
 
 if TYPE_CHECKING:
@@ -88,7 +91,7 @@ if TYPE_CHECKING:
 else:
     Spares = Annotated[
         Annotated[Whole, Field(ge=0)],
-        BeforeValidator(_spares),
+        WrapValidator(_spares),
         WithJsonSchema({"oneOf": [{"type": "integer", "minimum": 0}, TypeAdapter(Share).json_schema()]}),
     ]
     """Spare GPUs: a number, or a share of the cluster."""
