@@ -28,7 +28,7 @@ INLINED = frozenset(
         *("add_piece", "begin_repair", "book", "book_computed", "book_lost", "book_positions", "book_repair"),
         *("book_writes", "change_free", "choose_next", "come_back", "come_to", "copied", "end_stage"),
         *("enter", "enter_now", "exponential", "gain", "gang_at", "give_back_repair", "go_on", "hit", "is_alone"),
-        *("is_not_awaited", "is_quiet", "is_simply_struck", "start_again"),
+        *("is_not_awaited", "is_quiet", "is_simply_struck", "strike_simply"),
         *("keep_computed", "largest_shape", "level", "lose", "new_failure", "new_repair"),
         *("next_failure_or_window", "next_known_failure", "next_stage", "next_word", "quotient", "resume"),
         *("roll_back", "stalls_for", "stop", "stop_whole", "strike_gang", "strike_or_open", "takes_crew"),

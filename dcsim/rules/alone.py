@@ -1,8 +1,8 @@
-"""Failures that stand alone: nothing else happens to their gang and the free GPUs until it computes again.
+"""Failures that stand alone: nothing else happens until they are found, or even until their repair ends.
 
 They are most of all failures of a large cluster with spares. The same rules apply to them, one after the other at once:
 no entry of ``due`` and no record is needed for what nobody else will see. What most of them go through, a gang that is
-struck while it computes, stands here once more, as what all of it comes to (``start_again``).
+struck while it computes, stands here once more, as what all of it comes to (``strike_simply``).
 """
 
 from dcsim.program.records import (
@@ -22,7 +22,8 @@ from dcsim.program.records import (
     WHOLE,
 )
 from dcsim.program.world import World
-from dcsim.rules.booking import book, change_free, enter_now
+from dcsim.rules.allocation import want
+from dcsim.rules.booking import book, change_free, come_to, enter_now
 from dcsim.rules.gangs import resume, strike_gang
 from dcsim.rules.parts import add_part
 from dcsim.rules.repairs import begin_repair
@@ -34,8 +35,8 @@ from dcsim.rules.strategy import copied, written
 def settles(w: World, hazard: int, target: int, rank: int, now: int, outcome: int) -> int:
     """Settle a failure of a slot that stands alone: return 0; NONE, and change nothing, if it does not.
 
-    If it does so until it is found, but not until its repair ends, settle what happens to its gang, and return how many
-    GPUs leave for repair then.
+    If it does so until it is found, but not until its repair ends, settle what happens until then, and return how many
+    GPUs leave for repair.
     """
     h, one = w.hazards[hazard], w.one
     if not h.plain or one.logs:
@@ -43,16 +44,17 @@ def settles(w: World, hazard: int, target: int, rank: int, now: int, outcome: in
     found = now + w.outcomes[outcome].detect
     back = found + w.stage_times[outcome, 0]
     first = quotient(rank, h.blast) * h.blast
-    if target < one.gangs and is_alone(w, found, VISIT) and is_simply_struck(w, target, first, h.blast, now):
-        crews = w.crews[w.stage_crews[hazard, 0]]
+    if target < one.gangs and is_alone(w, found, VISIT) and is_simply_struck(w, target, now):
+        crews, hit = w.crews[w.stage_crews[hazard, 0]], min(h.blast, w.gangs[target].gpus - first)
         until_back = is_alone(w, back, REPAIRED) and (crews.size < 0 or crews.busy < crews.size)
+        until_back = until_back and hit <= one.free and not one.waiting
         if back == found and not until_back:
             return NONE
-        hit = min(h.blast, w.gangs[target].gpus - first)
-        start_again(w, target, hit, hazard, now, found)
-        change_free(w, -hit, found)
+        strike_simply(w, target, hit, hazard, now, found)
         if not until_back:
             return int(hit)
+        change_free(w, -hit, found)
+        resume(w, target, found)
         book(w, target, IN_REPAIR, hazard, hit, found, back)
         change_free(w, hit, back)
         one.failures += 1
@@ -96,16 +98,12 @@ def strikes_alone(w: World, hazard: int, target: int, first: int, now: int, foun
 
 
 @rule
-def is_simply_struck(w: World, gang: int, first: int, blast: int, now: int) -> bool:
-    """Whether a gang computes at full speed, since this month, and rolls back to what was safe when it began to.
-
-    Spares are free for those that are struck from rank ``first`` on, and no other gang waits for them.
-    """
+def is_simply_struck(w: World, gang: int, now: int) -> bool:
+    """Whether a gang computes at full speed, since this month, and rolls back to what was safe when it began to."""
     g, one = w.gangs[gang], w.one
-    job, hit = w.jobs[g.job], min(blast, g.gpus - first)
-    if not job.simple or g.phase != WHOLE or g.up != g.gpus or one.waiting or hit > one.free:
+    if not w.jobs[g.job].simple or g.phase != WHOLE or g.up != g.gpus or g.piece < 0:
         return False
-    if g.since < one.month_begin or g.months != one.month or now <= g.since + g.failover + g.restore or g.piece < 0:
+    if g.since < one.month_begin or g.months != one.month or now <= g.since + g.failover + g.restore:
         return False
     if g.speed_2 != PPB or g.first_segment >= 0 or g.first_faulty >= 0 or g.first_clean >= 0:
         return False
@@ -114,8 +112,8 @@ def is_simply_struck(w: World, gang: int, first: int, blast: int, now: int) -> b
 
 
 @rule
-def start_again(w: World, gang: int, hit: int, hazard: int, now: int, found: int) -> None:
-    """What comes of ``strike_gang``, ``identify``, ``want`` and ``begin`` for a gang that is simply struck.
+def strike_simply(w: World, gang: int, hit: int, hazard: int, now: int, found: int) -> None:
+    """What comes of ``strike_gang`` and detection for a gang that is simply struck, until that is found.
 
     What it computed since its last checkpoint is lost, and booked as such at once.
     """
@@ -144,14 +142,17 @@ def start_again(w: World, gang: int, hit: int, hazard: int, now: int, found: int
     g.level = 0
     g.extra = 0
     g.phase = DETECT
-    resume(w, gang, found)
+    g.since = found
 
 
 @rule
 def leaves_at_once(w: World, failure: int, gang: int, gpus: int, now: int) -> None:
-    """What was struck leaves for repair now that it is found; its gang has its replacements (``settles``)."""
-    f = w.failures[failure]
+    """What was struck leaves for repair now that it is found, and its gang wants replacements (``settles``)."""
+    f, g = w.failures[failure], w.gangs[gang]
     f.gpus = gpus
     add_part(w, failure, gang, gpus)
-    w.gangs[gang].out += gpus
+    g.up -= gpus
+    g.out += gpus
+    come_to(w, now)
     begin_repair(w, failure, f.first_part, 0, NONE, now, True)
+    want(w, gang, now, True)
