@@ -35,7 +35,15 @@ PUE = 1.25
 class Owner(BaseModel):
     """The [owner] table: what the cluster costs whoever owns it, and what it is rented out for, over the horizon."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {"server": "246391 USD", "colocation": "110 USD/kW/mo", "rent": "1.90 USD", "occupancy": "65 %"}
+            ]
+        },
+    )
     server: Money | None = Field(
         None, description="price of one node of the topology (H200 with 8 GPUs: 246,391, deck)"
     )
@@ -43,17 +51,18 @@ class Owner(BaseModel):
         None,
         description="instead of server: price of one rack (GB200 NVL72 3.0-3.1 million: primer; GB300 3.5: public)",
     )
-    network: Fraction = Field(0.1, description="share of the cluster's capital that is network (default 10 %: public)")
-    storage: Fraction = Field(0.05, description="share of the cluster's capital that is storage (default 5 %: public)")
+    network: Fraction = Field(0.1, description="share of the cluster's capital that is network (default 10 %: assumed)")
+    storage: Fraction = Field(0.05, description="share of the cluster's capital that is storage (default 5 %: assumed)")
     facility: PricePerWatt = Field(
-        0.0, description="capital for the building and its power [USD per W of IT] (default 0: assumed, colocated)"
+        0.0,
+        description="capital for the building and its power [USD per W of IT] (default 0 USD/W: assumed, colocated)",
     )
     spares_stock: Share = Field(
         0.0, description="parts in stock, as a share of the price of all servers (default 0 %: assumed)"
     )
     life: PositiveDuration = Field(
         4 * HOURS_PER_YEAR * MS_PER_H,
-        description="over which the capital is written off, evenly (default 4 y: deck; others use up to 6)",
+        description="over which the capital is written off, evenly (default 35040 h: deck; four years, others use up to six)",
     )
     residual: Share = Field(
         0.0, description="share of the servers' price that they are sold for at the end (default 0 %: assumed)"
@@ -65,7 +74,8 @@ class Owner(BaseModel):
     )
     pue: Number | None = Field(None, ge=1, le=5, description="power usage effectiveness; leave out: the topology's")
     colocation: PricePerKwMonth = Field(
-        0.0, description="rent of space for each kW of IT that has power (default 0: assumed; 110 USD/kW/mo: deck)"
+        0.0,
+        description="rent of space for each kW of IT that has power (default 0 USD/kW/mo: assumed)",
     )
     electricity: PricePerKwh = Field(0.087, description="price of energy at the meter (default 0.087 USD/kWh: deck)")
     staff: MoneyPerMonth = Field(0.0, description="people who run the site [USD/month] (default 0: assumed)")

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dcsim.decide.accounts import MoneyBook
+from dcsim.decide.availability import Availability, sold_series
 from dcsim.decide.sla_credits import SlaCredits
 from dcsim.economics.credits import Sla, credit_lines, reached_names
 from dcsim.economics.statement import Line, Statement
@@ -158,3 +159,22 @@ def test_an_owner_gives_credits_out_of_the_rent_that_is_invoiced() -> None:
     assert found is not None
     assert found.share.mean == pytest.approx(0.25)
     assert found.usd_a_month.mean == pytest.approx(6 * 720 / 4)
+
+
+def test_nothing_is_credited_before_there_is_power() -> None:
+    """One of two racks has power from the middle of the second month on: it is sold from the third."""
+    phase = [{"name": "late", "racks": 1, "date": f"{int(1.5 * 720)} h"}]
+    tiny = cluster(
+        {"sold": "rack", "availability": HOURS, "credits": {}}, 3, energisation=phase, tco={"gpu_hour": "1 USD"}
+    )
+    with chosen([[]]):
+        (sample,) = replicate_many([(tiny, None)], 1, workers=1)
+    assert sample.ledgers.available_domains[0].tolist() == [[1] * 7, [1] * 7, [2] * 7]
+    series = sold_series(sample)
+    assert series["domains"].tolist() == [[0, 1, 1, 2]]
+    found, told = SlaCredits.of(sample, None), Availability.of(sample)
+    assert found is not None
+    assert told is not None
+    assert found.share.mean == 0
+    assert told.share(0) == 1
+    assert told.handed_over.tolist() == [1, 1, 2]
