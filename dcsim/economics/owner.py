@@ -62,7 +62,7 @@ class Owner(BaseModel):
     )
     life: PositiveDuration = Field(
         4 * HOURS_PER_YEAR * MS_PER_H,
-        description="over which the capital is written off, evenly (default 35040 h: deck; four years, others use up to six)",
+        description="over which the capital is written off, evenly (default 35040 h: deck; other owners up to 6 y)",
     )
     residual: Share = Field(
         0.0, description="share of the servers' price that they are sold for at the end (default 0 %: assumed)"
@@ -78,12 +78,12 @@ class Owner(BaseModel):
         description="rent of space for each kW of IT that has power (default 0 USD/kW/mo: assumed)",
     )
     electricity: PricePerKwh = Field(0.087, description="price of energy at the meter (default 0.087 USD/kWh: deck)")
-    staff: MoneyPerMonth = Field(0.0, description="people who run the site [USD/month] (default 0: assumed)")
+    staff: MoneyPerMonth = Field(0.0, description="people who run the site (default 0 USD/mo: assumed)")
     maintenance: Share = Field(
         0.0, description="contracts for maintenance, a year, as a share of the capital (default 0 %: assumed)"
     )
     insurance: Share = Field(0.0, description="insurance, a year, as a share of the capital (default 0 %: assumed)")
-    repair: Money = Field(0.0, description="parts and labour of one failure [USD] (default 0: assumed)")
+    repair: Money = Field(0.0, description="parts and labour of one failure (default 0 USD: assumed)")
     rent: PricePerGpuHour | None = Field(
         None, description="what a GPU-hour is rented out for; leave out: [tco] gpu_hour, which is then required"
     )

@@ -49,9 +49,14 @@ def money(amount: float) -> str:
 def _cash_sentence(run: RunResult, cash: Cash) -> str:
     mean, low, high = cash.one_month
     scale, unit = sentence_scale([mean, low, high])
+    if mean < 0:
+        mean, low, high = -mean, -high, -low
     nine = f"{short(low, scale)} to {short(high, scale)} in nine of ten months"
-    name = printable(run.scenario.name)
-    return f"{name} earns its owner {short(mean, scale)} {unit} of cash a month ({nine}). {paid_back(cash)}"
+    return f"{_earns(run, cash)} {short(mean, scale)} {unit} of cash a month ({nine}). {paid_back(cash)}"
+
+
+def _earns(each: RunResult | Estimate, cash: Cash) -> str:
+    return f"{printable(each.scenario.name)} {'earns' if cash.one_month[0] >= 0 else 'costs'} its owner"
 
 
 def paid_back(cash: Cash) -> str:
@@ -111,8 +116,8 @@ def owner_estimated(each: Estimate) -> str:
     """Say what cash a month brings by formula, and whether the capital comes back; empty without an owner."""
     if each.cash is None:
         return ""
-    month = f"{money(each.cash.one_month[0])} of cash a month"
-    return f"{printable(each.scenario.name)} earns its owner {month}, by formula. {paid_back(each.cash)}"
+    month = f"{money(abs(each.cash.one_month[0]))} of cash a month"
+    return f"{_earns(each, each.cash)} {month}, by formula. {paid_back(each.cash)}"
 
 
 def owner_compared(runs: Sequence[RunResult]) -> list[str]:
@@ -129,9 +134,10 @@ def owner_compared(runs: Sequence[RunResult]) -> list[str]:
         if index == best:
             continue
         ours, theirs = cash[best].statement.total(FLOW), each.statement.total(FLOW)
-        surely = (
-            "" if len(ours) != len(theirs) else f" (less in {per_cent(float((theirs < ours).mean()), 0)} % of the runs)"
-        )
+        surely = ""
+        if len(ours) == len(theirs) > 1:
+            share = float((theirs < ours).mean())
+            surely = " in all runs" if share == 1 else f" (less in {per_cent(share, 0)} % of the runs)"
         others.append(f"{called[index]} {dollars(left[index], scale)}{surely}")
     cost = [f"{called[index]} {money(each.mean('failures_cost'))}" for index, each in enumerate(cash)]
     return [
