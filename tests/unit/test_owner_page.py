@@ -117,8 +117,9 @@ def test_the_section_has_pictures_formulas_and_published_prices(result):
         "A GPU-hour of the owner",
         "Your cost of a GPU-hour among published ones",
     ]
-    (formulas,) = section.more
-    assert "rent_now * billed_gpu_hours" in {text for row in formulas.rows for text in row.texts}
+    formulas, inputs = section.more
+    assert ("revenue", "rent invoiced: rent_now * billed_gpu_hours") in formulas.items
+    assert ("rent", "1.9 USD/GPU-h, from owner.rent") in inputs.items
     bars = section.parts[-1].chart
     assert len(bars.labels) == 10
     assert bars.labels[bars.marked] == "H200 neocloud (this scenario)"
