@@ -130,17 +130,24 @@ def owner_compared(runs: Sequence[RunResult]) -> list[str]:
     left = [each.mean(FLOW) for each in cash]
     best = most_cash(runs)
     scale, unit = sentence_scale(left)
+    cost = [f"{called[index]} {money(each.mean('failures_cost'))}" for index, each in enumerate(cash)]
+    flows = [each.statement.total(FLOW) for each in cash]
+    if all(len(each) == len(flows[0]) and np.allclose(each, flows[0]) for each in flows):
+        failures = money(cash[best].mean("failures_cost"))
+        return [
+            f"Before debt {and_list(called)} leave their owner the same: {short(left[best], scale)} {unit} after "
+            f"capital, and failures cost {failures}."
+        ]
     others = []
-    for index, each in enumerate(cash):
+    for index in range(len(cash)):
         if index == best:
             continue
-        ours, theirs = cash[best].statement.total(FLOW), each.statement.total(FLOW)
+        ours, theirs = flows[best], flows[index]
         surely = ""
         if len(ours) == len(theirs) > 1:
             share = float((theirs < ours).mean())
             surely = f" (less in {'all' if share == 1 else f'{per_cent(share, 0)} % of the'} runs)"
         others.append(f"{called[index]} {short(left[index], scale)}{surely}")
-    cost = [f"{called[index]} {money(each.mean('failures_cost'))}" for index, each in enumerate(cash)]
     return [
         f"{called[best]} leaves its owner most: {short(left[best], scale)} {unit} after capital, against "
         f"{and_list(others)}. Failures cost {and_list(cost)}."
