@@ -149,7 +149,7 @@ def owner_compared(runs: Sequence[RunResult]) -> list[str]:
             surely = f" (less in {'all' if share == 1 else f'{per_cent(share, 0)} % of the'} runs)"
         others.append(f"{called[index]} {short(left[index], scale)}{surely}")
     return [
-        f"{called[best]} leaves its owner most: {short(left[best], scale)} {unit} after capital, against "
+        f"{'Before debt ' if any(run.lender for run in runs) else ''}{called[best]} leaves its owner most: {short(left[best], scale)} {unit} after capital, against "
         f"{and_list(others)}. Failures cost {and_list(cost)}."
     ]
 
