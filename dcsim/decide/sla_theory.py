@@ -3,10 +3,16 @@
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from dcsim.closed_form import down_at_most, promised
+from dcsim.economics.credits import Sla, reached_names
 from dcsim.scenario import Scenario
 from dcsim.scenario.plan import blast_of, plan
 from dcsim.units import MS_PER_H
+
+Values = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -21,6 +27,12 @@ class SlaTheory:
     missed: tuple[float, ...]
     share: float | None
     promised: float | None
+
+    def series(self, sla: Sla, hours: Values) -> dict[str, Values]:
+        """Return what ``credit_lines`` read, for one domain in each month of so many ``hours``, float64 (m + 1,)."""
+        sold = (hours > 0).astype(np.float64)
+        names = reached_names(sla.shares)
+        return {"domains": sold} | {name: sold * (1 - missed) for name, missed in zip(names, self.missed, strict=True)}
 
     def to_json(self) -> dict[str, Any]:
         """Return it as plain data."""
