@@ -63,6 +63,7 @@ def run_entry(run: "RunResult", first: "RunResult") -> dict[str, Any]:
         "estimate": run.estimate.entry(first.estimate),
         "tco": _money(run, first),
         **({} if run.cash is None else {"owner": run.cash.to_json()}),
+        **({} if run.lender is None else {"finance": run.lender.to_json()}),
         **({} if run.tokens is None else {"tokens": token_json(run.tokens)}),
         "energy": None if run.energy is None else run.energy.to_json(),
         "mtbf_range": None if run.mtbf_range is None else asdict(run.mtbf_range),

@@ -365,6 +365,8 @@ class _Reader:
             raise _Mistake(begin, wrong(text, "the number must be finite"))
         if number is not None and (unit != "1" or (probability and 0 <= number <= 1)):
             return number
+        if unit not in _DIMENSIONS:
+            raise _Mistake(begin, wrong(text, "must be a plain number"))
         try:
             found = parse(text, _DIMENSIONS[unit])
         except PydanticCustomError as error:

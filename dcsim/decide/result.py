@@ -19,6 +19,7 @@ from dcsim.decide.documents import runs_json
 from dcsim.decide.error_budget import ErrorBudget
 from dcsim.decide.estimate import Estimate, bill
 from dcsim.decide.guarantee import GuaranteeResult
+from dcsim.decide.lender import Lender
 from dcsim.decide.run_table import run_table
 from dcsim.decide.sla_credits import SlaCredits
 from dcsim.decide.study import MtbfRange
@@ -278,6 +279,12 @@ class RunResult:
     def cash(self) -> Cash | None:
         """What the owner pays and earns; None without [owner], or where months were not kept."""
         return None if self.book is None else Cash.of(self.book, self._shared, self.runs_needed is None)
+
+    @cached_property
+    def lender(self) -> Lender | None:
+        """What debt and equity make of the owner's cash; None without [finance], or where months were not kept."""
+        finance = self.scenario.finance
+        return None if self.book is None or finance is None else Lender(self.book, finance, self._shared)
 
     @cached_property
     def tokens(self) -> TokenSales | None:

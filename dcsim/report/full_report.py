@@ -11,6 +11,7 @@ from dcsim.report.answer import USEFUL, hours, paid
 from dcsim.report.document import Card, Page, Section
 from dcsim.report.figures import loss, number, price_digits
 from dcsim.report.inputs import inputs_section, made, method_section
+from dcsim.report.lender_page import lender_card, lender_section
 from dcsim.report.months import months
 from dcsim.report.owner_answer import owner_card
 from dcsim.report.owner_page import first_owner_picture, owner_section
@@ -35,7 +36,7 @@ def document(given: ReportData) -> Page:
         sections.append(why(shown.bridges, [each for each, run in zip(names(runs), runs, strict=True) if not run.done]))
     if len(runs) > 1:
         sections.append(gap(shown.pairs, runs, shown.walks))
-    sections += [*sold_section(runs), *tokens_section(runs), where(shown), sure(runs)]
+    sections += [*lender_section(runs), *sold_section(runs), *tokens_section(runs), where(shown), sure(runs)]
     lengths = list(dict.fromkeys(f"{run.scenario.month / MS_PER_H:g} h" for run in runs))
     sections.append(months(shown.stories, names(runs), and_list(lengths)))
     sections += [inputs_section(shown), method_section(shown)]
@@ -85,7 +86,7 @@ def _cards(runs: Sequence[RunResult]) -> tuple[Card, ...]:
         notes = [f"no job asked for {loss(run.unasked)} % of GPU-hours"] if run.unasked else []
         notes += [] if run.done is None else [f"done after {hours(run)}"]
         notes += [] if run.tco is None else [f"paid {paid(run)} {over_of([run])}"]
-        notes += tokens_card(run)
+        notes += [*lender_card(run), *tokens_card(run)]
         if (owned := owner_card(name, run, (*notes, lost))) is not None:
             cards.append(owned)
             continue

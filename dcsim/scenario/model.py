@@ -24,6 +24,7 @@ from pydantic_core import PydanticCustomError
 from dcsim.closed_form.keys import AccountingKeys
 from dcsim.distributions import Distribution, DurationOrDistribution, as_distribution
 from dcsim.economics import Sla, Tco, Tokens
+from dcsim.economics.finance import Finance
 from dcsim.economics.grid import Grid
 from dcsim.economics.owner import Owner
 from dcsim.hazards import Hazard
@@ -261,6 +262,7 @@ class Scenario(BaseModel):
     grid: Grid | None = Field(
         None, description="what late power costs, and how fast the load may change; leave out: nobody asks"
     )
+    finance: Finance | None = Field(None, description="debt on it, and what equity asks for; leave out: nobody asks")
     tokens: Tokens | None = Field(None, description="what useful hours are sold as; leave out: no tokens are sold")
     slo: Slo | None = Field(None, description="a goodput objective month by month; leave out: nobody asks for one")
     sla: Sla | None = Field(None, description="what is sold, and its availability; leave out: nobody counts it")

@@ -242,6 +242,18 @@ def test_a_sweep_has_figures_of_tokens_though_it_keeps_no_months_by_itself():
     assert found.points[1].figures["token_margin"].mean == pytest.approx(1 - high / 1.75)
 
 
+def test_the_table_of_runs_has_every_line_of_the_statement():
+    """One column a line, whose months sum to it, with its unit and formula; lines that nobody brings are left out."""
+    found = run("tokens/factory", replications=3)
+    table, its = found.to_arrow(), found.book.statement
+    for name in ("token_profit", "operating_cash", "credits"):
+        assert table[name].to_pylist() == (pytest.approx(its.values[name].sum(axis=1).tolist(), rel=1e-12))
+    assert b"token_revenue - token_cost" in table.schema.field("token_profit").metadata[b"description"]
+    assert "debt_service" not in table.column_names
+    assert "token_price" not in table.column_names
+    assert "token_profit" not in run("inference-512/gold", replications=2).to_arrow().column_names
+
+
 # --- offers side by side ----------------------------------------------------------------------------------------------
 
 
