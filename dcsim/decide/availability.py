@@ -107,7 +107,7 @@ def _mean_share(counted: NDArray[np.int64], whole: Values) -> Values:
 def excludes_maintenance(sample: Sample) -> bool:
     """Return whether the contract counts planned maintenance as no downtime; without credits it does not say so."""
     sla = sample.scenario.sla
-    return sla is not None and sla.credits is not None and "maintenance" in sla.credits.excludes
+    return sla is not None and sla.credits is not None and not sla.credits.counts_maintenance
 
 
 def sold_series(sample: Sample) -> dict[str, Values]:

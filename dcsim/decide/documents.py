@@ -44,6 +44,7 @@ def run_entry(run: "RunResult", first: "RunResult") -> dict[str, Any]:
         "ledger_by_month": run.sample.mean_gpu_hours_by_month or None,
         "availability": None if run.availability is None else run.availability.to_json(),
         **({} if run.credits is None else {"sla_credits": run.credits.to_json()}),
+        **({} if run.guarantee is None else {"sla_guarantee": run.guarantee.to_json()}),
         "error_budget": None if run.error_budget is None else run.error_budget.to_json(),
         "loss_by_hazard": _by_cause(run.sample.mean_gpu_hours_by_cause),
         "overhead_by_cause": run.sample.overhead_by_cause,

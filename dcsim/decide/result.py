@@ -1,5 +1,6 @@
 """What one simulated scenario says: goodput, money and energy with their errors, as values and as JSON."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -17,6 +18,7 @@ from dcsim.decide.display import html_of, to_pandas
 from dcsim.decide.documents import runs_json
 from dcsim.decide.error_budget import ErrorBudget
 from dcsim.decide.estimate import Estimate, bill
+from dcsim.decide.guarantee import GuaranteeResult
 from dcsim.decide.lender import Lender
 from dcsim.decide.run_table import run_table
 from dcsim.decide.sla_credits import SlaCredits
@@ -36,7 +38,7 @@ from dcsim.montecarlo import (
     runs_per_draw,
     summarise,
 )
-from dcsim.montecarlo.reliability import runs_needed_after
+from dcsim.montecarlo.reliability import runs_needed_after, unseen
 from dcsim.scenario import PER_SAMPLE, Scenario
 from dcsim.units import MS_PER_H
 
@@ -94,6 +96,11 @@ class RunResult:
         return SlaCredits.of(self.sample, self.book)
 
     @cached_property
+    def guarantee(self) -> GuaranteeResult | None:
+        """How likely a goodput guarantee is broken; None without [sla.guarantee]."""
+        return GuaranteeResult.of(self.sample)
+
+    @cached_property
     def error_budget(self) -> ErrorBudget | None:
         """How the goodput objective is kept month by month; None: there is none, or months were not kept."""
         return ErrorBudget.of(self.sample)
@@ -127,6 +134,18 @@ class RunResult:
         if len(self.sample) < needed:
             return max(needed, skewed or 0)
         return None if skewed is None else max(needed, skewed)
+
+    @cached_property
+    def unseen_gpu_hours(self) -> float:
+        """By how many GPU-hours a run may lose more in truth than these few runs show in the mean; 0: they are enough.
+
+        By theory: what the causes cost that are too rare for so many runs. Infinite where the sample is far more skewed
+        than theory says.
+        """
+        if self.runs_needed is None:
+            return 0.0
+        found = unseen(self.scenario, len(self.sample) // runs_per_draw(self.scenario))
+        return found / MS_PER_H if found else math.inf
 
     def _reliably(self, summary: Summary) -> Summary:
         return replace(summary, reliable=self.runs_needed is None)

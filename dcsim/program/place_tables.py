@@ -69,6 +69,7 @@ def index_places(tables: Tables) -> None:
     held = np.flatnonzero(owner >= 0)
     np.minimum.at(gangs["lowest"], owner[held], held)
     np.maximum.at(gangs["highest"], owner[held], held)
+    gangs["places"] = np.bincount(owner[held], minlength=len(gangs))
     if tables["one"]["has_traffic"][0]:
         groups = held // tables["one"]["group"][0]
         bits = np.left_shift(1, groups % records.GROUPS)

@@ -24,7 +24,7 @@ OWNING = (
 MOST_LABELS = 12
 """Months that are named along an axis; source: assumed, what fits a phone."""
 HARDWARE = ("servers", "network_capex", "storage_capex", "facility_capex", "stock_capex")
-COSTS = ("colocation", "electricity", "staff", "maintenance", "insurance", "repairs")
+COSTS = ("colocation", "electricity", "bridge", "staff", "maintenance", "insurance", "repairs")
 
 Owned = tuple[str, Cash | None]
 """What a scenario is called, and its owner's cash."""
@@ -49,11 +49,12 @@ def cash_table(owned: Sequence[Owned]) -> Table:
         return Row(label, tuple(_cell(cash, name, sign, scale) for _, cash in owned), strong)
 
     def shown(label: str, name: str, sign: float = 1.0) -> list[Row]:
-        return [total(label, name, sign)] if any(each.mean(name) for each in found) else []
+        known = [each for each in found if name in each.statement.values]
+        return [total(label, name, sign)] if any(each.mean(name) for each in known) else []
 
-    labels = {line.name: line.label for line in found[0].statement.lines}
+    labels = {line.name: line.label for each in found for line in each.statement.lines}
     rows = [total("rent invoiced", "revenue"), *shown("SLA credits", "credits", -1)]
-    for name in COSTS:
+    for name in filter(labels.__contains__, COSTS):
         rows += shown(labels[name], name, -1)
     rows.append(total("cash from operations", "operating_cash", strong=True))
     for name in HARDWARE:
@@ -77,7 +78,7 @@ def cash_table(owned: Sequence[Owned]) -> Table:
 
 
 def _cell(cash: Cash | None, name: str, sign: float, scale: float) -> Cell:
-    if cash is None:
+    if cash is None or name not in cash.statement.values:
         return MISSING
     found = cash.total(name)
     half = found.shown_half_width

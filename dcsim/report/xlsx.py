@@ -80,7 +80,7 @@ def _statements(runs: Sequence[RunResult]) -> Iterator[_Found]:
         origins = {} if run.folder is None else Manifest.read(run.folder).origins
         book = MoneyBook.of(sample)
         if book is not None:
-            yield _Found(name, "owner", book.statement, numbers, month_h, origins)
+            yield _Found(name, "cash", book.statement, numbers, month_h, origins)
         if (bill := renter_statement(sample)) is not None:
             yield _Found(name, "bill", bill, numbers, None, origins)
         credits = SlaCredits.of(sample, book)

@@ -40,6 +40,7 @@ def broken_rules(scenario: Scenario) -> Broken:
     yield from _rent(scenario)
     yield from _tokens(scenario)
     yield from _owner(scenario)
+    yield from _grid(scenario)
     yield from _records(scenario)
     try:
         topology = build(scenario.cluster.topology, scenario.cluster.gpus)
@@ -125,6 +126,15 @@ def _owner(scenario: Scenario) -> Broken:
         yield ("owner", "rent"), "required where no [tco] says what a GPU-hour is rented out for"
     if owner is None and scenario.finance is not None:
         yield ("owner",), "missing; required (finance is given: its debt pays for the capital of an [owner])"
+
+
+def _grid(scenario: Scenario) -> Broken:
+    """Refuse prices of bridge power where nobody pays them, or where no grid is waited for."""
+    keys = [key for key in ("premium", "standby") if scenario.grid and getattr(scenario.grid, key)]
+    if keys and scenario.owner is None:
+        yield ("grid", keys[0]), "found without [owner]; required: who pays it"
+    elif keys and not any(phase.grid for phase in scenario.energisation):
+        yield ("grid", keys[0]), "found without a phase of [[energisation]] with grid = true; it is paid until then"
 
 
 def _rent(scenario: Scenario) -> Broken:

@@ -108,7 +108,7 @@ def test_an_owners_workbook_gives_the_programs_totals_whichever_run_is_chosen(ow
     content = xlsx([owned])
     for number in (1, 4):
         cells = computed(content, tmp_path, {"Summary!B2": number})
-        agree(cells, "1 OWNER STATEMENT", book.statement, number - 1)
+        agree(cells, "1 CASH STATEMENT", book.statement, number - 1)
         agree(cells, "2 BILL STATEMENT", bill, number - 1)
 
 
@@ -118,13 +118,13 @@ def test_another_price_in_the_sheet_of_inputs_changes_every_amount(owned: Any, t
     assert book is not None
     names = list(book.statement.inputs)
     row = names.index("electricity_price") + 2
-    cells = computed(xlsx([owned]), tmp_path, {f"1 owner inputs!B{row}": 0.174})
+    cells = computed(xlsx([owned]), tmp_path, {f"1 cash inputs!B{row}": 0.174})
     changed = book.statement.changed(electricity_price=0.174)
     place = [line.name for line in changed.lines].index("free_cash")
-    found = float(cells[f"1 OWNER STATEMENT!F{FIRST + place + 1}"])
+    found = float(cells[f"1 CASH STATEMENT!F{FIRST + place + 1}"])
     assert found == pytest.approx(changed.total("free_cash")[0], abs=0.005)
     assert found < book.statement.total("free_cash")[0] - 1_000
-    assert float(cells[f"1 OWNER STATEMENT!H{FIRST + place + 1}"]) < -1_000
+    assert float(cells[f"1 CASH STATEMENT!H{FIRST + place + 1}"]) < -1_000
 
 
 def test_what_a_flow_returns_agrees_with_a_finance_library(owned: Any, tmp_path: Path) -> None:
@@ -165,7 +165,7 @@ def test_cells_hold_what_the_program_computed_before_anything_is_computed_again(
 
     book = MoneyBook.of(owned.sample)
     assert book is not None
-    sheet = openpyxl.load_workbook(io.BytesIO(xlsx([owned])), data_only=True)["1 owner statement"]
+    sheet = openpyxl.load_workbook(io.BytesIO(xlsx([owned])), data_only=True)["1 cash statement"]
     for offset, line in enumerate(book.statement.lines):
         for month, value in enumerate(book.statement.values[line.name][0]):
             assert sheet.cell(FIRST + offset + 1, LABELS + month + 1).value == pytest.approx(value), line.name
