@@ -71,7 +71,7 @@ class Load:
         kw = columns["gpus"][rows] * np.where(computes, draw.full_kw, np.where(idle, draw.idle_kw, 0.0))
         times, place = np.unique(np.concatenate([start[rows], end[rows]]), return_inverse=True)
         steps = np.bincount(place, np.concatenate([kw, -kw]), minlength=len(times))
-        load = draw.rest_kw + np.cumsum(steps)
+        load = np.asarray(draw.rest_kw + np.cumsum(steps), dtype=np.float64)
         changed = np.abs(steps) > LEAST * max(1.0, float(load.max(initial=0.0)))
         changed[:1] = True
         return cls(times[changed][:-1], load[changed][:-1])  # the last step is the end of the horizon
@@ -150,6 +150,12 @@ class Swing:
         if self.limit_kw is None:
             return None
         return self._monthly(int(np.count_nonzero(np.abs(self.changes_kw) > self.limit_kw)))
+
+    def sizes(self, bins: int) -> tuple[Values, Values]:
+        """Return edges [kW], float64 (bins + 1,), and changes a month of a size between them, up or down."""
+        edges = np.linspace(0, max(self.falls, self.rises), bins + 1)
+        counts, _ = np.histogram(np.abs(self.changes_kw), edges)
+        return edges, np.array([self._monthly(int(count)) for count in counts])
 
     def _monthly(self, count: int) -> float:
         return count / (self.runs * self.hours) * HOURS_PER_MONTH
