@@ -128,6 +128,14 @@ METRICS = {
             "tco",
         ),
         Metric("owner_cash_usd", "cash of the owner", "USD", False, partial(_of_owner, "free_cash"), "owner"),
+        Metric(
+            "discounted_cash_usd",
+            "cash of the owner, discounted",
+            "USD",
+            False,
+            partial(_of_owner, "present_cash"),
+            "grid",
+        ),
         Metric("failures_cost_usd", "what failures cost", "USD", True, partial(_of_owner, "failures_cost"), "owner"),
         *(
             Metric(name, label, unit, lower, partial(_of_tokens, figure), "tokens")
