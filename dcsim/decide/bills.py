@@ -91,6 +91,11 @@ def mean_bill(sample: Sample) -> Bill | None:
     return Bill(months, lost / asked if asked else 0.0, lines, gpus * HOURS_PER_MONTH * months, useful)
 
 
+def price_all_in(found: Bill | None) -> float | None:
+    """Return the all-in price of a useful GPU-hour [USD]; None without a bill, or where nothing is useful."""
+    return None if found is None else found.usd_per_useful_gpu_hour["all_in"]
+
+
 def _each(sample: Sample, use: Use[Values], price: Callable[[Tco, Use[Values]], Values]) -> Values:
     """Apply a price to the uses of all runs, pair by pair where their prices differ."""
     scenario = sample.scenario
@@ -111,12 +116,14 @@ def _each(sample: Sample, use: Use[Values], price: Callable[[Tco, Use[Values]], 
 class Energy:
     """Energy over the horizon at the site's meter [kWh]: by state of the ledger, and of the network.
 
-    ``usd``: what it costs if [tco] gives a price of energy, else None.
+    ``usd``: what it costs if [tco] gives a price of energy, else None. ``converted``: share of it that conversion
+    loses, from the meter to the racks; None where it is not told apart.
     """
 
     kwh: Mapping[str, float]
     pue: float
     usd: float | None
+    converted: float | None = None
 
     @classmethod
     def of(cls, scenario: Scenario, gpu_hours: Mapping[str, float], overhead: Mapping[str, float]) -> "Energy | None":
@@ -128,15 +135,23 @@ class Energy:
             return None
         hours = scenario.horizon / MS_PER_H
         switches_kw = demand.switches_w / 1e3
-        kwh = energy_kwh(gpu_hours, overhead, kw_per_gpu, power.idle, switches_kw, hours, power.pue)
+        kwh = energy_kwh(gpu_hours, overhead, kw_per_gpu, power.idle, switches_kw, hours, power.meter_factor)
         price = scenario.tco.energy if scenario.tco else None
-        return cls(kwh, power.pue, None if price is None else price * sum(kwh.values()))
+        lost = power.conversion.lost if power.conversion else None
+        usd = None if price is None else price * sum(kwh.values())
+        return cls(kwh, power.meter_factor, usd, lost / power.meter_factor if lost else None)
 
     @cached_property
     def total_kwh(self) -> float:
         """All of it [kWh]."""
         return sum(self.kwh.values())
 
+    @property
+    def conversion_kwh(self) -> float | None:
+        """What is lost from the meter to the racks [kWh]; None where it is not told apart."""
+        return None if self.converted is None else self.total_kwh * self.converted
+
     def to_json(self) -> dict[str, Any]:
         """Return it as plain data."""
-        return {"kwh": dict(self.kwh), "total_kwh": self.total_kwh, "pue": self.pue, "usd": self.usd}
+        found = {"kwh": dict(self.kwh), "total_kwh": self.total_kwh, "pue": self.pue, "usd": self.usd}
+        return found if self.conversion_kwh is None else found | {"conversion_kwh": self.conversion_kwh}

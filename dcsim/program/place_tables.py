@@ -6,7 +6,7 @@ import numpy as np
 
 from dcsim.parts import PARTS
 from dcsim.program import records
-from dcsim.program.records import FREE, NEVER, NONE, OUT, Tables
+from dcsim.program.records import FREE, NEVER, NONE, NOT_YET, OUT, Tables
 from dcsim.scenario import Plan
 
 
@@ -83,18 +83,19 @@ def sold_tables(plan: Plan, atom: int, tables: Tables) -> None:
     domains, shares = 1, 1
     if sla is not None and months:
         size = plan.topology.gpus_per(sla.sold)
-        domains, shares = plan.scenario.cluster.gpus // size, len(sla.shares)
+        domains, shares = plan.scenario.cluster.gpus // size, len(sla.counted)
         one["sold"], one["lets"] = size // atom, (size - (sla.needs or size)) // atom
     tables["domains"] = np.zeros(domains, dtype=records.DOMAIN)
     for name in ("since", "since_unplanned"):
         tables["domains"][name] = NEVER
     tables["out_planned"] = np.zeros(len(tables["owner"]), dtype=np.int64)
-    tables["available"] = np.zeros((max(1, months), 2 * shares), dtype=np.int64)
+    handed = int(sla is not None and bool(plan.scenario.energisation))
+    tables["available"] = np.zeros((max(1, months), 2 * shares + handed), dtype=np.int64)
     allowed = tables["allowed"] = np.zeros((max(1, months), shares), dtype=np.int64)
     if sla is not None:
         for month in range(months):
             length = min(plan.scenario.month, plan.scenario.horizon - month * plan.scenario.month)
-            allowed[month] = [round((1 - share) * length) for share in sla.shares]
+            allowed[month] = [round((1 - share) * length) for share in sla.counted]
 
 
 def count_sold_out(tables: Tables) -> None:
@@ -102,7 +103,10 @@ def count_sold_out(tables: Tables) -> None:
     one, domains = tables["one"][0], tables["domains"]
     if not one["sold"]:
         return
-    out = np.flatnonzero(tables["owner"] == OUT) // one["sold"]
-    domains["out"] = np.bincount(out, minlength=len(domains))[: len(domains)]
+    out = np.flatnonzero(tables["owner"] == OUT)
+    domains["out"] = np.bincount(out // one["sold"], minlength=len(domains))[: len(domains)]
+    tables["out_planned"][out] = NOT_YET
+    domains["to_come"] = domains["out"]
+    domains["pending"] = domains["out"] > one["lets"]
     lost = domains["out"] > one["lets"]
     domains["since"][lost] = domains["since_unplanned"][lost] = 0

@@ -247,10 +247,13 @@ WINDOW = _record("at planned component since first_part first_place last_place f
 PLANNED_WORK = _record("size serves drain duration plant_kind start every rolling components first_window")
 """``first_window``: of its rows of ``window_at``, by the number of the round and then by component."""
 DRAINED_GANG = _record("gang number following")
-DOMAIN = _record("out planned month down down_unplanned since since_unplanned")
-"""What is sold. ``out``, ``planned``: of its places, out of service, and those of them for maintenance; ``month``:
-whose times follow; ``down``: in this month so far [ms]; ``since``: when it was lost, NEVER: it is there.
+DOMAIN = _record("out planned to_come pending month down down_unplanned since since_unplanned")
+"""What is sold. ``out``, ``planned``: of its places, out of service, and those of them for maintenance; ``to_come``:
+those that have had no power yet; ``pending``: when the month began there were too few others, so nobody had it;
+``month``: whose times follow; ``down``: in this month so far [ms]; ``since``: when it was lost, NEVER: it is there.
 ``..._unplanned``: without maintenance."""
+NOT_YET = 2
+"""In ``out_planned``: the place has had no power yet."""
 ABSENCE = _record("first_place last_place since free_since state awaited following why")
 TRANSFER = _record("active time left start at pace write turn", "limit rate")
 """A gang's load or write. ``left``: time that it still needs with storage to itself [ms * ppb]; ``turn``: what was
@@ -325,9 +328,10 @@ TABLES: dict[str, tuple[np.dtype[Any], int]] = {
     "kept_at": (np.dtype(np.int64), 2),  # by gang and month: position at its end
     "log": (LOG, 1),
     "domains": (DOMAIN, 1),
-    "out_planned": (np.dtype(np.int64), 1),  # of every place: whether it is out for maintenance
+    "out_planned": (np.dtype(np.int64), 1),  # of every place: whether it is out for maintenance, or NOT_YET
     "allowed": (np.dtype(np.int64), 2),  # by month and availability: ms that what is sold may be lost
-    "available": (np.dtype(np.int64), 2),  # by month: domains of each availability, then of each without maintenance
+    # by month: domains of each availability, then of each without maintenance; with energisation, all handed over
+    "available": (np.dtype(np.int64), 2),
     "sold_ledger": (np.dtype(np.int64), 2),  # by run and month: the same, what comes out
     "month_ledger": (np.dtype(np.int64), 2),  # by run and month, and by state: what comes out
     "cause_ledger": (np.dtype(np.int64), 2),  # by run and cause, and by state

@@ -4,10 +4,9 @@ import fractions
 import math
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -15,18 +14,24 @@ from pydantic import (
     TypeAdapter,
     ValidationError,
     ValidationInfo,
+    ValidatorFunctionWrapHandler,
     WithJsonSchema,
+    WrapValidator,
     model_validator,
 )
 from pydantic_core import PydanticCustomError
 
 from dcsim.closed_form.keys import AccountingKeys
 from dcsim.distributions import Distribution, DurationOrDistribution, as_distribution
-from dcsim.economics import Tco
+from dcsim.economics import Sla, Tco, Tokens
+from dcsim.economics.finance import Finance
+from dcsim.economics.grid import Grid
+from dcsim.economics.owner import Owner
 from dcsim.hazards import Hazard
-from dcsim.hazards.hazard import Component, one_word
+from dcsim.hazards.hazard import Component
 from dcsim.hazards.records import shared_records
 from dcsim.hazards.shifts import WeekTime
+from dcsim.power.keys import Phase
 from dcsim.recovery import AnyRecovery
 from dcsim.scenario.uncertain import Correlated, Uncertain
 from dcsim.topology import MAX_GPUS, TopologyDescription, TopologyError, completed, resolve
@@ -37,6 +42,7 @@ from dcsim.units import (
     SHARE,
     Duration,
     Fraction,
+    Portion,
     PositiveDuration,
     Share,
     SizeGiB,
@@ -65,10 +71,10 @@ def _asks_optics(hazard: object) -> bool:
     return isinstance(hazard, dict) and hazard.get("mtbf") == "optics"
 
 
-def _spares(value: object, info: ValidationInfo) -> object:
+def _spares(value: object, handler: ValidatorFunctionWrapHandler, info: ValidationInfo) -> int:
     """Turn a share of the cluster's GPUs into a number: whole trays, at least that share."""
     if not isinstance(value, str):
-        return value
+        return int(handler(value))
     try:
         share = parse(value, SHARE)
     except PydanticCustomError as error:
@@ -77,8 +83,8 @@ def _spares(value: object, info: ValidationInfo) -> object:
     topology, gpus = info.data.get("topology"), info.data.get("gpus")
     if topology is None or gpus is None:
         return 0  # they have their own error
-    tray = topology.node.gpus
-    return tray * math.ceil(fractions.Fraction(repr(share)) * gpus / tray)  # the share as written: 7 % of 100 are 7
+    tray = topology.node.gpus  # the share as written: 7 % of 100 are 7
+    return Portion.of(value, handler(tray * math.ceil(fractions.Fraction(repr(share)) * gpus / tray)))
 
 
 if TYPE_CHECKING:
@@ -86,7 +92,7 @@ if TYPE_CHECKING:
 else:
     Spares = Annotated[
         Annotated[Whole, Field(ge=0)],
-        BeforeValidator(_spares),
+        WrapValidator(_spares),
         WithJsonSchema({"oneOf": [{"type": "integer", "minimum": 0}, TypeAdapter(Share).json_schema()]}),
     ]
     """Spare GPUs: a number, or a share of the cluster."""
@@ -211,56 +217,7 @@ class Maintenance(BaseModel):
         return self.every if self.first is None else self.first
 
 
-class Phase(BaseModel):
-    """Power that comes later: racks that are dark until a date, or a site without its utility feeds until then."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    name: str = Field(min_length=1, max_length=200, description="what is energised, unlike any other")
-    racks: Whole | None = Field(
-        None, ge=1, le=MAX_GPUS, description="racks of this phase; phases take the last racks, in order of listing"
-    )
-    grid: bool = Field(
-        False,
-        strict=True,
-        description="the utility feeds of the site; until then it has its generators only (default false: assumed)",
-    )
-    date: DurationOrDistribution = Field(description="from the start of the horizon until it has power")
-
-    @property
-    def when(self) -> Distribution:
-        """Distribution of the date."""
-        return as_distribution(self.date)
-
-
 Month = Annotated[Duration, Field(ge=28 * MS_PER_DAY, le=31 * MS_PER_DAY)]
-
-Sold = Annotated[Literal["gpu", "node", "tray", "nvlink-domain", "rack"], AfterValidator(one_word)]
-"""What is sold as a whole; "tray" is read as "node"."""
-
-
-class Sla(BaseModel):
-    """What is sold, and of which availability month by month; the ledger counts how much of it was available."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    sold: Sold = Field(description="what is sold as a whole; 'tray' is another word for 'node'")
-    needs: Whole | None = Field(
-        None,
-        ge=1,
-        le=MAX_GPUS,
-        description="GPUs of it that must be in service for it to be available (64 of a rack of 72); leave out: all",
-    )
-    availability: tuple[Share, ...] | None = Field(
-        None,
-        min_length=1,
-        max_length=16,
-        description="shares of a month, the highest first: for each it is counted in how many months of a domain it "
-        "was reached; leave out: 99.5, 99 and 95 %, assumed",
-    )
-
-    @property
-    def shares(self) -> tuple[float, ...]:
-        """The availabilities that are counted."""
-        return (0.995, 0.99, 0.95) if self.availability is None else self.availability
 
 
 class Slo(BaseModel):
@@ -280,7 +237,7 @@ class Scenario(BaseModel):
     month: Month = Field(
         MS_PER_MONTH,
         description="length of a month of the ledger, by which availability, cash and debt are told: 28 to 31 days, "
-        '"730 h" is a twelfth of a year (default 720 h: deck)',
+        '"730 h" is a twelfth of a year (default 1 mo: deck)',
     )
     starts: WeekTime = Field(
         "mon",
@@ -301,6 +258,12 @@ class Scenario(BaseModel):
     )
     accounting: AccountingKeys = Field(AccountingKeys(), description="the published formula beside it")
     tco: Tco | None = Field(None, description="what it costs; leave out: no money")
+    owner: Owner | None = Field(None, description="what its owner pays and earns by month; leave out: nobody asks")
+    grid: Grid | None = Field(
+        None, description="what late power costs, and how fast the load may change; leave out: nobody asks"
+    )
+    finance: Finance | None = Field(None, description="debt on it, and what equity asks for; leave out: nobody asks")
+    tokens: Tokens | None = Field(None, description="what useful hours are sold as; leave out: no tokens are sold")
     slo: Slo | None = Field(None, description="a goodput objective month by month; leave out: nobody asks for one")
     sla: Sla | None = Field(None, description="what is sold, and its availability; leave out: nobody counts it")
     uncertain: tuple[Uncertain, ...] = Field(
@@ -355,7 +318,7 @@ class Scenario(BaseModel):
         a number and marks no component): then every gang has numbers of its own.
         """
         asked = {job.name: job.gpus * job.count for job in self.jobs}
-        if not all(hazard.placed for hazard in self.hazards):
+        if False in [hazard.placed for hazard in self.hazards]:  # a list: closing a generator loses a Ctrl-C
             return sum(job.gpus * job.count for job in self.jobs)
         before = {job.name: job.after for job in self.jobs if job.after in asked}
         later = dict.fromkeys(asked, 0)

@@ -10,6 +10,8 @@ from pydantic import TypeAdapter
 
 from dcsim import units
 from dcsim.distributions import Distribution
+from dcsim.economics.credits import Guarantee
+from dcsim.economics.owner import Owner
 from dcsim.hazards import AnyLifetime
 from dcsim.hazards.outages import OutageColumns
 from dcsim.power import SiteKeys
@@ -35,6 +37,8 @@ OWN = {
     "power.site": SiteKeys,
     "optics": NamedOptics,
     "correlated": Correlated,
+    "owner": Owner,
+    "sla.guarantee": Guarantee,
 }
 """Header of an example that no shipped file has -> what reads it."""
 
