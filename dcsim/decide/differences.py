@@ -15,7 +15,6 @@ from dcsim.scenario import Scenario, ScenarioError, read
 from dcsim.scenario.errors import dotted
 from dcsim.scenario.files import plain
 from dcsim.scenario.overrides import key_parts
-from dcsim.scenario.uncertain import MONEY
 
 SIMULATED: Mapping[str, str] = {
     "time": "simulated time",
@@ -39,17 +38,17 @@ UNREAD: Mapping[str, str] = {"unread": "read by no run and no bill"}
 """What stands in a scenario and moves neither its loss nor its bill."""
 LABELS: Mapping[str, str] = {**SIMULATED, **PRICED, **UNREAD}
 """What a group of inputs is called."""
+BESIDE = ("sla", "slo", "owner", "finance", "tokens")
+"""Tables that neither a run nor the renter's bill reads."""
 _OF_HAZARD = {
     **dict.fromkeys(("detect", "wrong_node"), "detection"),
     **dict.fromkeys(("repair", "requalify", "returns"), "repair"),
     **{"blast": "plant", "mtbf_range": "unread"},
 }
 _OF_CLUSTER = {"spares": "spares", "in_rack_spares": "spares"}
-UNREAD_TABLES = ("sla", "slo", *(table for table in MONEY if table != "tco"))
-"""Tables that neither a run nor a renter's bill reads."""
 _OF_TABLE = {
     **{"horizon": "time", "starts": "repair", "energisation": "plant", "maintenance": "maintenance"},
-    **dict.fromkeys(("seed", "accounting", *UNREAD_TABLES), "unread"),
+    **dict.fromkeys(("seed", "accounting", *BESIDE), "unread"),
 }
 _OF_LINE = {line.name: line.group for line in LINES} | {"gpu_hour": "gpu"}
 _ELSEWHERE = {"name", "description", "cluster", "jobs", "hazards", "tco", "uncertain", "accounting"}
@@ -161,14 +160,14 @@ def with_groups_of_other(
 def without_unread(scenario: Scenario) -> Scenario:
     """Return a scenario without what neither a run nor a bill reads: it need not fit what another scenario gives."""
     hazards = tuple(each.model_copy(update={"mtbf_range": None}) for each in scenario.hazards)
-    known = tuple(each for each in scenario.uncertain if not _unread(each.key))
-    together = tuple(each for each in scenario.correlated if not any(map(_unread, each.keys)))
-    changed = {"hazards": hazards, "accounting": AccountingKeys(), "uncertain": known, "correlated": together}
-    return scenario.model_copy(update=changed | dict.fromkeys(UNREAD_TABLES))
+    changed: dict[str, Any] = {"hazards": hazards, "accounting": AccountingKeys(), **dict.fromkeys(BESIDE)}
+    changed["uncertain"] = tuple(each for each in scenario.uncertain if not _of_beside(each.key))
+    changed["correlated"] = tuple(each for each in scenario.correlated if not any(map(_of_beside, each.keys)))
+    return scenario.model_copy(update=changed)
 
 
-def _unread(key: str) -> bool:
-    return key.partition(".")[0] in UNREAD_TABLES
+def _of_beside(key: str) -> bool:
+    return key.partition(".")[0] in BESIDE
 
 
 # --- all inputs -------------------------------------------------------------------------------------------------------

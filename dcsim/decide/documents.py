@@ -65,6 +65,7 @@ def run_entry(run: "RunResult", first: "RunResult") -> dict[str, Any]:
         **({} if run.cash is None else {"owner": run.cash.to_json()}),
         **({} if run.lender is None else {"finance": run.lender.to_json()}),
         **({} if run.tokens is None else {"tokens": token_json(run.tokens)}),
+        **({} if run.swing is None else {"swing": run.swing.to_json()}),
         "energy": None if run.energy is None else run.energy.to_json(),
         "mtbf_range": None if run.mtbf_range is None else asdict(run.mtbf_range),
         "folder": None if run.folder is None else str(run.folder),
@@ -94,7 +95,12 @@ def _money(run: "RunResult", first: "RunResult") -> dict[str, Any] | None:
 
 def token_json(found: "TokenSales") -> dict[str, Any]:
     """Return what the token seller earns as plain data."""
-    return {name: None if each is None else summary_json(each.shown) for name, each in found.figures.items()}
+    documents: dict[str, Any] = {}
+    for name, each in found.figures.items():
+        risk = found.risk(name)
+        worst = {} if risk is None else {"expected_shortfall": risk.shortfall}
+        documents[name] = None if each is None else (summary_json(each.shown) or {}) | worst
+    return documents
 
 
 def finish_json(found: "Finish") -> dict[str, Any]:
