@@ -1,7 +1,6 @@
 """What one simulated scenario says: goodput, money and energy with their errors, as values and as JSON."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -184,7 +183,7 @@ class RunResult:
     @cached_property
     def unasked(self) -> float:
         """Share of the GPU-hours that the answer is about that no job asked for, spares left out, in the mean."""
-        return _shares(self.sample, self.sample.unasked_gpu_ms)
+        return sum(self.sample.unasked_gpu_ms) / sum(self.sample.capacity_gpu_ms)
 
     @cached_property
     def shares(self) -> dict[str, float]:
@@ -398,8 +397,3 @@ class RunResult:
     def to_json(self) -> dict[str, Any]:
         """Return the document that ``dcsim run --json`` prints."""
         return runs_json([self])
-
-
-def _shares(sample: Sample, gpu_ms: Sequence[int]) -> float:
-    """Return the mean share of a time [GPU-ms] of each run in what the answers are about."""
-    return sum(gpu_ms) / sum(sample.capacity_gpu_ms)
