@@ -19,6 +19,7 @@ from dcsim.report.page import SHORT, Passage, Row, Table, and_list, names, print
 
 TAX = "Before tax, which is left out, and before debt."
 UNIT_NOTE = "Costs and revenue of a GPU-hour are of all GPU-hours, rented or not. Depreciation is no cash."
+LEVERS = "More cash over the whole term in the mean of all runs, one change at a time. Spares: before any SLA credit."
 OWNING = (
     "Rent: all that is paid, by the hour rented. Owning: depreciation and operating costs, without interest and tax."
 )
@@ -38,7 +39,7 @@ def owner_tables(runs: Sequence[RunResult | Estimate]) -> tuple[Table, ...]:
     owned = [(printable(run.scenario.name), run.cash) for run in runs]
     if not any(cash for _, cash in owned):
         return ()
-    return (cash_table(owned), unit_table(owned), *_own_or_rent(runs))
+    return (cash_table(owned), lever_table(owned), unit_table(owned), *_own_or_rent(runs))
 
 
 def cash_table(owned: Sequence[Owned]) -> Table:
@@ -120,6 +121,19 @@ def _payback_row(owned: Sequence[Owned]) -> Row:
         late = f"in {per_cent(back, 0)} % of the runs" if back else "not within the term"
         cells.append(number(middle, 1) if isfinite(middle) else late)
     return Row("capital is back after, months", tuple(cells))
+
+
+def lever_table(owned: Sequence[Owned]) -> Table:
+    """Return what changes are worth over the whole term, the largest of the first owner first."""
+    found = [cash for _, cash in owned if cash is not None]
+    worth = [{each.change: each.usd for each in cash.levers} for cash in found]
+    changes = list(dict.fromkeys(change for each in worth for change in each))
+    scale, unit = scale_of([usd for each in worth for usd in each.values()])
+    by_owner = iter(worth)
+    columns = [{} if cash is None else next(by_owner) for _, cash in owned]
+    rows = (Row(change, tuple(dollars(each.get(change), scale) for each in columns)) for change in changes)
+    title = f"What a change is worth to the owner, {unit}"
+    return Table(title, tuple(name for name, _ in owned), tuple(rows), notes=(LEVERS,))
 
 
 def unit_table(owned: Sequence[Owned]) -> Table:
