@@ -94,7 +94,12 @@ def _money(run: "RunResult", first: "RunResult") -> dict[str, Any] | None:
 
 def token_json(found: "TokenSales") -> dict[str, Any]:
     """Return what the token seller earns as plain data."""
-    return {name: None if each is None else summary_json(each.shown) for name, each in found.figures.items()}
+    documents: dict[str, Any] = {}
+    for name, each in found.figures.items():
+        risk = found.risk(name)
+        worst = {} if risk is None else {"expected_shortfall": risk.shortfall}
+        documents[name] = None if each is None else (summary_json(each.shown) or {}) | worst
+    return documents
 
 
 def finish_json(found: "Finish") -> dict[str, Any]:

@@ -157,8 +157,8 @@ def comparison_sentences(runs: Sequence[RunResult]) -> list[str]:
     found = judge(runs)
     if found is None:
         told = filter(None, [paid_sentence(runs)])
-        return [*owner_compared(runs), *lender_compared(runs), _least_lost(runs), *told, *compared_sentences(runs)]
-    said = [*owner_compared(runs), *lender_compared(runs), verdict_sentence(found, runs)]
+        return [*lender_compared(runs), *owner_compared(runs), _least_lost(runs), *told, *compared_sentences(runs)]
+    said = [*lender_compared(runs), *owner_compared(runs), verdict_sentence(found, runs)]
     if any(run.done for run in runs):
         said.append(_done_after(runs))
     said += filter(None, [too_few(runs)])
@@ -245,7 +245,10 @@ def _least_lost(runs: Sequence[RunResult]) -> str:
     why = "no GPU-hour is useful in any run"
     if any(run.tco is None for run in runs):
         why = "not every scenario has a [tco] table"
-    return f"Least lost: {loss_sentence(best)} (No prices per useful GPU-hour: {why}.)"
+    alike = "All lose the same" if len({run.lost.mean for run in runs}) == 1 else "Least lost"
+    said = f"{alike}: {loss_sentence(best)}"
+    owned = all(run.cash is not None for run in runs)  # their price is no renter's
+    return said if owned else f"{said} (No prices per useful GPU-hour: {why}.)"
 
 
 # --- the first table ----------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from dcsim.report.figures import loss, number, price_digits
 from dcsim.report.inputs import inputs_section, made, method_section
 from dcsim.report.lender_page import lender_card, lender_section
 from dcsim.report.months import months
-from dcsim.report.owner_answer import owner_card
+from dcsim.report.owner_answer import most_cash, owner_card
 from dcsim.report.owner_page import first_owner_picture, owner_section
 from dcsim.report.page import and_list, names, printable
 from dcsim.report.published_tables import over_of
@@ -87,7 +87,7 @@ def _cards(runs: Sequence[RunResult]) -> tuple[Card, ...]:
         notes += [] if run.done is None else [f"done after {hours(run)}"]
         notes += [] if run.tco is None else [f"paid {paid(run)} {over_of([run])}"]
         notes += [*lender_card(run), *tokens_card(run)]
-        if (owned := owner_card(name, run, (*notes, lost))) is not None:
+        if (owned := owner_card(name, run, (*notes, lost), index == most_cash(runs))) is not None:
             cards.append(owned)
             continue
         if not priced or run.useful_hour_usd is None:
