@@ -18,10 +18,9 @@ from dcsim.decide.display import html_of, to_pandas
 from dcsim.decide.documents import runs_json
 from dcsim.decide.error_budget import ErrorBudget
 from dcsim.decide.estimate import Estimate, bill
-from dcsim.decide.guarantee import GuaranteeResult
 from dcsim.decide.lender import Lender
 from dcsim.decide.run_table import run_table
-from dcsim.decide.sla_credits import SlaCredits
+from dcsim.decide.sla_credits import GuaranteeResult, SlaCredits
 from dcsim.decide.study import MtbfRange
 from dcsim.decide.tokens import TokenSales
 from dcsim.economics import Bill, Use

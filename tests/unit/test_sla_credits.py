@@ -186,7 +186,7 @@ def test_a_guarantee_of_kept_progress_is_broken_as_a_binomial_says() -> None:
     """Jobs of coverage 92 %: by chance fewer than 90 % of a run's interruptions keep their progress."""
     from scipy.stats import binom
 
-    from dcsim.decide.guarantee import GuaranteeResult, kept_by_job
+    from dcsim.decide.sla_credits import GuaranteeResult, kept_by_job
 
     document = {
         "name": "kept",
