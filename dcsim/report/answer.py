@@ -9,6 +9,7 @@ from dcsim.decide.verdict import verdict as judge
 from dcsim.economics import Bill
 from dcsim.montecarlo.reliability import most_hit
 from dcsim.report.figures import MISSING, Cell, Figure, dollars, loss, number, per_cent, price_digits, scale_of
+from dcsim.report.grid_page import swing_sentence
 from dcsim.report.jobs import out_of_service, replicas_sentence, serves
 from dcsim.report.lender_page import financed_sentences, lender_compared
 from dcsim.report.owner_answer import owner_compared, owner_sentences
@@ -31,7 +32,8 @@ USEFUL = "A useful GPU-hour is an hour of one GPU whose work is kept."
 def run_sentences(run: RunResult) -> list[str]:
     """Say what its owner earns, where there is one, what a scenario loses and what is paid for it."""
     said = [loss_sentence(run), too_few([run]), objective_sentence(run), paid_sentence([run]), sold_sentence(run)]
-    return [*financed_sentences(run, owner_sentences(run)), *filter(None, [*said, tokens_sentence(run)])]
+    said = [*said, tokens_sentence(run), swing_sentence(run)]
+    return [*financed_sentences(run, owner_sentences(run)), *filter(None, said)]
 
 
 def objective_sentence(run: RunResult) -> str:

@@ -148,8 +148,9 @@ def owner_compared(runs: Sequence[RunResult]) -> list[str]:
             share = float((theirs < ours).mean())
             surely = f" (less in {'all' if share == 1 else f'{per_cent(share, 0)} % of the'} runs)"
         others.append(f"{called[index]} {short(left[index], scale)}{surely}")
+    before = "Before debt " if any(run.lender for run in runs) else ""
     return [
-        f"{'Before debt ' if any(run.lender for run in runs) else ''}{called[best]} leaves its owner most: {short(left[best], scale)} {unit} after capital, against "
+        f"{before}{called[best]} leaves its owner most: {short(left[best], scale)} {unit} after capital, against "
         f"{and_list(others)}. Failures cost {and_list(cost)}."
     ]
 
