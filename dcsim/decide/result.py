@@ -20,7 +20,7 @@ from dcsim.decide.error_budget import ErrorBudget
 from dcsim.decide.estimate import Estimate, bill
 from dcsim.decide.lender import Lender
 from dcsim.decide.run_table import run_table
-from dcsim.decide.sla_credits import GuaranteeResult, SlaCredits
+from dcsim.decide.sla_credits import SlaCredits
 from dcsim.decide.study import MtbfRange
 from dcsim.decide.tokens import TokenSales
 from dcsim.economics import Bill, Use
@@ -96,11 +96,6 @@ class RunResult:
     def credits(self) -> SlaCredits | None:
         """What is given back for months below an availability; None without [sla.credits], or without months."""
         return SlaCredits.of(self.sample, self.book)
-
-    @cached_property
-    def guarantee(self) -> GuaranteeResult | None:
-        """How likely a goodput guarantee is broken; None without [sla.guarantee]."""
-        return GuaranteeResult.of(self.sample)
 
     @cached_property
     def swing(self) -> "Swing | None":

@@ -254,3 +254,12 @@ def test_a_sweep_keeps_the_months_that_credits_are_computed_from() -> None:
     assert all_of_it == pytest.approx(2 * half)
     with pytest.raises(ScenarioError, match=r"every scenario needs \[sla\]"):
         sweep("pretrain-5184/gold", {"cluster.spares": [32]}, metric="sla_credits", replications=2)
+
+
+def test_who_invoices_no_downtime_and_gives_credits_for_it_is_told() -> None:
+    """One caution, and none where hours with power are invoiced."""
+    from dcsim.decide.cautions import cautions
+
+    for billed, kinds in (("in-service", ["downtime-twice"]), ("powered", [])):
+        given = read("owner/h200-neocloud", set=['sla={sold="node",credits={}}', f'owner.billed="{billed}"'])
+        assert [each.kind for each in cautions([given]) if each.kind == "downtime-twice"] == kinds
