@@ -17,7 +17,6 @@ from dcsim.decide.display import html_of, to_pandas
 from dcsim.decide.documents import runs_json
 from dcsim.decide.error_budget import ErrorBudget
 from dcsim.decide.estimate import Estimate, bill
-from dcsim.decide.guarantee import GuaranteeResult
 from dcsim.decide.lender import Lender
 from dcsim.decide.run_table import run_table
 from dcsim.decide.sla_credits import SlaCredits
@@ -96,11 +95,6 @@ class RunResult:
     def credits(self) -> SlaCredits | None:
         """What is given back for months below an availability; None without [sla.credits], or without months."""
         return SlaCredits.of(self.sample, self.book)
-
-    @cached_property
-    def guarantee(self) -> GuaranteeResult | None:
-        """How likely a goodput guarantee is broken; None without [sla.guarantee]."""
-        return GuaranteeResult.of(self.sample)
 
     @cached_property
     def swing(self) -> "Swing | None":
