@@ -65,6 +65,7 @@ def run_entry(run: "RunResult", first: "RunResult") -> dict[str, Any]:
         **({} if run.cash is None else {"owner": run.cash.to_json()}),
         **({} if run.lender is None else {"finance": run.lender.to_json()}),
         **({} if run.tokens is None else {"tokens": token_json(run.tokens)}),
+        **({} if run.swing is None else {"swing": run.swing.to_json()}),
         "energy": None if run.energy is None else run.energy.to_json(),
         "mtbf_range": None if run.mtbf_range is None else asdict(run.mtbf_range),
         "folder": None if run.folder is None else str(run.folder),

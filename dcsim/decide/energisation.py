@@ -153,12 +153,12 @@ def _by_formula(scenario: Scenario, whole_life: bool) -> tuple[float, float]:
     fixed = certain(scenario)
     if not whole_life:
         return _cash(fixed, Expected.of(fixed))
-    latest = max(round(phase.when.mean_ms) for phase in fixed.energisation)
+    dark: list[Phase] = [phase for phase in fixed.energisation if phase.racks]
+    latest = max((round(phase.when.mean_ms) for phase in dark), default=0)
     longer = fixed.model_copy(update={"horizon": fixed.horizon + latest})
     expected = Expected.of(longer)
     ends = np.rint(np.cumsum(expected.hours) * MS_PER_H).astype(np.int64)
     racks = build(fixed.cluster.topology, fixed.cluster.gpus).racks
-    dark: list[Phase] = [phase for phase in fixed.energisation if phase.racks]
     shares = [(phase.racks or 0) / racks for phase in dark]
     powered = (1 - sum(shares)) * _live(0, fixed.horizon, ends)
     for phase, share in zip(dark, shares, strict=True):

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +44,9 @@ from dcsim.units import MS_PER_H
 
 JOB_STATES = frozenset(("useful", "overhead", "checkpoint", "lost", "detect", "failover", "restore", "wait"))
 """States of the GPUs that a job holds: all of their time is before the job's end."""
+
+if TYPE_CHECKING:
+    from dcsim.decide.swing import Swing
 
 
 @dataclass(frozen=True)
@@ -99,6 +102,13 @@ class RunResult:
     def guarantee(self) -> GuaranteeResult | None:
         """How likely a goodput guarantee is broken; None without [sla.guarantee]."""
         return GuaranteeResult.of(self.sample)
+
+    @cached_property
+    def swing(self) -> "Swing | None":
+        """How the site's load swings within a minute; None without [grid], or without power in the topology."""
+        from dcsim.decide.swing import Swing  # it plays runs again: only where it is asked for
+
+        return None if self.scenario.grid is None else Swing.of(self.scenario, self.sample.replications.tolist())
 
     @cached_property
     def error_budget(self) -> ErrorBudget | None:

@@ -5,7 +5,7 @@ from functools import partial
 
 from dcsim.decide import RunResult
 from dcsim.decide.availability import Availability, excludes_maintenance
-from dcsim.decide.sla_theory import SlaTheory, sla_theory
+from dcsim.decide.sla_theory import SlaTheory, sla_theory, time_up
 from dcsim.economics.credits import left_of_price
 from dcsim.report.document import Section
 from dcsim.report.figures import MISSING, Cell, Figure, dollars, loss, number, per_cent, scale_of
@@ -156,6 +156,9 @@ def sold_tables(runs: Sequence[RunResult]) -> tuple[Table, ...]:
         row("domains", lambda run: number(run.availability.domains if run.availability else None, 0)),
         *_missed_rows(runs, row),
     ]
+    up = tuple(per_cent(time_up(run.scenario), 4) for run in runs)
+    if any(each.value is not None for each in up):
+        rows.append(Row("up by theory, % of the time", up))
     if any(run.availability and run.availability.promise for run in runs):
         missed = {run.availability.promise for run in runs if run.availability and run.availability.promise}
         behind = f" (missed in {100 * missed.pop():.6g} % of months)" if len(missed) == 1 else ""
