@@ -35,6 +35,8 @@ PURPOSES = {
     "uncertain": 17,  # value of an input, in the place of a replication the number of the sample
     "noticed": 24,  # whether a failure is announced
     "requeue": 25,  # how long a gang whose time is over is kept from the queue
+    "preflight": 26,  # what checks of a gang before its starts miss
+    "alarm": 27,  # good nodes that pass them
 }
 """Name -> its number in the key. A number, once given, stays: it is what makes results of two versions comparable."""
 

@@ -28,6 +28,7 @@ from dcsim.program.records import (
     CREW_IS_DONE,
     GETS_POWER,
     HAS_MOVED,
+    IS_CHECKED,
     IS_COMING,
     IS_FOUND,
     IS_SAFE,
@@ -36,6 +37,7 @@ from dcsim.program.records import (
     LEAVES_DETECTION,
     LOADS,
     NONE,
+    PASSES_RETEST,
     QUEUES_AGAIN,
     RETURNS,
     SAVES,
@@ -64,7 +66,8 @@ PROCESS_OF: dict[int, tuple[Process, bool]] = {
     STRIKES_AGAIN: (processes.relapses, False),
     VISIT_BEGINS: (processes.visits, True),
     IS_COMING: (processes.notices, False),
-    IS_SAFE: (processes.saving, True),
+    **dict.fromkeys((IS_SAFE, IS_CHECKED), (processes.saving, True)),
+    PASSES_RETEST: (processes.retests, True),
     **dict.fromkeys((SAVES, TIME_IS_OVER, QUEUES_AGAIN), (processes.time_limit, True)),
 }
 """Kind of a due event -> the process that it is for, and whether each failure, repair, gang, ... has one of its own."""

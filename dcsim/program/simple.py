@@ -15,7 +15,7 @@ COUNTED: dict[str, dict[str, int]] = {
     "one": dict.fromkeys(
         (
             *("atom", "rack", "clocks", "ages", "faulty", "slowed", "capped", "last_window", "phases"),
-            *("has_plant", "has_traffic", "has_storage", "logs", "sold", "last_notice"),
+            *("has_plant", "has_traffic", "has_storage", "logs", "sold", "last_notice", "preflights", "retests"),
         ),
         0,
     )

@@ -198,8 +198,17 @@ def fail_again(w: World, failure: int, gang: int, now: int) -> None:
 
 
 @rule
-def find_slow(w: World, failure: int, now: int) -> None:
+def is_found_already(w: World, failure: int, number: int) -> bool:
+    """Whether a failure that is due to be found was found before; ``number``: in the order of onset."""
+    f = w.failures[failure]
+    return bool(f.number != number or f.repairs or f.over)
+
+
+@rule
+def find_slow(w: World, failure: int, number: int, now: int) -> None:
     """A slow component is found: a straggler is struck, a degraded one is repaired where it is."""
+    if is_found_already(w, failure, number):
+        return
     f = w.failures[failure]
     hazard, component = f.hazard, f.component
     h = w.hazards[hazard]
@@ -220,8 +229,10 @@ def find_slow(w: World, failure: int, now: int) -> None:
 
 
 @rule
-def find_corrupt(w: World, failure: int, now: int) -> None:
+def find_corrupt(w: World, failure: int, number: int, now: int) -> None:
     """Wrong results are found: the gang rolls back to before they began, and what computed them leaves."""
+    if is_found_already(w, failure, number):
+        return
     f = w.failures[failure]
     gang = w.parts[f.first_part].gang
     if f.gang < 0:  # the gang has finished

@@ -159,7 +159,7 @@ def fail_component(w: World, hazard: int, component: int, now: int, outcome: int
         component_fails(w, hazard, component)
         becomes_slow(w, hazard, component, failure)
         refresh_speeds(w, now)
-        push(w, now + w.failures[failure].detect, IDENTIFY, SLOW_IS_FOUND, failure, 0)
+        push(w, now + w.failures[failure].detect, IDENTIFY, SLOW_IS_FOUND, failure, w.failures[failure].number)
 
 
 @rule
@@ -370,7 +370,7 @@ def corrupt(w: World, hazard: int, component: int, gang: int, rank: int, now: in
     if w.hazards[hazard].ages:
         component_fails(w, hazard, component)
     note_failure(w, IS_CORRUPT, failure, gang, 0, now)
-    push(w, now + f.detect, IDENTIFY, CORRUPT_IS_FOUND, failure, 0)
+    push(w, now + f.detect, IDENTIFY, CORRUPT_IS_FOUND, failure, f.number)
 
 
 @rule

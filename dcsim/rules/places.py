@@ -89,6 +89,8 @@ def set_owner(w: World, place: int, owner: int) -> None:
         count_sold(w, place, owner == OUT)
     if w.owner[place] == FREE:
         count_free(w, place, -1)
+    if w.one.preflights:
+        w.passed[place] = 0
     w.owner[place] = owner
     if owner == FREE:
         count_free(w, place, 1)

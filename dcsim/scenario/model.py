@@ -24,10 +24,11 @@ from dcsim.closed_form.keys import AccountingKeys
 from dcsim.distributions import Distribution, DurationOrDistribution, as_distribution
 from dcsim.economics import Tco
 from dcsim.hazards import Hazard
-from dcsim.hazards.hazard import Component, one_word
+from dcsim.hazards.hazard import one_word
 from dcsim.hazards.records import shared_records
 from dcsim.hazards.shifts import WeekTime
 from dcsim.recovery import AnyRecovery
+from dcsim.scenario.upkeep import Maintenance, Preflight
 from dcsim.scenario.uncertain import Correlated, Uncertain
 from dcsim.topology import MAX_GPUS, TopologyDescription, TopologyError, completed, resolve
 from dcsim.units import (
@@ -158,6 +159,9 @@ class Job(BaseModel):
     work: Work | None = Field(
         None, description="useful GPU-hours of one gang after which it ends; leave out: it runs to the horizon"
     )
+    preflight: Preflight | None = Field(
+        None, description="a check of its members before each start of a gang; leave out: there is none"
+    )
     comm: Share = Field(
         0.0, description="share of a healthy, unshared step that is exposed communication (default 0 %: assumed)"
     )
@@ -170,43 +174,6 @@ class Job(BaseModel):
     def requeues(self) -> Distribution:
         """Distribution of the time until a gang whose time is over queues again."""
         return as_distribution(self.requeue)
-
-
-class Maintenance(BaseModel):
-    """Planned work: components leave service for a while, the jobs on them are drained first, so nothing is lost."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    name: str = Field(min_length=1, max_length=200, description="what is done, unlike any other")
-    component: Component = Field(
-        description="what leaves service as a whole, GPUs or what serves them; 'tray' is another word for 'node'"
-    )
-    every: PositiveDuration = Field(description="time from one window of a component to its next")
-    first: Duration | None = Field(None, description="when the first window opens; leave out: after one 'every'")
-    duration: PositiveDuration = Field(description="how long a component is out")
-    drain: Duration = Field(
-        0, description="time in which jobs on it save what they have and stop, before (default 0 s: assumed)"
-    )
-    rolling: bool = Field(
-        True,
-        strict=True,
-        description="one component after the other, evenly over 'every'; false: all at once (default true: assumed)",
-    )
-    finds: Share = Field(
-        0.0,
-        description="of the slow components on it (straggle, degrade) that were not found, the share that it finds: "
-        "they are identified as it ends (default 0 %: assumed)",
-    )
-    false_alarms: Fraction = Field(
-        0.0, description="share of the windows in which good hardware fails the check (default 0 %: assumed)"
-    )
-    retest: PositiveDuration | None = Field(
-        None, description="how much longer the component is out after a false alarm; required with false_alarms"
-    )
-
-    @property
-    def start(self) -> int:
-        """When the first window opens [ms]."""
-        return self.every if self.first is None else self.first
 
 
 class Phase(BaseModel):

@@ -14,7 +14,8 @@ from dcsim.parts import PARTS
 from dcsim.plant import PlantState
 from dcsim.plant.outage import outage
 from dcsim.recovery import Recovery
-from dcsim.scenario.model import Maintenance, Scenario
+from dcsim.scenario.model import Scenario
+from dcsim.scenario.upkeep import Maintenance
 from dcsim.streams import Purpose, generator
 from dcsim.topology import Topology
 from dcsim.topology.build import build
@@ -176,6 +177,12 @@ class Plan:
         """Return the stream of how long a gang is kept from the queue, again and again."""
         name = f"job {self.scenario.jobs[gang.job].name} {gang.instance}"
         return generator(self.scenario.seed, replication, name, "requeue")
+
+    def preflights(self, replication: int, gang: Gang) -> tuple[np.random.Generator, np.random.Generator]:
+        """Return the streams of what preflights of a gang miss, and of good nodes that pass them."""
+        name = f"job {self.scenario.jobs[gang.job].name} {gang.instance}"
+        seed = self.scenario.seed
+        return generator(seed, replication, name, "preflight"), generator(seed, replication, name, "alarm")
 
     def leads(self, hazard: Hazard) -> list[int]:
         """Return how long before an announced failure gangs can do something about it [ms].

@@ -43,6 +43,7 @@ FEATURES = (
     "limit",
     "after",
     "on_spares",
+    "preflight",
 )
 EFFECTS = ("kill", "straggle", "degrade", "corrupt")
 KINDS = ("async-checkpoint", "tiered-checkpoint", "checkpointless", "elastic", "stateless")
@@ -165,8 +166,17 @@ class Builder:
             if self.chance("limit"):
                 job["time_limit"] = text(self.saves(job["recovery"]) + self.unit * self.number(1, self.horizon // 2))
                 job["requeue"] = self.spread(8)
+            if self.chance("preflight"):
+                job["preflight"] = self.preflight()
             jobs.append(job)
         return jobs, seats
+
+    def preflight(self) -> dict[str, Any]:
+        """Draw a check before each start."""
+        found: dict[str, Any] = {"time": self.duration(4, 1), "finds": self.one("0 %", "50 %", "100 %")}
+        if self.one(True, False):
+            found |= {"false_alarms": self.one("5 %", "40 %"), "retest": self.duration(12, 1)}
+        return found
 
     def saves(self, recovery: dict[str, Any]) -> int:
         """Ms that a checkpoint of a strategy takes, drained."""

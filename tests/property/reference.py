@@ -69,6 +69,7 @@ class Reference(Failures):
         yield from self.repair_ends()
         yield from self.comes()
         yield from (window.back if window.out else window.leaves for window in self.windows)
+        yield from (back for back, _ in self.tested)
         speeds = self.transfers()
         for gang in self.gangs:
             if gang.phase == "absent":

@@ -231,11 +231,7 @@ class Failures(Repairs):
         for gpu in group:
             gpu.condition, gpu.struck_in, gpu.gang = "struck", gpu.gang, None
         self.forget(group, out=True)
-        lemons = self.hazards[incident.hazard].lemons
-        if lemons is not None and lemons.retire_after is not None and not again:
-            times = self.counted.setdefault((incident.hazard, incident.component), [])
-            times[:] = [at for at in [*times, self.now] if at > self.now - lemons.window]
-            incident.retire = len(times) >= lemons.retire_after
+        self.count(incident, again)
 
     def forget(self, gpus: list[Gpu], out: bool) -> None:
         """Note that GPUs left their gang: relapses of theirs are off; a straggler that is ``out`` is slow no more."""
@@ -271,6 +267,78 @@ class Failures(Repairs):
             worn = round(clock.age * self.hazards[number].lemons.factor) if lemon else clock.age
             rest = int(self.draws[number].residual(np.array([worn], dtype=np.int64))[0])
             clock.left = self.hastened(number, component, rest)
+
+    # --- preflights
+
+    def end_check(self, gang: Gang) -> None:
+        """End a gang's check: what it finds leaves, and so do good nodes by mistake; if nobody does, the gang starts."""
+        many = len(self.members(gang))
+        for incident in self.suspects(gang):
+            if not self.is_checked(incident, gang) or not gang.checks.fails(0):
+                continue
+            if self.hazards[incident.hazard].effect == "degrade":
+                incident.state = "repair"
+                self.send(incident, [], ends=True)
+                continue
+            if incident.state == "latent" and self.hazards[incident.hazard].effect == "corrupt":
+                self.cut(gang, incident.clean)
+                gang.deepest = max(gang.deepest, 0 if gang.tiers else -1)
+            self.pull(incident, gang)
+        nodes = {gpu.index // self.topology.gpus_per_node for gpu in self.members(gang) if gpu not in gang.passed}
+        for node in sorted(nodes):
+            if gang.checks.fails(1):
+                own = [gpu for gpu in self.part("node", node) if gpu.condition == "up" and gpu.gang is gang]
+                self.forget(own, out=False)
+                for gpu in own:
+                    gpu.condition, gpu.struck_in, gpu.gang = "maintenance", gang, None
+                self.tested.append((self.now + self.scenario.jobs[gang.plan.job].preflight.retest, own))
+        gang.passed = set(self.members(gang))
+        if self.is_over(gang):
+            self.go_back(gang)
+        elif len(self.members(gang)) < many:
+            self.run_short(gang)
+        else:
+            self.set_out(gang)
+
+    def suspects(self, gang: Gang) -> list[Incident]:
+        """What nobody has found: blamed ones as they were, slow components by hazard, what is corrupt latest first."""
+        faulty = [each for each in self.incidents if each.state == "faulty" and each.gang is gang]
+        latent = [each for each in self.incidents if each.state == "latent" and each.component is not None]
+        effects = [(self.hazards[each.hazard], each) for each in latent]
+        slow = [each for hazard, each in effects if hazard.effect in ("straggle", "degrade") and not hazard.serves]
+        slow.sort(key=lambda each: (each.hazard, each.component))
+        corrupt = [each for hazard, each in effects if hazard.effect == "corrupt" and each.gang is gang]
+        return sorted(faulty, key=lambda each: each.blamed) + slow + corrupt[::-1]
+
+    def is_checked(self, incident: Incident, gang: Gang) -> bool:
+        """Whether an incident is among the members that are checked now."""
+        own = incident.gpus
+        if incident.state == "latent":
+            own = self.part(self.hazards[incident.hazard].component, incident.component)
+        return any(gpu.condition == "up" and gpu.gang is gang and gpu not in gang.passed for gpu in own)
+
+    def pull(self, incident: Incident, gang: Gang) -> None:
+        """Take faulty members out of their gang, which has not started: nobody is interrupted."""
+        group, again = incident.gpus, incident.state == "faulty"
+        if not again:
+            own = self.part(self.hazards[incident.hazard].component, incident.component)
+            hit = next(gpu for gpu in own if gpu.condition == "up" and gpu.gang is gang)
+            group = [gpu for gpu in self.group(incident.hazard, hit) if gpu.gang is gang]
+        incident.state, incident.gpus, incident.gang, incident.wrong = "struck", group, gang, 0
+        for gpu in group:
+            gpu.condition, gpu.struck_in, gpu.gang = "struck", gang, None
+        gang.passed -= set(group)
+        self.forget(group, out=True)
+        self.count(incident, again)
+        self.leave(incident)
+
+    def count(self, incident: Incident, again: bool) -> None:
+        """Count a failure of a component, unless it is the same ``again``; too many retire it."""
+        lemons = self.hazards[incident.hazard].lemons
+        if lemons is not None and lemons.retire_after is not None and not again:
+            times = self.counted.setdefault((incident.hazard, incident.component), [])
+            times[:] = [at for at in [*times, self.now] if at > self.now - lemons.window]
+            incident.retire = len(times) >= lemons.retire_after
 
     # --- identification
 
@@ -340,6 +408,8 @@ class Failures(Repairs):
             for gpu in blamed:
                 gpu.condition, gpu.gang, gpu.struck_in = "struck", None, gang
             incident.state, incident.wrong = "faulty", incident.wrong - 1
+            self.orders += 1
+            incident.blamed = self.orders
             self.forget(blamed, out=True)
             self.send(incident, blamed, ends=False)
             return

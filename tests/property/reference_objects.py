@@ -1,5 +1,6 @@
 """The reference's objects: GPUs, gangs, incidents, batches in repair, windows, phases of energisation."""
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -26,6 +27,24 @@ class Gpu:
     booked: str = "repair"  # while absent
 
 
+class Checks:
+    """What the preflights of one gang find: the first of two streams is of faulty members, the other of good nodes."""
+
+    def __init__(self, rngs: tuple[np.random.Generator, np.random.Generator], shares: tuple[float, float]) -> None:
+        self.rngs, self.shares = rngs, shares
+        self.passes: list[float | None] = [None, None]  # so many more pass before one does not
+
+    def fails(self, which: int) -> bool:
+        """Whether the next one does not pass."""
+        share, left = self.shares[which], self.passes[which]
+        if left is None:
+            left = 0.0 if share == 1 else math.inf
+            if 0 < share < 1:
+                left = math.floor(np.log(1 - self.rngs[which].random()) / math.log(1 - share))
+        self.passes[which] = left - 1 if left else None
+        return not left
+
+
 @dataclass(eq=False)
 class Gang:
     """One instance of a job."""
@@ -33,7 +52,7 @@ class Gang:
     plan: Planned
     chances: np.random.Generator
     tiers: list[Copies]
-    phase: str = "absent"  # absent | detect | wait | failover | restore | run | drain | save | finished
+    phase: str = "absent"  # absent | detect | wait | failover | restore | run | drain | save | check | finished
     until: int = 0  # end of detect, failover or restore
     stall: tuple[int, int] = (0, 0)  # failover and restore of the present stall
     active: int = 0  # members that compute
@@ -61,6 +80,8 @@ class Gang:
     not_before: int = 0
     requeues: np.random.Generator | None = None
     submit: int | None = None  # when it is submitted; None: nobody knows yet
+    passed: set[Gpu] = field(default_factory=set)  # members that need no further check for this start
+    checks: "Checks | None" = None
 
     @property
     def recovery(self) -> Recovery:
@@ -127,6 +148,7 @@ class Incident:
     clean: int = 0  # newest position that is not corrupt
     gpus: list[Gpu] = field(default_factory=list)
     wrong: int = 0
+    blamed: int = 0  # when a healthy node was blamed in its place, in order
     retire: bool = False
 
 
