@@ -254,6 +254,8 @@ def begin_preflight(w: World, gang: int, now: int) -> None:
     g.saves_as = IN_MAINTENANCE
     g.moves_from = NONE
     g.stops += 1
+    if g.up == g.gpus:
+        g.short_since = NONE
     note_event(w, CHECKS, gang, g.up, now)
     push(w, now + w.jobs[g.job].preflight, SAVED, IS_CHECKED, gang, g.stops)
     gang_has_changed(w, gang, now)

@@ -235,6 +235,8 @@ class Failures(Repairs):
 
     def forget(self, gpus: list[Gpu], out: bool) -> None:
         """Note that GPUs left their gang: relapses of theirs are off; a straggler that is ``out`` is slow no more."""
+        for gang in self.gangs:
+            gang.passed -= set(gpus)
         for incident in list(self.incidents):
             hazard = self.hazards[incident.hazard]
             if incident.state == "faulty" and self.by_places:
@@ -327,7 +329,6 @@ class Failures(Repairs):
         incident.state, incident.gpus, incident.gang, incident.wrong = "struck", group, gang, 0
         for gpu in group:
             gpu.condition, gpu.struck_in, gpu.gang = "struck", gang, None
-        gang.passed -= set(group)
         self.forget(group, out=True)
         self.count(incident, again)
         self.leave(incident)
