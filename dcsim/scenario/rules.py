@@ -13,7 +13,7 @@ from dcsim.parts import PARTS
 from dcsim.plant import PlantState
 from dcsim.scenario.errors import KeyPath
 from dcsim.scenario.model import Job, Scenario
-from dcsim.scenario.rules_of_jobs import Broken, chains, on_spares, time_limit
+from dcsim.scenario.rules_of_jobs import Broken, chains, on_spares, preflight, time_limit
 from dcsim.topology import Topology, TopologyError
 from dcsim.topology.build import build
 from dcsim.units import DURATION, MS_PER_H, write
@@ -91,6 +91,7 @@ def _jobs(scenario: Scenario) -> Broken:
         for where, why in recovery.problems(job.gpus):
             yield (*path, *where), why
         yield from time_limit(job, index)
+        yield from preflight(job, index)
         for hazard in scenario.hazards:
             if hazard.coverage < 1 and not recovery.tiers and "coverage" not in recovery.unused:
                 why = f'missing; required (hazard "{hazard.key}" has a coverage: the job falls back to a checkpoint)'

@@ -27,6 +27,15 @@ def time_limit(job: Job, index: int) -> Broken:
         yield ("jobs", index, "time_limit"), f"found {found}; must be longer than the {takes} that a checkpoint takes"
 
 
+def preflight(job: Job, index: int) -> Broken:
+    """Yield what is wrong with a check before each start."""
+    check, path = job.preflight, ("jobs", index, "preflight", "retest")
+    if check is not None and check.false_alarms and check.retest is None:
+        yield path, "missing; required (false_alarms is given)"
+    if check is not None and check.retest is not None and not check.false_alarms:
+        yield path, f"found {write(check.retest, DURATION)}; only false_alarms are tested again"
+
+
 def chains(scenario: Scenario) -> Broken:
     """Yield what keeps a job that comes after another from ever being submitted."""
     by_name = {job.name: job for job in scenario.jobs}

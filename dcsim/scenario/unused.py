@@ -48,8 +48,17 @@ def unused_keys(scenario: Scenario) -> list[str]:
     for job in scenario.jobs:
         if job.time_limit and job.time_limit >= scenario.horizon:
             unused.append(("jobs", job.name, "time_limit"))
+        if job.preflight is not None and job.preflight.finds and not any(map(_is_hidden, scenario.hazards)):
+            unused.append(("jobs", job.name, "preflight", "finds"))
     unused += [("maintenance", each.name) for each in scenario.maintenance if each.start >= scenario.horizon]
     return [dotted(path) for path in unused]
+
+
+def _is_hidden(hazard: Hazard) -> bool:
+    """Whether members may be slow or faulty and nobody knows, so that a preflight can find them."""
+    if hazard.effect == "corrupt":
+        return hazard.placed
+    return hazard.wrong_node > 0 or (hazard.effect in ("straggle", "degrade") and not hazard.serves)
 
 
 def _has_days(hazard: Hazard) -> bool:

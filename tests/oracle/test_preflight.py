@@ -62,7 +62,7 @@ def test_a_start_takes_as_many_checks_as_its_unluckiest_member():
         preflight = {"time": "30 min", "false_alarms": f"{100 * alarms} %", "retest": "6 h"}
         given = scenario(seed, nodes, 200, [kills(20 * nodes)], preflight)
         checks = sum(1 - (1 - alarms**k) ** nodes for k in range(200))
-        cycle = 20 + 30 * MINUTE * (0.5 + checks)
+        cycle = 20 + 30 * MINUTE * (1 + checks)
         ledgers = simulate_many(given, list(range(RUNS)), False).gpu_ms
         out = nodes * alarms / (1 - alarms) * 6 + nodes * checks * 0.5
         maintained = ledgers[:, :, STATE["maintenance"]].sum(axis=1) / (3_600_000 * HOURS)
@@ -79,13 +79,13 @@ def test_what_is_slow_is_found_before_the_next_start():
     takes its place is checked too.
     """
     found = []
-    for seed, slow, finds in ((1540, 40, 0.5), (1541, 15, 1.0), (1542, 60, 0.2), (1543, 15, 0.0)):
+    for seed, slow, finds in ((1540, 40, 0.5), (1541, 15, 1.0), (1542, 60, 0.2), (1543, 15, 0.1)):
         straggler = {"name": "slow", "component": "node", "effect": "straggle", "keeps": "50 %", "mtbf": f"{slow} h"}
         straggler |= {"exposure": "running", "detect": "1000 y", "repair": "1 h"}
         given = scenario(seed, 1, 3, [kills(20), straggler], {"time": "12 min", "finds": f"{100 * finds} %"})
         rate, starts = 1 / slow, 1 / 20
         turns = rate / (rate + starts)
-        begins = (1 - finds) * turns / (1 - (1 - finds) * (1 - turns)) if finds else 1.0
+        begins = (1 - finds) * turns / (1 - (1 - finds) * (1 - turns))
         is_slow = begins * 20 + (1 - begins) * (20 - 1 / (rate + starts))
         found_at_once = finds * (begins + (1 - begins) * turns)
         cycle = 20 + 30 * MINUTE + 12 * MINUTE * (1 + found_at_once)
