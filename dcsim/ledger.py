@@ -60,7 +60,7 @@ class Accounts:
     ``asked_gpu_ms``: int64 (owners,) [GPU-ms], a job's GPUs from its submission to its end or the horizon.
     ``finished``: int64 (owners,), gangs whose work was done. ``last_finish_ms``: int64 (owners,), when the last of them
     finished, -1 unless all gangs of the job did. These three are 0, 0 and -1 for spares and rest.
-    ``gpu_ms_by_month``: int64 (months, 13 states) [GPU-ms], of all owners, by month of 720 h from the beginning.
+    ``gpu_ms_by_month``: int64 (months, 13 states) [GPU-ms], of all owners, by month of the scenario from the beginning.
     ``gpu_ms_by_cause``: int64 (causes, 13 states) [GPU-ms], of all owners, by what it follows from: the hazards as
     listed, the kinds of maintenance as listed, and last all that follows from none of them. Both have no rows if they
     were not kept; else their sums by state are those of ``gpu_ms``. Work that is lost is in the months in which it was

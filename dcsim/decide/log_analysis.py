@@ -17,7 +17,6 @@ from dcsim.ledger import STATES
 from dcsim.montecarlo import Sample
 from dcsim.scenario import Scenario
 from dcsim.scenario.sampled import sampled
-from dcsim.units import MS_PER_MONTH
 
 Ints = NDArray[np.int64]
 RUNNING = "running"
@@ -30,19 +29,15 @@ Within a stretch between two events of a gang running time and writes are spread
 class Span:
     """A stretch of a replication: from ``begin`` to ``end`` [ms], GPUs in each of ``HELD`` in the mean of each bin.
 
-    ``loss``: of the month, in the ledger's terms.
+    ``number``: which month of the horizon it is, from 1. ``loss``: of the month, in the ledger's terms.
     """
 
     replication: int
+    number: int
     begin: int
     end: int
     loss: float
     gpus: Mapping[str, NDArray[np.float64]]
-
-    @property
-    def number(self) -> int:
-        """Which month of the horizon it is, from 1."""
-        return self.begin // MS_PER_MONTH + 1
 
 
 class Played:
@@ -63,13 +58,13 @@ class Played:
         """Play the replication with the worst month of all; where months were not kept, that of the highest loss."""
         worst = sample.loss
         if sample.has_months:
-            worst = sample.month_loss[:, : months_in(sample.scenario.horizon)].max(axis=1)
+            worst = sample.month_loss[:, : months_in(sample.scenario)].max(axis=1)
         return cls(sample.scenario, int(sample.replications[int(np.argmax(worst))]))
 
     @property
     def months(self) -> int:
-        """Whole months of 720 h in the horizon, at least one; a horizon shorter than that is one."""
-        return months_in(self.scenario.horizon)
+        """Whole months in the horizon, at least one; a horizon shorter than that is one."""
+        return months_in(self.scenario)
 
     @property
     def month_loss(self) -> NDArray[np.float64]:
@@ -78,8 +73,8 @@ class Played:
 
     def span(self, month: int, bins: int) -> Span:
         """Return who held the GPUs in a month, counted from 0, in the mean of each of ``bins`` equal stretches."""
-        begin = month * MS_PER_MONTH
-        end = min(begin + MS_PER_MONTH, self.scenario.horizon)
+        begin = month * self.scenario.month
+        end = min(begin + self.scenario.month, self.scenario.horizon)
         at = np.linspace(begin, end, bins + 1)
         what, phase, starts, ends, booked = self._columns
         gpus = {}
@@ -91,7 +86,7 @@ class Played:
             low, high = np.maximum(starts[rows], begin), np.minimum(ends[rows], end)
             rate = booked[rows] / (ends[rows] - starts[rows])  # pieces of a stretch share its ends
             gpus[state] = np.diff(_integral(at, low, high, rate)) / np.diff(at)
-        return Span(self.replication, begin, end, float(self.month_loss[month]), gpus)
+        return Span(self.replication, month + 1, begin, end, float(self.month_loss[month]), gpus)
 
     def typical_month(self, bins: int) -> Span:
         """Return the month of median loss."""
@@ -108,9 +103,9 @@ class Played:
         return tuple(columns[name] for name in ("what", "phase", "start_ms", "end_ms", "gpu_ms"))
 
 
-def months_in(horizon: int) -> int:
-    """Return the whole months of 720 h in a horizon [ms], at least one."""
-    return max(1, horizon // MS_PER_MONTH)
+def months_in(scenario: Scenario) -> int:
+    """Return the whole months in a scenario's horizon, at least one."""
+    return max(1, scenario.horizon // scenario.month)
 
 
 def _integral(at: NDArray[Any], start: NDArray[Any], end: NDArray[Any], rate: NDArray[np.float64]) -> NDArray[Any]:

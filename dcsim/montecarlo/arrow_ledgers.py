@@ -14,7 +14,7 @@ SCHEMA = 5
 
 
 LISTS = {
-    "month": "by month of 720 h; in the row of the last owner, and only if it was kept",
+    "month": "by month of the scenario; in the row of the last owner, and only if it was kept",
     "cause": "by hazard, then by kind of maintenance, then all else; in the row of the last owner, and only if kept",
 }
 """What the columns that are lists are by."""

@@ -216,8 +216,8 @@ class Sample:
         idle, whole = by_month[:, :, STATE["idle"]], by_month.sum(axis=2)
         if not any(job.work is not None for job in jobs):
             gpus, spares = self.scenario.cluster.gpus, lay_out(self.scenario).spares
-            ends = np.minimum(np.arange(1, whole.shape[1] + 1) * MS_PER_MONTH, self.scenario.horizon)
-            begins = np.arange(whole.shape[1]) * MS_PER_MONTH
+            ends = np.minimum(np.arange(1, whole.shape[1] + 1) * self.scenario.month, self.scenario.horizon)
+            begins = np.arange(whole.shape[1]) * self.scenario.month
             asked = (ends - begins) * spares
             for job in jobs:
                 asked = asked + job.gpus * job.count * (ends - np.clip(job.submit, begins, ends))
@@ -227,7 +227,7 @@ class Sample:
 
     @property
     def mean_gpu_hours_by_month(self) -> dict[str, list[float]]:
-        """Mean GPU-hours in each state, month by month of 720 h; {} if not kept."""
+        """Mean GPU-hours in each state, month by month; {} if not kept."""
         table = _mean_gpu_hours(self.ledgers.gpu_ms_by_month)
         return {state: [row[column] for row in table] for column, state in enumerate(STATES)} if table else {}
 

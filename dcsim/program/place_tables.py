@@ -6,7 +6,7 @@ import numpy as np
 
 from dcsim.parts import PARTS
 from dcsim.program import records
-from dcsim.program.records import FREE, MONTH, NEVER, NONE, OUT, Tables
+from dcsim.program.records import FREE, NEVER, NONE, OUT, Tables
 from dcsim.scenario import Plan
 
 
@@ -94,7 +94,7 @@ def sold_tables(plan: Plan, atom: int, tables: Tables) -> None:
     allowed = tables["allowed"] = np.zeros((max(1, months), shares), dtype=np.int64)
     if sla is not None:
         for month in range(months):
-            length = min(MONTH, plan.scenario.horizon - month * MONTH)
+            length = min(plan.scenario.month, plan.scenario.horizon - month * plan.scenario.month)
             allowed[month] = [round((1 - share) * length) for share in sla.shares]
 
 

@@ -11,14 +11,13 @@ from numpy.typing import NDArray
 
 from dcsim.ledger import STATE
 from dcsim.plant.tables import CHANGING_PLANT, PLANT_TABLES
-from dcsim.units import MS_PER_MONTH, MS_PER_WEEK
+from dcsim.units import MS_PER_WEEK
 
 # --- words --------------------------------------------------------------------------------------------------------
 
 NEVER = 2**62
 """Later than any horizon."""
 PPB = 10**9
-MONTH = MS_PER_MONTH
 WEEK = MS_PER_WEEK
 BLOCK_OF_PLACES = 64
 """Places that are searched one by one, and blocks of them."""
@@ -150,7 +149,7 @@ ONE = _record(
     "segments free_segment drains absences first_absence last_absence "
     "has_plant has_traffic has_storage node capped plant_changed phases run last_run error "
     "demands free_demand touching group sendings plans months logs logged about about_where about_failure "
-    "now sold lets planned_out month month_begin month_end causes notice last_notice preflights retests",
+    "now sold lets planned_out month month_begin month_end month_ms causes notice last_notice preflights retests",
     "of_leaf of_pod",
 )
 """Single numbers. ``failed``, ``repairs``, ``parts``, ...: rows in use of these tables; ``free_failure``,
@@ -163,7 +162,8 @@ answer; ``free_demand``: first of the demands given back; ``touching``: size of 
 they are not kept; ``logs``: 1: events, 2: places too; ``logged``: rows of the log; ``about_...``: what the log says of
 the time that is booked now; ``now``: the time [ms]; ``sold``: places of what is sold, 0: nothing is; ``lets``: how many
 of them may be out of service; ``planned_out``: what leaves service does so for maintenance; ``month``,
-``month_begin``, ``month_end``: this month, from 0, and its time [ms]; ``causes``: hazards and kinds of maintenance;
+``month_begin``, ``month_end``: this month, from 0, and its time [ms]; ``month_ms``: how long a
+month is; ``causes``: hazards and kinds of maintenance;
 ``notice``: the next of ``notices``; ``last_notice``: how many there are; ``preflights``: some job has them;
 ``retests``: rows of them in use."""
 

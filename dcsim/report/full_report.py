@@ -17,6 +17,7 @@ from dcsim.report.published_tables import over_of
 from dcsim.report.sections import beside, first_picture, gap, where, why
 from dcsim.report.simulated import comparison_page, run_page
 from dcsim.report.uncertainty import luck, sure, with_error
+from dcsim.units import MS_PER_H
 
 LONGEST_TITLE, LONGEST_ABOUT = 120, 300
 
@@ -31,7 +32,8 @@ def document(given: ReportData) -> Page:
     if len(runs) > 1:
         sections.append(gap(shown.pairs, runs, shown.walks))
     sections += [where(shown), sure(runs)]
-    sections.append(months(shown.stories, names(runs)))
+    lengths = list(dict.fromkeys(f"{run.scenario.month / MS_PER_H:g} h" for run in runs))
+    sections.append(months(shown.stories, names(runs), and_list(lengths)))
     sections += [inputs_section(shown), method_section(shown)]
     return replace(
         _answer(shown),

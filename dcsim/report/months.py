@@ -17,8 +17,11 @@ LEAST = 0.0005
 """A state is shown from this share of the GPUs on, in the mean of a month; source: assumed."""
 
 
-def months(stories: Sequence[Story], names: Sequence[str]) -> Section:
-    """Return a picture for each run: GPUs by state through its typical and through its worst month."""
+def months(stories: Sequence[Story], names: Sequence[str], hours: str) -> Section:
+    """Return a picture for each run: GPUs by state through its typical and through its worst month.
+
+    ``hours``: how long a month is.
+    """
     pictured = list(zip(names, stories, strict=True))[:MOST_PICTURES]
     left_out = "" if len(pictured) == len(names) else f" Only the first {MOST_PICTURES} are shown."
     return Section(
@@ -27,7 +30,7 @@ def months(stories: Sequence[Story], names: Sequence[str]) -> Section:
         (
             "These charts show the GPUs that were not running, and why. "
             "The typical month is the one of median loss in the run of median loss. The worst month is the one of the "
-            "highest loss in all runs. Both have one scale. A month is 720 h." + left_out,
+            f"highest loss in all runs. Both have one scale. A month is {hours}." + left_out,
         ),
         tuple(_picture(name, story) for name, story in pictured),
     )

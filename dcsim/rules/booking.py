@@ -1,6 +1,6 @@
 """Where GPU-time goes: every booking of a run passes here, with its state, its month and its cause."""
 
-from dcsim.program.records import IN_CHECKPOINT, IN_IDLE, IN_LOST, IN_RUNNING, IN_SPARE, MONTH, NONE, PPB
+from dcsim.program.records import IN_CHECKPOINT, IN_IDLE, IN_LOST, IN_RUNNING, IN_SPARE, NONE, PPB
 from dcsim.program.world import World
 from dcsim.rules.log import note_rollback, note_time
 from dcsim.rules.rule import rule
@@ -28,9 +28,9 @@ def book(w: World, who: int, state: int, why: int, gpus: int, start: int, end: i
 def book_earlier(w: World, state: int, gpus: int, start: int, end: int) -> None:
     """What has been booked to this month began in an earlier one: book it to the months in which it lies."""
     w.this_month[state] -= gpus * max(0, end - start)
-    month = start // MONTH
+    month = start // w.one.month_ms
     while start < end:
-        stop = min(end, (month + 1) * MONTH)
+        stop = min(end, (month + 1) * w.one.month_ms)
         w.by_month[month, state] += gpus * (stop - start)
         start = stop
         month += 1
@@ -59,7 +59,7 @@ def close_month(w: World) -> None:
         done.rest = 0
     one.month += 1
     one.month_begin = one.month_end
-    one.month_end += MONTH
+    one.month_end += one.month_ms
 
 
 @rule
@@ -83,15 +83,15 @@ def cut_stretch(w: World, gang: int, blocked: int, computed: int, start: int, en
     """A stretch began in an earlier month, or is the first one of its gang in this one: book its writes by month."""
     if end <= start:
         return
-    g = w.gangs[gang]
+    g, one = w.gangs[gang], w.one
     w.this_month[IN_CHECKPOINT] -= g.active * blocked
-    while (g.months + 1) * MONTH <= start:
+    while (g.months + 1) * one.month_ms <= start:
         w.kept_at[gang, g.months] = g.kept
         g.kept_before = g.kept
         g.months += 1
     done = 0
-    while (g.months + 1) * MONTH < end:
-        cut = (g.months + 1) * MONTH
+    while (g.months + 1) * one.month_ms < end:
+        cut = (g.months + 1) * one.month_ms
         share = float(cut - start) / float(end - start)
         position = done + int(float(computed - done) * share)
         position = min(

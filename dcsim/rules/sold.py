@@ -1,6 +1,6 @@
 """What is sold: whole domains of GPUs, and how much of each month they are available."""
 
-from dcsim.program.records import MONTH, NEVER
+from dcsim.program.records import NEVER
 from dcsim.program.world import World
 from dcsim.rules.rule import rule
 
@@ -34,7 +34,7 @@ def spend_months(w: World, domain: int, now: int) -> None:
     """Count the time in which a domain was lost up to now, and its availability in months that are over."""
     d = w.domains[domain]
     while True:
-        end = min((d.month + 1) * MONTH, w.one.horizon)
+        end = min((d.month + 1) * w.one.month_ms, w.one.horizon)
         until = min(now, end)
         if d.since < until:
             d.down += until - d.since

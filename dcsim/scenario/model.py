@@ -33,6 +33,8 @@ from dcsim.scenario.uncertain import Correlated, Uncertain
 from dcsim.topology import MAX_GPUS, TopologyDescription, TopologyError, completed, resolve
 from dcsim.units import (
     DURATION,
+    MS_PER_DAY,
+    MS_PER_MONTH,
     SHARE,
     Duration,
     Fraction,
@@ -197,6 +199,8 @@ class Phase(BaseModel):
         return as_distribution(self.date)
 
 
+Month = Annotated[Duration, Field(ge=28 * MS_PER_DAY, le=31 * MS_PER_DAY)]
+
 Sold = Annotated[Literal["gpu", "node", "tray", "nvlink-domain", "rack"], AfterValidator(one_word)]
 """What is sold as a whole; "tray" is read as "node"."""
 
@@ -240,6 +244,11 @@ class Scenario(BaseModel):
     name: str = Field(min_length=1, max_length=10_000, description="shown in every report")
     description: str = Field("", max_length=10_000, description="free text")
     horizon: PositiveDuration = Field(description="simulated time; 1 mo = 720 h")
+    month: Month = Field(
+        MS_PER_MONTH,
+        description="length of a month of the ledger, by which availability, cash and debt are told: 28 to 31 days, "
+        '"730 h" is a twelfth of a year (default 720 h: deck)',
+    )
     starts: WeekTime = Field(
         "mon",
         description="day of the week, and time of day if it is not 0:00, at which it begins, for shifts and visits "

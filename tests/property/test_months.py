@@ -1,7 +1,6 @@
 """Months and causes of random scenarios: they sum to the ledger, and they hold what the event log says when and why."""
 
 from collections import Counter
-from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -27,9 +26,9 @@ WORK = ("useful", "overhead", "checkpoint", "lost")
 
 def in_short_months(scenario: Scenario, month: int, logs: int = 1) -> tuple[Ledgers, EventLog]:
     """Play a run by the rules as they are, with months of so many ms, for the horizons here are short."""
-    with patch("dcsim.rules.booking.MONTH", month), patch("dcsim.program.records.MONTH", month):
-        runs = play(Program(sampled(scenario, 0)), [0], compiled=False, logs=logs)
-        return runs.ledgers().verified(scenario.capacity_gpu_ms), runs.log()
+    scenario = scenario.model_copy(update={"month": month})
+    runs = play(Program(sampled(scenario, 0)), [0], compiled=False, logs=logs)
+    return runs.ledgers().verified(scenario.capacity_gpu_ms), runs.log()
 
 
 @settings(max_examples=150)

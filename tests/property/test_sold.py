@@ -1,8 +1,5 @@
 """What is sold, on random scenarios: counting changes no account, and the event log says the same of every domain."""
 
-from contextlib import ExitStack
-from unittest.mock import patch
-
 import numpy as np
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -80,10 +77,8 @@ def test_the_log_says_which_domains_are_lost(scenario: Scenario, ms: int) -> Non
     """From the rows of places alone: in how many months each availability was reached."""
     assume(scenario.horizon < 20_000)
     month = max(ms, scenario.horizon // 20)
-    with ExitStack() as stack:
-        for module in ("rules.sold", "rules.booking", "program.records", "program.place_tables"):
-            stack.enter_context(patch(f"dcsim.{module}.MONTH", month))
-        runs = play(Program(sampled(scenario, 0)), [0], compiled=False, logs=2)
+    scenario = scenario.model_copy(update={"month": month})
+    runs = play(Program(sampled(scenario, 0)), [0], compiled=False, logs=2)
     found = runs.ledgers().available_domains[0]
     lengths = np.diff([*range(0, scenario.horizon, month), scenario.horizon])
     for lost, columns in zip(lost_ms(scenario, runs.log().columns(), month), np.split(found, 2, axis=1), strict=True):
