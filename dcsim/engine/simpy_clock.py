@@ -32,6 +32,7 @@ from dcsim.program.records import (
     IS_COMING,
     IS_FOUND,
     IS_SAFE,
+    IS_SENT_BACK,
     IS_SERVED,
     IS_WITHDRAWN,
     LEAVES_DETECTION,
@@ -56,7 +57,7 @@ from dcsim.units import DURATION, parse
 Process = Callable[..., Waits]
 PROCESS_OF: dict[int, tuple[Process, bool]] = {
     **dict.fromkeys((IS_FOUND, SLOW_IS_FOUND, CORRUPT_IS_FOUND), (processes.detection, True)),
-    **dict.fromkeys((ASKS_FOR_CREW, CREW_IS_DONE, RETURNS), (processes.repair, True)),
+    **dict.fromkeys((ASKS_FOR_CREW, CREW_IS_DONE, IS_SENT_BACK, RETURNS), (processes.repair, True)),
     **dict.fromkeys((IS_SERVED, LEAVES_DETECTION, CANNOT_START), (processes.service, False)),
     **dict.fromkeys((LOADS, WRITES, HAS_MOVED), (processes.transfers, True)),
     **dict.fromkeys((IS_WITHDRAWN, WINDOW_ENDS), (processes.window, True)),

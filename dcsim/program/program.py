@@ -101,7 +101,7 @@ class Runs:
         self.preflights: dict[int, tuple[np.random.Generator, np.random.Generator]] = {}
         self.regions: dict[int, int] = {}
         self.first_free = len(program.tables["outcomes"])
-        self.outcomes = self.lives = 0
+        self.outcomes = self.lives = self.redos = 0
         self.of_run = NONE
 
     @property
@@ -146,7 +146,7 @@ class Runs:
             self.requeues.clear()
             self.preflights.clear()
             self.regions.clear()
-            self.outcomes, self.lives = self.first_free, 0
+            self.outcomes, self.lives, self.redos = self.first_free, 0, 0
             self._draws = None
 
     @property
@@ -261,6 +261,13 @@ class Runs:
         rows = tables["outcomes"][first:end]
         rows["detect"], rows["wrong"], rows["fixed"] = drawn.detect, drawn.wrong, drawn.fixed
         rows["missed"] = drawn.missed
+        rows["sent_on"], rows["sent_back"] = drawn.sent_on, drawn.sent_back
+        if len(drawn.redos):
+            rows["first_redo"] = self.redos + np.cumsum(drawn.sent_back) - drawn.sent_back
+            begin, self.redos = self.redos, self.redos + len(drawn.redos)
+            self._make_room("redo_times", self.redos)
+            tables["redo_times"][begin : self.redos] = drawn.redos
+            self.world.show("redo_times", begin, self.redos)
         stages = len(drawn.stages)
         tables["stage_times"][first:end, :stages] = drawn.stages.T
         tables["stage_times"][first:end, stages:] = NONE

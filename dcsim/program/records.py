@@ -37,6 +37,7 @@ ADMIT, VISIT, SERVICE, RELAPSE, NOTICE, LIMIT, PLANNED, STRIKE = range(7, TICKS)
     ARRIVES,  # a gang is submitted
     CREW_IS_DONE,  # with a stage of a repair
     RETURNS,  # a repair is over
+    IS_SENT_BACK,  # a repair, by the test
     WORK_IS_DONE,  # of a gang
     LOADS,  # a gang begins to read its state through the storage gateways
     WRITES,  # a gang begins to write
@@ -60,7 +61,7 @@ ADMIT, VISIT, SERVICE, RELAPSE, NOTICE, LIMIT, PLANNED, STRIKE = range(7, TICKS)
     QUEUES_AGAIN,  # a gang whose time was over
     IS_CHECKED,  # a gang, before it starts
     PASSES_RETEST,  # a node that failed such a check by mistake
-) = range(26)
+) = range(27)
 """What a due event is about; ``due.what`` is the gang, the repair, the failure, the window, the phase."""
 
 FIXED, BY_EXPONENTIAL, BY_LOGNORMAL = range(3)
@@ -203,7 +204,7 @@ TIER = _record("every write drain restore level_every level_period level_most")
 """``restore``: one attempt; ``level_*``: of the timetable's levels, slow to fast."""
 
 HAZARD = _record(
-    "effect blast size part placed serves running keeps_ppb remembers ages stages requalify returns_job "
+    "effect blast size part placed serves running keeps_ppb remembers ages stages requalify burn_in returns_job "
     "lemons retire_after window replace cured_by_repair components first_component "
     "first_outcome used drawn first_slow plain plant_kind "
     "checked draws more clock first_known rows_known next_known end_known next_time first_unit evacuate "
@@ -227,18 +228,19 @@ NOTICE_ROW = _record("at until hazard component moves")
 """A failure that was announced: when to do something about it, and when it comes; ``moves``: move away, else save."""
 STREAM = _record("a b c d")
 """The state of a stream of random numbers, SFC64."""
-OUTCOME = _record("detect wrong fixed missed")
-"""``missed``: so many checks of a slow component do not find it."""
+OUTCOME = _record("detect wrong fixed missed sent_on sent_back first_redo")
+"""``missed``: so many checks of a slow component do not find it. ``sent_on``: bit k: a test finds that stage k was silent;
+``sent_back``: so often it finds that of the last one, which then takes ``redo_times`` from ``first_redo`` on."""
 FAILURE = _record(
     "hazard component detect wrong fixed at rank gpus first_part parts placed first_place last_place "
-    "retired unfound clean gang next_clean next_faulty repairs over number"
+    "retired unfound clean gang next_clean next_faulty repairs over number sent_on sent_back first_redo"
 )
 """A failure on its way. ``repairs``: of its own that are under way; ``over``: what failed is back.
 ``first_part``, ``parts``: whose GPUs it took; ``first_place``: of the places that it took;
 ``number``: in the order of onset."""
 PART = _record("gang gpus following")
 REPAIR = _record(
-    "failure first_part gpus placed first_place last_place mends since stage following next_away previous_away asked"
+    "failure first_part gpus placed first_place last_place mends since stage following next_away previous_away asked again"
 )
 CREWS = _record("size busy first last first_shift end_shift on_shift finishes visits waiting visit_when visit_after")
 """``first_shift``, ``end_shift``: of its rows of ``shifts``; ``on_shift``: ms of a week, 0: always; ``finishes``: what
@@ -297,6 +299,7 @@ TABLES: dict[str, tuple[np.dtype[Any], int]] = {
     "outcomes": (OUTCOME, 1),
     "stage_times": (np.dtype(np.int64), 2),  # by outcome; NONE: the stage is not reached
     "own_times": (np.dtype(np.int64), 2),  # the same by failure
+    "redo_times": (np.dtype(np.int64), 1),  # of a last stage that is done again, by failure
     "lives": (np.dtype(np.int64), 1),
     "first_life": (np.dtype(np.int64), 2),  # by hazard and row
     "recent_strikes": (np.dtype(np.int64), 2),  # by component: the last times at which it failed
@@ -370,7 +373,7 @@ NAMES = tuple(TABLES)
 TABLE = {name: number for number, name in enumerate(NAMES)}
 GROWING = frozenset(
     ("failures", "parts", "repairs", "due", "ages", "outcomes", "stage_times", "own_times", "lives", "first_life")
-) | {"pieces", "segments", "drains", "retests", "absences", "demands", "log", "level_of"}
+) | {"pieces", "segments", "drains", "retests", "redo_times", "absences", "demands", "log", "level_of"}
 """Tables that may lie elsewhere after ``ask``; all others stay where they are while a run is played."""
 ANSWERS = 3 * len(NAMES)
 """Where the address of the function that answers is, behind those of the tables."""

@@ -265,7 +265,7 @@ def _hazards(plan: Plan, atom: int, tables: Tables) -> None:
     for number, hazard in enumerate(scenario.hazards):
         first = int(hazards[number]["first_component"])
         if first >= 0:
-            states[first : first + int(hazards[number]["components"])]["age"] = hazard.age
+            states[first : first + int(hazards[number]["components"])]["age"] = plan.age(hazard)
     states["begin"] = NEVER
     ring = max(1, int(hazards["retire_after"].max()))
     tables["recent_strikes"] = np.zeros((max(1, components), ring), dtype=np.int64)
@@ -293,7 +293,7 @@ def is_plain(hazard: Hazard) -> bool:
     """Whether counts settle what a failure does: members leave, are found and repaired at once, and are back, free."""
     simple = hazard.effect == "interrupt" and hazard.exposure == "always" and not hazard.wrong_node
     at_once = len(hazard.stages) == 1 and not hazard.stages[0].waits
-    return simple and at_once and not hazard.requalify and hazard.returns == "pool"
+    return simple and at_once and not (hazard.requalify or hazard.burn_in) and hazard.returns == "pool"
 
 
 def _of_hazard(hazard: Hazard) -> dict[str, Any]:
@@ -310,6 +310,7 @@ def _of_hazard(hazard: Hazard) -> dict[str, Any]:
         "ages": hazard.ages,
         "stages": len(hazard.stages),
         "requalify": hazard.requalify,
+        "burn_in": hazard.burn_in,
         "returns_job": hazard.returns == "job",
         "lemons": lemons is not None,
         "retire_after": NONE if lemons is None or lemons.retire_after is None else lemons.retire_after,

@@ -107,6 +107,9 @@ def new_failure(w: World, hazard: int, component: int, now: int, outcome: int) -
         f.detect = min(f.detect, found_by_check(w, hazard, component, w.outcomes[outcome].missed, now) - now)
     f.wrong = w.outcomes[outcome].wrong
     f.fixed = w.outcomes[outcome].fixed
+    f.sent_on = w.outcomes[outcome].sent_on
+    f.sent_back = w.outcomes[outcome].sent_back
+    f.first_redo = w.outcomes[outcome].first_redo
     f.number = w.one.failures - 1
     f.at = now
     f.rank = 0

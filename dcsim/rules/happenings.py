@@ -12,6 +12,7 @@ from dcsim.program.records import (
     IS_COMING,
     IS_FOUND,
     IS_SAFE,
+    IS_SENT_BACK,
     IS_SERVED,
     IS_WITHDRAWN,
     LEAVES_DETECTION,
@@ -46,7 +47,7 @@ from dcsim.rules.maintenance import bring_back, open_window, withdraw
 from dcsim.rules.movements import plan_finish
 from dcsim.rules.plant import begin_plant, cannot_start, energise
 from dcsim.rules.preflight import is_checked, passes_retest
-from dcsim.rules.repairs import come_back, end_stage, next_stage
+from dcsim.rules.repairs import come_back, end_stage, is_sent_back, next_stage
 from dcsim.rules.rule import reset, rule
 from dcsim.rules.shifts import begin_visit
 from dcsim.rules.stops import announce_next, heed, is_safe, save_at_last, time_is_over
@@ -107,6 +108,8 @@ def happen(w: World, kind: int, what: int, further: int, now: int) -> None:
         end_stage(w, what, now)
     elif kind == RETURNS:
         come_back(w, what, now)
+    elif kind == IS_SENT_BACK:
+        is_sent_back(w, what, now)
     elif kind == IS_SERVED:
         serve(w, now)
     elif kind == WORK_IS_DONE:

@@ -29,6 +29,18 @@ def joins_queue(w: World, crews: int, repair: int) -> None:
     c.last = repair
 
 
+@rule
+def time_of(w: World, repair: int) -> int:
+    """Return how long the stage takes that a repair is in or waits for [ms]; NONE: it has been through all."""
+    r = w.repairs[repair]
+    f = w.failures[r.failure]
+    if r.stage == w.hazards[f.hazard].stages:
+        return NONE
+    if r.again:
+        return int(w.redo_times[f.first_redo + r.again - 1])
+    return int(w.own_times[r.failure, r.stage])
+
+
 # --- shifts -----------------------------------------------------------------------------------------------------------
 
 
@@ -132,7 +144,7 @@ def begin_visit(w: World, crews: int, now: int) -> None:
     repair = c.first
     while repair >= 0:
         r = w.repairs[repair]
-        end = max(end, now + w.own_times[r.failure, r.stage])
+        end = max(end, now + time_of(w, repair))
         repair = r.following
     c.busy = c.waiting
     c.waiting = 0

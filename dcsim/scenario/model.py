@@ -113,6 +113,11 @@ class Cluster(BaseModel):
         description="name of a job that works on the spares until they are needed: its priority is below all others'; "
         "leave out: they stand idle",
     )
+    burn_in: Duration = Field(
+        0,
+        description="test load on every GPU at delivery, before the horizon begins: components are that much older "
+        "then, and its GPU-hours are paid at the rent (default 0 s: assumed)",
+    )
     in_rack_spares: Whole = Field(
         0, ge=0, description="last GPUs of every rack held back as spares for that rack only (default 0: assumed)"
     )

@@ -148,8 +148,13 @@ class Plan:
 
             components = self.components(hazard)
             marked = components if hazard.placed else scenario.cluster.gpus
-            drawn.append(Draws(hazard, components, marked, scenario.horizon, stream, self.missed(hazard)))
+            more = self.missed(hazard), self.age(hazard)
+            drawn.append(Draws(hazard, components, marked, scenario.horizon, stream, *more))
         return drawn
+
+    def age(self, hazard: Hazard) -> int:
+        """Return the age of every component of a hazard at t = 0 [ms], the burn-in at delivery included."""
+        return hazard.age + self.scenario.cluster.burn_in
 
     def counted(self, hazard: Hazard) -> bool:
         """Whether the expected number of failures that a hazard draws is known: a constant rate, bursts included."""

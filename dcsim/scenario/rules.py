@@ -283,14 +283,18 @@ def _hazards(scenario: Scenario, topology: Topology) -> Broken:
         if hazard.mtbf_range and hazard.mtbf_range[0] > hazard.mtbf_range[1]:
             low, high = (write(end, DURATION) for end in hazard.mtbf_range)
             yield (*path, "mtbf_range"), f"found {low} to {high}; must be the lowest MTBF, then the highest"
-        failures += _expected_failures(hazard, topology.components(component), scenario.horizon)
+        burnt_in = scenario.cluster.burn_in
+        if burnt_in and hazard.ages and hazard.lifetime.log_survival(np.array([hazard.age + burnt_in]))[0] == -np.inf:
+            aged = f"{write(burnt_in, DURATION)}; with hazards.{hazard.key}.age = {write(hazard.age, DURATION)}"
+            yield ("cluster", "burn_in"), f"found {aged} no component of that lifetime lives that long"
+        failures += _expected_failures(hazard, topology.components(component), burnt_in, scenario.horizon)
     if failures > MOST_FAILURES:
         found = f"{float(failures):,.0f}" if failures < 10**30 else "countless"
         why = f"found {found} expected failures in one replication (components x horizon / MTBF)"
         yield ("hazards",), f"{why}; at most {MOST_FAILURES:,}"
 
 
-def _expected_failures(hazard: Hazard, components: int, horizon: int) -> Fraction:
+def _expected_failures(hazard: Hazard, components: int, burnt_in: int, horizon: int) -> Fraction:
     """Return components * horizon / MTBF; more where components age and come back as bad as they were.
 
     If a share s of repairs leaves the age as it is, a life has 1 / (1 - s) failures; if all do, they come at the
@@ -308,7 +312,7 @@ def _expected_failures(hazard: Hazard, components: int, horizon: int) -> Fractio
     often = Fraction(0)
     for factor, count in ages:
         with np.errstate(over="ignore"):
-            worn = -float(law.log_survival(np.array([(hazard.age + horizon) * factor]))[0])
+            worn = -float(law.log_survival(np.array([(hazard.age + burnt_in + horizon) * factor]))[0])
         often += count * Fraction(min(worn, 1e300))
     return min(lives / (1 - Fraction(silent)), often) if silent < 1 else often
 

@@ -41,6 +41,8 @@ def unused_keys(scenario: Scenario) -> list[str]:
             unused.append(("maintenance", each.name, "finds"))
     if start_of(scenario.starts) and not any(_has_days(hazard) for hazard in scenario.hazards):
         unused.append(("starts",))
+    if scenario.cluster.burn_in and scenario.tco is None and not any(hazard.ages for hazard in scenario.hazards):
+        unused.append(("cluster", "burn_in"))
     layout = lay_out(scenario)
     for hazard in scenario.hazards:
         if hazard.notice and not layout.leads(hazard):  # too short for any checkpoint
@@ -101,8 +103,9 @@ def _of_hazard(hazard: Hazard, in_rack: bool) -> Iterator[KeyPath]:
     if effect == "kill":  # the hardware stays: nothing is repaired
         if hazard.repair:
             yield ("repair",)
-        if hazard.requalify:
-            yield ("requalify",)
+        for key in ("requalify", "burn_in"):
+            if getattr(hazard, key):
+                yield (key,)
     else:
         yield from _of_repair(hazard)
     if hazard.returns == "job" and (effect in ("kill", "degrade") or in_rack):  # nothing leaves, or it has its own rack
@@ -129,7 +132,7 @@ def _of_repair(hazard: Hazard) -> Iterator[KeyPath]:
             yield ("repair", *_entry(hazard, 0), "time") if _has_stages(hazard) else ("repair",)
     if not hazard.ages and (hazard.lemons is None or hazard.lemons.cured_by == "replacement"):
         for place, stage in enumerate(hazard.stages):
-            if stage.silent:
+            if stage.silent and not hazard.requalify_finds:
                 yield ("repair", *_entry(hazard, place), "silent")
 
 

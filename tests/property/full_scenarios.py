@@ -44,6 +44,8 @@ FEATURES = (
     "after",
     "on_spares",
     "preflight",
+    "tests",
+    "burn_in",
 )
 EFFECTS = ("kill", "straggle", "degrade", "corrupt")
 KINDS = ("async-checkpoint", "tiered-checkpoint", "checkpointless", "elastic", "stateless")
@@ -271,9 +273,23 @@ class Builder:
         found["repair"] = self.repair(crews, recorded)
         if "stages" in self.has:
             found["requalify"] = self.duration(self.one(0, 5))
+        if self.chance("burn_in") and effect != "kill":
+            found |= self.burnt_in(life)
+        if self.chance("tests") and not recorded and effect != "kill":
+            found |= {"requalify": self.duration(3, 1), "requalify_finds": self.one("30 %", "80 %")}
+            for stage in found["repair"] if isinstance(found["repair"], list) else [found["repair"]]:
+                stage["silent"] = self.one("40 %", "90 %", "0 %")
         if self.chance("returns"):
             found["returns"] = "job"
         return found
+
+    def burnt_in(self, life: Any) -> dict[str, str]:
+        """Draw a burn-in after repair that half of the parts outlive."""
+        law = life["kind"] if isinstance(life, dict) else "exponential"
+        whole = law in ("exponential", "trace")
+        mean = life["mean"] if isinstance(life, dict) and law in ("weibull", "lognormal") else "0 s"
+        short = round(1000 * float(mean.split()[0])) // self.unit // 8
+        return {"burn_in": self.duration(6 if whole else max(0, min(6, short)))}
 
     def notice(self) -> dict[str, Any]:
         """Draw how failures are announced."""
@@ -386,6 +402,8 @@ def full_scenarios(draw: st.DrawFn, features: tuple[str, ...] = FEATURES) -> Sce
     jobs, left = builder.jobs(gpus - held * -(-gpus // rack))
     crews = builder.number(1, 3)
     cluster: dict[str, Any] = {"gpus": gpus}
+    if builder.chance("burn_in"):
+        cluster["burn_in"] = builder.duration(3)
     shape = {"node": {"gpus": node}, "rack": {"nodes": per_rack}, "nvlink": {"domain": "node"}}
     cluster["topology"] = {"name": "small", "description": "", **shape}
     if held:

@@ -32,7 +32,7 @@ class Failures(Repairs):
         for number, (hazard, draws) in enumerate(zip(self.hazards, self.draws, strict=True)):
             if hazard.ages:
                 for component in range(draws.components):
-                    self.clocks[number, component] = Clock(self.life(number, component, 0), hazard.age)
+                    self.clocks[number, component] = Clock(self.life(number, component, 0), self.plan.scenario.cluster.burn_in + hazard.age)
                 continue
             known = draws.failures
             outcomes = self.outcomes(number, len(known.times))
@@ -47,9 +47,12 @@ class Failures(Repairs):
         """Return what follows the next failures of a hazard."""
         drawn = self.draws[number].outcomes(count)
         missed = np.broadcast_to(drawn.missed, count).tolist()
+        sent_on = np.broadcast_to(drawn.sent_on, count).tolist()
+        left = list(drawn.redos)
+        redos = [[int(left.pop(0)) for _ in range(often)] for often in np.broadcast_to(drawn.sent_back, count).tolist()]
         rows = zip(
             drawn.detect.tolist(), drawn.wrong.tolist(), drawn.stages.T.tolist(), drawn.fixed.tolist(), missed,
-            strict=True,
+            sent_on, redos, strict=True,
         )  # fmt: skip
         return [Outcome(*row) for row in rows]
 
@@ -85,8 +88,18 @@ class Failures(Repairs):
         """Begin the next life of a component whose hazard ages."""
         if self.hazards[number].ages:
             clock = self.clocks[number, component]
-            clock.row, clock.age = clock.row + 1, 0
-            clock.left = self.life(number, component, clock.row)
+            clock.row, clock.age = clock.row + 1, self.hazards[number].burn_in
+            if clock.age:
+                self.live_on(number, component)
+            else:
+                clock.left = self.life(number, component, clock.row)
+
+    def live_on(self, number: int, component: int) -> None:
+        """Draw what is left of a life that has lasted for its age."""
+        clock, lemon = self.clocks[number, component], component in self.lemons[number]
+        worn = round(clock.age * self.hazards[number].lemons.factor) if lemon else clock.age
+        rest = int(self.draws[number].residual(np.array([worn], dtype=np.int64))[0])
+        clock.left = self.hastened(number, component, rest)
 
     def under_repair(self, number: int, component: int) -> bool:
         """Whether a component has failed and is not back yet: it cannot fail of the same again."""
@@ -264,11 +277,7 @@ class Failures(Repairs):
         if fixed or renewed:
             self.begin_life(number, component)
         elif self.hazards[number].ages:
-            clock = self.clocks[number, component]
-            lemon = component in self.lemons[number]
-            worn = round(clock.age * self.hazards[number].lemons.factor) if lemon else clock.age
-            rest = int(self.draws[number].residual(np.array([worn], dtype=np.int64))[0])
-            clock.left = self.hastened(number, component, rest)
+            self.live_on(number, component)
 
     # --- preflights
 

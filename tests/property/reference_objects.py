@@ -131,6 +131,8 @@ class Outcome:
     stages: list[int]
     fixed: bool
     missed: int = 0  # checks that do not find it
+    sent_on: int = 0  # bits of the stages, but for the last, after which the test finds it as bad as before
+    redos: tuple[int, ...] = ()  # how long the last stage takes each time that it is done again for that
 
 
 @dataclass(eq=False)
@@ -160,7 +162,7 @@ class Batch:
     gpus: list[Gpu]
     ends: bool
     renews: bool = False  # replaced by a new component
-    stage: int = 0  # beyond the last: the test
+    stage: int = 0  # how many of its steps are done
     admitted: bool = False
     back: int | None = None  # end of the stage; None: waits for a crew, or never
     began: int = 0  # which stage of all it is
