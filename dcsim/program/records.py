@@ -187,8 +187,8 @@ times speed, whole and remainder; ``lowest``, ``highest``: no place of it lies b
 stalls for, a cause (``booking.book``); ``months``: whose ends are known in ``kept_at``;
 ``kept_before``: its position at the end of the last of them. While it saves: ``saves_as``: the state that is booked,
 ``moves_from``: the notice of what it moves from, or NONE; ``stops``: so often has it. ``ends``: of its time, NONE: it
-has not begun; ``not_before``: kept from the queue until then [ms]; ``struck_before``: strikes until then. ``faults_pass``, ``nodes_pass``: so many more pass its preflights before one
-does not, NONE: not drawn yet."""
+has not begun; ``not_before``: kept from the queue until then [ms]; ``struck_before``: strikes until then.
+``faults_pass``, ``nodes_pass``: so many more pass its preflights before one does not, NONE: not drawn yet."""
 
 JOB = _record(
     "cold failover rejoin start rolls_back restores_always tiers step chancy useful_ppb needed "
@@ -229,18 +229,19 @@ NOTICE_ROW = _record("at until hazard component moves")
 STREAM = _record("a b c d")
 """The state of a stream of random numbers, SFC64."""
 OUTCOME = _record("detect wrong fixed missed sent_on sent_back first_redo")
-"""``missed``: so many checks of a slow component do not find it. ``sent_on``: bit k: a test finds that stage k was silent;
-``sent_back``: so often it finds that of the last one, which then takes ``redo_times`` from ``first_redo`` on."""
+"""``missed``: so many checks of a slow component do not find it. ``sent_on``: bit k: a test finds that stage k was
+silent; ``sent_back``: so often it finds that of the last one, which takes ``redo_times`` from ``first_redo`` on."""
 FAILURE = _record(
     "hazard component detect wrong fixed at rank gpus first_part parts placed first_place last_place "
-    "retired unfound clean gang next_clean next_faulty repairs over number sent_on sent_back first_redo"
+    "retired unfound clean gang next_clean next_faulty repairs over number sent_on sent_back first_redo checked"
 )
 """A failure on its way. ``repairs``: of its own that are under way; ``over``: what failed is back.
 ``first_part``, ``parts``: whose GPUs it took; ``first_place``: of the places that it took;
-``number``: in the order of onset."""
+``number``: in the order of onset; ``checked``: a check finds it."""
 PART = _record("gang gpus following")
 REPAIR = _record(
-    "failure first_part gpus placed first_place last_place mends since stage following next_away previous_away asked again"
+    "failure first_part gpus placed first_place last_place mends since stage following next_away previous_away asked "
+    "again"
 )
 CREWS = _record("size busy first last first_shift end_shift on_shift finishes visits waiting visit_when visit_after")
 """``first_shift``, ``end_shift``: of its rows of ``shifts``; ``on_shift``: ms of a week, 0: always; ``finishes``: what

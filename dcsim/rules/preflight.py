@@ -75,7 +75,7 @@ def fails(w: World, gang: int, what: int) -> bool:
         g.faults_pass = left - 1
     else:
         g.nodes_pass = left - 1
-    return left == 0
+    return bool(left == 0)
 
 
 @rule

@@ -30,6 +30,19 @@ def joins_queue(w: World, crews: int, repair: int) -> None:
 
 
 @rule
+def plan_repair(w: World, failure: int, outcome: int) -> None:
+    """The repair of a failure takes as long as was drawn: each of its stages, and those that are done again."""
+    f = w.failures[failure]
+    h = w.hazards[f.hazard]
+    for stage in range(h.stages):
+        w.own_times[failure, stage] = w.stage_times[outcome, stage]
+    if h.requalify:
+        f.sent_on = w.outcomes[outcome].sent_on
+        f.sent_back = w.outcomes[outcome].sent_back
+        f.first_redo = w.outcomes[outcome].first_redo
+
+
+@rule
 def time_of(w: World, repair: int) -> int:
     """Return how long the stage takes that a repair is in or waits for [ms]; NONE: it has been through all."""
     r = w.repairs[repair]

@@ -28,12 +28,13 @@ from dcsim.hazards.hazard import one_word
 from dcsim.hazards.records import shared_records
 from dcsim.hazards.shifts import WeekTime
 from dcsim.recovery import AnyRecovery
-from dcsim.scenario.upkeep import Maintenance, Preflight
 from dcsim.scenario.uncertain import Correlated, Uncertain
+from dcsim.scenario.upkeep import Maintenance, Preflight
 from dcsim.topology import MAX_GPUS, TopologyDescription, TopologyError, completed, resolve
 from dcsim.units import (
     DURATION,
     MS_PER_DAY,
+    MS_PER_H,
     MS_PER_MONTH,
     SHARE,
     Duration,
@@ -318,6 +319,11 @@ class Scenario(BaseModel):
     def capacity_gpu_ms(self) -> int:
         """N * H [GPU-ms]: what the ledger's states must sum to."""
         return self.cluster.gpus * self.horizon
+
+    @property
+    def burn_in_gpu_hours(self) -> float:
+        """GPU-hours of the burn-in at delivery, before the horizon."""
+        return self.cluster.gpus * self.cluster.burn_in / MS_PER_H
 
     @property
     def gpus_in_jobs(self) -> int:

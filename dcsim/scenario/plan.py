@@ -239,8 +239,8 @@ class Plan:
         )
 
     def check_of(self, hazard: Hazard) -> int | None:
-        """Return the number of the maintenance that finds slow components of a hazard; None: none does."""
-        if hazard.effect not in ("straggle", "degrade") or hazard.serves:
+        """Return the number of the maintenance that finds slow or corrupt components of a hazard; None: none does."""
+        if hazard.effect not in ("straggle", "degrade", "corrupt") or not hazard.placed or hazard.serves:
             return None
         size = self.topology.gpus_per(hazard.component)
         for number, planned in enumerate(self.scenario.maintenance):
@@ -249,7 +249,7 @@ class Plan:
         return None
 
     def missed(self, hazard: Hazard) -> float:
-        """Return the probability that a check does not find a slow component of a hazard; 0 where there is none."""
+        """Return the probability that a check does not find a component of a hazard; 0 where there is no check."""
         number = self.check_of(hazard)
         return 0.0 if number is None else 1 - self.scenario.maintenance[number].finds
 

@@ -244,7 +244,7 @@ def _check(scenario: Scenario, topology: Topology, index: int) -> Broken:
             yield (*path, key), f"found with component = '{planned.component}'; only what holds GPUs is checked"
     earlier = [each.name for each in scenario.maintenance[:index] if each.finds]
     if planned.finds and earlier:
-        yield (*path, "finds"), f'found a second time; "{earlier[0]}" is the check that finds slow components'
+        yield (*path, "finds"), f'found a second time; "{earlier[0]}" is the check that finds what is hidden'
 
 
 def _sold(scenario: Scenario, topology: Topology) -> Broken:

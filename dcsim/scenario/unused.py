@@ -33,10 +33,10 @@ def unused_keys(scenario: Scenario) -> list[str]:
     for hazard in scenario.hazards:
         unused += [("hazards", hazard.key, *key) for key in _of_hazard(hazard, scenario.cluster.in_rack_spares > 0)]
         unused += [("hazards", hazard.key, "lemons", *key) for key in _of_lemons(hazard, topology)]
-    slow = [each for each in scenario.hazards if each.effect in ("straggle", "degrade") and not each.serves]
+    hidden = [each for each in scenario.hazards if _is_hidden(each) and not each.wrong_node]
     for each in scenario.maintenance:
         if each.finds and not any(
-            topology.gpus_per(each.component) >= topology.gpus_per(one.component) for one in slow
+            topology.gpus_per(each.component) >= topology.gpus_per(one.component) for one in hidden
         ):
             unused.append(("maintenance", each.name, "finds"))
     if start_of(scenario.starts) and not any(_has_days(hazard) for hazard in scenario.hazards):

@@ -27,8 +27,8 @@ class Maintenance(BaseModel):
     )
     finds: Share = Field(
         0.0,
-        description="of the slow components on it (straggle, degrade) that were not found, the share that it finds: "
-        "they are identified as it ends (default 0 %: assumed)",
+        description="of the components on it that are slow or spoil results (straggle, degrade, corrupt) and were not "
+        "found, the share that it finds: they are identified as it ends (default 0 %: assumed)",
     )
     false_alarms: Fraction = Field(
         0.0, description="share of the windows in which good hardware fails the check (default 0 %: assumed)"

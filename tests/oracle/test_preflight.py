@@ -4,8 +4,6 @@ Failures strike a gang only while it computes, and enough others are free: it is
 from a resume to the next. It starts running, which moves a mean over n cycles by less than 1/n.
 """
 
-import numpy as np
-
 from dcsim.engine.compiled_clock import simulate_many
 from dcsim.ledger import STATE
 from dcsim.scenario import Scenario

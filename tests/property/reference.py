@@ -12,10 +12,10 @@ import numpy as np
 from dcsim.ledger import CAUSES, STATE, STATES, Accounts
 from dcsim.scenario import Scenario
 from dcsim.streams import generator
-from tests.property.reference_failures import Failures
+from tests.property.reference_preflight import Preflights
 
 
-class Reference(Failures):
+class Reference(Preflights):
     """One replication from event to event."""
 
     def __init__(self, scenario: Scenario, replication: int) -> None:

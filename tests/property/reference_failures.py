@@ -32,7 +32,9 @@ class Failures(Repairs):
         for number, (hazard, draws) in enumerate(zip(self.hazards, self.draws, strict=True)):
             if hazard.ages:
                 for component in range(draws.components):
-                    self.clocks[number, component] = Clock(self.life(number, component, 0), self.plan.scenario.cluster.burn_in + hazard.age)
+                    self.clocks[number, component] = Clock(
+                        self.life(number, component, 0), self.plan.scenario.cluster.burn_in + hazard.age
+                    )
                 continue
             known = draws.failures
             outcomes = self.outcomes(number, len(known.times))
@@ -183,7 +185,8 @@ class Failures(Repairs):
             return
         self.failures += 1
         outcome = outcome or self.outcomes(number, 1)[0]
-        found = min(self.now + outcome.detect, self.found_by_check(hazard, mark, outcome.missed))
+        check = self.found_by_check(hazard, mark, outcome.missed)
+        found = min(self.now + outcome.detect, check)
         if hazard.effect == "kill":
             for gang in killed:
                 self.strike_gang(gang, 0, found, hazard.coverage)
@@ -191,6 +194,7 @@ class Failures(Repairs):
             return
         self.orders += 1
         incident = Incident(number, component, outcome, "latent", found, self.orders, wrong=outcome.wrong)
+        incident.by_check = check <= self.now + outcome.detect
         self.incidents.append(incident)
         if hazard.effect == "interrupt":
             self.strike(incident, group)
@@ -200,8 +204,8 @@ class Failures(Repairs):
             incident.clean = max((gang.safe(tier) for tier in range(len(gang.tiers))), default=gang.position)
 
     def found_by_check(self, hazard, component: int, missed: int) -> int:
-        """Return the end of the window that finds what is slow from now on: the first that does not miss it."""
-        if hazard.effect not in ("straggle", "degrade") or hazard.component in PARTS:
+        """Return the end of the window that finds what is wrong from now on: the first that does not miss it."""
+        if hazard.effect in ("interrupt", "kill") or hazard.component in PARTS or not hazard.placed:
             return self.horizon
         low = component * self.topology.gpus_per(hazard.component)
         high = low + self.topology.gpus_per(hazard.component)
@@ -236,15 +240,17 @@ class Failures(Repairs):
     def strike(self, incident: Incident, group: list[Gpu], again: bool = False, at_least: int = -1) -> None:
         """Take a group down until the incident is identified at ``incident.found``; ``again``: a relapse."""
         owners = [gang for gang in self.gangs if any(gpu.gang is gang for gpu in group)]
+        spoilt = incident.gang
         alone = len(owners) == 1 and all(gpu.gang is not None for gpu in group)
         incident.state, incident.gpus, incident.gang = "struck", group, owners[0] if alone else None
         for gang in owners:
             struck, covered = sum(gpu.gang is gang for gpu in group), self.hazards[incident.hazard].coverage
-            self.strike_gang(gang, struck, incident.found, covered, at_least)
+            self.strike_gang(gang, struck, incident.found, covered, at_least if gang is spoilt else -1)
         for gpu in group:
             gpu.condition, gpu.struck_in, gpu.gang = "struck", gpu.gang, None
         self.forget(group, out=True)
-        self.count(incident, again)
+        if not again:
+            self.count(incident)
 
     def forget(self, gpus: list[Gpu], out: bool) -> None:
         """Note that GPUs left their gang: relapses of theirs are off; a straggler that is ``out`` is slow no more."""
@@ -278,77 +284,6 @@ class Failures(Repairs):
             self.begin_life(number, component)
         elif self.hazards[number].ages:
             self.live_on(number, component)
-
-    # --- preflights
-
-    def end_check(self, gang: Gang) -> None:
-        """End a gang's check: what it finds leaves, and so do good nodes by mistake; if nobody does, the gang starts."""
-        many = len(self.members(gang))
-        for incident in self.suspects(gang):
-            if not self.is_checked(incident, gang) or not gang.checks.fails(0):
-                continue
-            if self.hazards[incident.hazard].effect == "degrade":
-                incident.state = "repair"
-                self.send(incident, [], ends=True)
-                continue
-            if incident.state == "latent" and self.hazards[incident.hazard].effect == "corrupt":
-                self.cut(gang, incident.clean)
-                gang.deepest = max(gang.deepest, 0 if gang.tiers else -1)
-            self.pull(incident, gang)
-        nodes = {gpu.index // self.topology.gpus_per_node for gpu in self.members(gang) if gpu not in gang.passed}
-        for node in sorted(nodes):
-            if gang.checks.fails(1):
-                own = [gpu for gpu in self.part("node", node) if gpu.condition == "up" and gpu.gang is gang]
-                self.forget(own, out=False)
-                for gpu in own:
-                    gpu.condition, gpu.struck_in, gpu.gang = "maintenance", gang, None
-                self.tested.append((self.now + self.scenario.jobs[gang.plan.job].preflight.retest, own))
-        gang.passed = set(self.members(gang))
-        if self.is_over(gang):
-            self.go_back(gang)
-        elif len(self.members(gang)) < many:
-            self.run_short(gang)
-        else:
-            self.set_out(gang)
-
-    def suspects(self, gang: Gang) -> list[Incident]:
-        """What nobody has found: blamed ones as they were, slow components by hazard, what is corrupt latest first."""
-        faulty = [each for each in self.incidents if each.state == "faulty" and each.gang is gang]
-        latent = [each for each in self.incidents if each.state == "latent" and each.component is not None]
-        effects = [(self.hazards[each.hazard], each) for each in latent]
-        slow = [each for hazard, each in effects if hazard.effect in ("straggle", "degrade") and not hazard.serves]
-        slow.sort(key=lambda each: (each.hazard, each.component))
-        corrupt = [each for hazard, each in effects if hazard.effect == "corrupt" and each.gang is gang]
-        return sorted(faulty, key=lambda each: each.blamed) + slow + corrupt[::-1]
-
-    def is_checked(self, incident: Incident, gang: Gang) -> bool:
-        """Whether an incident is among the members that are checked now."""
-        own = incident.gpus
-        if incident.state == "latent":
-            own = self.part(self.hazards[incident.hazard].component, incident.component)
-        return any(gpu.condition == "up" and gpu.gang is gang and gpu not in gang.passed for gpu in own)
-
-    def pull(self, incident: Incident, gang: Gang) -> None:
-        """Take faulty members out of their gang, which has not started: nobody is interrupted."""
-        group, again = incident.gpus, incident.state == "faulty"
-        if not again:
-            own = self.part(self.hazards[incident.hazard].component, incident.component)
-            hit = next(gpu for gpu in own if gpu.condition == "up" and gpu.gang is gang)
-            group = [gpu for gpu in self.group(incident.hazard, hit) if gpu.gang is gang]
-        incident.state, incident.gpus, incident.gang, incident.wrong = "struck", group, gang, 0
-        for gpu in group:
-            gpu.condition, gpu.struck_in, gpu.gang = "struck", gang, None
-        self.forget(group, out=True)
-        self.count(incident, again)
-        self.leave(incident)
-
-    def count(self, incident: Incident, again: bool) -> None:
-        """Count a failure of a component, unless it is the same ``again``; too many retire it."""
-        lemons = self.hazards[incident.hazard].lemons
-        if lemons is not None and lemons.retire_after is not None and not again:
-            times = self.counted.setdefault((incident.hazard, incident.component), [])
-            times[:] = [at for at in [*times, self.now] if at > self.now - lemons.window]
-            incident.retire = len(times) >= lemons.retire_after
 
     # --- identification
 
@@ -397,11 +332,18 @@ class Failures(Repairs):
             self.strike(incident, group, at_least=level)
             self.leave(incident)
             return
+        elsewhere = self.standing(hazard.component, incident.component) if incident.by_check else []
+        group = self.group(incident.hazard, elsewhere[0]) if elsewhere else []
         if gang.phase == "wait":
             gang.deepest = max(gang.deepest, level)
-        else:
+            level = -1
+        elif not any(gpu.gang is gang for gpu in group):
             self.strike_gang(gang, 0, self.now, hazard.coverage, at_least=level)
-        self.clear(incident)
+        if group:
+            self.strike(incident, group, at_least=level)
+            self.leave(incident)
+        else:
+            self.clear(incident)
 
     def leave(self, incident: Incident) -> None:
         """Let the struck group leave for repair, or the healthy one that is blamed for it."""

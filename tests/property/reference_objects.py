@@ -152,6 +152,7 @@ class Incident:
     wrong: int = 0
     blamed: int = 0  # when a healthy node was blamed in its place, in order
     retire: bool = False
+    by_check: bool = False  # that finds it
 
 
 @dataclass(eq=False)

@@ -11,6 +11,8 @@ from tests.property.reference_service import Service
 class Repairs(Service):
     """What happens to GPUs from their identification to their return."""
 
+    counted: dict[tuple[int, int], list[int]]  # (hazard, component) -> times, for retirement
+
     def mend(self, incident: Incident, fixed: bool, renewed: bool, repaired: bool = True) -> None:
         """Let the failed component begin again; see ``Failures``."""
         raise TypeError("a world without failures")
@@ -30,6 +32,14 @@ class Repairs(Service):
         if after is not None:
             self.begun += 1
             self.batches.append(Batch(incident, gpus, True, True, back=self.now + after, began=self.begun))
+
+    def count(self, incident: Incident) -> None:
+        """Count a failure of a component; too many retire it."""
+        lemons = self.hazards[incident.hazard].lemons
+        if lemons is not None and lemons.retire_after is not None:
+            times = self.counted.setdefault((incident.hazard, incident.component), [])
+            times[:] = [at for at in [*times, self.now] if at > self.now - lemons.window]
+            incident.retire = len(times) >= lemons.retire_after
 
     def stages(self, batch: Batch) -> list[tuple[int | None, int]]:
         """List (stage, time) of what a batch goes through; None: a test. Of a replacement nothing but its time."""

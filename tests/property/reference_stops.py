@@ -26,7 +26,7 @@ class Stops(Absence):
         raise TypeError("a world without service")
 
     def end_check(self, gang: Gang) -> None:
-        """End the check of a gang that is to start; see ``Failures``."""
+        """End the check of a gang that is to start; see ``Preflights``."""
         raise TypeError("a world without failures")
 
     def come(self, at: int, what: str, gang: Gang, more: Any = None) -> None:

@@ -80,7 +80,7 @@ def test_a_check_of_nodes_finds_their_gpus_and_one_of_gpus_no_nodes():
         (
             [check(finds="10 %"), check(name="b", finds="10 %")],
             ("maintenance", 1, "finds"),
-            'found a second time; "check" is the check that finds slow components',
+            'found a second time; "check" is the check that finds what is hidden',
         ),
         (
             [check(false_alarms="1 %", retest="0.055 s")],
