@@ -98,7 +98,9 @@ def test_no_draw_changes_where_nothing_is_tested():
     tested = hazard(mtbf=OLD, blast=None, requalify="1 h")
     del tested["repair"]
     first, then = (
-        plan(scenario(4, job("a", 4), hazards=[{**tested, "repair": [silent, silent], **more}])).draws(3)[0].outcomes(50)
+        plan(scenario(4, job("a", 4), hazards=[{**tested, "repair": [silent, silent], **more}]))
+        .draws(3)[0]
+        .outcomes(50)
         for more in ({}, {"requalify_finds": "0 %"})
     )
     assert np.array_equal(first.stages, then.stages)
