@@ -40,10 +40,10 @@ LABELS: Mapping[str, str] = {**SIMULATED, **PRICED, **UNREAD}
 """What a group of inputs is called."""
 _OF_HAZARD = {
     **dict.fromkeys(("detect", "wrong_node"), "detection"),
-    **dict.fromkeys(("repair", "requalify", "returns"), "repair"),
+    **dict.fromkeys(("repair", "requalify", "requalify_finds", "burn_in", "returns"), "repair"),
     **{"blast": "plant", "mtbf_range": "unread"},
 }
-_OF_CLUSTER = {"spares": "spares", "in_rack_spares": "spares"}
+_OF_CLUSTER = {"spares": "spares", "in_rack_spares": "spares", "burn_in": "failures"}
 _OF_TABLE = {
     **{"horizon": "time", "starts": "repair", "energisation": "plant", "maintenance": "maintenance"},
     **dict.fromkeys(("seed", "sla", "slo", "accounting"), "unread"),

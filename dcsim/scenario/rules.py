@@ -13,7 +13,7 @@ from dcsim.parts import PARTS
 from dcsim.plant import PlantState
 from dcsim.scenario.errors import KeyPath
 from dcsim.scenario.model import Job, Scenario
-from dcsim.scenario.rules_of_jobs import Broken, chains, on_spares, preflight, time_limit
+from dcsim.scenario.rules_of_jobs import Broken, chains, interval, on_spares, preflight, time_limit
 from dcsim.topology import Topology, TopologyError
 from dcsim.topology.build import build
 from dcsim.units import DURATION, MS_PER_H, write
@@ -90,6 +90,7 @@ def _jobs(scenario: Scenario) -> Broken:
             yield (*path, "checkpoint_every"), "missing; required (checkpoint_write is given)"
         for where, why in recovery.problems(job.gpus):
             yield (*path, *where), why
+        yield from interval(scenario, index)
         yield from time_limit(job, index)
         yield from preflight(job, index)
         for hazard in scenario.hazards:
