@@ -55,6 +55,11 @@ UNITS = ("cluster", *(row.name for row in KINDS if not row.system))
 """What holds GPUs itself, each a range of them."""
 
 
+def one_word(part: str) -> str:
+    """Return "node" for "tray": two words for one part would name two random streams."""
+    return "node" if part == "tray" else part
+
+
 def parts_of(*systems: System) -> tuple[str, ...]:
     """Return the parts of some systems, in the order of the table."""
     return tuple(row.name for row in KINDS if row.system in systems)

@@ -95,6 +95,7 @@ _RATES = {
     **{f"{unit}b/s": Decimal(10) ** power / 8 for power, unit in ((-3, "M"), (0, "G"), (3, "T"))},
     **{f"{unit}B/s": Decimal(10) ** power for power, unit in ((-3, "M"), (0, "G"), (3, "T"))},
 }
+_TOKENS = {"tok": Decimal(1), "ktok": Decimal(10) ** 3, "Mtok": Decimal(10) ** 6, "Gtok": Decimal(10) ** 9}
 _SMALLEST = {"ms": "millisecond", "GPU-ms": "GPU-millisecond"}
 _LONGEST_TEXT = 100
 _TINY = "1e-400"
@@ -130,6 +131,14 @@ PER_GPU_HOUR = Dimension(
 )
 FEE_PER_GPU_HOUR = replace(PER_GPU_HOUR, name="a price per GPU-hour, or none", example="0.10 USD", positive=False)
 PER_MONTH = Dimension("money per month", "USD/mo", {"USD/mo": Decimal(1)}, "8333 USD/mo", 1e15)
+PER_KW_MONTH = Dimension("a price per kW and month", "USD/kW/mo", {"USD/kW/mo": Decimal(1)}, "110 USD/kW/mo", 1e6)
+PER_WATT = Dimension(
+    "a price per watt",
+    "USD/W",
+    {"USD/W": Decimal(1), "USD/kW": Decimal("0.001"), "USD/MW": Decimal("0.000001")},
+    "11 USD/W",
+    1e6,
+)
 PER_GIB_MONTH = Dimension(
     "a storage price",
     "USD/GiB/mo",
@@ -137,9 +146,21 @@ PER_GIB_MONTH = Dimension(
     "0.035 USD/GiB/mo",
     1e6,
 )
+TOKENS = Dimension("a number of tokens above zero", "tok", _TOKENS, "10 Mtok", 1e18, positive=True)
+TOKEN_RATE = Dimension(
+    "a rate of tokens above zero",
+    "tok/s",
+    {f"{unit}/s": factor for unit, factor in _TOKENS.items()},
+    "735 tok/s",
+    1e12,
+    positive=True,
+)
+PER_MTOK = Dimension(
+    "a price of tokens above zero", "USD/Mtok", {"USD/Mtok": Decimal(1)}, "1.75 USD/Mtok", 1e6, positive=True
+)
 _ANY = (
-    *(DURATION, SHARE, WORK, SIZE, POWER, RATE, LENGTH),
-    *(PER_KWH, MONEY, PER_GPU_HOUR, PER_MONTH, PER_GIB_MONTH),
+    *(DURATION, SHARE, WORK, SIZE, POWER, RATE, LENGTH, TOKENS, TOKEN_RATE),
+    *(PER_KWH, MONEY, PER_GPU_HOUR, PER_MONTH, PER_KW_MONTH, PER_WATT, PER_GIB_MONTH, PER_MTOK),
 )
 
 
@@ -311,3 +332,8 @@ FeePerGpuHour = Annotated[float, *_quantity(FEE_PER_GPU_HOUR)]
 PricePerGpuHour = Annotated[float, *_quantity(PER_GPU_HOUR)]
 MoneyPerMonth = Annotated[float, *_quantity(PER_MONTH)]
 PricePerGiBMonth = Annotated[float, *_quantity(PER_GIB_MONTH)]
+PricePerKwMonth = Annotated[float, *_quantity(PER_KW_MONTH)]
+PricePerWatt = Annotated[float, *_quantity(PER_WATT)]
+Tokens = Annotated[float, *_quantity(TOKENS)]
+TokenRate = Annotated[float, *_quantity(TOKEN_RATE)]
+PricePerMtok = Annotated[float, *_quantity(PER_MTOK)]

@@ -15,7 +15,13 @@ if TYPE_CHECKING:
     from dcsim.decide.report_data import ReportData
     from dcsim.report.document import Page
 
-FILES = {"html": "report.html", "markdown": "report.md", "csv": "report.csv", "trace": "trace.json"}
+FILES = {
+    "html": "report.html",
+    "markdown": "report.md",
+    "csv": "report.csv",
+    "xlsx": "report.xlsx",
+    "trace": "trace.json",
+}
 """Name of the file of each format, in the folder of the run or of the comparison."""
 
 
@@ -80,18 +86,23 @@ def report_command(
         if len(folders) > 1:
             raise click.UsageError("A trace is of one run: name its folder.", context)
         with ProgressLine(doing="writing the report"):
-            text = _trace(folders[0], replication, window, nodes)
+            text: Iterator[str | bytes] = _trace(folders[0], replication, window, nodes)
     elif (replication, window, nodes) != (None, None, None):
         raise click.UsageError("--replication, --window and --nodes are for --format trace.", context)
+    elif kind == "xlsx":
+        if str(output) == "-":
+            raise click.UsageError("A workbook is no text: name a file with -o.", context)
+        with ProgressLine(doing="writing the report"):
+            text = iter([_workbook(folders, workers)])
     else:
         with ProgressLine(doing="writing the report"):
             made = _opened(folders, workers)
             text = iter([_rendered(kind, made)])
     if str(output) == "-":
-        out_document(text)
+        out_document(each for each in text if isinstance(each, str))
         return
     if output is None:
-        output = (given[0] if len(given) == 1 else write_group(folders, made.manifests[0].command)) / FILES[kind]
+        output = (given[0] if len(given) == 1 else write_group(folders, _command(folders))) / FILES[kind]
     _write(output, text)
     out(str(output))
 
@@ -124,6 +135,21 @@ def _opened(folders: Sequence[Path], workers: int | None) -> "ReportData":
     return comparison_data(recompare(folders, workers))
 
 
+def _command(folders: Sequence[Path]) -> Sequence[str]:
+    from dcsim.montecarlo.manifest import Manifest
+
+    return Manifest.read(folders[0]).command
+
+
+def _workbook(folders: Sequence[Path], workers: int | None) -> bytes:
+    """Return the workbook of runs; it needs no reasons, so nothing is simulated again for it."""
+    from dcsim.decide.outcome import reopen
+    from dcsim.report.xlsx import xlsx
+
+    runs, _ = reopen(folders, workers=workers)
+    return xlsx(runs)
+
+
 def _rendered(kind: str, made: "ReportData") -> str:
     from dcsim.report.full_report import document
 
@@ -144,13 +170,13 @@ def _renderer(kind: str) -> "Callable[[Page], str]":
     return html
 
 
-def _write(path: Path, text: Iterable[str]) -> None:
+def _write(path: Path, text: Iterable[str | bytes]) -> None:
     from dcsim.files import make_folder, output
 
     make_folder(path.parent)
     with output(path) as file:
         for piece in text:
-            file.write(piece.encode())
+            file.write(piece.encode() if isinstance(piece, str) else piece)
 
 
 # --- at the end of a run ------------------------------------------------------------------------------------------

@@ -10,8 +10,9 @@ from dcsim.cli.sweep import AXES
 
 if TYPE_CHECKING:
     from dcsim.report.document import Page
+    from dcsim.scenario import Scenario
 
-KINDS = ("checkpoint", "spares", "detection", "nines")
+KINDS = ("checkpoint", "spares", "detection", "nines", "tokens", "power")
 
 
 @click.command(
@@ -21,6 +22,8 @@ KINDS = ("checkpoint", "spares", "detection", "nines")
         "dcsim table spares my.toml -L cluster.spares=0:256:32",
         "dcsim table detection my.toml --json",
         'dcsim table nines my.toml -L availability="99 %,99.9 %"',
+        'dcsim table power owner/h200-neocloud -L power="10 MW,50 MW"',
+        "dcsim table tokens tokens/node-replicas -L batch=1,64,256",
     ),
 )
 @options(
@@ -35,10 +38,15 @@ def table_command(kind: Any, file: str, axes: tuple[str, ...], **given: Any) -> 
 
     checkpoint: interval, loss and price, beside the best interval by theory. spares: stock, P(short), waiting and
     price, and the smallest stock with P(short) below 1 %. detection: time, loss, and what a minute costs. nines: what
-    each further nine of having enough GPUs takes in spares. Values follow from the scenario unless -L gives them.
+    each further nine of having enough GPUs takes in spares. tokens: what each batch costs, and which fits in memory
+    ([tokens.model]). power: how many GPUs a power budget carries, what they cost and earn ([owner]), and what power
+    the scenario takes. Of the last two nothing is simulated. Values follow from the scenario unless -L gives them.
     """
     asked = Asked((file,), **given)
     scenario = asked.scenarios[0]
+    if kind in ("tokens", "power"):
+        (_batches if kind == "tokens" else _power)(scenario, axes, asked)
+        return
     from dcsim.decide.tables import table
 
     words = [word for text in axes for word in ("-L", text)]
@@ -61,3 +69,31 @@ def table_command(kind: Any, file: str, axes: tuple[str, ...], **given: Any) -> 
         assert found.sweep.folder is not None
         command = (*how["command"], "-n", str(found.sweep.runs))
         write_page(found.sweep.folder, lambda: table_document(found, command, asked.notes), asked)
+
+
+def _batches(scenario: "Scenario", axes: tuple[str, ...], asked: Asked) -> None:
+    """Print what each batch of a token seller costs."""
+    from dcsim.decide.tables_tokens import token_table
+
+    found = token_table(scenario, axes)
+
+    def page() -> "Page":
+        from dcsim.report.tokens_page import batch_page
+
+        return batch_page(found, asked.notes)
+
+    print_result(found.to_json, page, asked.as_json)
+
+
+def _power(scenario: "Scenario", axes: tuple[str, ...], asked: Asked) -> None:
+    """Print what power budgets carry."""
+    from dcsim.decide.owner_by_formula import power_table
+
+    found = power_table(scenario, axes)
+
+    def page() -> "Page":
+        from dcsim.report.owner_page import power_page
+
+        return power_page(found, asked.notes)
+
+    print_result(found.to_json, page, asked.as_json)

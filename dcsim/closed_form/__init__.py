@@ -12,6 +12,7 @@ from dcsim.closed_form.accounting import (
     identify_hours,
     mean_job_size,
 )
+from dcsim.closed_form.availability import down_at_most, promised
 from dcsim.closed_form.elastic import elastic_goodput
 from dcsim.closed_form.queueing import overload_queue, queue_wait, repairman_wait
 from dcsim.closed_form.renewal import (
@@ -50,6 +51,7 @@ __all__ = [
     "charge",
     "completion",
     "daly_interval",
+    "down_at_most",
     "down_probabilities",
     "downtime_loss",
     "elastic_goodput",
@@ -65,6 +67,7 @@ __all__ = [
     "no_rollback_goodput",
     "optimal_interval",
     "overload_queue",
+    "promised",
     "queue_wait",
     "repair_in_shifts",
     "repairman_wait",

@@ -6,7 +6,8 @@ from dcsim.decide.documents import runs_json
 from dcsim.decide.estimate import Estimate, estimates_json
 from dcsim.decide.outcome import REPLICATIONS, run, run_many
 from dcsim.decide.pair import Pair
-from dcsim.decide.result import MtbfRange, RunResult
+from dcsim.decide.result import RunResult
+from dcsim.decide.study import MtbfRange
 from dcsim.decide.verdict import Verdict
 
 __all__ = [

@@ -4,18 +4,28 @@ Each party brings its lines, the inputs that they name, and series beside those 
 and that nobody brings is zero: a scenario without debt has no debt service.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dcsim.decide.activity import Activity
+from dcsim.decide.availability import sold_series
 from dcsim.decide.bills import prices_vary
+from dcsim.economics.bill import monthly_bill
+from dcsim.economics.credits import credit_lines
+from dcsim.economics.owner import PUE, Site, owner_inputs, owner_lines
 from dcsim.economics.statement import Input, Line, Statement
+from dcsim.economics.tokens import Landlord, factory_lines, token_inputs, token_lines
+from dcsim.ledger import STATE
 from dcsim.montecarlo import Sample
+from dcsim.plant import Demand
 from dcsim.scenario import PER_SAMPLE, Scenario
 from dcsim.scenario.sampled import sampled
+from dcsim.topology import Topology
+from dcsim.topology.build import build
+from dcsim.units import MS_PER_H
 
 Values = NDArray[np.float64]
 
@@ -29,8 +39,129 @@ class Part:
     series: dict[str, Values] = field(default_factory=dict)
 
 
-PARTS: tuple[Callable[[Sample, Activity], Part | None], ...] = ()
+def inputs_by_run(sample: Sample, inputs: Callable[[Scenario], Sequence[Input]]) -> list[Input]:
+    """Return the inputs of a scenario; one that differs by run is float64 (n,)."""
+    scenario = sample.scenario
+    first = list(inputs(scenario))
+    if not prices_vary(scenario):
+        return first
+    draws = sample.replications // PER_SAMPLE
+    values = np.empty((len(first), len(sample)))
+    for draw in np.unique(draws).tolist():
+        its = inputs(sampled(scenario, draw * PER_SAMPLE))
+        values[:, draws == draw] = np.array([[each.value] for each in its])
+    return [
+        replace(each, value=column) if np.ptp(column) else replace(each, value=float(column[0]))
+        for each, column in zip(first, values, strict=True)
+    ]
+
+
+def _token_seller(sample: Sample, activity: Activity) -> Part | None:
+    """Return the lines of who sells tokens: what is useful of the jobs that serve, and what the GPUs cost."""
+    scenario = sample.scenario
+    tokens = scenario.tokens
+    if tokens is None:
+        return None
+    landlord: Landlord = "owner" if scenario.tco is None else "provider"
+
+    def inputs(each: Scenario) -> Sequence[Input]:
+        assert each.tokens is not None  # only its values differ from run to run
+        return token_inputs(each.tokens, each.month, monthly_bill(each.tco, each.cluster.gpus) if each.tco else None)
+
+    serving = activity.gpu_hours["useful"] * _serving_share(sample)[:, None]
+    lines = token_lines(tokens, landlord) + (factory_lines() if landlord == "owner" else [])
+    return Part(lines, inputs_by_run(sample, inputs), {"serving_gpu_hours": serving})
+
+
+def _serving_share(sample: Sample) -> Values:
+    """Return the share of each run's useful hours that serves, float64 (n,); 0 where nothing is useful.
+
+    The ledger knows the months of all jobs together: where only some serve, theirs are spread as those are (assumed).
+    """
+    jobs, tokens = sample.scenario.jobs, sample.scenario.tokens
+    useful = sample.gpu_ms[:, : len(jobs), STATE["useful"]].astype(np.float64)
+    serves = np.array([tokens is not None and tokens.serves(job.name) for job in jobs])
+    whole = useful.sum(axis=1)
+    share = np.zeros(len(useful))
+    np.divide(useful[:, serves].sum(axis=1), whole, out=share, where=whole > 0)
+    return share
+
+
+def site_of(scenario: Scenario) -> Site:
+    """Return what an owner's statement needs to know of a scenario's cluster; only where it has an [owner]."""
+    owner, gpus = scenario.owner, scenario.cluster.gpus
+    assert owner is not None
+    topology = build(scenario.cluster.topology, gpus)
+    demand, power = Demand(topology), topology.description.power
+    nodes = topology.components("node")
+    of_topology = float(demand.racks_w.sum() + demand.switches_w) / 1e3 if power is not None else 0.0
+    topology_kw = of_topology if float(demand.racks_w.sum()) else None
+    topology_pue = power.pue if power is not None else PUE
+    return Site(
+        gpus=gpus,
+        sold_gpus=_sold_gpus(scenario, topology),
+        units=nodes if owner.server is not None else gpus / topology.gpus_per("rack"),
+        nodes=nodes,
+        it_kw=owner.power * nodes / 1e3 if owner.power is not None else of_topology,
+        topology_kw=topology_kw,
+        pue=owner.pue or topology_pue,
+        topology_pue=topology_pue,
+        month_h=scenario.month / MS_PER_H,
+        horizon_months=scenario.horizon / scenario.month,
+    )
+
+
+def owner_rent(scenario: Scenario) -> float:
+    """Return what an owner rents a GPU-hour out for [USD]: [owner] rent, or what [tco] says; only where it has one."""
+    assert scenario.owner is not None
+    if scenario.owner.rent is not None:
+        return scenario.owner.rent
+    assert scenario.tco is not None  # scenario.rules
+    return scenario.tco.gpu_hour
+
+
+def _sold_gpus(scenario: Scenario, topology: Topology) -> int:
+    """Return the GPUs on sale: all but spares, and of whole domains only those that [sla] says are needed."""
+    free, sla = scenario.cluster.gpus - scenario.cluster.spares, scenario.sla
+    if sla is None or sla.needs is None:
+        return free
+    return min(free, scenario.cluster.gpus // topology.gpus_per(sla.sold) * sla.needs)
+
+
+def _owner(sample: Sample, activity: Activity) -> Part | None:
+    owner = sample.scenario.owner
+    if owner is None:
+        return None
+    site = site_of(sample.scenario)
+
+    def inputs(scenario: Scenario) -> Sequence[Input]:
+        assert scenario.owner is not None
+        return owner_inputs(scenario.owner, site, owner_rent(scenario))
+
+    return Part(owner_lines(owner, site), inputs_by_run(sample, inputs))
+
+
+def _credits(sample: Sample, activity: Activity) -> Part | None:
+    """Return what an owner gives back for months below an availability that was sold; None without [sla.credits]."""
+    sla = sample.scenario.sla
+    if sla is None or sla.credits is None or sample.scenario.owner is None:
+        return None
+    _, inputs = credit_lines(sla, "revenue")
+    found = inputs_by_run(sample, lambda its: credit_lines(its.sla, "revenue")[1] if its.sla else inputs)
+    return Part(credit_lines(sla, "revenue")[0], found, sold_series(sample))
+
+
+PARTS: tuple[Callable[[Sample, Activity], Part | None], ...] = (_owner, _credits, _token_seller)
 """The parties, in the order in which they are told; each gives None where the scenario does not have it."""
+
+TABLES = ("owner", "tokens")
+"""The tables of a scenario that make such a book."""
+
+
+def has_book(scenarios: Iterable[Scenario]) -> bool:
+    """Whether some scenario has a money book: then its runs must keep their months."""
+    return any(getattr(each, table) is not None for each in scenarios for table in TABLES)
+
 
 ABSENT = {
     "revenue": "rent invoiced",
@@ -64,15 +195,3 @@ class MoneyBook:
         inputs = [each for part in parts for each in part.inputs]
         series = activity.series | {name: each for part in parts for name, each in part.series.items()}
         return cls(activity, Statement.of(lines, inputs, series))
-
-
-def by_run(sample: Sample, value: Callable[[Scenario], float]) -> float | Values:
-    """Return a number of the scenario: one, or one for each run, float64 (n,), where runs have prices of their own."""
-    scenario = sample.scenario
-    if not prices_vary(scenario):
-        return value(scenario)
-    found = np.empty(len(sample))
-    draws = sample.replications // PER_SAMPLE
-    for draw in np.unique(draws).tolist():
-        found[draws == draw] = value(sampled(scenario, draw * PER_SAMPLE))
-    return found

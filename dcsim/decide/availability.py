@@ -6,8 +6,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dcsim.economics.credits import PROMISES, reached_names
 from dcsim.montecarlo import Sample
 from dcsim.scenario.plan import lay_out
+
+Values = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -16,6 +19,8 @@ class Availability:
 
     ``size``, ``needs``: GPUs of a domain, and those that must be in service for it to be available. ``reached``:
     float64 (k availabilities, months), the mean over the runs; ``unplanned``: the same without maintenance.
+    ``promised``: the highest of ``PROMISES`` that is missed in at most ``promise`` of the months of a domain; None
+    where each is missed more often, or nobody asks.
     """
 
     sold: str
@@ -25,6 +30,8 @@ class Availability:
     availability: tuple[float, ...]
     reached: NDArray[np.float64]
     unplanned: NDArray[np.float64]
+    promise: float | None = None
+    promised: float | None = None
 
     @classmethod
     def of(cls, sample: Sample) -> "Availability | None":
@@ -35,7 +42,13 @@ class Availability:
         size = lay_out(sample.scenario).topology.gpus_per(sla.sold)
         domains = sample.scenario.cluster.gpus // size
         reached, unplanned = np.split(counted.mean(axis=0).T / domains, 2)
-        return cls(sla.sold, size, sla.needs or size, domains, sla.shares, reached, unplanned)
+        told = len(sla.shares)
+        kept = (unplanned if excludes_maintenance(sample) else reached)[told:].mean(axis=1)
+        promised = [share for share, its in zip(PROMISES, kept, strict=False) if 1 - its <= (sla.promise or 0.0)]
+        return cls(
+            *(sla.sold, size, sla.needs or size, domains, sla.shares, reached[:told], unplanned[:told]),
+            *(sla.promise, promised[0] if promised else None),
+        )
 
     def share(self, index: int, planned: bool = True) -> float:
         """Return in which share of all months of all domains an availability was reached."""
@@ -48,7 +61,8 @@ class Availability:
 
     def to_json(self) -> dict[str, Any]:
         """Return it as plain data, in fractions."""
-        return {
+        asked = {} if self.promise is None else {"promise": {"missed": self.promise, "availability": self.promised}}
+        return asked | {
             "sold": self.sold,
             "gpus": self.size,
             "needs_gpus": self.needs,
@@ -64,3 +78,27 @@ class Availability:
                 for index, share in enumerate(self.availability)
             ],
         }
+
+
+def excludes_maintenance(sample: Sample) -> bool:
+    """Return whether the contract counts planned maintenance as no downtime; without credits it does not say so."""
+    sla = sample.scenario.sla
+    return sla is not None and sla.credits is not None and "maintenance" in sla.credits.excludes
+
+
+def sold_series(sample: Sample) -> dict[str, Values]:
+    """Return how many domains are sold in each month, and how many of them had each availability, as series.
+
+    ``domains`` and those of ``reached_names``, each float64 (n, m + 1), zero at the closing. What the contract excludes
+    is no downtime. Raises ValueError if nothing is sold, or if months were not kept.
+    """
+    sla, counted = sample.scenario.sla, sample.ledgers.available_domains
+    if sla is None or not counted.shape[1]:
+        raise ValueError("nothing is sold, or months were not kept")
+    domains = sample.scenario.cluster.gpus // lay_out(sample.scenario).topology.gpus_per(sla.sold)
+    first = len(sla.counted) if excludes_maintenance(sample) else 0
+    columns = np.pad(counted.astype(np.float64), ((0, 0), (1, 0), (0, 0)))
+    found = {name: columns[:, :, first + index] for index, name in enumerate(reached_names(sla.shares))}
+    whole = np.full(columns.shape[:2], float(domains))
+    whole[:, 0] = 0.0
+    return {"domains": whole} | found

@@ -92,6 +92,11 @@ def mean_bill(sample: Sample) -> Bill | None:
     return Bill(months, lost / asked if asked else 0.0, lines, gpus * HOURS_PER_MONTH * months, useful)
 
 
+def price_all_in(found: Bill | None) -> float | None:
+    """Return the all-in price of a useful GPU-hour [USD]; None without a bill, or where nothing is useful."""
+    return None if found is None else found.usd_per_useful_gpu_hour["all_in"]
+
+
 def _each(sample: Sample, use: Use[Values], price: Callable[[Tco, Use[Values]], Values]) -> Values:
     """Apply a price to the uses of all runs, pair by pair where their prices differ."""
     scenario = sample.scenario

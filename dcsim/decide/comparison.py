@@ -21,7 +21,7 @@ from dcsim.montecarlo import UNSHARDED, Interrupted, Progress, Shard, StoreError
 from dcsim.montecarlo.manifest import Manifest
 from dcsim.scenario import Scenario, Source, read
 from dcsim.scenario.provenance import origins as origins_of
-from dcsim.scenario.uncertain import is_money
+from dcsim.scenario.uncertain import MONEY, is_money
 from dcsim.topology.build import build
 
 MOST_WALKS = 4
@@ -259,7 +259,8 @@ def _law(hazard: Hazard) -> tuple[Any, ...]:
 
 def _unknown(scenario: Scenario) -> list[Any]:
     """Return the uncertain inputs that failures depend on, and what correlates them."""
-    keys = [each.key for each in scenario.uncertain if not each.key.startswith(("tco.", "jobs.", "accounting."))]
+    unread = (*MONEY, "jobs", "accounting")
+    keys = [each.key for each in scenario.uncertain if each.key.partition(".")[0] not in unread]
     inputs = sorted((each for each in scenario.uncertain if each.key in keys), key=lambda each: each.key)
     return [*inputs, sorted((sorted(each.keys), each.rank_correlation) for each in scenario.correlated if keys)]
 
@@ -267,7 +268,7 @@ def _unknown(scenario: Scenario) -> list[Any]:
 def _engine_reads(scenario: Scenario) -> Scenario:
     """Return the scenario without what only people and bills read."""
     ranges = tuple(hazard.model_copy(update={"mtbf_range": None}) for hazard in scenario.hazards)
-    bare: dict[str, Any] = {"name": "", "description": "", "tco": None, "hazards": ranges}
+    bare: dict[str, Any] = {"name": "", "description": "", "hazards": ranges, **dict.fromkeys(MONEY)}
     bare["accounting"] = type(scenario.accounting)()
     bare["uncertain"] = tuple(each for each in scenario.uncertain if not each.money)
     bare["correlated"] = tuple(each for each in scenario.correlated if not any(map(is_money, each.keys)))

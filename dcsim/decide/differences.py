@@ -46,7 +46,7 @@ _OF_HAZARD = {
 _OF_CLUSTER = {"spares": "spares", "in_rack_spares": "spares", "burn_in": "failures"}
 _OF_TABLE = {
     **{"horizon": "time", "starts": "repair", "energisation": "plant", "maintenance": "maintenance"},
-    **dict.fromkeys(("seed", "sla", "slo", "accounting"), "unread"),
+    **dict.fromkeys(("seed", "sla", "slo", "owner", "tokens", "accounting"), "unread"),
 }
 _OF_LINE = {line.name: line.group for line in LINES} | {"gpu_hour": "gpu"}
 _ELSEWHERE = {"name", "description", "cluster", "jobs", "hazards", "tco", "uncertain", "accounting"}
@@ -158,7 +158,8 @@ def with_groups_of_other(
 def without_unread(scenario: Scenario) -> Scenario:
     """Return a scenario without what neither a run nor a bill reads: it need not fit what another scenario gives."""
     hazards = tuple(each.model_copy(update={"mtbf_range": None}) for each in scenario.hazards)
-    return scenario.model_copy(update={"hazards": hazards, "accounting": AccountingKeys(), "sla": None, "slo": None})
+    none = dict.fromkeys(("sla", "slo", "owner", "tokens"))
+    return scenario.model_copy(update={"hazards": hazards, "accounting": AccountingKeys(), **none})
 
 
 # --- all inputs -------------------------------------------------------------------------------------------------------

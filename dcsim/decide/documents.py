@@ -13,6 +13,7 @@ from dcsim.scenario import sha256
 
 if TYPE_CHECKING:
     from dcsim.decide.result import Finish, RunResult
+    from dcsim.decide.tokens import TokenSales
 
 NOT_DONE = dict.fromkeys(("mean", "se", "ci95", *QUANTILES, *(f"{name}_ci95" for name in QUANTILES)))
 
@@ -42,6 +43,7 @@ def run_entry(run: "RunResult", first: "RunResult") -> dict[str, Any]:
         "ledger": run.ledger,
         "ledger_by_month": run.sample.mean_gpu_hours_by_month or None,
         "availability": None if run.availability is None else run.availability.to_json(),
+        **({} if run.credits is None else {"sla_credits": run.credits.to_json()}),
         "error_budget": None if run.error_budget is None else run.error_budget.to_json(),
         "loss_by_hazard": _by_cause(run.sample.mean_gpu_hours_by_cause),
         "overhead_by_cause": run.sample.overhead_by_cause,
@@ -59,6 +61,8 @@ def run_entry(run: "RunResult", first: "RunResult") -> dict[str, Any]:
         "done_h": None if run.done is None else finish_json(run.done),
         "estimate": run.estimate.entry(first.estimate),
         "tco": _money(run, first),
+        **({} if run.cash is None else {"owner": run.cash.to_json()}),
+        **({} if run.tokens is None else {"tokens": token_json(run.tokens)}),
         "energy": None if run.energy is None else run.energy.to_json(),
         "mtbf_range": None if run.mtbf_range is None else asdict(run.mtbf_range),
         "folder": None if run.folder is None else str(run.folder),
@@ -84,6 +88,11 @@ def _money(run: "RunResult", first: "RunResult") -> dict[str, Any] | None:
         **money_json(run.tco, first.tco),
         "all_in_usd_per_useful_gpu_hour": summary_json(run.useful_hour_usd),
     }
+
+
+def token_json(found: "TokenSales") -> dict[str, Any]:
+    """Return what the token seller earns as plain data."""
+    return {name: None if each is None else summary_json(each.shown) for name, each in found.figures.items()}
 
 
 def finish_json(found: "Finish") -> dict[str, Any]:

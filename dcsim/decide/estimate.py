@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from math import isfinite
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from dcsim.closed_form import (
     Accounting,
@@ -16,7 +17,9 @@ from dcsim.closed_form import (
 )
 from dcsim.decide.bills import least_months
 from dcsim.decide.display import html_of
+from dcsim.decide.sla_theory import SlaTheory, sla_theory
 from dcsim.decide.theory import Theory, theory
+from dcsim.decide.tokens import TokenEstimate, token_estimate
 from dcsim.economics import Bill, Use
 from dcsim.economics.bill import bill as bill_of
 from dcsim.hazards import Hazard
@@ -27,6 +30,9 @@ from dcsim.topology import Topology
 from dcsim.topology.build import build
 from dcsim.units import HOURS_PER_MONTH, MS_PER_H
 
+if TYPE_CHECKING:
+    from dcsim.decide.cash import Cash
+
 SCHEMA = 1
 """Version of the JSON documents."""
 
@@ -36,6 +42,7 @@ class Estimate:
     """The closed forms of one scenario; losses are fractions of all GPU-hours. ``tco`` is None without [tco].
 
     ``until_done``: the bill until the only gang has done its work, by exact theory; None where there is none.
+    ``tokens``: what the token seller pays and earns; None without [tokens].
     """
 
     scenario: Scenario
@@ -44,6 +51,13 @@ class Estimate:
     theory: Theory
     tco: Bill | None
     until_done: Bill | None = None
+    tokens: TokenEstimate | None = None
+
+    @property
+    def sla(self) -> SlaTheory | None:
+        """What independent domains that are sold miss; None where nobody asks, or there is no closed form."""
+        its = self.scenario.sla
+        return sla_theory(self.scenario) if its is not None and (its.credits or its.promise) else None
 
     def __str__(self) -> str:
         """Return the loss and the cost in a line."""
@@ -83,7 +97,19 @@ class Estimate:
             "goodput": goodput,
             "tco": tco,
             "until_done": None if self.until_done is None else self._until_done(self.until_done),
+            **({} if self.cash is None else {"owner": self.cash.to_json()}),
+            **({} if self.tokens is None else {"tokens": self.tokens.to_json()}),
+            **({} if self.sla is None else {"sla": self.sla.to_json()}),
         }
+
+    @cached_property
+    def cash(self) -> "Cash | None":
+        """What the owner pays and earns by expected availability, of one run; None without [owner]."""
+        from dcsim.decide.cash import Cash  # both rest on this module
+        from dcsim.decide.owner_by_formula import owner_by_formula
+
+        statement = owner_by_formula(self.scenario)
+        return None if statement is None else Cash(statement, self.scenario.cluster.topology.name)
 
     def _until_done(self, its: Bill) -> dict[str, Any]:
         return {
@@ -113,7 +139,14 @@ def estimate(scenario: Source) -> Estimate:
         theory=exact,
         tco=bill(scenario, accounting.goodput_loss),
         until_done=_until_done(scenario, exact),
+        tokens=token_estimate(scenario, _charged_to),
     )
+
+
+def _charged_to(scenario: Scenario, job_size: float) -> Accounting:
+    """Apply the published formula as if every failure struck a job of so many GPUs."""
+    keys = scenario.accounting.model_copy(update={"job_size": job_size})
+    return account_scenario(scenario.model_copy(update={"accounting": keys}))
 
 
 def _until_done(scenario: Scenario, exact: Theory) -> Bill | None:

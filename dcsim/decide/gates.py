@@ -200,8 +200,10 @@ def _unfit(gate: Gate, scenarios: Sequence[Scenario], *, common: bool) -> Iterab
         elif names.count(gate.name) > 1:
             yield f"found {shown(gate.name)}, the name of several offers; give them names of their own (--set name=…)"
     for each in scenarios:
-        if (gate.kind == "cheaper" or (gate.metric and gate.metric.unit.startswith("USD"))) and each.tco is None:
+        if gate.kind == "cheaper" and each.tco is None:
             yield f"{each.name} has no [tco] table, so it has no prices"
+        elif gate.metric and gate.metric.lacking([each]):
+            yield f"{each.name} has no [{gate.metric.table}] table, so it has no {gate.metric.label}"
         if gate.metric is METRICS["finish_h"] and not each.ends:
             yield f"not every job of {each.name} has work to finish"
 

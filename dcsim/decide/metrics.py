@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,7 @@ class Metric:
     """A figure of a run: ``label`` is what tables call it, ``unit`` "1" for a share, else "USD", "GPU-h" and so on.
 
     ``of``: one number for each run with its mean and errors; None where a scenario has no such figure. A share is a
-    fraction here and shown in per cent.
+    fraction here and shown in per cent. ``table``: the table that a scenario needs for it, "" if none.
     """
 
     name: str
@@ -28,6 +29,13 @@ class Metric:
     unit: str
     lower_is_better: bool
     of: Callable[[RunResult], Estimated | None]
+    table: str = ""
+
+    def lacking(self, scenarios: Sequence[Scenario]) -> str:
+        """Say which table some scenario lacks for this figure; empty: all have it."""
+        if not self.table or all(getattr(each, self.table) is not None for each in scenarios):
+            return ""
+        return f"every scenario needs [{self.table}] for it"
 
     def summary(self, result: RunResult) -> Summary | None:
         """Return the mean, its error and the quantiles over runs; without an interval where the runs are too few."""
@@ -61,6 +69,17 @@ def _useful(result: RunResult) -> Estimated:
     return _of(result, hours, sum(result.sample.useful_gpu_ms) / MS_PER_H / len(hours))
 
 
+def _of_owner(line: str, result: RunResult) -> Estimated | None:
+    if result.cash is None:
+        return None
+    values = result.cash.statement.total(line)
+    return _of(result, values, math.fsum(values) / len(values))
+
+
+def _of_tokens(figure: str, result: RunResult) -> Estimated | None:
+    return None if result.tokens is None else result.tokens[figure]
+
+
 def _wait(result: RunResult) -> Estimated:
     waited = result.sample.gpu_ms[:, :, STATE["wait"]].sum(axis=1)
     return _of(result, waited / MS_PER_H, sum(waited.tolist()) / MS_PER_H / len(waited))
@@ -71,6 +90,18 @@ def _finish(result: RunResult) -> Estimated | None:
         return None  # a mean over the runs that were done would leave out the slow ones
     hours = result.sample.answer_ms / MS_PER_H
     return _of(result, hours, sum(result.sample.answer_ms.tolist()) / MS_PER_H / len(hours))
+
+
+def _credits(result: RunResult) -> Estimated | None:
+    found = result.credits
+    return None if found is None else _of(result, found.share_by_run, found.share.mean)
+
+
+def _credits_usd(result: RunResult) -> Estimated | None:
+    found = result.credits
+    if found is None or not found.priced:
+        return None
+    return _of(result, found.usd_by_run, found.usd_a_month.mean)
 
 
 def _of(result: RunResult, values: NDArray[np.float64], mean: float) -> Estimated:
@@ -84,17 +115,33 @@ METRICS = {
         Metric("loss", "loss, all GPU-hours", "1", True, lambda run: run.loss_estimated),
         Metric("lost", "loss, GPU-hours asked for and spares", "1", True, lambda run: run.lost_estimated),
         Metric("goodput", "goodput", "1", False, _goodput),
-        Metric("paid_usd", "paid", "USD", True, lambda run: run.paid_estimated),
-        Metric("total_usd", "paid and lost work, published method", "USD", True, lambda run: run.total_estimated),
+        Metric("paid_usd", "paid", "USD", True, lambda run: run.paid_estimated, "tco"),
+        Metric(
+            "total_usd", "paid and lost work, published method", "USD", True, lambda run: run.total_estimated, "tco"
+        ),
         Metric(
             "usd_per_useful_gpu_hour",
             "paid per useful GPU-hour",
             "USD",
             True,
             lambda run: run.useful_hour_estimated,
+            "tco",
+        ),
+        Metric("owner_cash_usd", "cash of the owner", "USD", False, partial(_of_owner, "free_cash"), "owner"),
+        Metric("failures_cost_usd", "what failures cost", "USD", True, partial(_of_owner, "failures_cost"), "owner"),
+        *(
+            Metric(name, label, unit, lower, partial(_of_tokens, figure), "tokens")
+            for name, figure, label, unit, lower in (
+                ("usd_per_mtok", "usd_per_mtok", "cost of a million tokens", "USD", True),
+                ("token_profit_usd", "profit_usd", "profit on tokens", "USD", False),
+                ("token_margin", "margin", "margin on tokens", "1", False),
+                ("first_party_margin", "first_party_margin", "margin of an app on its own tokens", "1", False),
+            )
         ),
         Metric("useful_gpu_hours", "useful GPU-hours, of the term or the horizon", "GPU-h", False, _useful),
         Metric("wait_gpu_hours", "waiting", "GPU-h", True, _wait),
+        Metric("sla_credits", "SLA credits, of the price", "1", True, _credits),
+        Metric("sla_credits_usd", "SLA credits a month", "USD", True, _credits_usd),
         Metric("finish_h", "time until the last job is done", "h", True, _finish),
     )
 }

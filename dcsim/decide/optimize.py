@@ -6,6 +6,7 @@ from itertools import product, zip_longest
 from pathlib import Path
 from typing import Any
 
+from dcsim.decide.accounts import has_book
 from dcsim.decide.estimate import bill
 from dcsim.decide.metrics import METRICS, Metric, metric, usual_metric
 from dcsim.decide.optimize_race import Race, Requirement, worse_at_most
@@ -76,7 +77,7 @@ def optimize(
         told = "found one setting" if linked else "missing"
         raise ScenarioError([Problem("-L", None, "", f"{told}; give a key and its values, or several files")])
     best_by, requirements = _goal(found, goal, budget)
-    chosen_engine = choose(engine, monthly)
+    chosen_engine = choose(engine, monthly or has_book(each.scenario for each in found))
     most = RUNS_PER_POINT * len(found) if runs is None else runs
     race = Race([each.scenario for each in found], best_by, requirements, most, chosen_engine)
     folder = None if output is None else Path(output) / _folder_name(found, best_by, requirements)
@@ -149,8 +150,8 @@ def _goal(found: Sequence[Variant], goal: str | None, budget: str | None) -> tup
         best_by = usual_metric(scenarios)
     problems = []
     for option, each in (("--goal", best_by), *(("--budget", its.metric) for its in requirements)):
-        if each.unit.startswith("USD") and any(one.tco is None for one in scenarios):
-            problems.append(Problem(option, None, "", wrong(each.name, "every scenario needs [tco] for it")))
+        if lacking := each.lacking(scenarios):
+            problems.append(Problem(option, None, "", wrong(each.name, lacking)))
         if each.name == "finish_h" and not all(one.ends for one in scenarios):
             problems.append(Problem(option, None, "", wrong(each.name, "every job needs work that it finishes")))
     if problems:

@@ -5,6 +5,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Literal, TypedDict, Unpack
 
+from dcsim.decide.accounts import has_book
 from dcsim.decide.estimate import estimate
 from dcsim.decide.result import RunResult
 from dcsim.decide.run_table import keep_table
@@ -145,7 +146,7 @@ def run_many(
         for each, its in zip(scenarios, given, strict=True)
     ]
     study = Study.of(scenarios, replications, ablations=ablations, ranges=ranges and shard == UNSHARDED)
-    engine = choose(wanted, how.get("monthly", True))
+    engine = choose(wanted, how.get("monthly", True) or has_book(scenarios))
     samples = replicate_many(
         list(zip_longest(study.scenarios, stores)),
         study.replications,

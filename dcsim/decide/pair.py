@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dcsim.decide.documents import difference_json
+from dcsim.decide.documents import difference_json, mean_json
 from dcsim.decide.result import RunResult
 from dcsim.economics import attribution
 from dcsim.montecarlo import Estimated, Paired, difference, probability_below
@@ -79,6 +79,11 @@ class Pair:
         return self._difference(self.b.useful_hour_estimated, self.a.useful_hour_estimated)
 
     @cached_property
+    def mtok_difference(self) -> Paired | None:
+        """Cost of a million tokens of b less that of a [USD], each mean by mean; None where either sells none."""
+        return self.difference_of(lambda run: None if run.tokens is None else run.tokens["usd_per_mtok"])
+
+    @cached_property
     def attribution(self) -> Mapping[str, float] | None:
         """Gap of the mean costs by the published method [USD], by group of lines; the parts sum to it.
 
@@ -98,4 +103,5 @@ class Pair:
             "probability_cheaper": self.probability_cheaper,
             "probability_cheaper_per_useful_gpu_hour": self.probability_cheaper_hour,
             "attribution": self.attribution and dict(self.attribution),
+            **({} if self.mtok_difference is None else {"usd_per_mtok_difference": mean_json(self.mtok_difference)}),
         }

@@ -9,13 +9,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dcsim.decide.accounts import MoneyBook
 from dcsim.decide.availability import Availability
-from dcsim.decide.bills import Energy, Money, ends_when_done, mean_bill, prices_vary, use_each
+from dcsim.decide.bills import Energy, Money, ends_when_done, mean_bill, price_all_in, prices_vary, use_each
+from dcsim.decide.cash import Cash
 from dcsim.decide.display import html_of, to_pandas
 from dcsim.decide.documents import runs_json
 from dcsim.decide.error_budget import ErrorBudget
-from dcsim.decide.estimate import Estimate, bill, mtbf_ranges_h
+from dcsim.decide.estimate import Estimate, bill
 from dcsim.decide.run_table import run_table
+from dcsim.decide.sla_credits import SlaCredits
+from dcsim.decide.study import MtbfRange
+from dcsim.decide.tokens import TokenSales
 from dcsim.economics import Bill, Use
 from dcsim.economics.bill import bill as bill_of
 from dcsim.montecarlo import (
@@ -36,37 +41,6 @@ from dcsim.units import MS_PER_H
 
 JOB_STATES = frozenset(("useful", "overhead", "checkpoint", "lost", "detect", "failover", "restore", "wait"))
 """States of the GPUs that a job holds: all of their time is before the job's end."""
-
-
-@dataclass(frozen=True)
-class MtbfRange:
-    """What the ranges of MTBF [h] that a scenario gives do to its simulated loss, from the same random numbers.
-
-    ``hazards``: (name, lowest, highest) of every hazard with a range; all of them move together. ``loss``: of all
-    GPU-hours of the horizon; ``lost``: as ``RunResult.lost``.
-    """
-
-    hazards: tuple[tuple[str, float, float], ...]
-    loss_at_lowest: float
-    loss_at_highest: float
-    usd_per_useful_gpu_hour_at_lowest: float | None
-    usd_per_useful_gpu_hour_at_highest: float | None
-    replications: int
-    lost_at_lowest: float
-    lost_at_highest: float
-
-    @classmethod
-    def of(cls, scenario: Scenario, lowest: Sample, highest: Sample) -> "MtbfRange":
-        """Return the range of a scenario that was simulated at both of its ends."""
-        prices = price_all_in(mean_bill(lowest)), price_all_in(mean_bill(highest))
-        lost = (_shares(each, each.lost_gpu_ms) for each in (lowest, highest))
-        count = min(len(lowest), len(highest))
-        return cls(mtbf_ranges_h(scenario), lowest.mean_loss, highest.mean_loss, *prices, count, *lost)
-
-    @property
-    def moves(self) -> float:
-        """Lost share at the lowest MTBF less that at the highest."""
-        return self.lost_at_lowest - self.lost_at_highest
 
 
 @dataclass(frozen=True)
@@ -112,6 +86,11 @@ class RunResult:
     def availability(self) -> Availability | None:
         """How much of each month what is sold was available; None: nothing is sold, or months were not kept."""
         return Availability.of(self.sample)
+
+    @cached_property
+    def credits(self) -> SlaCredits | None:
+        """What is given back for months below an availability; None without [sla.credits], or without months."""
+        return SlaCredits.of(self.sample, self.book)
 
     @cached_property
     def error_budget(self) -> ErrorBudget | None:
@@ -273,6 +252,21 @@ class RunResult:
         return Money.of(self.sample)
 
     @cached_property
+    def book(self) -> MoneyBook | None:
+        """The money of all parties by month; None where the scenario has none, or where months were not kept."""
+        return MoneyBook.of(self.sample)
+
+    @cached_property
+    def cash(self) -> Cash | None:
+        """What the owner pays and earns; None without [owner], or where months were not kept."""
+        return None if self.book is None else Cash.of(self.book, self._shared, self.runs_needed is None)
+
+    @cached_property
+    def tokens(self) -> TokenSales | None:
+        """What the token seller earns; None without [tokens], or where months were not kept."""
+        return None if self.book is None else TokenSales.of(self.book, self._each, self._ratio)
+
+    @cached_property
     def energy(self) -> Energy | None:
         """Energy over the horizon, in the mean; None where the topology says nothing of power."""
         return Energy.of(self.scenario, self.ledger, self.sample.overhead_by_cause)
@@ -290,10 +284,7 @@ class RunResult:
     @cached_property
     def useful_hour_estimated(self) -> Estimated | None:
         """Paid per useful GPU-hour [USD], mean by mean; None without [tco], or if nothing was useful in any run."""
-        if self.money is None:
-            return None
-        paid, useful, controls = self.money.paid, self.money.useful_gpu_hours, self.stopped is not None
-        return Estimated.ratio(paid, useful, self._luck, shared=self._shared, controls=controls)
+        return None if self.money is None else self._ratio(self.money.paid, self.money.useful_gpu_hours)
 
     @property
     def _luck(self) -> NDArray[np.float64] | None:
@@ -303,6 +294,10 @@ class RunResult:
     @property
     def _shared(self) -> int:
         return PER_SAMPLE if prices_vary(self.scenario) else runs_per_draw(self.scenario)
+
+    def _ratio(self, above: NDArray[np.float64], below: NDArray[np.float64]) -> Estimated | None:
+        controls = self.stopped is not None
+        return Estimated.ratio(above, below, self._luck, shared=self._shared, controls=controls)
 
     def _each(self, values: NDArray[np.float64]) -> Estimated:
         mean = summarise(values).mean
@@ -368,11 +363,6 @@ class RunResult:
     def to_json(self) -> dict[str, Any]:
         """Return the document that ``dcsim run --json`` prints."""
         return runs_json([self])
-
-
-def price_all_in(found: Bill | None) -> float | None:
-    """Return the all-in price of a useful GPU-hour [USD]; None without a bill, or where nothing is useful."""
-    return None if found is None else found.usd_per_useful_gpu_hour["all_in"]
 
 
 def _shares(sample: Sample, gpu_ms: Sequence[int]) -> float:

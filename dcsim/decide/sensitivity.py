@@ -225,9 +225,9 @@ def ask(
 ) -> Question:
     """Return what has to be simulated; raises ScenarioError as ``sensitivity``."""
     figure = usual_metric([scenario]) if metric_name is None else metric(metric_name)
-    if figure.unit == "USD" and scenario.tco is None:
+    if figure.lacking([scenario]):
         raise ScenarioError([Problem(scenario.name, None, "", _no_figure(figure, scenario))])
-    inputs, notes = inputs_of(scenario, ranges, vary, priced="USD" in figure.unit)
+    inputs, notes = inputs_of(scenario, ranges, vary, priced=bool(figure.table))
     blocks = RUNS if runs is None else runs
     return Question(
         scenario, figure, tuple(inputs), tuple(notes), replications or REPLICATIONS, rounded(blocks) if blocks else 0
@@ -278,8 +278,8 @@ def answer(question: Question, **how: Unpack[How]) -> Sensitivity:
 
 
 def _no_figure(figure: Metric, scenario: Scenario) -> str:
-    if scenario.tco is None and figure.unit == "USD":
-        return f"there is no {figure.label}: the scenario has no [tco]"
+    if figure.lacking([scenario]):
+        return f"there is no {figure.label}: the scenario has no [{figure.table}]"
     return f"there is no {figure.label} in every run"
 
 

@@ -19,7 +19,7 @@ from dcsim.scenario import Problem, Scenario, ScenarioError, certain, unused_key
 from dcsim.scenario.errors import KeyPath, dotted
 from dcsim.scenario.files import plain
 from dcsim.scenario.sampled import at_ranks, settled_key
-from dcsim.scenario.uncertain import is_money
+from dcsim.scenario.uncertain import MONEY, is_money
 from dcsim.units import DURATION, SHARE, parse, parse_any, write
 
 LOW, HIGH = 0.05, 0.95
@@ -55,6 +55,15 @@ class Input:
     def money(self) -> bool:
         """Whether no simulation reads it, so that moving it needs none."""
         return is_money(self.key)
+
+    @property
+    def price(self) -> bool:
+        """Whether it is agreed on or set, so that nobody measures it."""
+        return self.money and self.key not in MEASURED
+
+
+MEASURED = {"tokens.speed", "tokens.utilisation", "tokens.subscription.tokens"}
+"""Keys that no simulation reads and that are no prices: they can be measured."""
 
 
 def inputs_of(
@@ -238,7 +247,7 @@ def _is_main(path: KeyPath) -> bool:
         return path[2] in ("recovery", "comm")
     if path[0] == "hazards":
         return path[2] in ("mtbf", "detect", "repair", "requalify")
-    return path[0] == "tco" and path[1] != "term"
+    return path[0] in MONEY and path[1] != "term"
 
 
 def _size(value: Any) -> float:

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from dcsim.decide.ablation import ablated_scenarios
+from dcsim.decide.bills import mean_bill, price_all_in
 from dcsim.decide.estimate import at_mtbf, mtbf_ranges_h
-from dcsim.decide.result import MtbfRange
 from dcsim.montecarlo import Sample
 from dcsim.scenario import Scenario, certain
 
@@ -15,6 +15,37 @@ MOST_AT_RANGE_ENDS = 32
 
 Role = Literal["offer", "ablation", "lowest", "highest"]
 """An offer itself; a step from its formula to its simulation; the offer at an end of the ranges of its MTBFs."""
+
+
+@dataclass(frozen=True)
+class MtbfRange:
+    """What the ranges of MTBF [h] that a scenario gives do to its simulated loss, from the same random numbers.
+
+    ``hazards``: (name, lowest, highest) of every hazard with a range; all of them move together. ``loss``: of all
+    GPU-hours of the horizon; ``lost``: as ``RunResult.lost``.
+    """
+
+    hazards: tuple[tuple[str, float, float], ...]
+    loss_at_lowest: float
+    loss_at_highest: float
+    usd_per_useful_gpu_hour_at_lowest: float | None
+    usd_per_useful_gpu_hour_at_highest: float | None
+    replications: int
+    lost_at_lowest: float
+    lost_at_highest: float
+
+    @classmethod
+    def of(cls, scenario: Scenario, lowest: Sample, highest: Sample) -> "MtbfRange":
+        """Return the range of a scenario that was simulated at both of its ends."""
+        prices = price_all_in(mean_bill(lowest)), price_all_in(mean_bill(highest))
+        lost = (sum(each.lost_gpu_ms) / sum(each.capacity_gpu_ms) for each in (lowest, highest))
+        count = min(len(lowest), len(highest))
+        return cls(mtbf_ranges_h(scenario), lowest.mean_loss, highest.mean_loss, *prices, count, *lost)
+
+    @property
+    def moves(self) -> float:
+        """Lost share at the lowest MTBF less that at the highest."""
+        return self.lost_at_lowest - self.lost_at_highest
 
 
 @dataclass(frozen=True)

@@ -76,9 +76,17 @@ def question(
     settings = _settings(its_axes, lhs, common)
     asked = [(number, offer, inputs) for number, offer in enumerate(offers) for inputs in settings]
     found = tuple(variants(asked, buys=True))
-    if decides.unit == "USD" and any(each.scenario.tco is None for each in found):
-        raise ScenarioError([Problem("--metric", None, "", wrong(decides.name, "every scenario needs [tco] for it"))])
-    return Question(offers, its_axes, lhs is not None, decides, found, _notes(read_all, offers, its_axes, lhs, found))
+    if lacking := decides.lacking([each.scenario for each in found]):
+        raise ScenarioError([Problem("--metric", None, "", wrong(decides.name, lacking))])
+    notes = _notes(read_all, offers, its_axes, lhs, found)
+    return Question(offers, its_axes, lhs is not None, decides, found, notes, figures_of(found))
+
+
+def figures_of(found: Sequence[Variant]) -> tuple[Metric, ...]:
+    """Return what is kept of every point: the usual figures, and those of tables that all scenarios have besides."""
+    scenarios = [each.scenario for each in found]
+    more = [each for each in METRICS.values() if each.table not in ("", "tco") and not each.lacking(scenarios)]
+    return (*FIGURES, *more)
 
 
 def _axes(given: Mapping[str, Any] | Sequence[str | Axis]) -> tuple[Axis, ...]:

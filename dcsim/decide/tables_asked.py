@@ -8,9 +8,9 @@ from typing import Any, Literal
 
 import numpy as np
 
+from dcsim.decide.bills import price_all_in
 from dcsim.decide.estimate import Estimate, bill, estimate
 from dcsim.decide.metrics import Metric, usual_metric
-from dcsim.decide.result import price_all_in
 from dcsim.decide.sweep import Sweep
 from dcsim.decide.sweep_question import FIGURES, Question
 from dcsim.decide.theory import gang_loss, theory

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from dcsim.decide.bills import price_all_in
 from dcsim.decide.pair import Pair
-from dcsim.decide.result import RunResult, price_all_in
+from dcsim.decide.result import RunResult
 
 SAME = 0.01
 """Prices that differ by no more than this share of the dearer one are the same: no price list is surer; source:

@@ -1,4 +1,4 @@
-"""Money: what a renter pays, what is lost, and what a useful GPU-hour costs."""
+"""Money: what a renter pays, what is lost, what a useful GPU-hour costs, and what tokens earn."""
 
 from dcsim.economics.bill import (
     GROUPS,
@@ -11,16 +11,21 @@ from dcsim.economics.bill import (
     paid,
     with_lost_work,
 )
+from dcsim.economics.credits import Credits, Sla
 from dcsim.economics.renter import Onboarding, Storage, Tco, gpu_monthly, setup_usd
+from dcsim.economics.tokens import Tokens
 
 __all__ = [
     "GROUPS",
     "LINES",
     "Bill",
     "CostLine",
+    "Credits",
     "Onboarding",
+    "Sla",
     "Storage",
     "Tco",
+    "Tokens",
     "Use",
     "amounts",
     "attribution",

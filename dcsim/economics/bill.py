@@ -10,8 +10,9 @@ from functools import reduce
 from operator import add
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from dcsim.economics.renter import Tco, gpu_monthly, licence_monthly, setup_usd
-from dcsim.units import HOURS_PER_MONTH
+from dcsim.economics.renter import Onboarding, Tco, gpu_monthly, licence_monthly, setup_usd
+from dcsim.economics.statement import Line
+from dcsim.units import HOURS_PER_MONTH, MS_PER_MONTH
 
 if TYPE_CHECKING:
     import numpy as np
@@ -49,13 +50,15 @@ class CostLine:
     """One line of the bill: ``monthly`` [USD/month] and ``once`` [USD] of a contract for so many GPUs.
 
     ``name`` is its key in JSON, ``label`` what people read, ``group`` its part of a gap between two offers.
-    ``per_lost_hour`` [USD]: what a lost GPU-hour is charged; such a line is on nobody's invoice.
+    ``per_lost_hour`` [USD]: what a lost GPU-hour is charged; such a line is on nobody's invoice. ``formula``: the same
+    in words of ``statement``, over the names of ``PRICES`` and the series of ``USED``, for a reader and a spreadsheet.
     ``per_burn_in_hour`` [USD]: what a GPU-hour of burn-in at delivery costs.
     """
 
     name: str
     label: str
     group: str
+    formula: str
     monthly: Callable[[Tco, int], float] = _nothing
     once: Callable[[Tco, int], float] = _nothing
     per_lost_hour: Callable[[Tco], float] | None = None
@@ -81,20 +84,61 @@ def _support(tco: Tco, gpus: int) -> float:
     return tco.support * (gpu_monthly(tco, gpus) + storage + tco.network + tco.cpu)
 
 
+_RENT = "gpus * gpu_hour * hours_per_month"
+_SETUP = f"(setup_amount + setup_idle_months * {_RENT} + engineer_months * engineer_month) if month == 1 else 0"
+
 LINES = (
-    CostLine("gpu", "GPU rent", "gpu", gpu_monthly),
-    CostLine("hot_storage", "hot storage", "storage", lambda tco, _: tco.hot_storage.monthly_usd),
-    CostLine("cold_storage", "cold storage", "storage", lambda tco, _: tco.cold_storage.monthly_usd),
-    CostLine("network", "network", "network_cpu", lambda tco, _: tco.network),
-    CostLine("cpu", "CPU nodes", "network_cpu", lambda tco, _: tco.cpu),
-    CostLine("support", "support", "support", _support),
-    CostLine("goodput", "lost work", "goodput", per_lost_hour=lambda tco: tco.gpu_hour),
-    CostLine("setup", "set-up", "setup", once=setup_usd),
-    CostLine("debugging", "debugging", "debugging", lambda tco, _: tco.debugging),
-    CostLine("licence", "licence", "licence", licence_monthly),
-    CostLine("burn_in", "burn-in", "burn_in", per_burn_in_hour=lambda tco: tco.gpu_hour),
+    CostLine("gpu", "GPU rent", "gpu", f"{_RENT} * rented_months", gpu_monthly),
+    CostLine(
+        *("hot_storage", "hot storage", "storage", "hot_size * hot_price * rented_months"),
+        lambda tco, _: tco.hot_storage.monthly_usd,
+    ),
+    CostLine(
+        *("cold_storage", "cold storage", "storage", "cold_size * cold_price * rented_months"),
+        lambda tco, _: tco.cold_storage.monthly_usd,
+    ),
+    CostLine("network", "network", "network_cpu", "network_price * rented_months", lambda tco, _: tco.network),
+    CostLine("cpu", "CPU nodes", "network_cpu", "cpu_price * rented_months", lambda tco, _: tco.cpu),
+    CostLine(
+        *("support", "support", "support", "support_rate * (gpu + hot_storage + cold_storage + network + cpu)"),
+        _support,
+    ),
+    CostLine(*("goodput", "lost work", "goodput", "gpu_hour * lost_gpu_hours"), per_lost_hour=lambda tco: tco.gpu_hour),
+    CostLine("setup", "set-up", "setup", _SETUP, once=setup_usd),
+    CostLine("debugging", "debugging", "debugging", "debugging_price * rented_months", lambda tco, _: tco.debugging),
+    CostLine(
+        *("licence", "licence", "licence", "gpus * licence_price * hours_per_month * rented_months"), licence_monthly
+    ),
+    CostLine(
+        *("burn_in", "burn-in", "burn_in", "gpu_hour * burn_in_gpu_hours"), per_burn_in_hour=lambda tco: tco.gpu_hour
+    ),
 )
 """Every line of the table, in the deck's order, then what the deck does not have; nothing else."""
+USED = ("rented_months", "useful_gpu_hours", "lost_gpu_hours", "burn_in_gpu_hours")
+"""Series of a bill: what a cluster is paid for and does (``Use``)."""
+
+
+def _setup(tco: Tco) -> Onboarding:
+    return tco.setup if isinstance(tco.setup, Onboarding) else Onboarding()
+
+
+PRICES: Mapping[str, tuple[str, str, Callable[[Tco], float]]] = {
+    "gpu_hour": ("USD/GPU-h", "tco.gpu_hour", lambda tco: tco.gpu_hour),
+    "hot_size": ("GiB", "tco.hot_storage.size", lambda tco: tco.hot_storage.size),
+    "hot_price": ("USD/GiB/month", "tco.hot_storage.price", lambda tco: tco.hot_storage.price),
+    "cold_size": ("GiB", "tco.cold_storage.size", lambda tco: tco.cold_storage.size),
+    "cold_price": ("USD/GiB/month", "tco.cold_storage.price", lambda tco: tco.cold_storage.price),
+    "network_price": ("USD/month", "tco.network", lambda tco: tco.network),
+    "cpu_price": ("USD/month", "tco.cpu", lambda tco: tco.cpu),
+    "support_rate": ("1", "tco.support", lambda tco: tco.support),
+    "setup_amount": ("USD", "tco.setup", lambda tco: 0.0 if isinstance(tco.setup, Onboarding) else tco.setup),
+    "setup_idle_months": ("months", "tco.setup.idle", lambda tco: _setup(tco).idle / MS_PER_MONTH),
+    "engineer_months": ("1", "tco.setup.engineer_months", lambda tco: _setup(tco).engineer_months),
+    "engineer_month": ("USD", "tco.setup.engineer_month", lambda tco: _setup(tco).engineer_month),
+    "debugging_price": ("USD/month", "tco.debugging", lambda tco: tco.debugging),
+    "licence_price": ("USD/GPU-h", "tco.licence", lambda tco: tco.licence),
+}
+"""What formulas of the bill call the renter's prices: unit, key, and the value."""
 GROUPS: Mapping[str, str] = {
     "gpu": "GPU rent",
     "storage": "storage",
@@ -171,12 +215,32 @@ def with_lost_work(tco: Tco, gpus: int, use: Use[Amount]) -> Amount:
     return paid(tco, gpus, use) + reduce(add, (line.usd(tco, gpus, use) for line in LINES if not line.paid))
 
 
+def monthly_bill(tco: Tco, gpus: int) -> float:
+    """Return what is invoiced for a month of 720 h [USD]; what is paid once is spread over the term."""
+    return paid(tco, gpus, Use(tco.months, 0.0, 0.0)) / tco.months
+
+
 def bill(tco: Tco, gpus: int, use: Use[float]) -> Bill:
     """Return the bill of a use."""
     asked = use.useful_gpu_hours + use.lost_gpu_hours
     loss = use.lost_gpu_hours / asked if asked else 0.0
     rented = gpus * HOURS_PER_MONTH * use.months
     return Bill(use.months, loss, amounts(tco, gpus, use), rented, use.useful_gpu_hours)
+
+
+def bill_lines() -> list[Line]:
+    """Return the bill as lines of a statement whose month 1 is the whole term: those of ``LINES``, and both sums.
+
+    They read the series of ``USED``, the inputs of ``PRICES``, ``gpus`` and ``hours_per_month``.
+    """
+    found = [Line(line.name, line.label, "USD", line.formula, "renter") for line in LINES]
+    paid_for = " + ".join(line.name for line in LINES if line.paid)
+    lost = " + ".join(line.name for line in LINES if not line.paid)
+    return [
+        *found,
+        Line("paid", "paid", "USD", paid_for, "renter"),
+        Line("with_lost_work", "published method, with lost work", "USD", f"paid + {lost}", "renter"),
+    ]
 
 
 def attribution(a: Mapping[str, float], b: Mapping[str, float]) -> dict[str, float]:

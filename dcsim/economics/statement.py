@@ -3,8 +3,8 @@
 A rule of money is written once, as the text of a ``Line``. The same text is computed here, is shown to a reader as
 where a dollar comes from, and becomes the formula of a spreadsheet's cells (``excel``). A formula has numbers, names of
 inputs, series and other lines, ``+ - * / **``, comparisons, ``and``, ``or``, ``a if c else b``, ``min``, ``max``,
-``prev(x)``, which is x in the month before and 0 before month 0, and the names ``month`` (0, 1, .. m) and ``months``
-(m). Month 0 is the closing: it has no hours.
+``floor``, ``prev(x)``, which is x in the month before and 0 before month 0, and the names ``month`` (0, 1, .. m) and
+``months`` (m). Month 0 is the closing: it has no hours.
 """
 
 import ast
@@ -206,6 +206,8 @@ def _as_excel(node: ast.expr, cell: Callable[[str, bool], str]) -> str:
             return f"IF({','.join(each(test, body, orelse))})"
         case ast.Call(func=ast.Name(id="prev"), args=[ast.Name(id=name)]):
             return cell(name, True)
+        case ast.Call(func=ast.Name(id="floor"), args=[operand]):
+            return f"INT({_as_excel(operand, cell)})"
         case ast.Call(func=ast.Name(id=name), args=args):
             return f"{name.upper()}({','.join(each(*args))})"
     raise AssertionError(ast.dump(node))  # ``_parsed`` lets nothing else in
@@ -271,6 +273,8 @@ def _allow(node: ast.expr, formula: str) -> None:
             inner = []
         case ast.Call(func=ast.Name(id="min" | "max"), args=args, keywords=[]) if len(args) > 1:
             inner = args
+        case ast.Call(func=ast.Name(id="floor"), args=[operand], keywords=[]):
+            inner = [operand]
         case _:
             raise StatementError(f"{formula!r}: a formula cannot have {ast.unparse(node)!r}")
     for each in inner:
@@ -331,6 +335,7 @@ _FUNCTIONS: dict[str, Any] = {
     "_where": np.where,
     "_and": lambda *each: reduce(np.logical_and, each),
     "_or": lambda *each: reduce(np.logical_or, each),
+    "_floor": np.floor,
     "_min": lambda *each: reduce(np.minimum, each),
     "_max": lambda *each: reduce(np.maximum, each),
 }

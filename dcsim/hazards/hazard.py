@@ -19,7 +19,7 @@ from dcsim.distributions import Distribution, DurationOrDistribution, as_distrib
 from dcsim.hazards.lifetimes import AnyLifetime, Lifetime, as_lifetime
 from dcsim.hazards.lifetimes.lifetime import Mistake, refuse
 from dcsim.hazards.repair import Repair, RepairStage, mean_silent, mean_tests, mean_time_ms, stages_of
-from dcsim.parts import PARTS
+from dcsim.parts import PARTS, one_word
 from dcsim.registry import kind_of, tag
 from dcsim.units import (
     DURATION,
@@ -32,12 +32,6 @@ from dcsim.units import (
     Whole,
     write,
 )
-
-
-def one_word(part: str) -> str:
-    """Two words for one part would name two random streams."""
-    return "node" if part == "tray" else part
-
 
 Part = Annotated[Literal["gpu", "node", "tray", "rack"], AfterValidator(one_word)]
 """What fails or goes down as a whole; "tray" is read as "node", so no hazard holds it."""

@@ -26,7 +26,7 @@ from dcsim.scenario import Scenario, to_toml
 
 SCENARIO, REPLICATIONS, ALL, EVENTS = "scenario.toml", "replications", "all.parquet", "events"
 OURS = {
-    "": re.compile(r"scenario\.toml|runs\.parquet|report\.(html|md|csv)|trace\.json"),
+    "": re.compile(r"scenario\.toml|runs\.parquet|report\.(html|md|csv|xlsx)|trace\.json"),
     EVENTS: re.compile(r"replication-[0-9]{8,}\.parquet"),
     REPLICATIONS: re.compile(r"(all|part-[0-9]{8,}-[0-9]+(-[0-9a-f]{8})?)\.parquet(\.unread-[0-9]+)?"),
 }

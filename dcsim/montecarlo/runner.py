@@ -21,7 +21,7 @@ from dcsim.montecarlo.sequential_stopping import half_width_so_far
 from dcsim.montecarlo.statistics import summarise
 from dcsim.montecarlo.tasks import UNSHARDED, Executor, Shard, Task, cut
 from dcsim.scenario import Scenario
-from dcsim.scenario.uncertain import is_money
+from dcsim.scenario.uncertain import MONEY, is_money
 
 Run = tuple[Scenario, RunFolder | None]
 More = Callable[[list[Sample]], Sequence[int]]
@@ -293,7 +293,7 @@ class _Crowd:
 
 def physics(scenario: Scenario) -> Scenario:
     """Return the scenario without what no simulation reads."""
-    ignored: dict[str, Any] = {"name": "-", "description": "", "tco": None, "slo": None}
+    ignored: dict[str, Any] = {"name": "-", "description": "", "slo": None, **dict.fromkeys(MONEY)}
     ignored["accounting"] = type(scenario.accounting)()
     if scenario.uncertain:
         ignored["uncertain"] = tuple(each for each in scenario.uncertain if not each.money)

@@ -84,7 +84,7 @@ def sold_tables(plan: Plan, atom: int, tables: Tables) -> None:
     domains, shares = 1, 1
     if sla is not None and months:
         size = plan.topology.gpus_per(sla.sold)
-        domains, shares = plan.scenario.cluster.gpus // size, len(sla.shares)
+        domains, shares = plan.scenario.cluster.gpus // size, len(sla.counted)
         one["sold"], one["lets"] = size // atom, (size - (sla.needs or size)) // atom
     tables["domains"] = np.zeros(domains, dtype=records.DOMAIN)
     for name in ("since", "since_unplanned"):
@@ -95,7 +95,7 @@ def sold_tables(plan: Plan, atom: int, tables: Tables) -> None:
     if sla is not None:
         for month in range(months):
             length = min(plan.scenario.month, plan.scenario.horizon - month * plan.scenario.month)
-            allowed[month] = [round((1 - share) * length) for share in sla.shares]
+            allowed[month] = [round((1 - share) * length) for share in sla.counted]
 
 
 def count_sold_out(tables: Tables) -> None:

@@ -10,8 +10,11 @@ from dcsim.economics import Bill
 from dcsim.montecarlo.reliability import most_hit
 from dcsim.report.figures import MISSING, Cell, Figure, dollars, loss, number, per_cent, price_digits, scale_of
 from dcsim.report.jobs import out_of_service, replicas_sentence, serves
+from dcsim.report.owner_answer import owner_compared, owner_sentences
 from dcsim.report.page import Row, Table, and_list, printable
 from dcsim.report.published_tables import formula_loss, term_of
+from dcsim.report.sold import compared_sentences, sold_sentence
+from dcsim.report.tokens_page import tokens_compared, tokens_sentence
 from dcsim.report.uncertainty import price, with_error
 
 EQUAL_LOSSES = 5e-5
@@ -25,8 +28,9 @@ USEFUL = "A useful GPU-hour is an hour of one GPU whose work is kept."
 
 
 def run_sentences(run: RunResult) -> list[str]:
-    """Say what one scenario loses and what is paid for it."""
-    return [*filter(None, [loss_sentence(run), too_few([run]), objective_sentence(run), paid_sentence([run])])]
+    """Say what its owner earns, where there is one, what a scenario loses and what is paid for it."""
+    said = [loss_sentence(run), too_few([run]), objective_sentence(run), paid_sentence([run]), sold_sentence(run)]
+    return [*owner_sentences(run), *filter(None, [*said, tokens_sentence(run)])]
 
 
 def objective_sentence(run: RunResult) -> str:
@@ -151,12 +155,14 @@ def comparison_sentences(runs: Sequence[RunResult]) -> list[str]:
     """Say which offer is cheapest, and what is paid; or which loses least where there is no price."""
     found = judge(runs)
     if found is None:
-        return [_least_lost(runs), *filter(None, [paid_sentence(runs)])]
-    said = [verdict_sentence(found, runs)]
+        told = filter(None, [paid_sentence(runs)])
+        return [*owner_compared(runs), _least_lost(runs), *told, *compared_sentences(runs)]
+    said = [*owner_compared(runs), verdict_sentence(found, runs)]
     if any(run.done for run in runs):
         said.append(_done_after(runs))
     said += filter(None, [too_few(runs)])
-    return [*said, paid_sentence(runs), *([replicas_sentence(runs)] if serves(runs) else [])]
+    said += [paid_sentence(runs), *([replicas_sentence(runs)] if serves(runs) else [])]
+    return [*said, *compared_sentences(runs), *filter(None, [tokens_compared(runs)])]
 
 
 def _done_after(runs: Sequence[RunResult]) -> str:

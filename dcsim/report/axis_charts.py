@@ -30,7 +30,7 @@ def _axis_labels(sheet: Sheet, y: float, places: Sequence[float], labels: Sequen
     free = 0.0
     for place, label in sorted(zip(places, labels, strict=True)):
         half = width(label, 11) / 2
-        if place - half >= free:
+        if label and place - half >= free:
             sheet.text(place, y, label, size=11, colour=FAINT, anchor="middle")
             free = place + half + 6
 

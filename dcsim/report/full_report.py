@@ -12,10 +12,14 @@ from dcsim.report.document import Card, Page, Section
 from dcsim.report.figures import loss, number, price_digits
 from dcsim.report.inputs import inputs_section, made, method_section
 from dcsim.report.months import months
+from dcsim.report.owner_answer import owner_card
+from dcsim.report.owner_page import first_owner_picture, owner_section
 from dcsim.report.page import and_list, names, printable
 from dcsim.report.published_tables import over_of
 from dcsim.report.sections import beside, first_picture, gap, where, why
 from dcsim.report.simulated import comparison_page, run_page
+from dcsim.report.sold import sold_section
+from dcsim.report.tokens_page import tokens_card, tokens_section
 from dcsim.report.uncertainty import luck, sure, with_error
 from dcsim.units import MS_PER_H
 
@@ -26,12 +30,12 @@ def document(given: ReportData) -> Page:
     """Return the whole report of a run, or of runs that were compared; where their folders are is no part of it."""
     shown = replace(given, runs=tuple(replace(run, folder=None) for run in given.runs))
     runs = shown.runs
-    sections: list[Section] = [beside(runs)]
+    sections: list[Section] = [*owner_section(runs), beside(runs)]
     if shown.bridges:
         sections.append(why(shown.bridges, [each for each, run in zip(names(runs), runs, strict=True) if not run.done]))
     if len(runs) > 1:
         sections.append(gap(shown.pairs, runs, shown.walks))
-    sections += [where(shown), sure(runs)]
+    sections += [*sold_section(runs), *tokens_section(runs), where(shown), sure(runs)]
     lengths = list(dict.fromkeys(f"{run.scenario.month / MS_PER_H:g} h" for run in runs))
     sections.append(months(shown.stories, names(runs), and_list(lengths)))
     sections += [inputs_section(shown), method_section(shown)]
@@ -40,7 +44,7 @@ def document(given: ReportData) -> Page:
         title=printable(" or ".join(run.scenario.name for run in runs) + ("?" if len(runs) > 1 else ""), LONGEST_TITLE),
         about=_about(runs),
         cards=_cards(runs),
-        parts=(first_picture(runs),),
+        parts=(first_owner_picture(runs) or first_picture(runs),),
         notes=(),  # they stand in the section on the method
         sections=tuple(sections),
         made=made(given),
@@ -81,6 +85,10 @@ def _cards(runs: Sequence[RunResult]) -> tuple[Card, ...]:
         notes = [f"no job asked for {loss(run.unasked)} % of GPU-hours"] if run.unasked else []
         notes += [] if run.done is None else [f"done after {hours(run)}"]
         notes += [] if run.tco is None else [f"paid {paid(run)} {over_of([run])}"]
+        notes += tokens_card(run)
+        if (owned := owner_card(name, run, (*notes, lost))) is not None:
+            cards.append(owned)
+            continue
         if not priced or run.useful_hour_usd is None:
             half = run.lost.shown_half_width
             interval = "one run, no interval" if half is None else f"95 % interval: {with_error(run.lost)} %"

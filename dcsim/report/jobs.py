@@ -22,7 +22,8 @@ def serves(runs: Sequence[RunResult]) -> bool:
 def out_of_service(run: RunResult) -> str:
     """Say how long a replica is out of service in the mean: of the time, and in hours of a year."""
     lost = 0.0 if run.job_loss is None else run.job_loss.mean
-    return f"{loss(lost)} % of the time ({HOURS_PER_YEAR * lost:.2g} h a year)"
+    hours = HOURS_PER_YEAR * lost
+    return f"{loss(lost)} % of the time ({f'{hours:.2g}' if hours < 100 else f'{hours:,.0f}'} h a year)"
 
 
 def replicas_sentence(runs: Sequence[RunResult]) -> str:
@@ -45,32 +46,6 @@ def energy_rows(runs: Sequence[RunResult], row: MakeRow) -> list[Row]:
         row("energy over the horizon, MWh", lambda r: number(r.energy.total_kwh / 1e3 if r.energy else None, 0)),
         row("  beside the rent, USD", lambda r: usd(r.energy.usd if r.energy else None)),
     ]
-
-
-SOLD_NOTE = (
-    "up: in service, whatever a job does with it. A GPU is out of service from its failure until its repair is over."
-)
-
-
-def sold_rows(runs: Sequence[RunResult], row: MakeRow) -> list[Row]:
-    """Return for each availability in how many months of a domain that is sold it was reached."""
-    found = [run.availability for run in runs]
-    shapes = {(each.sold, each.size, each.needs, each.availability) for each in found if each is not None}
-    if len(shapes) != 1:
-        return []  # nothing is sold, or not the same: no row would be about all of them
-    ((sold, size, needs, shares),) = shapes
-    up = "all GPUs" if needs == size else f"{needs} of {size} GPUs"
-    rows = []
-    for index, share in enumerate(shares):
-        label = f"{sold}-months: {up} up {100 * share:.6g} % or more, %"
-        rows.append(row(label, partial(_reached, index, True)))
-        if any(each is not None and each.has_maintenance for each in found):
-            rows.append(row("  without maintenance, %", partial(_reached, index, False)))
-    return rows
-
-
-def _reached(index: int, planned: bool, run: RunResult) -> Figure:
-    return per_cent(run.availability.share(index, planned) if run.availability else None, 2)
 
 
 def objective_rows(runs: Sequence[RunResult], row: MakeRow) -> list[Row]:

@@ -14,7 +14,7 @@ from dcsim.decide.variants import Axis, written
 from dcsim.report.document import HeatMap, Lines, Page, Part, Picture, Section
 from dcsim.report.figures import MISSING, Cell, number, per_cent
 from dcsim.report.page import SHORT, Passage, Row, Table, and_list, printable
-from dcsim.report.sweep_page import BEST_IS, Unit, setting
+from dcsim.report.sweep_page import Unit, best_is, setting
 from dcsim.scenario import sha256
 
 MOST_ROWS, MOST_NAMED, LONGEST = 40, 3, 60
@@ -100,7 +100,7 @@ def sentences(found: Optimum) -> list[str]:
         return _none(found)
     its, unit = found.settings[found.chosen], _unit(found)
     assert its.figure is not None
-    said = f"With {named(found, its)} {BEST_IS[found.metric.name]}: {unit.said(its.figure.mean)}"
+    said = f"With {named(found, its)} {best_is(found.metric)}: {unit.said(its.figure.mean)}"
     others = len(found.members) - 1
     known = sum(each.fate != "no figure" for each in found.settings)
     if found.requirements:

@@ -9,6 +9,7 @@ from dcsim.wording import printable as printable
 
 if TYPE_CHECKING:
     from dcsim.decide import RunResult
+    from dcsim.decide.estimate import Estimate
 
 SHORT = 24
 """Letters of a name in a picture; source: assumed, what fits a phone."""
@@ -52,7 +53,7 @@ def and_list(parts: Sequence[str]) -> str:
     return " and ".join(filter(None, (", ".join(parts[:-1]), *parts[-1:])))
 
 
-def names(runs: Sequence["RunResult"], longest: int = 40) -> tuple[str, ...]:
+def names(runs: "Sequence[RunResult | Estimate]", longest: int = 40) -> tuple[str, ...]:
     """Return what the runs are called; those of one name are numbered."""
     called = [printable(run.scenario.name, longest) for run in runs]
     return tuple(f"{name} ({index})" if called.count(name) > 1 else name for index, name in enumerate(called, 1))

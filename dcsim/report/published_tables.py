@@ -11,6 +11,7 @@ from dcsim.economics import LINES, Bill, CostLine
 from dcsim.report.document import Page
 from dcsim.report.figures import MISSING, Cell, Figure, dollars, loss, number, per_cent, price_digits, scale_of, usd
 from dcsim.report.page import Passage, Row, Table, and_list, printable
+from dcsim.report.sold_theory import theory_tables
 from dcsim.scenario import Scenario
 
 _COLD = '{names}: spare = "cold", so the job waits for the repair of what failed: in the simulation, not in this loss.'
@@ -29,8 +30,18 @@ FEW_USD = 10_000
 def estimate_page(estimates: Sequence[Estimate], notes: Sequence[str] = ()) -> Page:
     """Return the resiliency and the TCO table of several scenarios."""
     scenarios = [each.scenario for each in estimates]
-    parts: tuple[Table | Passage, ...] = (*described(scenarios), *formula_tables(estimates))
-    answer = tuple(said for each in estimates if (said := until_done_sentence(each)))
+    from dcsim.report.owner_answer import owner_estimated  # all of these rest on this module
+    from dcsim.report.owner_page import owner_tables
+    from dcsim.report.tokens_page import estimate_tables
+
+    parts: tuple[Table | Passage, ...] = (
+        *described(scenarios),
+        *formula_tables(estimates),
+        *owner_tables(estimates),
+        *theory_tables(estimates),
+        *estimate_tables(estimates),
+    )
+    answer = tuple(said for each in estimates for said in (owner_estimated(each), until_done_sentence(each)) if said)
     first, others = caution_sentences(scenarios)
     return Page(answer, parts, (*others, *notes, *point_notes(scenarios)), cautions=first, headline=len(answer))
 

@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from dcsim.decide import Bridge, Pair, RunResult
+from dcsim.decide.bills import price_all_in
 from dcsim.decide.report_data import ReportData
-from dcsim.decide.result import price_all_in
 from dcsim.decide.verdict import SAME
 from dcsim.decide.walk import Walk
 from dcsim.economics import GROUPS, LINES, Bill

@@ -42,7 +42,7 @@ SAID = {
     "wait_gpu_hours": "the GPU-hours of waiting",
     "finish_h": "the time until the last job is done",
 }
-"""What a sentence calls a figure, by its name."""
+"""What a sentence calls a figure, by its name, where that is not its label."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +85,11 @@ class Unit:
             if len(set(texts)) == len(texts):
                 break
         return texts
+
+
+def said_figure(metric: Metric) -> str:
+    """Return what a sentence calls a figure."""
+    return SAID.get(metric.name, f"the {metric.label}")
 
 
 def unit_of(found: Sensitivity) -> Unit:
@@ -133,11 +138,11 @@ def price_leads(found: Sensitivity) -> bool:
 
 
 def _is_price(bar: Bar) -> bool:
-    return bar.input.money
+    return bar.input.price
 
 
 def _first(found: Sensitivity) -> str:
-    unit, figure = unit_of(found), SAID[found.metric.name]
+    unit, figure = unit_of(found), said_figure(found.metric)
     runs = f"{found.replications:,} runs"
     if not found.level:
         widest = found.bars[0].extent.half_width or 0.0
@@ -220,7 +225,7 @@ def inputs_table(found: Sensitivity) -> Table:
         )
         for bar in found.bars
     ]
-    title = f"What each input does to {SAID[found.metric.name]}"
+    title = f"What each input does to {SAID.get(found.metric.name, f'the {found.metric.label}')}"
     columns = ("low end", "high end", f"at low, {unit.name}", f"at high, {unit.name}", f"moves it by ±, {unit.change}")
     at_points = f"All inputs at their point values: {unit.value(found.at_base.mean)} {unit.name}."
     return Table(title, columns, tuple(rows), corner="input", notes=(at_points,))
@@ -284,7 +289,9 @@ def tornado(found: Sensitivity) -> Picture:
     )
     says += f" The table has {left} more inputs, which move it less." if left > 1 else ""
     says += " The table has one more input, which moves it less." if left == 1 else ""
-    return Picture(f"What moves {SAID[found.metric.name]}", says, chart, inputs_table(found))
+    return Picture(
+        f"What moves {SAID.get(found.metric.name, f'the {found.metric.label}')}", says, chart, inputs_table(found)
+    )
 
 
 def _end(unit: Unit, at: Summary, text: str) -> tuple[float, tuple[float, float] | None, str]:
@@ -314,7 +321,11 @@ def notes_of(found: Sensitivity) -> list[str]:
         notes.append("Spares are bought: jobs keep their GPUs, and cluster.gpus moves along with cluster.spares.")
     prices = [bar for bar in found.bars if bar.input.money]
     if prices:
-        notes.append("Prices (tco) need no runs of their own: the same runs are billed at other prices.")
+        notes.append(
+            "Prices (tco) need no runs of their own: the same runs are billed at other prices."
+            if all(bar.input.key.startswith("tco.") for bar in prices)
+            else "What only money depends on (tco, tokens) needs no runs of its own: the same runs are billed anew."
+        )
     notes += [printable(note, 400) for note in found.notes]
     if found.why_no_shares:
         notes.append(found.why_no_shares)

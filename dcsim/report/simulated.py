@@ -10,7 +10,8 @@ from dcsim.montecarlo import Summary
 from dcsim.report.answer import answer_table, comparison_sentences, run_sentences
 from dcsim.report.document import WORDS, Page
 from dcsim.report.figures import MISSING, Cell, Figure, dollars, loss, loss_digits, number, per_cent, scale_of, usd
-from dcsim.report.jobs import SOLD_NOTE, energy_rows, job_rows, objective_rows, serves, sold_rows
+from dcsim.report.jobs import energy_rows, job_rows, objective_rows, serves
+from dcsim.report.owner_page import owner_tables
 from dcsim.report.page import Passage, Row, Table, and_list, printable
 from dcsim.report.published_tables import (
     METHOD,
@@ -23,6 +24,8 @@ from dcsim.report.published_tables import (
     over_of,
     point_notes,
 )
+from dcsim.report.sold import SOLD_NOTE, sold_rows, sold_tables
+from dcsim.report.tokens_page import run_tables as token_tables
 from dcsim.report.uncertainty import (
     inputs,
     luck,
@@ -54,7 +57,15 @@ def run_page(runs: Sequence[RunResult], notes: Sequence[str] = ()) -> Page:
         answer=(*(said for run in runs for said in run_sentences(run)), *inputs(runs)),
         cautions=first,
         headline=sum(len(run_sentences(run)) for run in runs),
-        parts=(answer_table(runs), *_described(runs), simulated_table(runs), *range_tables(runs)),
+        parts=(
+            *owner_tables(runs),
+            answer_table(runs),
+            *_described(runs),
+            simulated_table(runs),
+            *sold_tables(runs),
+            *token_tables(runs),
+            *range_tables(runs),
+        ),
         notes=(*others, *notes, *provenance(runs)),
     )
 
@@ -69,10 +80,13 @@ def comparison_page(comparison: Comparison, notes: Sequence[str] = ()) -> Page:
         cautions=first,
         headline=len(comparison_sentences(runs)),
         parts=(
+            *owner_tables(runs),
             answer_table(runs),
             *_described(runs),
             *formula_tables([run.estimate for run in runs]),
             simulated_table(runs),
+            *sold_tables(runs),
+            *token_tables(runs),
             pair_table(comparison.pairs),
             *([gap_table(priced, runs)] if priced else []),
             *walk_parts(comparison.walks),

@@ -28,7 +28,7 @@ BEST_IS = {
     "wait_gpu_hours": "jobs wait least",
     "finish_h": "the last job is done soonest",
 }
-"""What is so at the best setting, by figure."""
+"""What is so at the best setting, by figure, where that is no plain "lowest" or "highest"."""
 SETTINGS = {
     "spares": "{} spares",
     "gpus": "{} GPUs",
@@ -41,6 +41,7 @@ SETTINGS = {
     "restore": "restore in {}",
     "crews": "{} crews",
     "gpu_hour": "a rent of {}",
+    "utilisation": "a utilisation of {}",
 }
 """How a sentence says the value of a key that ends so."""
 MOST_ROWS, LONGEST = 40, 60
@@ -83,6 +84,12 @@ class Unit:
     def said(self, value: float) -> str:
         """Return a value with its unit."""
         return f"{number(value / self.scale, self.digits)} {self.name}"
+
+
+def best_is(metric: Metric) -> str:
+    """Say what is so at the best setting: "a useful GPU-hour costs least"."""
+    least = "lowest" if metric.lower_is_better else "highest"
+    return BEST_IS.get(metric.name, f"the {metric.label} is {least}")
 
 
 def unit_of(sweep: Sweep) -> Unit:
@@ -139,7 +146,7 @@ def _best(sweep: Sweep, region: Region) -> str:
     assert best.measured is not None
     named = _named(sweep, best)
     begins = f"At {named}," if len(sweep.offers) > 1 else f"With {named}"
-    said = f"{begins} {BEST_IS[sweep.metric.name]}: {unit_of(sweep).said(best.measured.mean)}"
+    said = f"{begins} {best_is(sweep.metric)}: {unit_of(sweep).said(best.measured.mean)}"
     others = [number for number in region.members if number != region.best]
     known = sum(each != "no figure" for each in region.standings)
     if not region.judged or known == 1:

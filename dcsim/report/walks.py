@@ -3,9 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from dcsim.decide.bills import price_all_in
 from dcsim.decide.differences import PRICED, SIMULATED, UNREAD, Change
 from dcsim.decide.input_texts import ABSENT
-from dcsim.decide.result import RunResult, price_all_in
+from dcsim.decide.result import RunResult
 from dcsim.decide.walk import Differences, Effect, Walk, WalkStep
 from dcsim.montecarlo import Paired
 from dcsim.report.document import Page, Picture, Waterfall

@@ -4,10 +4,9 @@ import fractions
 import math
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -22,9 +21,9 @@ from pydantic_core import PydanticCustomError
 
 from dcsim.closed_form.keys import AccountingKeys
 from dcsim.distributions import Distribution, DurationOrDistribution, as_distribution
-from dcsim.economics import Tco
+from dcsim.economics import Sla, Tco, Tokens
+from dcsim.economics.owner import Owner
 from dcsim.hazards import Hazard
-from dcsim.hazards.hazard import one_word
 from dcsim.hazards.records import shared_records
 from dcsim.hazards.shifts import WeekTime
 from dcsim.recovery import AnyRecovery
@@ -207,34 +206,6 @@ class Phase(BaseModel):
 
 Month = Annotated[Duration, Field(ge=28 * MS_PER_DAY, le=31 * MS_PER_DAY)]
 
-Sold = Annotated[Literal["gpu", "node", "tray", "nvlink-domain", "rack"], AfterValidator(one_word)]
-"""What is sold as a whole; "tray" is read as "node"."""
-
-
-class Sla(BaseModel):
-    """What is sold, and of which availability month by month; the ledger counts how much of it was available."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    sold: Sold = Field(description="what is sold as a whole; 'tray' is another word for 'node'")
-    needs: Whole | None = Field(
-        None,
-        ge=1,
-        le=MAX_GPUS,
-        description="GPUs of it that must be in service for it to be available (64 of a rack of 72); leave out: all",
-    )
-    availability: tuple[Share, ...] | None = Field(
-        None,
-        min_length=1,
-        max_length=16,
-        description="shares of a month, the highest first: for each it is counted in how many months of a domain it "
-        "was reached; leave out: 99.5, 99 and 95 %, assumed",
-    )
-
-    @property
-    def shares(self) -> tuple[float, ...]:
-        """The availabilities that are counted."""
-        return (0.995, 0.99, 0.95) if self.availability is None else self.availability
-
 
 class Slo(BaseModel):
     """A goodput objective for every month; what it leaves is the month's error budget."""
@@ -253,7 +224,7 @@ class Scenario(BaseModel):
     month: Month = Field(
         MS_PER_MONTH,
         description="length of a month of the ledger, by which availability, cash and debt are told: 28 to 31 days, "
-        '"730 h" is a twelfth of a year (default 720 h: deck)',
+        '"730 h" is a twelfth of a year (default 1 mo: deck)',
     )
     starts: WeekTime = Field(
         "mon",
@@ -274,6 +245,8 @@ class Scenario(BaseModel):
     )
     accounting: AccountingKeys = Field(AccountingKeys(), description="the published formula beside it")
     tco: Tco | None = Field(None, description="what it costs; leave out: no money")
+    owner: Owner | None = Field(None, description="what its owner pays and earns by month; leave out: nobody asks")
+    tokens: Tokens | None = Field(None, description="what useful hours are sold as; leave out: no tokens are sold")
     slo: Slo | None = Field(None, description="a goodput objective month by month; leave out: nobody asks for one")
     sla: Sla | None = Field(None, description="what is sold, and its availability; leave out: nobody counts it")
     uncertain: tuple[Uncertain, ...] = Field(
@@ -333,7 +306,7 @@ class Scenario(BaseModel):
         a number and marks no component): then every gang has numbers of its own.
         """
         asked = {job.name: job.gpus * job.count for job in self.jobs}
-        if not all(hazard.placed for hazard in self.hazards):
+        if False in [hazard.placed for hazard in self.hazards]:  # a list: closing a generator loses a Ctrl-C
             return sum(job.gpus * job.count for job in self.jobs)
         before = {job.name: job.after for job in self.jobs if job.after in asked}
         later = dict.fromkeys(asked, 0)

@@ -40,10 +40,15 @@ _QUANTITIES = {
     "power": units.POWER,
     "rate": units.RATE,
     "length": units.LENGTH,
+    "tokens": units.TOKENS,
+    "speed": units.TOKEN_RATE,
     "USD/kWh": units.PER_KWH,
+    "USD/kW/mo": units.PER_KW_MONTH,
+    "USD/W": units.PER_WATT,
     "USD": units.MONEY,
     "USD/mo": units.PER_MONTH,
     "USD/GiB/mo": units.PER_GIB_MONTH,
+    "USD/Mtok": units.PER_MTOK,
 }
 _QUANTITY = {(dimension.canonical, bool(dimension.rates)): name for name, dimension in _QUANTITIES.items()}
 

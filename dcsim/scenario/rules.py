@@ -1,16 +1,17 @@
 """What no single key can tell: whether the parts of a scenario fit together."""
 
 from fractions import Fraction
-from itertools import pairwise
 
 import numpy as np
 
+from dcsim.economics.credits import mistakes
 from dcsim.hazards import Hazard, RepairStage
 from dcsim.hazards.lifetimes.trace import TraceLifetime
 from dcsim.hazards.repair import PEOPLE
 from dcsim.ledger import REST, SPARES
 from dcsim.parts import PARTS
 from dcsim.plant import PlantState
+from dcsim.problems import not_one_of
 from dcsim.scenario.errors import KeyPath
 from dcsim.scenario.model import Job, Scenario
 from dcsim.scenario.rules_of_jobs import Broken, chains, interval, on_spares, preflight, time_limit
@@ -37,6 +38,8 @@ def broken_rules(scenario: Scenario) -> Broken:
     yield from _names(scenario)
     yield from _crews(scenario)
     yield from _rent(scenario)
+    yield from _tokens(scenario)
+    yield from _owner(scenario)
     yield from _records(scenario)
     try:
         topology = build(scenario.cluster.topology, scenario.cluster.gpus)
@@ -118,11 +121,32 @@ def _names(scenario: Scenario) -> Broken:
         taken.setdefault(hazard.key, index)
 
 
+def _owner(scenario: Scenario) -> Broken:
+    owner = scenario.owner
+    if owner is not None and owner.rent is None and scenario.tco is None:
+        yield ("owner", "rent"), "required where no [tco] says what a GPU-hour is rented out for"
+
+
 def _rent(scenario: Scenario) -> Broken:
     """Refuse rent until the work is done where some job has none to finish."""
     if scenario.tco is not None and scenario.tco.until == "done" and not scenario.ends:
         endless = next(job.name for job in scenario.jobs if job.work is None)
         yield ("tco", "until"), f'found "done"; allowed only where every job has work, and "{endless}" has none'
+
+
+def _tokens(scenario: Scenario) -> Broken:
+    """Refuse tokens of jobs that are not there or that end, and tokens whose GPUs nobody pays for."""
+    if scenario.tokens is None:
+        return
+    if scenario.tco is None and scenario.owner is None:
+        yield ("tokens",), "found without [tco] and [owner]; one is required: what the seller pays for the GPUs"
+    names = [job.name for job in scenario.jobs]
+    for index, name in enumerate(scenario.tokens.jobs or ()):
+        if name not in names:
+            yield ("tokens", "jobs", index), not_one_of(names, name)
+    ends = [job.name for job in scenario.jobs if job.work is not None and scenario.tokens.serves(job.name)]
+    if ends:
+        yield ("tokens",), f'found job "{ends[0]}" with work; jobs whose tokens are sold run to the horizon'
 
 
 def _crews(scenario: Scenario) -> Broken:
@@ -256,10 +280,7 @@ def _sold(scenario: Scenario, topology: Topology) -> Broken:
         yield ("sla", "sold"), f"found {scenario.sla.sold}, of {size} GPUs; the cluster has {scenario.cluster.gpus}"
     if needs is not None and needs > size:
         yield ("sla", "needs"), f"found {needs} GPUs; at most {size} (a {scenario.sla.sold})"
-    shares = scenario.sla.shares
-    if any(a <= b for a, b in pairwise(shares)):
-        found = ", ".join(f"{100 * share:.10g} %" for share in shares)
-        yield ("sla", "availability"), f"found {found}; must fall, the highest first"
+    yield from ((("sla", *path), why) for path, why in mistakes(scenario.sla))
 
 
 def _hazards(scenario: Scenario, topology: Topology) -> Broken:

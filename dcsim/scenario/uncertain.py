@@ -202,9 +202,13 @@ class Uncertain(BaseModel):
         return is_money(self.key)
 
 
+MONEY = ("tco", "owner", "tokens")
+"""Tables of a scenario that no simulation reads: they only change what is paid and earned."""
+
+
 def is_money(key: str) -> bool:
     """Whether a key only changes bills: no simulation reads it."""
-    return key.startswith("tco.")
+    return key.partition(".")[0] in MONEY or key.startswith("sla.credits.")
 
 
 # --- values that are drawn together -----------------------------------------------------------------------------------

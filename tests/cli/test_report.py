@@ -128,6 +128,23 @@ def test_nothing_is_fetched_and_nothing_runs(dcsim):
     assert "url(" not in re.sub(r"url\(#\w+\)", "", report.read_text())
 
 
+def test_a_workbook_is_written_beside_the_run_and_is_the_same_again(dcsim):
+    """Of a run and of a comparison; on stdout it is refused, and nothing is written."""
+    dcsim("compare", "small.toml", "other.toml", "-n", 3, "--workers", 1, "--no-report")
+    folders = sorted(Path("outputs").glob("*"))
+    assert dcsim("report", folders[0], "--format", "xlsx").stdout.strip().endswith("/report.xlsx")
+    first = (folders[0] / "report.xlsx").read_bytes()
+    assert first[:2] == b"PK"
+    assert dcsim("report", *folders, "--format", "xlsx").exit_code == 0
+    (group,) = Path("outputs").glob("compare-*/report.xlsx")
+    assert len(group.read_bytes()) > len(first)
+    dcsim("report", folders[0], "--format", "xlsx")
+    assert (folders[0] / "report.xlsx").read_bytes() == first
+    refused = dcsim("report", folders[0], "--format", "xlsx", "-o", "-")
+    assert refused.exit_code == 2
+    assert "name a file with -o" in refused.stderr
+
+
 def test_the_formats_say_the_same(dcsim):
     """Every cell of the CSV stands in the Markdown and in the page; numbers are numbers."""
     dcsim("compare", "small.toml", "other.toml", "-n", 3, "--workers", 1)

@@ -51,6 +51,8 @@ def test_shipped_scenarios_raise_no_false_alarm():
         "pretrain-5184/gold": ["spares-below-blast"],
         "pretrain-5184/hyperscaler": ["spares-below-blast"],
         "pretrain-5184/silver": ["spares-below-blast"],
+        "sla/node": ["too-few-spares"],
+        "sla/rack": ["too-few-spares"],
         "unknowns/mtbf-known": ["spares-below-blast"],
         "unknowns/mtbf-unknown": ["spares-below-blast"],
     }

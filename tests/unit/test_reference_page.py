@@ -10,6 +10,7 @@ from pydantic import TypeAdapter
 
 from dcsim import units
 from dcsim.distributions import Distribution
+from dcsim.economics.owner import Owner
 from dcsim.hazards import AnyLifetime
 from dcsim.hazards.outages import OutageColumns
 from dcsim.power import SiteKeys
@@ -35,6 +36,7 @@ OWN = {
     "power.site": SiteKeys,
     "optics": NamedOptics,
     "correlated": Correlated,
+    "owner": Owner,
 }
 """Header of an example that no shipped file has -> what reads it."""
 

@@ -39,7 +39,7 @@ def test_brief_numbers_have_so_many_digits(value: float, digits: int, text: str)
 def test_the_days_of_a_month_are_days() -> None:
     """The second month of 30 days in bins of 10: 0, 10, 20 and 30 on its axis."""
     gpus = {state: np.array([1.0, 2.0, 3.0]) for state in HELD}
-    span = Span(0, MS_PER_MONTH, 2 * MS_PER_MONTH, 0.05, gpus)
+    span = Span(0, 2, MS_PER_MONTH, 2 * MS_PER_MONTH, 0.05, gpus)
     _, edges, _ = _panel("Typical", span, HELD[1:2], [])
     assert edges == pytest.approx((0.0, 10.0, 20.0, 30.0))
 

@@ -18,8 +18,8 @@ SOURCE = re.compile(r"(deck|primer|assumed)\b|public \(\w")
 TABLES = [(topic, table) for topic in TOPICS for table in reference(topic).tables]
 KEYS = [(topic, table, key) for topic, table in TABLES for key in table.keys]
 TYPE = re.compile(
-    r"(list of (2 )?)?(duration|MTBF|share|work|size|USD(/GiB|/kWh)?(/mo)?|text|table( of text)?|strategy|lifetime"
-    r"|distribution|(whole )?numbers?( >=? -?[\d,.e+]+)?(, <= [\d,.e+]+)?|[a-z][a-z-]*)s?"
+    r"(list of (2 )?)?(duration|MTBF|share|work|size|USD(/GiB|/kWh|/kW|/W|/Mtok)?(/mo)?|text|table( of text)?|strategy"
+    r"|lifetime|distribution|(whole )?numbers?( >=? -?[\d,.e+]+)?(, <= [\d,.e+]+)?|[a-z][a-z-]*)s?"
 )
 
 

@@ -101,7 +101,7 @@ def test_overrides_in_python_take_values(file):
         ('"a\\q"=3', "--set: found '\"a\\\\q\"=3'; must be key=value, such as jobs.pretrain.gpus=2048"),
         ("a" + ".a" * 60 + "=3", "must be key=value"),
         ("seed=x", "--set seed=x: seed: found 'x'; must be a whole number"),
-        ("sed=1", "--set sed=1: sed: unknown key; allowed: name, description, horizon, starts, seed, cluster"),
+        ("sed=1", "--set sed=1: sed: unknown key; allowed: name, description, horizon, month, starts, seed, cluster"),
         ("clutser.gpus=1", "--set clutser.gpus=1: clutser: unknown key"),
         ("extends=b.toml", "--set extends=b.toml: extends: unknown key"),
         (

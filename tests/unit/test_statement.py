@@ -93,6 +93,7 @@ def test_a_formula_is_written_as_a_spreadsheet_writes_it() -> None:
     def cell(name: str, before: bool) -> str:
         return f"{name.upper()}{1 if before else 2}"
 
+    assert excel("floor(a / 12)", cell) == "INT((A2/12))"
     found = excel("-a ** 2 * (b - prev(b)) / 3 if a >= 1 and not_b != 2 else min(a, b, 0.5)", cell)
     assert found == "IF(AND((A2>=1),(NOT_B2<>2)),(((-(A2^2))*(B2-B1))/3),MIN(A2,B2,0.5))"
 

@@ -1,0 +1,111 @@
+"""Simulated credits and promises of independent domains against their closed form, within four standard errors."""
+
+import math
+
+import numpy as np
+import pytest
+
+from dcsim.decide.availability import Availability
+from dcsim.decide.sla_credits import SlaCredits
+from dcsim.decide.sla_theory import sla_theory
+from dcsim.economics.credits import PROMISES
+from dcsim.montecarlo import replicate_many
+from dcsim.scenario import Scenario, read
+
+SIGMA = math.sqrt(math.log(2))
+"""Of lognormal repairs with cv 1."""
+
+
+SIXTY_FOUR = {
+    "name": "sixty-four",
+    "description": "",
+    "node": {"gpus": 8},
+    "rack": {"nodes": 8},
+    "nvlink": {"domain": "node"},
+}
+
+
+def sold(
+    topology: str | dict[str, object], part: str, gpus: int, repair: str, months: int = 13, **sla: object
+) -> Scenario:
+    """Domains that fail as a whole, GPU by GPU every 25,000 h; seed chosen beforehand."""
+    return read(
+        {
+            "name": "sold",
+            "horizon": f"{months} mo",
+            "seed": 20_265,
+            "cluster": {"topology": topology, "gpus": gpus},
+            "jobs": [{"name": "a", "gpus": 8, "recovery": {"kind": "stateless"}}],
+            "hazards": [
+                {
+                    "component": "gpu",
+                    "mtbf": "25000 h",
+                    "blast": part,
+                    "repair": {"kind": "lognormal", "mean": repair, "sigma": SIGMA},
+                }
+            ],
+            "sla": {"sold": part, "credits": {}} | sla,
+            "tco": {"gpu_hour": "4 USD"},
+        }
+    )
+
+
+CASES = [
+    ("hgx-h100", "node", 8, "0.25 h"),
+    ("hgx-h100", "node", 8, "8.6666667 h"),
+    ("hgx-h100", "node", 8, "24 h"),
+    ("gb300-nvl72", "node", 4, "24 h"),
+    (SIXTY_FOUR, "rack", 64, "1 h"),
+    ("gb300-nvl72", "rack", 72, "8.6666667 h"),
+]
+
+
+@pytest.mark.parametrize(("topology", "part", "size", "repair"), CASES)
+def test_credits_of_the_published_shapes(topology: str | dict[str, object], part: str, size: int, repair: str) -> None:
+    """40 runs of 144 domains; months after the first are in the steady state. A run is one value: months depend."""
+    scenario = sold(topology, part, 144 * size, repair)
+    (found,) = replicate_many([(scenario, None)], 40)
+    credits, theory = SlaCredits.of(found, None), sla_theory(scenario)
+    assert credits is not None
+    assert theory is not None
+    assert theory.share is not None
+    shares = (credits.credits / credits.charge)[:, 1:].mean(axis=1)
+    error = shares.std(ddof=1) / math.sqrt(len(shares))
+    assert abs(shares.mean() - theory.share) < 4 * error + 1e-5
+    assert np.allclose(credits.charge, 144 * size * 4 * 720)
+    reached = found.ledgers.available_domains[:, 1:, :3].mean(axis=1) / 144
+    for number, missed in enumerate(theory.missed):
+        its = 1 - reached[:, number]
+        assert abs(its.mean() - missed) < 4 * its.std(ddof=1) / math.sqrt(len(its)) + 3e-5, number
+
+
+def test_what_can_be_promised_lies_a_step_below_theory_at_most() -> None:
+    """576 domains for 12 steady months in 40 runs: the counted promise is on a grid."""
+    scenario = sold("hgx-h100", "node", 8 * 576, "8.6666667 h", promise="1 %")
+    (found,) = replicate_many([(scenario, None)], 40)
+    told, theory = Availability.of(found), sla_theory(scenario)
+    assert told is not None
+    assert theory is not None
+    assert theory.promised is not None
+    assert told.promised is not None
+    assert told.availability == (0.995, 0.99, 0.95)
+    assert told.promised in PROMISES
+    next_better = PROMISES[PROMISES.index(told.promised) - 1]
+    assert told.promised - 0.001 < theory.promised < next_better + 0.001
+    assert told.to_json()["promise"] == {"missed": 0.01, "availability": told.promised}
+
+
+def test_without_a_closed_form_there_is_none() -> None:
+    """A domain that needs fewer GPUs, one that is struck in parts, crews, and rates that vary."""
+    plain = sold("gb300-nvl72", "rack", 144, "1 h")
+    assert sla_theory(plain) is not None
+    assert sla_theory(read(plain, set=["sla.needs=64"])) is None
+    for key, value in (
+        ("blast", '"node"'),
+        ("effect", '"kill"'),
+        ("detect", '{ kind = "exponential", mean = "1 h" }'),
+        ("repair", '{ time = "1 h", crews = 1 }'),
+        ("mtbf", '{ kind = "weibull", mean = "25000 h", shape = 2 }'),
+    ):
+        assert sla_theory(read(plain, set=[f"hazards.gpu.{key}={value}"])) is None, key
+    assert sla_theory(plain.model_copy(update={"sla": None})) is None

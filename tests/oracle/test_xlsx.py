@@ -1,0 +1,171 @@
+"""The workbook of a run, computed by another program (the package formulas), gives the program's totals to the cent."""
+
+import io
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dcsim.decide import run
+from dcsim.decide.accounts import MoneyBook
+from dcsim.decide.bills import Money
+from dcsim.decide.renter_statement import renter_statement
+from dcsim.economics.statement import Statement
+from dcsim.report.xlsx import FIRST, LABELS, xlsx
+
+OWNED = {
+    "name": "owned",
+    "horizon": "7 mo",
+    "seed": 20_266,
+    "cluster": {"topology": "hgx-h100", "gpus": 256},
+    "jobs": [{"name": "a", "gpus": 8, "count": 32, "recovery": {"kind": "stateless"}}],
+    "hazards": [{"component": "node", "mtbf": "900 h", "repair": {"kind": "lognormal", "mean": "20 h", "sigma": 1}}],
+    "sla": {"sold": "node", "credits": {"claimed": "80 %", "cap": "9 %"}},
+    "owner": {
+        "server": "246391 USD",
+        "rent": "1.90 USD",
+        "occupancy": "90 %",
+        "ramp": "2 mo",
+        "contract": "3 mo",
+        "colocation": "110 USD/kW/mo",
+        "staff": "20000 USD/mo",
+        "repair": "500 USD",
+        "residual": "20 %",
+    },
+    "tco": {
+        "gpu_hour": "2 USD",
+        "term": "7 mo",
+        "hot_storage": {"size": "500 TiB", "price": "0.035 USD/GiB/mo"},
+        "cold_storage": {"size": "10 PiB", "price": "0.01 USD/GiB/mo"},
+        "network": "19 USD/mo",
+        "cpu": "3318 USD/mo",
+        "support": "3 %",
+        "debugging": "8333 USD/mo",
+        "licence": "0.05 USD",
+        "setup": {"idle": "1 mo", "engineer_months": 2},
+    },
+    "uncertain": [{"key": "owner.rent", "value": {"kind": "uniform", "low": "1.5 USD", "high": "2.5 USD"}}],
+}
+
+
+def computed(content: bytes, folder: Path, chosen: dict[str, float]) -> dict[str, Any]:
+    """Every cell of a workbook by ``SHEET!A1``, after numbers were put into the chosen cells."""
+    import openpyxl
+
+    path = folder / "w.xlsx"
+    book = openpyxl.load_workbook(io.BytesIO(content))
+    for where, value in chosen.items():
+        sheet, _, cell = where.rpartition("!")
+        book[sheet][cell] = value
+    book.save(path)
+    with warnings.catch_warnings():  # of the package, which is not ours
+        warnings.simplefilter("ignore")
+        import formulas
+
+        found = formulas.ExcelModel().loads(str(path)).finish().calculate()
+    return {
+        key.replace("'[w.xlsx]", "").replace("'!", "!"): value.value[0, 0]
+        for key, value in found.items()
+        if key.startswith("'") and ":" not in key.rpartition("!")[2]
+    }
+
+
+def column(index: int) -> str:
+    from xlsxwriter.utility import xl_col_to_name
+
+    return str(xl_col_to_name(index))
+
+
+def agree(cells: dict[str, Any], sheet: str, statement: Statement, run: int) -> None:
+    """All months of all lines and all totals of a run, to the cent; no difference is told."""
+    for offset, line in enumerate(statement.lines):
+        row = FIRST + offset + 1
+        for month, value in enumerate(statement.values[line.name][run]):
+            found = cells[f"{sheet}!{column(LABELS + month)}{row}"]
+            assert float(found) == pytest.approx(value, abs=0.005, rel=1e-12), (line.name, month)
+        if line.fold != "none":
+            total = float(statement.total(line.name)[run])
+            assert float(cells[f"{sheet}!F{row}"]) == pytest.approx(total, abs=0.005, rel=1e-12), line.name
+            assert float(cells[f"{sheet}!G{row}"]) == pytest.approx(total, abs=1e-6, rel=1e-12), line.name
+            assert abs(float(cells[f"{sheet}!H{row}"])) < 0.005, line.name
+
+
+@pytest.fixture(scope="module")
+def owned() -> Any:
+    return run(OWNED, replications=4, workers=1)
+
+
+def test_an_owners_workbook_gives_the_programs_totals_whichever_run_is_chosen(owned: Any, tmp_path: Path) -> None:
+    """Prices differ by pairs of runs; the last run has another rent than the first."""
+    book, bill = MoneyBook.of(owned.sample), renter_statement(owned.sample)
+    assert book is not None
+    assert bill is not None
+    rents = book.statement.inputs["rent"].value
+    assert isinstance(rents, np.ndarray)
+    assert rents[0] != rents[3]
+    content = xlsx([owned])
+    for number in (1, 4):
+        cells = computed(content, tmp_path, {"Summary!B2": number})
+        agree(cells, "1 OWNER STATEMENT", book.statement, number - 1)
+        agree(cells, "2 BILL STATEMENT", bill, number - 1)
+
+
+def test_another_price_in_the_sheet_of_inputs_changes_every_amount(owned: Any, tmp_path: Path) -> None:
+    """Twice the electricity price, as the statement computes it with that price."""
+    book = MoneyBook.of(owned.sample)
+    assert book is not None
+    names = list(book.statement.inputs)
+    row = names.index("electricity_price") + 2
+    cells = computed(xlsx([owned]), tmp_path, {f"1 owner inputs!B{row}": 0.174})
+    changed = book.statement.changed(electricity_price=0.174)
+    place = [line.name for line in changed.lines].index("free_cash")
+    found = float(cells[f"1 OWNER STATEMENT!F{FIRST + place + 1}"])
+    assert found == pytest.approx(changed.total("free_cash")[0], abs=0.005)
+    assert found < book.statement.total("free_cash")[0] - 1_000
+    assert float(cells[f"1 OWNER STATEMENT!H{FIRST + place + 1}"]) < -1_000
+
+
+def test_what_a_flow_returns_agrees_with_a_finance_library(owned: Any, tmp_path: Path) -> None:
+    """NPV and IRR of the workbook's own functions against numpy-financial, by months of 720 h."""
+    import numpy_financial as npf
+
+    book = MoneyBook.of(owned.sample)
+    assert book is not None
+    cells = computed(xlsx([owned]), tmp_path, {})
+    labels = {value: key for key, value in cells.items() if key.startswith("SUMMARY!A")}
+    revenue, at = book.statement.total("revenue"), labels["rent invoiced"]
+    assert float(cells[at.replace("!A", "!C")]) == pytest.approx(revenue.mean())
+    assert float(cells[at.replace("!A", "!D")]) == pytest.approx(np.quantile(revenue, 0.05))
+    assert float(cells[at.replace("!A", "!E")]) == pytest.approx(np.quantile(revenue, 0.95))
+    flows = book.statement.values["free_cash"][0]
+    monthly = 1.12 ** (720 / 8_760) - 1
+    at = labels["NPV of cash before debt and tax, from monthly flows"].replace("!A", "!B")
+    assert float(cells[at]) == pytest.approx(npf.npv(monthly, flows), abs=0.01)
+    at = labels["IRR of cash before debt and tax, a year, from monthly flows"].replace("!A", "!B")
+    assert float(cells[at]) == pytest.approx((1 + npf.irr(flows)) ** (8_760 / 720) - 1, abs=1e-6)
+
+
+def test_the_bill_as_formulas_is_the_bill(owned: Any) -> None:
+    """Each line and both sums of every run, and with an amount in place of a table of set-up, to the cent."""
+    for setup in (owned.scenario.tco.setup, 12_345.0):
+        tco = owned.scenario.tco.model_copy(update={"setup": setup})
+        sample = type(owned.sample)(owned.scenario.model_copy(update={"tco": tco}), owned.sample.ledgers)
+        money, bill = Money.of(sample), renter_statement(sample)
+        assert money is not None
+        assert bill is not None
+        assert np.allclose(bill.total("paid"), money.paid, rtol=0, atol=0.005)
+        assert np.allclose(bill.total("with_lost_work"), money.with_lost_work, rtol=0, atol=0.005)
+
+
+def test_cells_hold_what_the_program_computed_before_anything_is_computed_again(owned: Any) -> None:
+    """A viewer that does not compute shows the first run's figures."""
+    import openpyxl
+
+    book = MoneyBook.of(owned.sample)
+    assert book is not None
+    sheet = openpyxl.load_workbook(io.BytesIO(xlsx([owned])), data_only=True)["1 owner statement"]
+    for offset, line in enumerate(book.statement.lines):
+        for month, value in enumerate(book.statement.values[line.name][0]):
+            assert sheet.cell(FIRST + offset + 1, LABELS + month + 1).value == pytest.approx(value), line.name
