@@ -260,8 +260,9 @@ class RunResult:
         if not scenario.ends:
             return bill(scenario, self.loss.mean)
         use = use_each(self.sample)
-        means = (self._each(values).shown.mean for values in (use.months, use.useful_gpu_hours, use.lost_gpu_hours))
-        return bill_of(scenario.tco, scenario.cluster.gpus, Use(*means))
+        each = (use.months, use.useful_gpu_hours, use.lost_gpu_hours)
+        months, useful, lost = (self._each(values).shown.mean for values in each)
+        return bill_of(scenario.tco, scenario.cluster.gpus, Use(months, useful, lost, use.burn_in_gpu_hours))
 
     @property
     def stops_when_done(self) -> bool:

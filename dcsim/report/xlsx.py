@@ -98,7 +98,8 @@ def renter_statement(sample: Sample) -> Statement | None:
     if scenario.tco is None:
         return None
     use = use_each(sample)
-    columns = (use.months, use.useful_gpu_hours, use.lost_gpu_hours)
+    burnt_in = np.full(len(sample), use.burn_in_gpu_hours)
+    columns = (use.months, use.useful_gpu_hours, use.lost_gpu_hours, burnt_in)
     series = {name: np.stack([np.zeros(len(sample)), each], axis=1) for name, each in zip(USED, columns, strict=True)}
 
     def inputs(its: Scenario) -> list[Input]:
