@@ -331,8 +331,7 @@ class RunResult:
         return PER_SAMPLE if prices_vary(self.scenario) else runs_per_draw(self.scenario)
 
     def _ratio(self, above: NDArray[np.float64], below: NDArray[np.float64]) -> Estimated | None:
-        controls = self.stopped is not None
-        return Estimated.ratio(above, below, self._luck, shared=self._shared, controls=controls)
+        return Estimated.ratio(above, below, self._luck, shared=self._shared, controls=self.stopped is not None)
 
     def _each(self, values: NDArray[np.float64]) -> Estimated:
         mean = summarise(values).mean
@@ -341,12 +340,12 @@ class RunResult:
     @property
     def total_usd(self) -> Summary | None:
         """What is paid and lost work at the rent [USD], the published method."""
-        return self._about(self.total_estimated, self.tco and self.tco.with_lost_work_usd)
+        return self._about(self.total_estimated, None if self.tco is None else self.tco.with_lost_work_usd)
 
     @property
     def paid_usd(self) -> Summary | None:
         """What is invoiced [USD]: over the term, or until the last job is done."""
-        return self._about(self.paid_estimated, self.tco and self.tco.paid_usd)
+        return self._about(self.paid_estimated, None if self.tco is None else self.tco.paid_usd)
 
     @property
     def useful_hour_usd(self) -> Summary | None:
