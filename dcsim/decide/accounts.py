@@ -16,6 +16,7 @@ from dcsim.decide.bills import prices_vary
 from dcsim.economics.bill import monthly_bill
 from dcsim.economics.credits import credit_lines
 from dcsim.economics.finance import finance_inputs, finance_lines
+from dcsim.economics.grid import BEFORE_GRID, grid_inputs, grid_lines, share_between
 from dcsim.economics.owner import PUE, Site, owner_inputs, owner_lines
 from dcsim.economics.statement import Input, Line, Statement
 from dcsim.economics.tokens import Landlord, factory_lines, token_inputs, token_lines
@@ -23,12 +24,14 @@ from dcsim.ledger import STATE
 from dcsim.montecarlo import Sample
 from dcsim.plant import Demand
 from dcsim.scenario import PER_SAMPLE, Scenario
+from dcsim.scenario.plan import lay_out
 from dcsim.scenario.sampled import sampled
 from dcsim.topology import Topology
 from dcsim.topology.build import build
 from dcsim.units import MS_PER_H
 
 Values = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +100,7 @@ def site_of(scenario: Scenario) -> Site:
     nodes = topology.components("node")
     of_topology = float(demand.racks_w.sum() + demand.switches_w) / 1e3 if power is not None else 0.0
     topology_kw = of_topology if float(demand.racks_w.sum()) else None
-    topology_pue = power.pue if power is not None else PUE
+    topology_pue = power.meter_factor if power is not None else PUE
     return Site(
         gpus=gpus,
         sold_gpus=_sold_gpus(scenario, topology),
@@ -139,7 +142,42 @@ def _owner(sample: Sample, activity: Activity) -> Part | None:
         assert scenario.owner is not None
         return owner_inputs(scenario.owner, site, owner_rent(scenario))
 
-    return Part(owner_lines(owner, site), inputs_by_run(sample, inputs))
+    bridged = sample.scenario.grid is not None
+    return Part(owner_lines(owner, site, bridged), inputs_by_run(sample, inputs))
+
+
+def _grid(sample: Sample, activity: Activity) -> Part | None:
+    """Return the lines of late power: what bridges it, and cash at its value at the closing."""
+    scenario = sample.scenario
+    if scenario.owner is None or scenario.grid is None:
+        return None
+
+    def inputs(each: Scenario) -> Sequence[Input]:
+        assert each.grid is not None  # only its values differ from run to run
+        return grid_inputs(each.grid, generators_kw(each))
+
+    lines = grid_lines(scenario.owner, site_of(scenario))
+    dates = grid_dates(scenario, sample.replications.tolist())
+    before = share_between(np.zeros_like(dates), dates, activity.ends)
+    return Part(lines, inputs_by_run(sample, inputs), {BEFORE_GRID: before})
+
+
+def grid_dates(scenario: Scenario, replications: Sequence[int]) -> Ints:
+    """Return when the utility feeds have power in each run, int64 (n,) [ms]; 0 where no phase is about them."""
+    phases = [index for index, phase in enumerate(scenario.energisation) if phase.grid]
+    if not phases:
+        return np.zeros(len(replications), dtype=np.int64)
+    known = None if scenario.uncertain else lay_out(scenario)
+    layouts = [known or lay_out(sampled(scenario, each)) for each in replications]
+    dates = [layout.dates(each)[phases[0]] for layout, each in zip(layouts, replications, strict=True)]
+    return np.array(dates, dtype=np.int64)
+
+
+def generators_kw(scenario: Scenario) -> float:
+    """Return what all generators of the site give together [kW]; 0 where the topology names none."""
+    power = scenario.cluster.topology.power
+    site = power.site if power is not None else None
+    return site.generators * (site.generator or 0.0) / 1e3 if site is not None else 0.0
 
 
 def _lender(sample: Sample, activity: Activity) -> Part | None:
@@ -175,7 +213,7 @@ def _credits(sample: Sample, activity: Activity) -> Part | None:
     return Part(credit_lines(sla, "revenue")[0], found, sold_series(sample))
 
 
-PARTS: tuple[Callable[[Sample, Activity], Part | None], ...] = (_owner, _credits, _lender, _token_seller)
+PARTS: tuple[Callable[[Sample, Activity], Part | None], ...] = (_owner, _grid, _credits, _lender, _token_seller)
 """The parties, in the order in which they are told; each gives None where the scenario does not have it."""
 
 TABLES = ("owner", "finance", "tokens")
@@ -183,8 +221,11 @@ TABLES = ("owner", "finance", "tokens")
 
 
 def has_book(scenarios: Iterable[Scenario]) -> bool:
-    """Whether some scenario has a money book: then its runs must keep their months."""
-    return any(getattr(each, table) is not None for each in scenarios for table in TABLES)
+    """Whether some scenario has a money book, or SLA credits: then its runs must keep their months."""
+    return any(
+        any(getattr(each, table) is not None for table in TABLES) or (each.sla is not None and bool(each.sla.credits))
+        for each in scenarios
+    )
 
 
 ABSENT = {

@@ -102,11 +102,16 @@ class Cash:
 
     @cached_property
     def unit_costs(self) -> dict[str, Summary | None]:
-        """What a GPU-hour costs and earns, by the names of ``UNIT_LINES``; None where some run has no such number."""
-        found = unit_costs(self.statement)
+        """What a GPU-hour costs and earns, by the names of ``UNIT_LINES``; None where some run has no such number.
+
+        A mean is one of means by one of means: of costs by that of hours.
+        """
+        found, means = unit_costs(self.statement), unit_costs(self.statement, mean=True)
         values = {line.name: found.values[line.name][:, 0] for line in UNIT_LINES}
         return {
-            name: summarise(each, float(each.mean()), shared=self.shared) if np.isfinite(each).all() else None
+            name: summarise(each, float(each.mean()), shared=self.shared).moved(float(means.values[name][0, 0]))
+            if np.isfinite(each).all()
+            else None
             for name, each in values.items()
         }
 
@@ -129,7 +134,7 @@ class Cash:
 
     @cached_property
     def levers(self) -> tuple[Lever, ...]:
-        """What changes that an owner can make are worth, the largest first."""
+        """What changes are worth, the largest first; spares on sale at the occupancy of the rest, before credits."""
         its = self.statement.inputs
         point = min(POINT, 1 - float(np.max(its["occupancy"].value)))
         changes: list[tuple[str, str, dict[str, Any]]] = []
@@ -141,6 +146,9 @@ class Cash:
             ("price", "1 % cheaper hardware", {"unit_price": 0.99 * its["unit_price"].value}),
         ]
         found = [Lever(name, change, self._worth(inputs)) for name, change, inputs in changes]
+        found.append(Lever("failures", "no failure at all", self.mean("failures_cost")))
+        if self.statement.total("spares_rent").any():
+            found.append(Lever("spares", "spares rented out too", self.mean("all_on_sale") - self.mean("revenue")))
         return tuple(sorted(found, key=lambda each: -each.usd))
 
     def _worth(self, inputs: dict[str, Any]) -> float:

@@ -37,6 +37,10 @@ class Metric:
             return ""
         return f"every scenario needs [{self.table}] for it"
 
+    def hit(self, result: RunResult, lost: float) -> float:
+        """Return by how much the figure is worse where a run loses so many GPU-hours more; infinite: nobody knows."""
+        return HITS.get(self.name, _unknown)(result, lost)
+
     def summary(self, result: RunResult) -> Summary | None:
         """Return the mean, its error and the quantiles over runs; without an interval where the runs are too few."""
         found = self.of(result)
@@ -116,6 +120,38 @@ def _of(result: RunResult, values: NDArray[np.float64], mean: float) -> Estimate
     return Estimated.of(values, mean, result.control, shared=shared, controls=controls)
 
 
+def _share(result: RunResult, lost: float) -> float:
+    return lost / result.sample.gpu_hours_total
+
+
+def _share_of_asked(result: RunResult, lost: float) -> float:
+    capacity = result.sample.capacity_gpu_ms
+    return lost * MS_PER_H * len(capacity) / sum(capacity)
+
+
+def _hours(_: RunResult, lost: float) -> float:
+    return lost
+
+
+def _useful_less(result: RunResult, lost: float) -> float:
+    """Return what is lost of the useful hours, which are those of the term where there is a price."""
+    goodput = 1 - result.sample.mean_loss
+    return math.inf if goodput <= 0 else _useful(result).plain.mean * _share(result, lost) / goodput
+
+
+def _paid(result: RunResult, _: float) -> float:
+    return math.inf if result.scenario.ends else 0.0  # a failure makes only what ends cost more
+
+
+def _dearer(result: RunResult, lost: float) -> float:
+    found, goodput, share = result.useful_hour_estimated, 1 - result.sample.mean_loss, _share(result, lost)
+    return math.inf if found is None or share >= goodput else found.plain.mean * share / (goodput - share)
+
+
+def _unknown(_: RunResult, lost: float) -> float:
+    return math.inf if lost else 0.0
+
+
 METRICS = {
     each.name: each
     for each in (
@@ -135,6 +171,14 @@ METRICS = {
             "tco",
         ),
         Metric("owner_cash_usd", "cash of the owner", "USD", False, partial(_of_owner, "free_cash"), "owner"),
+        Metric(
+            "discounted_cash_usd",
+            "cash of the owner, discounted",
+            "USD",
+            False,
+            partial(_of_owner, "present_cash"),
+            "grid",
+        ),
         Metric("failures_cost_usd", "what failures cost", "USD", True, partial(_of_owner, "failures_cost"), "owner"),
         Metric("min_dscr", "DSCR of the least month", "times", False, partial(_of_lender, "min_dscr"), "finance"),
         Metric("p_below_floor", "runs below the DSCR floor", "1", True, partial(_of_lender, "below_floor"), "finance"),
@@ -151,9 +195,19 @@ METRICS = {
         ),
         Metric("useful_gpu_hours", "useful GPU-hours, of the term or the horizon", "GPU-h", False, _useful),
         Metric("wait_gpu_hours", "waiting", "GPU-h", True, _wait),
-        Metric("sla_credits", "SLA credits, of the price", "1", True, _credits),
-        Metric("sla_credits_usd", "SLA credits a month", "USD", True, _credits_usd),
+        Metric("sla_credits", "SLA credit, share of the price", "1", True, _credits, "sla"),
+        Metric("sla_credits_usd", "SLA credit a month", "USD", True, _credits_usd, "sla"),
         Metric("finish_h", "time until the last job is done", "h", True, _finish),
     )
 }
 """Name -> figure."""
+HITS = {
+    "loss": _share,
+    "lost": _share_of_asked,
+    "goodput": _share,
+    "paid_usd": _paid,
+    "usd_per_useful_gpu_hour": _dearer,
+    "useful_gpu_hours": _useful_less,
+    "wait_gpu_hours": _hours,
+}
+"""Name of a figure -> by how much it is worse where a run loses so many GPU-hours more."""

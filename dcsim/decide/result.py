@@ -1,10 +1,10 @@
 """What one simulated scenario says: goodput, money and energy with their errors, as values and as JSON."""
 
-from collections.abc import Sequence
+import math
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,12 +36,15 @@ from dcsim.montecarlo import (
     runs_per_draw,
     summarise,
 )
-from dcsim.montecarlo.reliability import runs_needed_after
+from dcsim.montecarlo.reliability import runs_needed_after, unseen
 from dcsim.scenario import PER_SAMPLE, Scenario
 from dcsim.units import MS_PER_H
 
 JOB_STATES = frozenset(("useful", "overhead", "checkpoint", "lost", "detect", "failover", "restore", "wait"))
 """States of the GPUs that a job holds: all of their time is before the job's end."""
+
+if TYPE_CHECKING:
+    from dcsim.decide.swing import Swing
 
 
 @dataclass(frozen=True)
@@ -94,6 +97,13 @@ class RunResult:
         return SlaCredits.of(self.sample, self.book)
 
     @cached_property
+    def swing(self) -> "Swing | None":
+        """How the site's load swings within a minute; None without [grid], or without power in the topology."""
+        from dcsim.decide.swing import Swing  # it plays runs again: only where it is asked for
+
+        return None if self.scenario.grid is None else Swing.of(self.scenario, self.sample.replications.tolist())
+
+    @cached_property
     def error_budget(self) -> ErrorBudget | None:
         """How the goodput objective is kept month by month; None: there is none, or months were not kept."""
         return ErrorBudget.of(self.sample)
@@ -128,6 +138,18 @@ class RunResult:
             return max(needed, skewed or 0)
         return None if skewed is None else max(needed, skewed)
 
+    @cached_property
+    def unseen_gpu_hours(self) -> float:
+        """By how many GPU-hours a run may lose more in truth than these few runs show in the mean; 0: they are enough.
+
+        By theory: what the causes cost that are too rare for so many runs. Infinite where the sample is far more skewed
+        than theory says.
+        """
+        if self.runs_needed is None:
+            return 0.0
+        found = unseen(self.scenario, len(self.sample) // runs_per_draw(self.scenario))
+        return found / MS_PER_H if found else math.inf
+
     def _reliably(self, summary: Summary) -> Summary:
         return replace(summary, reliable=self.runs_needed is None)
 
@@ -155,7 +177,7 @@ class RunResult:
     @cached_property
     def unasked(self) -> float:
         """Share of the GPU-hours that the answer is about that no job asked for, spares left out, in the mean."""
-        return _shares(self.sample, self.sample.unasked_gpu_ms)
+        return sum(self.sample.unasked_gpu_ms) / sum(self.sample.capacity_gpu_ms)
 
     @cached_property
     def shares(self) -> dict[str, float]:
@@ -238,8 +260,9 @@ class RunResult:
         if not scenario.ends:
             return bill(scenario, self.loss.mean)
         use = use_each(self.sample)
-        means = (self._each(values).shown.mean for values in (use.months, use.useful_gpu_hours, use.lost_gpu_hours))
-        return bill_of(scenario.tco, scenario.cluster.gpus, Use(*means))
+        each = (use.months, use.useful_gpu_hours, use.lost_gpu_hours)
+        months, useful, lost = (self._each(values).shown.mean for values in each)
+        return bill_of(scenario.tco, scenario.cluster.gpus, Use(months, useful, lost, use.burn_in_gpu_hours))
 
     @property
     def stops_when_done(self) -> bool:
@@ -302,8 +325,7 @@ class RunResult:
         return PER_SAMPLE if prices_vary(self.scenario) else runs_per_draw(self.scenario)
 
     def _ratio(self, above: NDArray[np.float64], below: NDArray[np.float64]) -> Estimated | None:
-        controls = self.stopped is not None
-        return Estimated.ratio(above, below, self._luck, shared=self._shared, controls=controls)
+        return Estimated.ratio(above, below, self._luck, shared=self._shared, controls=self.stopped is not None)
 
     def _each(self, values: NDArray[np.float64]) -> Estimated:
         mean = summarise(values).mean
@@ -312,24 +334,20 @@ class RunResult:
     @property
     def total_usd(self) -> Summary | None:
         """What is paid and lost work at the rent [USD], the published method."""
-        if self.total_estimated is None or self.tco is None:
-            return None
-        return self._reliably(self.total_estimated.shown.moved(self.tco.with_lost_work_usd))
+        return self._about(self.total_estimated, None if self.tco is None else self.tco.with_lost_work_usd)
 
     @property
     def paid_usd(self) -> Summary | None:
         """What is invoiced [USD]: over the term, or until the last job is done."""
-        if self.paid_estimated is None or self.tco is None:
-            return None
-        return self._reliably(self.paid_estimated.shown.moved(self.tco.paid_usd))
+        return self._about(self.paid_estimated, None if self.tco is None else self.tco.paid_usd)
 
     @property
     def useful_hour_usd(self) -> Summary | None:
         """Paid per useful GPU-hour [USD]; its mean is mean paid by mean useful hours."""
-        price = price_all_in(self.tco)
-        if self.useful_hour_estimated is None or price is None:
-            return None
-        return self._reliably(self.useful_hour_estimated.shown.moved(price))
+        return self._about(self.useful_hour_estimated, price_all_in(self.tco))
+
+    def _about(self, found: Estimated | None, mean: float | None) -> Summary | None:
+        return None if found is None or mean is None else self._reliably(found.shown.moved(mean))
 
     @cached_property
     def warnings(self) -> tuple[str, ...]:
@@ -369,8 +387,3 @@ class RunResult:
     def to_json(self) -> dict[str, Any]:
         """Return the document that ``dcsim run --json`` prints."""
         return runs_json([self])
-
-
-def _shares(sample: Sample, gpu_ms: Sequence[int]) -> float:
-    """Return the mean share of a time [GPU-ms] of each run in what the answers are about."""
-    return sum(gpu_ms) / sum(sample.capacity_gpu_ms)

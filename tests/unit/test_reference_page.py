@@ -10,6 +10,7 @@ from pydantic import TypeAdapter
 
 from dcsim import units
 from dcsim.distributions import Distribution
+from dcsim.economics.credits import Guarantee
 from dcsim.economics.owner import Owner
 from dcsim.hazards import AnyLifetime
 from dcsim.hazards.outages import OutageColumns
@@ -37,6 +38,7 @@ OWN = {
     "optics": NamedOptics,
     "correlated": Correlated,
     "owner": Owner,
+    "sla.guarantee": Guarantee,
 }
 """Header of an example that no shipped file has -> what reads it."""
 
