@@ -7,10 +7,11 @@ import numpy as np
 import numpy_financial as npf
 import pytest
 
-from dcsim.decide import RunResult, run
+from dcsim.decide import RunResult, compare, run
 from dcsim.decide.gates import Gate, judge
 from dcsim.decide.lender import Lender
 from dcsim.decide.metrics import METRICS
+from dcsim.decide.verdict import tail_verdict
 from dcsim.montecarlo.statistics import variance_of
 
 RUNS = 40
@@ -180,3 +181,22 @@ def test_sculpted_debt_follows_the_mean_cash_of_all_runs() -> None:
     assert found is not None
     mean = found.statement.values["operating_cash"].mean(axis=0)
     assert found.statement.values["scheduled"][:, 5] == pytest.approx(np.full(6, mean[5] / 1.4))
+
+
+def test_offers_are_ranked_by_the_p95_of_their_runs() -> None:
+    """The P95 of each, cheapest first; with a constant gap the interval of the difference is that gap."""
+    runs = [run("pretrain-5184/gold", replications=80, set=[f"tco.gpu_hour={usd} USD"]) for usd in (4, 4.2)]
+    found = tail_verdict([runs[1], runs[0]])
+    assert found is not None
+    assert found.order == (1, 0)
+    each = [one.money.paid / one.money.useful_gpu_hours for one in runs if one.money is not None]
+    assert found.usd == pytest.approx([float(np.quantile(values, 0.95)) for values in each])
+    ends = found.ci95[1]
+    assert ends is not None
+    assert not found.tied
+    assert ends[0] <= found.usd[1] - found.usd[0] <= ends[1]
+    few = compare(["pretrain-5184/gold", "pretrain-5184/gold"], replications=8, bridges=False)
+    assert few.tail is None  # nobody asked
+    told = tail_verdict(few.runs)
+    assert told is not None
+    assert (told.needed, told.tied, told.to_json()["cheapest"]) == (72, (1,), None)
