@@ -325,8 +325,7 @@ class RunResult:
         return PER_SAMPLE if prices_vary(self.scenario) else runs_per_draw(self.scenario)
 
     def _ratio(self, above: NDArray[np.float64], below: NDArray[np.float64]) -> Estimated | None:
-        controls = self.stopped is not None
-        return Estimated.ratio(above, below, self._luck, shared=self._shared, controls=controls)
+        return Estimated.ratio(above, below, self._luck, shared=self._shared, controls=self.stopped is not None)
 
     def _each(self, values: NDArray[np.float64]) -> Estimated:
         mean = summarise(values).mean
@@ -335,24 +334,20 @@ class RunResult:
     @property
     def total_usd(self) -> Summary | None:
         """What is paid and lost work at the rent [USD], the published method."""
-        if self.total_estimated is None or self.tco is None:
-            return None
-        return self._reliably(self.total_estimated.shown.moved(self.tco.with_lost_work_usd))
+        return self._about(self.total_estimated, None if self.tco is None else self.tco.with_lost_work_usd)
 
     @property
     def paid_usd(self) -> Summary | None:
         """What is invoiced [USD]: over the term, or until the last job is done."""
-        if self.paid_estimated is None or self.tco is None:
-            return None
-        return self._reliably(self.paid_estimated.shown.moved(self.tco.paid_usd))
+        return self._about(self.paid_estimated, None if self.tco is None else self.tco.paid_usd)
 
     @property
     def useful_hour_usd(self) -> Summary | None:
         """Paid per useful GPU-hour [USD]; its mean is mean paid by mean useful hours."""
-        price = price_all_in(self.tco)
-        if self.useful_hour_estimated is None or price is None:
-            return None
-        return self._reliably(self.useful_hour_estimated.shown.moved(price))
+        return self._about(self.useful_hour_estimated, price_all_in(self.tco))
+
+    def _about(self, found: Estimated | None, mean: float | None) -> Summary | None:
+        return None if found is None or mean is None else self._reliably(found.shown.moved(mean))
 
     @cached_property
     def warnings(self) -> tuple[str, ...]:

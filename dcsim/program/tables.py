@@ -186,10 +186,10 @@ def _jobs(plan: Plan, tables: Tables) -> None:
 
 
 def is_simple(job: np.void, tier: np.void, levels: NDArray[np.int64]) -> bool:
-    """Whether gangs run whole and without an end, and go back to one kind of checkpoint, which is safe once written."""
+    """Whether gangs run whole, unchecked and without end, and go back to one kind of checkpoint, safe once written."""
     endless = job["needed"] == NONE and job["first_legal"] == NONE and not job["limit"] and not job["cold"]
     copies = job["tiers"] == 1 and not tier["drain"] and not job["stores"] and not levels[2 : 2 * len(levels) : 2].any()
-    return bool(endless and copies and not job["chancy"])
+    return bool(endless and copies and not job["chancy"] and job["preflight"] == NONE)
 
 
 def write_tiers(recovery: Recovery, gpus: int, lines: NDArray[np.void]) -> None:
