@@ -1,7 +1,6 @@
 """What one simulated scenario says: goodput, money and energy with their errors, as values and as JSON."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -18,7 +17,6 @@ from dcsim.decide.display import html_of, to_pandas
 from dcsim.decide.documents import runs_json
 from dcsim.decide.error_budget import ErrorBudget
 from dcsim.decide.estimate import Estimate, bill
-from dcsim.decide.guarantee import GuaranteeResult
 from dcsim.decide.lender import Lender
 from dcsim.decide.run_table import run_table
 from dcsim.decide.sla_credits import SlaCredits
@@ -97,11 +95,6 @@ class RunResult:
     def credits(self) -> SlaCredits | None:
         """What is given back for months below an availability; None without [sla.credits], or without months."""
         return SlaCredits.of(self.sample, self.book)
-
-    @cached_property
-    def guarantee(self) -> GuaranteeResult | None:
-        """How likely a goodput guarantee is broken; None without [sla.guarantee]."""
-        return GuaranteeResult.of(self.sample)
 
     @cached_property
     def swing(self) -> "Swing | None":
@@ -184,7 +177,7 @@ class RunResult:
     @cached_property
     def unasked(self) -> float:
         """Share of the GPU-hours that the answer is about that no job asked for, spares left out, in the mean."""
-        return _shares(self.sample, self.sample.unasked_gpu_ms)
+        return sum(self.sample.unasked_gpu_ms) / sum(self.sample.capacity_gpu_ms)
 
     @cached_property
     def shares(self) -> dict[str, float]:
@@ -267,8 +260,9 @@ class RunResult:
         if not scenario.ends:
             return bill(scenario, self.loss.mean)
         use = use_each(self.sample)
-        means = (self._each(values).shown.mean for values in (use.months, use.useful_gpu_hours, use.lost_gpu_hours))
-        return bill_of(scenario.tco, scenario.cluster.gpus, Use(*means))
+        each = (use.months, use.useful_gpu_hours, use.lost_gpu_hours)
+        months, useful, lost = (self._each(values).shown.mean for values in each)
+        return bill_of(scenario.tco, scenario.cluster.gpus, Use(months, useful, lost, use.burn_in_gpu_hours))
 
     @property
     def stops_when_done(self) -> bool:
@@ -393,8 +387,3 @@ class RunResult:
     def to_json(self) -> dict[str, Any]:
         """Return the document that ``dcsim run --json`` prints."""
         return runs_json([self])
-
-
-def _shares(sample: Sample, gpu_ms: Sequence[int]) -> float:
-    """Return the mean share of a time [GPU-ms] of each run in what the answers are about."""
-    return sum(gpu_ms) / sum(sample.capacity_gpu_ms)

@@ -11,9 +11,8 @@ import pytest
 from dcsim.decide import run
 from dcsim.decide.accounts import MoneyBook
 from dcsim.decide.bills import Money
-from dcsim.decide.renter_statement import renter_statement
 from dcsim.economics.statement import Statement
-from dcsim.report.xlsx import FIRST, LABELS, xlsx
+from dcsim.report.xlsx import FIRST, LABELS, renter_statement, xlsx
 
 OWNED = {
     "name": "owned",
