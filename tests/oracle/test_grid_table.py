@@ -48,6 +48,7 @@ def npv(dates: dict[str, int], whole_life: bool) -> float:
 
 @pytest.mark.parametrize("whole_life", [False, True])
 def test_known_dates_give_the_sum_by_hand(whole_life: bool) -> None:
+    """Two phases of 8 racks at 6 and 12 months, summed month by month; failures move no rent that is paid for power."""
     found = energisation_table(late(colocation="0 USD/kW/mo"), replications=2)
     own = {name: month for name, (_, month) in PHASES.items()}
     base = npv(own, whole_life)
