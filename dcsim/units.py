@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 from pydantic_core import PydanticCustomError
@@ -337,3 +337,19 @@ PricePerWatt = Annotated[float, *_quantity(PER_WATT)]
 Tokens = Annotated[float, *_quantity(TOKENS)]
 TokenRate = Annotated[float, *_quantity(TOKEN_RATE)]
 PricePerMtok = Annotated[float, *_quantity(PER_MTOK)]
+
+
+class Portion(int):
+    """A whole number that was given as a share of another one; ``share``: as it was given.
+
+    So whoever changes the other one gets the same share of it (``scenario.files.read``).
+    """
+
+    share: str
+
+    @classmethod
+    def of(cls, share: str, number: int) -> Self:
+        """Return a number that remembers its share."""
+        found = cls(number)
+        found.share = share
+        return found

@@ -15,6 +15,7 @@ from dcsim.decide.availability import sold_series
 from dcsim.decide.bills import prices_vary
 from dcsim.economics.bill import monthly_bill
 from dcsim.economics.credits import credit_lines
+from dcsim.economics.finance import finance_inputs, finance_lines
 from dcsim.economics.grid import BEFORE_GRID, grid_inputs, grid_lines, share_between
 from dcsim.economics.owner import PUE, Site, owner_inputs, owner_lines
 from dcsim.economics.statement import Input, Line, Statement
@@ -151,14 +152,10 @@ def _grid(sample: Sample, activity: Activity) -> Part | None:
     if scenario.owner is None or scenario.grid is None:
         return None
 
-    def inputs(each: Scenario) -> Sequence[Input]:
-        assert each.grid is not None  # only its values differ from run to run
-        return grid_inputs(each.grid, generators_kw(each))
-
     lines = grid_lines(scenario.owner, site_of(scenario))
     dates = grid_dates(scenario, sample.replications.tolist())
     before = share_between(np.zeros_like(dates), dates, activity.ends)
-    return Part(lines, inputs_by_run(sample, inputs), {BEFORE_GRID: before})
+    return Part(lines, inputs_by_run(sample, grid_inputs_of), {BEFORE_GRID: before})
 
 
 def grid_dates(scenario: Scenario, replications: Sequence[int]) -> Ints:
@@ -172,11 +169,36 @@ def grid_dates(scenario: Scenario, replications: Sequence[int]) -> Ints:
     return np.array(dates, dtype=np.int64)
 
 
-def generators_kw(scenario: Scenario) -> float:
-    """Return what all generators of the site give together [kW]; 0 where the topology names none."""
+def grid_inputs_of(scenario: Scenario) -> list[Input]:
+    """Return the inputs of the lines of late power; only where a scenario has a [grid]."""
+    assert scenario.grid is not None
     power = scenario.cluster.topology.power
     site = power.site if power is not None else None
-    return site.generators * (site.generator or 0.0) / 1e3 if site is not None else 0.0
+    generators_kw = site.generators * (site.generator or 0.0) / 1e3 if site is not None else 0.0
+    return grid_inputs(scenario.grid, scenario.finance.discount if scenario.finance else None, generators_kw)
+
+
+def _lender(sample: Sample, activity: Activity) -> Part | None:
+    """Return the lines of debt and equity; ``energised``: share of the GPUs that had power by then, never falling."""
+    scenario = sample.scenario
+    finance = scenario.finance
+    if finance is None:
+        return None
+    month_h = scenario.month / MS_PER_H
+
+    def inputs(each: Scenario) -> Sequence[Input]:
+        assert each.finance is not None  # only its values differ from run to run
+        return finance_inputs(each.finance, month_h)
+
+    late = sum(phase.racks or 0 for phase in scenario.energisation if phase.when.mean_ms > 0)
+    topology = build(scenario.cluster.topology, scenario.cluster.gpus)
+    share = activity.series["powered_gpu_hours"] / np.maximum(activity.series["cluster_gpu_hours"], 1e-9)
+    share[:, 0] = max(0.0, 1 - late * topology.gpus_per("rack") / scenario.cluster.gpus)
+    return Part(
+        finance_lines(finance),
+        inputs_by_run(sample, inputs),
+        {"energised": np.maximum.accumulate(share, axis=1)},
+    )
 
 
 def _credits(sample: Sample, activity: Activity) -> Part | None:
@@ -189,10 +211,10 @@ def _credits(sample: Sample, activity: Activity) -> Part | None:
     return Part(credit_lines(sla, "revenue")[0], found, sold_series(sample))
 
 
-PARTS: tuple[Callable[[Sample, Activity], Part | None], ...] = (_owner, _grid, _credits, _token_seller)
+PARTS: tuple[Callable[[Sample, Activity], Part | None], ...] = (_owner, _grid, _credits, _lender, _token_seller)
 """The parties, in the order in which they are told; each gives None where the scenario does not have it."""
 
-TABLES = ("owner", "tokens")
+TABLES = ("owner", "finance", "tokens")
 """The tables of a scenario that make such a book."""
 
 
@@ -232,4 +254,12 @@ class MoneyBook:
         lines += [Line(name, label, "USD", "0") for name, label in ABSENT.items() if name not in brought]
         inputs = [each for part in parts for each in part.inputs]
         series = activity.series | {name: each for part in parts for name, each in part.series.items()}
+        if any("base_cash" in line.needs[0] for line in lines):
+            series = series | {"base_cash": _base_cash(lines, inputs, series)}
         return cls(activity, Statement.of(lines, inputs, series))
+
+
+def _base_cash(lines: Sequence[Line], inputs: Sequence[Input], series: dict[str, Values]) -> Values:
+    """Return the mean cash from operations of all runs in each month, which a lender plans with, float64 (n, m + 1)."""
+    cash = Statement.of([line for line in lines if line.party != "lender"], inputs, series).values["operating_cash"]
+    return np.broadcast_to(cash.mean(axis=0), cash.shape)

@@ -102,11 +102,16 @@ class Cash:
 
     @cached_property
     def unit_costs(self) -> dict[str, Summary | None]:
-        """What a GPU-hour costs and earns, by the names of ``UNIT_LINES``; None where some run has no such number."""
-        found = unit_costs(self.statement)
+        """What a GPU-hour costs and earns, by the names of ``UNIT_LINES``; None where some run has no such number.
+
+        A mean is one of means by one of means: of costs by that of hours.
+        """
+        found, means = unit_costs(self.statement), unit_costs(self.statement, mean=True)
         values = {line.name: found.values[line.name][:, 0] for line in UNIT_LINES}
         return {
-            name: summarise(each, float(each.mean()), shared=self.shared) if np.isfinite(each).all() else None
+            name: summarise(each, float(each.mean()), shared=self.shared).moved(float(means.values[name][0, 0]))
+            if np.isfinite(each).all()
+            else None
             for name, each in values.items()
         }
 

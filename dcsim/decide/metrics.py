@@ -37,6 +37,10 @@ class Metric:
             return ""
         return f"every scenario needs [{self.table}] for it"
 
+    def hit(self, result: RunResult, lost: float) -> float:
+        """Return by how much the figure is worse where a run loses so many GPU-hours more; infinite: nobody knows."""
+        return HITS.get(self.name, _unknown)(result, lost)
+
     def summary(self, result: RunResult) -> Summary | None:
         """Return the mean, its error and the quantiles over runs; without an interval where the runs are too few."""
         found = self.of(result)
@@ -76,6 +80,13 @@ def _of_owner(line: str, result: RunResult) -> Estimated | None:
     return _of(result, values, math.fsum(values) / len(values))
 
 
+def _of_lender(figure: str, result: RunResult) -> Estimated | None:
+    if result.lender is None:
+        return None
+    values: NDArray[np.float64] = getattr(result.lender, figure)
+    return _of(result, values, math.fsum(values) / len(values)) if np.isfinite(values).all() else None
+
+
 def _of_tokens(figure: str, result: RunResult) -> Estimated | None:
     return None if result.tokens is None else result.tokens[figure]
 
@@ -109,6 +120,38 @@ def _of(result: RunResult, values: NDArray[np.float64], mean: float) -> Estimate
     return Estimated.of(values, mean, result.control, shared=shared, controls=controls)
 
 
+def _share(result: RunResult, lost: float) -> float:
+    return lost / result.sample.gpu_hours_total
+
+
+def _share_of_asked(result: RunResult, lost: float) -> float:
+    capacity = result.sample.capacity_gpu_ms
+    return lost * MS_PER_H * len(capacity) / sum(capacity)
+
+
+def _hours(_: RunResult, lost: float) -> float:
+    return lost
+
+
+def _useful_less(result: RunResult, lost: float) -> float:
+    """Return what is lost of the useful hours, which are those of the term where there is a price."""
+    goodput = 1 - result.sample.mean_loss
+    return math.inf if goodput <= 0 else _useful(result).plain.mean * _share(result, lost) / goodput
+
+
+def _paid(result: RunResult, _: float) -> float:
+    return math.inf if result.scenario.ends else 0.0  # a failure makes only what ends cost more
+
+
+def _dearer(result: RunResult, lost: float) -> float:
+    found, goodput, share = result.useful_hour_estimated, 1 - result.sample.mean_loss, _share(result, lost)
+    return math.inf if found is None or share >= goodput else found.plain.mean * share / (goodput - share)
+
+
+def _unknown(_: RunResult, lost: float) -> float:
+    return math.inf if lost else 0.0
+
+
 METRICS = {
     each.name: each
     for each in (
@@ -137,6 +180,10 @@ METRICS = {
             "grid",
         ),
         Metric("failures_cost_usd", "what failures cost", "USD", True, partial(_of_owner, "failures_cost"), "owner"),
+        Metric("min_dscr", "DSCR of the least month", "times", False, partial(_of_lender, "min_dscr"), "finance"),
+        Metric("p_below_floor", "runs below the DSCR floor", "1", True, partial(_of_lender, "below_floor"), "finance"),
+        Metric("equity_npv_usd", "equity over its hurdle", "USD", False, partial(_of_lender, "equity_npv"), "finance"),
+        Metric("equity_irr", "IRR of equity, monthly flows", "1", False, partial(_of_lender, "equity_irr"), "finance"),
         *(
             Metric(name, label, unit, lower, partial(_of_tokens, figure), "tokens")
             for name, figure, label, unit, lower in (
@@ -154,3 +201,13 @@ METRICS = {
     )
 }
 """Name -> figure."""
+HITS = {
+    "loss": _share,
+    "lost": _share_of_asked,
+    "goodput": _share,
+    "paid_usd": _paid,
+    "usd_per_useful_gpu_hour": _dearer,
+    "useful_gpu_hours": _useful_less,
+    "wait_gpu_hours": _hours,
+}
+"""Name of a figure -> by how much it is worse where a run loses so many GPU-hours more."""

@@ -14,7 +14,7 @@ from dcsim.decide.optimize_result import Optimum, Setting
 from dcsim.decide.outcome import Executor
 from dcsim.decide.sweep_region import Measured
 from dcsim.decide.theory import cluster_loss
-from dcsim.decide.variants import Axis, Variant, read_axes, variants
+from dcsim.decide.variants import Axis, Variant, read_axes, switch_notes, variants
 from dcsim.montecarlo import Progress, RunFolder, WantedEngine, choose, replicate_many, slug
 from dcsim.problems import wrong
 from dcsim.scenario import Problem, Scenario, ScenarioError, Source, read, sha256
@@ -94,7 +94,7 @@ def optimize(
     )
     del samples  # the race has looked at them
     notices = tuple(dict.fromkeys(notice for store in stores for notice in store.notices))
-    return _answer(offers, keys, found, race, folder, (*_notes(made, common), *notices))
+    return _answer(offers, keys, found, race, folder, (*_notes(made, common, found), *notices))
 
 
 def _listed(values: Any) -> str:
@@ -281,7 +281,8 @@ def _theory(scenario: Scenario, best_by: Metric) -> float | None:
     return None if its is None else its.usd_per_useful_gpu_hour["all_in"]
 
 
-def _notes(given: Sequence[Scenario], seed: int) -> tuple[str, ...]:
+def _notes(given: Sequence[Scenario], seed: int, found: Sequence[Variant]) -> tuple[str, ...]:
+    notes = switch_notes(given, found)
     if len({each.seed for each in given}) > 1:
-        return (f"All scenarios are simulated with seed {seed}.",)
-    return ()
+        notes.append(f"All scenarios are simulated with seed {seed}.")
+    return tuple(notes)

@@ -7,7 +7,7 @@ of looks, so that the best one stays in with a probability of at least 95 %.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -17,7 +17,7 @@ from dcsim.decide.estimate import estimate
 from dcsim.decide.gates import Condition, Gate
 from dcsim.decide.metrics import Metric
 from dcsim.decide.result import RunResult
-from dcsim.decide.sweep_region import LEVEL, Measured, region
+from dcsim.decide.sweep_region import LEVEL, Measured, is_worse
 from dcsim.montecarlo import Engine, Sample
 from dcsim.montecarlo.runner import physics
 from dcsim.montecarlo.statistics import share_interval
@@ -192,8 +192,7 @@ class Race:
     def _compare(self, rivals: Sequence[int], measured: dict[int, Measured]) -> None:
         """Compare settings that meet what is required with the best of them, and drop those that are worse.
 
-        Where too few failures struck, a rare large loss may not have come yet: such a setting is no worse than it
-        looks, so it may drop out, but no other drops out because of it, unless both have the same runs.
+        Also with the best one whose runs are enough: what is too rare for few runs counts against the best mean.
         """
         sign = 1.0 if self.metric.lower_is_better else -1.0
         ranked = sorted(rivals, key=lambda number: sign * measured[number].mean)
@@ -202,9 +201,8 @@ class Race:
         for number, its in measured.items():
             if number == first:
                 continue
-            against = [first] if self.groups[number] == self.groups[first] else []
-            against += [] if sure is None or sure == number else [sure]
-            if any(self._worse(measured[each], its) for each in against):
+            against = {first, first if sure is None else sure} - {number}
+            if any(is_worse(its, measured[each], sign, self.error) for each in against):
                 self.fates[number] = "worse"
             elif number in rivals:
                 bounds.append(worse_at_most(measured[first], its, sign, self.error))
@@ -212,12 +210,6 @@ class Race:
         self.members = [number for number in rivals if self.fates[number] != "worse"]
         reliable = all(measured[number].reliable for number in self.members)
         self.bound = max(bounds) if reliable or len(self.members) == 1 else None
-
-    def _worse(self, best: Measured, its: Measured) -> bool:
-        """Whether a setting is worse than another for sure."""
-        alike = [replace(each, reliable=True) for each in (best, its)]  # who may be compared is decided before
-        pair = region(alike, self.metric.lower_is_better, 1 - self.error)
-        return pair is not None and pair.standings[1] == "worse"
 
     def _measured(self, number: int) -> Measured | None:
         run = self.results[number]

@@ -9,11 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic_core import PydanticCustomError
 
-from dcsim.decide.accounts import ABSENT, generators_kw, owner_rent, site_of
+from dcsim.decide.accounts import ABSENT, grid_inputs_of, owner_rent, site_of
 from dcsim.decide.cash import FLOW, payback
 from dcsim.decide.estimate import SCHEMA, account_scenario, charged
+from dcsim.decide.sla_theory import sla_theory
 from dcsim.decide.variants import read_axes
-from dcsim.economics.grid import BEFORE_GRID, grid_inputs, grid_lines, share_between
+from dcsim.economics.credits import credit_lines
+from dcsim.economics.grid import BEFORE_GRID, grid_lines, share_between
 from dcsim.economics.owner import Site, owner_inputs, owner_lines
 from dcsim.economics.statement import Line, Statement
 from dcsim.economics.unit_costs import gpus_within, unit_costs
@@ -85,7 +87,12 @@ class Expected:
             ends = np.rint(np.cumsum(self.hours) * MS_PER_H).astype(np.int64)
             series[BEFORE_GRID] = share_between(np.array([0]), np.array([date]), ends)[0]
             lines += grid_lines(scenario.owner, site)
-            inputs += grid_inputs(scenario.grid, generators_kw(scenario))
+            inputs += grid_inputs_of(scenario)
+        theory = sla_theory(scenario)
+        if scenario.sla is not None and theory is not None:
+            given, known = credit_lines(scenario.sla, "revenue")
+            lines, inputs = [*lines, *given], [*inputs, *known]
+            series |= theory.series(scenario.sla, self.hours)
         brought = {line.name for line in lines}
         lines += [Line(name, label, "USD", "0") for name, label in ABSENT.items() if name not in brought]
         return Statement.of(lines, inputs, {name: each[None, :] for name, each in series.items()})
@@ -94,7 +101,7 @@ class Expected:
 def owner_by_formula(scenario: Scenario) -> Statement | None:
     """Return an owner's statement without a simulation, of one run; None without [owner].
 
-    Energy is that of full load while there is power; neither credits nor debt are in it.
+    Energy is that of full load while there is power. SLA credits are in it where they have a closed form; no debt is.
     """
     if scenario.owner is None:
         return None

@@ -1,10 +1,11 @@
 """What one simulated scenario says: goodput, money and energy with their errors, as values and as JSON."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,9 +18,12 @@ from dcsim.decide.display import html_of, to_pandas
 from dcsim.decide.documents import runs_json
 from dcsim.decide.error_budget import ErrorBudget
 from dcsim.decide.estimate import Estimate, bill
+from dcsim.decide.guarantee import GuaranteeResult
+from dcsim.decide.lender import Lender
 from dcsim.decide.run_table import run_table
 from dcsim.decide.sla_credits import SlaCredits
 from dcsim.decide.study import MtbfRange
+from dcsim.decide.swing import Swing
 from dcsim.decide.tokens import TokenSales
 from dcsim.economics import Bill, Use
 from dcsim.economics.bill import bill as bill_of
@@ -35,15 +39,12 @@ from dcsim.montecarlo import (
     runs_per_draw,
     summarise,
 )
-from dcsim.montecarlo.reliability import runs_needed_after
+from dcsim.montecarlo.reliability import runs_needed_after, unseen
 from dcsim.scenario import PER_SAMPLE, Scenario
 from dcsim.units import MS_PER_H
 
 JOB_STATES = frozenset(("useful", "overhead", "checkpoint", "lost", "detect", "failover", "restore", "wait"))
 """States of the GPUs that a job holds: all of their time is before the job's end."""
-
-if TYPE_CHECKING:
-    from dcsim.decide.swing import Swing
 
 
 @dataclass(frozen=True)
@@ -96,10 +97,13 @@ class RunResult:
         return SlaCredits.of(self.sample, self.book)
 
     @cached_property
-    def swing(self) -> "Swing | None":
-        """How the site's load swings within a minute; None without [grid], or without power in the topology."""
-        from dcsim.decide.swing import Swing  # it plays runs again: only where it is asked for
+    def guarantee(self) -> GuaranteeResult | None:
+        """How likely a goodput guarantee is broken; None without [sla.guarantee]."""
+        return GuaranteeResult.of(self.sample)
 
+    @cached_property
+    def swing(self) -> Swing | None:
+        """How the site's load swings within a minute; None without [grid], or without power in the topology."""
         return None if self.scenario.grid is None else Swing.of(self.scenario, self.sample.replications.tolist())
 
     @cached_property
@@ -136,6 +140,18 @@ class RunResult:
         if len(self.sample) < needed:
             return max(needed, skewed or 0)
         return None if skewed is None else max(needed, skewed)
+
+    @cached_property
+    def unseen_gpu_hours(self) -> float:
+        """By how many GPU-hours a run may lose more in truth than these few runs show in the mean; 0: they are enough.
+
+        By theory: what the causes cost that are too rare for so many runs. Infinite where the sample is far more skewed
+        than theory says.
+        """
+        if self.runs_needed is None:
+            return 0.0
+        found = unseen(self.scenario, len(self.sample) // runs_per_draw(self.scenario))
+        return found / MS_PER_H if found else math.inf
 
     def _reliably(self, summary: Summary) -> Summary:
         return replace(summary, reliable=self.runs_needed is None)
@@ -269,6 +285,12 @@ class RunResult:
     def cash(self) -> Cash | None:
         """What the owner pays and earns; None without [owner], or where months were not kept."""
         return None if self.book is None else Cash.of(self.book, self._shared, self.runs_needed is None)
+
+    @cached_property
+    def lender(self) -> Lender | None:
+        """What debt and equity make of the owner's cash; None without [finance], or where months were not kept."""
+        finance = self.scenario.finance
+        return None if self.book is None or finance is None else Lender(self.book, finance, self._shared)
 
     @cached_property
     def tokens(self) -> TokenSales | None:

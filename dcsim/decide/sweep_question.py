@@ -11,7 +11,7 @@ import numpy as np
 
 from dcsim.decide.comparison import shared
 from dcsim.decide.metrics import METRICS, Metric, metric, usual_metric
-from dcsim.decide.variants import GPUS, MOST_VARIANTS, SPARES, Axis, Variant, read_axes, variants
+from dcsim.decide.variants import GPUS, MOST_VARIANTS, SPARES, Axis, Variant, read_axes, switch_notes, variants
 from dcsim.ledger import CAUSES, STATES
 from dcsim.montecarlo import slug
 from dcsim.montecarlo.runner import physics
@@ -136,6 +136,7 @@ def _notes(
             "Spares are bought: jobs keep their GPUs, and cluster.gpus is larger or smaller by what the stock is. "
             "Give cluster.gpus too for a cluster of one size."
         )
+    notes += switch_notes(offers, found)
     if len({each.seed for each in given}) > 1:
         notes.append(f"All scenarios are simulated with seed {offers[0].seed}.")
     if len({sha256(each) for each in offers}) < len(offers):

@@ -6,12 +6,11 @@ from typing import Literal
 
 from dcsim.decide.metrics import Metric
 from dcsim.decide.result import RunResult
-from dcsim.montecarlo import Estimated, Paired, difference, probability_below
+from dcsim.montecarlo import Estimated, Paired, difference, physics
+from dcsim.scenario import Scenario
 
 LEVEL = 0.95
 """Probability that the region holds the setting that is best in truth."""
-SIGN = 0.05
-"""How often chance may give as many runs in which one setting is better; source: assumed."""
 EXACT = 1e-12
 """Share of a value below which a difference without any spread is none: what rounding does."""
 
@@ -20,10 +19,16 @@ Standing = Literal["best", "tied", "worse", "no figure"]
 
 @dataclass(frozen=True, eq=False)
 class Measured:
-    """One setting's figure: run by run, and whether its runs are enough for an interval."""
+    """One setting's figure: run by run, and whether its runs are enough for an interval.
+
+    ``unseen``: by how much it may be worse than it looks, because what is too rare for the runs may not have come yet.
+    ``runs_of``: what was simulated; settings that differ in money alone share their runs.
+    """
 
     estimated: Estimated
     reliable: bool
+    unseen: float = 0.0
+    runs_of: Scenario | None = None
 
     @classmethod
     def of(cls, result: RunResult, metric: Metric) -> "Measured | None":
@@ -31,7 +36,9 @@ class Measured:
         found = metric.of(result)
         if found is None:
             return None
-        return cls(replace(found, adjusted=None, controls=False), result.runs_needed is None)
+        unseen = 0.0 if result.runs_needed is None else metric.hit(result, result.unseen_gpu_hours)
+        plain = replace(found, adjusted=None, controls=False)
+        return cls(plain, result.runs_needed is None, unseen, physics(result.scenario))
 
     @property
     def mean(self) -> float:
@@ -63,9 +70,10 @@ def region(settings: Sequence[Measured | None], lower_is_better: bool, level: fl
     With k others, a setting is worse if its mean paired difference to the best mean exceeds t(1 - 0.05 / k, n - 1)
     standard errors, at a ``level`` of 95 %. So the setting that is best in truth is in the region with a probability of
     at least that, however many settings there are (Bonferroni; Nelson, Swann, Goldsman and Song 2001, Operations
-    Research 49, 950, the screening step, against the best mean alone, which keeps no fewer). Where the failures are too
-    few for an interval, the sign test must agree, so that a few rare failures make no setting worse. Differences
-    without any spread are exact. Of equal means the first is the best.
+    Research 49, 950, the screening step, against the best mean alone, which keeps no fewer). Where failures are too few
+    for an interval, a rare loss may not have come yet: the best mean counts as worse by what theory expects of it, and
+    settings are compared with the best one whose runs are enough, too. Differences without any spread are exact. Of
+    equal means the first is the best.
     """
     known = [number for number, each in enumerate(settings) if each is not None]
     if not known:
@@ -76,6 +84,9 @@ def region(settings: Sequence[Measured | None], lower_is_better: bool, level: fl
     first = settings[best]
     assert first is not None
     judged = len(first.estimated.values) > 1
+    sure = min((each for each in known if _reliable(settings[each])), key=lambda each: means[each], default=best)
+    rivals = [each for number in dict.fromkeys((best, sure)) if (each := settings[number]) is not None]
+    error = (1 - level) / max(1, len(known) - 1) / len(rivals)
     standings: list[Standing] = []
     gaps: list[Paired | None] = []
     for number, each in enumerate(settings):
@@ -88,36 +99,29 @@ def region(settings: Sequence[Measured | None], lower_is_better: bool, level: fl
         if number == best:
             standings.append("best")
         else:
-            standings.append("worse" if _worse(each, first, gap, sign, (1 - level) / (len(known) - 1)) else "tied")
+            worse = any(is_worse(each, rival, sign, error) for rival in rivals if rival is not each)
+            standings.append("worse" if worse else "tied")
     return Region(best, tuple(standings), tuple(gaps), judged)
 
 
-def _worse(one: Measured, best: Measured, gap: Paired, sign: float, error: float) -> bool:
-    """Whether a setting is worse than the one with the best mean; chance says so with a probability of ``error``."""
-    more, se = sign * gap.mean, gap.se
-    if more <= EXACT * abs(best.mean):
+def _reliable(each: Measured | None) -> bool:
+    return each is not None and each.reliable
+
+
+def is_worse(one: Measured, other: Measured, sign: float, error: float) -> bool:
+    """Whether a setting is worse than another; chance says so with a probability of ``error``.
+
+    What too few runs may not have seen counts against the other, but not where both have the same runs: then it would
+    strike both. It never counts for ``one``, which is then no better than it looks. ``sign``: 1 if lower is better.
+    """
+    gap = difference(one.estimated, other.estimated, None)
+    together = one.runs_of is not None and one.runs_of == other.runs_of
+    more, se = sign * gap.mean - (0.0 if together else other.unseen), gap.se
+    if more <= EXACT * abs(other.mean):
         return False
-    if se is None:
-        return True  # one run: the gap is what it is
-    if se == 0:
-        return True
+    if not se:
+        return True  # one run, or no spread: the gap is what it is
     from scipy.special import stdtrit
 
-    runs = len(one.estimated.values)
-    units = -(-runs // max(one.estimated.shared, best.estimated.shared))
-    if more <= float(stdtrit(units - 1, 1 - error)) * se:
-        return False
-    if one.reliable and best.reliable:
-        return True
-    return _by_sign(probability_below(sign * best.estimated.values, sign * one.estimated.values), runs)
-
-
-def _by_sign(share: float, runs: int) -> bool:
-    """Whether one is better in so large a share of the runs as chance gives less often than 1 in 20 times.
-
-    Sign test, one-sided; a tie counts half (Conover 1999, Practical Nonparametric Statistics, 3.4).
-    """
-    from scipy.special import bdtrc
-
-    won = int(share * runs)
-    return won > 0 and float(bdtrc(won - 1, runs, 0.5)) < SIGN
+    units = -(-len(one.estimated.values) // max(one.estimated.shared, other.estimated.shared))
+    return more > float(stdtrit(units - 1, 1 - error)) * se

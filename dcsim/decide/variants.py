@@ -4,6 +4,7 @@ import math
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from itertools import product
 from typing import Any, Unpack
 
@@ -12,10 +13,13 @@ from pydantic_core import PydanticCustomError
 from dcsim.decide.outcome import How, run_many
 from dcsim.decide.result import RunResult
 from dcsim.problems import wrong
+from dcsim.recovery import STRATEGIES
+from dcsim.recovery.keys import RULES
+from dcsim.recovery.presets import presets
 from dcsim.scenario import Problem, Scenario, ScenarioError, read
 from dcsim.scenario.errors import MOST_PROBLEMS
 from dcsim.scenario.overrides import as_value, key_parts
-from dcsim.units import Dimension, parse_any, write
+from dcsim.units import SHARE, Dimension, parse, parse_any, write
 from dcsim.wording import shown
 
 MOST_VALUES = 1_000
@@ -87,12 +91,12 @@ def read_axes(texts: Iterable[str], option: str = "-L") -> list[Axis]:
 
 
 def at(offer: Scenario, inputs: Mapping[str, Any], option: str = "-L") -> Scenario:
-    """Return an offer with some keys given other values.
+    """Return an offer with some keys given other values; another strategy takes over what it can (``_switched``).
 
     Raises ScenarioError; its problems name the ``option`` and the value that made them.
     """
     try:
-        return read(offer, **inputs)
+        return read(offer, **_switched(offer, inputs))
     except ScenarioError as error:
         raise ScenarioError(dict.fromkeys(_of_option(each, inputs, option) for each in error.problems)) from None
 
@@ -156,12 +160,110 @@ def bought(offer: Scenario, inputs: Mapping[str, Any]) -> dict[str, Any]:
 
     Free GPUs stand in for failed ones whether they are called spares or not. So another stock is one that is bought:
     jobs keep their GPUs, and the cluster has as many more as the stock has. Where ``cluster.gpus`` is given too,
-    nothing is moved.
+    nothing is moved. A stock may be a share of all GPUs, itself included.
     """
-    stock = inputs.get(SPARES)
+    stock, gpus = inputs.get(SPARES), offer.cluster.gpus - offer.cluster.spares
+    if isinstance(stock, str):
+        stock = _stock(stock, gpus, offer.cluster.topology.node.gpus)
     if GPUS in inputs or type(stock) is not int or offer.cluster.in_rack_spares:
         return dict(inputs)
-    return {**inputs, GPUS: offer.cluster.gpus - offer.cluster.spares + stock}
+    return {**inputs, GPUS: gpus + stock}
+
+
+def _stock(share: str, gpus: int, tray: int) -> int | None:
+    """Return the least stock, in whole trays, that is at least a share of the GPUs and itself; None: it is no share."""
+    try:
+        part = Fraction(repr(parse(share, SHARE)))  # as written: 7 % are not 0.07000000000000001
+    except PydanticCustomError:
+        return None
+    return None if part >= 1 else tray * math.ceil(part * gpus / (1 - part) / tray)
+
+
+# --- another strategy -------------------------------------------------------------------------------------------------
+
+
+OF_THE_STRATEGY = {"network_overhead", "memory_overhead", "coverage"}
+"""Common keys of a strategy that say what it costs and covers itself: another one does not take them over."""
+
+
+@dataclass(frozen=True)
+class Switch:
+    """A job's other recovery: the ``keys`` of its table; ``taken``, ``left_out``: those of the file's table."""
+
+    job: int
+    kind: str
+    keys: Mapping[str, Any]
+    taken: tuple[str, ...]
+    left_out: tuple[str, ...]
+
+
+def _switches(offer: Scenario, inputs: Mapping[str, Any]) -> dict[str, Switch]:
+    """Return, for each key of ``inputs`` that gives a job another kind of recovery, or a preset, what it becomes.
+
+    Keys whose values differ from their defaults are taken over where the other kind has them and the preset does not
+    give them, unless they say what the old strategy itself costs. All else has the preset's value or its default. Names
+    that nobody knows are left to ``read``.
+    """
+    found = {}
+    for key, value in inputs.items():
+        parts = key_parts(key) or ()
+        if len(parts) != 4 or (parts[0], parts[2]) != ("jobs", "recovery") or parts[3] not in ("kind", "preset"):
+            continue
+        numbers = [n for n, job in enumerate(offer.jobs) if parts[1] in (job.name, str(n))]
+        preset = presets().get(value) if parts[3] == "preset" and isinstance(value, str) else None
+        kind = value if preset is None else preset.kind
+        if not numbers or kind not in STRATEGIES:
+            continue
+        old = offer.jobs[numbers[0]].recovery
+        given = old.model_dump(mode="json", exclude_defaults=True, exclude_none=True, exclude={"kind"})
+        ours = STRATEGIES[kind].model_fields.keys() - OF_THE_STRATEGY - (preset.keys.keys() if preset else set())
+        if not STRATEGIES[kind].rolls_back and given.get("checkpoint_every") in RULES:
+            ours = {
+                each for each in ours if "checkpoint" not in each
+            }  # no interval is best where nothing is rolled back
+        if preset is None and type(old) is STRATEGIES[kind]:
+            ours = set(given)
+        taken = {name: each for name, each in given.items() if name in ours}
+        left_out = tuple(name for name in given if name not in taken)
+        found[key] = Switch(numbers[0], kind, {parts[3]: value} | taken, tuple(taken), left_out)
+    return found
+
+
+def _switched(offer: Scenario, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return inputs that give jobs whole tables of recovery where they give them another kind of it.
+
+    What other inputs say of that table goes first; what only other kinds have is left out of it.
+    """
+    switches = _switches(offer, inputs)
+    tables = {each.job: dict(each.keys) for each in switches.values()}
+    kinds = {each.job: STRATEGIES[each.kind] for each in switches.values()}
+    known = {name for kind in STRATEGIES.values() for name in kind.model_fields}
+    left: dict[str, Any] = {}
+    for key, value in inputs.items():
+        parts = key_parts(key) or ()
+        jobs = [n for n in tables if parts[:1] == ("jobs",) and parts[1:2] in ((offer.jobs[n].name,), (str(n),))]
+        if key in switches:
+            continue
+        if not jobs or parts[2:3] != ("recovery",) or len(parts) != 4:
+            left[key] = value
+        elif parts[3] in kinds[jobs[0]].model_fields or parts[3] not in known:
+            tables[jobs[0]][parts[3]] = value
+    return {f"jobs.{number}.recovery": table for number, table in tables.items()} | left
+
+
+def switch_notes(offers: Sequence[Scenario], found: Iterable[Variant]) -> list[str]:
+    """Say of every strategy that a key gives jobs which keys it takes over from the file, and which it does not."""
+    said: dict[str, None] = {}
+    for each in found:
+        for key, switch in _switches(offers[each.offer], dict(each.inputs)).items():
+            if type(offers[each.offer].jobs[switch.job].recovery) is STRATEGIES[switch.kind] and key.endswith("kind"):
+                continue
+            name = f"{key}={written(dict(each.inputs)[key])}"
+            kept = f"takes over {', '.join(switch.taken)} from the file" if switch.taken else "takes over nothing"
+            without = f", not {', '.join(switch.left_out)}" if switch.left_out else ""
+            given = "the preset's value or its default" if key.endswith("preset") else "its default, unless -L gives it"
+            said[f"{name} {kept}{without}; every other key has {given}."] = None
+    return list(said)
 
 
 # --- reading values ---------------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ lose much. From few such runs Student's interval holds the true mean less often 
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -76,6 +76,33 @@ def runs_needed_after(sample: Sample) -> int:
     return max(2, min(MOST, math.ceil(needed)))
 
 
+def unseen(scenario: Scenario, runs: int) -> float:
+    """Return what the rarest causes cost a run in the mean [GPU-ms], all but those for which so many runs are enough.
+
+    A rare large loss may not have come yet: by so much the true mean may lie above that of few runs. 0 where the runs
+    are enough; at most the cost of all failures. Causes and costs are those of ``runs_needed``.
+    """
+    *ways, time = _known(scenario)
+    return max(_rarest(costs, time, runs) for costs in ways)
+
+
+def _rarest(costs: tuple[Cost, ...], time: float, runs: int) -> float:
+    """Return the mean cost of the rarest causes, as few of them as leave others that satisfy Cochran's rule."""
+    left = sorted(costs, key=lambda each: -each.rate)
+    missed = 0.0
+    while left and _cochran(left, time) > runs:
+        rarest = left.pop()
+        missed += rarest.rate * rarest.first * time
+    return missed
+
+
+def _cochran(costs: Sequence[Cost], time: float) -> float:
+    """Return 25 squared skewnesses of a run."""
+    second = math.fsum(each.rate * each.second for each in costs)
+    third = math.fsum(each.rate * each.third for each in costs)
+    return COCHRAN * (third / second) ** 2 / second / time if second else 0.0
+
+
 def most_hit(runs: int) -> float:
     """Return the share of runs with an interruption at most, with 95 % confidence, where ``runs`` had none.
 
@@ -104,9 +131,7 @@ def _by_skewness(costs: tuple[Cost, ...], time: float, runs: int) -> float:
         if missed > HARDLY * math.sqrt(max(left, 0.0) / runs):
             break
         del ordered[0]
-    second = math.fsum(each.rate * each.second for each in ordered)
-    third = math.fsum(each.rate * each.third for each in ordered)
-    return COCHRAN * (third / second) ** 2 / second / time if second else 0.0
+    return _cochran(ordered, time)
 
 
 def _interruptions(scenario: Scenario) -> float:

@@ -6,7 +6,7 @@ import numpy as np
 
 from dcsim.parts import PARTS
 from dcsim.program import records
-from dcsim.program.records import FREE, NEVER, NONE, OUT, Tables
+from dcsim.program.records import FREE, NEVER, NONE, NOT_YET, OUT, Tables
 from dcsim.scenario import Plan
 
 
@@ -69,6 +69,7 @@ def index_places(tables: Tables) -> None:
     held = np.flatnonzero(owner >= 0)
     np.minimum.at(gangs["lowest"], owner[held], held)
     np.maximum.at(gangs["highest"], owner[held], held)
+    gangs["places"] = np.bincount(owner[held], minlength=len(gangs))
     if tables["one"]["has_traffic"][0]:
         groups = held // tables["one"]["group"][0]
         bits = np.left_shift(1, groups % records.GROUPS)
@@ -88,7 +89,8 @@ def sold_tables(plan: Plan, atom: int, tables: Tables) -> None:
     for name in ("since", "since_unplanned"):
         tables["domains"][name] = NEVER
     tables["out_planned"] = np.zeros(len(tables["owner"]), dtype=np.int64)
-    tables["available"] = np.zeros((max(1, months), 2 * shares), dtype=np.int64)
+    handed = int(sla is not None and bool(plan.scenario.energisation))
+    tables["available"] = np.zeros((max(1, months), 2 * shares + handed), dtype=np.int64)
     allowed = tables["allowed"] = np.zeros((max(1, months), shares), dtype=np.int64)
     if sla is not None:
         for month in range(months):
@@ -101,7 +103,10 @@ def count_sold_out(tables: Tables) -> None:
     one, domains = tables["one"][0], tables["domains"]
     if not one["sold"]:
         return
-    out = np.flatnonzero(tables["owner"] == OUT) // one["sold"]
-    domains["out"] = np.bincount(out, minlength=len(domains))[: len(domains)]
+    out = np.flatnonzero(tables["owner"] == OUT)
+    domains["out"] = np.bincount(out // one["sold"], minlength=len(domains))[: len(domains)]
+    tables["out_planned"][out] = NOT_YET
+    domains["to_come"] = domains["out"]
+    domains["pending"] = domains["out"] > one["lets"]
     lost = domains["out"] > one["lets"]
     domains["since"][lost] = domains["since_unplanned"][lost] = 0

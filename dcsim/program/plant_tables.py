@@ -25,6 +25,8 @@ def plant_of(plan: Plan, atom: int, tables: Tables) -> None:
         line["first_rack"], line["end_rack"] = racks
     tables["transfers"] = np.zeros(len(plan.gangs), dtype=records.TRANSFER)
     tables |= plant_tables(topology, _keeps(plan))
+    layout = tables["plant"][0]
+    tables["power"] = np.zeros(int(layout["nodes"] if layout["per_node"] else layout["racks"]), dtype=np.int64)
     plant = shown(tables)
     begin_shares(plant)
     tables["plant"] = as_arrays(plant)

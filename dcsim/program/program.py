@@ -86,7 +86,7 @@ class Runs:
         world.put("counted", np.zeros(rows * owners, dtype=records.COUNTED))
         world.put("counts", np.zeros(rows, dtype=records.COUNTS))
         months = int(program.tables["one"]["months"][0])
-        causes = len(program.tables["by_cause"]) if months else 0
+        causes = int(program.tables["one"]["causes"][0]) + 1 if months else 0
         world.put("month_ledger", np.zeros((rows * months, len(STATES)), dtype=np.int64))
         shape = (rows * months, program.tables["available"].shape[1]) if program.tables["one"]["sold"][0] else (0, 0)
         world.put("sold_ledger", np.zeros(shape, dtype=np.int64))

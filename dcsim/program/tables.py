@@ -103,7 +103,6 @@ def _months(plan: Plan, tables: Tables) -> None:
         "weight_by_month": (jobs, months),
         "rest_by_month": (jobs, months),
         "kept_at": (len(plan.gangs), months),
-        "by_cause": (int(tables["one"]["causes"][0]) + 1, len(STATES)),
     }
     for name, shape in shapes.items():
         tables[name] = np.zeros(shape, dtype=np.int64)
@@ -175,10 +174,18 @@ def _jobs(plan: Plan, tables: Tables) -> None:
         }.items():
             line[name] = value
         write_tiers(recovery, job.gpus, tiers[number])
+        line["simple"] = is_simple(line, tiers[number][0], by_struck[-1])
     tables["level_of"] = np.ascontiguousarray(np.concatenate(by_struck), dtype=np.int64)
     tables["legal_of"] = np.concatenate([np.zeros(1, dtype=np.int64)[:0], *legal]).astype(np.int64)
     if not len(tables["legal_of"]):
         tables["legal_of"] = np.zeros(1, dtype=np.int64)
+
+
+def is_simple(job: np.void, tier: np.void, levels: NDArray[np.int64]) -> bool:
+    """Whether gangs run whole and without an end, and go back to one kind of checkpoint, which is safe once written."""
+    endless = job["needed"] == NONE and job["first_legal"] == NONE and not job["limit"] and not job["cold"]
+    copies = job["tiers"] == 1 and not tier["drain"] and not job["stores"] and not levels[2 : 2 * len(levels) : 2].any()
+    return bool(endless and copies and not job["chancy"])
 
 
 def write_tiers(recovery: Recovery, gpus: int, lines: NDArray[np.void]) -> None:
@@ -215,7 +222,9 @@ def _gangs(plan: Plan, tables: Tables) -> None:
     chancy = bool(tables["jobs"]["chancy"].any())
     tables["chances"] = np.zeros((count if chancy else 1, CHANCES_AT_A_TIME), dtype=records.CHANCE)
     tables["durable"] = np.zeros((count, tables["tiers"].shape[1]), dtype=np.int64)
-    tables["booked"] = np.zeros((count + 2, len(STATES)), dtype=np.int64)
+    jobs, rows = len(tables["jobs"]), int(tables["one"]["causes"][0]) + records.BEFORE_CAUSES
+    tables["booked"] = np.zeros(((jobs + 2) * rows, len(STATES)), dtype=np.int64)
+    tables["books"] = np.append(gangs["job"], (jobs + 1, jobs)) * rows + records.BEFORE_CAUSES
     losers = sorted(plan.gangs, key=lambda gang: (gang.priority, -gang.index))
     tables["losers"] = np.array([gang.index for gang in losers], dtype=np.int64)
     tables["queue"] = np.zeros(count, dtype=np.int64)

@@ -11,6 +11,7 @@ from dcsim.montecarlo.reliability import most_hit
 from dcsim.report.figures import MISSING, Cell, Figure, dollars, loss, number, per_cent, price_digits, scale_of
 from dcsim.report.grid_page import swing_sentence
 from dcsim.report.jobs import out_of_service, replicas_sentence, serves
+from dcsim.report.lender_page import financed_sentences, lender_compared
 from dcsim.report.owner_answer import owner_compared, owner_sentences
 from dcsim.report.page import Row, Table, and_list, printable
 from dcsim.report.published_tables import formula_loss, term_of
@@ -31,7 +32,8 @@ USEFUL = "A useful GPU-hour is an hour of one GPU whose work is kept."
 def run_sentences(run: RunResult) -> list[str]:
     """Say what its owner earns, where there is one, what a scenario loses and what is paid for it."""
     said = [loss_sentence(run), too_few([run]), objective_sentence(run), paid_sentence([run]), sold_sentence(run)]
-    return [*owner_sentences(run), *filter(None, [*said, tokens_sentence(run), swing_sentence(run)])]
+    said = [*said, tokens_sentence(run), swing_sentence(run)]
+    return [*financed_sentences(run, owner_sentences(run)), *filter(None, said)]
 
 
 def objective_sentence(run: RunResult) -> str:
@@ -157,8 +159,8 @@ def comparison_sentences(runs: Sequence[RunResult]) -> list[str]:
     found = judge(runs)
     if found is None:
         told = filter(None, [paid_sentence(runs)])
-        return [*owner_compared(runs), _least_lost(runs), *told, *compared_sentences(runs)]
-    said = [*owner_compared(runs), verdict_sentence(found, runs)]
+        return [*lender_compared(runs), *owner_compared(runs), _least_lost(runs), *told, *compared_sentences(runs)]
+    said = [*lender_compared(runs), *owner_compared(runs), verdict_sentence(found, runs)]
     if any(run.done for run in runs):
         said.append(_done_after(runs))
     said += filter(None, [too_few(runs)])
@@ -245,7 +247,10 @@ def _least_lost(runs: Sequence[RunResult]) -> str:
     why = "no GPU-hour is useful in any run"
     if any(run.tco is None for run in runs):
         why = "not every scenario has a [tco] table"
-    return f"Least lost: {loss_sentence(best)} (No prices per useful GPU-hour: {why}.)"
+    alike = "All lose the same" if len({run.lost.mean for run in runs}) == 1 else "Least lost"
+    said = f"{alike}: {loss_sentence(best)}"
+    owned = all(run.cash is not None for run in runs)  # their price is no renter's
+    return said if owned else f"{said} (No prices per useful GPU-hour: {why}.)"
 
 
 # --- the first table ----------------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """What an owner's answer rests on: cash by month, what a GPU-hour costs and earns, and what power budgets carry."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from math import isfinite
 
 import numpy as np
@@ -65,6 +66,7 @@ def cash_table(owned: Sequence[Owned]) -> Table:
     rows.append(total("what failures cost", "failures_cost", -1))
     rows += [*shown("  rent of the spares, were they on sale", "spares_rent")]
     months = sorted({each.statement.months for each in found})
+    lives = [note for name, cash in owned if cash is not None and (note := _outlived(name, cash))]
     over = f"{months[0]:,} months" if len(months) == 1 else "the horizons"
     return Table(
         f"The owner's cash over {over}, {unit}",
@@ -73,7 +75,20 @@ def cash_table(owned: Sequence[Owned]) -> Table:
         notes=(
             TAX,
             "Failures cost rent that is not invoiced, credits and repairs; the last two are in the costs above.",
+            *lives,
         ),
+    )
+
+
+def _outlived(name: str, cash: Cash) -> str:
+    """Say that capital is not written off at the end; empty where its life is over by then."""
+    life = float(np.mean(cash.statement.inputs["life_months"].value))
+    if life <= cash.statement.months:
+        return ""
+    sold = float(np.mean(cash.statement.inputs["residual_share"].value))
+    return (
+        f"{name}: servers last {number(life, 0)} months and {cash.statement.months} are told; they are then sold for "
+        f"{per_cent(sold, 0)} % of their price (owner.residual)."
     )
 
 
@@ -82,8 +97,9 @@ def _cell(cash: Cash | None, name: str, sign: float, scale: float) -> Cell:
         return MISSING
     found = cash.total(name)
     half = found.shown_half_width
-    cell = dollars(sign * found.mean, scale)
-    return cell.with_half(dollars(half, scale, found.mean)) if half and half >= 10**-cell.digits * scale / 2 else cell
+    size = max(abs(found.mean), half or 0.0)  # of an error that is larger than its mean the decimals
+    cell = replace(dollars(size, scale), value=sign * found.mean / scale)
+    return cell.with_half(dollars(half, scale, size)) if half and half >= 10**-cell.digits * scale / 2 else cell
 
 
 def _spread(owned: Sequence[Owned], label: str, scale: float) -> list[Row]:
@@ -97,8 +113,12 @@ def _spread(owned: Sequence[Owned], label: str, scale: float) -> list[Row]:
 def _payback_row(owned: Sequence[Owned]) -> Row:
     cells: list[Cell] = []
     for _, cash in owned:
-        middle = np.inf if cash is None else float(np.median(cash.payback_months))
-        cells.append(number(middle, 1) if isfinite(middle) else MISSING if cash is None else "not within the term")
+        if cash is None:
+            cells.append(MISSING)
+            continue
+        middle, back = float(np.median(cash.payback_months)), float(np.isfinite(cash.payback_months).mean())
+        late = f"in {per_cent(back, 0)} % of the runs" if back else "not within the term"
+        cells.append(number(middle, 1) if isfinite(middle) else late)
     return Row("capital is back after, months", tuple(cells))
 
 

@@ -12,6 +12,7 @@ from dcsim.report.document import WORDS, Page
 from dcsim.report.figures import MISSING, Cell, Figure, dollars, loss, loss_digits, number, per_cent, scale_of, usd
 from dcsim.report.grid_page import swing_tables
 from dcsim.report.jobs import energy_rows, job_rows, objective_rows, serves
+from dcsim.report.lender_page import lender_tables
 from dcsim.report.owner_page import owner_tables
 from dcsim.report.page import Passage, Row, Table, and_list, printable
 from dcsim.report.published_tables import (
@@ -65,6 +66,7 @@ def run_page(runs: Sequence[RunResult], notes: Sequence[str] = ()) -> Page:
             simulated_table(runs),
             *sold_tables(runs),
             *token_tables(runs),
+            *lender_tables(runs),
             *swing_tables(runs),
             *range_tables(runs),
         ),
@@ -89,6 +91,7 @@ def comparison_page(comparison: Comparison, notes: Sequence[str] = ()) -> Page:
             simulated_table(runs),
             *sold_tables(runs),
             *token_tables(runs),
+            *lender_tables(runs),
             *swing_tables(runs),
             pair_table(comparison.pairs),
             *([gap_table(priced, runs)] if priced else []),

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from dcsim.decide.estimate import Estimate
+from dcsim.decide.sla_theory import time_up
 from dcsim.report.figures import MISSING, per_cent
 from dcsim.report.page import Row, Table, printable
 from dcsim.scenario import Scenario
@@ -32,13 +33,16 @@ def theory_tables(estimates: Sequence[Estimate]) -> tuple[Table, ...]:
     columns = tuple(printable(each.scenario.name) for each in estimates)
     shares = {each.sla.shares for each in asking if each.sla}
     rows = [Row("sold", tuple(map(_sold_as, asking)))]
-    if len(shares) == 1:
+    up = tuple(per_cent(time_up(each), 4) for each in asking)
+    if any(each.value is not None for each in up):
+        rows.append(Row("up, % of the time", up))
+    if len(shares) == 1 and any(found):
         for index, share in enumerate(next(iter(shares))):
             cells = tuple(per_cent(each.missed[index] if each else None, 3) for each in found)
             rows.append(Row(f"months below {in_per_cent(share)}, %", cells))
-    if any(each.sla and each.sla.promise for each in asking):
+    if any(found) and any(each.sla and each.sla.promise for each in asking):
         rows.append(Row("can be promised, %", tuple(per_cent(each.promised if each else None, 3) for each in found)))
-    if any(each.sla and each.sla.credits for each in asking):
+    if any(found) and any(each.sla and each.sla.credits for each in asking):
         rows.append(
             Row("credits, % of the price", tuple(per_cent(each.share if each else None) for each in found), True)
         )

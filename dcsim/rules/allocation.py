@@ -37,30 +37,18 @@ from dcsim.rules.work import lose
 
 
 @rule
-def want(w: World, gang: int, now: int, alone: bool) -> None:
-    """A gang is short of hardware, or must see whether it is; ``alone``: nothing else here brings another gang."""
+def queues(w: World, gang: int, now: int) -> bool:
+    """A gang waits for hardware from now on, in the queue unless it is kept from it; return whether it queues."""
     g = w.gangs[gang]
-    short = g.gpus - g.up
-    if g.not_before > now:
-        g.phase = WAIT
-        g.since = now
-        return
-    at_once = alone and short <= w.one.free and not w.one.waiting and not w.jobs[g.job].cold and not w.one.rack
-    if at_once and is_quiet(w, now):  # nothing else ends in this millisecond: no need to queue for service
-        g.up = g.gpus
-        if short:
-            change_free(w, -short, now)
-            assign(w, gang, short, now)
-        begin(w, gang, now)
-        g.queued = 0
-        return
     g.phase = WAIT
     g.since = now
+    if g.not_before > now:
+        return False
     g.queued = 1
     if g.short_since < 0:
         g.short_since = now
     enqueue(w, gang)
-    call_service(w, now)
+    return True
 
 
 @rule
@@ -164,7 +152,7 @@ def preempt(w: World, gang: int, need: int, now: int) -> None:
         if w.one.atom:
             free_highest(w, loser, ceded)
             have_moved(w, now)
-        if g.phase in (WHOLE, DRAIN, SAVE):
+        if g.phase == WHOLE or g.phase == DRAIN or g.phase == SAVE:
             requeue(w, loser, now)
         gain(w, gang, ceded, now)
         assign(w, gang, ceded, now)
@@ -178,8 +166,8 @@ def requeue(w: World, gang: int, now: int) -> None:
     drains_for_nobody(w, gang)
     if g.queued:
         g.phase = WAIT
-    else:
-        want(w, gang, now, False)
+    elif queues(w, gang, now):
+        call_service(w, now)
     gang_has_changed(w, gang, now)
 
 
@@ -196,6 +184,34 @@ def assign(w: World, gang: int, gpus: int, now: int) -> None:
     if w.one.atom:
         take_free(w, gang, gpus)
         have_moved(w, now)
+
+
+@rule
+def want(w: World, gang: int, now: int, alone: bool) -> None:
+    """A gang is short of hardware, or must see whether it is; ``alone``: nothing else here brings another gang."""
+    g = w.gangs[gang]
+    short = g.gpus - g.up
+    at_once = alone and short <= w.one.free and not w.one.waiting and not w.jobs[g.job].cold and not w.one.rack
+    if at_once and g.not_before <= now and is_quiet(w, now):  # nothing else ends now: no need to queue for service
+        g.up = g.gpus
+        if short:
+            change_free(w, -short, now)
+            assign(w, gang, short, now)
+        begin(w, gang, now)
+        g.queued = 0
+        return
+    if queues(w, gang, now):
+        serve_next(w, alone, now)
+
+
+@rule
+def serve_next(w: World, alone: bool, now: int) -> None:
+    """Have waiting gangs served; at once where that comes next anyway. ``alone``: as in ``want``."""
+    if alone and w.one.serving != now and is_quiet(w, now):
+        w.one.serving = now
+        serve(w, now)
+    else:
+        call_service(w, now)
 
 
 # --- start and end --------------------------------------------------------------------------------------------------

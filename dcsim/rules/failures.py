@@ -31,7 +31,7 @@ from dcsim.rules.ageing import (
     stop_clock,
 )
 from dcsim.rules.allocation import drains_for_nobody, leave_queue
-from dcsim.rules.alone import stands_alone
+from dcsim.rules.alone import leaves_at_once, settles
 from dcsim.rules.booking import change_free
 from dcsim.rules.draws import go_on
 from dcsim.rules.due import drop_first_age, push
@@ -59,8 +59,12 @@ def next_known_failure(w: World, now: int) -> None:
     target, rank = known.target, known.rank
     outcome = go_on(w, hazard)
     if not h.placed:
-        if not stands_alone(w, hazard, target, rank, now, outcome):
+        leaves = settles(w, hazard, target, rank, now, outcome)
+        if leaves < 0:
             fail_slot(w, hazard, target, rank, now, outcome)
+        elif leaves:
+            failure = new_failure(w, hazard, NONE, now, outcome)
+            leaves_at_once(w, failure, target, leaves, now + w.failures[failure].detect)
     elif not rank or w.components[h.first_component + target].lemon:  # rank: whether only a lemon has it
         fail_component(w, hazard, target, now, outcome)
 

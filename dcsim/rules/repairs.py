@@ -15,7 +15,7 @@ from dcsim.program.records import (
 )
 from dcsim.program.world import World
 from dcsim.rules.ageing import component_is_mended, component_of, is_slow_no_more
-from dcsim.rules.allocation import call_service
+from dcsim.rules.allocation import serve_next
 from dcsim.rules.booking import book, change_free
 from dcsim.rules.due import is_quiet, push
 from dcsim.rules.gangs import gain
@@ -204,9 +204,10 @@ def come_back(w: World, repair: int, now: int) -> None:
         have_moved(w, now)
     else:
         refresh_speeds(w, now)
-    if r.gpus and w.one.waiting:
-        call_service(w, now)
+    gpus = r.gpus
     give_back_repair(w, repair)
+    if gpus and w.one.waiting:
+        serve_next(w, True, now)
 
 
 @rule

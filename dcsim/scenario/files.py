@@ -24,6 +24,7 @@ from dcsim.scenario.model import Scenario
 from dcsim.scenario.overrides import apply, read_overrides
 from dcsim.scenario.rules import broken_rules
 from dcsim.scenario.sampled import broken_inputs, settled_keys
+from dcsim.units import Portion
 
 Source = str | Path | Mapping[str, Any] | Scenario
 """Whatever says a scenario."""
@@ -57,7 +58,7 @@ def read(source: Source, /, *, set: Sequence[str] = (), **overrides: Any) -> Sce
     if isinstance(source, Scenario):
         if not set and not overrides:
             return source
-        source = plain(source)
+        source = _with_shares(source)
     if not isinstance(source, Mapping):
         raise TypeError(f"a scenario is a path, a name, a dict or a Scenario, not {type(source).__name__}")
     return _guarded(source, TABLES, [set] if isinstance(set, str) else set, overrides)
@@ -138,6 +139,14 @@ def _located(path: KeyPath, why: str, data: Any, layers: Sequence[Layer], change
             return Problem(changed[path[:length]], None, dotted(path, data), why)
     layer, held = layer_of(layers, path)
     return Problem(layer.file, line_of(layer, held), dotted(path, data), why)
+
+
+def _with_shares(scenario: Scenario) -> dict[str, Any]:
+    """Return a scenario as plain data; spares that were given as a share of all GPUs are one again."""
+    data, spares = plain(scenario), scenario.cluster.spares
+    if isinstance(spares, Portion):
+        data["cluster"]["spares"] = spares.share
+    return data
 
 
 def plain(scenario: Scenario) -> dict[str, Any]:

@@ -14,7 +14,9 @@ from pydantic import (
     TypeAdapter,
     ValidationError,
     ValidationInfo,
+    ValidatorFunctionWrapHandler,
     WithJsonSchema,
+    WrapValidator,
     model_validator,
 )
 from pydantic_core import PydanticCustomError
@@ -22,6 +24,7 @@ from pydantic_core import PydanticCustomError
 from dcsim.closed_form.keys import AccountingKeys
 from dcsim.distributions import Distribution, DurationOrDistribution, as_distribution
 from dcsim.economics import Sla, Tco, Tokens
+from dcsim.economics.finance import Finance
 from dcsim.economics.grid import Grid
 from dcsim.economics.owner import Owner
 from dcsim.hazards import Hazard
@@ -39,6 +42,7 @@ from dcsim.units import (
     SHARE,
     Duration,
     Fraction,
+    Portion,
     PositiveDuration,
     Share,
     SizeGiB,
@@ -67,10 +71,10 @@ def _asks_optics(hazard: object) -> bool:
     return isinstance(hazard, dict) and hazard.get("mtbf") == "optics"
 
 
-def _spares(value: object, info: ValidationInfo) -> object:
+def _spares(value: object, handler: ValidatorFunctionWrapHandler, info: ValidationInfo) -> int:
     """Turn a share of the cluster's GPUs into a number: whole trays, at least that share."""
     if not isinstance(value, str):
-        return value
+        return int(handler(value))
     try:
         share = parse(value, SHARE)
     except PydanticCustomError as error:
@@ -79,8 +83,8 @@ def _spares(value: object, info: ValidationInfo) -> object:
     topology, gpus = info.data.get("topology"), info.data.get("gpus")
     if topology is None or gpus is None:
         return 0  # they have their own error
-    tray = topology.node.gpus
-    return tray * math.ceil(fractions.Fraction(repr(share)) * gpus / tray)  # the share as written: 7 % of 100 are 7
+    tray = topology.node.gpus  # the share as written: 7 % of 100 are 7
+    return Portion.of(value, handler(tray * math.ceil(fractions.Fraction(repr(share)) * gpus / tray)))
 
 
 if TYPE_CHECKING:
@@ -88,7 +92,7 @@ if TYPE_CHECKING:
 else:
     Spares = Annotated[
         Annotated[Whole, Field(ge=0)],
-        BeforeValidator(_spares),
+        WrapValidator(_spares),
         WithJsonSchema({"oneOf": [{"type": "integer", "minimum": 0}, TypeAdapter(Share).json_schema()]}),
     ]
     """Spare GPUs: a number, or a share of the cluster."""
@@ -258,6 +262,7 @@ class Scenario(BaseModel):
     grid: Grid | None = Field(
         None, description="what late power costs, and how fast the load may change; leave out: nobody asks"
     )
+    finance: Finance | None = Field(None, description="debt on it, and what equity asks for; leave out: nobody asks")
     tokens: Tokens | None = Field(None, description="what useful hours are sold as; leave out: no tokens are sold")
     slo: Slo | None = Field(None, description="a goodput objective month by month; leave out: nobody asks for one")
     sla: Sla | None = Field(None, description="what is sold, and its availability; leave out: nobody counts it")

@@ -124,6 +124,8 @@ def _owner(scenario: Scenario) -> Broken:
     owner = scenario.owner
     if owner is not None and owner.rent is None and scenario.tco is None:
         yield ("owner", "rent"), "required where no [tco] says what a GPU-hour is rented out for"
+    if owner is None and scenario.finance is not None:
+        yield ("owner",), "missing; required (finance is given: its debt pays for the capital of an [owner])"
 
 
 def _grid(scenario: Scenario) -> Broken:

@@ -264,7 +264,7 @@ def strikes_gang(change):
 
         return fail_slot
 
-    return {"fail_slot": make, "stands_alone": lambda _: lambda *_: False}
+    return {"fail_slot": make, "settles": lambda _: lambda *_: -1}
 
 
 def recovers(w, target, now):

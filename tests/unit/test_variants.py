@@ -1,11 +1,15 @@
 """Variants of a scenario: how axes are read, what is simulated of them, and the figures that are asked for by name."""
 
+import pickle
+
 import numpy as np
 import pytest
 
 from dcsim.decide import run
 from dcsim.decide.metrics import METRICS, metric, usual_metric
-from dcsim.decide.variants import Axis, at, grid, read_axes, simulate_variants
+from dcsim.decide.variants import OF_THE_STRATEGY, Axis, at, grid, read_axes, simulate_variants, switch_notes, variants
+from dcsim.recovery import STRATEGIES
+from dcsim.recovery.presets import presets
 from dcsim.scenario import ScenarioError, load
 
 GOLD = load("pretrain-5184/gold", horizon="1 mo")
@@ -144,3 +148,101 @@ def test_a_figure_is_found_by_its_name():
     assert metric("loss") is METRICS["loss"]
     assert usual_metric([GOLD]).name == "usd_per_useful_gpu_hour"
     assert usual_metric([GOLD, GOLD.model_copy(update={"tco": None})]).name == "loss"
+
+
+def test_spares_that_are_a_share_follow_the_cluster():
+    """A file with "2 %" has 2 % of the GPUs at every size, also once it was read and changed; a number stays."""
+    offer = load("pretrain-5184/gold", **{"cluster.spares": "0.5 %"})
+    assert offer.cluster.spares == 28  # of 5,184: 25.92, in trays of four
+    sizes = [each.scenario.cluster for each in grid([offer, GOLD], read_axes(["cluster.gpus=5472,5760"]))]
+    assert [(each.gpus, each.spares) for each in sizes] == [(5472, 28), (5760, 32), (5472, 32), (5760, 32)]
+    moved = at(at(offer, {"hazards.gpu.detect": "5 min"}), {"cluster.gpus": 5760})
+    assert moved.cluster.spares == 32  # 28.8
+    assert at(offer, {"cluster.gpus": 5760, "cluster.spares": 8}).cluster.spares == 8
+    assert pickle.loads(pickle.dumps(offer)).cluster.spares.share == "0.5 %"
+
+
+@pytest.mark.parametrize(("share", "stock"), [("0 %", 0), ("0.5 %", 28), ("2 %", 108), ("50 %", 5152), ("0.01 %", 4)])
+def test_a_share_of_spares_is_bought(share: str, stock: int):
+    """Jobs keep their 5,152 GPUs: the stock is the least number of whole trays that is the share of them and itself."""
+    (found,) = variants([(0, GOLD, {"cluster.spares": share})], buys=True)
+    cluster = found.scenario.cluster
+    assert (cluster.gpus, cluster.spares) == (5152 + stock, stock)
+    part = float(share.split()[0]) / 100
+    assert stock == 0 or stock - 4 < part * (5152 + stock - 4) or stock == 4
+    assert stock >= part * cluster.gpus
+
+
+def test_a_share_that_is_none_says_so():
+    """All GPUs cannot be spares, and a share needs its sign."""
+    for share, said in (
+        ("100 %", "-L cluster.spares=100 %: jobs: found"),
+        ("2", "-L cluster.spares=2: cluster.spares"),
+    ):
+        with pytest.raises(ScenarioError) as found:
+            variants([(0, GOLD, {"cluster.spares": share})], buys=True)
+        assert str(found.value).startswith(said)
+
+
+RECOVERY = "jobs.pretrain.recovery"
+
+
+@pytest.mark.parametrize("source", ["elastic", "tiered-checkpoint", "checkpoint-restart", "live-migration"])
+def test_a_strategy_is_an_axis(source: str):
+    """Every kind can take the place of every other; it has what the file gave another value than its default.
+
+    A key that only one of the kinds has may be given for all: it is left out of the others.
+    """
+    offer = load(f"strategies-5184/{source}", horizon="1 mo")
+    old = offer.jobs[0].recovery.model_dump(exclude_defaults=True, exclude={"kind"})
+    given = {"group": 256, "checkpoint_every": "30 min", "checkpoint_write": "20 s", "checkpoint_drain": "1 min"}
+    tiers = [{"every": "30 min", "write": "20 s", "restore": "5 min"}]
+    for kind, model in STRATEGIES.items():
+        inputs = {f"{RECOVERY}.kind": kind} | {f"{RECOVERY}.{key}": value for key, value in given.items()}
+        (found,) = variants([(0, offer, inputs | {f"{RECOVERY}.tiers": tiers})])
+        new = found.scenario.jobs[0].recovery
+        assert type(new) is model
+        if type(offer.jobs[0].recovery) is model:
+            continue
+        for key, value in new.model_dump(exclude_defaults=True, exclude={"kind"}).items():
+            assert key in (*given, "tiers") or value == old[key]
+        for key in old.keys() & model.model_fields.keys() - given.keys() - {"tiers", *OF_THE_STRATEGY}:
+            assert getattr(new, key) == getattr(offer.jobs[0].recovery, key)
+        assert found.scenario.jobs[1] == offer.jobs[1]
+
+
+def test_a_preset_is_an_axis():
+    """Its own values go first, what it does not give is taken from the file where its kind has it."""
+    offer = load("strategies-5184/checkpoint-restart", horizon="1 mo")
+    axes = read_axes([f"{RECOVERY}.preset=torchft,tiered-memory", f"{RECOVERY}.group=256"])
+    elastic, tiered = (each.scenario.jobs[0].recovery for each in grid([offer], axes))
+    assert (elastic.kind, elastic.group) == ("elastic", 256)
+    by_preset = load("strategies-5184/elastic").jobs[0].recovery
+    keys = presets()["torchft"].keys
+    assert all(getattr(elastic, key) == getattr(by_preset, key) for key in keys)
+    assert "restore_per_doubling" not in keys
+    assert elastic.restore_per_doubling == offer.jobs[0].recovery.restore_per_doubling
+    assert tiered.kind == "tiered-checkpoint"
+
+
+def test_a_strategy_says_what_it_takes_over_and_what_it_lacks():
+    """A note for each; a key that it needs, and a name that nobody knows, are told by one line."""
+    offer = load("strategies-5184/elastic", horizon="1 mo")
+    found = grid([offer], read_axes([f"{RECOVERY}.kind=checkpointless,elastic"]))
+    (said,) = switch_notes([offer], found)
+    assert said.startswith(f"{RECOVERY}.kind=checkpointless takes over ")
+    assert (
+        "from the file, not network_overhead, group, rejoin, step; every other key has its default, unless -L gives it."
+        in said
+    )
+    for values, told in (
+        ("kind=checkpoint-restart", f"-L {RECOVERY}.kind=checkpoint-restart: {RECOVERY}.checkpoint_every: missing"),
+        ("kind=elastics", f"-L {RECOVERY}.kind=elastics: {RECOVERY}.kind: found 'elastics'"),
+        ("preset=torch", f"-L {RECOVERY}.preset=torch: {RECOVERY}"),
+    ):
+        with pytest.raises(ScenarioError) as wrong:
+            grid([offer], read_axes([f"{RECOVERY}.{values}"]))
+        assert str(wrong.value).startswith(told)
+    with pytest.raises(ScenarioError) as wrong:
+        grid([offer], read_axes([f"{RECOVERY}.kind=checkpointless", f"{RECOVERY}.grup=1"]))
+    assert f"{RECOVERY}.grup: unknown key" in str(wrong.value)
