@@ -112,10 +112,12 @@ def test_return_and_value_by_occupancy(occupancy: str, irr: float, npv: float) -
     ],
 )
 def test_return_where_the_contract_is_shorter_than_the_life(changed: dict[str, object], irr: float) -> None:
+    """Published: rents agreed anew in year 4, or each year."""
     assert free(**changed).irr("yearly")[0] == pytest.approx(irr, abs=0.0005)
 
 
 def test_payback_and_the_rent_that_pays_back_in_two_years() -> None:
+    """Published: 2.27 years, and 2.108 USD an hour for two."""
     assert free().payback_months()[0] / 12 == pytest.approx(2.27, abs=0.005)
     assert free(rent="2.108 USD").payback_months()[0] == pytest.approx(24, abs=0.01)
     assert not np.isfinite(free(occupancy="30 %").payback_months()[0])
@@ -154,6 +156,7 @@ def test_a_loan_is_that_of_numpy_financial(rate: float, tenor: int, ltv: float, 
 
 
 def test_a_loan_without_interest_is_repaid_evenly() -> None:
+    """The annuity at a rate of 0."""
     found = stack({"tranches": [LOAN | {"rate": "0 %"}]})
     assert found.values["scheduled"][0, 1:] == pytest.approx(np.full(48, 0.8 * 246_391 / 48))
     assert level_payment(48, 0, 48) == 1
@@ -178,6 +181,7 @@ def test_the_value_at_the_rate_of_return_is_nothing(cash: list[float], spent: fl
 
 
 def test_a_rate_of_return_is_that_of_numpy_financial() -> None:
+    """The same flow by both libraries."""
     usd = free().usd[0]
     assert free().irr("monthly")[0] == pytest.approx((1 + npf.irr(usd)) ** 12 - 1, rel=1e-9)
 
@@ -252,6 +256,7 @@ def test_sculpted_debt_has_its_dscr_until_it_is_repaid() -> None:
 
 
 def test_a_second_sculpted_tranche_gets_what_the_first_leaves() -> None:
+    """The first one listed is served first."""
     first = {"name": "a", "ltv": "40 %", "rate": "9 %"}
     second = {"name": "b", "ltv": "20 %", "rate": "14 %", "repayment": "sculpted", "dscr": 1.3}
     found = stack({"tranches": [first, second]})
@@ -292,6 +297,7 @@ def test_equity_gets_no_cash_while_the_trap_is_shut_and_all_of_it_in_the_end() -
 
 
 def test_without_a_tranche_equity_has_the_cash_before_debt() -> None:
+    """Nothing is drawn and nothing is served."""
     found = stack({})
     assert found.values["equity_cash"] == pytest.approx(found.values["free_cash"])
     assert not found.values["tested"].any()
@@ -301,6 +307,7 @@ def test_without_a_tranche_equity_has_the_cash_before_debt() -> None:
 
 
 def test_the_expected_shortfall_is_the_mean_of_the_worst_twentieth() -> None:
+    """By hand, the last value in part."""
     values = np.arange(100.0)
     assert expected_shortfall(values) == pytest.approx(2)  # 0 to 4
     assert expected_shortfall(values, worst="high") == pytest.approx(97)
