@@ -152,14 +152,10 @@ def _grid(sample: Sample, activity: Activity) -> Part | None:
     if scenario.owner is None or scenario.grid is None:
         return None
 
-    def inputs(each: Scenario) -> Sequence[Input]:
-        assert each.grid is not None  # only its values differ from run to run
-        return grid_inputs(each.grid, generators_kw(each))
-
     lines = grid_lines(scenario.owner, site_of(scenario))
     dates = grid_dates(scenario, sample.replications.tolist())
     before = share_between(np.zeros_like(dates), dates, activity.ends)
-    return Part(lines, inputs_by_run(sample, inputs), {BEFORE_GRID: before})
+    return Part(lines, inputs_by_run(sample, grid_inputs_of), {BEFORE_GRID: before})
 
 
 def grid_dates(scenario: Scenario, replications: Sequence[int]) -> Ints:
@@ -173,11 +169,13 @@ def grid_dates(scenario: Scenario, replications: Sequence[int]) -> Ints:
     return np.array(dates, dtype=np.int64)
 
 
-def generators_kw(scenario: Scenario) -> float:
-    """Return what all generators of the site give together [kW]; 0 where the topology names none."""
+def grid_inputs_of(scenario: Scenario) -> list[Input]:
+    """Return the inputs of the lines of late power; only where a scenario has a [grid]."""
+    assert scenario.grid is not None
     power = scenario.cluster.topology.power
     site = power.site if power is not None else None
-    return site.generators * (site.generator or 0.0) / 1e3 if site is not None else 0.0
+    generators_kw = site.generators * (site.generator or 0.0) / 1e3 if site is not None else 0.0
+    return grid_inputs(scenario.grid, scenario.finance.discount if scenario.finance else None, generators_kw)
 
 
 def _lender(sample: Sample, activity: Activity) -> Part | None:

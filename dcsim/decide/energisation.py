@@ -117,7 +117,8 @@ def energisation_table(
     count = REPLICATIONS if replications is None else replications
     samples = replicate_many([(each, None) for each in variants], count, workers=workers, progress=progress)
     books = [MoneyBook.of(sample) for sample in samples]
-    cash = [book.statement.total(CASH) for book in books if book is not None]
+    statements = [book.statement for book in books if book is not None]  # each has an owner
+    cash = [each.total(CASH) for each in statements]
     shared = PER_SAMPLE if prices_vary(scenario) else runs_per_draw(scenario)
     formulas = [(_by_formula(each, False), _by_formula(each, True)) for each in variants]
 
@@ -135,8 +136,9 @@ def energisation_table(
         late(each.name, each.when.mean_ms / MS_PER_H, 2 + index if len(phases) > 1 else 1)
         for index, each in enumerate(certain(scenario).energisation)
     )
+    rate = float(np.mean(statements[0].inputs["grid_discount"].value))
     everything = late("", None, 1)
-    return EnergisationTable(scenario, count, scenario.grid.discount, told(cash[0]), told(cash[1]), found, everything)
+    return EnergisationTable(scenario, count, rate, told(cash[0]), told(cash[1]), found, everything)
 
 
 def on_time(scenario: Scenario, phases: Sequence[int]) -> Scenario:

@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic_core import PydanticCustomError
 
-from dcsim.decide.accounts import ABSENT, generators_kw, owner_rent, site_of
+from dcsim.decide.accounts import ABSENT, grid_inputs_of, owner_rent, site_of
 from dcsim.decide.cash import FLOW, payback
 from dcsim.decide.estimate import SCHEMA, account_scenario, charged
 from dcsim.decide.sla_theory import sla_theory
 from dcsim.decide.variants import read_axes
 from dcsim.economics.credits import credit_lines
-from dcsim.economics.grid import BEFORE_GRID, grid_inputs, grid_lines, share_between
+from dcsim.economics.grid import BEFORE_GRID, grid_lines, share_between
 from dcsim.economics.owner import Site, owner_inputs, owner_lines
 from dcsim.economics.statement import Line, Statement
 from dcsim.economics.unit_costs import gpus_within, unit_costs
@@ -87,7 +87,7 @@ class Expected:
             ends = np.rint(np.cumsum(self.hours) * MS_PER_H).astype(np.int64)
             series[BEFORE_GRID] = share_between(np.array([0]), np.array([date]), ends)[0]
             lines += grid_lines(scenario.owner, site)
-            inputs += grid_inputs(scenario.grid, generators_kw(scenario))
+            inputs += grid_inputs_of(scenario)
         theory = sla_theory(scenario)
         if scenario.sla is not None and theory is not None:
             given, known = credit_lines(scenario.sla, "revenue")

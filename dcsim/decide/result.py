@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ from dcsim.decide.lender import Lender
 from dcsim.decide.run_table import run_table
 from dcsim.decide.sla_credits import SlaCredits
 from dcsim.decide.study import MtbfRange
+from dcsim.decide.swing import Swing
 from dcsim.decide.tokens import TokenSales
 from dcsim.economics import Bill, Use
 from dcsim.economics.bill import bill as bill_of
@@ -42,9 +43,6 @@ from dcsim.units import MS_PER_H
 
 JOB_STATES = frozenset(("useful", "overhead", "checkpoint", "lost", "detect", "failover", "restore", "wait"))
 """States of the GPUs that a job holds: all of their time is before the job's end."""
-
-if TYPE_CHECKING:
-    from dcsim.decide.swing import Swing
 
 
 @dataclass(frozen=True)
@@ -97,10 +95,8 @@ class RunResult:
         return SlaCredits.of(self.sample, self.book)
 
     @cached_property
-    def swing(self) -> "Swing | None":
+    def swing(self) -> Swing | None:
         """How the site's load swings within a minute; None without [grid], or without power in the topology."""
-        from dcsim.decide.swing import Swing  # it plays runs again: only where it is asked for
-
         return None if self.scenario.grid is None else Swing.of(self.scenario, self.sample.replications.tolist())
 
     @cached_property

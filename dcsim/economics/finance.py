@@ -19,6 +19,8 @@ from dcsim.units import MS_PER_H, Duration, Fraction, Number, PositiveDuration, 
 
 Values = NDArray[np.float64]
 HOURS_PER_YEAR = 8_760
+DISCOUNT = 0.12
+"""Rate a year at which cash before debt is discounted where nothing says another; source: assumed."""
 RATE = 0.11
 """Interest a year where a tranche gives neither rate nor spread; source: primer (5.9 % to 18 %)."""
 
@@ -85,7 +87,7 @@ class Finance(BaseModel):
     )
     hurdle: Fraction = Field(0.2, description="return a year that equity asks for (default 20 %: primer)")
     discount: Fraction = Field(
-        0.12, description="rate a year at which cash before debt is discounted (default 12 %: assumed)"
+        DISCOUNT, description="rate a year at which cash before debt is discounted (default 12 %: assumed)"
     )
     floor: Number = Field(
         1.2,

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from dcsim.economics.finance import DISCOUNT
 from dcsim.economics.owner import Owner, Site, energy_formula
 from dcsim.economics.statement import Input, Line
 from dcsim.units import Fraction, Power, PricePerKwh, PricePerKwMonth
@@ -23,18 +24,20 @@ class Grid(BaseModel):
     model_config = ConfigDict(
         frozen=True, extra="forbid", json_schema_extra={"examples": [{"premium": "0.06 USD/kWh", "ramp": "5 MW"}]}
     )
-    discount: Fraction = Field(
-        0.14, description="rate a year at which cash is discounted to the closing (default 14 %: assumed)"
+    discount: Fraction | None = Field(
+        None,
+        description="rate a year at which cash is discounted to the closing; leave out: that of [finance], or 12 % "
+        "without one, assumed",
     )
     premium: PricePerKwh = Field(
         0.0,
         description="what energy behind the meter costs more than [owner] electricity, until the grid has power "
-        "(default 0: assumed)",
+        "(default 0 USD/kWh: assumed)",
     )
     standby: PricePerKwMonth = Field(
         0.0,
-        description="rent of each kW of generators until the grid has power (default 0: assumed, bought or in the "
-        "premium)",
+        description="rent of each kW of generators until the grid has power, if that is not in the premium "
+        "(default 0 USD/kW/mo: assumed)",
     )
     ramp: Power | None = Field(
         None,
@@ -82,10 +85,16 @@ def grid_lines(owner: Owner, site: Site) -> list[Line]:
     return [Line(name, label, unit, formula, "owner", fold) for name, label, unit, formula, fold in rows]  # type: ignore[arg-type]
 
 
-def grid_inputs(grid: Grid, generators_kw: float) -> list[Input]:
-    """Return the inputs of these lines; ``generators_kw``: what all generators of the site give together [kW]."""
+def grid_inputs(grid: Grid, discount: float | None, generators_kw: float) -> list[Input]:
+    """Return the inputs of these lines.
+
+    ``discount``: of [finance], None without one. ``generators_kw``: what all generators of the site give together [kW].
+    """
+    rate, path = grid.discount, "grid.discount"
+    if rate is None:
+        rate, path = (DISCOUNT, "assumed") if discount is None else (discount, "finance.discount")
     return [
-        Input("grid_discount", grid.discount, "1/y", "grid.discount"),
+        Input("grid_discount", rate, "1/y", path),
         Input("grid_premium", grid.premium, "USD/kWh", "grid.premium"),
         Input("grid_standby", grid.standby, "USD/kW/mo", "grid.standby"),
         Input("generators_kw", generators_kw, "kW", "topology power.site"),

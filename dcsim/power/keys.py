@@ -64,9 +64,9 @@ class Chain:
 
 
 CHAINS = {
-    "54 V": Chain({"transformer": 0.99, "UPS": 0.96, "PSU": 0.975}, 54.0),
-    "415 VAC": Chain({"transformer": 0.99, "UPS": 0.96, "server PSU": 0.96}, 415.0),
-    "800 V DC": Chain({"rectifier": 0.98, "DC/DC": 0.98}, 800.0),
+    "54v": Chain({"transformer": 0.99, "UPS": 0.96, "PSU": 0.975}, 54.0),
+    "415vac": Chain({"transformer": 0.99, "UPS": 0.96, "server PSU": 0.96}, 415.0),
+    "800vdc": Chain({"rectifier": 0.98, "DC/DC": 0.98}, 800.0),
 }
 REFERENCE_V = 54.0
 """The voltage at which ``wiring`` is given."""
@@ -75,8 +75,8 @@ REFERENCE_V = 54.0
 class ConversionKeys(Table):
     """What is lost from the meter to the racks; [power] pue is then cooling and all else, without these losses."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"chain": "800 V DC", "wiring": "1 %"}]})
-    chain: Literal["54 V", "415 VAC", "800 V DC"] = Field(
+    model_config = ConfigDict(json_schema_extra={"examples": [{"chain": "800vdc", "wiring": "1 %"}]})
+    chain: Literal["54v", "415vac", "800vdc"] = Field(
         description="how power is brought to the racks: gives the stages and the voltage of the bus"
     )
     stages: dict[str, Annotated[Share, Field(gt=0)]] | None = Field(

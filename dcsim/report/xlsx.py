@@ -17,7 +17,7 @@ from dcsim.decide.accounts import MoneyBook, inputs_by_run
 from dcsim.decide.bills import use_each
 from dcsim.decide.sla_credits import SlaCredits
 from dcsim.economics.bill import PRICES, USED, bill_lines
-from dcsim.economics.finance import HOURS_PER_YEAR, Finance, Flow
+from dcsim.economics.finance import DISCOUNT, HOURS_PER_YEAR, Finance, Flow
 from dcsim.economics.statement import MONTH, MONTHS, Input, Line, Statement, excel
 from dcsim.montecarlo import Sample
 from dcsim.montecarlo.manifest import Manifest
@@ -34,8 +34,6 @@ MOST_RUNS = 1_000
 """Runs whose months a workbook has; source: assumed, some ten thousand rows."""
 FLOWS = {"free_cash": "discount", "equity_cash": "hurdle"}
 """Lines whose months are a flow that has a return, and the key of [finance] that says what it is discounted at."""
-DISCOUNT = 0.12
-"""Discount rate without [finance], which a reader may change in the sheet; source: assumed."""
 FIRST, LABELS = 4, 8
 """Rows above those of a statement, and columns before its months."""
 CHOICE = "Summary!$B$2"

@@ -46,7 +46,7 @@ def racks_of_gb300(late: Late, life_moves: bool, decay: str = "0 %", occupancy: 
     series = dict.fromkeys(("powered_gpu_hours", "in_service_gpu_hours"), RACKS * 72 * hours * powered)
     series |= {"hours": hours, "failures": 0 * hours, "before_grid": 0 * hours}
     lines = [*owner_lines(owner, site, bridged=True), *grid_lines(owner, site), Line("credits", "credits", "USD", "0")]
-    inputs = [*owner_inputs(owner, site, 4), *grid_inputs(Grid.model_validate({"discount": "14 %"}), 0.0)]
+    inputs = [*owner_inputs(owner, site, 4), *grid_inputs(Grid.model_validate({"discount": "14 %"}), None, 0.0)]
     return Statement.of(lines, inputs, series)
 
 
@@ -108,3 +108,18 @@ def test_the_share_of_a_month_before_a_date() -> None:
     ends = np.array([0, 10, 20, 25])
     found = share_between(np.array([0, 5]), np.array([14, 22]), ends)
     assert found.tolist() == [[0, 1, 0.4, 0], [0, 0.5, 1, 0.4]]
+
+
+@pytest.mark.parametrize(
+    ("own", "lender", "rate", "path"),
+    [
+        ({"discount": "9 %"}, 0.11, 0.09, "grid.discount"),
+        ({}, 0.11, 0.11, "finance.discount"),
+        ({}, None, 0.12, "assumed"),
+    ],
+)
+def test_the_rate_is_that_of_the_grid_else_that_of_finance(
+    own: dict[str, str], lender: float | None, rate: float, path: str
+) -> None:
+    found = {each.name: each for each in grid_inputs(Grid.model_validate(own), lender, 0.0)}
+    assert (found["grid_discount"].value, found["grid_discount"].path) == (rate, path)

@@ -22,6 +22,7 @@ def test_a_change_is_measured_against_the_farthest_load_of_the_last_minute() -> 
 
 
 def test_steps_of_one_minute_add_up_and_older_ones_do_not() -> None:
+    """10, 20 and 5 kW within 59 s are 35; a step 60.001 s after another stands alone."""
     found = load((0, 0), (100_000, 10), (120_000, 30), (159_000, 35), (400_000, 36)).swings(MS_PER_MIN)
     assert found.tolist() == [10, 30, 35, 1]
     assert load((0, 0), (100_000, 10), (160_001, 30)).swings(MS_PER_MIN).tolist() == [10, 20]
@@ -74,6 +75,7 @@ def test_two_jobs_step_by_step() -> None:
 
 @pytest.mark.parametrize(("ramp", "beyond"), [("16 kW", 48), ("17 kW", 0)])
 def test_changes_beyond_what_the_connection_allows_are_counted(ramp: str, beyond: float) -> None:
+    """Two changes of 16.8 kW in 30 h are 48 in 720 h: beyond 16 kW, not beyond 17."""
     swing = Swing.of(two_jobs(ramp=ramp), [0])
     assert swing is not None
     assert swing.beyond_a_month == pytest.approx(beyond)
@@ -94,3 +96,11 @@ def test_the_area_under_the_load_is_the_energy_of_the_ledger(name: str) -> None:
     written = result.ledger["checkpoint"] * (draw.full_kw - draw.idle_kw)
     capped = result.sample.overhead_by_cause["power"] * draw.full_kw
     assert float((found.kw * hours).sum()) == pytest.approx(result.energy.total_kwh + written + capped, rel=1e-9)
+
+
+def test_a_checkpoint_of_the_largest_job_is_told_apart() -> None:
+    """720 GPUs of a GB200 rack of 120 kW for 72, PUE 1.25: 720 * (1 - 0.3) * 120 / 72 * 1.25 = 1,050 kW."""
+    swing = Swing.of(read("plant/energised-late"), [0])
+    assert swing is not None
+    assert swing.checkpoint_kw == pytest.approx(1_050)
+    assert swing.to_json()["checkpoint_kw"] == swing.checkpoint_kw
