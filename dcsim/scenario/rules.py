@@ -11,10 +11,9 @@ from dcsim.hazards.repair import PEOPLE
 from dcsim.ledger import REST, SPARES
 from dcsim.parts import PARTS
 from dcsim.plant import PlantState
-from dcsim.problems import not_one_of
 from dcsim.scenario.errors import KeyPath
 from dcsim.scenario.model import Job, Scenario
-from dcsim.scenario.rules_of_jobs import Broken, chains, interval, on_spares, preflight, time_limit
+from dcsim.scenario.rules_of_jobs import Broken, chains, interval, on_spares, preflight, sold_tokens, time_limit
 from dcsim.topology import Topology, TopologyError
 from dcsim.topology.build import build
 from dcsim.units import DURATION, MS_PER_H, write
@@ -38,7 +37,7 @@ def broken_rules(scenario: Scenario) -> Broken:
     yield from _names(scenario)
     yield from _crews(scenario)
     yield from _rent(scenario)
-    yield from _tokens(scenario)
+    yield from sold_tokens(scenario)
     yield from _owner(scenario)
     yield from _grid(scenario)
     yield from _records(scenario)
@@ -144,21 +143,6 @@ def _rent(scenario: Scenario) -> Broken:
     if scenario.tco is not None and scenario.tco.until == "done" and not scenario.ends:
         endless = next(job.name for job in scenario.jobs if job.work is None)
         yield ("tco", "until"), f'found "done"; allowed only where every job has work, and "{endless}" has none'
-
-
-def _tokens(scenario: Scenario) -> Broken:
-    """Refuse tokens of jobs that are not there or that end, and tokens whose GPUs nobody pays for."""
-    if scenario.tokens is None:
-        return
-    if scenario.tco is None and scenario.owner is None:
-        yield ("tokens",), "found without [tco] and [owner]; one is required: what the seller pays for the GPUs"
-    names = [job.name for job in scenario.jobs]
-    for index, name in enumerate(scenario.tokens.jobs or ()):
-        if name not in names:
-            yield ("tokens", "jobs", index), not_one_of(names, name)
-    ends = [job.name for job in scenario.jobs if job.work is not None and scenario.tokens.serves(job.name)]
-    if ends:
-        yield ("tokens",), f'found job "{ends[0]}" with work; jobs whose tokens are sold run to the horizon'
 
 
 def _crews(scenario: Scenario) -> Broken:

@@ -1,7 +1,8 @@
-"""Whether jobs fit together: one after the other, on the spares, or for a time only."""
+"""Whether jobs fit together: one after the other, on the spares, for a time only, or where their tokens are sold."""
 
 from collections.abc import Iterator
 
+from dcsim.problems import not_one_of
 from dcsim.recovery.keys import RULES
 from dcsim.scenario.errors import KeyPath
 from dcsim.scenario.model import Job, Scenario
@@ -101,3 +102,18 @@ def _one_of(scenario: Scenario, name: str) -> str:
     names = [job.name for job in scenario.jobs]
     listed = ", ".join(printable(each) for each in names[:12]) + (", ..." if names[12:] else "")
     return f"allowed: {listed}{did_you_mean(name, names)}"
+
+
+def sold_tokens(scenario: Scenario) -> Broken:
+    """Yield what is wrong with tokens that are sold: jobs that are not there or end, GPUs that nobody pays for."""
+    if scenario.tokens is None:
+        return
+    if scenario.tco is None and scenario.owner is None:
+        yield ("tokens",), "found without [tco] and [owner]; one is required: what the seller pays for the GPUs"
+    names = [job.name for job in scenario.jobs]
+    for index, name in enumerate(scenario.tokens.jobs or ()):
+        if name not in names:
+            yield ("tokens", "jobs", index), not_one_of(names, name)
+    ends = [job.name for job in scenario.jobs if job.work is not None and scenario.tokens.serves(job.name)]
+    if ends:
+        yield ("tokens",), f'found job "{ends[0]}" with work; jobs whose tokens are sold run to the horizon'
