@@ -219,8 +219,11 @@ TABLES = ("owner", "finance", "tokens")
 
 
 def has_book(scenarios: Iterable[Scenario]) -> bool:
-    """Whether some scenario has a money book: then its runs must keep their months."""
-    return any(getattr(each, table) is not None for each in scenarios for table in TABLES)
+    """Whether some scenario has a money book, or SLA credits: then its runs must keep their months."""
+    return any(
+        any(getattr(each, table) is not None for table in TABLES) or (each.sla is not None and bool(each.sla.credits))
+        for each in scenarios
+    )
 
 
 ABSENT = {

@@ -46,10 +46,11 @@ def use_each(sample: Sample) -> Use[Values]:
     gpus = scenario.cluster.gpus
     if not scenario.ends:
         months = tco.months if tco else scenario.horizon / MS_PER_MONTH
-        return Use.at(gpus, np.full(len(sample), months), sample.loss)
+        return Use.at(gpus, np.full(len(sample), months), sample.loss, scenario.burn_in_gpu_hours)
     useful = np.array(sample.useful_gpu_ms, dtype=np.float64) / MS_PER_H
     lasted = sample.answer_ms / MS_PER_MONTH
-    return Use(np.maximum(lasted, least_months(scenario)), useful, gpus * HOURS_PER_MONTH * lasted - useful)
+    lost = gpus * HOURS_PER_MONTH * lasted - useful
+    return Use(np.maximum(lasted, least_months(scenario)), useful, lost, scenario.burn_in_gpu_hours)
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,7 +109,8 @@ def _each(sample: Sample, use: Use[Values], price: Callable[[Tco, Use[Values]], 
         its = draws == draw
         tco = sampled(scenario, draw * PER_SAMPLE).tco
         assert tco is not None
-        found[its] = price(tco, Use(use.months[its], use.useful_gpu_hours[its], use.lost_gpu_hours[its]))
+        part = use.months[its], use.useful_gpu_hours[its], use.lost_gpu_hours[its]
+        found[its] = price(tco, Use(*part, use.burn_in_gpu_hours))
     return found
 
 

@@ -134,7 +134,7 @@ class Cash:
 
     @cached_property
     def levers(self) -> tuple[Lever, ...]:
-        """What changes that an owner can make are worth, the largest first."""
+        """What changes are worth, the largest first; spares on sale at the occupancy of the rest, before credits."""
         its = self.statement.inputs
         point = min(POINT, 1 - float(np.max(its["occupancy"].value)))
         changes: list[tuple[str, str, dict[str, Any]]] = []
@@ -146,6 +146,9 @@ class Cash:
             ("price", "1 % cheaper hardware", {"unit_price": 0.99 * its["unit_price"].value}),
         ]
         found = [Lever(name, change, self._worth(inputs)) for name, change, inputs in changes]
+        found.append(Lever("failures", "no failure at all", self.mean("failures_cost")))
+        if self.statement.total("spares_rent").any():
+            found.append(Lever("spares", "spares rented out too", self.mean("all_on_sale") - self.mean("revenue")))
         return tuple(sorted(found, key=lambda each: -each.usd))
 
     def _worth(self, inputs: dict[str, Any]) -> float:

@@ -42,10 +42,10 @@ BESIDE = ("sla", "slo", "owner", "finance", "tokens")
 """Tables that neither a run nor the renter's bill reads."""
 _OF_HAZARD = {
     **dict.fromkeys(("detect", "wrong_node"), "detection"),
-    **dict.fromkeys(("repair", "requalify", "returns"), "repair"),
+    **dict.fromkeys(("repair", "requalify", "requalify_finds", "burn_in", "returns"), "repair"),
     **{"blast": "plant", "mtbf_range": "unread"},
 }
-_OF_CLUSTER = {"spares": "spares", "in_rack_spares": "spares"}
+_OF_CLUSTER = {"spares": "spares", "in_rack_spares": "spares", "burn_in": "failures"}
 _OF_TABLE = {
     **{"horizon": "time", "starts": "repair", "energisation": "plant", "maintenance": "maintenance"},
     **dict.fromkeys(("seed", "accounting", *BESIDE), "unread"),

@@ -44,7 +44,7 @@ def run_entry(run: "RunResult", first: "RunResult") -> dict[str, Any]:
         "ledger_by_month": run.sample.mean_gpu_hours_by_month or None,
         "availability": None if run.availability is None else run.availability.to_json(),
         **({} if run.credits is None else {"sla_credits": run.credits.to_json()}),
-        **({} if run.guarantee is None else {"sla_guarantee": run.guarantee.to_json()}),
+        **_guarantee(run),
         "error_budget": None if run.error_budget is None else run.error_budget.to_json(),
         "loss_by_hazard": _by_cause(run.sample.mean_gpu_hours_by_cause),
         "overhead_by_cause": run.sample.overhead_by_cause,
@@ -70,6 +70,13 @@ def run_entry(run: "RunResult", first: "RunResult") -> dict[str, Any]:
         "mtbf_range": None if run.mtbf_range is None else asdict(run.mtbf_range),
         "folder": None if run.folder is None else str(run.folder),
     }
+
+
+def _guarantee(run: "RunResult") -> dict[str, Any]:
+    from dcsim.decide.sla_credits import GuaranteeResult  # it rests on what documents are made of
+
+    found = GuaranteeResult.of(run.sample)
+    return {} if found is None else {"sla_guarantee": found.to_json()}
 
 
 def _by_cause(hours: dict[str, dict[str, float]]) -> dict[str, dict[str, float]] | None:

@@ -156,7 +156,7 @@ def _until_done(scenario: Scenario, exact: Theory) -> Bill | None:
         return None
     useful = (scenario.jobs[0].work or 0) / MS_PER_H
     months = max(hours / HOURS_PER_MONTH, least_months(scenario))
-    return bill_of(tco, gpus, Use(months, useful, gpus * hours - useful))
+    return bill_of(tco, gpus, Use(months, useful, gpus * hours - useful, scenario.burn_in_gpu_hours))
 
 
 def estimates_json(estimates: Sequence[Estimate]) -> dict[str, Any]:
@@ -192,7 +192,7 @@ def bill(scenario: Scenario, loss: float) -> Bill | None:
     if scenario.tco is None:
         return None
     gpus = scenario.cluster.gpus
-    return bill_of(scenario.tco, gpus, Use.at(gpus, scenario.tco.months, loss))
+    return bill_of(scenario.tco, gpus, Use.at(gpus, scenario.tco.months, loss, scenario.burn_in_gpu_hours))
 
 
 def mode_of(scenario: Scenario) -> Mode:

@@ -195,8 +195,8 @@ METRICS = {
         ),
         Metric("useful_gpu_hours", "useful GPU-hours, of the term or the horizon", "GPU-h", False, _useful),
         Metric("wait_gpu_hours", "waiting", "GPU-h", True, _wait),
-        Metric("sla_credits", "SLA credits, of the price", "1", True, _credits),
-        Metric("sla_credits_usd", "SLA credits a month", "USD", True, _credits_usd),
+        Metric("sla_credits", "SLA credit, share of the price", "1", True, _credits, "sla"),
+        Metric("sla_credits_usd", "SLA credit a month", "USD", True, _credits_usd, "sla"),
         Metric("finish_h", "time until the last job is done", "h", True, _finish),
     )
 }

@@ -15,11 +15,12 @@ def atom_of(plan: Plan) -> int:
     scenario, topology = plan.scenario, plan.topology
     held, sla = scenario.cluster.in_rack_spares, scenario.sla
     placed = any(hazard.placed for hazard in scenario.hazards)
-    if not (placed or scenario.maintenance or held or plan.has_plant or sla):
+    checked = any(job.preflight for job in scenario.jobs)
+    if not (placed or scenario.maintenance or held or plan.has_plant or sla or checked):
         return 0
     sizes = [scenario.cluster.gpus, *(gang.gpus for gang in plan.gangs)]
-    if plan.has_plant:
-        sizes.append(topology.gpus_per_node)  # the smallest thing that the plant serves
+    if plan.has_plant or checked:
+        sizes.append(topology.gpus_per_node)  # the smallest thing that the plant serves, or that fails a preflight
     for hazard in scenario.hazards:
         if hazard.serves:
             continue
@@ -45,6 +46,7 @@ def place_tables(plan: Plan, atom: int, tables: Tables) -> None:
     for name in ("whose", "next_place", "next_faulty"):
         tables[name] = np.full(atoms, NONE, dtype=np.int64)
     tables["moving"] = np.zeros(atoms, dtype=np.int64)
+    tables["passed"] = np.zeros(atoms if any(job.preflight for job in plan.scenario.jobs) else 1, dtype=np.int64)
     blocks = -(-atoms // records.BLOCK_OF_PLACES)
     tables["free_in_block"] = np.zeros(blocks, dtype=np.int64)
     tables["free_in_group"] = np.zeros(-(-blocks // records.BLOCK_OF_PLACES), dtype=np.int64)

@@ -37,6 +37,7 @@ ADMIT, VISIT, SERVICE, RELAPSE, NOTICE, LIMIT, PLANNED, STRIKE = range(7, TICKS)
     ARRIVES,  # a gang is submitted
     CREW_IS_DONE,  # with a stage of a repair
     RETURNS,  # a repair is over
+    IS_SENT_BACK,  # a repair, by the test
     WORK_IS_DONE,  # of a gang
     LOADS,  # a gang begins to read its state through the storage gateways
     WRITES,  # a gang begins to write
@@ -58,7 +59,9 @@ ADMIT, VISIT, SERVICE, RELAPSE, NOTICE, LIMIT, PLANNED, STRIKE = range(7, TICKS)
     SAVES,  # a gang begins to write before its time is over
     TIME_IS_OVER,  # of a gang
     QUEUES_AGAIN,  # a gang whose time was over
-) = range(24)
+    IS_CHECKED,  # a gang, before it starts
+    PASSES_RETEST,  # a node that failed such a check by mistake
+) = range(27)
 """What a due event is about; ``due.what`` is the gang, the repair, the failure, the window, the phase."""
 
 FIXED, BY_EXPONENTIAL, BY_LOGNORMAL = range(3)
@@ -79,13 +82,17 @@ BLOCK = 256
     LEVEL,  # that a gang rolls back to, with so many members struck
     EXPONENTIALS,  # powers of e: of so many of ``units``
     REQUEUE,  # how long a gang whose time is over is kept from the queue
-) = range(8)
+    PASSES,  # of a gang: how many pass its preflight in a row before one does not
+) = range(9)
 """What a rule may ask Python (``rule.ask``)."""
 
 ABSENT, WHOLE, DETECT, WAIT, DRAIN, DONE, SAVE = range(7)
 """Phases of a gang: not submitted; whole or running small (failover, restore, running: told apart by elapsed time, not
-by events); hung; short, or kept from the queue; stopped for maintenance; finished; stopped to save its work or to move,
-because it knows what comes."""
+by events); hung; short, or kept from the queue; stopped for maintenance; finished; stopped until a known time: to save
+its work or to move, because it knows what comes, or for a check before it starts."""
+
+OF_FAULTS, OF_NODES = range(2)
+"""What passes a preflight: faulty members that it misses, or good nodes."""
 
 INTERRUPT, KILL, STRAGGLE, DEGRADE, CORRUPT = range(5)
 """Effects of a failure."""
@@ -117,7 +124,8 @@ IN_NONE = -1
     PART_OUT,
     PART_BACK,
     HALTS,
-) = range(19)
+    CHECKS,
+) = range(20)
 """What a row of the log is about, in the order of ``event_log.WHAT``."""
 OF_CAUSE, OF_GPU, OF_GATEWAY = 1, 2, 3
 """Kinds of component that a row of the log counts: the kind that its cause is about, or these; 0: none."""
@@ -144,7 +152,7 @@ ONE = _record(
     "segments free_segment drains absences first_absence last_absence "
     "has_plant has_traffic has_storage node capped power_alike plant_changed phases run last_run error "
     "demands free_demand touching group sendings plans months logs logged about about_where about_failure "
-    "now sold lets planned_out month month_begin month_end month_ms causes notice last_notice",
+    "now sold lets planned_out month month_begin month_end month_ms causes notice last_notice preflights retests",
     "of_leaf of_pod",
 )
 """Single numbers. ``failed``, ``repairs``, ``parts``, ...: rows in use of these tables; ``free_failure``,
@@ -158,7 +166,8 @@ they are not kept; ``logs``: 1: events, 2: places too; ``logged``: rows of the l
 the time that is booked now; ``now``: the time [ms]; ``sold``: places of what is sold, 0: nothing is; ``lets``: how many
 of them may be out of service; ``planned_out``: what leaves service does so for maintenance; ``month``, ``month_begin``,
 ``month_end``: this month, from 0, and its time [ms]; ``month_ms``: how long a month is; ``causes``: hazards and kinds
-of maintenance; ``notice``: the next of ``notices``; ``last_notice``: how many there are."""
+of maintenance; ``notice``: the next of ``notices``; ``last_notice``: how many there are; ``preflights``: some job has
+them; ``retests``: rows of them in use."""
 
 GANG = _record(
     "job gpus priority submit "
@@ -169,7 +178,7 @@ GANG = _record(
     "weight_0 weight_1 weight_2 rest_0 rest_1 rest_2 "
     "writes held transfer late draining drain_number first_faulty last_faulty first_clean chances why "
     "tally ready sends touched lowest highest first_demand months kept_before "
-    "saves_as moves_from stops ends not_before struck_before places"
+    "saves_as moves_from stops ends not_before struck_before places faults_pass nodes_pass"
 )
 """``pending``: members struck and not identified; ``open``: failures not identified; ``out``: members struck and not
 back. ``failover``, ``restore``: of the stretch since ``since``. ``kept``: ms of computing in its pieces, of which
@@ -180,22 +189,25 @@ stalls for, a cause (``booking.book``); ``months``: whose ends are known in ``ke
 ``kept_before``: its position at the end of the last of them. While it saves: ``saves_as``: the state that is booked,
 ``moves_from``: the notice of what it moves from, or NONE; ``stops``: so often has it. ``ends``: of its time, NONE: it
 has not begun; ``not_before``: kept from the queue until then [ms]; ``struck_before``: strikes until then;
-``places``: how many it has."""
+``places``: how many it has. ``faults_pass``, ``nodes_pass``: so many more pass its preflights before one does not,
+NONE: not drawn yet."""
 
 JOB = _record(
     "cold failover rejoin start rolls_back restores_always tiers step chancy useful_ppb needed "
-    "first_level levels first_legal stores load saves may_lose limit after followed submit simple",
+    "first_level levels first_legal stores load saves may_lose limit after followed submit simple preflight retest",
     "coverage state comm",
 )
 """A job's strategy, tabulated. ``needed``: GPU-ms at full speed until its work is done, NONE: no end; ``saves``: what a
 checkpoint takes that survives everything, NONE: it writes none; ``may_lose``: whether a strike may roll it back;
 ``limit``: how long it may run at a time, 0: without end; ``after``: the job before it, NONE; ``followed``: it is one;
-``submit``: when it is submitted at the earliest [ms]; ``simple``: numbers say all (``rules.alone``)."""
+``submit``: when it is submitted at the earliest [ms]; ``simple``: numbers say all (``rules.alone``); ``preflight``:
+what a check before a start takes, NONE: there is none; ``retest``: how long a good node is out that fails it [ms],
+NONE: none does."""
 TIER = _record("every write drain restore level_every level_period level_most")
 """``restore``: one attempt; ``level_*``: of the timetable's levels, slow to fast."""
 
 HAZARD = _record(
-    "effect blast size part placed serves running keeps_ppb remembers ages stages requalify returns_job "
+    "effect blast size part placed serves running keeps_ppb remembers ages stages requalify burn_in returns_job "
     "lemons retire_after window replace cured_by_repair components first_component "
     "first_outcome used drawn first_slow plain plant_kind "
     "checked draws more clock first_known rows_known next_known end_known next_time first_unit evacuate "
@@ -219,18 +231,20 @@ NOTICE_ROW = _record("at until hazard component moves")
 """A failure that was announced: when to do something about it, and when it comes; ``moves``: move away, else save."""
 STREAM = _record("a b c d")
 """The state of a stream of random numbers, SFC64."""
-OUTCOME = _record("detect wrong fixed missed")
-"""``missed``: so many checks of a slow component do not find it."""
+OUTCOME = _record("detect wrong fixed missed sent_on sent_back first_redo")
+"""``missed``: so many checks of a slow component do not find it. ``sent_on``: bit k: a test finds that stage k was
+silent; ``sent_back``: so often it finds that of the last one, which takes ``redo_times`` from ``first_redo`` on."""
 FAILURE = _record(
     "hazard component detect wrong fixed at rank gpus first_part parts placed first_place last_place "
-    "retired unfound clean gang next_clean next_faulty repairs over number"
+    "retired unfound clean gang next_clean next_faulty repairs over number sent_on sent_back first_redo checked"
 )
 """A failure on its way. ``repairs``: of its own that are under way; ``over``: what failed is back.
 ``first_part``, ``parts``: whose GPUs it took; ``first_place``: of the places that it took;
-``number``: in the order of onset."""
+``number``: in the order of onset; ``checked``: a check finds it."""
 PART = _record("gang gpus following")
 REPAIR = _record(
-    "failure first_part gpus placed first_place last_place mends since stage following next_away previous_away asked"
+    "failure first_part gpus placed first_place last_place mends since stage following next_away previous_away asked "
+    "again"
 )
 CREWS = _record("size busy first last first_shift end_shift on_shift finishes visits waiting visit_when visit_after")
 """``first_shift``, ``end_shift``: of its rows of ``shifts``; ``on_shift``: ms of a week, 0: always; ``finishes``: what
@@ -246,6 +260,8 @@ WINDOW = _record("at planned component since first_part first_place last_place f
 """``retest``: so much longer does it last, because of a false alarm [ms]."""
 PLANNED_WORK = _record("size serves drain duration plant_kind start every rolling components first_window")
 """``first_window``: of its rows of ``window_at``, by the number of the round and then by component."""
+RETEST = _record("first_place first_part since out")
+"""Good members that failed a preflight and are tested again."""
 DRAINED_GANG = _record("gang number following")
 DOMAIN = _record("out planned to_come pending month down down_unplanned since since_unplanned")
 """What is sold. ``out``, ``planned``: of its places, out of service, and those of them for maintenance; ``to_come``:
@@ -290,6 +306,7 @@ TABLES: dict[str, tuple[np.dtype[Any], int]] = {
     "outcomes": (OUTCOME, 1),
     "stage_times": (np.dtype(np.int64), 2),  # by outcome; NONE: the stage is not reached
     "own_times": (np.dtype(np.int64), 2),  # the same by failure
+    "redo_times": (np.dtype(np.int64), 1),  # of a last stage that is done again, by failure
     "lives": (np.dtype(np.int64), 1),
     "first_life": (np.dtype(np.int64), 2),  # by hazard and row
     "recent_strikes": (np.dtype(np.int64), 2),  # by component: the last times at which it failed
@@ -316,6 +333,8 @@ TABLES: dict[str, tuple[np.dtype[Any], int]] = {
     "planned": (PLANNED_WORK, 1),
     "window_at": (np.dtype(np.int64), 1),  # rows of ``windows``
     "drains": (DRAINED_GANG, 1),
+    "retests": (RETEST, 1),
+    "passed": (np.dtype(np.int64), 1),  # of every place: whether it has passed the preflight of its gang's next start
     "absences": (ABSENCE, 1),
     "transfers": (TRANSFER, 1),  # by gang
     "phases": (PHASE, 1),  # of energisation
@@ -363,14 +382,14 @@ NAMES = tuple(TABLES)
 TABLE = {name: number for number, name in enumerate(NAMES)}
 GROWING = frozenset(
     ("failures", "parts", "repairs", "due", "ages", "outcomes", "stage_times", "own_times", "lives", "first_life")
-) | {"pieces", "segments", "drains", "absences", "demands", "log", "level_of"}
+) | {"pieces", "segments", "drains", "retests", "redo_times", "absences", "demands", "log", "level_of"}
 """Tables that may lie elsewhere after ``ask``; all others stay where they are while a run is played."""
 ANSWERS = 3 * len(NAMES)
 """Where the address of the function that answers is, behind those of the tables."""
 CHANGING = (
     *("one", "gangs", "hazards", "components", "crews", "durable", "booked", "owner", "holes", "windows"),
     *("first_life", "free_in_block", "free_in_group", "by_month", "weight_by_month", "rest_by_month", "kept_at"),
-    *("this_month", "done_this_month"),
+    *("this_month", "done_this_month", "passed"),
     *("domains", "out_planned", "available", "transfers", "phases", "sends_at", "lies_in", "first_demand"),
     *CHANGING_PLANT,
 )

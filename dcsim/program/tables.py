@@ -80,6 +80,8 @@ def _one(plan: Plan, atom: int, monthly: bool, tables: Tables) -> None:
         "atom": atom,
         "atoms": scenario.cluster.gpus // atom if atom else 0,
         "rack": plan.topology.gpus_per_rack // atom if held else 0,
+        "node": plan.topology.gpus_per_node // atom if atom else 0,
+        "preflights": any(job.preflight for job in scenario.jobs),
         "head_blocks": head_blocks(plan),
         "free": scenario.cluster.gpus - running,
         "serving": NONE,
@@ -114,14 +116,14 @@ def head_blocks(plan: Plan) -> bool:
     """Whether nobody behind a waiting gang that is still short can be helped: each of them lacks a free GPU too.
 
     Not so where a gang may run small, where its own come back to it or are free in its racks, or where it waits though
-    it is whole: what killed it took no GPU, it has drained, or its time was over.
+    it is whole: what killed it took no GPU, it has drained, its time was over, or it is checked before it starts.
     """
     scenario = plan.scenario
     return not (
         scenario.cluster.in_rack_spares
         or scenario.maintenance
         or plan.has_plant
-        or any(job.recovery.runs_small or job.time_limit for job in scenario.jobs)
+        or any(job.recovery.runs_small or job.time_limit or job.preflight for job in scenario.jobs)
         or any(each.effect != "interrupt" or each.returns == "job" or each.wrong_node for each in scenario.hazards)
     )
 
@@ -167,6 +169,8 @@ def _jobs(plan: Plan, tables: Tables) -> None:
             "after": NONE if job.after is None else names.index(job.after),
             "followed": any(each.after == job.name for each in scenario.jobs),
             "submit": job.submit,
+            "preflight": NONE if job.preflight is None else job.preflight.time,
+            "retest": NONE if job.preflight is None or job.preflight.retest is None else job.preflight.retest,
             "stores": job.storage is not None and scenario.cluster.topology.storage is not None,
             "load": job.storage.load if job.storage else 0,
             "state": job.storage.state if job.storage else 0.0,
@@ -182,10 +186,10 @@ def _jobs(plan: Plan, tables: Tables) -> None:
 
 
 def is_simple(job: np.void, tier: np.void, levels: NDArray[np.int64]) -> bool:
-    """Whether gangs run whole and without an end, and go back to one kind of checkpoint, which is safe once written."""
+    """Whether gangs run whole, unchecked and without end, and go back to one kind of checkpoint, safe once written."""
     endless = job["needed"] == NONE and job["first_legal"] == NONE and not job["limit"] and not job["cold"]
     copies = job["tiers"] == 1 and not tier["drain"] and not job["stores"] and not levels[2 : 2 * len(levels) : 2].any()
-    return bool(endless and copies and not job["chancy"])
+    return bool(endless and copies and not job["chancy"] and job["preflight"] == NONE)
 
 
 def write_tiers(recovery: Recovery, gpus: int, lines: NDArray[np.void]) -> None:
@@ -218,6 +222,7 @@ def _gangs(plan: Plan, tables: Tables) -> None:
         gangs[name] = NONE
     for name in ("first_faulty", "last_faulty", "first_clean", "why", "first_demand", "ends", "moves_from"):
         gangs[name] = NONE
+    gangs["faults_pass"] = gangs["nodes_pass"] = NONE
     gangs["chances"] = CHANCES_AT_A_TIME
     chancy = bool(tables["jobs"]["chancy"].any())
     tables["chances"] = np.zeros((count if chancy else 1, CHANCES_AT_A_TIME), dtype=records.CHANCE)
@@ -269,7 +274,7 @@ def _hazards(plan: Plan, atom: int, tables: Tables) -> None:
     for number, hazard in enumerate(scenario.hazards):
         first = int(hazards[number]["first_component"])
         if first >= 0:
-            states[first : first + int(hazards[number]["components"])]["age"] = hazard.age
+            states[first : first + int(hazards[number]["components"])]["age"] = plan.age(hazard)
     states["begin"] = NEVER
     ring = max(1, int(hazards["retire_after"].max()))
     tables["recent_strikes"] = np.zeros((max(1, components), ring), dtype=np.int64)
@@ -297,7 +302,7 @@ def is_plain(hazard: Hazard) -> bool:
     """Whether counts settle what a failure does: members leave, are found and repaired at once, and are back, free."""
     simple = hazard.effect == "interrupt" and hazard.exposure == "always" and not hazard.wrong_node
     at_once = len(hazard.stages) == 1 and not hazard.stages[0].waits
-    return simple and at_once and not hazard.requalify and hazard.returns == "pool"
+    return simple and at_once and not (hazard.requalify or hazard.burn_in) and hazard.returns == "pool"
 
 
 def _of_hazard(hazard: Hazard) -> dict[str, Any]:
@@ -314,6 +319,7 @@ def _of_hazard(hazard: Hazard) -> dict[str, Any]:
         "ages": hazard.ages,
         "stages": len(hazard.stages),
         "requalify": hazard.requalify,
+        "burn_in": hazard.burn_in,
         "returns_job": hazard.returns == "job",
         "lemons": lemons is not None,
         "retire_after": NONE if lemons is None or lemons.retire_after is None else lemons.retire_after,

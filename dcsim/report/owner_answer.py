@@ -101,10 +101,10 @@ def _advice(run: RunResult, cash: Cash) -> str:
             )
     else:
         said.append(f"Every GPU on sale is rented: 1 % more rent is worth {money(worth['rent'])}.")
-    spares = run.scenario.cluster.spares
-    gain = cash.mean("all_on_sale") - cash.mean("revenue")
-    if spares and gain > 0:
-        said.append(f"Rented out too, the {spares:,} spares would bring {money(gain)}, before any SLA credit.")
+    gain = worth.get("spares", 0.0)
+    if gain > 0:
+        spares = f"the {run.scenario.cluster.spares:,} spares"
+        said.append(f"Rented out too, {spares} would bring {money(gain)}, before any SLA credit.")
     share, at = cash.unit_cost("breakeven_share"), cash.unit_cost("rented_share")
     if share is not None:
         said.append(

@@ -5,6 +5,7 @@ from functools import partial
 
 from dcsim.decide import RunResult
 from dcsim.decide.availability import Availability, excludes_maintenance
+from dcsim.decide.sla_credits import GuaranteeResult
 from dcsim.decide.sla_theory import SlaTheory, sla_theory, time_up
 from dcsim.economics.credits import left_of_price
 from dcsim.report.document import Section
@@ -51,7 +52,7 @@ def sold_sentence(run: RunResult) -> str:
 
 
 def _guarantee_sentence(run: RunResult) -> str:
-    found = run.guarantee
+    found = GuaranteeResult.of(run.sample)
     if found is None:
         return ""
     asked = f"{100 * found.asked:.6g} %"
@@ -127,7 +128,8 @@ def _equal_price(run: RunResult, first: RunResult) -> float | None:
 
 def asked(runs: Sequence[RunResult]) -> bool:
     """Whether any scenario gives credits or a guarantee, or asks what may be promised."""
-    return any(run.credits or run.guarantee or (run.availability and run.availability.promise) for run in runs)
+    slas = [run.scenario.sla for run in runs if run.availability]
+    return any(sla and (sla.credits or sla.guarantee or sla.promise) for sla in slas)
 
 
 def sold_tables(runs: Sequence[RunResult]) -> tuple[Table, ...]:
@@ -189,23 +191,16 @@ def sold_tables(runs: Sequence[RunResult]) -> tuple[Table, ...]:
                 rows.append(
                     row("price that earns the same, x", credited(lambda run: number(_equal_price(run, runs[0]), 4)))
                 )
-    if any(run.guarantee for run in runs):
-        rows.append(row("interruptions without lost progress, %", _kept))
-        rows.append(row("  guarantee broken, % of terms", _broken))
-        rows.append(row("  expected credit, % of the renewal", _at_renewal))
+    guarantees = [GuaranteeResult.of(run.sample) for run in runs]
+    if any(guarantees):
+        shares: tuple[tuple[str, Callable[[GuaranteeResult], float | None]], ...] = (
+            ("interruptions without lost progress, %", lambda each: each.kept),
+            ("  guarantee broken, % of terms", lambda each: each.broken),
+            ("  expected credit, % of the renewal", lambda each: each.expected),
+        )
+        for label, share in shares:
+            rows.append(Row(label, tuple(per_cent(share(each) if each else None) for each in guarantees)))
     return (Table("What is sold", names(runs), tuple(rows), notes=(NOT_PAID,)),)
-
-
-def _kept(run: RunResult) -> Figure:
-    return per_cent(run.guarantee.kept if run.guarantee else None)
-
-
-def _broken(run: RunResult) -> Figure:
-    return per_cent(run.guarantee.broken if run.guarantee else None)
-
-
-def _at_renewal(run: RunResult) -> Figure:
-    return per_cent(run.guarantee.expected if run.guarantee else None)
 
 
 def _missed_rows(runs: Sequence[RunResult], row: MakeRow) -> list[Row]:

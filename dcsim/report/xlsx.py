@@ -13,14 +13,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dcsim.decide import RunResult
-from dcsim.decide.accounts import MoneyBook
-from dcsim.decide.renter_statement import renter_statement
+from dcsim.decide.accounts import MoneyBook, inputs_by_run
+from dcsim.decide.bills import use_each
 from dcsim.decide.sla_credits import SlaCredits
+from dcsim.economics.bill import PRICES, USED, bill_lines
 from dcsim.economics.finance import DISCOUNT, HOURS_PER_YEAR, Finance, Flow
-from dcsim.economics.statement import MONTH, MONTHS, Line, Statement, excel
+from dcsim.economics.statement import MONTH, MONTHS, Input, Line, Statement, excel
+from dcsim.montecarlo import Sample
 from dcsim.montecarlo.manifest import Manifest
 from dcsim.report.page import names
-from dcsim.units import MS_PER_H
+from dcsim.scenario import Scenario
+from dcsim.units import HOURS_PER_MONTH, MS_PER_H
 
 if TYPE_CHECKING:
     from xlsxwriter import Workbook
@@ -85,6 +88,28 @@ def _statements(runs: Sequence[RunResult]) -> Iterator[_Found]:
         credits = SlaCredits.of(sample, book)
         if credits is not None and (book is None or credits.statement is not book.statement):
             yield _Found(name, "credits", credits.statement, numbers, month_h, origins)
+
+
+def renter_statement(sample: Sample) -> Statement | None:
+    """Return the bill of every run as a statement whose month 1 is the whole term; None without [tco]."""
+    scenario = sample.scenario
+    if scenario.tco is None:
+        return None
+    use = use_each(sample)
+    burnt_in = np.full(len(sample), use.burn_in_gpu_hours)
+    columns = (use.months, use.useful_gpu_hours, use.lost_gpu_hours, burnt_in)
+    series = {name: np.stack([np.zeros(len(sample)), each], axis=1) for name, each in zip(USED, columns, strict=True)}
+
+    def inputs(its: Scenario) -> list[Input]:
+        assert its.tco is not None
+        gpus = Input("gpus", float(its.cluster.gpus), "GPUs", "cluster.gpus")
+        hours = Input("hours_per_month", float(HOURS_PER_MONTH), "h", "720 h (deck)")
+        return [
+            *(Input(name, float(of(its.tco)), unit, path) for name, (unit, path, of) in PRICES.items()),
+            *(gpus, hours),
+        ]
+
+    return Statement.of(bill_lines(), inputs_by_run(sample, inputs), series)
 
 
 @dataclass(frozen=True)

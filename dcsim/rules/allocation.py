@@ -2,9 +2,12 @@
 
 from dcsim.program.records import (
     ARRIVES,
+    CHECKS,
     DONE,
     DRAIN,
     FINISHES,
+    IN_MAINTENANCE,
+    IS_CHECKED,
     IS_SERVED,
     LIMIT,
     NONE,
@@ -227,11 +230,51 @@ def begin(w: World, gang: int, now: int) -> None:
         return
     if w.jobs[w.gangs[gang].job].limit and w.gangs[gang].ends < 0:
         begin_time(w, gang, now)
+    if w.one.preflights and is_to_be_checked(w, gang):
+        begin_preflight(w, gang, now)
+    else:
+        start(w, gang, now)
+
+
+@rule
+def start(w: World, gang: int, now: int) -> None:
+    """A gang goes through failover and restore now; before its next start its members are checked again."""
+    if w.one.preflights and w.jobs[w.gangs[gang].job].preflight >= 0:
+        for place in range(w.gangs[gang].lowest, w.gangs[gang].highest + 1):
+            if w.owner[place] == gang:
+                w.passed[place] = 0
     resume(w, gang, now)
     note_event(w, STARTS, gang, w.gangs[gang].active, now)
     plan_finish(w, gang)
     gang_has_changed(w, gang, now)
     plan_relapse(w, gang)
+
+
+@rule
+def is_to_be_checked(w: World, gang: int) -> bool:
+    """Whether a gang that does not run has members that have not passed a check for this start."""
+    g, found = w.gangs[gang], False
+    if w.jobs[g.job].preflight >= 0 and g.phase != WHOLE:
+        for place in range(g.lowest, g.highest + 1):
+            found = found or (w.owner[place] == gang and not w.passed[place])
+    return found
+
+
+@rule
+def begin_preflight(w: World, gang: int, now: int) -> None:
+    """A gang that could start is checked first; meanwhile it asks for no hardware."""
+    leave_queue(w, gang)
+    g = w.gangs[gang]
+    g.phase = SAVE
+    g.since = now
+    g.saves_as = IN_MAINTENANCE
+    g.moves_from = NONE
+    g.stops += 1
+    if g.up == g.gpus:
+        g.short_since = NONE
+    note_event(w, CHECKS, gang, g.up, now)
+    push(w, now + w.jobs[g.job].preflight, SAVED, IS_CHECKED, gang, g.stops)
+    gang_has_changed(w, gang, now)
 
 
 @rule

@@ -8,6 +8,7 @@ from dcsim.rules.gangs import stop
 from dcsim.rules.log import note_queues, note_transfer
 from dcsim.rules.maintenance import book_stay
 from dcsim.rules.plant import book_absences
+from dcsim.rules.preflight import book_retest
 from dcsim.rules.repairs import book_repair
 from dcsim.rules.rule import rule
 from dcsim.rules.sold import close_sold
@@ -38,6 +39,9 @@ def end_run(w: World) -> None:
     for window in range(w.one.window):
         if w.windows[window].out:
             book_stay(w, window, end)
+    for retest in range(w.one.retests):
+        if w.retests[retest].out:
+            book_retest(w, retest, end)
     book_absences(w, end)
     for gang in range(w.one.gangs):
         stop(w, gang, end)

@@ -91,6 +91,8 @@ def set_owner(w: World, place: int, owner: int) -> None:
         count_free(w, place, -1)
     elif w.owner[place] >= 0:
         w.gangs[w.owner[place]].places -= 1
+    if w.one.preflights:
+        w.passed[place] = 0
     w.owner[place] = owner
     if owner == FREE:
         count_free(w, place, 1)

@@ -14,7 +14,7 @@ from dcsim.plant import PlantState
 from dcsim.problems import not_one_of
 from dcsim.scenario.errors import KeyPath
 from dcsim.scenario.model import Job, Scenario
-from dcsim.scenario.rules_of_jobs import Broken, chains, on_spares, time_limit
+from dcsim.scenario.rules_of_jobs import Broken, chains, interval, on_spares, preflight, time_limit
 from dcsim.topology import Topology, TopologyError
 from dcsim.topology.build import build
 from dcsim.units import DURATION, MS_PER_H, write
@@ -94,7 +94,9 @@ def _jobs(scenario: Scenario) -> Broken:
             yield (*path, "checkpoint_every"), "missing; required (checkpoint_write is given)"
         for where, why in recovery.problems(job.gpus):
             yield (*path, *where), why
+        yield from interval(scenario, index)
         yield from time_limit(job, index)
+        yield from preflight(job, index)
         for hazard in scenario.hazards:
             if hazard.coverage < 1 and not recovery.tiers and "coverage" not in recovery.unused:
                 why = f'missing; required (hazard "{hazard.key}" has a coverage: the job falls back to a checkpoint)'
@@ -279,7 +281,7 @@ def _check(scenario: Scenario, topology: Topology, index: int) -> Broken:
             yield (*path, key), f"found with component = '{planned.component}'; only what holds GPUs is checked"
     earlier = [each.name for each in scenario.maintenance[:index] if each.finds]
     if planned.finds and earlier:
-        yield (*path, "finds"), f'found a second time; "{earlier[0]}" is the check that finds slow components'
+        yield (*path, "finds"), f'found a second time; "{earlier[0]}" is the check that finds what is hidden'
 
 
 def _sold(scenario: Scenario, topology: Topology) -> Broken:
@@ -315,14 +317,18 @@ def _hazards(scenario: Scenario, topology: Topology) -> Broken:
         if hazard.mtbf_range and hazard.mtbf_range[0] > hazard.mtbf_range[1]:
             low, high = (write(end, DURATION) for end in hazard.mtbf_range)
             yield (*path, "mtbf_range"), f"found {low} to {high}; must be the lowest MTBF, then the highest"
-        failures += _expected_failures(hazard, topology.components(component), scenario.horizon)
+        burnt_in = scenario.cluster.burn_in
+        if burnt_in and hazard.ages and hazard.lifetime.log_survival(np.array([hazard.age + burnt_in]))[0] == -np.inf:
+            aged = f"{write(burnt_in, DURATION)}; with hazards.{hazard.key}.age = {write(hazard.age, DURATION)}"
+            yield ("cluster", "burn_in"), f"found {aged} no component of that lifetime lives that long"
+        failures += _expected_failures(hazard, topology.components(component), burnt_in, scenario.horizon)
     if failures > MOST_FAILURES:
         found = f"{float(failures):,.0f}" if failures < 10**30 else "countless"
         why = f"found {found} expected failures in one replication (components x horizon / MTBF)"
         yield ("hazards",), f"{why}; at most {MOST_FAILURES:,}"
 
 
-def _expected_failures(hazard: Hazard, components: int, horizon: int) -> Fraction:
+def _expected_failures(hazard: Hazard, components: int, burnt_in: int, horizon: int) -> Fraction:
     """Return components * horizon / MTBF; more where components age and come back as bad as they were.
 
     If a share s of repairs leaves the age as it is, a life has 1 / (1 - s) failures; if all do, they come at the
@@ -340,7 +346,7 @@ def _expected_failures(hazard: Hazard, components: int, horizon: int) -> Fractio
     often = Fraction(0)
     for factor, count in ages:
         with np.errstate(over="ignore"):
-            worn = -float(law.log_survival(np.array([(hazard.age + horizon) * factor]))[0])
+            worn = -float(law.log_survival(np.array([(hazard.age + burnt_in + horizon) * factor]))[0])
         often += count * Fraction(min(worn, 1e300))
     return min(lives / (1 - Fraction(silent)), often) if silent < 1 else often
 

@@ -167,6 +167,13 @@ def test_a_point_of_occupancy_is_worth_a_point_of_the_rent(result):
     assert [each.usd for each in result.cash.levers] == sorted((each.usd for each in result.cash.levers), reverse=True)
 
 
+def test_levers_name_what_failures_and_spares_cost(result):
+    worth = {each.name: each.usd for each in result.cash.levers}
+    assert worth["failures"] == result.cash.mean("failures_cost")
+    assert worth["spares"] == pytest.approx(result.cash.mean("all_on_sale") - result.cash.mean("revenue"))
+    assert "spares" not in {each.name for each in estimate(read(NEOCLOUD, set=STACK)).cash.levers}
+
+
 def test_spares_on_sale_would_bring_what_is_in_service_beyond_what_is_sold(result):
     """Rent and occupancy of the month times the GPU-hours in service beyond those on sale."""
     cash, series = result.cash, result.book.activity.series

@@ -11,9 +11,8 @@ import pytest
 from dcsim.decide import run
 from dcsim.decide.accounts import MoneyBook
 from dcsim.decide.bills import Money
-from dcsim.decide.renter_statement import renter_statement
 from dcsim.economics.statement import Statement
-from dcsim.report.xlsx import FIRST, LABELS, xlsx
+from dcsim.report.xlsx import FIRST, LABELS, renter_statement, xlsx
 
 OWNED = {
     "name": "owned",
@@ -124,6 +123,19 @@ def test_an_owners_workbook_gives_the_programs_totals_whichever_run_is_chosen(ow
         cells = computed(content, tmp_path, {"Summary!B2": number})
         agree(cells, "1 CASH STATEMENT", book.statement, number - 1)
         agree(cells, "2 BILL STATEMENT", bill, number - 1)
+
+
+@pytest.mark.parametrize("landlord", ["owner", "provider"])
+def test_a_token_sellers_workbook_gives_the_programs_totals(landlord: str, tmp_path: Path) -> None:
+    """Whether the seller pays the owner of the scenario or a bill; tokens get cheaper from month to month."""
+    tokens = {"speed": "735 tok/s", "price": "1.75 USD/Mtok", "utilisation": "65 %", "decline": "30 %"}
+    subscription = {"price": "20 USD/mo", "tokens": "10 Mtok"}
+    found = run(OWNED | {"tokens": tokens | {"subscription": subscription}} | (
+        {"tco": None} if landlord == "owner" else {"owner": None, "uncertain": []}
+    ), replications=2, workers=1)  # fmt: skip
+    assert found.book is not None
+    assert ("factory_profit" in found.book.statement.by_name) == (landlord == "owner")
+    agree(computed(xlsx([found]), tmp_path, {}), "1 CASH STATEMENT", found.book.statement, 0)
 
 
 def test_another_price_in_the_sheet_of_inputs_changes_every_amount(owned: Any, tmp_path: Path) -> None:

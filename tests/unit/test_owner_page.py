@@ -89,12 +89,15 @@ def test_two_offers_are_told_apart_by_what_they_leave():
 
 
 def test_tables_of_an_owner(result):
-    cash, unit = owner_tables([result])
+    cash, worth, unit = owner_tables([result])
     rows = table([cash], "The owner's cash over 48 months, million USD")
     assert rows["rent invoiced"] == ("26.57",)
     assert rows["servers"] == ("-15.77",)
     assert rows["capital is back after, months"] == ("34.5",)
     assert "network" not in rows  # nothing was spent
+    rows = table([worth], "What a change is worth to the owner, USD")
+    assert list(rows)[:2] == ["spares rented out too", "one point more rented"]
+    assert rows["one point more rented"] == ("295,275",)
     rows = table([unit], "A GPU-hour of the owner")
     assert rows["depreciation, USD/GPU-h"] == ("0.88",)
     assert rows["published cost to an owner of H200, USD/GPU-h"] == ("1.74",)
@@ -114,11 +117,13 @@ def test_the_section_has_pictures_formulas_and_published_prices(result):
     assert [each.title for each in section.parts] == [
         "H200 neocloud: cash from operations by month",
         "The owner's cash over 48 months, million USD",
+        "What a change is worth to the owner, USD",
         "A GPU-hour of the owner",
         "Your cost of a GPU-hour among published ones",
     ]
-    (formulas,) = section.more
-    assert "rent_now * billed_gpu_hours" in {text for row in formulas.rows for text in row.texts}
+    formulas, inputs = section.more
+    assert ("revenue", "rent invoiced: rent_now * billed_gpu_hours") in formulas.items
+    assert ("rent", "1.9 USD/GPU-h, from owner.rent") in inputs.items
     bars = section.parts[-1].chart
     assert len(bars.labels) == 10
     assert bars.labels[bars.marked] == "H200 neocloud (this scenario)"
@@ -160,7 +165,7 @@ def test_a_power_budget_is_told_beside_the_scenario(result):
 
 
 def test_capital_that_outlives_the_horizon_is_said_with_what_it_is_sold_for():
-    (cash, _) = owner_tables([estimate(read(NEOCLOUD, set=('owner.life="6 y"', 'owner.residual="20 %"')))])
+    (cash, *_) = owner_tables([estimate(read(NEOCLOUD, set=('owner.life="6 y"', 'owner.residual="20 %"')))])
     said = "H200 neocloud: servers last 72 months and 48 are told; they are then sold for 20 % of their price"
     assert cash.notes[-1].startswith(said)
 

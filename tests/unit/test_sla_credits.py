@@ -186,7 +186,7 @@ def test_a_guarantee_of_kept_progress_is_broken_as_a_binomial_says() -> None:
     """Jobs of coverage 92 %: by chance fewer than 90 % of a run's interruptions keep their progress."""
     from scipy.stats import binom
 
-    from dcsim.decide.guarantee import GuaranteeResult, kept_by_job
+    from dcsim.decide.sla_credits import GuaranteeResult, kept_by_job
 
     document = {
         "name": "kept",
@@ -242,3 +242,24 @@ def test_a_run_says_how_its_guarantee_stands() -> None:
     assert any(row.label == "  guarantee broken, % of terms" for row in sold_tables([found])[0].rows)
     told = found.to_json()["scenarios"][0]["sla_guarantee"]
     assert told == {"asked": 0.9, "kept": None, "broken": 0.0, "expected_credit_of_renewal": 0.0}
+
+
+def test_a_sweep_keeps_the_months_that_credits_are_computed_from() -> None:
+    """What is claimed scales what is given back; without [sla] the figure is refused by its name."""
+    from dcsim.decide.sweep import sweep
+
+    found = sweep("sla/node", {"sla.credits.claimed": ["50 %", "100 %"]}, metric="sla_credits_usd", replications=2)
+    half, all_of_it = (each.figures["sla_credits_usd"].mean for each in found.points)
+    assert half > 10_000
+    assert all_of_it == pytest.approx(2 * half)
+    with pytest.raises(ScenarioError, match=r"every scenario needs \[sla\]"):
+        sweep("pretrain-5184/gold", {"cluster.spares": [32]}, metric="sla_credits", replications=2)
+
+
+def test_who_invoices_no_downtime_and_gives_credits_for_it_is_told() -> None:
+    """One caution, and none where hours with power are invoiced."""
+    from dcsim.decide.cautions import cautions
+
+    for billed, kinds in (("in-service", ["downtime-twice"]), ("powered", [])):
+        given = read("owner/h200-neocloud", set=['sla={sold="node",credits={}}', f'owner.billed="{billed}"'])
+        assert [each.kind for each in cautions([given]) if each.kind == "downtime-twice"] == kinds
