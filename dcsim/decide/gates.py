@@ -135,8 +135,7 @@ class Judged:
         if self.ci95 is not None and self.ci95[0] < self.ci95[1]:
             low, high = (f"{end / scale:,.{digits}f}" for end in self.ci95)
             half = (self.ci95[1] - self.ci95[0]) / 2
-            even = self.gate.kind == "mean"
-            told += f" ± {half / scale:,.{digits}f}" if even else f" ({low} to {high})"
+            told += f" ± {half / scale:,.{digits}f}" if self.gate.kind == "mean" else f" ({low} to {high})"
         return f"{told} {unit}"
 
     def _doubt(self) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from dcsim.decide import Pair, RunResult, Verdict
+from dcsim.decide import Comparison, Pair, RunResult, Verdict
 from dcsim.decide.estimate import formula_validity
 from dcsim.decide.verdict import SAME, Against
 from dcsim.decide.verdict import verdict as judge
@@ -173,6 +173,31 @@ def _done_after(runs: Sequence[RunResult]) -> str:
         return f"Done after {and_list([f'{hours(run)} ({printable(run.scenario.name)})' for run in runs])}."
     told = [f"{printable(run.scenario.name)}: {_done(run)}." for run in runs if run.done is not None]
     return " ".join(told)
+
+
+def tail_sentences(comparison: Comparison) -> list[str]:
+    """Say which offer is cheapest by the P95 of its runs, where that is asked for."""
+    if comparison.by != "p95":
+        return []
+    found = comparison.tail
+    if found is None:
+        return ["By P95: no verdict, for not every run has a price of a useful GPU-hour."]
+    called, digits = [printable(each) for each in found.names], price_digits(found.usd)
+    while digits < 4 and len({f"{each:.{digits}f}" for each in found.usd}) < len(set(found.usd)):
+        digits += 1
+    first, *others = zip(found.order, found.usd, found.ci95, strict=True)
+    told = []
+    for index, price_of, ends in others:
+        more = "" if index not in found.tied else ", no clear difference"
+        if ends is not None and not more:
+            more = f", {number(ends[0], digits)} to {number(ends[1], digits)} more"
+        told.append(f"{number(price_of, digits)} at {called[index]}{more}")
+    few = found.ci95[-1] is None
+    doubt = f" Too few runs to tell them apart; {found.needed} are needed." if few else ""
+    return [
+        f"By P95, which one run in twenty exceeds, {called[first[0]]} is cheapest: {number(first[1], digits)} USD per "
+        f"useful GPU-hour, against {and_list(told)}.{doubt}"
+    ]
 
 
 def verdict_sentence(found: Verdict, runs: Sequence[RunResult]) -> str:

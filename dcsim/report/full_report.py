@@ -71,7 +71,7 @@ def _about(runs: Sequence[RunResult]) -> tuple[str, ...]:
 def _answer(given: ReportData) -> Page:
     """Return the page that a screen shows, whose answer the report has too."""
     if len(given.runs) > 1:
-        return comparison_page(Comparison(given.runs, given.pairs, given.bridges, given.notes, given.walks))
+        return comparison_page(Comparison(given.runs, given.pairs, given.bridges, given.notes, given.walks, given.by))
     page = run_page(given.runs)
     return replace(page, answer=(*page.answer[: page.headline], *luck(given.runs)))
 

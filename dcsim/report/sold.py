@@ -11,7 +11,7 @@ from dcsim.economics.credits import left_of_price
 from dcsim.report.document import Section
 from dcsim.report.figures import MISSING, Cell, Figure, dollars, loss, number, per_cent, scale_of
 from dcsim.report.page import Row, Table, and_list, names, printable
-from dcsim.report.sold_theory import NOT_PAID, in_per_cent, shape
+from dcsim.report.published_tables import NOT_PAID, in_per_cent, shape
 from dcsim.report.uncertainty import MakeRow, with_error
 
 SOLD_NOTE = (

@@ -21,15 +21,7 @@ from dcsim.program.records import (
     WAIT,
 )
 from dcsim.program.world import World
-from dcsim.rules.ageing import (
-    becomes_slow,
-    component_fails,
-    component_of,
-    is_due,
-    is_one_too_many,
-    renew,
-    stop_clock,
-)
+from dcsim.rules.ageing import becomes_slow, component_fails, component_of, is_due, is_one_too_many, renew, stop_clock
 from dcsim.rules.allocation import drains_for_nobody, leave_queue
 from dcsim.rules.alone import leaves_at_once, settles
 from dcsim.rules.booking import change_free

@@ -129,7 +129,7 @@ def next_stage(w: World, repair: int, now: int) -> None:
     """A repair goes on to its next stage, where it may queue; after what seems to have helped to the test, and back."""
     r = w.repairs[repair]
     h = w.hazards[w.failures[r.failure].hazard]
-    if h.requalify and r.stage >= 0 and test_finds(w, repair):
+    if h.requalify and r.stage >= 0 and found_by_test(w, repair):
         push(w, now + h.requalify, REPAIRED, IS_SENT_BACK, repair, 0)
         note_repair(w, IS_TESTED, repair, now, now + h.requalify)
         return
@@ -157,7 +157,7 @@ def begin_stage(w: World, repair: int, time: int, now: int) -> None:
 
 
 @rule
-def test_finds(w: World, repair: int) -> bool:
+def found_by_test(w: World, repair: int) -> bool:
     """Whether the test will find that the stage that is done has not helped."""
     r = w.repairs[repair]
     f = w.failures[r.failure]

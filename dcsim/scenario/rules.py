@@ -11,10 +11,10 @@ from dcsim.hazards.repair import PEOPLE
 from dcsim.ledger import REST, SPARES
 from dcsim.parts import PARTS
 from dcsim.plant import PlantState
-from dcsim.problems import not_one_of
 from dcsim.scenario.errors import KeyPath
 from dcsim.scenario.model import Job, Scenario
 from dcsim.scenario.rules_of_jobs import Broken, chains, interval, on_spares, preflight, time_limit
+from dcsim.scenario.rules_of_money import of_money
 from dcsim.topology import Topology, TopologyError
 from dcsim.topology.build import build
 from dcsim.units import DURATION, MS_PER_H, write
@@ -37,10 +37,7 @@ def broken_rules(scenario: Scenario) -> Broken:
     yield from chains(scenario)
     yield from _names(scenario)
     yield from _crews(scenario)
-    yield from _rent(scenario)
-    yield from _tokens(scenario)
-    yield from _owner(scenario)
-    yield from _grid(scenario)
+    yield from of_money(scenario)
     yield from _records(scenario)
     try:
         topology = build(scenario.cluster.topology, scenario.cluster.gpus)
@@ -120,45 +117,6 @@ def _names(scenario: Scenario) -> Broken:
             why = f'found "{hazard.key}", the name of hazards.{taken[hazard.key]} too; names must be unique'
             yield ("hazards", index, "name"), why
         taken.setdefault(hazard.key, index)
-
-
-def _owner(scenario: Scenario) -> Broken:
-    owner = scenario.owner
-    if owner is not None and owner.rent is None and scenario.tco is None:
-        yield ("owner", "rent"), "required where no [tco] says what a GPU-hour is rented out for"
-    if owner is None and scenario.finance is not None:
-        yield ("owner",), "missing; required (finance is given: its debt pays for the capital of an [owner])"
-
-
-def _grid(scenario: Scenario) -> Broken:
-    """Refuse prices of bridge power where nobody pays them, or where no grid is waited for."""
-    keys = [key for key in ("premium", "standby") if scenario.grid and getattr(scenario.grid, key)]
-    if keys and scenario.owner is None:
-        yield ("grid", keys[0]), "found without [owner]; required: who pays it"
-    elif keys and not any(phase.grid for phase in scenario.energisation):
-        yield ("grid", keys[0]), "found without a phase of [[energisation]] with grid = true; it is paid until then"
-
-
-def _rent(scenario: Scenario) -> Broken:
-    """Refuse rent until the work is done where some job has none to finish."""
-    if scenario.tco is not None and scenario.tco.until == "done" and not scenario.ends:
-        endless = next(job.name for job in scenario.jobs if job.work is None)
-        yield ("tco", "until"), f'found "done"; allowed only where every job has work, and "{endless}" has none'
-
-
-def _tokens(scenario: Scenario) -> Broken:
-    """Refuse tokens of jobs that are not there or that end, and tokens whose GPUs nobody pays for."""
-    if scenario.tokens is None:
-        return
-    if scenario.tco is None and scenario.owner is None:
-        yield ("tokens",), "found without [tco] and [owner]; one is required: what the seller pays for the GPUs"
-    names = [job.name for job in scenario.jobs]
-    for index, name in enumerate(scenario.tokens.jobs or ()):
-        if name not in names:
-            yield ("tokens", "jobs", index), not_one_of(names, name)
-    ends = [job.name for job in scenario.jobs if job.work is not None and scenario.tokens.serves(job.name)]
-    if ends:
-        yield ("tokens",), f'found job "{ends[0]}" with work; jobs whose tokens are sold run to the horizon'
 
 
 def _crews(scenario: Scenario) -> Broken:

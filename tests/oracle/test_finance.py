@@ -112,10 +112,12 @@ def test_return_and_value_by_occupancy(occupancy: str, irr: float, npv: float) -
     ],
 )
 def test_return_where_the_contract_is_shorter_than_the_life(changed: dict[str, object], irr: float) -> None:
+    """Published: rents agreed anew in year 4, or each year."""
     assert free(**changed).irr("yearly")[0] == pytest.approx(irr, abs=0.0005)
 
 
 def test_payback_and_the_rent_that_pays_back_in_two_years() -> None:
+    """Published: 2.27 years, and 2.108 USD an hour for two."""
     assert free().payback_months()[0] / 12 == pytest.approx(2.27, abs=0.005)
     assert free(rent="2.108 USD").payback_months()[0] == pytest.approx(24, abs=0.01)
     assert not np.isfinite(free(occupancy="30 %").payback_months()[0])
@@ -154,6 +156,7 @@ def test_a_loan_is_that_of_numpy_financial(rate: float, tenor: int, ltv: float, 
 
 
 def test_a_loan_without_interest_is_repaid_evenly() -> None:
+    """The annuity at a rate of 0."""
     found = stack({"tranches": [LOAN | {"rate": "0 %"}]})
     assert found.values["scheduled"][0, 1:] == pytest.approx(np.full(48, 0.8 * 246_391 / 48))
     assert level_payment(48, 0, 48) == 1
@@ -161,6 +164,7 @@ def test_a_loan_without_interest_is_repaid_evenly() -> None:
 
 @given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=60), st.floats(-0.2, 1))
 def test_values_at_a_rate_are_those_of_numpy_financial(cash: list[float], rate: float) -> None:
+    """Random flows and rates."""
     found = Flow(np.array([[-1e6, *cash]]), 730).npv(rate, "monthly")[0]
     assert found == pytest.approx(npf.npv((1 + rate) ** (1 / 12) - 1, [-1e6, *cash]), rel=1e-9, abs=1e-3)
 
@@ -169,6 +173,7 @@ def test_values_at_a_rate_are_those_of_numpy_financial(cash: list[float], rate: 
     st.lists(st.floats(100, 1e6), min_size=2, max_size=60), st.floats(1e4, 1e7), st.sampled_from(["monthly", "yearly"])
 )
 def test_the_value_at_the_rate_of_return_is_nothing(cash: list[float], spent: float, convention: str) -> None:
+    """Random flows, by month and by year."""
     flow = Flow(np.array([[-spent, *cash]]), 730)
     rate = flow.irr(convention)[0]  # type: ignore[arg-type]
     if np.isfinite(rate) and rate > -0.99:
@@ -176,6 +181,7 @@ def test_the_value_at_the_rate_of_return_is_nothing(cash: list[float], spent: fl
 
 
 def test_a_rate_of_return_is_that_of_numpy_financial() -> None:
+    """The same flow by both libraries."""
     usd = free().usd[0]
     assert free().irr("monthly")[0] == pytest.approx((1 + npf.irr(usd)) ** 12 - 1, rel=1e-9)
 
@@ -197,6 +203,7 @@ TWO = {
 
 
 def test_what_is_drawn_is_repaid_to_the_cent_and_equity_gets_the_rest() -> None:
+    """The balance ends at 0, and the cash of equity sums to what is left."""
     found = stack(TWO)
     assert found.total("drawn")[0] == pytest.approx(0.8 * 246_391, abs=0.005)
     assert found.total("principal")[0] + found.total("balloon")[0] == pytest.approx(found.total("drawn")[0], abs=0.005)
@@ -210,6 +217,7 @@ def test_what_is_drawn_is_repaid_to_the_cent_and_equity_gets_the_rest() -> None:
 
 
 def test_the_sum_of_tranches_is_the_debt_in_every_month() -> None:
+    """Drawn, interest, repaid and owed."""
     found = stack(TWO)
     for name in ("drawn", "interest", "principal", "balloon", "balance"):
         both = found.values[f"t1_{name}"] + found.values[f"t2_{name}"]
@@ -224,6 +232,7 @@ def test_what_is_owed_at_the_end_of_the_horizon_is_repaid_then() -> None:
 
 
 def test_debt_that_is_drawn_as_racks_get_power_is_repaid_over_what_is_left() -> None:
+    """Each share that gets power draws its part, and every draw is repaid by the end of the tenor."""
     energised = [0.25, *[0.25] * 5, *[0.5] * 6, *[1.0] * 37]
     found = stack({"tranches": [LOAN | {"rate": "12 %", "draw": "energisation", "fee": "1 %"}]}, energised=energised)
     capital = 0.8 * 246_391
@@ -236,6 +245,7 @@ def test_debt_that_is_drawn_as_racks_get_power_is_repaid_over_what_is_left() -> 
 
 
 def test_sculpted_debt_has_its_dscr_until_it_is_repaid() -> None:
+    """Debt service follows the cash, so their ratio stays what was agreed."""
     terms = {"ltv": "60 %", "rate": "12 %", "repayment": "sculpted", "dscr": 1.5}
     found = stack({"tranches": [terms]}, contract="1 y", price_decay="20 %")
     open_until = int(np.argmax(found.values["balance"][0] < 0.005))
@@ -246,6 +256,7 @@ def test_sculpted_debt_has_its_dscr_until_it_is_repaid() -> None:
 
 
 def test_a_second_sculpted_tranche_gets_what_the_first_leaves() -> None:
+    """The first one listed is served first."""
     first = {"name": "a", "ltv": "40 %", "rate": "9 %"}
     second = {"name": "b", "ltv": "20 %", "rate": "14 %", "repayment": "sculpted", "dscr": 1.3}
     found = stack({"tranches": [first, second]})
@@ -253,6 +264,7 @@ def test_a_second_sculpted_tranche_gets_what_the_first_leaves() -> None:
 
 
 def test_the_debt_is_measured_by_what_its_collateral_is_still_worth() -> None:
+    """The capital loses a share of its value a year."""
     found = stack({"tranches": [LOAN | {"rate": "12 %"}], "depreciation": "20 %", "max_ltv": 0.7})
     assert found.values["loan_to_value"][0, 0] == pytest.approx(0.8)
     assert found.values["loan_to_value"][0, 36] == pytest.approx(7_302.8 * 8 / (246_391 * 0.8**3), abs=1e-4)
@@ -261,6 +273,7 @@ def test_the_debt_is_measured_by_what_its_collateral_is_still_worth() -> None:
 
 @pytest.mark.parametrize("months", [1, 3, 12])
 def test_a_rolling_dscr_is_about_the_cash_and_service_of_its_months(months: int) -> None:
+    """Sums over the last months, by hand."""
     terms = {"tranches": [LOAN | {"rate": "12 %"}], "months": months}
     found = stack(terms, contract="1 y", price_decay="25 %")
     cash, service = found.values["operating_cash"][0], found.values["scheduled"][0]
@@ -284,6 +297,7 @@ def test_equity_gets_no_cash_while_the_trap_is_shut_and_all_of_it_in_the_end() -
 
 
 def test_without_a_tranche_equity_has_the_cash_before_debt() -> None:
+    """Nothing is drawn and nothing is served."""
     found = stack({})
     assert found.values["equity_cash"] == pytest.approx(found.values["free_cash"])
     assert not found.values["tested"].any()
@@ -293,6 +307,7 @@ def test_without_a_tranche_equity_has_the_cash_before_debt() -> None:
 
 
 def test_the_expected_shortfall_is_the_mean_of_the_worst_twentieth() -> None:
+    """By hand, the last value in part."""
     values = np.arange(100.0)
     assert expected_shortfall(values) == pytest.approx(2)  # 0 to 4
     assert expected_shortfall(values, worst="high") == pytest.approx(97)

@@ -36,6 +36,7 @@ def test_the_debt_is_the_annuity_of_the_capital(lender: Lender) -> None:
 
 
 def test_the_least_dscr_is_that_of_the_worst_month_of_each_run(lender: Lender) -> None:
+    """By hand from the lines."""
     values = lender.statement.values
     least = [
         min(values["operating_cash"][each, month] / values["scheduled"][each, month] for month in range(1, 49))
@@ -49,6 +50,7 @@ def test_the_least_dscr_is_that_of_the_worst_month_of_each_run(lender: Lender) -
 
 
 def test_equity_is_what_is_left_of_owner_and_lender(lender: Lender) -> None:
+    """Free cash, less what the lender gets, plus what he pays."""
     its = lender.statement
     left = its.total("revenue") - its.total("opex") - its.total("capex")
     assert its.total("equity_cash") == pytest.approx(left - its.total("interest"), abs=0.05)
@@ -64,6 +66,7 @@ def test_failures_cost_what_the_statement_without_them_says(lender: Lender) -> N
 
 
 def test_a_break_even_is_where_its_condition_just_holds(lender: Lender) -> None:
+    """The statement is computed again at the value found."""
     its = lender.statement
     capital, hurdle, floor = lender.break_evens
     closed = (its.total("capex") + its.total("opex")).mean() / (its.total("revenue") / its.inputs["rent"].value).mean()
@@ -175,6 +178,7 @@ def test_debt_is_drawn_as_racks_get_their_power() -> None:
 
 
 def test_sculpted_debt_follows_the_mean_cash_of_all_runs() -> None:
+    """A lender agrees a schedule once, before any run."""
     terms = ["finance.tranches=[{repayment='sculpted', dscr=1.4, ltv='50 %', rate='12 %'}]"]
     found = run("finance/racks-12", replications=6, set=terms).lender
     assert found is not None

@@ -160,6 +160,18 @@ def test_failures_cost_rent_credits_and_repairs(result):
     assert cash.mean("repairs") == pytest.approx(800 * result.sample.failures.mean(), rel=1e-12)
 
 
+def test_credits_are_a_cost_of_failures_and_no_revenue():
+    """Nodes sold with an availability: credits are given, and both figures know of them."""
+    sold = ("sla.sold=node", 'sla.credits.cap="50 %"')
+    cash = run(NEOCLOUD, replications=4, set=sold).cash
+    credits, hours = cash.mean("credits"), 512 * 4 * 8_760
+    assert credits > 0
+    assert cash.mean("failures_cost") == pytest.approx(credits + cash.mean("rent_lost") + cash.mean("repairs"))
+    assert cash.unit_cost("revenue_hour") == pytest.approx((cash.mean("revenue") - credits) / hours)
+    spent = cash.mean("revenue") - credits - cash.mean("opex")
+    assert cash.mean("operating_cash") == pytest.approx(spent, abs=0.005)
+
+
 def test_a_point_of_occupancy_is_worth_a_point_of_the_rent(result):
     """Rent is in proportion to the occupancy, which is 90 %; nothing else depends on it."""
     (lever,) = (each for each in result.cash.levers if each.name == "occupancy")

@@ -80,7 +80,7 @@ TOLD = f"""\
 2: horizon: found 36; allowed: a duration above zero {TIME}; the unit is missing
 3: sed: unknown key; allowed: {TOP}; did you mean "seed"?
 5: cluster.topology: found 'gb300-nvl7'; allowed: {NAMES}; did you mean "gb300-nvl72"?
-6: cluster.gpu: unknown key; allowed: topology, gpus, spares, spares_run, in_rack_spares; did you mean "gpus"?
+6: cluster.gpu: unknown key; allowed: topology, gpus, spares, spares_run, burn_in, in_rack_spares; did you mean "gpus"?
 7: cluster.spares: found -1; must be at least 0
 10: jobs.pretrain.gpus: found 4096.0; must be a whole number
 12: jobs.pretrain.recovery.kind: found 'fault-tolernt'; allowed: {KINDS}; did you mean "fault-tolerant"?
