@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dcsim.decide.accounts import MoneyBook
+from dcsim.economics.finance import payback
 from dcsim.economics.statement import Line, Statement
 from dcsim.economics.unit_costs import UNIT_LINES, published_price, unit_costs
 from dcsim.montecarlo import Summary, summarise
@@ -37,24 +38,6 @@ class Months:
     def to_json(self) -> dict[str, list[float]]:
         """Return it as plain data."""
         return {name: getattr(self, name).tolist() for name in SHOWN}
-
-
-def payback(so_far: Values) -> Values:
-    """Return the months until cash so far, float64 (n, m + 1), is no longer below zero for good, float64 (n,).
-
-    Infinite where it is below zero at the end. Within a month it is taken to flow evenly.
-    """
-    months = so_far.shape[1] - 1
-    short = so_far < 0
-    last = np.where(short.any(axis=1), months - np.argmax(short[:, ::-1], axis=1), -1)
-    found = np.full(len(so_far), np.inf)
-    for run, month in enumerate(last.tolist()):
-        if month < 0:
-            found[run] = 0.0
-        elif month < months:
-            before, after = so_far[run, month], so_far[run, month + 1]
-            found[run] = month + before / (before - after)
-    return found
 
 
 @dataclass(frozen=True)

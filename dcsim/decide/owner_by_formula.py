@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 from pydantic_core import PydanticCustomError
 
 from dcsim.decide.accounts import ABSENT, grid_inputs_of, owner_rent, site_of
-from dcsim.decide.cash import FLOW, payback
+from dcsim.decide.cash import FLOW
 from dcsim.decide.estimate import SCHEMA, account_scenario, charged
 from dcsim.decide.sla_theory import sla_theory
 from dcsim.decide.variants import read_axes
 from dcsim.economics.credits import credit_lines
+from dcsim.economics.finance import payback
 from dcsim.economics.grid import BEFORE_GRID, grid_lines, share_between
 from dcsim.economics.owner import Site, owner_inputs, owner_lines
 from dcsim.economics.statement import Line, Statement

@@ -315,21 +315,26 @@ class Flow:
         return np.array([np.nan if each is None else (1 + each) ** periods - 1 for each in found])
 
     def payback_months(self) -> Values:
-        """Return after how many months all that was paid is back for good, float64 (n,); inf where it is not.
+        """Return after how many months all that was paid is back for good, float64 (n,); inf where it is not."""
+        return payback(np.cumsum(self.usd, axis=1))
 
-        Within a month cash is taken to flow evenly.
-        """
-        so_far = np.cumsum(self.usd, axis=1)
-        short = so_far < 0
-        last = np.where(short.any(axis=1), short.shape[1] - 1 - np.argmax(short[:, ::-1], axis=1), -1)
-        found = np.full(len(so_far), np.inf)
-        for run, month in enumerate(last.tolist()):
-            if month < 0:
-                found[run] = 0.0
-            elif month + 1 < so_far.shape[1]:
-                before, after = so_far[run, month : month + 2]
-                found[run] = month + before / (before - after)
-        return found
+
+def payback(so_far: Values) -> Values:
+    """Return the months until cash so far, float64 (n, m + 1), is no longer below zero for good, float64 (n,).
+
+    Infinite where it is below zero at the end. Within a month it is taken to flow evenly.
+    """
+    months = so_far.shape[1] - 1
+    short = so_far < 0
+    last = np.where(short.any(axis=1), months - np.argmax(short[:, ::-1], axis=1), -1)
+    found = np.full(len(so_far), np.inf)
+    for run, month in enumerate(last.tolist()):
+        if month < 0:
+            found[run] = 0.0
+        elif month < months:
+            before, after = so_far[run, month], so_far[run, month + 1]
+            found[run] = month + before / (before - after)
+    return found
 
 
 def level_payment(debt: float, rate: float, payments: int) -> float:

@@ -320,7 +320,9 @@ def _dscr_picture(name: str, its: Lender) -> Picture:
         ("DSCR", tuple(mean), tuple(zip(low, high, strict=True))),
         (f"floor {floor:g}", (floor,) * len(places), (None,) * len(places)),
     )
-    chart = Lines(tuple(map(float, places)), tuple(map(str, places)), series, "month", "DSCR", digits=2)
+    chart = Lines(
+        tuple(float(place - places[0]) for place in places), tuple(map(str, places)), series, "month", "DSCR", digits=2
+    )
     rows = [
         Row(str(month), tuple(number(by_month[key][month], 3) for key in ("mean", "p5", "p50", "p95")))
         for month in places

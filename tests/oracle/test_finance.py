@@ -164,7 +164,7 @@ def test_a_loan_without_interest_is_repaid_evenly() -> None:
 
 @given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=60), st.floats(-0.2, 1))
 def test_values_at_a_rate_are_those_of_numpy_financial(cash: list[float], rate: float) -> None:
-    """Random flows and rates."""
+    """NPV of random flows at random rates equals npf.npv."""
     found = Flow(np.array([[-1e6, *cash]]), 730).npv(rate, "monthly")[0]
     assert found == pytest.approx(npf.npv((1 + rate) ** (1 / 12) - 1, [-1e6, *cash]), rel=1e-9, abs=1e-3)
 
@@ -173,7 +173,7 @@ def test_values_at_a_rate_are_those_of_numpy_financial(cash: list[float], rate: 
     st.lists(st.floats(100, 1e6), min_size=2, max_size=60), st.floats(1e4, 1e7), st.sampled_from(["monthly", "yearly"])
 )
 def test_the_value_at_the_rate_of_return_is_nothing(cash: list[float], spent: float, convention: str) -> None:
-    """Random flows, by month and by year."""
+    """NPV at the IRR is 0 for random flows, by both conventions."""
     flow = Flow(np.array([[-spent, *cash]]), 730)
     rate = flow.irr(convention)[0]  # type: ignore[arg-type]
     if np.isfinite(rate) and rate > -0.99:
@@ -203,7 +203,7 @@ TWO = {
 
 
 def test_what_is_drawn_is_repaid_to_the_cent_and_equity_gets_the_rest() -> None:
-    """The balance ends at 0, and the cash of equity sums to what is left."""
+    """Two tranches with fee, balloon and spread: drawn = repaid, and equity has what is left, within half a cent."""
     found = stack(TWO)
     assert found.total("drawn")[0] == pytest.approx(0.8 * 246_391, abs=0.005)
     assert found.total("principal")[0] + found.total("balloon")[0] == pytest.approx(found.total("drawn")[0], abs=0.005)
@@ -217,7 +217,7 @@ def test_what_is_drawn_is_repaid_to_the_cent_and_equity_gets_the_rest() -> None:
 
 
 def test_the_sum_of_tranches_is_the_debt_in_every_month() -> None:
-    """Drawn, interest, repaid and owed."""
+    """What is drawn, paid and owed is the sum over tranches, within half a cent."""
     found = stack(TWO)
     for name in ("drawn", "interest", "principal", "balloon", "balance"):
         both = found.values[f"t1_{name}"] + found.values[f"t2_{name}"]
@@ -232,7 +232,7 @@ def test_what_is_owed_at_the_end_of_the_horizon_is_repaid_then() -> None:
 
 
 def test_debt_that_is_drawn_as_racks_get_power_is_repaid_over_what_is_left() -> None:
-    """Each share that gets power draws its part, and every draw is repaid by the end of the tenor."""
+    """Drawn in three parts; after the last one the payment is the annuity of numpy-financial over 36 months."""
     energised = [0.25, *[0.25] * 5, *[0.5] * 6, *[1.0] * 37]
     found = stack({"tranches": [LOAN | {"rate": "12 %", "draw": "energisation", "fee": "1 %"}]}, energised=energised)
     capital = 0.8 * 246_391
@@ -245,7 +245,7 @@ def test_debt_that_is_drawn_as_racks_get_power_is_repaid_over_what_is_left() -> 
 
 
 def test_sculpted_debt_has_its_dscr_until_it_is_repaid() -> None:
-    """Debt service follows the cash, so their ratio stays what was agreed."""
+    """Cash by debt service is 1.5 in every month until nothing is owed, though the rent falls each year."""
     terms = {"ltv": "60 %", "rate": "12 %", "repayment": "sculpted", "dscr": 1.5}
     found = stack({"tranches": [terms]}, contract="1 y", price_decay="20 %")
     open_until = int(np.argmax(found.values["balance"][0] < 0.005))
@@ -264,7 +264,7 @@ def test_a_second_sculpted_tranche_gets_what_the_first_leaves() -> None:
 
 
 def test_the_debt_is_measured_by_what_its_collateral_is_still_worth() -> None:
-    """The capital loses a share of its value a year."""
+    """80 % at closing; the published debt of month 36 by a collateral that loses 20 % a year."""
     found = stack({"tranches": [LOAN | {"rate": "12 %"}], "depreciation": "20 %", "max_ltv": 0.7})
     assert found.values["loan_to_value"][0, 0] == pytest.approx(0.8)
     assert found.values["loan_to_value"][0, 36] == pytest.approx(7_302.8 * 8 / (246_391 * 0.8**3), abs=1e-4)
@@ -273,7 +273,7 @@ def test_the_debt_is_measured_by_what_its_collateral_is_still_worth() -> None:
 
 @pytest.mark.parametrize("months", [1, 3, 12])
 def test_a_rolling_dscr_is_about_the_cash_and_service_of_its_months(months: int) -> None:
-    """Sums over the last months, by hand."""
+    """The DSCR of 1, 3 and 12 months is the sum of cash by the sum of service, summed in another way."""
     terms = {"tranches": [LOAN | {"rate": "12 %"}], "months": months}
     found = stack(terms, contract="1 y", price_decay="25 %")
     cash, service = found.values["operating_cash"][0], found.values["scheduled"][0]

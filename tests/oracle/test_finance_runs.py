@@ -7,10 +7,11 @@ import numpy as np
 import numpy_financial as npf
 import pytest
 
-from dcsim.decide import RunResult, run
+from dcsim.decide import RunResult, compare, run
 from dcsim.decide.gates import Gate, judge
 from dcsim.decide.lender import Lender
 from dcsim.decide.metrics import METRICS
+from dcsim.decide.verdict import tail_verdict
 from dcsim.montecarlo.statistics import variance_of
 
 RUNS = 40
@@ -36,7 +37,7 @@ def test_the_debt_is_the_annuity_of_the_capital(lender: Lender) -> None:
 
 
 def test_the_least_dscr_is_that_of_the_worst_month_of_each_run(lender: Lender) -> None:
-    """By hand from the lines."""
+    """The least DSCR and the shares below 1.2 and 1 are those of a loop over runs and months."""
     values = lender.statement.values
     least = [
         min(values["operating_cash"][each, month] / values["scheduled"][each, month] for month in range(1, 49))
@@ -50,7 +51,7 @@ def test_the_least_dscr_is_that_of_the_worst_month_of_each_run(lender: Lender) -
 
 
 def test_equity_is_what_is_left_of_owner_and_lender(lender: Lender) -> None:
-    """Free cash, less what the lender gets, plus what he pays."""
+    """Revenue less operating costs, capital and interest; its value is that of numpy-financial."""
     its = lender.statement
     left = its.total("revenue") - its.total("opex") - its.total("capex")
     assert its.total("equity_cash") == pytest.approx(left - its.total("interest"), abs=0.05)
@@ -66,7 +67,7 @@ def test_failures_cost_what_the_statement_without_them_says(lender: Lender) -> N
 
 
 def test_a_break_even_is_where_its_condition_just_holds(lender: Lender) -> None:
-    """The statement is computed again at the value found."""
+    """The first is its closed form; at the others the value of equity and P5 of the DSCR are what was asked."""
     its = lender.statement
     capital, hurdle, floor = lender.break_evens
     closed = (its.total("capex") + its.total("opex")).mean() / (its.total("revenue") / its.inputs["rent"].value).mean()
@@ -178,9 +179,28 @@ def test_debt_is_drawn_as_racks_get_their_power() -> None:
 
 
 def test_sculpted_debt_follows_the_mean_cash_of_all_runs() -> None:
-    """A lender agrees a schedule once, before any run."""
+    """Debt service of a month is the mean cash of the runs by the DSCR, the same in every run."""
     terms = ["finance.tranches=[{repayment='sculpted', dscr=1.4, ltv='50 %', rate='12 %'}]"]
     found = run("finance/racks-12", replications=6, set=terms).lender
     assert found is not None
     mean = found.statement.values["operating_cash"].mean(axis=0)
     assert found.statement.values["scheduled"][:, 5] == pytest.approx(np.full(6, mean[5] / 1.4))
+
+
+def test_offers_are_ranked_by_the_p95_of_their_runs() -> None:
+    """The P95 of each, cheapest first; with a constant gap the interval of the difference is that gap."""
+    runs = [run("pretrain-5184/gold", replications=80, set=[f"tco.gpu_hour={usd} USD"]) for usd in (4, 4.2)]
+    found = tail_verdict([runs[1], runs[0]])
+    assert found is not None
+    assert found.order == (1, 0)
+    each = [one.money.paid / one.money.useful_gpu_hours for one in runs if one.money is not None]
+    assert found.usd == pytest.approx([float(np.quantile(values, 0.95)) for values in each])
+    ends = found.ci95[1]
+    assert ends is not None
+    assert not found.tied
+    assert ends[0] <= found.usd[1] - found.usd[0] <= ends[1]
+    few = compare(["pretrain-5184/gold", "pretrain-5184/gold"], replications=8, bridges=False)
+    assert few.tail is None  # nobody asked
+    told = tail_verdict(few.runs)
+    assert told is not None
+    assert (told.needed, told.tied, told.to_json()["cheapest"]) == (72, (1,), None)

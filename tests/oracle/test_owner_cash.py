@@ -6,9 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dcsim.decide import run
-from dcsim.decide.cash import FLOW, Cash, Months, payback
+from dcsim.decide.cash import FLOW, Cash, Months
 from dcsim.decide.estimate import estimate
 from dcsim.decide.owner_by_formula import Expected, owner_by_formula, power_table
+from dcsim.economics.finance import payback
 from dcsim.economics.unit_costs import gpus_within, owner_prices, published_price, unit_costs
 from dcsim.scenario import ScenarioError, read
 
