@@ -1,4 +1,4 @@
-"""Whether jobs fit together: one after the other, on the spares, or for a time only."""
+"""Whether jobs fit together: one after the other, on the spares, for a time only, or where their tokens are sold."""
 
 from collections.abc import Iterator
 

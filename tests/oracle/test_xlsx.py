@@ -131,7 +131,7 @@ def test_a_token_sellers_workbook_gives_the_programs_totals(landlord: str, tmp_p
     tokens = {"speed": "735 tok/s", "price": "1.75 USD/Mtok", "utilisation": "65 %", "decline": "30 %"}
     subscription = {"price": "20 USD/mo", "tokens": "10 Mtok"}
     found = run(OWNED | {"tokens": tokens | {"subscription": subscription}} | (
-        {"tco": None} if landlord == "owner" else {"owner": None, "uncertain": []}
+        {"tco": None} if landlord == "owner" else {"owner": None, "finance": None, "uncertain": []}
     ), replications=2, workers=1)  # fmt: skip
     assert found.book is not None
     assert ("factory_profit" in found.book.statement.by_name) == (landlord == "owner")
