@@ -38,7 +38,7 @@ UNREAD: Mapping[str, str] = {"unread": "read by no run and no bill"}
 """What stands in a scenario and moves neither its loss nor its bill."""
 LABELS: Mapping[str, str] = {**SIMULATED, **PRICED, **UNREAD}
 """What a group of inputs is called."""
-BESIDE = ("sla", "slo", "owner", "finance", "tokens")
+BESIDE = ("sla", "slo", "owner", "grid", "finance", "tokens")
 """Tables that neither a run nor the renter's bill reads."""
 _OF_HAZARD = {
     **dict.fromkeys(("detect", "wrong_node"), "detection"),
