@@ -70,7 +70,8 @@ def _token_seller(sample: Sample, activity: Activity) -> Part | None:
 
     def inputs(each: Scenario) -> Sequence[Input]:
         assert each.tokens is not None  # only its values differ from run to run
-        return token_inputs(each.tokens, each.month, monthly_bill(each.tco, each.cluster.gpus) if each.tco else None)
+        rent = monthly_bill(each.tco, each.cluster.gpus, each.burn_in_gpu_hours) if each.tco else None
+        return token_inputs(each.tokens, each.month, rent)
 
     serving = activity.gpu_hours["useful"] * _serving_share(sample)[:, None]
     lines = token_lines(tokens, landlord) + (factory_lines() if landlord == "owner" else [])

@@ -156,7 +156,7 @@ def paid_of(scenario: Scenario) -> float:
     """Return what a token seller pays for all GPUs in 720 h [USD]: the bill, else the owner's first rent."""
     gpus = scenario.cluster.gpus
     if scenario.tco is not None:
-        return monthly_bill(scenario.tco, gpus)
+        return monthly_bill(scenario.tco, gpus, scenario.burn_in_gpu_hours)
     return rent_of(scenario) * (gpus - scenario.cluster.spares) * HOURS_PER_MONTH
 
 

@@ -215,9 +215,9 @@ def with_lost_work(tco: Tco, gpus: int, use: Use[Amount]) -> Amount:
     return paid(tco, gpus, use) + reduce(add, (line.usd(tco, gpus, use) for line in LINES if not line.paid))
 
 
-def monthly_bill(tco: Tco, gpus: int) -> float:
+def monthly_bill(tco: Tco, gpus: int, burn_in_gpu_hours: float = 0.0) -> float:
     """Return what is invoiced for a month of 720 h [USD]; what is paid once is spread over the term."""
-    return paid(tco, gpus, Use(tco.months, 0.0, 0.0)) / tco.months
+    return paid(tco, gpus, Use(tco.months, 0.0, 0.0, burn_in_gpu_hours)) / tco.months
 
 
 def bill(tco: Tco, gpus: int, use: Use[float]) -> Bill:
