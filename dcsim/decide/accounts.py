@@ -191,15 +191,25 @@ def _lender(sample: Sample, activity: Activity) -> Part | None:
         assert each.finance is not None  # only its values differ from run to run
         return finance_inputs(each.finance, month_h)
 
+    share = activity.series["powered_gpu_hours"] / np.maximum(activity.series["cluster_gpu_hours"], 1e-9)
+    series = {ENERGISED: energised(scenario, share)}
+    return Part(finance_lines(finance), inputs_by_run(sample, inputs), series)
+
+
+ENERGISED = "energised"
+"""Series of the share of the GPUs by which debt is drawn."""
+
+
+def energised(scenario: Scenario, powered: Values) -> Values:
+    """Return which share of the GPUs has had power by each month, never falling, from the share that has it in each.
+
+    float64 (n, m + 1); at the closing all racks have it but those of a phase that comes later.
+    """
     late = sum(phase.racks or 0 for phase in scenario.energisation if phase.when.mean_ms > 0)
     topology = build(scenario.cluster.topology, scenario.cluster.gpus)
-    share = activity.series["powered_gpu_hours"] / np.maximum(activity.series["cluster_gpu_hours"], 1e-9)
+    share = powered.copy()
     share[:, 0] = max(0.0, 1 - late * topology.gpus_per("rack") / scenario.cluster.gpus)
-    return Part(
-        finance_lines(finance),
-        inputs_by_run(sample, inputs),
-        {"energised": np.maximum.accumulate(share, axis=1)},
-    )
+    return np.maximum.accumulate(share, axis=1)
 
 
 def _credits(sample: Sample, activity: Activity) -> Part | None:
@@ -259,11 +269,11 @@ class MoneyBook:
         inputs = [each for part in parts for each in part.inputs]
         series = activity.series | {name: each for part in parts for name, each in part.series.items()}
         if any("base_cash" in line.needs[0] for line in lines):
-            series = series | {"base_cash": _base_cash(lines, inputs, series)}
+            series = series | {"base_cash": base_cash(lines, inputs, series)}
         return cls(activity, Statement.of(lines, inputs, series))
 
 
-def _base_cash(lines: Sequence[Line], inputs: Sequence[Input], series: dict[str, Values]) -> Values:
+def base_cash(lines: Sequence[Line], inputs: Sequence[Input], series: dict[str, Values]) -> Values:
     """Return the mean cash from operations of all runs in each month, which a lender plans with, float64 (n, m + 1)."""
     cash = Statement.of([line for line in lines if line.party != "lender"], inputs, series).values["operating_cash"]
     return np.broadcast_to(cash.mean(axis=0), cash.shape)

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dcsim.decide.accounts import MoneyBook
 from dcsim.economics.finance import Convention, Finance, Flow, expected_shortfall
 from dcsim.economics.statement import Statement
 from dcsim.montecarlo import Summary, summarise
@@ -83,16 +82,11 @@ class BreakEven:
 
 @dataclass(frozen=True, eq=False)
 class Lender:
-    """What a statement with debt says; ``shared``: runs in a row that share their inputs."""
+    """What a statement with debt says, month by month and run by run; ``shared``: runs in a row that share inputs."""
 
-    book: MoneyBook
+    statement: Statement
     finance: Finance
     shared: int = 1
-
-    @property
-    def statement(self) -> Statement:
-        """The statement itself, month by month and run by run."""
-        return self.book.statement
 
     @property
     def month_h(self) -> float:
@@ -176,7 +170,7 @@ class Lender:
         series["in_service_gpu_hours"] = its.series["powered_gpu_hours"]
         lines = [line if line.name != "credits" else replace(line, formula="0") for line in its.lines]
         found = Statement.of(lines, list(its.inputs.values()), series)
-        return Lender(MoneyBook(self.book.activity, found), self.finance, self.shared)
+        return Lender(found, self.finance, self.shared)
 
     # --- equity -------------------------------------------------------------------------------------------------------
 
@@ -237,7 +231,7 @@ class Lender:
     def _at_mean_prices(self) -> "Lender":
         inputs = self.statement.inputs.values()
         vary = {each.name: float(each.value.mean()) for each in inputs if isinstance(each.value, np.ndarray)}
-        return Lender(MoneyBook(self.book.activity, self.statement.changed(**vary)), self.finance, self.shared)
+        return Lender(self.statement.changed(**vary), self.finance, self.shared)
 
     # --- break-even ---------------------------------------------------------------------------------------------------
 
@@ -277,6 +271,26 @@ class Lender:
 
     # --- plain data ---------------------------------------------------------------------------------------------------
 
+    def returns(self) -> dict[str, dict[str, float | None]]:
+        """Return IRR and value at closing [USD] of all capital and of equity, means over the runs, by convention."""
+        free, equity = self.flow("free_cash"), self.flow("equity_cash")
+        return {
+            convention: {
+                "irr": _number(free.irr(convention).mean()),
+                "equity_irr": _number(equity.irr(convention).mean()),
+                "npv_usd": float(free.npv(self.finance.discount, convention).mean()),
+                "equity_npv_usd": float(equity.npv(self.finance.hurdle, convention).mean()),
+            }
+            for convention in CONVENTIONS
+        }
+
+    def expected_json(self) -> dict[str, Any]:
+        """Return what a statement of one expected run says, as plain data: nothing of risk."""
+        least = self.min_dscr[0]
+        debt = {"drawn_usd": self.mean("drawn"), "min_dscr": _number(least), "weakest_month": self.weakest_month}
+        terms = {"hurdle": self.finance.hurdle, "discount": self.finance.discount, "floor": self.finance.floor}
+        return terms | {"debt": debt if self.has_debt else None, "returns": self.returns()}
+
     def to_json(self) -> dict[str, Any]:
         """Return it as plain data: fractions, USD and months, unrounded."""
         free, equity = self.flow("free_cash"), self.flow("equity_cash")
@@ -304,15 +318,7 @@ class Lender:
             "trap": self.finance.trap,
             "dscr_months": self.finance.months,
             "debt": debt,
-            "returns": {
-                convention: {
-                    "irr": _number(free.irr(convention).mean()),
-                    "equity_irr": _number(equity.irr(convention).mean()),
-                    "npv_usd": float(free.npv(self.finance.discount, convention).mean()),
-                    "equity_npv_usd": float(equity.npv(self.finance.hurdle, convention).mean()),
-                }
-                for convention in CONVENTIONS
-            },
+            "returns": self.returns(),
             "payback_months": {
                 "owner": _number(np.median(free.payback_months())),
                 "equity": _number(np.median(equity.payback_months())),

@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic_core import PydanticCustomError
 
-from dcsim.decide.accounts import ABSENT, grid_inputs_of, owner_rent, site_of
+from dcsim.decide.accounts import ABSENT, ENERGISED, base_cash, energised, grid_inputs_of, owner_rent, site_of
 from dcsim.decide.cash import FLOW
 from dcsim.decide.estimate import SCHEMA, account_scenario, charged
 from dcsim.decide.sla_theory import sla_theory
 from dcsim.decide.variants import read_axes
 from dcsim.economics.credits import credit_lines
-from dcsim.economics.finance import payback
+from dcsim.economics.finance import finance_inputs, finance_lines, payback
 from dcsim.economics.grid import BEFORE_GRID, grid_lines, share_between
 from dcsim.economics.owner import Site, owner_inputs, owner_lines
 from dcsim.economics.statement import Line, Statement
@@ -94,15 +94,22 @@ class Expected:
             given, known = credit_lines(scenario.sla, "revenue")
             lines, inputs = [*lines, *given], [*inputs, *known]
             series |= theory.series(scenario.sla, self.hours)
+        if scenario.finance is not None:
+            lines = [*lines, *finance_lines(scenario.finance)]
+            inputs = [*inputs, *finance_inputs(scenario.finance, site.month_h)]
+            series[ENERGISED] = energised(scenario, self.powered[None, :])[0]
         brought = {line.name for line in lines}
         lines += [Line(name, label, "USD", "0") for name, label in ABSENT.items() if name not in brought]
-        return Statement.of(lines, inputs, {name: each[None, :] for name, each in series.items()})
+        by_run = {name: each[None, :] for name, each in series.items()}
+        if scenario.finance is not None and scenario.finance.sculpted:
+            by_run["base_cash"] = base_cash(lines, inputs, by_run)
+        return Statement.of(lines, inputs, by_run)
 
 
 def owner_by_formula(scenario: Scenario) -> Statement | None:
     """Return an owner's statement without a simulation, of one run; None without [owner].
 
-    Energy is that of full load while there is power. SLA credits are in it where they have a closed form; no debt is.
+    Energy is that of full load while there is power. SLA credits are in it where they have a closed form.
     """
     if scenario.owner is None:
         return None

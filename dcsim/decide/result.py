@@ -284,7 +284,7 @@ class RunResult:
     def lender(self) -> Lender | None:
         """What debt and equity make of the owner's cash; None without [finance], or where months were not kept."""
         finance = self.scenario.finance
-        return None if self.book is None or finance is None else Lender(self.book, finance, self._shared)
+        return None if self.book is None or finance is None else Lender(self.book.statement, finance, self._shared)
 
     @cached_property
     def tokens(self) -> TokenSales | None:

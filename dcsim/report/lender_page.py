@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from dcsim.decide import RunResult
+from dcsim.decide import Estimate, RunResult
 from dcsim.decide.lender import Lender, Risk
 from dcsim.montecarlo.statistics import paired
 from dcsim.report.document import Histograms, Lines, Part, Picture, Section
@@ -115,6 +115,33 @@ def _equity(its: Lender) -> str:
 def _ends(found: Risk, scale: float) -> str:
     low, high = dollars(found.p5, scale), dollars(found.p95, scale)
     return "" if str(low) == str(high) else f" ({low} to {high} in nine runs of ten)"
+
+
+def lender_estimated(each: Estimate) -> str:
+    """Say by formula how the debt is covered and what equity earns; empty without [finance]."""
+    its = each.lender
+    if its is None:
+        return ""
+    said = []
+    if its.has_debt:
+        least, start = float(its.min_dscr[0]), _weak_from(its)
+        held = f"at least {number(least, 2)} times" if np.isfinite(least) else "in no month that is tested"
+        since = f", from month {start} on" if start is not None and start > 1 else ""
+        said.append(
+            f"Debt of {_money(its.mean('drawn'))}: by formula cash covers its service {held}{since}; "
+            f"the lender asks for {its.finance.floor:g}."
+        )
+    rates = [its.returns()[by]["equity_irr"] for by in ("yearly", "monthly")]
+    gain, hurdle = float(its.equity_npv.mean()), per_cent(its.finance.hurdle, 0)
+    earns = ""
+    if all(rate is not None for rate in rates):
+        earns = (
+            f" earns {per_cent(rates[0], 1)} % a year by yearly flows ({per_cent(rates[1], 1)} % by monthly ones) and"
+        )
+    more = "more" if gain >= 0 else "less"
+    worth = f"{_money(abs(gain))} {more} at closing than the {hurdle} % a year that it asks for"
+    said.append(f"Equity{earns} is worth {worth}.")
+    return " ".join(said)
 
 
 def lender_compared(runs: Sequence[RunResult]) -> list[str]:

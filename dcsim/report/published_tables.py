@@ -31,7 +31,8 @@ FEW_USD = 10_000
 def estimate_page(estimates: Sequence[Estimate], notes: Sequence[str] = ()) -> Page:
     """Return the resiliency and the TCO table of several scenarios."""
     scenarios = [each.scenario for each in estimates]
-    from dcsim.report.owner_answer import owner_estimated  # all of these rest on this module
+    from dcsim.report.lender_page import lender_estimated  # all of these rest on this module
+    from dcsim.report.owner_answer import owner_estimated
     from dcsim.report.owner_page import owner_tables
     from dcsim.report.tokens_page import estimate_tables
 
@@ -42,7 +43,8 @@ def estimate_page(estimates: Sequence[Estimate], notes: Sequence[str] = ()) -> P
         *sold_theory_tables(estimates),
         *estimate_tables(estimates),
     )
-    answer = tuple(said for each in estimates for said in (owner_estimated(each), until_done_sentence(each)) if said)
+    told = (owner_estimated, lender_estimated, until_done_sentence)
+    answer = tuple(said for each in estimates for tell in told if (said := tell(each)))
     first, others = caution_sentences(scenarios)
     return Page(answer, parts, (*others, *notes, *point_notes(scenarios)), cautions=first, headline=len(answer))
 
