@@ -30,10 +30,10 @@ USEFUL = "A useful GPU-hour is an hour of one GPU whose work is kept."
 
 
 def run_sentences(run: RunResult) -> list[str]:
-    """Say what its owner earns, where there is one, what a scenario loses and what is paid for it."""
+    """Say what its owner or a seller of tokens earns, where there is one, what is lost and what is paid for it."""
+    earned = [*financed_sentences(run, owner_sentences(run)), tokens_sentence(run)]
     said = [loss_sentence(run), too_few([run]), objective_sentence(run), paid_sentence([run]), sold_sentence(run)]
-    said = [*said, tokens_sentence(run), swing_sentence(run)]
-    return [*financed_sentences(run, owner_sentences(run)), *filter(None, said)]
+    return [*filter(None, [*earned, *said, swing_sentence(run)])]
 
 
 def objective_sentence(run: RunResult) -> str:

@@ -10,6 +10,7 @@ from dcsim.decide.sla_theory import SlaTheory, sla_theory, time_up
 from dcsim.economics.credits import left_of_price
 from dcsim.report.document import Section
 from dcsim.report.figures import MISSING, Cell, Figure, dollars, loss, number, per_cent, scale_of
+from dcsim.report.owner_answer import money
 from dcsim.report.page import Row, Table, and_list, names, printable
 from dcsim.report.published_tables import NOT_PAID, in_per_cent, shape
 from dcsim.report.uncertainty import MakeRow, with_error
@@ -73,10 +74,11 @@ def _credits_sentence(run: RunResult) -> str:
     lost = f"{loss(float(found.lost.mean()))} % of the GPU-hours"
     if not found.priced:
         return f"{share}; they do not pay for lost work, {lost}."
-    scale, unit = scale_of([found.usd_a_month.mean, found.unpaid_usd_a_month.mean])
-    usd = f"{dollars(found.usd_a_month.mean, scale)} {unit} a month"
-    worst = f"one month in twenty {dollars(found.p95_month_usd, scale)} or more"
-    unpaid = f"{dollars(found.unpaid_usd_a_month.mean, scale)} {unit} a month at that price"
+    usd = f"{money(found.usd_a_month.mean)} a month"
+    worst = (
+        f"one month in twenty {money(found.p95_month_usd)} or more" if found.p95_month_usd else "none in most months"
+    )
+    unpaid = f"{money(found.unpaid_usd_a_month.mean)} a month at that price"
     return f"{share}, {usd} ({worst}); they do not pay for lost work, {lost} or {unpaid}."
 
 

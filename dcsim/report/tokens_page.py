@@ -48,8 +48,9 @@ def tokens_sentence(run: RunResult) -> str:
     spread = ""
     if left.se is not None and left.p95 - left.p5 >= 5e-4:
         spread = f" ({span(100 * left.p5, 100 * left.p95, 1)} % in nine runs of ten)"
+    name = printable(run.scenario.name)
     return (
-        f"A million tokens cost {price(cost, most=4)} USD{parts}. They sell for {_money(sold.mean)} USD: "
+        f"{name}: a million tokens cost {price(cost, most=4)} USD{parts}. They sell for {_money(sold.mean)} USD: "
         f"{_left(left.mean)}{spread}.{_moved(run)}"
     )
 
