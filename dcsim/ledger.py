@@ -66,8 +66,9 @@ class Accounts:
     were not kept; else their sums by state are those of ``gpu_ms``. Work that is lost is in the months in which it was
     done, so a month's states sum to all GPU-ms of that month.
     ``available_domains``: int64 (months, 2 k), of what is sold (``[sla]``, k availabilities): how many domains had each
-    of them in a month, the first k with all that took them out of service, the others without maintenance. No rows if
-    nothing is sold.
+    of them in a month, the first k with all that took them out of service, the others without maintenance. A scenario
+    with phases of energisation has one more: how many domains had power when the month began; no others are counted.
+    No rows if nothing is sold.
     """
 
     replication: int

@@ -35,6 +35,13 @@ PURPOSES = {
     "uncertain": 17,  # value of an input, in the place of a replication the number of the sample
     "noticed": 24,  # whether a failure is announced
     "requeue": 25,  # how long a gang whose time is over is kept from the queue
+    "preflight": 26,  # what checks of a gang before its starts miss
+    "sent on": 28,  # with k: whether a test finds that stage k of a repair was silent
+    "sent back": 29,  # how often it finds that of the last stage
+    "redo": 30,  # times of a last stage that is done again for that
+    "redo again": 31,  # how often each of them fails
+    "redone": 32,  # times of these further attempts
+    "alarm": 27,  # good nodes that pass them
 }
 """Name -> its number in the key. A number, once given, stays: it is what makes results of two versions comparable."""
 

@@ -1,5 +1,6 @@
 """`dcsim compare`: offers on the same random numbers."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -30,6 +31,12 @@ def _no_shard(context: click.Context, _: click.Parameter, text: str | None) -> N
         raise click.UsageError(f"compare needs all replications; {how}", context)
 
 
+BY = click.option(
+    "--by", type=click.Choice(("mean", "p95")), default="mean", show_default=True,
+    help="What offers are ranked by: the mean price of a useful GPU-hour, or that which one run in twenty exceeds.",
+)  # fmt: skip
+
+
 @click.command(
     "compare",
     epilog=example(
@@ -38,8 +45,8 @@ def _no_shard(context: click.Context, _: click.Parameter, text: str | None) -> N
         'dcsim compare mine.toml theirs.toml --fail-if "p(cheaper, mine) < 0.9"',
     ),
 )
-@options(FILES, *SIMULATION, PRECISION, *KEPT, FAIL_IF, click.option("--shard", hidden=True, callback=_no_shard))
-def compare_command(**given: Any) -> None:
+@options(FILES, *SIMULATION, PRECISION, *KEPT, FAIL_IF, BY, click.option("--shard", hidden=True, callback=_no_shard))
+def compare_command(by: Any, **given: Any) -> None:
     """Simulate two or more scenarios on the same random numbers: which is cheaper, by how much, how surely, and why.
 
     Every scenario is simulated with one seed, the first one's unless --seed is given. A difference is the
@@ -56,6 +63,7 @@ def compare_command(**given: Any) -> None:
     check_gates(asked.gates, scenarios)
     with ProgressLine(asked.output, len(scenarios)) as progress:
         found = compare(scenarios, bridges=asked.report or not asked.as_json, **asked.how("compare", progress))
+    found = replace(found, by=by)
     for note in (notice for each in found.runs for notice in each.notices):
         say(f"note: {note}")
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from dcsim.report.document import Page
     from dcsim.scenario import Scenario
 
-KINDS = ("checkpoint", "spares", "detection", "nines", "tokens", "power")
+KINDS = ("checkpoint", "spares", "detection", "nines", "tokens", "power", "energisation")
 
 
 @click.command(
@@ -23,6 +23,7 @@ KINDS = ("checkpoint", "spares", "detection", "nines", "tokens", "power")
         "dcsim table detection my.toml --json",
         'dcsim table nines my.toml -L availability="99 %,99.9 %"',
         'dcsim table power owner/h200-neocloud -L power="10 MW,50 MW"',
+        "dcsim table energisation plant/financed-late",
         "dcsim table tokens tokens/node-replicas -L batch=1,64,256",
     ),
 )
@@ -40,12 +41,16 @@ def table_command(kind: Any, file: str, axes: tuple[str, ...], **given: Any) -> 
     price, and the smallest stock with P(short) below 1 %. detection: time, loss, and what a minute costs. nines: what
     each further nine of having enough GPUs takes in spares. tokens: what each batch costs, and which fits in memory
     ([tokens.model]). power: how many GPUs a power budget carries, what they cost and earn ([owner]), and what power
-    the scenario takes. Of the last two nothing is simulated. Values follow from the scenario unless -L gives them.
+    the scenario takes. Of these two nothing is simulated. energisation: what each phase of late power costs the owner,
+    and what power behind the meter may cost until then. Values follow from the scenario unless -L gives them.
     """
     asked = Asked((file,), **given)
     scenario = asked.scenarios[0]
     if kind in ("tokens", "power"):
         (_batches if kind == "tokens" else _power)(scenario, axes, asked)
+        return
+    if kind == "energisation":
+        _energisation(scenario, axes, asked)
         return
     from dcsim.decide.tables import table
 
@@ -96,5 +101,22 @@ def _power(scenario: "Scenario", axes: tuple[str, ...], asked: Asked) -> None:
         from dcsim.report.owner_page import power_page
 
         return power_page(found, asked.notes)
+
+    print_result(found.to_json, page, asked.as_json)
+
+
+def _energisation(scenario: "Scenario", axes: tuple[str, ...], asked: Asked) -> None:
+    """Print what each phase of late power costs."""
+    if axes:
+        raise click.BadParameter("table energisation takes no values; change dates with --set.", param_hint="-L")
+    from dcsim.decide.energisation import energisation_table
+
+    with ProgressLine(None, None) as progress:
+        found = energisation_table(scenario, replications=asked.replications, workers=asked.workers, progress=progress)
+
+    def page() -> "Page":
+        from dcsim.report.grid_page import energisation_page
+
+        return energisation_page(found, asked.notes)
 
     print_result(found.to_json, page, asked.as_json)

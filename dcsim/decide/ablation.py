@@ -41,7 +41,8 @@ def ablation_steps(scenario: Scenario) -> tuple[AblationStep, ...]:
         steps.append(AblationStep("detection", BOTH if scenario.accounting.identify == "max" else hangs, _undetected))
         steps.append(AblationStep("failover", f"swapping hardware in takes time in {mode} mode too", _jobs(failover=0)))
     if mode != "cold":
-        steps.append(AblationStep("finite spares", _spares_text(scenario), _hazards(repair=0, requalify=0)))
+        instant = _hazards(repair=0, requalify=0, requalify_finds=0.0, burn_in=0)
+        steps.append(AblationStep("finite spares", _spares_text(scenario), instant))
         steps.append(
             AblationStep(
                 "cold spares", "jobs wait for the repair of their own instead of taking free GPUs", _jobs(spare="hot")
@@ -80,6 +81,7 @@ def further(scenario: Scenario) -> tuple[AblationStep, ...]:
             _hazards(notice=0, noticed=1.0, evacuate=None),
         ),
         AblationStep("time limits", "jobs stop at the end of their time, queue and start again", _untimed),
+        AblationStep("preflights", "members are checked before each start of a job", _unchecked),
         AblationStep("in-rack spares", "a spare helps only the rack that it stands in", _pooled),
         AblationStep(
             "maintenance",
@@ -87,6 +89,8 @@ def further(scenario: Scenario) -> tuple[AblationStep, ...]:
             lambda one: one.model_copy(update={"maintenance": ()}),
         ),
         AblationStep("work", "jobs end when their work is done", _endless),
+        AblationStep("chains", "jobs take the place of others that are done", _unchained),
+        AblationStep("work on spares", "a job works on the spares until they are needed", _idle_spares),
         AblationStep("fabric", "links slow jobs down: shared, degraded, or more out than redundancy covers", _unqueued),
         AblationStep("storage", "loads and writes share the gateways", _unshared),
         AblationStep("power", "racks are capped, or trip when more than the redundancy is out", _unlimited),
@@ -188,6 +192,26 @@ def _charges_detection(scenario: Scenario) -> bool:
 def _untimed(scenario: Scenario) -> Scenario:
     jobs = (job.model_copy(update={"time_limit": None, "requeue": 0}) for job in scenario.jobs)
     return scenario.model_copy(update={"jobs": tuple(jobs)})
+
+
+def _unchecked(scenario: Scenario) -> Scenario:
+    jobs = (job.model_copy(update={"preflight": None}) for job in scenario.jobs)
+    return scenario.model_copy(update={"jobs": tuple(jobs)})
+
+
+def _unchained(scenario: Scenario) -> Scenario:
+    """Leave out the jobs that come after others."""
+    return scenario.model_copy(update={"jobs": tuple(job for job in scenario.jobs if job.after is None)})
+
+
+def _idle_spares(scenario: Scenario) -> Scenario:
+    """Leave out the job that works on the spares: they stand idle."""
+    name = scenario.cluster.spares_run
+    if name is None:
+        return scenario
+    cluster = scenario.cluster.model_copy(update={"spares_run": None})
+    jobs = tuple(job for job in scenario.jobs if job.name != name)
+    return scenario.model_copy(update={"cluster": cluster, "jobs": jobs})
 
 
 def _uncrewed(scenario: Scenario) -> Scenario:

@@ -15,6 +15,8 @@ from dcsim.decide.availability import sold_series
 from dcsim.decide.bills import prices_vary
 from dcsim.economics.bill import monthly_bill
 from dcsim.economics.credits import credit_lines
+from dcsim.economics.finance import finance_inputs, finance_lines
+from dcsim.economics.grid import BEFORE_GRID, grid_inputs, grid_lines, share_between
 from dcsim.economics.owner import PUE, Site, owner_inputs, owner_lines
 from dcsim.economics.statement import Input, Line, Statement
 from dcsim.economics.tokens import Landlord, factory_lines, token_inputs, token_lines
@@ -22,12 +24,14 @@ from dcsim.ledger import STATE
 from dcsim.montecarlo import Sample
 from dcsim.plant import Demand
 from dcsim.scenario import PER_SAMPLE, Scenario
+from dcsim.scenario.plan import lay_out
 from dcsim.scenario.sampled import sampled
 from dcsim.topology import Topology
 from dcsim.topology.build import build
 from dcsim.units import MS_PER_H
 
 Values = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +70,8 @@ def _token_seller(sample: Sample, activity: Activity) -> Part | None:
 
     def inputs(each: Scenario) -> Sequence[Input]:
         assert each.tokens is not None  # only its values differ from run to run
-        return token_inputs(each.tokens, each.month, monthly_bill(each.tco, each.cluster.gpus) if each.tco else None)
+        rent = monthly_bill(each.tco, each.cluster.gpus, each.burn_in_gpu_hours) if each.tco else None
+        return token_inputs(each.tokens, each.month, rent)
 
     serving = activity.gpu_hours["useful"] * _serving_share(sample)[:, None]
     lines = token_lines(tokens, landlord) + (factory_lines() if landlord == "owner" else [])
@@ -96,7 +101,7 @@ def site_of(scenario: Scenario) -> Site:
     nodes = topology.components("node")
     of_topology = float(demand.racks_w.sum() + demand.switches_w) / 1e3 if power is not None else 0.0
     topology_kw = of_topology if float(demand.racks_w.sum()) else None
-    topology_pue = power.pue if power is not None else PUE
+    topology_pue = power.meter_factor if power is not None else PUE
     return Site(
         gpus=gpus,
         sold_gpus=_sold_gpus(scenario, topology),
@@ -138,7 +143,73 @@ def _owner(sample: Sample, activity: Activity) -> Part | None:
         assert scenario.owner is not None
         return owner_inputs(scenario.owner, site, owner_rent(scenario))
 
-    return Part(owner_lines(owner, site), inputs_by_run(sample, inputs))
+    bridged = sample.scenario.grid is not None
+    return Part(owner_lines(owner, site, bridged), inputs_by_run(sample, inputs))
+
+
+def _grid(sample: Sample, activity: Activity) -> Part | None:
+    """Return the lines of late power: what bridges it, and cash at its value at the closing."""
+    scenario = sample.scenario
+    if scenario.owner is None or scenario.grid is None:
+        return None
+
+    lines = grid_lines(scenario.owner, site_of(scenario))
+    dates = grid_dates(scenario, sample.replications.tolist())
+    before = share_between(np.zeros_like(dates), dates, activity.ends)
+    return Part(lines, inputs_by_run(sample, grid_inputs_of), {BEFORE_GRID: before})
+
+
+def grid_dates(scenario: Scenario, replications: Sequence[int]) -> Ints:
+    """Return when the utility feeds have power in each run, int64 (n,) [ms]; 0 where no phase is about them."""
+    phases = [index for index, phase in enumerate(scenario.energisation) if phase.grid]
+    if not phases:
+        return np.zeros(len(replications), dtype=np.int64)
+    known = None if scenario.uncertain else lay_out(scenario)
+    layouts = [known or lay_out(sampled(scenario, each)) for each in replications]
+    dates = [layout.dates(each)[phases[0]] for layout, each in zip(layouts, replications, strict=True)]
+    return np.array(dates, dtype=np.int64)
+
+
+def grid_inputs_of(scenario: Scenario) -> list[Input]:
+    """Return the inputs of the lines of late power; only where a scenario has a [grid]."""
+    assert scenario.grid is not None
+    power = scenario.cluster.topology.power
+    site = power.site if power is not None else None
+    generators_kw = site.generators * (site.generator or 0.0) / 1e3 if site is not None else 0.0
+    return grid_inputs(scenario.grid, scenario.finance.discount if scenario.finance else None, generators_kw)
+
+
+def _lender(sample: Sample, activity: Activity) -> Part | None:
+    """Return the lines of debt and equity; ``energised``: share of the GPUs that had power by then, never falling."""
+    scenario = sample.scenario
+    finance = scenario.finance
+    if finance is None:
+        return None
+    month_h = scenario.month / MS_PER_H
+
+    def inputs(each: Scenario) -> Sequence[Input]:
+        assert each.finance is not None  # only its values differ from run to run
+        return finance_inputs(each.finance, month_h)
+
+    share = activity.series["powered_gpu_hours"] / np.maximum(activity.series["cluster_gpu_hours"], 1e-9)
+    series = {ENERGISED: energised(scenario, share)}
+    return Part(finance_lines(finance), inputs_by_run(sample, inputs), series)
+
+
+ENERGISED = "energised"
+"""Series of the share of the GPUs by which debt is drawn."""
+
+
+def energised(scenario: Scenario, powered: Values) -> Values:
+    """Return which share of the GPUs has had power by each month, never falling, from the share that has it in each.
+
+    float64 (n, m + 1); at the closing all racks have it but those of a phase that comes later.
+    """
+    late = sum(phase.racks or 0 for phase in scenario.energisation if phase.when.mean_ms > 0)
+    topology = build(scenario.cluster.topology, scenario.cluster.gpus)
+    share = powered.copy()
+    share[:, 0] = max(0.0, 1 - late * topology.gpus_per("rack") / scenario.cluster.gpus)
+    return np.maximum.accumulate(share, axis=1)
 
 
 def _credits(sample: Sample, activity: Activity) -> Part | None:
@@ -151,16 +222,19 @@ def _credits(sample: Sample, activity: Activity) -> Part | None:
     return Part(credit_lines(sla, "revenue")[0], found, sold_series(sample))
 
 
-PARTS: tuple[Callable[[Sample, Activity], Part | None], ...] = (_owner, _credits, _token_seller)
+PARTS: tuple[Callable[[Sample, Activity], Part | None], ...] = (_owner, _grid, _credits, _lender, _token_seller)
 """The parties, in the order in which they are told; each gives None where the scenario does not have it."""
 
-TABLES = ("owner", "tokens")
+TABLES = ("owner", "finance", "tokens")
 """The tables of a scenario that make such a book."""
 
 
 def has_book(scenarios: Iterable[Scenario]) -> bool:
-    """Whether some scenario has a money book: then its runs must keep their months."""
-    return any(getattr(each, table) is not None for each in scenarios for table in TABLES)
+    """Whether some scenario has a money book, or SLA credits: then its runs must keep their months."""
+    return any(
+        any(getattr(each, table) is not None for table in TABLES) or (each.sla is not None and bool(each.sla.credits))
+        for each in scenarios
+    )
 
 
 ABSENT = {
@@ -194,4 +268,12 @@ class MoneyBook:
         lines += [Line(name, label, "USD", "0") for name, label in ABSENT.items() if name not in brought]
         inputs = [each for part in parts for each in part.inputs]
         series = activity.series | {name: each for part in parts for name, each in part.series.items()}
+        if any("base_cash" in line.needs[0] for line in lines):
+            series = series | {"base_cash": base_cash(lines, inputs, series)}
         return cls(activity, Statement.of(lines, inputs, series))
+
+
+def base_cash(lines: Sequence[Line], inputs: Sequence[Input], series: dict[str, Values]) -> Values:
+    """Return the mean cash from operations of all runs in each month, which a lender plans with, float64 (n, m + 1)."""
+    cash = Statement.of([line for line in lines if line.party != "lender"], inputs, series).values["operating_cash"]
+    return np.broadcast_to(cash.mean(axis=0), cash.shape)

@@ -24,11 +24,13 @@ class Activity:
 
     ``gpu_hours``: the same by name of the state, float64 (n, m + 1).
 
-    ``hours``: of each month, float64 (m + 1,); the last one may be shorter. ``energy_kwh``: at the site's meter,
-    float64 (n, m + 1); None where the topology says nothing of power. ``failures``: of each run, float64 (n,).
+    ``ends``: of each month, int64 (m + 1,) [ms], the closing's 0. ``hours``: of each month, float64 (m + 1,); the last
+    one may be shorter. ``energy_kwh``: at the site's meter, float64 (n, m + 1); None where the topology says nothing of
+    power. ``failures``: of each run, float64 (n,).
     """
 
     scenario: Scenario
+    ends: NDArray[np.int64]
     hours: Values
     gpu_ms: NDArray[np.int64]
     gpu_hours: Mapping[str, Values]
@@ -47,7 +49,7 @@ class Activity:
         hours = np.concatenate([[0.0], np.diff(ends) / MS_PER_H])
         gpu_hours = {state: gpu_ms[:, :, column] / MS_PER_H for state, column in STATE.items()}
         energy = _energy(sample, hours, gpu_hours)
-        return cls(scenario, hours, gpu_ms, gpu_hours, energy, sample.failures.astype(np.float64))
+        return cls(scenario, ends, hours, gpu_ms, gpu_hours, energy, sample.failures.astype(np.float64))
 
     @cached_property
     def series(self) -> dict[str, Values]:
@@ -91,5 +93,5 @@ def _energy(sample: Sample, hours: Values, gpu_hours: Mapping[str, Values]) -> V
     of_run = slower.sum(axis=1, keepdims=True)
     share = np.divide(slower, of_run, out=np.zeros_like(slower), where=of_run > 0)
     overhead = {name: causes[:, column : column + 1] * share for column, name in enumerate(CAUSES)}
-    kwh = energy_kwh(gpu_hours, overhead, kw_per_gpu, power.idle, demand.switches_w / 1e3, hours, power.pue)
+    kwh = energy_kwh(gpu_hours, overhead, kw_per_gpu, power.idle, demand.switches_w / 1e3, hours, power.meter_factor)
     return sum(kwh.values(), np.zeros_like(slower))

@@ -46,10 +46,11 @@ def use_each(sample: Sample) -> Use[Values]:
     gpus = scenario.cluster.gpus
     if not scenario.ends:
         months = tco.months if tco else scenario.horizon / MS_PER_MONTH
-        return Use.at(gpus, np.full(len(sample), months), sample.loss)
+        return Use.at(gpus, np.full(len(sample), months), sample.loss, scenario.burn_in_gpu_hours)
     useful = np.array(sample.useful_gpu_ms, dtype=np.float64) / MS_PER_H
     lasted = sample.answer_ms / MS_PER_MONTH
-    return Use(np.maximum(lasted, least_months(scenario)), useful, gpus * HOURS_PER_MONTH * lasted - useful)
+    lost = gpus * HOURS_PER_MONTH * lasted - useful
+    return Use(np.maximum(lasted, least_months(scenario)), useful, lost, scenario.burn_in_gpu_hours)
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,7 +109,8 @@ def _each(sample: Sample, use: Use[Values], price: Callable[[Tco, Use[Values]], 
         its = draws == draw
         tco = sampled(scenario, draw * PER_SAMPLE).tco
         assert tco is not None
-        found[its] = price(tco, Use(use.months[its], use.useful_gpu_hours[its], use.lost_gpu_hours[its]))
+        part = use.months[its], use.useful_gpu_hours[its], use.lost_gpu_hours[its]
+        found[its] = price(tco, Use(*part, use.burn_in_gpu_hours))
     return found
 
 
@@ -116,12 +118,14 @@ def _each(sample: Sample, use: Use[Values], price: Callable[[Tco, Use[Values]], 
 class Energy:
     """Energy over the horizon at the site's meter [kWh]: by state of the ledger, and of the network.
 
-    ``usd``: what it costs if [tco] gives a price of energy, else None.
+    ``usd``: what it costs if [tco] gives a price of energy, else None. ``converted``: share of it that conversion
+    loses, from the meter to the racks; None where it is not told apart.
     """
 
     kwh: Mapping[str, float]
     pue: float
     usd: float | None
+    converted: float | None = None
 
     @classmethod
     def of(cls, scenario: Scenario, gpu_hours: Mapping[str, float], overhead: Mapping[str, float]) -> "Energy | None":
@@ -133,15 +137,23 @@ class Energy:
             return None
         hours = scenario.horizon / MS_PER_H
         switches_kw = demand.switches_w / 1e3
-        kwh = energy_kwh(gpu_hours, overhead, kw_per_gpu, power.idle, switches_kw, hours, power.pue)
+        kwh = energy_kwh(gpu_hours, overhead, kw_per_gpu, power.idle, switches_kw, hours, power.meter_factor)
         price = scenario.tco.energy if scenario.tco else None
-        return cls(kwh, power.pue, None if price is None else price * sum(kwh.values()))
+        lost = power.conversion.lost if power.conversion else None
+        usd = None if price is None else price * sum(kwh.values())
+        return cls(kwh, power.meter_factor, usd, lost / power.meter_factor if lost else None)
 
     @cached_property
     def total_kwh(self) -> float:
         """All of it [kWh]."""
         return sum(self.kwh.values())
 
+    @property
+    def conversion_kwh(self) -> float | None:
+        """What is lost from the meter to the racks [kWh]; None where it is not told apart."""
+        return None if self.converted is None else self.total_kwh * self.converted
+
     def to_json(self) -> dict[str, Any]:
         """Return it as plain data."""
-        return {"kwh": dict(self.kwh), "total_kwh": self.total_kwh, "pue": self.pue, "usd": self.usd}
+        found = {"kwh": dict(self.kwh), "total_kwh": self.total_kwh, "pue": self.pue, "usd": self.usd}
+        return found if self.conversion_kwh is None else found | {"conversion_kwh": self.conversion_kwh}

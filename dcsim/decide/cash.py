@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dcsim.decide.accounts import MoneyBook
+from dcsim.economics.finance import payback
 from dcsim.economics.statement import Line, Statement
 from dcsim.economics.unit_costs import UNIT_LINES, published_price, unit_costs
 from dcsim.montecarlo import Summary, summarise
@@ -37,24 +38,6 @@ class Months:
     def to_json(self) -> dict[str, list[float]]:
         """Return it as plain data."""
         return {name: getattr(self, name).tolist() for name in SHOWN}
-
-
-def payback(so_far: Values) -> Values:
-    """Return the months until cash so far, float64 (n, m + 1), is no longer below zero for good, float64 (n,).
-
-    Infinite where it is below zero at the end. Within a month it is taken to flow evenly.
-    """
-    months = so_far.shape[1] - 1
-    short = so_far < 0
-    last = np.where(short.any(axis=1), months - np.argmax(short[:, ::-1], axis=1), -1)
-    found = np.full(len(so_far), np.inf)
-    for run, month in enumerate(last.tolist()):
-        if month < 0:
-            found[run] = 0.0
-        elif month < months:
-            before, after = so_far[run, month], so_far[run, month + 1]
-            found[run] = month + before / (before - after)
-    return found
 
 
 @dataclass(frozen=True)
@@ -102,11 +85,16 @@ class Cash:
 
     @cached_property
     def unit_costs(self) -> dict[str, Summary | None]:
-        """What a GPU-hour costs and earns, by the names of ``UNIT_LINES``; None where some run has no such number."""
-        found = unit_costs(self.statement)
+        """What a GPU-hour costs and earns, by the names of ``UNIT_LINES``; None where some run has no such number.
+
+        A mean is one of means by one of means: of costs by that of hours.
+        """
+        found, means = unit_costs(self.statement), unit_costs(self.statement, mean=True)
         values = {line.name: found.values[line.name][:, 0] for line in UNIT_LINES}
         return {
-            name: summarise(each, float(each.mean()), shared=self.shared) if np.isfinite(each).all() else None
+            name: summarise(each, float(each.mean()), shared=self.shared).moved(float(means.values[name][0, 0]))
+            if np.isfinite(each).all()
+            else None
             for name, each in values.items()
         }
 
@@ -129,7 +117,7 @@ class Cash:
 
     @cached_property
     def levers(self) -> tuple[Lever, ...]:
-        """What changes that an owner can make are worth, the largest first."""
+        """What changes are worth, the largest first; spares on sale at the occupancy of the rest, before credits."""
         its = self.statement.inputs
         point = min(POINT, 1 - float(np.max(its["occupancy"].value)))
         changes: list[tuple[str, str, dict[str, Any]]] = []
@@ -141,6 +129,9 @@ class Cash:
             ("price", "1 % cheaper hardware", {"unit_price": 0.99 * its["unit_price"].value}),
         ]
         found = [Lever(name, change, self._worth(inputs)) for name, change, inputs in changes]
+        found.append(Lever("failures", "no failure at all", self.mean("failures_cost")))
+        if self.statement.total("spares_rent").any():
+            found.append(Lever("spares", "spares rented out too", self.mean("all_on_sale") - self.mean("revenue")))
         return tuple(sorted(found, key=lambda each: -each.usd))
 
     def _worth(self, inputs: dict[str, Any]) -> float:

@@ -23,6 +23,7 @@ Kind = Literal[
     "repair-queue",
     "few-failures",
     "unasked-gpus",
+    "downtime-twice",
 ]
 """Kinds of caution, the most important first."""
 

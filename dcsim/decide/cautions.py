@@ -88,6 +88,12 @@ def _of(scenario: Scenario, runs: int) -> Iterator[Caution]:
             "spares: they are paid for and idle, which is no loss of work."
         )
         yield _caution(scenario, "unasked-gpus", message, share, gpus=unasked, share=share)
+    if scenario.owner is not None and scenario.owner.billed == "in-service" and scenario.sla and scenario.sla.credits:
+        message = (
+            "downtime is charged twice: hours in repair are not invoiced (owner.billed), and [sla.credits] gives back "
+            "more for them."
+        )
+        yield _caution(scenario, "downtime-twice", message, 0.0)
 
 
 def _caution(scenario: Scenario, kind: Kind, message: str, severity: float, **figures: Any) -> Caution:

@@ -14,7 +14,7 @@ from dcsim.decide.outcome import Executor, How, reopen, run_many
 from dcsim.decide.pair import Pair
 from dcsim.decide.result import RunResult
 from dcsim.decide.study import StudySamples
-from dcsim.decide.verdict import Verdict, verdict
+from dcsim.decide.verdict import By, TailVerdict, Verdict, tail_verdict, verdict
 from dcsim.decide.walk import RUNS, RUNS_PLAIN, Walk, walk
 from dcsim.hazards import Hazard
 from dcsim.montecarlo import UNSHARDED, Interrupted, Progress, Resume, Shard, StoreError, WantedEngine, choose
@@ -36,7 +36,7 @@ COMMON_SEEDS = (COMMON_SEED, "of the first scenario, so that the same failures s
 class Comparison:
     """Runs in the order asked for, every pair of them, why each differs from its formula, and what to know.
 
-    ``walks``: why each one differs from the first.
+    ``walks``: why each one differs from the first. ``by``: what offers are ranked by.
     """
 
     runs: tuple[RunResult, ...]
@@ -44,6 +44,12 @@ class Comparison:
     bridges: tuple[Bridge, ...]
     notes: tuple[str, ...]
     walks: tuple[Walk, ...] = ()
+    by: By = "mean"
+
+    @cached_property
+    def tail(self) -> TailVerdict | None:
+        """Which offer is cheapest by the P95 of its runs; None unless that is asked for and there is a price."""
+        return tail_verdict(self.runs) if self.by == "p95" else None
 
     @cached_property
     def verdict(self) -> Verdict | None:
@@ -67,6 +73,7 @@ class Comparison:
         """Return the document that ``dcsim compare --json`` prints."""
         return runs_json(self.runs) | {
             "verdict": None if self.verdict is None else self.verdict.to_json(),
+            **({"verdict_p95": None if self.tail is None else self.tail.to_json()} if self.by == "p95" else {}),
             "comparisons": [pair.entry() for pair in self.pairs],
             "walks": [each.to_json() for each in self.walks],
             "notes": list(self.notes),

@@ -129,7 +129,7 @@ def _flow(layout: Plan, hazard: Hazard) -> Flow:
     if hazard.exposure == "running" or hazard.effect == "corrupt":
         per_h *= scenario.gpus_in_jobs / scenario.cluster.gpus
     recorded = hazard.lifetime.mean_repair_ms
-    stages = stage_uses(hazard.stages) if recorded is None else (StageUse(1.0, recorded, 1.0),)
+    stages = stage_uses(hazard.stages, hazard.requalify_finds) if recorded is None else (StageUse(1.0, recorded, 1.0),)
     repair_h = hazard.mean_repair_ms / MS_PER_H
     away_h = hazard.mean_detect_ms / MS_PER_H + repair_h
     return Flow(hazard, per_h / (1 - hazard.wrong_node), gpus, share, away_h, repair_h, repair_h, stages)

@@ -38,15 +38,17 @@ UNREAD: Mapping[str, str] = {"unread": "read by no run and no bill"}
 """What stands in a scenario and moves neither its loss nor its bill."""
 LABELS: Mapping[str, str] = {**SIMULATED, **PRICED, **UNREAD}
 """What a group of inputs is called."""
+BESIDE = ("sla", "slo", "owner", "grid", "finance", "tokens")
+"""Tables that neither a run nor the renter's bill reads."""
 _OF_HAZARD = {
     **dict.fromkeys(("detect", "wrong_node"), "detection"),
-    **dict.fromkeys(("repair", "requalify", "returns"), "repair"),
+    **dict.fromkeys(("repair", "requalify", "requalify_finds", "burn_in", "returns"), "repair"),
     **{"blast": "plant", "mtbf_range": "unread"},
 }
-_OF_CLUSTER = {"spares": "spares", "in_rack_spares": "spares"}
+_OF_CLUSTER = {"spares": "spares", "in_rack_spares": "spares", "burn_in": "failures"}
 _OF_TABLE = {
     **{"horizon": "time", "starts": "repair", "energisation": "plant", "maintenance": "maintenance"},
-    **dict.fromkeys(("seed", "sla", "slo", "owner", "tokens", "accounting"), "unread"),
+    **dict.fromkeys(("seed", "accounting", *BESIDE), "unread"),
 }
 _OF_LINE = {line.name: line.group for line in LINES} | {"gpu_hour": "gpu"}
 _ELSEWHERE = {"name", "description", "cluster", "jobs", "hazards", "tco", "uncertain", "accounting"}
@@ -158,8 +160,14 @@ def with_groups_of_other(
 def without_unread(scenario: Scenario) -> Scenario:
     """Return a scenario without what neither a run nor a bill reads: it need not fit what another scenario gives."""
     hazards = tuple(each.model_copy(update={"mtbf_range": None}) for each in scenario.hazards)
-    none = dict.fromkeys(("sla", "slo", "owner", "tokens"))
-    return scenario.model_copy(update={"hazards": hazards, "accounting": AccountingKeys(), **none})
+    changed: dict[str, Any] = {"hazards": hazards, "accounting": AccountingKeys(), **dict.fromkeys(BESIDE)}
+    changed["uncertain"] = tuple(each for each in scenario.uncertain if not _of_beside(each.key))
+    changed["correlated"] = tuple(each for each in scenario.correlated if not any(map(_of_beside, each.keys)))
+    return scenario.model_copy(update=changed)
+
+
+def _of_beside(key: str) -> bool:
+    return key.partition(".")[0] in BESIDE
 
 
 # --- all inputs -------------------------------------------------------------------------------------------------------

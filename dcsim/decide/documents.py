@@ -44,6 +44,7 @@ def run_entry(run: "RunResult", first: "RunResult") -> dict[str, Any]:
         "ledger_by_month": run.sample.mean_gpu_hours_by_month or None,
         "availability": None if run.availability is None else run.availability.to_json(),
         **({} if run.credits is None else {"sla_credits": run.credits.to_json()}),
+        **_guarantee(run),
         "error_budget": None if run.error_budget is None else run.error_budget.to_json(),
         "loss_by_hazard": _by_cause(run.sample.mean_gpu_hours_by_cause),
         "overhead_by_cause": run.sample.overhead_by_cause,
@@ -62,11 +63,20 @@ def run_entry(run: "RunResult", first: "RunResult") -> dict[str, Any]:
         "estimate": run.estimate.entry(first.estimate),
         "tco": _money(run, first),
         **({} if run.cash is None else {"owner": run.cash.to_json()}),
+        **({} if run.lender is None else {"finance": run.lender.to_json()}),
         **({} if run.tokens is None else {"tokens": token_json(run.tokens)}),
+        **({} if run.swing is None else {"swing": run.swing.to_json()}),
         "energy": None if run.energy is None else run.energy.to_json(),
         "mtbf_range": None if run.mtbf_range is None else asdict(run.mtbf_range),
         "folder": None if run.folder is None else str(run.folder),
     }
+
+
+def _guarantee(run: "RunResult") -> dict[str, Any]:
+    from dcsim.decide.sla_credits import GuaranteeResult  # it rests on what documents are made of
+
+    found = GuaranteeResult.of(run.sample)
+    return {} if found is None else {"sla_guarantee": found.to_json()}
 
 
 def _by_cause(hours: dict[str, dict[str, float]]) -> dict[str, dict[str, float]] | None:
@@ -92,7 +102,12 @@ def _money(run: "RunResult", first: "RunResult") -> dict[str, Any] | None:
 
 def token_json(found: "TokenSales") -> dict[str, Any]:
     """Return what the token seller earns as plain data."""
-    return {name: None if each is None else summary_json(each.shown) for name, each in found.figures.items()}
+    documents: dict[str, Any] = {}
+    for name, each in found.figures.items():
+        risk = found.risk(name)
+        worst = {} if risk is None else {"expected_shortfall": risk.shortfall}
+        documents[name] = None if each is None else (summary_json(each.shown) or {}) | worst
+    return documents
 
 
 def finish_json(found: "Finish") -> dict[str, Any]:

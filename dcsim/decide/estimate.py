@@ -32,6 +32,7 @@ from dcsim.units import HOURS_PER_MONTH, MS_PER_H
 
 if TYPE_CHECKING:
     from dcsim.decide.cash import Cash
+    from dcsim.decide.lender import Lender
 
 SCHEMA = 1
 """Version of the JSON documents."""
@@ -98,6 +99,7 @@ class Estimate:
             "tco": tco,
             "until_done": None if self.until_done is None else self._until_done(self.until_done),
             **({} if self.cash is None else {"owner": self.cash.to_json()}),
+            **({} if self.lender is None else {"finance": self.lender.expected_json()}),
             **({} if self.tokens is None else {"tokens": self.tokens.to_json()}),
             **({} if self.sla is None else {"sla": self.sla.to_json()}),
         }
@@ -110,6 +112,14 @@ class Estimate:
 
         statement = owner_by_formula(self.scenario)
         return None if statement is None else Cash(statement, self.scenario.cluster.topology.name)
+
+    @cached_property
+    def lender(self) -> "Lender | None":
+        """What a lender and equity are told by the same statement; None without [finance]."""
+        from dcsim.decide.lender import Lender
+
+        finance = self.scenario.finance
+        return None if self.cash is None or finance is None else Lender(self.cash.statement, finance)
 
     def _until_done(self, its: Bill) -> dict[str, Any]:
         return {
@@ -156,7 +166,7 @@ def _until_done(scenario: Scenario, exact: Theory) -> Bill | None:
         return None
     useful = (scenario.jobs[0].work or 0) / MS_PER_H
     months = max(hours / HOURS_PER_MONTH, least_months(scenario))
-    return bill_of(tco, gpus, Use(months, useful, gpus * hours - useful))
+    return bill_of(tco, gpus, Use(months, useful, gpus * hours - useful, scenario.burn_in_gpu_hours))
 
 
 def estimates_json(estimates: Sequence[Estimate]) -> dict[str, Any]:
@@ -192,7 +202,7 @@ def bill(scenario: Scenario, loss: float) -> Bill | None:
     if scenario.tco is None:
         return None
     gpus = scenario.cluster.gpus
-    return bill_of(scenario.tco, gpus, Use.at(gpus, scenario.tco.months, loss))
+    return bill_of(scenario.tco, gpus, Use.at(gpus, scenario.tco.months, loss, scenario.burn_in_gpu_hours))
 
 
 def mode_of(scenario: Scenario) -> Mode:

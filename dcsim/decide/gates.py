@@ -135,8 +135,7 @@ class Judged:
         if self.ci95 is not None and self.ci95[0] < self.ci95[1]:
             low, high = (f"{end / scale:,.{digits}f}" for end in self.ci95)
             half = (self.ci95[1] - self.ci95[0]) / 2
-            even = self.gate.kind == "mean"
-            told += f" ± {half / scale:,.{digits}f}" if even else f" ({low} to {high})"
+            told += f" ± {half / scale:,.{digits}f}" if self.gate.kind == "mean" else f" ({low} to {high})"
         return f"{told} {unit}"
 
     def _doubt(self) -> str:
@@ -200,10 +199,9 @@ def _unfit(gate: Gate, scenarios: Sequence[Scenario], *, common: bool) -> Iterab
         elif names.count(gate.name) > 1:
             yield f"found {shown(gate.name)}, the name of several offers; give them names of their own (--set name=…)"
     for each in scenarios:
-        if gate.kind == "cheaper" and each.tco is None:
-            yield f"{each.name} has no [tco] table, so it has no prices"
-        elif gate.metric and gate.metric.lacking([each]):
-            yield f"{each.name} has no [{gate.metric.table}] table, so it has no {gate.metric.label}"
+        needed = METRICS["paid_usd"] if gate.kind == "cheaper" else gate.metric
+        if needed and needed.lacking([each]):
+            yield f"{each.name} has no [{needed.table}] table, so it has no figure: {needed.label}"
         if gate.metric is METRICS["finish_h"] and not each.ends:
             yield f"not every job of {each.name} has work to finish"
 
@@ -365,6 +363,8 @@ class _Reader:
             raise _Mistake(begin, wrong(text, "the number must be finite"))
         if number is not None and (unit != "1" or (probability and 0 <= number <= 1)):
             return number
+        if unit not in _DIMENSIONS:
+            raise _Mistake(begin, wrong(text, "must be a plain number"))
         try:
             found = parse(text, _DIMENSIONS[unit])
         except PydanticCustomError as error:

@@ -80,6 +80,13 @@ def _of_owner(line: str, result: RunResult) -> Estimated | None:
     return _of(result, values, math.fsum(values) / len(values))
 
 
+def _of_lender(figure: str, result: RunResult) -> Estimated | None:
+    if result.lender is None:
+        return None
+    values: NDArray[np.float64] = getattr(result.lender, figure)
+    return _of(result, values, math.fsum(values) / len(values)) if np.isfinite(values).all() else None
+
+
 def _of_tokens(figure: str, result: RunResult) -> Estimated | None:
     return None if result.tokens is None else result.tokens[figure]
 
@@ -164,7 +171,19 @@ METRICS = {
             "tco",
         ),
         Metric("owner_cash_usd", "cash of the owner", "USD", False, partial(_of_owner, "free_cash"), "owner"),
+        Metric(
+            "discounted_cash_usd",
+            "cash of the owner, discounted",
+            "USD",
+            False,
+            partial(_of_owner, "present_cash"),
+            "grid",
+        ),
         Metric("failures_cost_usd", "what failures cost", "USD", True, partial(_of_owner, "failures_cost"), "owner"),
+        Metric("min_dscr", "DSCR of the least month", "times", False, partial(_of_lender, "min_dscr"), "finance"),
+        Metric("p_below_floor", "runs below the DSCR floor", "1", True, partial(_of_lender, "below_floor"), "finance"),
+        Metric("equity_npv_usd", "equity over its hurdle", "USD", False, partial(_of_lender, "equity_npv"), "finance"),
+        Metric("equity_irr", "IRR of equity, monthly flows", "1", False, partial(_of_lender, "equity_irr"), "finance"),
         *(
             Metric(name, label, unit, lower, partial(_of_tokens, figure), "tokens")
             for name, figure, label, unit, lower in (
@@ -176,8 +195,8 @@ METRICS = {
         ),
         Metric("useful_gpu_hours", "useful GPU-hours, of the term or the horizon", "GPU-h", False, _useful),
         Metric("wait_gpu_hours", "waiting", "GPU-h", True, _wait),
-        Metric("sla_credits", "SLA credits, of the price", "1", True, _credits),
-        Metric("sla_credits_usd", "SLA credits a month", "USD", True, _credits_usd),
+        Metric("sla_credits", "SLA credit, share of the price", "1", True, _credits, "sla"),
+        Metric("sla_credits_usd", "SLA credit a month", "USD", True, _credits_usd, "sla"),
         Metric("finish_h", "time until the last job is done", "h", True, _finish),
     )
 }

@@ -9,10 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic_core import PydanticCustomError
 
-from dcsim.decide.accounts import ABSENT, owner_rent, site_of
-from dcsim.decide.cash import FLOW, payback
+from dcsim.decide.accounts import ABSENT, ENERGISED, base_cash, energised, grid_inputs_of, owner_rent, site_of
+from dcsim.decide.cash import FLOW
 from dcsim.decide.estimate import SCHEMA, account_scenario, charged
+from dcsim.decide.sla_theory import sla_theory
 from dcsim.decide.variants import read_axes
+from dcsim.economics.credits import credit_lines
+from dcsim.economics.finance import finance_inputs, finance_lines, payback
+from dcsim.economics.grid import BEFORE_GRID, grid_lines, share_between
 from dcsim.economics.owner import Site, owner_inputs, owner_lines
 from dcsim.economics.statement import Line, Statement
 from dcsim.economics.unit_costs import gpus_within, unit_costs
@@ -77,17 +81,35 @@ class Expected:
             "useful_gpu_hours": whole * self.useful,
             "failures": whole * self.failures,
         }
-        lines = owner_lines(scenario.owner, site)
+        lines = owner_lines(scenario.owner, site, scenario.grid is not None)
+        inputs = owner_inputs(scenario.owner, site, owner_rent(scenario))
+        if scenario.grid is not None:
+            date = sum(round(phase.when.mean_ms) for phase in scenario.energisation if phase.grid)
+            ends = np.rint(np.cumsum(self.hours) * MS_PER_H).astype(np.int64)
+            series[BEFORE_GRID] = share_between(np.array([0]), np.array([date]), ends)[0]
+            lines += grid_lines(scenario.owner, site)
+            inputs += grid_inputs_of(scenario)
+        theory = sla_theory(scenario)
+        if scenario.sla is not None and theory is not None:
+            given, known = credit_lines(scenario.sla, "revenue")
+            lines, inputs = [*lines, *given], [*inputs, *known]
+            series |= theory.series(scenario.sla, self.hours)
+        if scenario.finance is not None:
+            lines = [*lines, *finance_lines(scenario.finance)]
+            inputs = [*inputs, *finance_inputs(scenario.finance, site.month_h)]
+            series[ENERGISED] = energised(scenario, self.powered[None, :])[0]
         brought = {line.name for line in lines}
         lines += [Line(name, label, "USD", "0") for name, label in ABSENT.items() if name not in brought]
-        inputs = owner_inputs(scenario.owner, site, owner_rent(scenario))
-        return Statement.of(lines, inputs, {name: each[None, :] for name, each in series.items()})
+        by_run = {name: each[None, :] for name, each in series.items()}
+        if scenario.finance is not None and scenario.finance.sculpted:
+            by_run["base_cash"] = base_cash(lines, inputs, by_run)
+        return Statement.of(lines, inputs, by_run)
 
 
 def owner_by_formula(scenario: Scenario) -> Statement | None:
     """Return an owner's statement without a simulation, of one run; None without [owner].
 
-    Energy is that of full load while there is power; neither credits nor debt are in it.
+    Energy is that of full load while there is power. SLA credits are in it where they have a closed form.
     """
     if scenario.owner is None:
         return None

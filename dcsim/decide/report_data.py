@@ -11,6 +11,7 @@ from dcsim.decide.outcome import reopen
 from dcsim.decide.pair import Pair
 from dcsim.decide.result import RunResult
 from dcsim.decide.study import ablations_of
+from dcsim.decide.verdict import By
 from dcsim.decide.walk import Walk
 from dcsim.montecarlo import Sample, choose, replicate_many
 from dcsim.montecarlo.manifest import Manifest
@@ -49,6 +50,7 @@ class ReportData:
     manifests: tuple[Manifest, ...]
     notes: tuple[str, ...] = ()
     walks: tuple[Walk, ...] = ()
+    by: By = "mean"
 
 
 def run_data(run: RunResult, workers: int | None = None) -> ReportData:
@@ -66,7 +68,7 @@ def comparison_data(comparison: Comparison) -> ReportData:
     runs = comparison.runs
     stories = tuple(story(run) for run in runs)
     known = runs, comparison.pairs, comparison.bridges, stories, _manifests(runs), comparison.notes
-    return ReportData(*known, comparison.walks)
+    return ReportData(*known, comparison.walks, comparison.by)
 
 
 def reopened(folder: Path, workers: int | None = None) -> ReportData:

@@ -1,7 +1,6 @@
 """What one simulated scenario says: goodput, money and energy with their errors, as values and as JSON."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -18,9 +17,11 @@ from dcsim.decide.display import html_of, to_pandas
 from dcsim.decide.documents import runs_json
 from dcsim.decide.error_budget import ErrorBudget
 from dcsim.decide.estimate import Estimate, bill
+from dcsim.decide.lender import Lender
 from dcsim.decide.run_table import run_table
 from dcsim.decide.sla_credits import SlaCredits
 from dcsim.decide.study import MtbfRange
+from dcsim.decide.swing import Swing
 from dcsim.decide.tokens import TokenSales
 from dcsim.economics import Bill, Use
 from dcsim.economics.bill import bill as bill_of
@@ -92,6 +93,11 @@ class RunResult:
     def credits(self) -> SlaCredits | None:
         """What is given back for months below an availability; None without [sla.credits], or without months."""
         return SlaCredits.of(self.sample, self.book)
+
+    @cached_property
+    def swing(self) -> Swing | None:
+        """How the site's load swings within a minute; None without [grid], or without power in the topology."""
+        return None if self.scenario.grid is None else Swing.of(self.scenario, self.sample.replications.tolist())
 
     @cached_property
     def error_budget(self) -> ErrorBudget | None:
@@ -167,7 +173,7 @@ class RunResult:
     @cached_property
     def unasked(self) -> float:
         """Share of the GPU-hours that the answer is about that no job asked for, spares left out, in the mean."""
-        return _shares(self.sample, self.sample.unasked_gpu_ms)
+        return sum(self.sample.unasked_gpu_ms) / sum(self.sample.capacity_gpu_ms)
 
     @cached_property
     def shares(self) -> dict[str, float]:
@@ -250,8 +256,9 @@ class RunResult:
         if not scenario.ends:
             return bill(scenario, self.loss.mean)
         use = use_each(self.sample)
-        means = (self._each(values).shown.mean for values in (use.months, use.useful_gpu_hours, use.lost_gpu_hours))
-        return bill_of(scenario.tco, scenario.cluster.gpus, Use(*means))
+        each = (use.months, use.useful_gpu_hours, use.lost_gpu_hours)
+        months, useful, lost = (self._each(values).shown.mean for values in each)
+        return bill_of(scenario.tco, scenario.cluster.gpus, Use(months, useful, lost, use.burn_in_gpu_hours))
 
     @property
     def stops_when_done(self) -> bool:
@@ -272,6 +279,12 @@ class RunResult:
     def cash(self) -> Cash | None:
         """What the owner pays and earns; None without [owner], or where months were not kept."""
         return None if self.book is None else Cash.of(self.book, self._shared, self.runs_needed is None)
+
+    @cached_property
+    def lender(self) -> Lender | None:
+        """What debt and equity make of the owner's cash; None without [finance], or where months were not kept."""
+        finance = self.scenario.finance
+        return None if self.book is None or finance is None else Lender(self.book.statement, finance, self._shared)
 
     @cached_property
     def tokens(self) -> TokenSales | None:
@@ -308,8 +321,7 @@ class RunResult:
         return PER_SAMPLE if prices_vary(self.scenario) else runs_per_draw(self.scenario)
 
     def _ratio(self, above: NDArray[np.float64], below: NDArray[np.float64]) -> Estimated | None:
-        controls = self.stopped is not None
-        return Estimated.ratio(above, below, self._luck, shared=self._shared, controls=controls)
+        return Estimated.ratio(above, below, self._luck, shared=self._shared, controls=self.stopped is not None)
 
     def _each(self, values: NDArray[np.float64]) -> Estimated:
         mean = summarise(values).mean
@@ -318,24 +330,20 @@ class RunResult:
     @property
     def total_usd(self) -> Summary | None:
         """What is paid and lost work at the rent [USD], the published method."""
-        if self.total_estimated is None or self.tco is None:
-            return None
-        return self._reliably(self.total_estimated.shown.moved(self.tco.with_lost_work_usd))
+        return self._about(self.total_estimated, None if self.tco is None else self.tco.with_lost_work_usd)
 
     @property
     def paid_usd(self) -> Summary | None:
         """What is invoiced [USD]: over the term, or until the last job is done."""
-        if self.paid_estimated is None or self.tco is None:
-            return None
-        return self._reliably(self.paid_estimated.shown.moved(self.tco.paid_usd))
+        return self._about(self.paid_estimated, None if self.tco is None else self.tco.paid_usd)
 
     @property
     def useful_hour_usd(self) -> Summary | None:
         """Paid per useful GPU-hour [USD]; its mean is mean paid by mean useful hours."""
-        price = price_all_in(self.tco)
-        if self.useful_hour_estimated is None or price is None:
-            return None
-        return self._reliably(self.useful_hour_estimated.shown.moved(price))
+        return self._about(self.useful_hour_estimated, price_all_in(self.tco))
+
+    def _about(self, found: Estimated | None, mean: float | None) -> Summary | None:
+        return None if found is None or mean is None else self._reliably(found.shown.moved(mean))
 
     @cached_property
     def warnings(self) -> tuple[str, ...]:
@@ -375,8 +383,3 @@ class RunResult:
     def to_json(self) -> dict[str, Any]:
         """Return the document that ``dcsim run --json`` prints."""
         return runs_json([self])
-
-
-def _shares(sample: Sample, gpu_ms: Sequence[int]) -> float:
-    """Return the mean share of a time [GPU-ms] of each run in what the answers are about."""
-    return sum(gpu_ms) / sum(sample.capacity_gpu_ms)

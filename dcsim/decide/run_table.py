@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dcsim.decide.accounts import MoneyBook
 from dcsim.decide.bills import Money
 from dcsim.files import whole
 from dcsim.ledger import STATE
@@ -23,7 +24,8 @@ def run_table(sample: Sample) -> Any:
 
     Columns: ``run``; what was drawn of every uncertain key, named as the key; ``loss``, ``lost`` and ``unasked`` as
     fractions; ``done_h``, null where not every job was done; counts; useful GPU-hours; and, with [tco], ``paid_usd``,
-    ``with_lost_work_usd`` and ``usd_per_useful_gpu_hour``, null where nothing was useful.
+    ``with_lost_work_usd`` and ``usd_per_useful_gpu_hour``, null where nothing was useful; and, with an owner, a lender
+    or a token seller, every line of their statement over the horizon.
     """
     import pyarrow as pa
 
@@ -55,6 +57,11 @@ def run_table(sample: Sample) -> Any:
         add("paid_usd", money.paid, "USD", "invoiced over the term, or until the last job is done")
         add("with_lost_work_usd", money.with_lost_work, "USD", "published method: paid, and goodput loss * rent")
         add("usd_per_useful_gpu_hour", money.paid / hours, "USD/GPU-h", "paid / useful GPU-hours", nothing)
+    if (book := MoneyBook.of(sample)) is not None:
+        for line in book.statement.lines:
+            if line.fold != "none" and line.formula != "0":  # zero: a line that no party of the scenario brings
+                meaning = f"{line.party}, {line.label}: {line.formula}"
+                add(line.name, book.statement.total(line.name), line.unit, meaning)
     fields, arrays = zip(*found, strict=True)
     about = {"dcsim.scenario_sha256": sha256(scenario), "dcsim.seed": str(scenario.seed)}
     return pa.table(list(arrays), schema=pa.schema(list(fields), metadata=about))

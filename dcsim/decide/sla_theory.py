@@ -3,10 +3,19 @@
 from dataclasses import dataclass
 from typing import Any
 
-from dcsim.closed_form import down_at_most, promised
+import numpy as np
+from numpy.typing import NDArray
+
+from dcsim.closed_form import down_at_most, down_probabilities, enough_up, promised
+from dcsim.distributions import Distribution
+from dcsim.economics.credits import Sla, reached_names
+from dcsim.hazards import Hazard
 from dcsim.scenario import Scenario
 from dcsim.scenario.plan import blast_of, plan
+from dcsim.topology.build import Topology
 from dcsim.units import MS_PER_H
+
+Values = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -21,6 +30,12 @@ class SlaTheory:
     missed: tuple[float, ...]
     share: float | None
     promised: float | None
+
+    def series(self, sla: Sla, hours: Values) -> dict[str, Values]:
+        """Return what ``credit_lines`` read, for one domain in each month of so many ``hours``, float64 (m + 1,)."""
+        sold = (hours > 0).astype(np.float64)
+        names = reached_names(sla.shares)
+        return {"domains": sold} | {name: sold * (1 - missed) for name, missed in zip(names, self.missed, strict=True)}
 
     def to_json(self) -> dict[str, Any]:
         """Return it as plain data."""
@@ -40,20 +55,11 @@ def sla_theory(scenario: Scenario) -> SlaTheory | None:
     size = topology.gpus_per(sla.sold)
     if sla.needs not in (None, size):
         return None
-    rates, times = [], []
-    for hazard in scenario.hazards:
-        stage, detect = hazard.stages[0], hazard.detection
-        plain = (
-            (hazard.lifetime.memoryless and hazard.effect == "interrupt" and hazard.exposure == "always")
-            and not (hazard.burst or hazard.lemons or hazard.serves or hazard.wrong_node or hazard.notice)
-            and (len(hazard.stages) == 1 and stage.crews is None and not stage.waits and stage.success == 1)
-            and detect.variation == 0
-        )
-        blast = blast_of(hazard, topology)
-        if not plain or blast % size:
-            return None
-        rates.append(blast / topology.gpus_per(hazard.component) / (hazard.lifetime.mean_ms / MS_PER_H))
-        times.append((detect.mean_ms + hazard.requalify, stage.duration))
+    outages = [_outage(hazard, topology) for hazard in scenario.hazards]
+    if not all(each is not None and each.gpus % size == 0 for each in outages):
+        return None
+    known = [each for each in outages if each is not None]
+    rates, times = [each.rate for each in known], [(each.fixed_ms, each.law) for each in known]
     rate = sum(rates)
     weights = [each / rate for each in rates]
 
@@ -72,3 +78,47 @@ def sla_theory(scenario: Scenario) -> SlaTheory | None:
         share = min(sla.credits.claimed * share, sla.credits.cap)
     promise = None if sla.promise is None else promised(sla.promise, rate, longer, mean, month)
     return SlaTheory(missed, share, promise)
+
+
+@dataclass(frozen=True)
+class _Outage:
+    """What a hazard takes out together: ``gpus``, at a ``rate`` [1/h], for ``fixed_ms`` and then a time of ``law``."""
+
+    gpus: int
+    rate: float
+    fixed_ms: float
+    law: Distribution
+
+
+def _outage(hazard: Hazard, topology: Topology) -> _Outage | None:
+    """Return what a hazard takes out together, where failures are Poisson and repairs wait for nobody; else None."""
+    stage, detect, blast = hazard.stages[0], hazard.detection, blast_of(hazard, topology)
+    plain = (
+        (hazard.lifetime.memoryless and hazard.effect == "interrupt" and hazard.exposure == "always")
+        and not (hazard.burst or hazard.lemons or hazard.serves or hazard.wrong_node or hazard.notice)
+        and (len(hazard.stages) == 1 and stage.crews is None and not stage.waits and stage.success == 1)
+        and detect.variation == 0
+    )
+    if not plain:
+        return None
+    rate = blast / topology.gpus_per(hazard.component) / (hazard.lifetime.mean_ms / MS_PER_H)
+    return _Outage(blast, rate, detect.mean_ms + hazard.requalify, stage.duration)
+
+
+def time_up(scenario: Scenario) -> float | None:
+    """Return the share of time in which a domain that is sold is available, in the steady state.
+
+    Where one hazard takes out equal parts of it, of which some must be up (16 of 18 trays), or all of it.
+    None where there is no closed form: other hazards, crews, maintenance, a plant.
+    """
+    sla = scenario.sla
+    if sla is None or scenario.maintenance or plan(scenario).has_plant or len(scenario.hazards) != 1:
+        return None
+    topology = plan(scenario).topology
+    size, outage = topology.gpus_per(sla.sold), _outage(scenario.hazards[0], topology)
+    if outage is None or (outage.gpus % size and size % outage.gpus):
+        return None
+    parts = max(1, size // outage.gpus)
+    needed = -(-(sla.needs or size) * parts // size)
+    mean = (outage.fixed_ms + outage.law.mean_ms) / MS_PER_H
+    return enough_up(down_probabilities(parts, parts, 1 / outage.rate, mean), needed)

@@ -20,6 +20,7 @@ from dcsim.closed_form.inference import (
     saved_by_hits,
     work_per_decode,
 )
+from dcsim.decide.display import html_of
 from dcsim.decide.estimate import SCHEMA, estimate
 from dcsim.decide.tokens import paid_of
 from dcsim.decide.variants import Axis, read_axes
@@ -123,6 +124,9 @@ class TokenTable:
 
     def __repr__(self) -> str:
         return str(self)
+
+    def _repr_html_(self) -> str | None:
+        return html_of(self)
 
     def to_json(self) -> dict[str, Any]:
         """Return the document that ``dcsim table tokens --json`` prints."""

@@ -56,12 +56,13 @@ def theory(scenario: Scenario) -> Theory:
     taken as Poisson), the spread of detection times, what slow members cost before they are struck, several strikes
     that add up in one stall, waiting for hardware (so an elastic gang never runs small), maintenance. If only some
     hazards spare a gang that stalls, all are taken to strike it. There is no closed form where work may be corrupt,
-    where gangs heed announced failures, or where their time is limited; then no interval is best by any formula.
+    where gangs heed announced failures, where good nodes fail the check before a start, or where their time is limited;
+    then no interval is best by any formula. What such a check finds is left out, its time is part of the stall.
     """
     layout = plan(scenario)
     recovery, gpus = layout.gangs[0].recovery, layout.gangs[0].gpus
     strikes, tiers = gang_strikes(layout), _copies(recovery, gpus)
-    failover, start = recovery.failover / MS_PER_H, recovery.restore_ms(-1, gpus) / MS_PER_H
+    failover, start = _failover_h(layout), recovery.restore_ms(-1, gpus) / MS_PER_H
     success = recovery.restore_success
     rate, back = sum(each.rate for each in strikes), sum(each.rate for each in strikes if each.level >= 0)
     unknown = _knows_what_comes(layout, 0)
@@ -97,7 +98,7 @@ def done_h(layout: Plan, index: int = 0) -> float | None:
     )
     if gang.work is None or gang.follows or _knows_what_comes(layout, index) or not (simple and stops and constant):
         return None
-    failover = recovery.failover / MS_PER_H
+    failover = _failover_h(layout, index)
     hours = gang.work / MS_PER_H / gang.gpus / (1 - recovery.steady_overhead)
     stalls = [(each.rate, each.detect + failover + tiers[0].restore) for each in strikes]
     took = completion(hours, tiers[0].every, tiers[0].write, stalls, safe_stall=_safe(hazards))
@@ -109,9 +110,22 @@ def _safe(hazards: Sequence[Hazard]) -> bool:
     return bool(hazards) and all(hazard.exposure == "running" for hazard in hazards)
 
 
+def _failover_h(layout: Plan, index: int = 0) -> float:
+    """Return the time before a restore [h]: the check of the members, then failover."""
+    gang = layout.gangs[index]
+    preflight = layout.scenario.jobs[gang.job].preflight
+    return (gang.recovery.failover + (preflight.time if preflight else 0)) / MS_PER_H
+
+
 def _knows_what_comes(layout: Plan, index: int) -> bool:
-    """Whether a gang stops before something happens to it: a failure that is announced, or the end of its time."""
-    limit = layout.scenario.jobs[layout.gangs[index].job].time_limit
+    """Whether a gang stops before something happens to it: a failure that is announced, or the end of its time.
+
+    Good nodes that fail a check before its start make that one as long as chance says: there is no closed form either.
+    """
+    job = layout.scenario.jobs[layout.gangs[index].job]
+    if job.preflight is not None and job.preflight.false_alarms:
+        return True
+    limit = job.time_limit
     heeded = any(hazard.notice and layout.leads(hazard) for hazard, _, _ in strikes_on(layout, index))
     return heeded or (limit is not None and limit < layout.scenario.horizon)
 
@@ -131,7 +145,7 @@ def gang_loss(layout: Plan, index: int = 0) -> float | None:
     goodput = rollback_goodput(
         gang_strikes(layout, index),
         _copies(recovery, gpus),
-        recovery.failover / MS_PER_H,
+        _failover_h(layout, index),
         start=recovery.restore_ms(-1, gpus) / MS_PER_H,
         success=recovery.restore_success,
         bad=recovery.bad_checkpoint,
@@ -146,7 +160,7 @@ def mean_stall_h(layout: Plan, strikes: Sequence[Strikes], index: int = 0) -> fl
     gang = layout.gangs[index]
     recovery, rate = gang.recovery, sum(each.rate for each in strikes)
     loads = [recovery.restore_ms(level, gang.gpus) / MS_PER_H for level in range(-1, len(recovery.tiers))]
-    failover, success = recovery.failover / MS_PER_H, recovery.restore_success
+    failover, success = _failover_h(layout, index), recovery.restore_success
     return math.fsum(
         each.rate / rate * (each.detect + failover + loads[each.level + 1] / success) / (1 - each.wrong)
         for each in strikes

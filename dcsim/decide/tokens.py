@@ -1,7 +1,7 @@
 """What a token seller earns: of a scenario by the formulas, and of every run from its money book."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from dcsim.closed_form import Accounting
 from dcsim.closed_form.inference import margin, usd_per_mtok
 from dcsim.decide.accounts import MoneyBook
+from dcsim.decide.lender import Risk
 from dcsim.economics.bill import monthly_bill
 from dcsim.economics.statement import Statement
 from dcsim.economics.tokens import token_inputs, token_lines
@@ -77,6 +78,14 @@ class TokenSales:
 
     def __getitem__(self, name: str) -> Estimated | None:
         return self.figures[name]
+
+    def risk(self, name: str) -> Risk | None:
+        """Return quantiles of single runs of a figure and the mean of its worst twentieth; None where it is None."""
+        found = self.figures[name]
+        if found is None:
+            return None
+        risk = Risk.of(found.values, lower_is_better="cost" in name or name.startswith("usd_per_mtok"))
+        return None if risk is None else replace(risk, mean=found.shown.mean)
 
 
 # --- by formula -------------------------------------------------------------------------------------------------------
@@ -147,7 +156,7 @@ def paid_of(scenario: Scenario) -> float:
     """Return what a token seller pays for all GPUs in 720 h [USD]: the bill, else the owner's first rent."""
     gpus = scenario.cluster.gpus
     if scenario.tco is not None:
-        return monthly_bill(scenario.tco, gpus)
+        return monthly_bill(scenario.tco, gpus, scenario.burn_in_gpu_hours)
     return rent_of(scenario) * (gpus - scenario.cluster.spares) * HOURS_PER_MONTH
 
 

@@ -7,9 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import numpy as np
+
 from dcsim.decide.bills import price_all_in
 from dcsim.decide.pair import Pair
 from dcsim.decide.result import RunResult
+from dcsim.montecarlo.statistics import least
 
 SAME = 0.01
 """Prices that differ by no more than this share of the dearer one are the same: no price list is surer; source:
@@ -129,3 +132,66 @@ def _by_sign(share: float, runs: int) -> bool:
 
     won = int(share * runs)
     return won > 0 and 2 * float(bdtrc(won - 1, runs, 0.5)) < 0.05
+
+
+# --- by the dear runs -------------------------------------------------------------------------------------------------
+
+By = Literal["mean", "p95"]
+"""What offers are ranked by: the mean price of a useful GPU-hour, or the one that a run in twenty exceeds."""
+TAIL = 0.95
+RESAMPLES = 2_000
+"""Resamples of the runs for the interval of a difference; source: assumed, its ends then move by 2 % of its width."""
+
+
+@dataclass(frozen=True)
+class TailVerdict:
+    """Offers ranked by the P95 over runs of what is paid for a useful GPU-hour, the cheapest first.
+
+    ``order``: numbers of the runs; ``usd``: the P95 of each, in that order. ``ci95``: of each less the first one's, by
+    resampling runs that met the same failures; None for the first, and for all where there are fewer than ``needed``.
+    """
+
+    names: tuple[str, ...]
+    order: tuple[int, ...]
+    usd: tuple[float, ...]
+    ci95: tuple[tuple[float, float] | None, ...]
+    needed: int
+
+    @property
+    def tied(self) -> tuple[int, ...]:
+        """The runs that are not told apart from the first one."""
+        found = zip(self.order[1:], self.ci95[1:], strict=True)
+        return tuple(index for index, ends in found if ends is None or ends[0] <= 0)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as plain data; ``cheapest`` is null where some offer is not told apart from the first."""
+        return {
+            "cheapest": None if self.tied else self.names[self.order[0]],
+            "tied": [self.names[index] for index in self.tied],
+            "by": [
+                {"name": self.names[index], "usd_per_useful_gpu_hour_p95": usd, "ci95_more": ends and list(ends)}
+                for index, usd, ends in zip(self.order, self.usd, self.ci95, strict=True)
+            ],
+        }
+
+
+def tail_verdict(runs: Sequence[RunResult]) -> TailVerdict | None:
+    """Rank offers by the P95 of their runs; None where an offer has no price in some run."""
+    found = [run.useful_hour_estimated for run in runs]
+    values = [each.values for each in found if each is not None]
+    if len(values) < len(runs) or not all(np.isfinite(each).all() for each in values):
+        return None
+    tails = [float(np.quantile(each, TAIL)) for each in values]
+    order = sorted(range(len(runs)), key=tails.__getitem__)
+    shared = max(each.shared for each in found if each is not None)
+    count, needed = len(values[0]), least(TAIL) * shared
+    ends: list[tuple[float, float] | None] = [None] * len(runs)
+    if count >= needed and len({len(each) for each in values}) == 1:
+        drawn = np.random.default_rng(0).integers(0, count // shared, (RESAMPLES, count // shared))
+        members = (drawn[:, :, None] * shared + np.arange(shared)).reshape(RESAMPLES, -1)
+        again = [np.quantile(each[members], TAIL, axis=1) for each in values]
+        for place, index in enumerate(order[1:], start=1):
+            low, high = np.quantile(again[index] - again[order[0]], (0.025, 0.975)).tolist()
+            ends[place] = (low, high)
+    names = tuple(run.scenario.name for run in runs)
+    return TailVerdict(names, tuple(order), tuple(tails[index] for index in order), tuple(ends), needed)

@@ -26,17 +26,19 @@ class Use(Generic[Amount]):
     """What a cluster is paid for and does: ``months`` of rent, and the useful and the lost GPU-hours in them.
 
     Hours that are neither, after the last job is done, are paid while the contract runs on, but not lost.
+    ``burn_in_gpu_hours`` are paid before the months begin.
     """
 
     months: Amount
     useful_gpu_hours: Amount
     lost_gpu_hours: Amount
+    burn_in_gpu_hours: float = 0.0
 
     @classmethod
-    def at(cls, gpus: int, months: Amount, loss: Amount) -> "Use[Amount]":
+    def at(cls, gpus: int, months: Amount, loss: Amount, burn_in_gpu_hours: float = 0.0) -> "Use[Amount]":
         """Return the use of so many GPUs that lose this fraction of all GPU-hours."""
         hours = gpus * HOURS_PER_MONTH * months
-        return cls(months + 0.0 * loss, hours * (1 - loss), hours * loss)
+        return cls(months + 0.0 * loss, hours * (1 - loss), hours * loss, burn_in_gpu_hours)
 
 
 def _nothing(tco: Tco, gpus: int) -> float:
@@ -50,6 +52,7 @@ class CostLine:
     ``name`` is its key in JSON, ``label`` what people read, ``group`` its part of a gap between two offers.
     ``per_lost_hour`` [USD]: what a lost GPU-hour is charged; such a line is on nobody's invoice. ``formula``: the same
     in words of ``statement``, over the names of ``PRICES`` and the series of ``USED``, for a reader and a spreadsheet.
+    ``per_burn_in_hour`` [USD]: what a GPU-hour of burn-in at delivery costs.
     """
 
     name: str
@@ -59,6 +62,7 @@ class CostLine:
     monthly: Callable[[Tco, int], float] = _nothing
     once: Callable[[Tco, int], float] = _nothing
     per_lost_hour: Callable[[Tco], float] | None = None
+    per_burn_in_hour: Callable[[Tco], float] | None = None
 
     @property
     def paid(self) -> bool:
@@ -66,9 +70,12 @@ class CostLine:
         return self.per_lost_hour is None
 
     def usd(self, tco: Tco, gpus: int, use: Use[Amount]) -> Amount:
-        """Return its amount [USD] = monthly * months + once + price of a lost hour * lost hours."""
+        """Return its amount [USD] = monthly * months + once + price of an hour * hours lost, or of burn-in."""
         lost = 0.0 if self.per_lost_hour is None else self.per_lost_hour(tco)
-        return self.monthly(tco, gpus) * use.months + self.once(tco, gpus) + lost * use.lost_gpu_hours
+        once = self.once(tco, gpus)
+        if self.per_burn_in_hour is not None:
+            once += self.per_burn_in_hour(tco) * use.burn_in_gpu_hours
+        return self.monthly(tco, gpus) * use.months + once + lost * use.lost_gpu_hours
 
 
 def _support(tco: Tco, gpus: int) -> float:
@@ -102,9 +109,12 @@ LINES = (
     CostLine(
         *("licence", "licence", "licence", "gpus * licence_price * hours_per_month * rented_months"), licence_monthly
     ),
+    CostLine(
+        *("burn_in", "burn-in", "burn_in", "gpu_hour * burn_in_gpu_hours"), per_burn_in_hour=lambda tco: tco.gpu_hour
+    ),
 )
-"""Every line of the table, in the deck's order, then the licence, which the deck does not have; nothing else."""
-USED = ("rented_months", "useful_gpu_hours", "lost_gpu_hours")
+"""Every line of the table, in the deck's order, then what the deck does not have; nothing else."""
+USED = ("rented_months", "useful_gpu_hours", "lost_gpu_hours", "burn_in_gpu_hours")
 """Series of a bill: what a cluster is paid for and does (``Use``)."""
 
 
@@ -138,6 +148,7 @@ GROUPS: Mapping[str, str] = {
     "setup": "set-up",
     "debugging": "debugging",
     "licence": "licence",
+    "burn_in": "burn-in",
 }
 """The parts of a gap between two offers: keys in JSON, and what people read. Every line is in exactly one."""
 
@@ -204,9 +215,9 @@ def with_lost_work(tco: Tco, gpus: int, use: Use[Amount]) -> Amount:
     return paid(tco, gpus, use) + reduce(add, (line.usd(tco, gpus, use) for line in LINES if not line.paid))
 
 
-def monthly_bill(tco: Tco, gpus: int) -> float:
+def monthly_bill(tco: Tco, gpus: int, burn_in_gpu_hours: float = 0.0) -> float:
     """Return what is invoiced for a month of 720 h [USD]; what is paid once is spread over the term."""
-    return paid(tco, gpus, Use(tco.months, 0.0, 0.0)) / tco.months
+    return paid(tco, gpus, Use(tco.months, 0.0, 0.0, burn_in_gpu_hours)) / tco.months
 
 
 def bill(tco: Tco, gpus: int, use: Use[float]) -> Bill:

@@ -35,17 +35,31 @@ class Credits(BaseModel):
     cap: Share = Field(
         1.0, description="most that is given back of a month's price, of all domains together (default 100 %: assumed)"
     )
-    excludes: tuple[Literal["maintenance"], ...] = Field(
-        ("maintenance",),
-        max_length=1,
-        description="what counts as no downtime: planned maintenance; slow hardware never does; [] excludes nothing "
-        "(default maintenance: assumed, usual)",
+    counts_maintenance: bool = Field(
+        False,
+        strict=True,
+        description="planned maintenance is downtime too; slow hardware never is (default false: assumed, usual)",
     )
 
     @property
     def shares(self) -> tuple[float, ...]:
         """The credit in each tier."""
         return TIERS if self.tiers is None else self.tiers
+
+
+class Guarantee(BaseModel):
+    """A goodput guarantee: of all interruptions of jobs, so many lose no progress, or the renewal is cheaper."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", json_schema_extra={"examples": [{"kept": "90 %"}]})
+    kept: Share = Field(
+        0.9,
+        gt=0,
+        description="share of the interruptions that lose no progress (default 90 %: assumed)",
+    )
+    credit: Share = Field(
+        0.25,
+        description="else, share of the renewed contract's price that is given back (default 25 %: assumed)",
+    )
 
 
 class Sla(BaseModel):
@@ -67,6 +81,9 @@ class Sla(BaseModel):
     )
     credits: Credits | None = Field(
         None, description="what is given back for months below an availability; leave out: nothing"
+    )
+    guarantee: Guarantee | None = Field(
+        None, description="interruptions without lost progress, told beside credits; leave out: nobody guarantees it"
     )
     promise: Fraction | None = Field(
         None,

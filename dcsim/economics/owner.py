@@ -137,13 +137,19 @@ class Site:
     horizon_months: float
 
 
-def owner_lines(owner: Owner, site: Site) -> list[Line]:
+def energy_formula(site: Site) -> str:
+    """Return the formula of a month's energy at the meter [kWh]: what was simulated, or full load while powered."""
+    simulated = site.topology_kw is not None
+    return "energy_kwh * power_scale" if simulated else "it_kw * pue * powered_gpu_hours / gpus"
+
+
+def owner_lines(owner: Owner, site: Site, bridged: bool = False) -> list[Line]:
     """Return the lines of an owner's statement; they name the inputs of ``owner_inputs`` and the series of a run.
+
+    ``bridged``: whether ``grid.grid_lines`` bring what power behind the meter costs.
 
     Source of the stack: deck. Straight-line depreciation is no cash: it is beside the flows, in ``accounting_profit``.
     """
-    simulated = site.topology_kw is not None
-    energy = "energy_kwh * power_scale" if simulated else "it_kw * pue * powered_gpu_hours / gpus"
     signed = "floor(max(month - 1, 0) / contract_months)"
     fallen = f"(1 - renewal_cut) ** {signed}"
     if owner.renewal_cut is None:
@@ -151,6 +157,7 @@ def owner_lines(owner: Owner, site: Site) -> list[Line]:
     powered, served = (f"min({each}, sold_gpus * hours)" for each in ("powered_gpu_hours", "in_service_gpu_hours"))
     whole = f"{owner.billed.replace('-', '_')}_gpu_hours"
     billable = powered if owner.billed == "powered" else served
+    costs = "colocation + electricity + staff + maintenance + insurance + repairs"
     rows = [
         ("servers", "servers", "units * unit_price if month == 0 else 0"),
         ("network_capex", "network", "servers * network_share / (1 - network_share - storage_share)"),
@@ -166,7 +173,7 @@ def owner_lines(owner: Owner, site: Site) -> list[Line]:
         ("revenue", "rent invoiced", "rent_now * billed_gpu_hours"),
         ("rent_lost", "rent not invoiced for what failed", f"rent_now * occupancy_now * ({powered} - {billable})"),
         ("colocation", "colocation", "colocation_price * it_kw * powered_gpu_hours / gpus / month_hours"),
-        ("electricity", "electricity", f"electricity_price * {energy}"),
+        ("electricity", "electricity", f"electricity_price * {energy_formula(site)}"),
         ("staff", "staff", "staff_monthly * hours / month_hours"),
         ("maintenance", "maintenance", "maintenance_share * capital * hours / year_hours"),
         ("insurance", "insurance", "insurance_share * capital * hours / year_hours"),
@@ -178,7 +185,7 @@ def owner_lines(owner: Owner, site: Site) -> list[Line]:
             f"rent_now * occupancy_now * (powered_gpu_hours - {powered})",
         ),
         ("all_on_sale", "rent invoiced, were the spares on sale", f"rent_now * occupancy_now * {whole}"),
-        ("opex", "operating costs", "colocation + electricity + staff + maintenance + insurance + repairs"),
+        ("opex", "operating costs", f"{costs} + bridge" if bridged else costs),
         ("operating_cash", "cash from operations", "revenue - credits - opex"),
         ("residual", "sale of what is left", "residual_share * units * unit_price if month == months else 0"),
         ("free_cash", "cash before debt and tax", "operating_cash - capex + residual"),

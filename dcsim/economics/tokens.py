@@ -135,8 +135,11 @@ def token_lines(tokens: Tokens, landlord: Landlord) -> list[Line]:
     served = f"{serving} * token_speed * 3600 * token_utilisation / 1000000"
     could = f"{hired} * token_speed * 3600 / 1000000"
     unused = f"{serving} * token_speed * 3600 * (1 - token_utilisation) / 1000000"
-    share, split = "token_cost / max(token_capacity, 1e-300)", "the cost by what each hour of a GPU could compute"
-    lost = "token_capacity - tokens_served - token_unused"
+    split = "the cost by what each hour of a GPU could compute"
+
+    def part(tokens_of_it: str) -> str:
+        return f"token_cost * {tokens_of_it} / token_capacity if token_capacity > 0 else 0"
+
     falls = "token_list_price * (1 - token_decline) ** (max(month - 1, 0) * token_month_years)"
     lines = [
         line("tokens_served", "tokens sold", served, unit="Mtok"),
@@ -146,9 +149,14 @@ def token_lines(tokens: Tokens, landlord: Landlord) -> list[Line]:
         line("token_profit", "profit on tokens", "token_revenue - token_cost"),
         line("token_capacity", "tokens of all GPUs at full use", could, unit="Mtok"),
         line("token_unused", "tokens that nobody asked for", unused, unit="Mtok"),
-        line("paid_for_tokens", "GPUs that compute tokens", f"{share} * tokens_served", split),
-        line("paid_for_unused", "GPUs without requests", f"{share} * token_unused", split),
-        line("paid_for_lost", "failed, waiting and idle GPUs", f"{share} * ({lost})", split),
+        line("paid_for_tokens", "GPUs that compute tokens", part("tokens_served"), split),
+        line("paid_for_unused", "GPUs without requests", part("token_unused"), split),
+        line(
+            "paid_for_lost",
+            "failed, waiting and idle GPUs",
+            part("(token_capacity - tokens_served - token_unused)"),
+            split,
+        ),
     ]
     if tokens.subscription is not None:
         lines += [

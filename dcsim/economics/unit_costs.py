@@ -5,20 +5,16 @@ The rows are formulas over the totals of an owner's statement, in the language o
 
 import tomllib
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from math import floor
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+
+import numpy as np
 
 from dcsim.economics.statement import Line, Statement
 from dcsim.units import PER_GPU_HOUR, parse
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Values = NDArray[np.float64]
 
 _ROWS = (
     ("depreciation_hour", "depreciation", "USD/GPU-h", "depreciation / cluster_gpu_hours"),
@@ -48,10 +44,16 @@ UNIT_LINES: tuple[Line, ...] = tuple(
 """The rows of the stack, in their order. What a GPU-hour costs and earns is of all GPU-hours, rented or not."""
 
 
-def unit_costs(statement: Statement) -> Statement:
-    """Return ``UNIT_LINES`` of an owner's statement over its whole term: values float64 (n, 1) by name."""
+def unit_costs(statement: Statement, mean: bool = False) -> Statement:
+    """Return ``UNIT_LINES`` of an owner's statement over its whole term: values float64 (n, 1) by name.
+
+    ``mean``: of the means of all runs instead, float64 (1, 1): ratios of means.
+    """
     totals = {name: statement.total(name)[:, None] for name in (*_TOTALS, *_SERIES)}
     inputs = [statement.inputs[name] for name in ("it_kw", "year_hours")]
+    if mean:
+        totals = {name: each.mean(axis=0, keepdims=True) for name, each in totals.items()}
+        inputs = [replace(each, value=float(np.mean(each.value))) for each in inputs]
     return Statement.of(UNIT_LINES, inputs, totals)
 
 

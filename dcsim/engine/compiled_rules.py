@@ -27,7 +27,8 @@ INLINED = frozenset(
     (
         *("add_piece", "begin_repair", "book", "book_computed", "book_lost", "book_positions", "book_repair"),
         *("book_writes", "change_free", "choose_next", "come_back", "come_to", "copied", "end_stage"),
-        *("exponential", "gain", "gang_at", "give_back_repair", "go_on", "hit", "is_not_awaited", "is_quiet"),
+        *("enter", "enter_now", "exponential", "gain", "gang_at", "give_back_repair", "go_on", "hit", "is_alone"),
+        *("is_not_awaited", "is_quiet", "is_simply_struck", "strike_simply"),
         *("keep_computed", "largest_shape", "level", "lose", "new_failure", "new_repair"),
         *("next_failure_or_window", "next_known_failure", "next_stage", "next_word", "quotient", "resume"),
         *("roll_back", "stalls_for", "stop", "stop_whole", "strike_gang", "strike_or_open", "takes_crew"),
@@ -43,10 +44,11 @@ SELDOM = frozenset(
         *("close_month", "close_months", "close_run", "cut_stretch", "draw_block", "draw_more", "end_run"),
         *("end_transfer", "energise", "find_corrupt", "find_slow", "finish", "forget_positions"),
         *("next_age_failure", "note_rollback", "note_time", "open_window", "rare_exponential", "run_small"),
-        *("strike_again", "withdraw"),
+        *("settles", "strike_again", "strikes_alone", "withdraw"),
     )
 )
-"""Rules that stay by themselves: a failure seldom comes there, and they would crowd what it passes."""
+"""Rules that stay by themselves: a failure seldom comes there, and they would crowd what it passes; and ``settles``,
+which needs all registers for itself."""
 
 
 class ObjectCode(NamedTuple):

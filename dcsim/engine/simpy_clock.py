@@ -28,14 +28,17 @@ from dcsim.program.records import (
     CREW_IS_DONE,
     GETS_POWER,
     HAS_MOVED,
+    IS_CHECKED,
     IS_COMING,
     IS_FOUND,
     IS_SAFE,
+    IS_SENT_BACK,
     IS_SERVED,
     IS_WITHDRAWN,
     LEAVES_DETECTION,
     LOADS,
     NONE,
+    PASSES_RETEST,
     QUEUES_AGAIN,
     RETURNS,
     SAVES,
@@ -54,7 +57,7 @@ from dcsim.units import DURATION, parse
 Process = Callable[..., Waits]
 PROCESS_OF: dict[int, tuple[Process, bool]] = {
     **dict.fromkeys((IS_FOUND, SLOW_IS_FOUND, CORRUPT_IS_FOUND), (processes.detection, True)),
-    **dict.fromkeys((ASKS_FOR_CREW, CREW_IS_DONE, RETURNS), (processes.repair, True)),
+    **dict.fromkeys((ASKS_FOR_CREW, CREW_IS_DONE, IS_SENT_BACK, RETURNS), (processes.repair, True)),
     **dict.fromkeys((IS_SERVED, LEAVES_DETECTION, CANNOT_START), (processes.service, False)),
     **dict.fromkeys((LOADS, WRITES, HAS_MOVED), (processes.transfers, True)),
     **dict.fromkeys((IS_WITHDRAWN, WINDOW_ENDS), (processes.window, True)),
@@ -64,7 +67,8 @@ PROCESS_OF: dict[int, tuple[Process, bool]] = {
     STRIKES_AGAIN: (processes.relapses, False),
     VISIT_BEGINS: (processes.visits, True),
     IS_COMING: (processes.notices, False),
-    IS_SAFE: (processes.saving, True),
+    **dict.fromkeys((IS_SAFE, IS_CHECKED), (processes.saving, True)),
+    PASSES_RETEST: (processes.retests, True),
     **dict.fromkeys((SAVES, TIME_IS_OVER, QUEUES_AGAIN), (processes.time_limit, True)),
 }
 """Kind of a due event -> the process that it is for, and whether each failure, repair, gang, ... has one of its own."""

@@ -76,9 +76,14 @@ def end_of_work(run: "SimPyRun", box: Box) -> Waits:
 
 
 def saving(run: "SimPyRun", box: Box) -> Waits:
-    """A gang that knows what comes has written a checkpoint just in time, or moved away, and computes again."""
+    """A gang that knows what comes has written a checkpoint just in time, or moved away; or it passes a preflight."""
     while True:
         run.happen((yield box.next()))
+
+
+def retests(run: "SimPyRun", box: Box) -> Waits:
+    """Good members that failed a preflight by mistake are tested again, and come back."""
+    run.happen((yield box.next()))
 
 
 def time_limit(run: "SimPyRun", box: Box) -> Waits:

@@ -33,7 +33,9 @@ class Outcomes:
 
     ``detect`` int64 [ms]; ``wrong`` int64: wrong blames before the right one; ``stages`` int64 (stages, n) [ms], -1
     where a stage is not reached; ``fixed`` bool: it comes back repaired; ``missed`` int64: checks of a slow component
-    that do not find it (default: 0).
+    that do not find it (default: 0). ``sent_on`` int64: bit k, whether a test after stage k, which is not the last,
+    finds that it did not help; ``sent_back`` int64: how often one does so after the last stage, and ``redos`` int64
+    [ms]: how long each of these takes that is done again, one failure after the other (default: 0, none).
     """
 
     detect: Times
@@ -41,6 +43,9 @@ class Outcomes:
     stages: Times
     fixed: NDArray[np.bool_]
     missed: NDArray[np.int64] | int = 0
+    sent_on: NDArray[np.int64] | int = 0
+    sent_back: NDArray[np.int64] | int = 0
+    redos: Times | tuple[()] = ()
 
 
 class Draws:
@@ -49,7 +54,8 @@ class Draws:
     Every purpose has a stream of its own that is used in the order of failures (or lives), so that no number depends on
     how many are taken at a time. ``components``: how many the rate applies to; ``marked``: marks are in [0, marked);
     ``horizon`` [ms]; ``stream``: purpose -> a new generator of its stream; ``missed``: probability that a check of a
-    slow component does not find it.
+    slow component does not find it; ``age``: of every component at t = 0 [ms], if it is not
+    the hazard's.
     """
 
     def __init__(
@@ -60,9 +66,11 @@ class Draws:
         horizon: int,
         stream: Callable[[Purpose], np.random.Generator],
         missed: float = 0.0,
+        age: int | None = None,
     ) -> None:
         self.hazard, self.components, self.marked, self.horizon = hazard, components, marked, horizon
         self._stream, self._missed = stream, missed
+        self._age = hazard.age if age is None else age
         self._streams: dict[Purpose, np.random.Generator] = {}
         self._lifetime = hazard.lifetime
         self._stages = hazard.stages
@@ -137,43 +145,70 @@ class Draws:
         """Return what follows each of the next ``count`` failures."""
         detect = self._times(self.hazard.detection, "detect", count)
         wrong = self._in_a_row("wrong", self.hazard.wrong_node, count)
-        times, silent = self._pipeline(count)
+        times, silent, sent_on = self._pipeline(count)
         if any(stage.silent for stage in self._stages):
             fixed = self._rng("silent").random(count) >= silent
         else:
             fixed = np.broadcast_to(np.True_, count)
         self._taken += count
-        return Outcomes(detect, wrong, times, fixed, self._in_a_row("check", self._missed, count))
+        missed = self._in_a_row("check", self._missed, count)
+        return Outcomes(detect, wrong, times, fixed, missed, sent_on, *self._sent_back(times[-1] >= 0))
 
-    def _pipeline(self, count: int) -> tuple[Times, NDArray[np.float64]]:
-        """Return the times of all stages, and how likely what comes back is not repaired."""
-        first, last = self._stages[0], len(self._stages) - 1
+    def _sent_back(self, reached: NDArray[np.bool_]) -> tuple[NDArray[np.int64] | int, Times | tuple[()]]:
+        """Return how often a test finds that the last stage did not help, and how long each further one takes."""
+        stage = self._stages[-1]
+        found = stage.silent * self.hazard.requalify_finds
+        if not found:
+            return 0, ()
+        often = np.where(reached, self._in_a_row("sent back", found, len(reached)), 0)
+        count = int(often.sum())
+        times = self._times(stage.duration, "redo", count)
+        further = self._further(stage.duration, 1 - stage.success, np.ones(count, dtype=bool), ("redo again", "redone"))
+        return often, times + further
+
+    def _pipeline(self, count: int) -> tuple[Times, NDArray[np.float64], NDArray[np.int64] | int]:
+        """Return the times of all stages, how likely what comes back is not repaired, and the stages sent on from."""
+        first, last, finds = self._stages[0], len(self._stages) - 1, self.hazard.requalify_finds
         if self._lifetime.mean_repair_ms is not None:
             _, rows = self._replayed
             recorded = self._lifetime.repairs_of(rows[self._taken : self._taken + count])
-            return recorded[None, :], np.broadcast_to(first.silent, count)
+            return recorded[None, :], np.broadcast_to(first.silent, count), 0
         if last == 0 and first.success == 1:
-            return self._times(first.duration, "repair", count)[None, :], np.broadcast_to(first.silent, count)
+            silent = np.broadcast_to(_unfound(first.silent, finds), count)
+            return self._times(first.duration, "repair", count)[None, :], silent, 0
         found = np.full((last + 1, count), -1, dtype=np.int64)
         silent = np.zeros(count)
+        sent_on = np.zeros(count, dtype=np.int64)
         reached = np.ones(count, dtype=bool)
         for number, stage in enumerate(self._stages):
             times = self._times(stage.duration, ("repair", number) if number else "repair", count)
             if number == last:
                 times = times + self._further(stage.duration, 1 - stage.success, reached)
             found[number, reached] = times[reached]
-            silent[reached] = stage.silent
-            if number < last and stage.success < 1:
-                reached = reached & (self._rng(("success", number)).random(count) >= stage.success)
-            else:
+            silent[reached] = _unfound(stage.silent, finds)
+            if number == last or (stage.success == 1 and not stage.silent * finds):
                 break
-        return found, silent
+            helps = np.ones(count, dtype=bool)
+            if stage.success < 1:
+                helps = self._rng(("success", number)).random(count) < stage.success
+            if stage.silent * finds:
+                caught = helps & (self._rng(("sent on", number)).random(count) < stage.silent * finds)
+                sent_on[reached & caught] |= 1 << number
+                helps &= ~caught
+            reached = reached & ~helps
+        return found, silent, sent_on
 
-    def _further(self, duration: Distribution, fails: float, reached: NDArray[np.bool_]) -> Times:
+    def _further(
+        self,
+        duration: Distribution,
+        fails: float,
+        reached: NDArray[np.bool_],
+        purposes: tuple[Purpose, Purpose] = ("again", "further"),
+    ) -> Times:
         """Return the time [ms] that further attempts at the last stage take, 0 where it is not reached."""
-        attempts = np.where(reached, self._in_a_row("again", fails, len(reached)), 0)
+        attempts = np.where(reached, self._in_a_row(purposes[0], fails, len(reached)), 0)
         ends = np.cumsum(attempts)
-        total = np.concatenate([[0], np.cumsum(self._times(duration, "further", int(attempts.sum())))])
+        total = np.concatenate([[0], np.cumsum(self._times(duration, purposes[1], int(attempts.sum())))])
         taken: Times = total[ends] - total[ends - attempts]
         return taken
 
@@ -194,7 +229,7 @@ class Draws:
         rate: a lemon's is to be divided by its factor. (At age a a lemon is worn as others are at factor * a.)
         """
         rng = self._stream(("lives", row))
-        age = self.hazard.age if row == 0 else 0
+        age = self._age if row == 0 else 0
         if not age:
             return np.maximum(self._law.draw(rng, self.components), 1)
         ages = np.full(self.components, age, dtype=np.int64)
@@ -216,3 +251,8 @@ class Draws:
         if purpose not in self._streams:
             self._streams[purpose] = self._stream(purpose)
         return self._streams[purpose]
+
+
+def _unfound(silent: float, finds: float) -> float:
+    """Return how likely a repair is silent that a test has passed, which finds this share of silent ones."""
+    return silent * (1 - finds) / (1 - silent * finds) if finds else silent

@@ -1,5 +1,6 @@
 """A hazard: what fails how often, what it does, how it is found and how long its repair takes."""
 
+import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
@@ -17,7 +18,7 @@ from pydantic import (
 from dcsim.distributions import Distribution, DurationOrDistribution, as_distribution
 from dcsim.hazards.lifetimes import AnyLifetime, Lifetime, as_lifetime
 from dcsim.hazards.lifetimes.lifetime import Mistake, refuse
-from dcsim.hazards.repair import Repair, RepairStage, mean_silent, mean_time_ms, stages_of
+from dcsim.hazards.repair import Repair, RepairStage, mean_silent, mean_tests, mean_time_ms, stages_of
 from dcsim.parts import PARTS, one_word
 from dcsim.registry import kind_of, tag
 from dcsim.units import (
@@ -56,6 +57,8 @@ else:
     ]
 
 Effect = Literal["interrupt", "kill", "straggle", "degrade", "corrupt"]
+LEAST_SURVIVORS = 0.5
+"""Share of new parts that outlive their burn-in at least; source: assumed, those that fail in it are not simulated."""
 _SLOWS = ("straggle", "degrade")
 _RETIRES = ("interrupt", "straggle", "corrupt")
 
@@ -166,6 +169,16 @@ class Hazard(BaseModel):
         0, description="from identification to return: a time, or stages one after another (default 0 s: assumed)"
     )
     requalify: Duration = Field(0, description="test after the last stage, without a crew (default 0 s: assumed)")
+    requalify_finds: Share = Field(
+        0.0,
+        description="share of the silent repairs that this test finds: then the next stage follows, and the last is "
+        "done again (default 0 %: assumed)",
+    )
+    burn_in: Duration = Field(
+        0,
+        description="test load on what is repaired before it returns: it adds to the repair, and a new part has that "
+        "age behind it (default 0 s: assumed)",
+    )
     returns: Literal["pool", "job"] = Field(
         "pool", description="job: what is repaired goes back to its gang if that still waits (default pool: deck)"
     )
@@ -226,16 +239,17 @@ class Hazard(BaseModel):
 
     @property
     def mean_repair_ms(self) -> float:
-        """Expected time from identification to return [ms], the test included, no queue for crews."""
-        recorded = self.lifetime.mean_repair_ms
-        return (mean_time_ms(self.stages) if recorded is None else recorded) + self.requalify
+        """Expected time from identification to return [ms], tests and burn-in included, no queue for crews."""
+        recorded, finds = self.lifetime.mean_repair_ms, self.requalify_finds
+        repaired = mean_time_ms(self.stages, finds) if recorded is None else recorded
+        return repaired + self.requalify * mean_tests(self.stages, finds) + self.burn_in
 
     @property
     def cures(self) -> float:
         """Probability that a failure of a lemon ends with a repair that makes it as sound as the others."""
         if self.lemons is None or self.lemons.cured_by != "repair" or self.effect == "kill":
             return 0.0
-        return 1 - mean_silent(self.stages)
+        return 1 - mean_silent(self.stages, self.requalify_finds)
 
     def mtbf_ms(self, components: int) -> float:
         """MTBF of one of ``components`` [ms]; that of a record is components times its mean gap."""
@@ -303,6 +317,22 @@ def _mistakes_of_notice(hazard: Hazard) -> Iterator[Mistake]:
         yield ("evacuate",), f"found {found}; must be at most notice = {most}"
 
 
+def _mistakes_of_tests(hazard: Hazard) -> Iterator[Mistake]:
+    """Yield what is wrong with the test and the burn-in of what is repaired."""
+    finds, last = hazard.requalify_finds, hazard.stages[-1]
+    if finds and not hazard.requalify:
+        yield ("requalify",), "missing; required (requalify_finds is given)"
+    if finds and hazard.lifetime.mean_repair_ms is not None:
+        yield ("requalify_finds",), "found with a trace that records repairs; it says how long each took in all"
+    elif finds * last.silent == 1:
+        yield ("requalify_finds",), "found 100 % with a last stage that is always silent; no repair would ever end"
+    if hazard.burn_in and hazard.ages:
+        survive = math.exp(hazard.lifetime.log_survival(np.array([hazard.burn_in]))[0])
+        if survive < LEAST_SURVIVORS:
+            why = f"only {100 * survive:.3g} % of new parts live that long; at least {100 * LEAST_SURVIVORS:.0f} %"
+            yield ("burn_in",), f"found {write(hazard.burn_in, DURATION)}; {why}"
+
+
 def _mistakes(hazard: Hazard) -> Iterator[Mistake]:
     """Yield what is wrong between the keys of one hazard, with the path to it."""
     lifetime, lemons, effect = hazard.lifetime, hazard.lemons, hazard.effect
@@ -326,6 +356,7 @@ def _mistakes(hazard: Hazard) -> Iterator[Mistake]:
         yield ("mtbf_range",), "found with a trace; its MTBF is what it recorded"
     if lifetime.mean_repair_ms is not None and (len(hazard.stages) > 1 or hazard.stages[0].success < 1):
         yield ("repair",), "found stages that may fail; the trace records how long each repair took"
+    yield from _mistakes_of_tests(hazard)
     if lemons is None:
         return
     if lifetime.recorded:

@@ -107,7 +107,7 @@ def _named_visit(stage: RepairStage) -> str:
 
 @dataclass(frozen=True)
 class StageUse:
-    """How one failure uses the crews of a stage: ``share`` of the failures reach it, for ``mean_ms`` each.
+    """How one failure uses the crews of a stage: it reaches it ``share`` times, for ``mean_ms`` each.
 
     ``variation``: variance of that time over its squared mean. Further attempts are part of one use.
     """
@@ -117,35 +117,43 @@ class StageUse:
     variation: float
 
 
-def stage_uses(stages: tuple[RepairStage, ...]) -> tuple[StageUse, ...]:
-    """Return the use of every stage: P(it is reached), mean time there and its variation.
+def stage_uses(stages: tuple[RepairStage, ...], finds: float = 0.0) -> tuple[StageUse, ...]:
+    """Return the use of every stage: how many failures reach it, mean time there and its variation.
 
     The last stage is done N = 1 + G times, G the failures before its success, of which there are at most
     MOST_IN_A_ROW. The variation of a sum of N times of variation v is (v + Var N / E N) / E N; its Var N leaves that
-    limit out.
+    limit out. ``finds``: the share of the silent repairs after which a test sends to the next stage, or again to the
+    last, which one failure then reaches 1 / (1 - silent finds) times.
     """
     found, reached = [], 1.0
     for stage in stages[:-1]:
         found.append(StageUse(reached, stage.duration.mean_ms, stage.duration.variation))
-        reached *= 1 - stage.success
+        reached *= 1 - stage.success * (1 - stage.silent * finds)
     last, fails = stages[-1], 1 - stages[-1].success
     attempts = 1 + fails * (1 - fails**MOST_IN_A_ROW) / (1 - fails)
     variation = (last.duration.variation + fails / last.success) / attempts
-    return (*found, StageUse(reached, last.duration.mean_ms * attempts, variation))
+    return (*found, StageUse(reached / (1 - last.silent * finds), last.duration.mean_ms * attempts, variation))
 
 
-def mean_time_ms(stages: tuple[RepairStage, ...]) -> float:
-    """Expected time in all stages [ms], no queue for crews: sum of P(stage is reached) * mean time * attempts."""
-    return sum(use.share * use.mean_ms for use in stage_uses(stages))
+def mean_time_ms(stages: tuple[RepairStage, ...], finds: float = 0.0) -> float:
+    """Expected time in all stages [ms], no queue for crews: sum of uses of a stage * mean time * attempts."""
+    return sum(use.share * use.mean_ms for use in stage_uses(stages, finds))
 
 
-def mean_silent(stages: tuple[RepairStage, ...]) -> float:
-    """Expected share of repairs that return what failed as it was: sum of P(stage returns it) * silent."""
-    total, reached = 0.0, 1.0
-    for stage in stages[:-1]:
-        total += reached * stage.success * stage.silent
-        reached *= 1 - stage.success
-    return total + reached * stages[-1].silent
+def mean_tests(stages: tuple[RepairStage, ...], finds: float) -> float:
+    """Expected number of tests of one repair: after every stage that seems to have helped."""
+    if not finds:
+        return 1.0
+    uses = stage_uses(stages, finds)
+    return sum(use.share * stage.success for use, stage in zip(uses[:-1], stages, strict=False)) + uses[-1].share
+
+
+def mean_silent(stages: tuple[RepairStage, ...], finds: float = 0.0) -> float:
+    """Expected share of repairs that return what failed as it was: sum of uses * P(a stage returns it) * silent."""
+    total, uses = 0.0, stage_uses(stages, finds)
+    for use, stage in zip(uses[:-1], stages, strict=False):
+        total += use.share * stage.success * stage.silent * (1 - finds)
+    return total + uses[-1].share * stages[-1].silent * (1 - finds)
 
 
 def _form(value: object) -> str:

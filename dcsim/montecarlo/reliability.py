@@ -248,7 +248,7 @@ def _repairs(hazard: Hazard) -> Iterator[tuple[float, Cumulants]]:
     if hazard.effect == "kill":
         yield 1.0, (0.0, 0.0, 0.0)
         return
-    reached, whole = 1.0, (float(hazard.requalify), 0.0, 0.0)
+    reached, whole = 1.0, (float(hazard.requalify + hazard.burn_in), 0.0, 0.0)
     for number, stage in enumerate(hazard.stages, 1):
         last = number == len(hazard.stages)
         whole = _sum(whole, _random_sum(_tries(stage.success), _law(stage.duration)) if last else _law(stage.duration))

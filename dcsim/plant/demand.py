@@ -57,9 +57,9 @@ class Demand:
 
     @property
     def site_w(self) -> float:
-        """Power that the site takes [W]: PUE times IT."""
+        """Power that the site takes [W]: PUE times IT, and what conversion loses where that is told apart."""
         power = self.topology.description.power
-        return self.it_w * (power.pue if power else 1.0)
+        return self.it_w * (power.meter_factor if power else 1.0)
 
 
 def _added(watts: Iterable[float]) -> float:

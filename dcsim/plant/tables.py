@@ -201,7 +201,7 @@ def _constants(topology: Topology) -> NDArray[Any]:
         found |= {"has_power": True, "per_node": power.per == "node", "busways": power.busways, "psu": power.psu}
         found |= {"shelves": power.shelves, "psus": power.psus, "feeds": power.feeds, "trips": power.trips_below}
         found |= {"halls": topology.components("hall"), "hall_racks": power.hall_racks or topology.racks}
-        found |= {"pue": power.pue, "units": topology.nodes if power.per == "node" else topology.racks}
+        found |= {"pue": power.meter_factor, "units": topology.nodes if power.per == "node" else topology.racks}
         found |= {"has_feed": power.feed is not None, "feed": power.feed or 0.0}
         found["switches_w"] = Demand(topology).switches_w
     if power and power.site:

@@ -51,6 +51,7 @@ def laws_needed(plan: Plan, hazard: Hazard) -> frozenset[int] | None:
         not plain
         or hazard.wrong_node
         or plan.missed(hazard)
+        or hazard.requalify_finds
         or len(hazard.stages) > 1
         or stage.success < 1
         or None in times

@@ -54,6 +54,7 @@ WHAT = {
     "out": "a part of the plant fails or is taken out ('speed_ppb' of it is left); of kind phase: racks without power",
     "back": "it is back",
     "stop": "a gang stops to write a checkpoint, or to move, before a failure that is announced or the end of its time",
+    "check": "the members of a gang are checked before it starts",
 }
 """Kinds of rows, in the order of their numbers in ``records``; only ``phase`` and ``rollback`` book time."""
 STATE_NAMES = ("running", *STATES[1:], "")

@@ -6,7 +6,7 @@ import numpy as np
 
 from dcsim.parts import PARTS
 from dcsim.program import records
-from dcsim.program.records import FREE, NEVER, NONE, OUT, Tables
+from dcsim.program.records import FREE, NEVER, NONE, NOT_YET, OUT, Tables
 from dcsim.scenario import Plan
 
 
@@ -15,11 +15,12 @@ def atom_of(plan: Plan) -> int:
     scenario, topology = plan.scenario, plan.topology
     held, sla = scenario.cluster.in_rack_spares, scenario.sla
     placed = any(hazard.placed for hazard in scenario.hazards)
-    if not (placed or scenario.maintenance or held or plan.has_plant or sla):
+    checked = any(job.preflight for job in scenario.jobs)
+    if not (placed or scenario.maintenance or held or plan.has_plant or sla or checked):
         return 0
     sizes = [scenario.cluster.gpus, *(gang.gpus for gang in plan.gangs)]
-    if plan.has_plant:
-        sizes.append(topology.gpus_per_node)  # the smallest thing that the plant serves
+    if plan.has_plant or checked:
+        sizes.append(topology.gpus_per_node)  # the smallest thing that the plant serves, or that fails a preflight
     for hazard in scenario.hazards:
         if hazard.serves:
             continue
@@ -45,6 +46,7 @@ def place_tables(plan: Plan, atom: int, tables: Tables) -> None:
     for name in ("whose", "next_place", "next_faulty"):
         tables[name] = np.full(atoms, NONE, dtype=np.int64)
     tables["moving"] = np.zeros(atoms, dtype=np.int64)
+    tables["passed"] = np.zeros(atoms if any(job.preflight for job in plan.scenario.jobs) else 1, dtype=np.int64)
     blocks = -(-atoms // records.BLOCK_OF_PLACES)
     tables["free_in_block"] = np.zeros(blocks, dtype=np.int64)
     tables["free_in_group"] = np.zeros(-(-blocks // records.BLOCK_OF_PLACES), dtype=np.int64)
@@ -69,6 +71,7 @@ def index_places(tables: Tables) -> None:
     held = np.flatnonzero(owner >= 0)
     np.minimum.at(gangs["lowest"], owner[held], held)
     np.maximum.at(gangs["highest"], owner[held], held)
+    gangs["places"] = np.bincount(owner[held], minlength=len(gangs))
     if tables["one"]["has_traffic"][0]:
         groups = held // tables["one"]["group"][0]
         bits = np.left_shift(1, groups % records.GROUPS)
@@ -88,7 +91,8 @@ def sold_tables(plan: Plan, atom: int, tables: Tables) -> None:
     for name in ("since", "since_unplanned"):
         tables["domains"][name] = NEVER
     tables["out_planned"] = np.zeros(len(tables["owner"]), dtype=np.int64)
-    tables["available"] = np.zeros((max(1, months), 2 * shares), dtype=np.int64)
+    handed = int(sla is not None and bool(plan.scenario.energisation))
+    tables["available"] = np.zeros((max(1, months), 2 * shares + handed), dtype=np.int64)
     allowed = tables["allowed"] = np.zeros((max(1, months), shares), dtype=np.int64)
     if sla is not None:
         for month in range(months):
@@ -101,7 +105,10 @@ def count_sold_out(tables: Tables) -> None:
     one, domains = tables["one"][0], tables["domains"]
     if not one["sold"]:
         return
-    out = np.flatnonzero(tables["owner"] == OUT) // one["sold"]
-    domains["out"] = np.bincount(out, minlength=len(domains))[: len(domains)]
+    out = np.flatnonzero(tables["owner"] == OUT)
+    domains["out"] = np.bincount(out // one["sold"], minlength=len(domains))[: len(domains)]
+    tables["out_planned"][out] = NOT_YET
+    domains["to_come"] = domains["out"]
+    domains["pending"] = domains["out"] > one["lets"]
     lost = domains["out"] > one["lets"]
     domains["since"][lost] = domains["since_unplanned"][lost] = 0

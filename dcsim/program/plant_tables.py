@@ -19,12 +19,14 @@ def plant_of(plan: Plan, atom: int, tables: Tables) -> None:
     one["has_plant"] = True
     one["has_traffic"] = bool(description.fabric and any(job.comm for job in scenario.jobs))
     one["has_storage"] = bool(description.storage and any(job.storage for job in scenario.jobs))
-    one["node"], one["phases"] = topology.gpus_per_node // atom, len(scenario.energisation)
+    one["phases"] = len(scenario.energisation)
     tables["phases"] = np.zeros(max(1, len(scenario.energisation)), dtype=records.PHASE)
     for line, racks in zip(tables["phases"], plan.phase_racks, strict=False):
         line["first_rack"], line["end_rack"] = racks
     tables["transfers"] = np.zeros(len(plan.gangs), dtype=records.TRANSFER)
     tables |= plant_tables(topology, _keeps(plan))
+    layout = tables["plant"][0]
+    tables["power"] = np.zeros(int(layout["nodes"] if layout["per_node"] else layout["racks"]), dtype=np.int64)
     plant = shown(tables)
     begin_shares(plant)
     tables["plant"] = as_arrays(plant)

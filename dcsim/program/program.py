@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from dcsim.hazards import Draws
+from dcsim.hazards.arrivals import in_a_row
 from dcsim.ledger import CAUSES, STATES, Ledgers
 from dcsim.program import records
 from dcsim.program.draws import laws_needed
@@ -15,7 +16,7 @@ from dcsim.program.energisation import Energisation
 from dcsim.program.event_log import EventLog
 from dcsim.program.levels import levels_of
 from dcsim.program.place_tables import count_sold_out, index_places
-from dcsim.program.records import BLOCK, CHANGING, NAMES, NONE, TABLE, Tables
+from dcsim.program.records import BLOCK, CHANGING, NAMES, NEVER, NONE, TABLE, Tables
 from dcsim.program.tables import CHANCES_AT_A_TIME, tables_of
 from dcsim.program.world import World
 from dcsim.scenario import Plan, Scenario
@@ -86,7 +87,7 @@ class Runs:
         world.put("counted", np.zeros(rows * owners, dtype=records.COUNTED))
         world.put("counts", np.zeros(rows, dtype=records.COUNTS))
         months = int(program.tables["one"]["months"][0])
-        causes = len(program.tables["by_cause"]) if months else 0
+        causes = int(program.tables["one"]["causes"][0]) + 1 if months else 0
         world.put("month_ledger", np.zeros((rows * months, len(STATES)), dtype=np.int64))
         shape = (rows * months, program.tables["available"].shape[1]) if program.tables["one"]["sold"][0] else (0, 0)
         world.put("sold_ledger", np.zeros(shape, dtype=np.int64))
@@ -97,9 +98,10 @@ class Runs:
         self._draws: list[Draws] | None = None
         self.chances: dict[int, np.random.Generator] = {}
         self.requeues: dict[int, np.random.Generator] = {}
+        self.preflights: dict[int, tuple[np.random.Generator, np.random.Generator]] = {}
         self.regions: dict[int, int] = {}
         self.first_free = len(program.tables["outcomes"])
-        self.outcomes = self.lives = 0
+        self.outcomes = self.lives = self.redos = 0
         self.of_run = NONE
 
     @property
@@ -142,8 +144,9 @@ class Runs:
             self.of_run = row
             self.chances.clear()
             self.requeues.clear()
+            self.preflights.clear()
             self.regions.clear()
-            self.outcomes, self.lives = self.first_free, 0
+            self.outcomes, self.lives, self.redos = self.first_free, 0, 0
             self._draws = None
 
     @property
@@ -233,6 +236,8 @@ class Runs:
             self._more_chances(about)
         elif what == records.REQUEUE:
             return self._requeue(about)
+        elif what == records.PASSES:
+            return self._passes(about, value)
         elif what == records.LEVEL:
             return self._more_levels(about, value)
         return 0
@@ -256,6 +261,13 @@ class Runs:
         rows = tables["outcomes"][first:end]
         rows["detect"], rows["wrong"], rows["fixed"] = drawn.detect, drawn.wrong, drawn.fixed
         rows["missed"] = drawn.missed
+        rows["sent_on"], rows["sent_back"] = drawn.sent_on, drawn.sent_back
+        if len(drawn.redos):
+            rows["first_redo"] = self.redos + np.cumsum(drawn.sent_back) - drawn.sent_back
+            begin, self.redos = self.redos, self.redos + len(drawn.redos)
+            self._make_room("redo_times", self.redos)
+            tables["redo_times"][begin : self.redos] = drawn.redos
+            self.world.show("redo_times", begin, self.redos)
         stages = len(drawn.stages)
         tables["stage_times"][first:end, :stages] = drawn.stages.T
         tables["stage_times"][first:end, stages:] = NONE
@@ -306,6 +318,15 @@ class Runs:
             self.requeues[gang] = self.plan.requeues(self.numbers[self.of_run], self.plan.gangs[gang])
         times = self.plan.scenario.jobs[self.plan.gangs[gang].job].requeues
         return int(times.draw(self.requeues[gang], 1)[0])
+
+    def _passes(self, gang: int, what: int) -> int:
+        """Return how many faulty members, or good nodes, pass the next preflights of a gang before one does not."""
+        if gang not in self.preflights:
+            self.preflights[gang] = self.plan.preflights(self.numbers[self.of_run], self.plan.gangs[gang])
+        preflight = self.plan.scenario.jobs[self.plan.gangs[gang].job].preflight
+        assert preflight is not None
+        passes = 1 - (preflight.finds if what == records.OF_FAULTS else preflight.false_alarms)
+        return int(in_a_row(self.preflights[gang][what], passes, 1, NEVER)[0]) if passes < 1 else NEVER
 
     def _more_chances(self, gang: int) -> None:
         if gang not in self.chances:

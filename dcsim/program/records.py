@@ -37,6 +37,7 @@ ADMIT, VISIT, SERVICE, RELAPSE, NOTICE, LIMIT, PLANNED, STRIKE = range(7, TICKS)
     ARRIVES,  # a gang is submitted
     CREW_IS_DONE,  # with a stage of a repair
     RETURNS,  # a repair is over
+    IS_SENT_BACK,  # a repair, by the test
     WORK_IS_DONE,  # of a gang
     LOADS,  # a gang begins to read its state through the storage gateways
     WRITES,  # a gang begins to write
@@ -58,7 +59,9 @@ ADMIT, VISIT, SERVICE, RELAPSE, NOTICE, LIMIT, PLANNED, STRIKE = range(7, TICKS)
     SAVES,  # a gang begins to write before its time is over
     TIME_IS_OVER,  # of a gang
     QUEUES_AGAIN,  # a gang whose time was over
-) = range(24)
+    IS_CHECKED,  # a gang, before it starts
+    PASSES_RETEST,  # a node that failed such a check by mistake
+) = range(27)
 """What a due event is about; ``due.what`` is the gang, the repair, the failure, the window, the phase."""
 
 FIXED, BY_EXPONENTIAL, BY_LOGNORMAL = range(3)
@@ -79,13 +82,17 @@ BLOCK = 256
     LEVEL,  # that a gang rolls back to, with so many members struck
     EXPONENTIALS,  # powers of e: of so many of ``units``
     REQUEUE,  # how long a gang whose time is over is kept from the queue
-) = range(8)
+    PASSES,  # of a gang: how many pass its preflight in a row before one does not
+) = range(9)
 """What a rule may ask Python (``rule.ask``)."""
 
 ABSENT, WHOLE, DETECT, WAIT, DRAIN, DONE, SAVE = range(7)
 """Phases of a gang: not submitted; whole or running small (failover, restore, running: told apart by elapsed time, not
-by events); hung; short, or kept from the queue; stopped for maintenance; finished; stopped to save its work or to move,
-because it knows what comes."""
+by events); hung; short, or kept from the queue; stopped for maintenance; finished; stopped until a known time: to save
+its work or to move, because it knows what comes, or for a check before it starts."""
+
+OF_FAULTS, OF_NODES = range(2)
+"""What passes a preflight: faulty members that it misses, or good nodes."""
 
 INTERRUPT, KILL, STRAGGLE, DEGRADE, CORRUPT = range(5)
 """Effects of a failure."""
@@ -117,12 +124,15 @@ IN_NONE = -1
     PART_OUT,
     PART_BACK,
     HALTS,
-) = range(19)
+    CHECKS,
+) = range(20)
 """What a row of the log is about, in the order of ``event_log.WHAT``."""
 OF_CAUSE, OF_GPU, OF_GATEWAY = 1, 2, 3
 """Kinds of component that a row of the log counts: the kind that its cause is about, or these; 0: none."""
 SHRUNK = -2
 """Why members of a gang are not part of its shape, in the log."""
+BEFORE_CAUSES = 2
+"""Rows of bookings that each owner has before those of the causes: of SHRUNK, then of NONE."""
 
 # --- columns --------------------------------------------------------------------------------------------------------
 
@@ -140,24 +150,24 @@ ONE = _record(
     "ages moving "  # sizes of `ages` and `moving`
     "failed repairs parts free_failure free_repair free_part away pieces free_piece "
     "segments free_segment drains absences first_absence last_absence "
-    "has_plant has_traffic has_storage node capped plant_changed phases run last_run error "
+    "has_plant has_traffic has_storage node capped power_alike plant_changed phases run last_run error "
     "demands free_demand touching group sendings plans months logs logged about about_where about_failure "
-    "now sold lets planned_out month month_begin month_end month_ms causes notice last_notice",
+    "now sold lets planned_out month month_begin month_end month_ms causes notice last_notice preflights retests",
     "of_leaf of_pod",
 )
 """Single numbers. ``failed``, ``repairs``, ``parts``, ...: rows in use of these tables; ``free_failure``,
 ``free_piece``, ...: first of those given back; ``atom``: GPUs of a place, 0: nothing has a place; ``rack``: places of a
-rack that holds spares, 0: none does; ``node``: places of a node; ``capped``: some power is
-short; ``of_leaf``, ``of_pod``: what a node asks of a leaf's
-uplinks, and a segment's uplinks of a pod's; ``run``, ``last_run``: which of the runs; ``error``: Python could not
-answer; ``free_demand``: first of the demands given back; ``touching``: size of it; ``group``: places of a group;
+rack that holds spares, 0: none does; ``node``: places of a node; ``capped``: some power is short; ``power_alike``: if
+so, the parts per billion that all racks get, NONE: not all get the same; ``of_leaf``, ``of_pod``: what a node asks of a
+leaf's uplinks, and a segment's uplinks of a pod's; ``run``, ``last_run``: which of the runs; ``error``: Python could
+not answer; ``free_demand``: first of the demands given back; ``touching``: size of it; ``group``: places of a group;
 ``sendings``: so many times has a gang begun to send; ``plans``: kinds of maintenance; ``months``: of the horizon, 0:
 they are not kept; ``logs``: 1: events, 2: places too; ``logged``: rows of the log; ``about_...``: what the log says of
 the time that is booked now; ``now``: the time [ms]; ``sold``: places of what is sold, 0: nothing is; ``lets``: how many
-of them may be out of service; ``planned_out``: what leaves service does so for maintenance; ``month``,
-``month_begin``, ``month_end``: this month, from 0, and its time [ms]; ``month_ms``: how long a
-month is; ``causes``: hazards and kinds of maintenance;
-``notice``: the next of ``notices``; ``last_notice``: how many there are."""
+of them may be out of service; ``planned_out``: what leaves service does so for maintenance; ``month``, ``month_begin``,
+``month_end``: this month, from 0, and its time [ms]; ``month_ms``: how long a month is; ``causes``: hazards and kinds
+of maintenance; ``notice``: the next of ``notices``; ``last_notice``: how many there are; ``preflights``: some job has
+them; ``retests``: rows of them in use."""
 
 GANG = _record(
     "job gpus priority submit "
@@ -168,7 +178,7 @@ GANG = _record(
     "weight_0 weight_1 weight_2 rest_0 rest_1 rest_2 "
     "writes held transfer late draining drain_number first_faulty last_faulty first_clean chances why "
     "tally ready sends touched lowest highest first_demand months kept_before "
-    "saves_as moves_from stops ends not_before struck_before"
+    "saves_as moves_from stops ends not_before struck_before places faults_pass nodes_pass"
 )
 """``pending``: members struck and not identified; ``open``: failures not identified; ``out``: members struck and not
 back. ``failover``, ``restore``: of the stretch since ``since``. ``kept``: ms of computing in its pieces, of which
@@ -178,22 +188,26 @@ times speed, whole and remainder; ``lowest``, ``highest``: no place of it lies b
 stalls for, a cause (``booking.book``); ``months``: whose ends are known in ``kept_at``;
 ``kept_before``: its position at the end of the last of them. While it saves: ``saves_as``: the state that is booked,
 ``moves_from``: the notice of what it moves from, or NONE; ``stops``: so often has it. ``ends``: of its time, NONE: it
-has not begun; ``not_before``: kept from the queue until then [ms]; ``struck_before``: strikes until then."""
+has not begun; ``not_before``: kept from the queue until then [ms]; ``struck_before``: strikes until then;
+``places``: how many it has. ``faults_pass``, ``nodes_pass``: so many more pass its preflights before one does not,
+NONE: not drawn yet."""
 
 JOB = _record(
     "cold failover rejoin start rolls_back restores_always tiers step chancy useful_ppb needed "
-    "first_level levels first_legal stores load saves may_lose limit after followed submit",
+    "first_level levels first_legal stores load saves may_lose limit after followed submit simple preflight retest",
     "coverage state comm",
 )
 """A job's strategy, tabulated. ``needed``: GPU-ms at full speed until its work is done, NONE: no end; ``saves``: what a
 checkpoint takes that survives everything, NONE: it writes none; ``may_lose``: whether a strike may roll it back;
 ``limit``: how long it may run at a time, 0: without end; ``after``: the job before it, NONE; ``followed``: it is one;
-``submit``: when it is submitted at the earliest [ms]."""
+``submit``: when it is submitted at the earliest [ms]; ``simple``: numbers say all (``rules.alone``); ``preflight``:
+what a check before a start takes, NONE: there is none; ``retest``: how long a good node is out that fails it [ms],
+NONE: none does."""
 TIER = _record("every write drain restore level_every level_period level_most")
 """``restore``: one attempt; ``level_*``: of the timetable's levels, slow to fast."""
 
 HAZARD = _record(
-    "effect blast size part placed serves running keeps_ppb remembers ages stages requalify returns_job "
+    "effect blast size part placed serves running keeps_ppb remembers ages stages requalify burn_in returns_job "
     "lemons retire_after window replace cured_by_repair components first_component "
     "first_outcome used drawn first_slow plain plant_kind "
     "checked draws more clock first_known rows_known next_known end_known next_time first_unit evacuate "
@@ -217,18 +231,20 @@ NOTICE_ROW = _record("at until hazard component moves")
 """A failure that was announced: when to do something about it, and when it comes; ``moves``: move away, else save."""
 STREAM = _record("a b c d")
 """The state of a stream of random numbers, SFC64."""
-OUTCOME = _record("detect wrong fixed missed")
-"""``missed``: so many checks of a slow component do not find it."""
+OUTCOME = _record("detect wrong fixed missed sent_on sent_back first_redo")
+"""``missed``: so many checks of a slow component do not find it. ``sent_on``: bit k: a test finds that stage k was
+silent; ``sent_back``: so often it finds that of the last one, which takes ``redo_times`` from ``first_redo`` on."""
 FAILURE = _record(
     "hazard component detect wrong fixed at rank gpus first_part parts placed first_place last_place "
-    "retired unfound clean gang next_clean next_faulty repairs over number"
+    "retired unfound clean gang next_clean next_faulty repairs over number sent_on sent_back first_redo checked"
 )
 """A failure on its way. ``repairs``: of its own that are under way; ``over``: what failed is back.
 ``first_part``, ``parts``: whose GPUs it took; ``first_place``: of the places that it took;
-``number``: in the order of onset."""
+``number``: in the order of onset; ``checked``: a check finds it."""
 PART = _record("gang gpus following")
 REPAIR = _record(
-    "failure first_part gpus placed first_place last_place mends since stage following next_away previous_away asked"
+    "failure first_part gpus placed first_place last_place mends since stage following next_away previous_away asked "
+    "again"
 )
 CREWS = _record("size busy first last first_shift end_shift on_shift finishes visits waiting visit_when visit_after")
 """``first_shift``, ``end_shift``: of its rows of ``shifts``; ``on_shift``: ms of a week, 0: always; ``finishes``: what
@@ -244,11 +260,16 @@ WINDOW = _record("at planned component since first_part first_place last_place f
 """``retest``: so much longer does it last, because of a false alarm [ms]."""
 PLANNED_WORK = _record("size serves drain duration plant_kind start every rolling components first_window")
 """``first_window``: of its rows of ``window_at``, by the number of the round and then by component."""
+RETEST = _record("first_place first_part since out")
+"""Good members that failed a preflight and are tested again."""
 DRAINED_GANG = _record("gang number following")
-DOMAIN = _record("out planned month down down_unplanned since since_unplanned")
-"""What is sold. ``out``, ``planned``: of its places, out of service, and those of them for maintenance; ``month``:
-whose times follow; ``down``: in this month so far [ms]; ``since``: when it was lost, NEVER: it is there.
+DOMAIN = _record("out planned to_come pending month down down_unplanned since since_unplanned")
+"""What is sold. ``out``, ``planned``: of its places, out of service, and those of them for maintenance; ``to_come``:
+those that have had no power yet; ``pending``: when the month began there were too few others, so nobody had it;
+``month``: whose times follow; ``down``: in this month so far [ms]; ``since``: when it was lost, NEVER: it is there.
 ``..._unplanned``: without maintenance."""
+NOT_YET = 2
+"""In ``out_planned``: the place has had no power yet."""
 ABSENCE = _record("first_place last_place since free_since state awaited following why")
 TRANSFER = _record("active time left start at pace write turn", "limit rate")
 """A gang's load or write. ``left``: time that it still needs with storage to itself [ms * ppb]; ``turn``: what was
@@ -285,12 +306,14 @@ TABLES: dict[str, tuple[np.dtype[Any], int]] = {
     "outcomes": (OUTCOME, 1),
     "stage_times": (np.dtype(np.int64), 2),  # by outcome; NONE: the stage is not reached
     "own_times": (np.dtype(np.int64), 2),  # the same by failure
+    "redo_times": (np.dtype(np.int64), 1),  # of a last stage that is done again, by failure
     "lives": (np.dtype(np.int64), 1),
     "first_life": (np.dtype(np.int64), 2),  # by hazard and row
     "recent_strikes": (np.dtype(np.int64), 2),  # by component: the last times at which it failed
     "chances": (CHANCE, 2),  # by gang
     "durable": (np.dtype(np.int64), 2),  # by gang and tier: position that its newest copy holds
-    "booked": (np.dtype(np.int64), 2),  # by gang and state; then free GPUs, then spares
+    "booked": (np.dtype(np.int64), 2),  # by owner and cause (``BEFORE_CAUSES``), and by state
+    "books": (np.dtype(np.int64), 1),  # of gangs, then of free GPUs, then of spares: their owner's row for cause 0
     "pieces": (PIECE, 1),
     "segments": (SEGMENT, 1),
     "level_of": (np.dtype(np.int64), 1),
@@ -310,6 +333,8 @@ TABLES: dict[str, tuple[np.dtype[Any], int]] = {
     "planned": (PLANNED_WORK, 1),
     "window_at": (np.dtype(np.int64), 1),  # rows of ``windows``
     "drains": (DRAINED_GANG, 1),
+    "retests": (RETEST, 1),
+    "passed": (np.dtype(np.int64), 1),  # of every place: whether it has passed the preflight of its gang's next start
     "absences": (ABSENCE, 1),
     "transfers": (TRANSFER, 1),  # by gang
     "phases": (PHASE, 1),  # of energisation
@@ -320,12 +345,12 @@ TABLES: dict[str, tuple[np.dtype[Any], int]] = {
     "weight_by_month": (np.dtype(np.int64), 2),  # by job and month: GPU-ms at full speed
     "rest_by_month": (np.dtype(np.int64), 2),  # and what is left, in parts per billion of it
     "kept_at": (np.dtype(np.int64), 2),  # by gang and month: position at its end
-    "by_cause": (np.dtype(np.int64), 2),  # by hazard, maintenance, and then all else; and by state
     "log": (LOG, 1),
     "domains": (DOMAIN, 1),
-    "out_planned": (np.dtype(np.int64), 1),  # of every place: whether it is out for maintenance
+    "out_planned": (np.dtype(np.int64), 1),  # of every place: whether it is out for maintenance, or NOT_YET
     "allowed": (np.dtype(np.int64), 2),  # by month and availability: ms that what is sold may be lost
-    "available": (np.dtype(np.int64), 2),  # by month: domains of each availability, then of each without maintenance
+    # by month: domains of each availability, then of each without maintenance; with energisation, all handed over
+    "available": (np.dtype(np.int64), 2),
     "sold_ledger": (np.dtype(np.int64), 2),  # by run and month: the same, what comes out
     "month_ledger": (np.dtype(np.int64), 2),  # by run and month, and by state: what comes out
     "cause_ledger": (np.dtype(np.int64), 2),  # by run and cause, and by state
@@ -336,6 +361,7 @@ TABLES: dict[str, tuple[np.dtype[Any], int]] = {
     "demands": (DEMAND, 1),  # of gangs that send
     "first_demand": (np.dtype(np.int64), 1),  # of every segment, then of every pod
     "total_demand": (np.dtype(np.float64), 1),  # of every segment, then of every pod: the sum
+    "power": (np.dtype(np.int64), 1),  # of racks, or nodes: parts per billion that they get, while some is short
     "mean_traffic": (np.dtype(np.float64), 1),  # of it, in the mean over time
     "lies_in": (np.dtype(np.int64), 2),  # by gang and GROUPS groups of places: bits; in no others does it have any
     "touching": (np.dtype(np.int64), 1),  # gangs that a change of traffic is about
@@ -348,7 +374,7 @@ TABLES: dict[str, tuple[np.dtype[Any], int]] = {
     "units": (np.dtype(np.float64), 1),  # numbers that Python is asked to work on
 }
 """Name -> record or number, and how many indices it has."""
-STATES_WIDE = frozenset(("booked", "by_month", "by_cause", "ledger", "month_ledger", "cause_ledger"))
+STATES_WIDE = frozenset(("booked", "by_month", "ledger", "month_ledger", "cause_ledger"))
 """Tables whose second index is a state, so that its range is known when rules are compiled."""
 Tables = dict[str, NDArray[Any]]
 """Name -> table."""
@@ -356,15 +382,15 @@ NAMES = tuple(TABLES)
 TABLE = {name: number for number, name in enumerate(NAMES)}
 GROWING = frozenset(
     ("failures", "parts", "repairs", "due", "ages", "outcomes", "stage_times", "own_times", "lives", "first_life")
-) | {"pieces", "segments", "drains", "absences", "demands", "log", "level_of"}
+) | {"pieces", "segments", "drains", "retests", "redo_times", "absences", "demands", "log", "level_of"}
 """Tables that may lie elsewhere after ``ask``; all others stay where they are while a run is played."""
 ANSWERS = 3 * len(NAMES)
 """Where the address of the function that answers is, behind those of the tables."""
 CHANGING = (
     *("one", "gangs", "hazards", "components", "crews", "durable", "booked", "owner", "holes", "windows"),
     *("first_life", "free_in_block", "free_in_group", "by_month", "weight_by_month", "rest_by_month", "kept_at"),
-    *("this_month", "done_this_month"),
-    *("by_cause", "domains", "out_planned", "available", "transfers", "phases", "sends_at", "lies_in", "first_demand"),
+    *("this_month", "done_this_month", "passed"),
+    *("domains", "out_planned", "available", "transfers", "phases", "sends_at", "lies_in", "first_demand"),
     *CHANGING_PLANT,
 )
 """Tables that every run begins anew; behind the address of the function come those of their copies at t = 0."""

@@ -15,7 +15,7 @@ COUNTED: dict[str, dict[str, int]] = {
     "one": dict.fromkeys(
         (
             *("atom", "rack", "clocks", "ages", "faulty", "slowed", "capped", "last_window", "phases"),
-            *("has_plant", "has_traffic", "has_storage", "logs", "sold", "last_notice"),
+            *("has_plant", "has_traffic", "has_storage", "logs", "sold", "last_notice", "preflights", "retests"),
         ),
         0,
     )
@@ -23,7 +23,7 @@ COUNTED: dict[str, dict[str, int]] = {
     "jobs": {"chancy": 0, "needed": NONE, "first_legal": NONE, "tiers": 1, "limit": 0, "followed": 0},
     "tiers": {"drain": 0, "level_most": NONE},
     "hazards": dict.fromkeys(
-        ("placed", "serves", "running", "remembers", "ages", "requalify", "returns_job", "lemons"), 0
+        ("placed", "serves", "running", "remembers", "ages", "requalify", "burn_in", "returns_job", "lemons"), 0
     )
     | {"effect": INTERRUPT, "stages": 1, "plain": 1, "retire_after": NONE}
     | {"first_component": NONE, "first_slow": NONE, "checked": NONE},

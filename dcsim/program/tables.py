@@ -80,6 +80,8 @@ def _one(plan: Plan, atom: int, monthly: bool, tables: Tables) -> None:
         "atom": atom,
         "atoms": scenario.cluster.gpus // atom if atom else 0,
         "rack": plan.topology.gpus_per_rack // atom if held else 0,
+        "node": plan.topology.gpus_per_node // atom if atom else 0,
+        "preflights": any(job.preflight for job in scenario.jobs),
         "head_blocks": head_blocks(plan),
         "free": scenario.cluster.gpus - running,
         "serving": NONE,
@@ -103,7 +105,6 @@ def _months(plan: Plan, tables: Tables) -> None:
         "weight_by_month": (jobs, months),
         "rest_by_month": (jobs, months),
         "kept_at": (len(plan.gangs), months),
-        "by_cause": (int(tables["one"]["causes"][0]) + 1, len(STATES)),
     }
     for name, shape in shapes.items():
         tables[name] = np.zeros(shape, dtype=np.int64)
@@ -115,14 +116,14 @@ def head_blocks(plan: Plan) -> bool:
     """Whether nobody behind a waiting gang that is still short can be helped: each of them lacks a free GPU too.
 
     Not so where a gang may run small, where its own come back to it or are free in its racks, or where it waits though
-    it is whole: what killed it took no GPU, it has drained, or its time was over.
+    it is whole: what killed it took no GPU, it has drained, its time was over, or it is checked before it starts.
     """
     scenario = plan.scenario
     return not (
         scenario.cluster.in_rack_spares
         or scenario.maintenance
         or plan.has_plant
-        or any(job.recovery.runs_small or job.time_limit for job in scenario.jobs)
+        or any(job.recovery.runs_small or job.time_limit or job.preflight for job in scenario.jobs)
         or any(each.effect != "interrupt" or each.returns == "job" or each.wrong_node for each in scenario.hazards)
     )
 
@@ -168,6 +169,8 @@ def _jobs(plan: Plan, tables: Tables) -> None:
             "after": NONE if job.after is None else names.index(job.after),
             "followed": any(each.after == job.name for each in scenario.jobs),
             "submit": job.submit,
+            "preflight": NONE if job.preflight is None else job.preflight.time,
+            "retest": NONE if job.preflight is None or job.preflight.retest is None else job.preflight.retest,
             "stores": job.storage is not None and scenario.cluster.topology.storage is not None,
             "load": job.storage.load if job.storage else 0,
             "state": job.storage.state if job.storage else 0.0,
@@ -175,10 +178,18 @@ def _jobs(plan: Plan, tables: Tables) -> None:
         }.items():
             line[name] = value
         write_tiers(recovery, job.gpus, tiers[number])
+        line["simple"] = is_simple(line, tiers[number][0], by_struck[-1])
     tables["level_of"] = np.ascontiguousarray(np.concatenate(by_struck), dtype=np.int64)
     tables["legal_of"] = np.concatenate([np.zeros(1, dtype=np.int64)[:0], *legal]).astype(np.int64)
     if not len(tables["legal_of"]):
         tables["legal_of"] = np.zeros(1, dtype=np.int64)
+
+
+def is_simple(job: np.void, tier: np.void, levels: NDArray[np.int64]) -> bool:
+    """Whether gangs run whole, unchecked and without end, and go back to one kind of checkpoint, safe once written."""
+    endless = job["needed"] == NONE and job["first_legal"] == NONE and not job["limit"] and not job["cold"]
+    copies = job["tiers"] == 1 and not tier["drain"] and not job["stores"] and not levels[2 : 2 * len(levels) : 2].any()
+    return bool(endless and copies and not job["chancy"] and job["preflight"] == NONE)
 
 
 def write_tiers(recovery: Recovery, gpus: int, lines: NDArray[np.void]) -> None:
@@ -211,11 +222,14 @@ def _gangs(plan: Plan, tables: Tables) -> None:
         gangs[name] = NONE
     for name in ("first_faulty", "last_faulty", "first_clean", "why", "first_demand", "ends", "moves_from"):
         gangs[name] = NONE
+    gangs["faults_pass"] = gangs["nodes_pass"] = NONE
     gangs["chances"] = CHANCES_AT_A_TIME
     chancy = bool(tables["jobs"]["chancy"].any())
     tables["chances"] = np.zeros((count if chancy else 1, CHANCES_AT_A_TIME), dtype=records.CHANCE)
     tables["durable"] = np.zeros((count, tables["tiers"].shape[1]), dtype=np.int64)
-    tables["booked"] = np.zeros((count + 2, len(STATES)), dtype=np.int64)
+    jobs, rows = len(tables["jobs"]), int(tables["one"]["causes"][0]) + records.BEFORE_CAUSES
+    tables["booked"] = np.zeros(((jobs + 2) * rows, len(STATES)), dtype=np.int64)
+    tables["books"] = np.append(gangs["job"], (jobs + 1, jobs)) * rows + records.BEFORE_CAUSES
     losers = sorted(plan.gangs, key=lambda gang: (gang.priority, -gang.index))
     tables["losers"] = np.array([gang.index for gang in losers], dtype=np.int64)
     tables["queue"] = np.zeros(count, dtype=np.int64)
@@ -260,7 +274,7 @@ def _hazards(plan: Plan, atom: int, tables: Tables) -> None:
     for number, hazard in enumerate(scenario.hazards):
         first = int(hazards[number]["first_component"])
         if first >= 0:
-            states[first : first + int(hazards[number]["components"])]["age"] = hazard.age
+            states[first : first + int(hazards[number]["components"])]["age"] = plan.age(hazard)
     states["begin"] = NEVER
     ring = max(1, int(hazards["retire_after"].max()))
     tables["recent_strikes"] = np.zeros((max(1, components), ring), dtype=np.int64)
@@ -288,7 +302,7 @@ def is_plain(hazard: Hazard) -> bool:
     """Whether counts settle what a failure does: members leave, are found and repaired at once, and are back, free."""
     simple = hazard.effect == "interrupt" and hazard.exposure == "always" and not hazard.wrong_node
     at_once = len(hazard.stages) == 1 and not hazard.stages[0].waits
-    return simple and at_once and not hazard.requalify and hazard.returns == "pool"
+    return simple and at_once and not (hazard.requalify or hazard.burn_in) and hazard.returns == "pool"
 
 
 def _of_hazard(hazard: Hazard) -> dict[str, Any]:
@@ -305,6 +319,7 @@ def _of_hazard(hazard: Hazard) -> dict[str, Any]:
         "ages": hazard.ages,
         "stages": len(hazard.stages),
         "requalify": hazard.requalify,
+        "burn_in": hazard.burn_in,
         "returns_job": hazard.returns == "job",
         "lemons": lemons is not None,
         "retire_after": NONE if lemons is None or lemons.retire_after is None else lemons.retire_after,

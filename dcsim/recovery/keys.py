@@ -188,11 +188,9 @@ class Recovery(BaseModel):
         every, fallback = self.checkpoint_every, self.may_roll_back
         if fallback and not self.tiers:
             yield ("checkpoint_every",), "missing; required (what is not covered falls back to the last checkpoint)"
-        if isinstance(every, str) and every in RULES and "checkpoint_every" in self.uses:
-            if not self.checkpoint_write:
-                yield ("checkpoint_write",), f'missing; required ("{every}" needs it to give an interval)'
-            if not fallback:
-                yield ("checkpoint_every",), f'found "{every}"; nothing is ever rolled back, so no interval is best'
+        asks = isinstance(every, str) and every in RULES and "checkpoint_every" in self.uses
+        if asks and not self.checkpoint_write:
+            yield ("checkpoint_write",), f'missing; required ("{every}" needs it to give an interval)'
 
     def problems(self, gpus: int) -> Mistakes:
         """Yield what is wrong for a gang of ``gpus`` GPUs, as (path in the table, text)."""

@@ -2,14 +2,16 @@
 
 from collections.abc import Sequence
 
-from dcsim.decide import Pair, RunResult, Verdict
+from dcsim.decide import Comparison, Pair, RunResult, Verdict
 from dcsim.decide.estimate import formula_validity
 from dcsim.decide.verdict import SAME, Against
 from dcsim.decide.verdict import verdict as judge
 from dcsim.economics import Bill
 from dcsim.montecarlo.reliability import most_hit
 from dcsim.report.figures import MISSING, Cell, Figure, dollars, loss, number, per_cent, price_digits, scale_of
+from dcsim.report.grid_page import swing_sentence
 from dcsim.report.jobs import out_of_service, replicas_sentence, serves
+from dcsim.report.lender_page import financed_sentences, lender_compared
 from dcsim.report.owner_answer import owner_compared, owner_sentences
 from dcsim.report.page import Row, Table, and_list, printable
 from dcsim.report.published_tables import formula_loss, term_of
@@ -28,9 +30,10 @@ USEFUL = "A useful GPU-hour is an hour of one GPU whose work is kept."
 
 
 def run_sentences(run: RunResult) -> list[str]:
-    """Say what its owner earns, where there is one, what a scenario loses and what is paid for it."""
+    """Say what its owner or a seller of tokens earns, where there is one, what is lost and what is paid for it."""
+    earned = [*financed_sentences(run, owner_sentences(run)), tokens_sentence(run)]
     said = [loss_sentence(run), too_few([run]), objective_sentence(run), paid_sentence([run]), sold_sentence(run)]
-    return [*owner_sentences(run), *filter(None, [*said, tokens_sentence(run)])]
+    return [*filter(None, [*earned, *said, swing_sentence(run)])]
 
 
 def objective_sentence(run: RunResult) -> str:
@@ -156,8 +159,8 @@ def comparison_sentences(runs: Sequence[RunResult]) -> list[str]:
     found = judge(runs)
     if found is None:
         told = filter(None, [paid_sentence(runs)])
-        return [*owner_compared(runs), _least_lost(runs), *told, *compared_sentences(runs)]
-    said = [*owner_compared(runs), verdict_sentence(found, runs)]
+        return [*lender_compared(runs), *owner_compared(runs), _least_lost(runs), *told, *compared_sentences(runs)]
+    said = [*lender_compared(runs), *owner_compared(runs), verdict_sentence(found, runs)]
     if any(run.done for run in runs):
         said.append(_done_after(runs))
     said += filter(None, [too_few(runs)])
@@ -170,6 +173,31 @@ def _done_after(runs: Sequence[RunResult]) -> str:
         return f"Done after {and_list([f'{hours(run)} ({printable(run.scenario.name)})' for run in runs])}."
     told = [f"{printable(run.scenario.name)}: {_done(run)}." for run in runs if run.done is not None]
     return " ".join(told)
+
+
+def tail_sentences(comparison: Comparison) -> list[str]:
+    """Say which offer is cheapest by the P95 of its runs, where that is asked for."""
+    if comparison.by != "p95":
+        return []
+    found = comparison.tail
+    if found is None:
+        return ["By P95: no verdict, for not every run has a price of a useful GPU-hour."]
+    called, digits = [printable(each) for each in found.names], price_digits(found.usd)
+    while digits < 4 and len({f"{each:.{digits}f}" for each in found.usd}) < len(set(found.usd)):
+        digits += 1
+    first, *others = zip(found.order, found.usd, found.ci95, strict=True)
+    told = []
+    for index, price_of, ends in others:
+        more = "" if index not in found.tied else ", no clear difference"
+        if ends is not None and not more:
+            more = f", {number(ends[0], digits)} to {number(ends[1], digits)} more"
+        told.append(f"{number(price_of, digits)} at {called[index]}{more}")
+    few = found.ci95[-1] is None
+    doubt = f" Too few runs to tell them apart; {found.needed} are needed." if few else ""
+    return [
+        f"By P95, which one run in twenty exceeds, {called[first[0]]} is cheapest: {number(first[1], digits)} USD per "
+        f"useful GPU-hour, against {and_list(told)}.{doubt}"
+    ]
 
 
 def verdict_sentence(found: Verdict, runs: Sequence[RunResult]) -> str:
@@ -244,7 +272,10 @@ def _least_lost(runs: Sequence[RunResult]) -> str:
     why = "no GPU-hour is useful in any run"
     if any(run.tco is None for run in runs):
         why = "not every scenario has a [tco] table"
-    return f"Least lost: {loss_sentence(best)} (No prices per useful GPU-hour: {why}.)"
+    alike = "All lose the same" if len({run.lost.mean for run in runs}) == 1 else "Least lost"
+    said = f"{alike}: {loss_sentence(best)}"
+    owned = all(run.cash is not None for run in runs)  # their price is no renter's
+    return said if owned else f"{said} (No prices per useful GPU-hour: {why}.)"
 
 
 # --- the first table ----------------------------------------------------------------------------------------------

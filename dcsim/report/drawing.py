@@ -307,7 +307,7 @@ def _supply(topology: Topology) -> list[list[str]]:
         given = site.feeds * (site.feed or 0) + site.generators * (site.generator or 0)
         lines = [f"{_many(site.feeds, 'utility feed')} of {_watts(site.feed)}"] if site.feed else []
         lines += [f"{_many(site.generators, 'generator')} of {_watts(site.generator)}"] if site.generator else []
-        lines += [f"full load takes {_watts(takes)}", f"(all IT, PUE {power.pue:g})"] if takes else []
+        lines += [f"full load takes {_watts(takes)}", f"(all IT, PUE {power.meter_factor:g})"] if takes else []
         found.append([f"Site: {_watts(given)}", *lines])
     if power:
         racks = min(power.hall_racks or topology.racks, topology.racks)

@@ -10,10 +10,12 @@ from dcsim.montecarlo import Summary
 from dcsim.report.answer import USEFUL, hours, paid
 from dcsim.report.document import Card, Page, Section
 from dcsim.report.figures import loss, number, price_digits
+from dcsim.report.grid_page import grid_section
 from dcsim.report.inputs import inputs_section, made, method_section
+from dcsim.report.lender_page import lender_card, lender_section
 from dcsim.report.limits import judged_again, with_limits
 from dcsim.report.months import months
-from dcsim.report.owner_answer import owner_card
+from dcsim.report.owner_answer import most_cash, owner_card
 from dcsim.report.owner_page import first_owner_picture, owner_section
 from dcsim.report.page import and_list, names, printable
 from dcsim.report.published_tables import over_of
@@ -36,7 +38,8 @@ def document(given: ReportData) -> Page:
         sections.append(why(shown.bridges, [each for each, run in zip(names(runs), runs, strict=True) if not run.done]))
     if len(runs) > 1:
         sections.append(gap(shown.pairs, runs, shown.walks))
-    sections += [*sold_section(runs), *tokens_section(runs), where(shown), sure(runs)]
+    sections += [*lender_section(runs), *sold_section(runs), *tokens_section(runs), *grid_section(runs)]
+    sections += [where(shown), sure(runs)]
     lengths = list(dict.fromkeys(f"{run.scenario.month / MS_PER_H:g} h" for run in runs))
     sections.append(months(shown.stories, names(runs), and_list(lengths)))
     sections += [inputs_section(shown), method_section(shown)]
@@ -71,7 +74,7 @@ def _about(runs: Sequence[RunResult]) -> tuple[str, ...]:
 def _answer(given: ReportData) -> Page:
     """Return the page that a screen shows, whose answer the report has too."""
     if len(given.runs) > 1:
-        return comparison_page(Comparison(given.runs, given.pairs, given.bridges, given.notes, given.walks))
+        return comparison_page(Comparison(given.runs, given.pairs, given.bridges, given.notes, given.walks, given.by))
     page = run_page(given.runs)
     return replace(page, answer=(*page.answer[: page.headline], *luck(given.runs)))
 
@@ -88,8 +91,8 @@ def _cards(runs: Sequence[RunResult]) -> tuple[Card, ...]:
         notes = [f"no job asked for {loss(run.unasked)} % of GPU-hours"] if run.unasked else []
         notes += [] if run.done is None else [f"done after {hours(run)}"]
         notes += [] if run.tco is None else [f"paid {paid(run)} {over_of([run])}"]
-        notes += tokens_card(run)
-        if (owned := owner_card(name, run, (*notes, lost))) is not None:
+        notes += [*lender_card(run), *tokens_card(run)]
+        if (owned := owner_card(name, run, (*notes, lost), index == most_cash(runs))) is not None:
             cards.append(owned)
             continue
         if not priced or run.useful_hour_usd is None:

@@ -42,8 +42,15 @@ def energy_rows(runs: Sequence[RunResult], row: MakeRow) -> list[Row]:
     """Return what is drawn and what it costs, where any scenario pays for energy beside the rent."""
     if not any(run.energy and run.energy.usd is not None for run in runs):
         return []
+    converted = any(run.energy and run.energy.conversion_kwh is not None for run in runs)
+
+    def lost(run: RunResult) -> Figure:
+        kwh = run.energy.conversion_kwh if run.energy else None
+        return number(None if kwh is None else kwh / 1e3, 0)
+
     return [
         row("energy over the horizon, MWh", lambda r: number(r.energy.total_kwh / 1e3 if r.energy else None, 0)),
+        *([row("  of it lost in conversion, MWh", lost)] if converted else []),
         row("  beside the rent, USD", lambda r: usd(r.energy.usd if r.energy else None)),
     ]
 

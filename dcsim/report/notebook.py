@@ -10,6 +10,7 @@ from dcsim.decide.optimize_result import Optimum
 from dcsim.decide.sensitivity import Sensitivity
 from dcsim.decide.sweep import Sweep
 from dcsim.decide.tables import DecisionTable
+from dcsim.decide.tables_tokens import TokenTable
 from dcsim.decide.walk import Differences
 from dcsim.report.breakeven_page import breakeven_page
 from dcsim.report.document import Page
@@ -20,6 +21,7 @@ from dcsim.report.sensitivity_page import sensitivity_page
 from dcsim.report.simulated import comparison_page, explain_page, run_page
 from dcsim.report.sweep_page import sweep_page
 from dcsim.report.tables_page import table_page
+from dcsim.report.tokens_page import batch_page
 from dcsim.report.walks import diff_page
 
 MOST_TABLES = 2
@@ -35,6 +37,7 @@ PAGES: dict[type, Callable[[Any], Page]] = {
     Sweep: sweep_page,
     Optimum: optimum_page,
     DecisionTable: table_page,
+    TokenTable: batch_page,
     Sensitivity: sensitivity_page,
 }
 """Kind of result -> what makes its page."""

@@ -8,7 +8,7 @@ from dcsim.decide import RunResult
 from dcsim.decide.cash import FLOW, Cash
 from dcsim.decide.estimate import Estimate
 from dcsim.report.document import Card
-from dcsim.report.figures import Figure, dollars, number, per_cent, scale_of
+from dcsim.report.figures import Figure, number, per_cent, scale_of
 from dcsim.report.page import SHORT, and_list, names, printable
 
 THOUSANDS = 10_000
@@ -51,8 +51,9 @@ def _cash_sentence(run: RunResult, cash: Cash) -> str:
     scale, unit = sentence_scale([mean, low, high])
     if mean < 0:
         mean, low, high = -mean, -high, -low
-    nine = f"{short(low, scale)} to {short(high, scale)} in nine of ten months"
-    return f"{_earns(run, cash)} {short(mean, scale)} {unit} of cash a month ({nine}). {paid_back(cash)}"
+    ends = [str(short(each, scale)) for each in (low, high)]
+    nine = f" ({ends[0]} to {ends[1]} in nine of ten months)" if ends[0] != ends[1] else ""
+    return f"{_earns(run, cash)} {short(mean, scale)} {unit} of cash a month{nine}. {paid_back(cash)}"
 
 
 def _earns(each: RunResult | Estimate, cash: Cash) -> str:
@@ -100,10 +101,10 @@ def _advice(run: RunResult, cash: Cash) -> str:
             )
     else:
         said.append(f"Every GPU on sale is rented: 1 % more rent is worth {money(worth['rent'])}.")
-    spares = run.scenario.cluster.spares
-    gain = cash.mean("all_on_sale") - cash.mean("revenue")
-    if spares and gain > 0:
-        said.append(f"Rented out too, the {spares:,} spares would bring {money(gain)}, before any SLA credit.")
+    gain = worth.get("spares", 0.0)
+    if gain > 0:
+        spares = f"the {run.scenario.cluster.spares:,} spares"
+        said.append(f"Rented out too, {spares} would bring {money(gain)}, before any SLA credit.")
     share, at = cash.unit_cost("breakeven_share"), cash.unit_cost("rented_share")
     if share is not None:
         said.append(
@@ -127,26 +128,40 @@ def owner_compared(runs: Sequence[RunResult]) -> list[str]:
     called = names(runs, SHORT)
     cash = [run.cash for run in runs if run.cash is not None]
     left = [each.mean(FLOW) for each in cash]
-    best = max(range(len(left)), key=left.__getitem__)
-    scale, unit = scale_of(left)
+    best = most_cash(runs)
+    scale, unit = sentence_scale(left)
+    cost = [f"{called[index]} {money(each.mean('failures_cost'))}" for index, each in enumerate(cash)]
+    flows = [each.statement.total(FLOW) for each in cash]
+    if all(len(each) == len(flows[0]) and np.allclose(each, flows[0]) for each in flows):
+        failures = money(cash[best].mean("failures_cost"))
+        return [
+            f"Before debt {and_list(called)} leave their owner the same: {short(left[best], scale)} {unit} after "
+            f"capital, and failures cost {failures}."
+        ]
     others = []
-    for index, each in enumerate(cash):
+    for index in range(len(cash)):
         if index == best:
             continue
-        ours, theirs = cash[best].statement.total(FLOW), each.statement.total(FLOW)
+        ours, theirs = flows[best], flows[index]
         surely = ""
         if len(ours) == len(theirs) > 1:
             share = float((theirs < ours).mean())
-            surely = " in all runs" if share == 1 else f" (less in {per_cent(share, 0)} % of the runs)"
-        others.append(f"{called[index]} {dollars(left[index], scale)}{surely}")
-    cost = [f"{called[index]} {money(each.mean('failures_cost'))}" for index, each in enumerate(cash)]
+            surely = f" (less in {'all' if share == 1 else f'{per_cent(share, 0)} % of the'} runs)"
+        others.append(f"{called[index]} {short(left[index], scale)}{surely}")
+    before = "Before debt " if any(run.lender for run in runs) else ""
     return [
-        f"{called[best]} leaves its owner most: {dollars(left[best], scale)} {unit} after capital, against "
+        f"{before}{called[best]} leaves its owner most: {short(left[best], scale)} {unit} after capital, against "
         f"{and_list(others)}. Failures cost {and_list(cost)}."
     ]
 
 
-def owner_card(name: str, run: RunResult, notes: Sequence[str]) -> Card | None:
+def most_cash(runs: Sequence[RunResult]) -> int:
+    """Return which run leaves its owner most cash in the mean; -1 unless there are several, all with an owner."""
+    left = [run.cash.mean(FLOW) for run in runs if run.cash is not None]
+    return max(range(len(left)), key=left.__getitem__) if len(left) == len(runs) > 1 else -1
+
+
+def owner_card(name: str, run: RunResult, notes: Sequence[str], best: bool = False) -> Card | None:
     """Return the card of an owner; None where a scenario has none. ``notes``: what else it says."""
     cash = run.cash
     if cash is None:
@@ -154,4 +169,4 @@ def owner_card(name: str, run: RunResult, notes: Sequence[str]) -> Card | None:
     mean = cash.one_month[0]
     scale, unit = sentence_scale([mean])
     said = (paid_back(cash).rstrip("."), f"failures cost {money(cash.mean('failures_cost'))}", *notes)
-    return Card(name, short(mean, scale), f"{unit} of cash a month", said)
+    return Card(name, short(mean, scale), f"{unit} of cash a month", said, "most cash" if best else "")

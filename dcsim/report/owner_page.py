@@ -1,6 +1,7 @@
 """What an owner's answer rests on: cash by month, what a GPU-hour costs and earns, and what power budgets carry."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from math import isfinite
 
 import numpy as np
@@ -14,17 +15,18 @@ from dcsim.economics.unit_costs import UNIT_LINES, owner_prices, published_price
 from dcsim.report.document import Bars, Lines, Page, Part, Picture, Section
 from dcsim.report.figures import MISSING, Cell, Figure, brief, dollars, number, per_cent, scale_of, span, usd
 from dcsim.report.owner_answer import paid_back, sentence_scale, short
-from dcsim.report.page import SHORT, Row, Table, and_list, names, printable
+from dcsim.report.page import SHORT, Passage, Row, Table, and_list, names, printable
 
 TAX = "Before tax, which is left out, and before debt."
 UNIT_NOTE = "Costs and revenue of a GPU-hour are of all GPU-hours, rented or not. Depreciation is no cash."
+LEVERS = "More cash over the whole term in the mean of all runs, one change at a time. Spares: before any SLA credit."
 OWNING = (
     "Rent: all that is paid, by the hour rented. Owning: depreciation and operating costs, without interest and tax."
 )
 MOST_LABELS = 12
 """Months that are named along an axis; source: assumed, what fits a phone."""
 HARDWARE = ("servers", "network_capex", "storage_capex", "facility_capex", "stock_capex")
-COSTS = ("colocation", "electricity", "staff", "maintenance", "insurance", "repairs")
+COSTS = ("colocation", "electricity", "bridge", "staff", "maintenance", "insurance", "repairs")
 
 Owned = tuple[str, Cash | None]
 """What a scenario is called, and its owner's cash."""
@@ -37,7 +39,7 @@ def owner_tables(runs: Sequence[RunResult | Estimate]) -> tuple[Table, ...]:
     owned = [(printable(run.scenario.name), run.cash) for run in runs]
     if not any(cash for _, cash in owned):
         return ()
-    return (cash_table(owned), unit_table(owned), *_own_or_rent(runs))
+    return (cash_table(owned), lever_table(owned), unit_table(owned), *_own_or_rent(runs))
 
 
 def cash_table(owned: Sequence[Owned]) -> Table:
@@ -49,11 +51,12 @@ def cash_table(owned: Sequence[Owned]) -> Table:
         return Row(label, tuple(_cell(cash, name, sign, scale) for _, cash in owned), strong)
 
     def shown(label: str, name: str, sign: float = 1.0) -> list[Row]:
-        return [total(label, name, sign)] if any(each.mean(name) for each in found) else []
+        known = [each for each in found if name in each.statement.values]
+        return [total(label, name, sign)] if any(each.mean(name) for each in known) else []
 
-    labels = {line.name: line.label for line in found[0].statement.lines}
+    labels = {line.name: line.label for each in found for line in each.statement.lines}
     rows = [total("rent invoiced", "revenue"), *shown("SLA credits", "credits", -1)]
-    for name in COSTS:
+    for name in filter(labels.__contains__, COSTS):
         rows += shown(labels[name], name, -1)
     rows.append(total("cash from operations", "operating_cash", strong=True))
     for name in HARDWARE:
@@ -64,6 +67,7 @@ def cash_table(owned: Sequence[Owned]) -> Table:
     rows.append(total("what failures cost", "failures_cost", -1))
     rows += [*shown("  rent of the spares, were they on sale", "spares_rent")]
     months = sorted({each.statement.months for each in found})
+    lives = [note for name, cash in owned if cash is not None and (note := _outlived(name, cash))]
     over = f"{months[0]:,} months" if len(months) == 1 else "the horizons"
     return Table(
         f"The owner's cash over {over}, {unit}",
@@ -72,17 +76,31 @@ def cash_table(owned: Sequence[Owned]) -> Table:
         notes=(
             TAX,
             "Failures cost rent that is not invoiced, credits and repairs; the last two are in the costs above.",
+            *lives,
         ),
     )
 
 
+def _outlived(name: str, cash: Cash) -> str:
+    """Say that capital is not written off at the end; empty where its life is over by then."""
+    life = float(np.mean(cash.statement.inputs["life_months"].value))
+    if life <= cash.statement.months:
+        return ""
+    sold = float(np.mean(cash.statement.inputs["residual_share"].value))
+    return (
+        f"{name}: servers last {number(life, 0)} months and {cash.statement.months} are told; they are then sold for "
+        f"{per_cent(sold, 0)} % of their price (owner.residual)."
+    )
+
+
 def _cell(cash: Cash | None, name: str, sign: float, scale: float) -> Cell:
-    if cash is None:
+    if cash is None or name not in cash.statement.values:
         return MISSING
     found = cash.total(name)
     half = found.shown_half_width
-    cell = dollars(sign * found.mean, scale)
-    return cell.with_half(dollars(half, scale, found.mean)) if half and half >= 10**-cell.digits * scale / 2 else cell
+    size = max(abs(found.mean), half or 0.0)  # of an error that is larger than its mean the decimals
+    cell = replace(dollars(size, scale), value=sign * found.mean / scale)
+    return cell.with_half(dollars(half, scale, size)) if half and half >= 10**-cell.digits * scale / 2 else cell
 
 
 def _spread(owned: Sequence[Owned], label: str, scale: float) -> list[Row]:
@@ -96,9 +114,26 @@ def _spread(owned: Sequence[Owned], label: str, scale: float) -> list[Row]:
 def _payback_row(owned: Sequence[Owned]) -> Row:
     cells: list[Cell] = []
     for _, cash in owned:
-        middle = np.inf if cash is None else float(np.median(cash.payback_months))
-        cells.append(number(middle, 1) if isfinite(middle) else MISSING if cash is None else "not within the term")
+        if cash is None:
+            cells.append(MISSING)
+            continue
+        middle, back = float(np.median(cash.payback_months)), float(np.isfinite(cash.payback_months).mean())
+        late = f"in {per_cent(back, 0)} % of the runs" if back else "not within the term"
+        cells.append(number(middle, 1) if isfinite(middle) else late)
     return Row("capital is back after, months", tuple(cells))
+
+
+def lever_table(owned: Sequence[Owned]) -> Table:
+    """Return what changes are worth over the whole term, the largest of the first owner first."""
+    found = [cash for _, cash in owned if cash is not None]
+    worth = [{each.change: each.usd for each in cash.levers} for cash in found]
+    changes = list(dict.fromkeys(change for each in worth for change in each))
+    scale, unit = scale_of([usd for each in worth for usd in each.values()])
+    by_owner = iter(worth)
+    columns = [{} if cash is None else next(by_owner) for _, cash in owned]
+    rows = (Row(change, tuple(dollars(each.get(change), scale) for each in columns)) for change in changes)
+    title = f"What a change is worth to the owner, {unit}"
+    return Table(title, tuple(name for name, _ in owned), tuple(rows), notes=(LEVERS,))
 
 
 def unit_table(owned: Sequence[Owned]) -> Table:
@@ -211,7 +246,7 @@ def owner_section(runs: Sequence[RunResult]) -> list[Section]:
     if first_owner_picture(runs) is None:
         parts += [_so_far([(name, cash)]) for name, cash in owned]
     parts += owner_tables(runs)
-    more: list[Part] = [_formulas(cash, name) for name, cash in owned[:1]]
+    more: list[Part] = list(_traced(owned[0][1]))
     return [
         Section(
             "owner",
@@ -273,6 +308,11 @@ BY_MONTH = (
 )
 
 
+def _of_month(amount: float, scale: float) -> Figure:
+    """Return an amount of a month: whole dollars, or four digits of millions; of nothing a zero."""
+    return number(amount / scale, 0) if scale == 1 or not amount else dollars(amount, scale)
+
+
 def month_table(name: str, cash: Cash) -> Table:
     """Return the months: means of what comes in and goes out, cash with its range over runs. The last row sums them."""
     shown = [(label, line) for label, line in BY_MONTH if cash.statement.values[line].any()]
@@ -283,16 +323,16 @@ def month_table(name: str, cash: Cash) -> Table:
         Row(
             str(month),
             (
-                *(dollars(float(means[line][month]), scale) for _, line in shown),
-                *(dollars(float(each[month]), scale) for each in (flow.mean, flow.p5, flow.p95)),
+                *(_of_month(float(means[line][month]), scale) for _, line in shown),
+                *(_of_month(float(each[month]), scale) for each in (flow.mean, flow.p5, flow.p95)),
             ),
         )
         for month in range(cash.statement.months + 1)
     ]
     whole = cash.total(FLOW)
     sums = (
-        *(dollars(cash.mean(line), scale) for _, line in shown),
-        *(dollars(each, scale) for each in (whole.mean, whole.p5, whole.p95)),
+        *(_of_month(cash.mean(line), scale) for _, line in shown),
+        *(_of_month(each, scale) for each in (whole.mean, whole.p5, whole.p95)),
     )
     rows.append(Row("all", sums, strong=True))
     columns = (*(label for label, _ in shown), "cash", "cash, P5", "cash, P95")
@@ -316,9 +356,14 @@ def _so_far_table(found: Sequence[tuple[str, Months]]) -> Table:
     return Table(f"The owner's cash so far, {unit}", columns, tuple(rows), corner="after month")
 
 
-def _formulas(cash: Cash, name: str) -> Table:
-    rows = [Row(f"{line.name}: {line.label}", (f"{line.formula}",)) for line in cash.lines()]
-    return Table("Where each dollar comes from", ("formula",), tuple(rows), corner="line")
+def _traced(cash: Cash) -> tuple[Passage, ...]:
+    """Return the formula of every line that is not zero throughout, and the inputs that formulas name."""
+    lines = tuple((line.name, f"{line.label}: {line.formula}") for line in cash.lines())
+    inputs = tuple(
+        (each.name, f"{brief(float(np.mean(each.value)), 7)} {each.unit}, from {each.path}")
+        for each in cash.statement.inputs.values()
+    )
+    return Passage("Where each dollar comes from", lines), Passage("What its formulas name", inputs)
 
 
 def _published(runs: Sequence[RunResult]) -> list[Picture]:

@@ -10,6 +10,7 @@ import numpy as np
 from dcsim.parts import PARTS, parts_of
 from dcsim.plant import Demand, Outage, PlantState
 from dcsim.plant.outage import outage
+from dcsim.power import PowerKeys
 from dcsim.report.document import Page
 from dcsim.report.figures import Cell, Figure, bandwidth, brief, number, per_cent, rate, watts
 from dcsim.report.page import Passage, Row, Table, and_list, printable
@@ -58,6 +59,8 @@ def plant_page(topology: Topology, why: str = "", guides: bool = False) -> Page:
     parts: list[Table | Passage] = [_tree(topology, guides)]
     if items := tuple(_redundancy(topology)):
         parts.append(Passage("Redundancy at full load", items))
+    if items := tuple(_conversion(topology)):
+        parts.append(Passage("From the meter to the racks at full load", items))
     if items := tuple(_if_one_fails(topology)):
         parts.append(Passage("If one part fails (the first of its kind)", items))
     if rows := tuple(_optics(topology)):
@@ -208,8 +211,14 @@ def _power(topology: Topology) -> Iterator[tuple[str, str]]:
     if site := power.site:
         sources = [("site feed", site.feeds, site.feed or 0.0), ("generator", site.generators, site.generator or 0.0)]
         asked = demand.site_w
-        wanted = f"{watts(demand.it_w)} x PUE {power.pue:g} = {watts(asked)}"
+        wanted = f"{watts(demand.it_w)} x {_factor(power)} = {watts(asked)}"
         yield "site power", _pool([each for each in sources if each[1]], asked, wanted, power.trips_below)
+
+
+def _factor(power: PowerKeys) -> str:
+    """Say by what the IT's power is multiplied."""
+    told = f"PUE {power.pue:g}"
+    return told if power.conversion is None else f"({told} + {brief(power.conversion.lost, 3)} lost in conversion)"
 
 
 def _pool(sources: Sequence[tuple[str, int, float]], asked: float, wanted: str, trips: float) -> str:
@@ -259,6 +268,24 @@ def _tier(links: int, each: float, uplinks: int, up: float) -> str:
     share = links * each / (uplinks * up)
     told = "oversubscribed" if share > 1 + 1e-9 else "not oversubscribed"
     return f"{down}, {uplinks:,} x {rate(up)} = {rate(uplinks * up)} up: {share:.3g}:1, {told}"
+
+
+def _conversion(topology: Topology) -> Iterator[tuple[str, str]]:
+    """Yield what each stage of conversion loses, and all of them together."""
+    power, asked = topology.description.power, Demand(topology)
+    its = power.conversion if power else None
+    if its is None:
+        return
+    left = asked.it_w / its.efficiency
+    for stage, efficiency in its.efficiencies.items():
+        lost = left * (1 - efficiency)
+        left -= lost
+        told = f"{brief(100 * efficiency, 5)} % go through, {watts(lost)} are lost"
+        if stage == "wiring":
+            told += f"; {brief(100 * its.wiring_share, 3)} % of what the same conductor loses at 54 V"
+        yield stage, told
+    told = f"{watts(asked.it_w * its.lost)} are lost for {watts(asked.it_w)} of IT"
+    yield f"all ({its.chain})", f"{brief(100 * its.efficiency, 4)} % arrive: {told}"
 
 
 # --- failures -----------------------------------------------------------------------------------------------------
@@ -361,6 +388,9 @@ def plant_json(topology: Topology, found: Outage | None = None) -> dict[str, Any
             count, optics = topology.components(link), known[kind]
             of = {"kind": kind, "links": count, "watts": 2 * count * optics.power}
             document["optics"][link] = of | {"failures_per_month": count * MS_PER_MONTH / optics.mtbf}
+    if topology.description.power and (chain := topology.description.power.conversion):
+        document["conversion"] = {"chain": chain.chain, "stages": dict(chain.efficiencies)}
+        document["conversion"] |= {"efficiency": chain.efficiency, "watts": demand.it_w * chain.lost}
     if found is not None:
         degraded = [{"part": part, "what": what, "share": share} for part, what, share in found.degraded]
         down = [list(each) for each in found.down]

@@ -6,13 +6,14 @@ from math import isfinite
 from dcsim.decide import REPLICATIONS, RunResult
 from dcsim.decide.cautions import cautions, first_screen
 from dcsim.decide.estimate import Estimate, formula_validity, job_size, relative
+from dcsim.decide.sla_theory import time_up
 from dcsim.decide.theory import Theory
 from dcsim.economics import LINES, Bill, CostLine
 from dcsim.report.document import Page
 from dcsim.report.figures import MISSING, Cell, Figure, dollars, loss, number, per_cent, price_digits, scale_of, usd
 from dcsim.report.page import Passage, Row, Table, and_list, printable
-from dcsim.report.sold_theory import theory_tables
 from dcsim.scenario import Scenario
+from dcsim.scenario.plan import plan
 
 _COLD = '{names}: spare = "cold", so the job waits for the repair of what failed: in the simulation, not in this loss.'
 PRICES = {"deck": "rent x (1 + loss)", "physical": "rent / (1 - loss)", "all_in": "paid per useful GPU-h"}
@@ -30,7 +31,8 @@ FEW_USD = 10_000
 def estimate_page(estimates: Sequence[Estimate], notes: Sequence[str] = ()) -> Page:
     """Return the resiliency and the TCO table of several scenarios."""
     scenarios = [each.scenario for each in estimates]
-    from dcsim.report.owner_answer import owner_estimated  # all of these rest on this module
+    from dcsim.report.lender_page import lender_estimated  # all of these rest on this module
+    from dcsim.report.owner_answer import owner_estimated
     from dcsim.report.owner_page import owner_tables
     from dcsim.report.tokens_page import estimate_tables
 
@@ -38,10 +40,11 @@ def estimate_page(estimates: Sequence[Estimate], notes: Sequence[str] = ()) -> P
         *described(scenarios),
         *formula_tables(estimates),
         *owner_tables(estimates),
-        *theory_tables(estimates),
+        *sold_theory_tables(estimates),
         *estimate_tables(estimates),
     )
-    answer = tuple(said for each in estimates for said in (owner_estimated(each), until_done_sentence(each)) if said)
+    told = (owner_estimated, lender_estimated, until_done_sentence)
+    answer = tuple(said for each in estimates for tell in told if (said := tell(each)))
     first, others = caution_sentences(scenarios)
     return Page(answer, parts, (*others, *notes, *point_notes(scenarios)), cautions=first, headline=len(answer))
 
@@ -242,3 +245,55 @@ def over_of(runs: Sequence[RunResult]) -> str:
     if until == {True}:
         return "until done"
     return f"{term} or until done" if len(until) > 1 else term
+
+
+# --- what is sold -----------------------------------------------------------------------------------------------------
+
+NOT_PAID = "Credits are on the price of months below an availability. Work that failures destroy is not paid for."
+
+
+def shape(sold: str, size: int, needs: int) -> str:
+    """Say what is sold as a whole, such as "rack, 64 of 72 GPUs"."""
+    if size == 1:
+        return sold
+    return f"{sold} of {size} GPUs" if needs == size else f"{sold}, {needs} of {size} GPUs"
+
+
+def in_per_cent(share: float) -> str:
+    """Write a share with all its decimals."""
+    return f"{100 * share:.10g} %"
+
+
+def sold_theory_tables(estimates: Sequence[Estimate]) -> tuple[Table, ...]:
+    """Return what independent domains miss and give back by renewal theory; nothing where nobody asks."""
+    asking = [each.scenario for each in estimates]
+    if not any(each.sla and (each.sla.credits or each.sla.promise) for each in asking):
+        return ()
+    found = [each.sla for each in estimates]
+    columns = tuple(printable(each.scenario.name) for each in estimates)
+    shares = {each.sla.shares for each in asking if each.sla}
+    rows = [Row("sold", tuple(map(_sold_as, asking)))]
+    up = tuple(per_cent(time_up(each), 4) for each in asking)
+    if any(each.value is not None for each in up):
+        rows.append(Row("up, % of the time", up))
+    if len(shares) == 1 and any(found):
+        for index, share in enumerate(next(iter(shares))):
+            cells = tuple(per_cent(each.missed[index] if each else None, 3) for each in found)
+            rows.append(Row(f"months below {in_per_cent(share)}, %", cells))
+    if any(found) and any(each.sla and each.sla.promise for each in asking):
+        rows.append(Row("can be promised, %", tuple(per_cent(each.promised if each else None, 3) for each in found)))
+    if any(found) and any(each.sla and each.sla.credits for each in asking):
+        rows.append(
+            Row("credits, % of the price", tuple(per_cent(each.share if each else None) for each in found), True)
+        )
+    none = "" if all(found) else " Where none is given there is no closed form: simulate it with dcsim run."
+    note = f"By renewal theory of independent domains, in the steady state.{none}"
+    return (Table("What is sold", columns, tuple(rows), notes=(note, NOT_PAID)),)
+
+
+def _sold_as(scenario: Scenario) -> str:
+    sla = scenario.sla
+    if sla is None:
+        return MISSING
+    size = plan(scenario).topology.gpus_per(sla.sold)
+    return shape(sla.sold, size, sla.needs or size)

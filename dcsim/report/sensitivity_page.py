@@ -18,6 +18,7 @@ from dcsim.report.figures import Figure, brief, number, scale_of
 from dcsim.report.page import Passage, Row, Table, and_list, printable
 from dcsim.report.published_tables import caution_sentences
 from dcsim.scenario import certain, sha256
+from dcsim.scenario.uncertain import MONEY
 from dcsim.units import MS_PER_H, MS_PER_MIN, MS_PER_S, parse_any
 from dcsim.wording import shown
 
@@ -321,10 +322,11 @@ def notes_of(found: Sensitivity) -> list[str]:
         notes.append("Spares are bought: jobs keep their GPUs, and cluster.gpus moves along with cluster.spares.")
     prices = [bar for bar in found.bars if bar.input.money]
     if prices:
+        tables = ", ".join(MONEY)
         notes.append(
             "Prices (tco) need no runs of their own: the same runs are billed at other prices."
             if all(bar.input.key.startswith("tco.") for bar in prices)
-            else "What only money depends on (tco, tokens) needs no runs of its own: the same runs are billed anew."
+            else f"What only money depends on ({tables}) needs no runs of its own: the same runs are billed anew."
         )
     notes += [printable(note, 400) for note in found.notes]
     if found.why_no_shares:

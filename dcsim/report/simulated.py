@@ -7,10 +7,12 @@ from dcsim.decide.estimate import relative
 from dcsim.economics import GROUPS, LINES, Bill
 from dcsim.ledger import CAUSES, STATES
 from dcsim.montecarlo import Summary
-from dcsim.report.answer import answer_table, comparison_sentences, run_sentences
+from dcsim.report.answer import answer_table, comparison_sentences, run_sentences, tail_sentences
 from dcsim.report.document import WORDS, Page
 from dcsim.report.figures import MISSING, Cell, Figure, dollars, loss, loss_digits, number, per_cent, scale_of, usd
+from dcsim.report.grid_page import swing_tables
 from dcsim.report.jobs import energy_rows, job_rows, objective_rows, serves
+from dcsim.report.lender_page import lender_tables
 from dcsim.report.owner_page import owner_tables
 from dcsim.report.page import Passage, Row, Table, and_list, printable
 from dcsim.report.published_tables import (
@@ -64,6 +66,8 @@ def run_page(runs: Sequence[RunResult], notes: Sequence[str] = ()) -> Page:
             simulated_table(runs),
             *sold_tables(runs),
             *token_tables(runs),
+            *lender_tables(runs),
+            *swing_tables(runs),
             *range_tables(runs),
         ),
         notes=(*others, *notes, *provenance(runs)),
@@ -72,13 +76,13 @@ def run_page(runs: Sequence[RunResult], notes: Sequence[str] = ()) -> Page:
 
 def comparison_page(comparison: Comparison, notes: Sequence[str] = ()) -> Page:
     """Return the answer to "which offer?": sentence, figures, the published tables, gaps and reasons."""
-    runs = comparison.runs
+    runs, tail = comparison.runs, tail_sentences(comparison)
     priced = [pair for pair in comparison.pairs if pair.total_usd_difference]
     first, others = caution_sentences([run.scenario for run in runs], len(runs[0].sample), simulated=True)
     return Page(
-        answer=(*comparison_sentences(runs), *map(walk_sentence, comparison.walks), *luck(runs)),
+        answer=(*tail, *comparison_sentences(runs), *map(walk_sentence, comparison.walks), *luck(runs)),
         cautions=first,
-        headline=len(comparison_sentences(runs)),
+        headline=len(tail) + len(comparison_sentences(runs)),
         parts=(
             *owner_tables(runs),
             answer_table(runs),
@@ -87,6 +91,8 @@ def comparison_page(comparison: Comparison, notes: Sequence[str] = ()) -> Page:
             simulated_table(runs),
             *sold_tables(runs),
             *token_tables(runs),
+            *lender_tables(runs),
+            *swing_tables(runs),
             pair_table(comparison.pairs),
             *([gap_table(priced, runs)] if priced else []),
             *walk_parts(comparison.walks),

@@ -4,13 +4,15 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from dcsim.decide import RunResult
-from dcsim.decide.availability import Availability
-from dcsim.decide.sla_theory import SlaTheory, sla_theory
+from dcsim.decide.availability import Availability, excludes_maintenance
+from dcsim.decide.sla_credits import GuaranteeResult
+from dcsim.decide.sla_theory import SlaTheory, sla_theory, time_up
 from dcsim.economics.credits import left_of_price
 from dcsim.report.document import Section
 from dcsim.report.figures import MISSING, Cell, Figure, dollars, loss, number, per_cent, scale_of
+from dcsim.report.owner_answer import money
 from dcsim.report.page import Row, Table, and_list, names, printable
-from dcsim.report.sold_theory import NOT_PAID, in_per_cent, shape
+from dcsim.report.published_tables import NOT_PAID, in_per_cent, shape
 from dcsim.report.uncertainty import MakeRow, with_error
 
 SOLD_NOTE = (
@@ -47,7 +49,20 @@ def _reached(index: int, planned: bool, run: RunResult) -> Figure:
 
 def sold_sentence(run: RunResult) -> str:
     """Say what comes back for months below an availability beside the lost work, and what may be promised."""
-    return " ".join(filter(None, [_credits_sentence(run), _promise_sentence(run)]))
+    return " ".join(filter(None, [_credits_sentence(run), _guarantee_sentence(run), _promise_sentence(run)]))
+
+
+def _guarantee_sentence(run: RunResult) -> str:
+    found = GuaranteeResult.of(run.sample)
+    if found is None:
+        return ""
+    asked = f"{100 * found.asked:.6g} %"
+    if found.kept is None:
+        return f"No job is interrupted: the guarantee that {asked} lose no progress holds."
+    return (
+        f"{per_cent(found.kept, 1)} % of the interruptions lose no progress; the guarantee of {asked} is broken with a "
+        f"probability of {per_cent(found.broken, 1)} %."
+    )
 
 
 def _credits_sentence(run: RunResult) -> str:
@@ -59,10 +74,11 @@ def _credits_sentence(run: RunResult) -> str:
     lost = f"{loss(float(found.lost.mean()))} % of the GPU-hours"
     if not found.priced:
         return f"{share}; they do not pay for lost work, {lost}."
-    scale, unit = scale_of([found.usd_a_month.mean, found.unpaid_usd_a_month.mean])
-    usd = f"{dollars(found.usd_a_month.mean, scale)} {unit} a month"
-    worst = f"one month in twenty {dollars(found.p95_month_usd, scale)} or more"
-    unpaid = f"{dollars(found.unpaid_usd_a_month.mean, scale)} {unit} a month at that price"
+    usd = f"{money(found.usd_a_month.mean)} a month"
+    worst = (
+        f"one month in twenty {money(found.p95_month_usd)} or more" if found.p95_month_usd else "none in most months"
+    )
+    unpaid = f"{money(found.unpaid_usd_a_month.mean)} a month at that price"
     return f"{share}, {usd} ({worst}); they do not pay for lost work, {lost} or {unpaid}."
 
 
@@ -86,10 +102,8 @@ def compared_sentences(runs: Sequence[RunResult]) -> list[str]:
     worth = [(run, _equal_price(run, runs[0])) for run in runs[1:]]
     if any(_sold_share(run) != _sold_share(runs[0]) for run in runs):
         first = printable(runs[0].scenario.name)
-        times = [f"{number(each, 3)} times at {printable(run.scenario.name)}" for run, each in worth if each]
-        said.append(
-            f"A GPU that is owned earns what it does at {first} if the price of a sold one is {and_list(times)}."
-        )
+        times = [f"{number(each, 3)} times as much at {printable(run.scenario.name)}" for run, each in worth if each]
+        said.append(f"To earn as much per GPU that is owned as {first}, a sold one must cost {and_list(times)}.")
     return said
 
 
@@ -115,8 +129,9 @@ def _equal_price(run: RunResult, first: RunResult) -> float | None:
 
 
 def asked(runs: Sequence[RunResult]) -> bool:
-    """Whether any scenario gives credits, or asks what may be promised."""
-    return any(run.credits is not None or (run.availability and run.availability.promise) for run in runs)
+    """Whether any scenario gives credits or a guarantee, or asks what may be promised."""
+    slas = [run.scenario.sla for run in runs if run.availability]
+    return any(sla and (sla.credits or sla.guarantee or sla.promise) for sla in slas)
 
 
 def sold_tables(runs: Sequence[RunResult]) -> tuple[Table, ...]:
@@ -145,8 +160,13 @@ def sold_tables(runs: Sequence[RunResult]) -> tuple[Table, ...]:
         row("domains", lambda run: number(run.availability.domains if run.availability else None, 0)),
         *_missed_rows(runs, row),
     ]
+    up = tuple(per_cent(time_up(run.scenario), 4) for run in runs)
+    if any(each.value is not None for each in up):
+        rows.append(Row("up by theory, % of the time", up))
     if any(run.availability and run.availability.promise for run in runs):
-        rows.append(row("can be promised, %", _promised))
+        missed = {run.availability.promise for run in runs if run.availability and run.availability.promise}
+        behind = f" (missed in {100 * missed.pop():.6g} % of months)" if len(missed) == 1 else ""
+        rows.append(row(f"can be promised, %{behind}", _promised))
         rows += theory("  by theory, %", lambda each: each.promised)
     if any(run.credits for run in runs):
         rows.append(
@@ -173,6 +193,15 @@ def sold_tables(runs: Sequence[RunResult]) -> tuple[Table, ...]:
                 rows.append(
                     row("price that earns the same, x", credited(lambda run: number(_equal_price(run, runs[0]), 4)))
                 )
+    guarantees = [GuaranteeResult.of(run.sample) for run in runs]
+    if any(guarantees):
+        shares: tuple[tuple[str, Callable[[GuaranteeResult], float | None]], ...] = (
+            ("interruptions without lost progress, %", lambda each: each.kept),
+            ("  guarantee broken, % of terms", lambda each: each.broken),
+            ("  expected credit, % of the renewal", lambda each: each.expected),
+        )
+        for label, share in shares:
+            rows.append(Row(label, tuple(per_cent(share(each) if each else None) for each in guarantees)))
     return (Table("What is sold", names(runs), tuple(rows), notes=(NOT_PAID,)),)
 
 
@@ -184,10 +213,8 @@ def _missed_rows(runs: Sequence[RunResult], row: MakeRow) -> list[Row]:
     (listed,) = shares
 
     def missed(index: int, run: RunResult) -> Figure:
-        sla = run.scenario.sla
-        excluded = sla is not None and sla.credits is not None and "maintenance" in sla.credits.excludes
-        its = run.availability
-        return per_cent(None if its is None else 1 - its.share(index, planned=not excluded), 3)
+        its, planned = run.availability, not excludes_maintenance(run.sample)
+        return per_cent(None if its is None else 1 - its.share(index, planned=planned), 3)
 
     return [row(f"months below {in_per_cent(share)}, %", partial(missed, index)) for index, share in enumerate(listed)]
 

@@ -1,7 +1,7 @@
 """What a token seller reads: what a million tokens cost, where their price goes, and which batch to run."""
 
 from collections.abc import Callable, Mapping, Sequence
-from math import ceil
+from math import ceil, sqrt
 
 from dcsim.closed_form.inference import DECLINED
 from dcsim.decide import Pair, RunResult
@@ -10,11 +10,12 @@ from dcsim.decide.tables_tokens import HANDED_OVER, TokenTable
 from dcsim.decide.tokens import TokenEstimate
 from dcsim.montecarlo import Summary
 from dcsim.report.document import Page, Picture, Section, Stacks
-from dcsim.report.figures import MISSING, Cell, Figure, loss, number, per_cent, price_digits, span, usd
+from dcsim.report.figures import MISSING, Cell, Figure, brief, loss, number, per_cent, price_digits, span, usd
 from dcsim.report.page import SHORT, Passage, Row, Table, and_list, names, printable
 from dcsim.report.uncertainty import price, with_error
 
 ROUNDING = 1e-12
+WORST = "Worst 5 %: expected shortfall, the mean of the worst twentieth of the runs."
 SAME_COST = 5e-4
 """Costs of a million tokens that differ by a smaller share are the same; source: assumed."""
 UNUSED, LOST, LEFT = "GPUs without requests", "failed, waiting and idle GPUs", "left to the seller"
@@ -47,10 +48,20 @@ def tokens_sentence(run: RunResult) -> str:
     spread = ""
     if left.se is not None and left.p95 - left.p5 >= 5e-4:
         spread = f" ({span(100 * left.p5, 100 * left.p95, 1)} % in nine runs of ten)"
+    name = printable(run.scenario.name)
     return (
-        f"A million tokens cost {price(cost, most=4)} USD{parts}. They sell for {_money(sold.mean)} USD: "
-        f"{_left(left.mean)}{spread}."
+        f"{name}: a million tokens cost {price(cost, most=4)} USD{parts}. They sell for {_money(sold.mean)} USD: "
+        f"{_left(left.mean)}{spread}.{_moved(run)}"
     )
+
+
+def _moved(run: RunResult) -> str:
+    """Say how far uncertain inputs and chance move what is left, where inputs are drawn."""
+    found = None if run.tokens is None else run.tokens["margin"]
+    if found is None or found.shared == 1 or found.variance is None:
+        return ""
+    inputs, chance = (100 * sqrt(each) for each in (found.variance.inputs, found.variance.luck))
+    return f" Uncertain inputs move that by ± {brief(inputs, 2)} points, chance by ± {brief(chance, 2)}."
 
 
 def _left(share: float) -> str:
@@ -224,7 +235,28 @@ def tokens_section(runs: Sequence[RunResult]) -> list[Section]:
     rows = [Row(name, tuple(number(value, digits) for value in values)) for name, values in series]
     table = Table("Where the price of a million tokens goes, USD", labels, tuple(rows))
     picture = Picture(table.title, " ".join(says), Stacks(labels, series, "USD per million tokens"), table)
-    return [Section("tokens", "What the token seller earns", (BY_REPLICA,), (picture, *run_tables(runs)))]
+    return [
+        Section(
+            "tokens", "What the token seller earns", (BY_REPLICA,), (picture, *run_tables(runs)), (_risks(selling),)
+        )
+    ]
+
+
+def _risks(runs: Sequence[RunResult]) -> Table:
+    """Return P5, P50, P95 and the mean of the worst twentieth of cost, margin and profit, run by run."""
+    rows = []
+    for name, run in zip(names(runs, SHORT), runs, strict=True):
+        before = f"{name}: " if len(runs) > 1 else ""
+        for label, key, scale, digits in (
+            ("cost of a million tokens, USD", "usd_per_mtok", 1.0, 4),
+            ("left of the price, %", "margin", 100.0, 2),
+            ("profit on tokens, million USD", "profit_usd", 1e-6, 2),
+        ):
+            found = None if run.tokens is None else run.tokens.risk(key)
+            if found is not None:
+                cells = (found.mean, found.p5, found.p50, found.p95, found.shortfall)
+                rows.append(Row(f"{before}{label}", tuple(number(each * scale, digits) for each in cells)))
+    return Table("Risk of the token seller", ("mean", "P5", "P50", "P95", "worst 5 %"), tuple(rows), notes=(WORST,))
 
 
 def _pieces(run: RunResult) -> dict[str, float]:

@@ -13,13 +13,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dcsim.decide import RunResult
-from dcsim.decide.accounts import MoneyBook
-from dcsim.decide.renter_statement import renter_statement
+from dcsim.decide.accounts import MoneyBook, inputs_by_run
+from dcsim.decide.bills import use_each
 from dcsim.decide.sla_credits import SlaCredits
-from dcsim.economics.statement import MONTH, MONTHS, Line, Statement, excel
+from dcsim.economics.bill import PRICES, USED, bill_lines
+from dcsim.economics.finance import DISCOUNT, HOURS_PER_YEAR, Finance, Flow
+from dcsim.economics.statement import MONTH, MONTHS, Input, Line, Statement, excel
+from dcsim.montecarlo import Sample
 from dcsim.montecarlo.manifest import Manifest
 from dcsim.report.page import names
-from dcsim.units import MS_PER_H
+from dcsim.scenario import Scenario
+from dcsim.units import HOURS_PER_MONTH, MS_PER_H
 
 if TYPE_CHECKING:
     from xlsxwriter import Workbook
@@ -28,11 +32,8 @@ if TYPE_CHECKING:
 
 MOST_RUNS = 1_000
 """Runs whose months a workbook has; source: assumed, some ten thousand rows."""
-HOURS_PER_YEAR = 8_760
-FLOWS = ("equity_cash", "free_cash", "operating_cash")
-"""Lines whose months are a flow that has an internal rate of return; the first that a statement has is taken."""
-DISCOUNT = 0.12
-"""Discount rate that a reader may change in the sheet; source: assumed."""
+FLOWS = {"free_cash": "discount", "equity_cash": "hurdle"}
+"""Lines whose months are a flow that has a return, and the key of [finance] that says what it is discounted at."""
 FIRST, LABELS = 4, 8
 """Rows above those of a statement, and columns before its months."""
 CHOICE = "Summary!$B$2"
@@ -70,6 +71,7 @@ class _Found:
     replications: tuple[int, ...]
     month_h: float | None
     origins: Mapping[str, str]
+    finance: Finance | None = None
 
 
 def _statements(runs: Sequence[RunResult]) -> Iterator[_Found]:
@@ -80,12 +82,34 @@ def _statements(runs: Sequence[RunResult]) -> Iterator[_Found]:
         origins = {} if run.folder is None else Manifest.read(run.folder).origins
         book = MoneyBook.of(sample)
         if book is not None:
-            yield _Found(name, "owner", book.statement, numbers, month_h, origins)
+            yield _Found(name, "cash", book.statement, numbers, month_h, origins, run.scenario.finance)
         if (bill := renter_statement(sample)) is not None:
             yield _Found(name, "bill", bill, numbers, None, origins)
         credits = SlaCredits.of(sample, book)
         if credits is not None and (book is None or credits.statement is not book.statement):
             yield _Found(name, "credits", credits.statement, numbers, month_h, origins)
+
+
+def renter_statement(sample: Sample) -> Statement | None:
+    """Return the bill of every run as a statement whose month 1 is the whole term; None without [tco]."""
+    scenario = sample.scenario
+    if scenario.tco is None:
+        return None
+    use = use_each(sample)
+    burnt_in = np.full(len(sample), use.burn_in_gpu_hours)
+    columns = (use.months, use.useful_gpu_hours, use.lost_gpu_hours, burnt_in)
+    series = {name: np.stack([np.zeros(len(sample)), each], axis=1) for name, each in zip(USED, columns, strict=True)}
+
+    def inputs(its: Scenario) -> list[Input]:
+        assert its.tco is not None
+        gpus = Input("gpus", float(its.cluster.gpus), "GPUs", "cluster.gpus")
+        hours = Input("hours_per_month", float(HOURS_PER_MONTH), "h", "720 h (deck)")
+        return [
+            *(Input(name, float(of(its.tco)), unit, path) for name, (unit, path, of) in PRICES.items()),
+            *(gpus, hours),
+        ]
+
+    return Statement.of(bill_lines(), inputs_by_run(sample, inputs), series)
 
 
 @dataclass(frozen=True)
@@ -259,10 +283,9 @@ def _summary(sheet: "Worksheet", looks: _Looks, shown: Sequence[_Shown]) -> None
     row = 3
     for each in shown:
         row = _totals(sheet, looks, row, each)
-        statement = each.found.statement
-        flow = next((name for name in FLOWS if name in statement.by_name), None)
-        if flow is not None and each.found.month_h is not None:
-            row = _returns(sheet, looks, row, each, flow, each.found.month_h)
+        for flow in FLOWS:
+            if flow in each.found.statement.by_name and each.found.month_h is not None:
+                row = _returns(sheet, looks, row, each, flow, each.found.month_h)
         row += 1
 
 
@@ -295,38 +318,25 @@ def _totals(sheet: "Worksheet", looks: _Looks, row: int, each: _Shown) -> int:
 def _returns(sheet: "Worksheet", looks: _Looks, row: int, each: _Shown, flow: str, month_h: float) -> int:
     """Write what a flow by month returns: IRR and NPV by the spreadsheet's own functions; return the next row."""
     statement, line = each.found.statement, each.rows[flow] + 1
-    label, flows = statement.by_name[flow].label, statement.values[flow][0]
+    label, cash = statement.by_name[flow].label, Flow(statement.values[flow][:1], month_h)
+    finance = each.found.finance
+    discount = DISCOUNT if finance is None else float(getattr(finance, FLOWS[flow]))
+    source = "assumed: change it" if finance is None else f"finance.{FLOWS[flow]}"
     closing, first, last = (f"${_column(LABELS + month)}${line}" for month in (0, 1, statement.months))
     at, a_year = f"'{each.sheet}'!", HOURS_PER_YEAR / month_h
     sheet.write_string(row, 0, f"discount rate, a year, of {label}")
-    sheet.write_number(row, 1, DISCOUNT, looks.choice)
-    sheet.write_string(row, 5, "assumed: change it")
+    sheet.write_number(row, 1, discount, looks.choice)
+    sheet.write_string(row, 5, source)
     sheet.write_string(row + 1, 0, f"NPV of {label}, from monthly flows")
     monthly = f"(1+B{row + 1})^(1/{a_year!r})-1"
-    rate = float((1 + DISCOUNT) ** (1 / a_year) - 1)
-    npv = float((flows / (1 + rate) ** np.arange(len(flows))).sum())
+    npv, irr = float(cash.npv(discount, "monthly")[0]), float(cash.irr("monthly")[0])
     sheet.write_formula(row + 1, 1, f"={at}{closing}+NPV({monthly},{at}{first}:{last})", looks.money, npv)
     sheet.write_string(row + 1, 5, "USD")
     sheet.write_string(row + 2, 0, f"IRR of {label}, a year, from monthly flows")
     formula = f'=IFERROR((1+IRR({at}{closing}:{last},0.01))^{a_year!r}-1,"none")'
-    sheet.write_formula(row + 2, 1, formula, looks.share, _irr(flows, a_year))
+    sheet.write_formula(row + 2, 1, formula, looks.share, irr if np.isfinite(irr) else "none")
     sheet.write_string(row + 2, 5, "(1 + monthly rate) to the months of a year, less 1")
     return row + 3
-
-
-def _irr(flows: "np.ndarray[Any, np.dtype[np.float64]]", a_year: float) -> float | str:
-    """Return the internal rate of return of monthly flows, a year; "none" if none is within -30 to 100 % a month."""
-    from scipy.optimize import brentq
-
-    months = np.arange(len(flows))
-
-    def value(rate: float) -> float:
-        return float((flows / (1 + rate) ** months).sum())
-
-    low, high = -0.3, 1.0
-    if value(low) * value(high) >= 0:
-        return "none"
-    return float((1 + brentq(value, low, high)) ** a_year - 1)
 
 
 def _numbers(values: "np.ndarray[Any, np.dtype[np.float64]]") -> list[float]:

@@ -119,15 +119,15 @@ def component_is_mended(w: World, hazard: int, component: int, now: int, fixed: 
 
 @rule
 def renew(w: World, hazard: int, component: int, now: int, fixed: bool) -> None:
-    """A component begins a new life; not ``fixed``: its age goes on, as bad as old."""
+    """A component begins a new life, after its burn-in; not ``fixed``: its age goes on, as bad as old."""
     h, row = w.hazards[hazard], w.hazards[hazard].first_component + component
     c = w.components[row]
     if fixed:
         c.row += 1
-        c.age = 0
+    c.age = h.burn_in if fixed else c.age + c.life
+    if not c.age:
         life = life_of(w, hazard, component, c.row)
     else:
-        c.age += c.life
         age = c.age
         if c.lemon:
             age = np.int64(np.rint(age * h.factor))

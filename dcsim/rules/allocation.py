@@ -2,9 +2,12 @@
 
 from dcsim.program.records import (
     ARRIVES,
+    CHECKS,
     DONE,
     DRAIN,
     FINISHES,
+    IN_MAINTENANCE,
+    IS_CHECKED,
     IS_SERVED,
     LIMIT,
     NONE,
@@ -37,30 +40,18 @@ from dcsim.rules.work import lose
 
 
 @rule
-def want(w: World, gang: int, now: int, alone: bool) -> None:
-    """A gang is short of hardware, or must see whether it is; ``alone``: nothing else here brings another gang."""
+def queues(w: World, gang: int, now: int) -> bool:
+    """A gang waits for hardware from now on, in the queue unless it is kept from it; return whether it queues."""
     g = w.gangs[gang]
-    short = g.gpus - g.up
-    if g.not_before > now:
-        g.phase = WAIT
-        g.since = now
-        return
-    at_once = alone and short <= w.one.free and not w.one.waiting and not w.jobs[g.job].cold and not w.one.rack
-    if at_once and is_quiet(w, now):  # nothing else ends in this millisecond: no need to queue for service
-        g.up = g.gpus
-        if short:
-            change_free(w, -short, now)
-            assign(w, gang, short, now)
-        begin(w, gang, now)
-        g.queued = 0
-        return
     g.phase = WAIT
     g.since = now
+    if g.not_before > now:
+        return False
     g.queued = 1
     if g.short_since < 0:
         g.short_since = now
     enqueue(w, gang)
-    call_service(w, now)
+    return True
 
 
 @rule
@@ -164,7 +155,7 @@ def preempt(w: World, gang: int, need: int, now: int) -> None:
         if w.one.atom:
             free_highest(w, loser, ceded)
             have_moved(w, now)
-        if g.phase in (WHOLE, DRAIN, SAVE):
+        if g.phase == WHOLE or g.phase == DRAIN or g.phase == SAVE:
             requeue(w, loser, now)
         gain(w, gang, ceded, now)
         assign(w, gang, ceded, now)
@@ -178,8 +169,8 @@ def requeue(w: World, gang: int, now: int) -> None:
     drains_for_nobody(w, gang)
     if g.queued:
         g.phase = WAIT
-    else:
-        want(w, gang, now, False)
+    elif queues(w, gang, now):
+        call_service(w, now)
     gang_has_changed(w, gang, now)
 
 
@@ -198,6 +189,34 @@ def assign(w: World, gang: int, gpus: int, now: int) -> None:
         have_moved(w, now)
 
 
+@rule
+def want(w: World, gang: int, now: int, alone: bool) -> None:
+    """A gang is short of hardware, or must see whether it is; ``alone``: nothing else here brings another gang."""
+    g = w.gangs[gang]
+    short = g.gpus - g.up
+    at_once = alone and short <= w.one.free and not w.one.waiting and not w.jobs[g.job].cold and not w.one.rack
+    if at_once and g.not_before <= now and is_quiet(w, now):  # nothing else ends now: no need to queue for service
+        g.up = g.gpus
+        if short:
+            change_free(w, -short, now)
+            assign(w, gang, short, now)
+        begin(w, gang, now)
+        g.queued = 0
+        return
+    if queues(w, gang, now):
+        serve_next(w, alone, now)
+
+
+@rule
+def serve_next(w: World, alone: bool, now: int) -> None:
+    """Have waiting gangs served; at once where that comes next anyway. ``alone``: as in ``want``."""
+    if alone and w.one.serving != now and is_quiet(w, now):
+        w.one.serving = now
+        serve(w, now)
+    else:
+        call_service(w, now)
+
+
 # --- start and end --------------------------------------------------------------------------------------------------
 
 
@@ -211,11 +230,51 @@ def begin(w: World, gang: int, now: int) -> None:
         return
     if w.jobs[w.gangs[gang].job].limit and w.gangs[gang].ends < 0:
         begin_time(w, gang, now)
+    if w.one.preflights and is_to_be_checked(w, gang):
+        begin_preflight(w, gang, now)
+    else:
+        start(w, gang, now)
+
+
+@rule
+def start(w: World, gang: int, now: int) -> None:
+    """A gang goes through failover and restore now; before its next start its members are checked again."""
+    if w.one.preflights and w.jobs[w.gangs[gang].job].preflight >= 0:
+        for place in range(w.gangs[gang].lowest, w.gangs[gang].highest + 1):
+            if w.owner[place] == gang:
+                w.passed[place] = 0
     resume(w, gang, now)
     note_event(w, STARTS, gang, w.gangs[gang].active, now)
     plan_finish(w, gang)
     gang_has_changed(w, gang, now)
     plan_relapse(w, gang)
+
+
+@rule
+def is_to_be_checked(w: World, gang: int) -> bool:
+    """Whether a gang that does not run has members that have not passed a check for this start."""
+    g, found = w.gangs[gang], False
+    if w.jobs[g.job].preflight >= 0 and g.phase != WHOLE:
+        for place in range(g.lowest, g.highest + 1):
+            found = found or (w.owner[place] == gang and not w.passed[place])
+    return found
+
+
+@rule
+def begin_preflight(w: World, gang: int, now: int) -> None:
+    """A gang that could start is checked first; meanwhile it asks for no hardware."""
+    leave_queue(w, gang)
+    g = w.gangs[gang]
+    g.phase = SAVE
+    g.since = now
+    g.saves_as = IN_MAINTENANCE
+    g.moves_from = NONE
+    g.stops += 1
+    if g.up == g.gpus:
+        g.short_since = NONE
+    note_event(w, CHECKS, gang, g.up, now)
+    push(w, now + w.jobs[g.job].preflight, SAVED, IS_CHECKED, gang, g.stops)
+    gang_has_changed(w, gang, now)
 
 
 @rule

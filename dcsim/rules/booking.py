@@ -14,14 +14,24 @@ def book(w: World, who: int, state: int, why: int, gpus: int, start: int, end: i
     a hazard, or behind the hazards a maintenance; NONE: none.
     """
     gpu_ms = gpus * max(0, end - start)
-    w.booked[who, state] += gpu_ms
-    w.this_month[state] += gpu_ms
-    if 0 <= why < w.one.causes:
-        w.by_cause[why, state] += gpu_ms
+    enter_now(w, who, state, why, gpu_ms)
     if start < w.one.month_begin:
         book_earlier(w, state, gpus, start, end)
     if w.one.logs and gpu_ms:
         note_time(w, who, state, why, gpus, start, end, gpu_ms, 0)
+
+
+@rule
+def enter(w: World, who: int, state: int, why: int, gpu_ms: int) -> None:
+    """Add GPU-time to the sums of a run, which are kept by job and cause; for ``who`` and ``why`` see ``book``."""
+    w.booked[w.books[who] + why, state] += gpu_ms
+
+
+@rule
+def enter_now(w: World, who: int, state: int, why: int, gpu_ms: int) -> None:
+    """Add GPU-time of this month."""
+    enter(w, who, state, why, gpu_ms)
+    w.this_month[state] += gpu_ms
 
 
 @rule
@@ -70,8 +80,7 @@ def book_writes(w: World, gang: int, blocked: int, computed: int, start: int, en
     gang's work, and what is not computing in a month is writing.
     """
     g, one = w.gangs[gang], w.one
-    w.booked[gang, IN_CHECKPOINT] += g.active * blocked
-    w.this_month[IN_CHECKPOINT] += g.active * blocked
+    enter_now(w, gang, IN_CHECKPOINT, NONE, g.active * blocked)
     if start < one.month_begin or g.months < one.month:
         cut_stretch(w, gang, blocked, computed, start, end)
     if one.logs and blocked:
@@ -110,7 +119,7 @@ def cut_stretch(w: World, gang: int, blocked: int, computed: int, start: int, en
 def book_computed(w: World, gang: int, ms: int, gpus: int, speed: int, start: int, end: int) -> None:
     """Book ``ms`` ms of computing behind what a gang has done, as yet unsplit; see ``book_writes`` for the months."""
     g = w.gangs[gang]
-    w.booked[gang, IN_RUNNING] += ms * gpus
+    enter(w, gang, IN_RUNNING, NONE, ms * gpus)
     book_positions(w, gang, g.kept, g.kept + ms, gpus, speed, False)
     if w.one.logs:
         note_time(w, gang, IN_RUNNING, NONE, gpus, start, end, ms * gpus, speed)
@@ -120,10 +129,8 @@ def book_computed(w: World, gang: int, ms: int, gpus: int, speed: int, start: in
 def book_lost(w: World, gang: int, why: int, ms: int, gpus: int, speed: int, now: int) -> None:
     """What a gang did last is lost: it is booked anew, in the months in which it was done."""
     g = w.gangs[gang]
-    w.booked[gang, IN_RUNNING] -= ms * gpus
-    w.booked[gang, IN_LOST] += ms * gpus
-    if 0 <= why < w.one.causes:
-        w.by_cause[why, IN_LOST] += ms * gpus
+    enter(w, gang, IN_RUNNING, NONE, -ms * gpus)
+    enter(w, gang, IN_LOST, why, ms * gpus)
     book_positions(w, gang, g.kept - ms, g.kept, gpus, speed, True)
     if w.one.logs:
         note_rollback(w, gang, IN_RUNNING, NONE, gpus, now, -ms * gpus, speed)

@@ -1,13 +1,14 @@
 """What the horizon cuts, and the ledger that comes of a run."""
 
 from dcsim.ledger import CAUSES
-from dcsim.program.records import IN_OVERHEAD, IN_REPAIR, IN_RUNNING, PPB
+from dcsim.program.records import BEFORE_CAUSES, IN_OVERHEAD, IN_REPAIR, IN_RUNNING, PPB
 from dcsim.program.world import World
 from dcsim.rules.booking import book, change_free, close_month, come_to, times_speed
 from dcsim.rules.gangs import stop
 from dcsim.rules.log import note_queues, note_transfer
 from dcsim.rules.maintenance import book_stay
 from dcsim.rules.plant import book_absences
+from dcsim.rules.preflight import book_retest
 from dcsim.rules.repairs import book_repair
 from dcsim.rules.rule import rule
 from dcsim.rules.sold import close_sold
@@ -38,6 +39,9 @@ def end_run(w: World) -> None:
     for window in range(w.one.window):
         if w.windows[window].out:
             book_stay(w, window, end)
+    for retest in range(w.one.retests):
+        if w.retests[retest].out:
+            book_retest(w, retest, end)
     book_absences(w, end)
     for gang in range(w.one.gangs):
         stop(w, gang, end)
@@ -57,26 +61,36 @@ def book_unfound(w: World, failure: int, now: int) -> None:
 
 
 @rule
-def close_gang(w: World, gang: int, row: int) -> None:
-    """Add a gang's bookings to those of its job.
+def close_owner(w: World, row: int, first: int, rows: int, job: bool) -> None:
+    """Add up the bookings of an owner, from row ``first`` on one for each cause; what a ``job`` ran is to be split.
 
-    Surviving running time is split once: what stragglers, power and fabric take is rounded up, useful is the floor of
-    the strategy's share of what is left, overhead the rest. Members that a small shape has no use for are overhead too.
+    Members that a small shape has no use for are overhead.
+    """
+    for books in range(first, first + rows):
+        for state in range(w.booked.shape[1]):
+            w.ledger[row, state] += w.booked[books, state]
+    if job:
+        w.overhead[row, OF_STRAGGLERS] += w.ledger[row, IN_RUNNING]
+        w.overhead[row, SHRUNK] += w.ledger[row, IN_OVERHEAD]
+        w.ledger[row, IN_OVERHEAD] += w.ledger[row, IN_RUNNING]
+        w.ledger[row, IN_RUNNING] = 0
+
+
+@rule
+def close_gang(w: World, gang: int, row: int) -> None:
+    """Split the running time of a gang, of which its job's row holds all as overhead so far, and count.
+
+    It is split once: what stragglers, power and fabric take is rounded up, useful is the floor of the strategy's share
+    of what is left, overhead the rest.
     """
     g = w.gangs[gang]
-    for state in range(w.booked.shape[1]):
-        if state != IN_RUNNING:
-            w.ledger[row, state] += w.booked[gang, state]
-    surviving, shrunk = w.booked[gang, IN_RUNNING], w.booked[gang, IN_OVERHEAD]
-    whole, _ = times_speed(g.weight_2, w.jobs[g.job].useful_ppb)
-    useful = whole
+    useful, _ = times_speed(g.weight_2, w.jobs[g.job].useful_ppb)
     w.ledger[row, IN_RUNNING] += useful
-    w.ledger[row, IN_OVERHEAD] += surviving - useful
+    w.ledger[row, IN_OVERHEAD] -= useful
     w.overhead[row, OF_STRATEGY] += g.weight_2 - useful
-    w.overhead[row, OF_STRAGGLERS] += surviving - g.weight_0
+    w.overhead[row, OF_STRAGGLERS] -= g.weight_0
     w.overhead[row, OF_POWER] += g.weight_0 - g.weight_1
     w.overhead[row, OF_FABRIC] += g.weight_1 - g.weight_2
-    w.overhead[row, SHRUNK] += shrunk
     c = w.counted[row]
     c.strikes += g.strikes
     end = w.one.horizon if g.finish < 0 else g.finish
@@ -88,7 +102,7 @@ def close_gang(w: World, gang: int, row: int) -> None:
 @rule
 def close_run(w: World) -> None:
     """Fold the bookings of a run into its rows of the ledger."""
-    jobs = w.one.jobs
+    jobs, rows = w.one.jobs, w.one.causes + BEFORE_CAUSES
     first = w.one.run * (jobs + 2)
     for row in range(first, first + jobs + 2):
         for state in range(w.ledger.shape[1]):
@@ -99,11 +113,10 @@ def close_run(w: World) -> None:
         w.counted[row].asked = 0
         w.counted[row].finished = 0
         w.counted[row].last_finish = 0 if row < first + jobs else -1
+    for owner in range(jobs + 2):
+        close_owner(w, first + owner, owner * rows, rows, owner < jobs)
     for gang in range(w.one.gangs):
         close_gang(w, gang, first + w.gangs[gang].job)
-    for state in range(w.booked.shape[1]):
-        w.ledger[first + jobs + 1, state] += w.booked[w.one.gangs, state]
-        w.ledger[first + jobs, state] += w.booked[w.one.gangs + 1, state]
     if w.one.months:
         close_causes(w, first)
         close_months(w, first)
@@ -117,16 +130,19 @@ def close_run(w: World) -> None:
 @rule
 def close_causes(w: World, first: int) -> None:
     """Copy the bookings by cause to the rows of a run; what is left of the ledger has none."""
-    rows = w.by_cause.shape[0]
-    row, other = w.one.run * rows, w.one.run * rows + w.one.causes
-    for state in range(w.by_cause.shape[1]):
+    causes, rows = w.one.causes, w.one.causes + BEFORE_CAUSES
+    row = w.one.run * (causes + 1)
+    for state in range(w.booked.shape[1]):
         left = 0
-        for owner in range(first, first + w.one.jobs + 2):
-            left += w.ledger[owner, state]
-        for cause in range(w.one.causes):
-            w.cause_ledger[row + cause, state] = w.by_cause[cause, state]
-            left -= w.by_cause[cause, state]
-        w.cause_ledger[other, state] = left
+        for owner in range(w.one.jobs + 2):
+            left += w.ledger[first + owner, state]
+        for cause in range(causes):
+            found = 0
+            for owner in range(w.one.jobs + 2):
+                found += w.booked[owner * rows + BEFORE_CAUSES + cause, state]
+            w.cause_ledger[row + cause, state] = found
+            left -= found
+        w.cause_ledger[row + causes, state] = left
 
 
 @rule

@@ -16,11 +16,11 @@ from dcsim.rules.ageing import component_is_mended, is_slow_no_more
 from dcsim.rules.allocation import want
 from dcsim.rules.booking import book
 from dcsim.rules.due import is_quiet, push
-from dcsim.rules.failures import clean_position, part_around, strike, strike_places, strike_ranks
+from dcsim.rules.failures import clean_position, part_around, strike, strike_places, strike_ranks, takes_component
 from dcsim.rules.gangs import roll_back, run_at, stop
 from dcsim.rules.log import note_parts
 from dcsim.rules.movements import have_left, have_moved, refresh_speeds
-from dcsim.rules.parts import insert_part
+from dcsim.rules.parts import add_part, insert_part
 from dcsim.rules.places import first_in_service, link_moving, move_to, set_owner, take_out
 from dcsim.rules.plant import any_unserved
 from dcsim.rules.repairs import begin_repair, clear
@@ -198,8 +198,17 @@ def fail_again(w: World, failure: int, gang: int, now: int) -> None:
 
 
 @rule
-def find_slow(w: World, failure: int, now: int) -> None:
+def is_found_already(w: World, failure: int, number: int) -> bool:
+    """Whether a failure that is due to be found was found before; ``number``: in the order of onset."""
+    f = w.failures[failure]
+    return bool(f.number != number or f.repairs or f.over)
+
+
+@rule
+def find_slow(w: World, failure: int, number: int, now: int) -> None:
     """A slow component is found: a straggler is struck, a degraded one is repaired where it is."""
+    if is_found_already(w, failure, number):
+        return
     f = w.failures[failure]
     hazard, component = f.hazard, f.component
     h = w.hazards[hazard]
@@ -220,8 +229,10 @@ def find_slow(w: World, failure: int, now: int) -> None:
 
 
 @rule
-def find_corrupt(w: World, failure: int, now: int) -> None:
+def find_corrupt(w: World, failure: int, number: int, now: int) -> None:
     """Wrong results are found: the gang rolls back to before they began, and what computed them leaves."""
+    if is_found_already(w, failure, number):
+        return
     f = w.failures[failure]
     gang = w.parts[f.first_part].gang
     if f.gang < 0:  # the gang has finished
@@ -235,14 +246,24 @@ def find_corrupt(w: World, failure: int, now: int) -> None:
         strike_places(w, failure, now, NONE)
         identify(w, failure, now)
         return
-    if w.gangs[gang].phase == WAIT:  # nothing left to strike, and nobody to hang
+    first, size = NONE, w.hazards[f.hazard].size
+    if w.hazards[f.hazard].checked >= 0 and f.checked:
+        first = first_in_service(w, f.component * size, (f.component + 1) * size)
+    waits = w.gangs[gang].phase == WAIT
+    if waits:  # nothing left to strike, and nobody to hang
         clean = clean_position(w, gang, failure)
         stop(w, gang, now)
         roll_back(w, gang, 0, f.hazard, now, False, 0, clean)
-        clear(w, failure, now)
-    else:
-        strike(w, failure, now, NONE)
-        identify(w, failure, now)
+        if first < 0:
+            clear(w, failure, now)
+            return
+    if first >= 0:  # a check has found what spoilt the work, and it is with others by now
+        part_around(w, f.hazard, f.component, first)
+        takes_component(w, failure, now)
+        if not waits:
+            add_part(w, failure, gang, 0)
+    strike(w, failure, now, NONE)
+    identify(w, failure, now)
 
 
 @rule

@@ -21,17 +21,9 @@ from dcsim.program.records import (
     WAIT,
 )
 from dcsim.program.world import World
-from dcsim.rules.ageing import (
-    becomes_slow,
-    component_fails,
-    component_of,
-    is_due,
-    is_one_too_many,
-    renew,
-    stop_clock,
-)
+from dcsim.rules.ageing import becomes_slow, component_fails, component_of, is_due, is_one_too_many, renew, stop_clock
 from dcsim.rules.allocation import drains_for_nobody, leave_queue
-from dcsim.rules.alone import stands_alone
+from dcsim.rules.alone import leaves_at_once, settles
 from dcsim.rules.booking import change_free
 from dcsim.rules.draws import go_on
 from dcsim.rules.due import drop_first_age, push
@@ -44,6 +36,7 @@ from dcsim.rules.parts import add_part, count_parts, parts_from
 from dcsim.rules.places import first_in_service, group_around, in_service, link_moving, members_from, take_out
 from dcsim.rules.plant import loses, plant_has_changed
 from dcsim.rules.rule import ask, quotient, rule
+from dcsim.rules.shifts import plan_repair
 
 FAILURES_TABLE = TABLE["failures"]
 
@@ -59,8 +52,12 @@ def next_known_failure(w: World, now: int) -> None:
     target, rank = known.target, known.rank
     outcome = go_on(w, hazard)
     if not h.placed:
-        if not stands_alone(w, hazard, target, rank, now, outcome):
+        leaves = settles(w, hazard, target, rank, now, outcome)
+        if leaves < 0:
             fail_slot(w, hazard, target, rank, now, outcome)
+        elif leaves:
+            failure = new_failure(w, hazard, NONE, now, outcome)
+            leaves_at_once(w, failure, target, leaves, now + w.failures[failure].detect)
     elif not rank or w.components[h.first_component + target].lemon:  # rank: whether only a lemon has it
         fail_component(w, hazard, target, now, outcome)
 
@@ -104,7 +101,9 @@ def new_failure(w: World, hazard: int, component: int, now: int, outcome: int) -
     f.component = component
     f.detect = w.outcomes[outcome].detect
     if h.checked >= 0:
-        f.detect = min(f.detect, found_by_check(w, hazard, component, w.outcomes[outcome].missed, now) - now)
+        by_check = found_by_check(w, hazard, component, w.outcomes[outcome].missed, now) - now
+        f.checked = 1 if by_check <= f.detect else 0
+        f.detect = min(f.detect, by_check)
     f.wrong = w.outcomes[outcome].wrong
     f.fixed = w.outcomes[outcome].fixed
     f.number = w.one.failures - 1
@@ -124,8 +123,7 @@ def new_failure(w: World, hazard: int, component: int, now: int, outcome: int) -
     f.next_faulty = NONE
     f.repairs = 0
     f.over = 0
-    for stage in range(h.stages):
-        w.own_times[number, stage] = w.stage_times[outcome, stage]
+    plan_repair(w, number, outcome)
     note_failure(w, FAILS, number, NONE, 0, now)
     return int(number)
 
@@ -159,7 +157,7 @@ def fail_component(w: World, hazard: int, component: int, now: int, outcome: int
         component_fails(w, hazard, component)
         becomes_slow(w, hazard, component, failure)
         refresh_speeds(w, now)
-        push(w, now + w.failures[failure].detect, IDENTIFY, SLOW_IS_FOUND, failure, 0)
+        push(w, now + w.failures[failure].detect, IDENTIFY, SLOW_IS_FOUND, failure, w.failures[failure].number)
 
 
 @rule
@@ -247,6 +245,13 @@ def part_around(w: World, hazard: int, component: int, first: int) -> None:
 @rule
 def strike_places(w: World, failure: int, now: int, detect: int) -> None:
     """A component is struck, with all the places to move."""
+    takes_component(w, failure, now)
+    strike(w, failure, now, detect)
+
+
+@rule
+def takes_component(w: World, failure: int, now: int) -> None:
+    """The places to move are those of a failure of a component, which counts towards its retirement."""
     f = w.failures[failure]
     takes_places(w, failure)
     f.first_part = parts_from(w, f.first_place)
@@ -254,7 +259,6 @@ def strike_places(w: World, failure: int, now: int, detect: int) -> None:
     f.gpus = w.one.moving * w.one.atom
     f.retired = 1 if is_one_too_many(w, f.hazard, f.component, now) else 0
     component_fails(w, f.hazard, f.component)
-    strike(w, failure, now, detect)
 
 
 @rule
@@ -370,7 +374,7 @@ def corrupt(w: World, hazard: int, component: int, gang: int, rank: int, now: in
     if w.hazards[hazard].ages:
         component_fails(w, hazard, component)
     note_failure(w, IS_CORRUPT, failure, gang, 0, now)
-    push(w, now + f.detect, IDENTIFY, CORRUPT_IS_FOUND, failure, 0)
+    push(w, now + f.detect, IDENTIFY, CORRUPT_IS_FOUND, failure, f.number)
 
 
 @rule

@@ -170,7 +170,7 @@ def durable_at(w: World, gang: int, now: int) -> int:
     best = w.durable[gang, 0]
     for tier in range(tiers):
         best = max(best, w.durable[gang, tier])
-        safe = drained_in(w, gang, tier, now)
+        safe = drained_in(w, gang, tier, now) if g.phase == WHOLE else 0
         if safe:
             best = max(best, g.kept + safe)
     return int(best)

@@ -8,13 +8,16 @@ from dcsim.program.records import (
     CREW_IS_DONE,
     GETS_POWER,
     HAS_MOVED,
+    IS_CHECKED,
     IS_COMING,
     IS_FOUND,
     IS_SAFE,
+    IS_SENT_BACK,
     IS_SERVED,
     IS_WITHDRAWN,
     LEAVES_DETECTION,
     LOADS,
+    PASSES_RETEST,
     QUEUES_AGAIN,
     REPAIRED,
     RETURNS,
@@ -43,7 +46,8 @@ from dcsim.rules.log import note_beginning
 from dcsim.rules.maintenance import bring_back, open_window, withdraw
 from dcsim.rules.movements import plan_finish
 from dcsim.rules.plant import begin_plant, cannot_start, energise
-from dcsim.rules.repairs import come_back, end_stage, next_stage
+from dcsim.rules.preflight import is_checked, passes_retest
+from dcsim.rules.repairs import come_back, end_stage, is_sent_back, next_stage
 from dcsim.rules.rule import reset, rule
 from dcsim.rules.shifts import begin_visit
 from dcsim.rules.stops import announce_next, heed, is_safe, save_at_last, time_is_over
@@ -104,6 +108,8 @@ def happen(w: World, kind: int, what: int, further: int, now: int) -> None:
         end_stage(w, what, now)
     elif kind == RETURNS:
         come_back(w, what, now)
+    elif kind == IS_SENT_BACK:
+        is_sent_back(w, what, now)
     elif kind == IS_SERVED:
         serve(w, now)
     elif kind == WORK_IS_DONE:
@@ -111,9 +117,9 @@ def happen(w: World, kind: int, what: int, further: int, now: int) -> None:
     elif kind == STRIKES_AGAIN:
         strike_again(w, now)
     elif kind == SLOW_IS_FOUND:
-        find_slow(w, what, now)
+        find_slow(w, what, further, now)
     elif kind == CORRUPT_IS_FOUND:
-        find_corrupt(w, what, now)
+        find_corrupt(w, what, further, now)
     elif kind == ARRIVES:
         arrive(w, what, now)
     elif kind == IS_WITHDRAWN:
@@ -142,6 +148,10 @@ def happen(w: World, kind: int, what: int, further: int, now: int) -> None:
         time_is_over(w, what, further, now)
     elif kind == QUEUES_AGAIN:
         queue_again(w, what, further, now)
+    elif kind == IS_CHECKED:
+        is_checked(w, what, further, now)
+    elif kind == PASSES_RETEST:
+        passes_retest(w, what, now)
 
 
 @rule

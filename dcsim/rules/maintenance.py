@@ -173,14 +173,20 @@ def bring_back(w: World, window: int, now: int) -> None:
         return
     v.out = 0
     book_stay(w, window, now)
-    v.first_place = keep_unserved(w, v.first_place, now, IN_MAINTENANCE, 0, w.one.hazards + v.planned)
-    gpus, place = 0, v.first_place
+    are_free(w, v.first_place, w.one.hazards + v.planned, now)
+
+
+@rule
+def are_free(w: World, place: int, why: int, now: int) -> None:
+    """The places that are linked from this one are free again, but for what the plant does not serve."""
+    first = keep_unserved(w, place, now, IN_MAINTENANCE, 0, why)
+    gpus, place = 0, first
     while place >= 0:
         gpus += w.one.atom
         place = w.next_place[place]
-    free_linked(w, v.first_place)
+    free_linked(w, first)
     change_free(w, gpus, now)
-    linked(w, v.first_place)
+    linked(w, first)
     have_moved(w, now)
     if w.one.waiting:
         call_service(w, now)
@@ -191,13 +197,18 @@ def book_stay(w: World, window: int, now: int) -> None:
     """Book the time that a component was out, to the gangs that it was taken from."""
     v = w.windows[window]
     is_about(w, v.component, NONE)
-    part = v.first_part
+    book_maintained(w, v.first_part, w.one.hazards + v.planned, v.since, now)
+    w.one.about = 0
+
+
+@rule
+def book_maintained(w: World, part: int, why: int, since: int, now: int) -> None:
+    """Book the time that GPUs were out, to those that they were taken from."""
     while part >= 0:
         p = w.parts[part]
         who = p.gang if p.gang >= 0 else w.one.gangs
-        book(w, who, IN_MAINTENANCE, w.one.hazards + v.planned, p.gpus, v.since, now)
+        book(w, who, IN_MAINTENANCE, why, p.gpus, since, now)
         part = p.following
-    w.one.about = 0
 
 
 # --- checks -----------------------------------------------------------------------------------------------------------

@@ -153,19 +153,35 @@ def cap_nodes(w: World, first: int, end: int, power: int) -> None:
 
 
 @rule
+def note_power(w: World) -> None:
+    """Keep what the plant leaves of the power of every rack, or node; most often all are short of the same."""
+    alike = PPB
+    for unit in range(len(w.power)):
+        power = max(1, int(np.rint(power_of(w, unit) * PPB)))
+        w.power[unit] = power
+        if unit == 0:
+            alike = power
+        elif power != alike:
+            alike = NONE
+    w.one.power_alike = alike
+
+
+@rule
 def refresh_power(w: World, now: int) -> None:
     """Let every gang run at the speed of its member with the least power."""
     if w.one.plant_changed:
         w.one.plant_changed = 0
         w.one.capped = 1 if w.plant.short else 0
+        if w.one.capped:
+            note_power(w)
+    alike = w.one.power_alike if w.one.capped else PPB
     for gang in range(w.one.gangs):
-        w.gangs[gang].tally = PPB
-    if w.one.capped:
+        w.gangs[gang].tally = alike if alike >= 0 and w.gangs[gang].places else PPB
+    if alike < 0:
         nodes = 1 if w.plant.per_node else w.plant.rack_nodes
-        for unit in range(w.plant.nodes if w.plant.per_node else w.plant.racks):
-            power = max(1, int(np.rint(power_of(w, unit) * PPB)))
-            if power < PPB:
-                cap_nodes(w, unit * nodes, (unit + 1) * nodes, power)
+        for unit in range(len(w.power)):
+            if w.power[unit] < PPB:
+                cap_nodes(w, unit * nodes, (unit + 1) * nodes, w.power[unit])
     for gang in range(w.one.gangs):
         g = w.gangs[gang]
         if g.tally != g.powered:

@@ -89,6 +89,10 @@ def set_owner(w: World, place: int, owner: int) -> None:
         count_sold(w, place, owner == OUT)
     if w.owner[place] == FREE:
         count_free(w, place, -1)
+    elif w.owner[place] >= 0:
+        w.gangs[w.owner[place]].places -= 1
+    if w.one.preflights:
+        w.passed[place] = 0
     w.owner[place] = owner
     if owner == FREE:
         count_free(w, place, 1)
@@ -96,6 +100,7 @@ def set_owner(w: World, place: int, owner: int) -> None:
         g = w.gangs[owner]
         g.lowest = min(g.lowest, place)
         g.highest = max(g.highest, place)
+        g.places += 1
         if w.one.has_traffic:
             group = place // w.one.group
             w.lies_in[owner, group // GROUPS] |= 1 << group % GROUPS

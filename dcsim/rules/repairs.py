@@ -5,6 +5,7 @@ from dcsim.program.records import (
     ASKS_FOR_CREW,
     IN_REPAIR,
     IS_REPLACED,
+    IS_SENT_BACK,
     IS_TESTED,
     MAKE_ROOM,
     NONE,
@@ -15,7 +16,7 @@ from dcsim.program.records import (
 )
 from dcsim.program.world import World
 from dcsim.rules.ageing import component_is_mended, component_of, is_slow_no_more
-from dcsim.rules.allocation import call_service
+from dcsim.rules.allocation import serve_next
 from dcsim.rules.booking import book, change_free
 from dcsim.rules.due import is_quiet, push
 from dcsim.rules.gangs import gain
@@ -25,7 +26,7 @@ from dcsim.rules.parts import give_back_parts, parts_from
 from dcsim.rules.places import free_linked, linked, set_owner
 from dcsim.rules.plant import any_unserved, come_up, gives_back, keep_unserved, new_absence, restores
 from dcsim.rules.rule import ask, rule
-from dcsim.rules.shifts import awaits_visit, is_visited_no_more, is_worked_on, joins_queue
+from dcsim.rules.shifts import awaits_visit, is_visited_no_more, is_worked_on, joins_queue, time_of
 
 REPAIRS_TABLE = TABLE["repairs"]
 
@@ -82,8 +83,8 @@ def retire(w: World, failure: int, place: int, now: int) -> int:
         place = following
     retired = new_repair(w, failure, parts_from(w, first_own), 1, first_own, now, True)
     if h.replace >= 0:
-        push(w, now + h.replace, REPAIRED, RETURNS, retired, 0)
-        note_repair(w, IS_REPLACED, retired, now, now + h.replace)
+        push(w, now + h.replace + h.burn_in, REPAIRED, RETURNS, retired, 0)
+        note_repair(w, IS_REPLACED, retired, now, now + h.replace + h.burn_in)
     else:  # nobody waits for what never comes
         is_not_awaited(w, retired)
     return first_other
@@ -109,6 +110,7 @@ def new_repair(w: World, failure: int, part: int, placed: int, place: int, now: 
     r.mends = 1 if mends else 0
     r.since = now
     r.stage = NONE
+    r.again = 0
     r.following = NONE
     r.gpus = 0
     while part >= 0:
@@ -124,25 +126,54 @@ def new_repair(w: World, failure: int, part: int, placed: int, place: int, now: 
 
 @rule
 def next_stage(w: World, repair: int, now: int) -> None:
-    """A repair goes on to its next stage, where it may queue; after the last to the test, and back."""
+    """A repair goes on to its next stage, where it may queue; after what seems to have helped to the test, and back."""
     r = w.repairs[repair]
+    h = w.hazards[w.failures[r.failure].hazard]
+    if h.requalify and r.stage >= 0 and found_by_test(w, repair):
+        push(w, now + h.requalify, REPAIRED, IS_SENT_BACK, repair, 0)
+        note_repair(w, IS_TESTED, repair, now, now + h.requalify)
+        return
     r.stage += 1
-    f = w.failures[r.failure]
-    time = NONE
-    if r.stage < w.hazards[f.hazard].stages:
-        time = w.own_times[r.failure, r.stage]
+    time = time_of(w, repair)
     if time >= 0:
-        r.asked = now
-        crews = w.stage_crews[f.hazard, r.stage]
-        if w.crews[crews].visits:
-            awaits_visit(w, crews, repair, now)
-        elif takes_crew(w, crews, repair):
-            is_worked_on(w, crews, repair, time, now)
-    elif w.hazards[f.hazard].requalify:
-        push(w, now + w.hazards[f.hazard].requalify, REPAIRED, RETURNS, repair, 0)
-        note_repair(w, IS_TESTED, repair, now, now + w.hazards[f.hazard].requalify)
+        begin_stage(w, repair, time, now)
+    elif h.requalify + h.burn_in:
+        push(w, now + h.requalify + h.burn_in, REPAIRED, RETURNS, repair, 0)
+        note_repair(w, IS_TESTED, repair, now, now + h.requalify + h.burn_in)
     else:
         come_back(w, repair, now)
+
+
+@rule
+def begin_stage(w: World, repair: int, time: int, now: int) -> None:
+    """A repair asks for those who do its stage."""
+    r = w.repairs[repair]
+    r.asked = now
+    crews = w.stage_crews[w.failures[r.failure].hazard, r.stage]
+    if w.crews[crews].visits:
+        awaits_visit(w, crews, repair, now)
+    elif takes_crew(w, crews, repair):
+        is_worked_on(w, crews, repair, time, now)
+
+
+@rule
+def found_by_test(w: World, repair: int) -> bool:
+    """Whether the test will find that the stage that is done has not helped."""
+    r = w.repairs[repair]
+    f = w.failures[r.failure]
+    last = r.stage == w.hazards[f.hazard].stages - 1
+    return bool(r.again < f.sent_back if last else f.sent_on >> r.stage & 1)
+
+
+@rule
+def is_sent_back(w: World, repair: int, now: int) -> None:
+    """The test has found that a repair did not help: its next stage follows, and the last one is done again."""
+    r = w.repairs[repair]
+    if r.stage == w.hazards[w.failures[r.failure].hazard].stages - 1:
+        r.again += 1
+    else:
+        r.stage += 1
+    begin_stage(w, repair, time_of(w, repair), now)
 
 
 @rule
@@ -171,7 +202,7 @@ def end_stage(w: World, repair: int, now: int) -> None:
         if waits >= 0:
             other = w.repairs[waits]
             c.first = other.following
-            is_worked_on(w, crews, waits, w.own_times[other.failure, other.stage], now)
+            is_worked_on(w, crews, waits, time_of(w, waits), now)
         else:
             c.busy -= 1
     next_stage(w, repair, now)
@@ -204,9 +235,10 @@ def come_back(w: World, repair: int, now: int) -> None:
         have_moved(w, now)
     else:
         refresh_speeds(w, now)
-    if r.gpus and w.one.waiting:
-        call_service(w, now)
+    gpus = r.gpus
     give_back_repair(w, repair)
+    if gpus and w.one.waiting:
+        serve_next(w, True, now)
 
 
 @rule

@@ -29,6 +29,31 @@ def joins_queue(w: World, crews: int, repair: int) -> None:
     c.last = repair
 
 
+@rule
+def plan_repair(w: World, failure: int, outcome: int) -> None:
+    """The repair of a failure takes as long as was drawn: each of its stages, and those that are done again."""
+    f = w.failures[failure]
+    h = w.hazards[f.hazard]
+    for stage in range(h.stages):
+        w.own_times[failure, stage] = w.stage_times[outcome, stage]
+    if h.requalify:
+        f.sent_on = w.outcomes[outcome].sent_on
+        f.sent_back = w.outcomes[outcome].sent_back
+        f.first_redo = w.outcomes[outcome].first_redo
+
+
+@rule
+def time_of(w: World, repair: int) -> int:
+    """Return how long the stage takes that a repair is in or waits for [ms]; NONE: it has been through all."""
+    r = w.repairs[repair]
+    f = w.failures[r.failure]
+    if r.stage == w.hazards[f.hazard].stages:
+        return NONE
+    if r.again:
+        return int(w.redo_times[f.first_redo + r.again - 1])
+    return int(w.own_times[r.failure, r.stage])
+
+
 # --- shifts -----------------------------------------------------------------------------------------------------------
 
 
@@ -132,7 +157,7 @@ def begin_visit(w: World, crews: int, now: int) -> None:
     repair = c.first
     while repair >= 0:
         r = w.repairs[repair]
-        end = max(end, now + w.own_times[r.failure, r.stage])
+        end = max(end, now + time_of(w, repair))
         repair = r.following
     c.busy = c.waiting
     c.waiting = 0

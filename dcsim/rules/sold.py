@@ -1,6 +1,6 @@
-"""What is sold: whole domains of GPUs, and how much of each month they are available."""
+"""What is sold: whole domains of GPUs, and how much of each month they are available once they have power."""
 
-from dcsim.program.records import NEVER
+from dcsim.program.records import NEVER, NOT_YET
 from dcsim.program.world import World
 from dcsim.rules.rule import rule
 
@@ -15,6 +15,9 @@ def count_sold(w: World, place: int, leaves: bool) -> None:
     d, change = w.domains[domain], 1 if leaves else -1
     if leaves:
         w.out_planned[place] = w.one.planned_out
+    elif w.out_planned[place] == NOT_YET:
+        w.out_planned[place] = 0
+        d.to_come -= 1
     d.out += change
     d.planned += change * w.out_planned[place]
     d.since = lost_since(w, d.out, d.since)
@@ -49,13 +52,17 @@ def spend_months(w: World, domain: int, now: int) -> None:
 
 @rule
 def count_month(w: World, domain: int) -> None:
-    """A month is over: which availability a domain has had."""
+    """A month is over: which availability a domain has had, if it was handed over when the month began."""
     d, shares = w.domains[domain], w.allowed.shape[1]
-    for number in range(shares):
-        if d.down <= w.allowed[d.month, number]:
-            w.available[d.month, number] += 1
-        if d.down_unplanned <= w.allowed[d.month, number]:
-            w.available[d.month, shares + number] += 1
+    if not d.pending:
+        for number in range(shares):
+            if d.down <= w.allowed[d.month, number]:
+                w.available[d.month, number] += 1
+            if d.down_unplanned <= w.allowed[d.month, number]:
+                w.available[d.month, shares + number] += 1
+        if w.available.shape[1] > 2 * shares:
+            w.available[d.month, 2 * shares] += 1
+    d.pending = int(d.to_come > w.one.lets)
     d.down = 0
     d.down_unplanned = 0
     d.month += 1

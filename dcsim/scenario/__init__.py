@@ -9,12 +9,13 @@ from typing import Any
 
 from dcsim.scenario.errors import Problem, ScenarioError
 from dcsim.scenario.files import Source, load, read, sha256, to_toml, with_shares
-from dcsim.scenario.model import Cluster, Job, Maintenance, Scenario
+from dcsim.scenario.model import Cluster, Job, Scenario
 from dcsim.scenario.plan import Gang, Plan
 from dcsim.scenario.sampled import certain, extremes
 from dcsim.scenario.schema import json_schema
 from dcsim.scenario.uncertain import PER_SAMPLE, Uncertain
 from dcsim.scenario.unused import unused_keys
+from dcsim.scenario.upkeep import Maintenance
 
 __all__ = [
     "PER_SAMPLE",

@@ -24,17 +24,21 @@ from pydantic_core import PydanticCustomError
 from dcsim.closed_form.keys import AccountingKeys
 from dcsim.distributions import Distribution, DurationOrDistribution, as_distribution
 from dcsim.economics import Sla, Tco, Tokens
+from dcsim.economics.finance import Finance
+from dcsim.economics.grid import Grid
 from dcsim.economics.owner import Owner
 from dcsim.hazards import Hazard
-from dcsim.hazards.hazard import Component
 from dcsim.hazards.records import shared_records
 from dcsim.hazards.shifts import WeekTime
+from dcsim.power.keys import Phase
 from dcsim.recovery import AnyRecovery
 from dcsim.scenario.uncertain import Correlated, Uncertain
+from dcsim.scenario.upkeep import Maintenance, Preflight
 from dcsim.topology import MAX_GPUS, TopologyDescription, TopologyError, completed, resolve
 from dcsim.units import (
     DURATION,
     MS_PER_DAY,
+    MS_PER_H,
     MS_PER_MONTH,
     SHARE,
     Duration,
@@ -115,6 +119,11 @@ class Cluster(BaseModel):
         description="name of a job that works on the spares until they are needed: its priority is below all others'; "
         "leave out: they stand idle",
     )
+    burn_in: Duration = Field(
+        0,
+        description="test load on every GPU at delivery, before the horizon begins: components are that much older "
+        "then, and its GPU-hours are paid at the rent (default 0 s: assumed)",
+    )
     in_rack_spares: Whole = Field(
         0, ge=0, description="last GPUs of every rack held back as spares for that rack only (default 0: assumed)"
     )
@@ -163,6 +172,9 @@ class Job(BaseModel):
     work: Work | None = Field(
         None, description="useful GPU-hours of one gang after which it ends; leave out: it runs to the horizon"
     )
+    preflight: Preflight | None = Field(
+        None, description="a check of its members before each start of a gang; leave out: there is none"
+    )
     comm: Share = Field(
         0.0, description="share of a healthy, unshared step that is exposed communication (default 0 %: assumed)"
     )
@@ -175,64 +187,6 @@ class Job(BaseModel):
     def requeues(self) -> Distribution:
         """Distribution of the time until a gang whose time is over queues again."""
         return as_distribution(self.requeue)
-
-
-class Maintenance(BaseModel):
-    """Planned work: components leave service for a while, the jobs on them are drained first, so nothing is lost."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    name: str = Field(min_length=1, max_length=200, description="what is done, unlike any other")
-    component: Component = Field(
-        description="what leaves service as a whole, GPUs or what serves them; 'tray' is another word for 'node'"
-    )
-    every: PositiveDuration = Field(description="time from one window of a component to its next")
-    first: Duration | None = Field(None, description="when the first window opens; leave out: after one 'every'")
-    duration: PositiveDuration = Field(description="how long a component is out")
-    drain: Duration = Field(
-        0, description="time in which jobs on it save what they have and stop, before (default 0 s: assumed)"
-    )
-    rolling: bool = Field(
-        True,
-        strict=True,
-        description="one component after the other, evenly over 'every'; false: all at once (default true: assumed)",
-    )
-    finds: Share = Field(
-        0.0,
-        description="of the slow components on it (straggle, degrade) that were not found, the share that it finds: "
-        "they are identified as it ends (default 0 %: assumed)",
-    )
-    false_alarms: Fraction = Field(
-        0.0, description="share of the windows in which good hardware fails the check (default 0 %: assumed)"
-    )
-    retest: PositiveDuration | None = Field(
-        None, description="how much longer the component is out after a false alarm; required with false_alarms"
-    )
-
-    @property
-    def start(self) -> int:
-        """When the first window opens [ms]."""
-        return self.every if self.first is None else self.first
-
-
-class Phase(BaseModel):
-    """Power that comes later: racks that are dark until a date, or a site without its utility feeds until then."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    name: str = Field(min_length=1, max_length=200, description="what is energised, unlike any other")
-    racks: Whole | None = Field(
-        None, ge=1, le=MAX_GPUS, description="racks of this phase; phases take the last racks, in order of listing"
-    )
-    grid: bool = Field(
-        False,
-        strict=True,
-        description="the utility feeds of the site; until then it has its generators only (default false: assumed)",
-    )
-    date: DurationOrDistribution = Field(description="from the start of the horizon until it has power")
-
-    @property
-    def when(self) -> Distribution:
-        """Distribution of the date."""
-        return as_distribution(self.date)
 
 
 Month = Annotated[Duration, Field(ge=28 * MS_PER_DAY, le=31 * MS_PER_DAY)]
@@ -277,6 +231,10 @@ class Scenario(BaseModel):
     accounting: AccountingKeys = Field(AccountingKeys(), description="the published formula beside it")
     tco: Tco | None = Field(None, description="what it costs; leave out: no money")
     owner: Owner | None = Field(None, description="what its owner pays and earns by month; leave out: nobody asks")
+    grid: Grid | None = Field(
+        None, description="what late power costs, and how fast the load may change; leave out: nobody asks"
+    )
+    finance: Finance | None = Field(None, description="debt on it, and what equity asks for; leave out: nobody asks")
     tokens: Tokens | None = Field(None, description="what useful hours are sold as; leave out: no tokens are sold")
     slo: Slo | None = Field(None, description="a goodput objective month by month; leave out: nobody asks for one")
     sla: Sla | None = Field(None, description="what is sold, and its availability; leave out: nobody counts it")
@@ -323,6 +281,11 @@ class Scenario(BaseModel):
     def capacity_gpu_ms(self) -> int:
         """N * H [GPU-ms]: what the ledger's states must sum to."""
         return self.cluster.gpus * self.horizon
+
+    @property
+    def burn_in_gpu_hours(self) -> float:
+        """GPU-hours of the burn-in at delivery, before the horizon."""
+        return self.cluster.gpus * self.cluster.burn_in / MS_PER_H
 
     @property
     def gpus_in_jobs(self) -> int:

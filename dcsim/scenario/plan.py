@@ -14,7 +14,8 @@ from dcsim.parts import PARTS
 from dcsim.plant import PlantState
 from dcsim.plant.outage import outage
 from dcsim.recovery import Recovery
-from dcsim.scenario.model import Maintenance, Scenario
+from dcsim.scenario.model import Scenario
+from dcsim.scenario.upkeep import Maintenance
 from dcsim.streams import Purpose, generator
 from dcsim.topology import Topology
 from dcsim.topology.build import build
@@ -147,8 +148,13 @@ class Plan:
 
             components = self.components(hazard)
             marked = components if hazard.placed else scenario.cluster.gpus
-            drawn.append(Draws(hazard, components, marked, scenario.horizon, stream, self.missed(hazard)))
+            more = self.missed(hazard), self.age(hazard)
+            drawn.append(Draws(hazard, components, marked, scenario.horizon, stream, *more))
         return drawn
+
+    def age(self, hazard: Hazard) -> int:
+        """Return the age of every component of a hazard at t = 0 [ms], the burn-in at delivery included."""
+        return hazard.age + self.scenario.cluster.burn_in
 
     def counted(self, hazard: Hazard) -> bool:
         """Whether the expected number of failures that a hazard draws is known: a constant rate, bursts included."""
@@ -176,6 +182,12 @@ class Plan:
         """Return the stream of how long a gang is kept from the queue, again and again."""
         name = f"job {self.scenario.jobs[gang.job].name} {gang.instance}"
         return generator(self.scenario.seed, replication, name, "requeue")
+
+    def preflights(self, replication: int, gang: Gang) -> tuple[np.random.Generator, np.random.Generator]:
+        """Return the streams of what preflights of a gang miss, and of good nodes that pass them."""
+        name = f"job {self.scenario.jobs[gang.job].name} {gang.instance}"
+        seed = self.scenario.seed
+        return generator(seed, replication, name, "preflight"), generator(seed, replication, name, "alarm")
 
     def leads(self, hazard: Hazard) -> list[int]:
         """Return how long before an announced failure gangs can do something about it [ms].
@@ -227,8 +239,8 @@ class Plan:
         )
 
     def check_of(self, hazard: Hazard) -> int | None:
-        """Return the number of the maintenance that finds slow components of a hazard; None: none does."""
-        if hazard.effect not in ("straggle", "degrade") or hazard.serves:
+        """Return the number of the maintenance that finds slow or corrupt components of a hazard; None: none does."""
+        if hazard.effect not in ("straggle", "degrade", "corrupt") or not hazard.placed or hazard.serves:
             return None
         size = self.topology.gpus_per(hazard.component)
         for number, planned in enumerate(self.scenario.maintenance):
@@ -237,7 +249,7 @@ class Plan:
         return None
 
     def missed(self, hazard: Hazard) -> float:
-        """Return the probability that a check does not find a slow component of a hazard; 0 where there is none."""
+        """Return the probability that a check does not find a component of a hazard; 0 where there is no check."""
         number = self.check_of(hazard)
         return 0.0 if number is None else 1 - self.scenario.maintenance[number].finds
 

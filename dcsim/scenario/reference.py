@@ -12,6 +12,7 @@ from typing import Any, get_args
 from dcsim import units
 from dcsim.distributions import Distribution
 from dcsim.hazards import LIFETIMES
+from dcsim.power.keys import DATES
 from dcsim.recovery import STRATEGIES, Recovery
 from dcsim.recovery.presets import presets
 from dcsim.registry import kind_of
@@ -164,7 +165,7 @@ def _topologies(schema: Node) -> Iterator[KeyTable]:
 
 
 def _presets(schema: Node) -> Iterator[KeyTable]:
-    """The values of each preset; a list of tables is told table by table."""
+    """The values of each preset, and dates by their names; a list of tables is told table by table."""
     for name, preset in presets().items():
         node = schema["$defs"][STRATEGIES[preset.kind].__name__]
         title, known, inner = f'preset = "{name}"', {key.name: key for key in _keys(node)}, []
@@ -180,6 +181,11 @@ def _presets(schema: Node) -> Iterator[KeyTable]:
                     inner.append(KeyTable(f"{title}, {key} {number}", about, _given(parts, entry, sources)))
         yield KeyTable(title, f"{preset.about} Kind: {preset.kind}.", _given(known, values, preset.sources))
         yield from inner
+    ends = {key.name: key for key in _keys(schema["$defs"]["Uniform"])}
+    for name, wait in DATES.items():
+        its = {"low": wait.low, "high": wait.high}
+        about = f"How long one waits for {wait.about}. Kind: uniform, assumed."
+        yield KeyTable(f'energisation.date = "{name}"', about, _given(ends, its, dict.fromkeys(its, wait.source)))
 
 
 def _given(known: Mapping[str, Key], values: Mapping[str, Any], sources: Mapping[str, str]) -> tuple[Key, ...]:

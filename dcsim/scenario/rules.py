@@ -11,10 +11,10 @@ from dcsim.hazards.repair import PEOPLE
 from dcsim.ledger import REST, SPARES
 from dcsim.parts import PARTS
 from dcsim.plant import PlantState
-from dcsim.problems import not_one_of
 from dcsim.scenario.errors import KeyPath
 from dcsim.scenario.model import Job, Scenario
-from dcsim.scenario.rules_of_jobs import Broken, chains, on_spares, time_limit
+from dcsim.scenario.rules_of_jobs import Broken, chains, interval, on_spares, preflight, time_limit
+from dcsim.scenario.rules_of_money import of_money
 from dcsim.topology import Topology, TopologyError
 from dcsim.topology.build import build
 from dcsim.units import DURATION, MS_PER_H, write
@@ -37,9 +37,7 @@ def broken_rules(scenario: Scenario) -> Broken:
     yield from chains(scenario)
     yield from _names(scenario)
     yield from _crews(scenario)
-    yield from _rent(scenario)
-    yield from _tokens(scenario)
-    yield from _owner(scenario)
+    yield from of_money(scenario)
     yield from _records(scenario)
     try:
         topology = build(scenario.cluster.topology, scenario.cluster.gpus)
@@ -93,7 +91,9 @@ def _jobs(scenario: Scenario) -> Broken:
             yield (*path, "checkpoint_every"), "missing; required (checkpoint_write is given)"
         for where, why in recovery.problems(job.gpus):
             yield (*path, *where), why
+        yield from interval(scenario, index)
         yield from time_limit(job, index)
+        yield from preflight(job, index)
         for hazard in scenario.hazards:
             if hazard.coverage < 1 and not recovery.tiers and "coverage" not in recovery.unused:
                 why = f'missing; required (hazard "{hazard.key}" has a coverage: the job falls back to a checkpoint)'
@@ -117,34 +117,6 @@ def _names(scenario: Scenario) -> Broken:
             why = f'found "{hazard.key}", the name of hazards.{taken[hazard.key]} too; names must be unique'
             yield ("hazards", index, "name"), why
         taken.setdefault(hazard.key, index)
-
-
-def _owner(scenario: Scenario) -> Broken:
-    owner = scenario.owner
-    if owner is not None and owner.rent is None and scenario.tco is None:
-        yield ("owner", "rent"), "required where no [tco] says what a GPU-hour is rented out for"
-
-
-def _rent(scenario: Scenario) -> Broken:
-    """Refuse rent until the work is done where some job has none to finish."""
-    if scenario.tco is not None and scenario.tco.until == "done" and not scenario.ends:
-        endless = next(job.name for job in scenario.jobs if job.work is None)
-        yield ("tco", "until"), f'found "done"; allowed only where every job has work, and "{endless}" has none'
-
-
-def _tokens(scenario: Scenario) -> Broken:
-    """Refuse tokens of jobs that are not there or that end, and tokens whose GPUs nobody pays for."""
-    if scenario.tokens is None:
-        return
-    if scenario.tco is None and scenario.owner is None:
-        yield ("tokens",), "found without [tco] and [owner]; one is required: what the seller pays for the GPUs"
-    names = [job.name for job in scenario.jobs]
-    for index, name in enumerate(scenario.tokens.jobs or ()):
-        if name not in names:
-            yield ("tokens", "jobs", index), not_one_of(names, name)
-    ends = [job.name for job in scenario.jobs if job.work is not None and scenario.tokens.serves(job.name)]
-    if ends:
-        yield ("tokens",), f'found job "{ends[0]}" with work; jobs whose tokens are sold run to the horizon'
 
 
 def _crews(scenario: Scenario) -> Broken:
@@ -267,7 +239,7 @@ def _check(scenario: Scenario, topology: Topology, index: int) -> Broken:
             yield (*path, key), f"found with component = '{planned.component}'; only what holds GPUs is checked"
     earlier = [each.name for each in scenario.maintenance[:index] if each.finds]
     if planned.finds and earlier:
-        yield (*path, "finds"), f'found a second time; "{earlier[0]}" is the check that finds slow components'
+        yield (*path, "finds"), f'found a second time; "{earlier[0]}" is the check that finds what is hidden'
 
 
 def _sold(scenario: Scenario, topology: Topology) -> Broken:
@@ -303,14 +275,18 @@ def _hazards(scenario: Scenario, topology: Topology) -> Broken:
         if hazard.mtbf_range and hazard.mtbf_range[0] > hazard.mtbf_range[1]:
             low, high = (write(end, DURATION) for end in hazard.mtbf_range)
             yield (*path, "mtbf_range"), f"found {low} to {high}; must be the lowest MTBF, then the highest"
-        failures += _expected_failures(hazard, topology.components(component), scenario.horizon)
+        burnt_in = scenario.cluster.burn_in
+        if burnt_in and hazard.ages and hazard.lifetime.log_survival(np.array([hazard.age + burnt_in]))[0] == -np.inf:
+            aged = f"{write(burnt_in, DURATION)}; with hazards.{hazard.key}.age = {write(hazard.age, DURATION)}"
+            yield ("cluster", "burn_in"), f"found {aged} no component of that lifetime lives that long"
+        failures += _expected_failures(hazard, topology.components(component), burnt_in, scenario.horizon)
     if failures > MOST_FAILURES:
         found = f"{float(failures):,.0f}" if failures < 10**30 else "countless"
         why = f"found {found} expected failures in one replication (components x horizon / MTBF)"
         yield ("hazards",), f"{why}; at most {MOST_FAILURES:,}"
 
 
-def _expected_failures(hazard: Hazard, components: int, horizon: int) -> Fraction:
+def _expected_failures(hazard: Hazard, components: int, burnt_in: int, horizon: int) -> Fraction:
     """Return components * horizon / MTBF; more where components age and come back as bad as they were.
 
     If a share s of repairs leaves the age as it is, a life has 1 / (1 - s) failures; if all do, they come at the
@@ -328,7 +304,7 @@ def _expected_failures(hazard: Hazard, components: int, horizon: int) -> Fractio
     often = Fraction(0)
     for factor, count in ages:
         with np.errstate(over="ignore"):
-            worn = -float(law.log_survival(np.array([(hazard.age + horizon) * factor]))[0])
+            worn = -float(law.log_survival(np.array([(hazard.age + burnt_in + horizon) * factor]))[0])
         often += count * Fraction(min(worn, 1e300))
     return min(lives / (1 - Fraction(silent)), often) if silent < 1 else often
 

@@ -1,7 +1,8 @@
-"""Whether jobs fit together: one after the other, on the spares, or for a time only."""
+"""Whether jobs fit together: one after the other, on the spares, for a time only, or where their tokens are sold."""
 
 from collections.abc import Iterator
 
+from dcsim.recovery.keys import RULES
 from dcsim.scenario.errors import KeyPath
 from dcsim.scenario.model import Job, Scenario
 from dcsim.units import DURATION, write
@@ -25,6 +26,25 @@ def time_limit(job: Job, index: int) -> Broken:
     elif saves is not None and saves >= limit:
         found, takes = write(limit, DURATION), write(saves, DURATION)
         yield ("jobs", index, "time_limit"), f"found {found}; must be longer than the {takes} that a checkpoint takes"
+
+
+def interval(scenario: Scenario, index: int) -> Broken:
+    """Refuse a rule for the best interval where no failure of any hazard rolls the job back."""
+    recovery, covered = scenario.jobs[index].recovery, min(hazard.coverage for hazard in scenario.hazards)
+    every: int | str | None = recovery.checkpoint_every
+    asks = isinstance(every, str) and every in RULES and "checkpoint_every" in recovery.uses
+    if asks and not recovery.rolls_back_at(covered):
+        why = f'found "{every}"; nothing is ever rolled back, so no interval is best'
+        yield ("jobs", index, "recovery", "checkpoint_every"), why
+
+
+def preflight(job: Job, index: int) -> Broken:
+    """Yield what is wrong with a check before each start."""
+    check, path = job.preflight, ("jobs", index, "preflight", "retest")
+    if check is not None and check.false_alarms and check.retest is None:
+        yield path, "missing; required (false_alarms is given)"
+    if check is not None and check.retest is not None and not check.false_alarms:
+        yield path, f"found {write(check.retest, DURATION)}; only false_alarms are tested again"
 
 
 def chains(scenario: Scenario) -> Broken:

@@ -202,7 +202,7 @@ class Uncertain(BaseModel):
         return is_money(self.key)
 
 
-MONEY = ("tco", "owner", "tokens")
+MONEY = ("tco", "owner", "grid", "finance", "tokens")
 """Tables of a scenario that no simulation reads: they only change what is paid and earned."""
 
 

@@ -33,14 +33,16 @@ def unused_keys(scenario: Scenario) -> list[str]:
     for hazard in scenario.hazards:
         unused += [("hazards", hazard.key, *key) for key in _of_hazard(hazard, scenario.cluster.in_rack_spares > 0)]
         unused += [("hazards", hazard.key, "lemons", *key) for key in _of_lemons(hazard, topology)]
-    slow = [each for each in scenario.hazards if each.effect in ("straggle", "degrade") and not each.serves]
+    hidden = [each for each in scenario.hazards if _is_hidden(each) and not each.wrong_node]
     for each in scenario.maintenance:
         if each.finds and not any(
-            topology.gpus_per(each.component) >= topology.gpus_per(one.component) for one in slow
+            topology.gpus_per(each.component) >= topology.gpus_per(one.component) for one in hidden
         ):
             unused.append(("maintenance", each.name, "finds"))
     if start_of(scenario.starts) and not any(_has_days(hazard) for hazard in scenario.hazards):
         unused.append(("starts",))
+    if scenario.cluster.burn_in and scenario.tco is None and not any(hazard.ages for hazard in scenario.hazards):
+        unused.append(("cluster", "burn_in"))
     layout = lay_out(scenario)
     for hazard in scenario.hazards:
         if hazard.notice and not layout.leads(hazard):  # too short for any checkpoint
@@ -48,8 +50,17 @@ def unused_keys(scenario: Scenario) -> list[str]:
     for job in scenario.jobs:
         if job.time_limit and job.time_limit >= scenario.horizon:
             unused.append(("jobs", job.name, "time_limit"))
+        if job.preflight is not None and job.preflight.finds and not any(map(_is_hidden, scenario.hazards)):
+            unused.append(("jobs", job.name, "preflight", "finds"))
     unused += [("maintenance", each.name) for each in scenario.maintenance if each.start >= scenario.horizon]
     return [dotted(path) for path in unused]
+
+
+def _is_hidden(hazard: Hazard) -> bool:
+    """Whether members may be slow or faulty and nobody knows, so that a preflight can find them."""
+    if hazard.effect == "corrupt":
+        return hazard.placed
+    return hazard.wrong_node > 0 or (hazard.effect in ("straggle", "degrade") and not hazard.serves)
 
 
 def _has_days(hazard: Hazard) -> bool:
@@ -92,8 +103,9 @@ def _of_hazard(hazard: Hazard, in_rack: bool) -> Iterator[KeyPath]:
     if effect == "kill":  # the hardware stays: nothing is repaired
         if hazard.repair:
             yield ("repair",)
-        if hazard.requalify:
-            yield ("requalify",)
+        for key in ("requalify", "burn_in"):
+            if getattr(hazard, key):
+                yield (key,)
     else:
         yield from _of_repair(hazard)
     if hazard.returns == "job" and (effect in ("kill", "degrade") or in_rack):  # nothing leaves, or it has its own rack
@@ -120,7 +132,7 @@ def _of_repair(hazard: Hazard) -> Iterator[KeyPath]:
             yield ("repair", *_entry(hazard, 0), "time") if _has_stages(hazard) else ("repair",)
     if not hazard.ages and (hazard.lemons is None or hazard.lemons.cured_by == "replacement"):
         for place, stage in enumerate(hazard.stages):
-            if stage.silent:
+            if stage.silent and not hazard.requalify_finds:
                 yield ("repair", *_entry(hazard, place), "silent")
 
 

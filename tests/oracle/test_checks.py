@@ -63,3 +63,31 @@ def test_false_alarms_cost_their_retest():
         expected = NODES * 24 * (2 + alarms * 24)
         found.append(Comparison(f"{alarms}", gpu_ms / HOUR / expected, 1.0))
     assert objections(found, largest_error=0.01) == []
+
+
+def test_what_spoils_results_is_found_by_the_checks_alone():
+    """A gang of one node loses what it has done since the last check that was clean.
+
+    Its node fails with rate l; checks come every T, take no time, and find with p what began before them. With a
+    checkpoint at the begin of each window, an onset at x in a period makes worthless what follows x, up to the check
+    that finds it: E = (l T - 1 + e^(-l T)) / l of the period in which it began, and T of each one that is missed,
+    G = (1 - p) / p of them in the mean. A component with an age has no other onset until it is repaired: a cycle begins
+    sound, and lasts until it is found: 1 / q periods until one has an onset, q = 1 - e^(-l T), and G more.
+    """
+    found = []
+    for mtbf, finds in ((150, 1.0), (150, 0.5), (60, 0.7)):
+        period, rate = 100, 1 / mtbf
+        law = {"kind": "weibull", "mean": f"{mtbf} h", "shape": 1.0}
+        hazard = {"component": "node", "effect": "corrupt", "mtbf": law, "detect": "1000 y"}
+        hazard |= {"exposure": "running", "repair": "0 s", "blast": "node"}
+        window = {"every": f"{period} h", "duration": "0.001 s", "rolling": False, "finds": f"{100 * finds} %"}
+        made = scenario(hazard, window, 400 * period)
+        recovery = {"kind": "checkpoint-restart", "checkpoint_every": "0.01 h"}
+        jobs = [{"name": "a", "gpus": 1, "recovery": recovery}]
+        made = Scenario.model_validate({**made.model_dump(mode="json"), "jobs": jobs})
+        q = -math.expm1(-rate * period)
+        spoilt = (period - q / rate) / q + period * (1 - finds) / finds
+        cycle = period / q + period * (1 - finds) / finds
+        gpu_ms = simulate_many(made, list(range(RUNS)), False).gpu_ms[:, 0, STATE["lost"]]
+        found.append(Comparison(f"{mtbf} h, {finds}", gpu_ms / HOUR / (400 * period) / (spoilt / cycle), 1.0))
+    assert objections(found, largest_error=0.02) == []

@@ -18,6 +18,7 @@ from dcsim.closed_form import down_probabilities, enough_up, mean_availability
 from dcsim.engine import simulate
 from dcsim.engine.compiled_clock import simulate_many
 from dcsim.ledger import STATE, Accounts
+from dcsim.program.records import NONE
 from dcsim.scenario import Scenario
 from tests.oracle.agreement import Comparison, objections
 from tests.planted import plant
@@ -252,22 +253,22 @@ def spares_never_fail(honest):
 def nobody_waits(honest):
     """A gang without replacements runs on at full speed: its wait is booked as useful."""
 
-    def close_gang(w, gang, row):
-        w.gangs[gang].weight_0 += w.booked[gang, STATE["wait"]]
-        w.gangs[gang].weight_1 += w.booked[gang, STATE["wait"]]
-        w.gangs[gang].weight_2 += w.booked[gang, STATE["wait"]]
-        w.booked[gang, STATE["useful"]] += w.booked[gang, STATE["wait"]]
-        w.booked[gang, STATE["wait"]] = 0
-        honest(w, gang, row)
+    def enter(w, who, state, why, gpu_ms):
+        if state == STATE["wait"]:
+            w.gangs[who].weight_0 += gpu_ms
+            w.gangs[who].weight_1 += gpu_ms
+            w.gangs[who].weight_2 += gpu_ms
+            state = STATE["useful"]
+        honest(w, who, state, why, gpu_ms)
 
-    return close_gang
+    return enter
 
 
-ALL_ALONE = {"stands_alone": lambda _: lambda *_: False}
+ALL_ALONE = {"settles": lambda _: lambda *_: NONE}
 """So that every failure takes the long way, in which errors are planted."""
 SPARES_NEVER_FAIL = ALL_ALONE | {"fail_slot": spares_never_fail}
 CREWS_FOR_EVERYONE = ALL_ALONE | {"takes_crew": lambda _: lambda *_: True}
-NOBODY_WAITS = ALL_ALONE | {"close_gang": nobody_waits}
+NOBODY_WAITS = ALL_ALONE | {"enter": nobody_waits}
 NO_PREEMPTION = ALL_ALONE | {"preempt": lambda _: lambda *_: None}
 
 

@@ -69,6 +69,7 @@ def test_cash_of_a_gpu_in_a_year() -> None:
 
 
 def test_the_profit_is_zero_at_the_published_break_even_occupancy() -> None:
+    """At 64.7 % rented, costs and revenue of the published stack are the same."""
     assert per_gpu_hour(stack(occupancy="64.7 %"), "accounting_profit") == pytest.approx(0, abs=0.001)
 
 
@@ -83,16 +84,19 @@ def test_the_profit_is_zero_at_the_published_break_even_occupancy() -> None:
 def test_a_rent_is_agreed_anew_when_its_contract_ends(
     changed: dict[str, str], months: int, factors: list[float]
 ) -> None:
+    """After three years 30 % less; each year 25 % less."""
     rents = stack(months, **changed).values["rent_now"][0, 1:]
     assert rents == pytest.approx(1.90 * np.repeat(factors, 12), rel=1e-12)
 
 
 def test_without_a_contract_of_more_than_a_month_the_rent_follows_the_market() -> None:
+    """Contracts of a month: 25 % less a year, month by month."""
     rents = stack(contract="730 h", price_decay="25 %").values["rent_now"][0, 1:]
     assert rents == pytest.approx(1.90 * 0.75 ** (np.arange(48) / 12), rel=1e-12)
 
 
 def test_occupancy_grows_evenly_over_its_ramp() -> None:
+    """Over three months to 60 %: 10, 30 and 50 %, the middle of each."""
     shares = stack(ramp="2190 h", occupancy="60 %").values["occupancy_now"][0]
     assert shares[:6] == pytest.approx([0, 0.1, 0.3, 0.5, 0.6, 0.6])
 
@@ -106,6 +110,7 @@ def test_capital_is_written_off_over_its_life_and_no_longer() -> None:
 
 
 def test_network_and_storage_are_shares_of_the_whole_capital() -> None:
+    """10 and 5 % of servers, network and storage together; 11 USD a watt; 2 % of the servers in stock."""
     found = stack(network="10 %", storage="5 %", facility="11 USD/W", spares_stock="2 %")
     cluster = sum(found.total(name)[0] for name in ("servers", "network_capex", "storage_capex"))
     assert found.total("network_capex")[0] == pytest.approx(0.10 * cluster)
@@ -126,6 +131,7 @@ def simulated(name: str, runs: int = 4, **changed: object) -> tuple[Sample, Mone
 
 
 def test_a_simulated_owner_invoices_what_has_power_and_pays_for_every_failure() -> None:
+    """Rent of all GPUs on sale, 500 USD a failure, and the energy of the ledger, run by run."""
     sample, book = simulated("pretrain-5184/gold")
     statement, scenario = book.statement, sample.scenario
     hours, sold = scenario.horizon / 3.6e6, scenario.cluster.gpus - scenario.cluster.spares
@@ -137,6 +143,7 @@ def test_a_simulated_owner_invoices_what_has_power_and_pays_for_every_failure() 
 
 
 def test_what_is_invoiced_in_service_and_what_failed_add_up_to_what_has_power() -> None:
+    """The rent of what is in service and that of what failed are the rent of what has power."""
     _, paid = simulated("pretrain-5184/silver")
     _, served = simulated("pretrain-5184/silver", billed="in-service")
     both = served.statement.total("revenue") + served.statement.total("rent_lost")
@@ -145,6 +152,7 @@ def test_what_is_invoiced_in_service_and_what_failed_add_up_to_what_has_power() 
 
 
 def test_a_cluster_that_is_energised_late_invoices_and_rents_space_for_what_has_power() -> None:
+    """Colocation is in proportion to the GPU-hours with power; rent grows with them."""
     sample, book = simulated("plant/energised-late")
     statement, activity = book.statement, book.activity
     share = activity.series["powered_gpu_hours"] / (sample.scenario.cluster.gpus * 720)
@@ -154,6 +162,7 @@ def test_a_cluster_that_is_energised_late_invoices_and_rents_space_for_what_has_
 
 
 def test_the_months_are_the_term_to_the_cent_and_every_sum_is_the_sum_of_its_lines() -> None:
+    """Opex, cash from operations and free cash are the sums of their lines, and of their months."""
     _, book = simulated("pretrain-5184/gold", maintenance="3 %", insurance="1 %", staff="1e5 USD/mo", residual="5 %")
     found = book.statement
     lines = ("colocation", "electricity", "staff", "maintenance", "insurance", "repairs")

@@ -6,9 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dcsim.decide import run
-from dcsim.decide.cash import FLOW, Cash, Months, payback
+from dcsim.decide.cash import FLOW, Cash, Months
 from dcsim.decide.estimate import estimate
 from dcsim.decide.owner_by_formula import Expected, owner_by_formula, power_table
+from dcsim.economics.finance import payback
 from dcsim.economics.unit_costs import gpus_within, owner_prices, published_price, unit_costs
 from dcsim.scenario import ScenarioError, read
 
@@ -76,6 +77,7 @@ def test_revenue_of_a_watt_in_a_year(name, changes, expected):
 
 
 def test_nine_published_prices_of_a_gpu_hour():
+    """The deck's nine; a topology is matched by the name of its GPU, and an unknown one has none."""
     assert dict(owner_prices()) == {
         **{"H100": 1.69, "H200": 1.74, "B200": 2.34, "B300": 2.808, "GB200": 2.75, "GB300": 3.3},
         **{"MI300X": 1.4, "MI325X": 1.59, "MI355X": 1.9},
@@ -95,6 +97,7 @@ def test_nine_published_prices_of_a_gpu_hour():
     per_unit=st.sampled_from([1, 4, 8, 72]),
 )
 def test_a_power_budget_carries_what_fits_and_not_one_unit_more(power, kw, pue, per_unit):
+    """On random budgets: whole units whose power is within the budget, and with one more it is not."""
     gpus = gpus_within(power, kw, pue, per_unit)
     assert gpus % per_unit == 0
     assert gpus * kw * pue <= power * (1 + 1e-9)
@@ -136,6 +139,7 @@ def test_a_power_budget_that_says_nothing_is_one_line(source, axes, told):
 
 
 def test_months_add_up_to_the_term_to_the_cent(result):
+    """The mean months of every line that is a sum add up to its mean over the term."""
     cash = result.cash
     for line in cash.statement.lines:
         if line.fold == "sum":
@@ -150,10 +154,23 @@ def test_ranges_are_of_single_runs(result):
 
 
 def test_failures_cost_rent_credits_and_repairs(result):
+    """What failures cost is the sum of its parts, and repairs are failures times their price."""
     cash = result.cash
     parts = sum(cash.mean(name) for name in ("rent_lost", "credits", "repairs"))
     assert cash.mean("failures_cost") == pytest.approx(parts, abs=0.005)
     assert cash.mean("repairs") == pytest.approx(800 * result.sample.failures.mean(), rel=1e-12)
+
+
+def test_credits_are_a_cost_of_failures_and_no_revenue():
+    """Nodes sold with an availability: credits are given, and both figures know of them."""
+    sold = ("sla.sold=node", 'sla.credits.cap="50 %"')
+    cash = run(NEOCLOUD, replications=4, set=sold).cash
+    credits, hours = cash.mean("credits"), 512 * 4 * 8_760
+    assert credits > 0
+    assert cash.mean("failures_cost") == pytest.approx(credits + cash.mean("rent_lost") + cash.mean("repairs"))
+    assert cash.unit_cost("revenue_hour") == pytest.approx((cash.mean("revenue") - credits) / hours)
+    spent = cash.mean("revenue") - credits - cash.mean("opex")
+    assert cash.mean("operating_cash") == pytest.approx(spent, abs=0.005)
 
 
 def test_a_point_of_occupancy_is_worth_a_point_of_the_rent(result):
@@ -163,7 +180,15 @@ def test_a_point_of_occupancy_is_worth_a_point_of_the_rent(result):
     assert [each.usd for each in result.cash.levers] == sorted((each.usd for each in result.cash.levers), reverse=True)
 
 
+def test_levers_name_what_failures_and_spares_cost(result):
+    worth = {each.name: each.usd for each in result.cash.levers}
+    assert worth["failures"] == result.cash.mean("failures_cost")
+    assert worth["spares"] == pytest.approx(result.cash.mean("all_on_sale") - result.cash.mean("revenue"))
+    assert "spares" not in {each.name for each in estimate(read(NEOCLOUD, set=STACK)).cash.levers}
+
+
 def test_spares_on_sale_would_bring_what_is_in_service_beyond_what_is_sold(result):
+    """Rent and occupancy of the month times the GPU-hours in service beyond those on sale."""
     cash, series = result.cash, result.book.activity.series
     rate = cash.statement.values["rent_now"] * cash.statement.values["occupancy_now"]
     more = rate * (series["in_service_gpu_hours"] - np.minimum(series["in_service_gpu_hours"], 496 * series["hours"]))
@@ -172,6 +197,7 @@ def test_spares_on_sale_would_bring_what_is_in_service_beyond_what_is_sold(resul
 
 @given(st.lists(st.lists(st.floats(-100, 100), min_size=3, max_size=12), min_size=1, max_size=1))
 def test_the_capital_is_back_when_cash_never_falls_below_zero_again(runs):
+    """On random flows: the last crossing from below zero, by linear interpolation; never, if the end is below."""
     so_far = np.cumsum(np.array(runs), axis=1)
     (found,) = payback(so_far).tolist()
     below = [month for month, value in enumerate(so_far[0]) if value < 0]

@@ -5,9 +5,11 @@ import math
 import numpy as np
 import pytest
 
+from dcsim.decide.accounts import MoneyBook
 from dcsim.decide.availability import Availability
+from dcsim.decide.owner_by_formula import owner_by_formula
 from dcsim.decide.sla_credits import SlaCredits
-from dcsim.decide.sla_theory import sla_theory
+from dcsim.decide.sla_theory import sla_theory, time_up
 from dcsim.economics.credits import PROMISES
 from dcsim.montecarlo import replicate_many
 from dcsim.scenario import Scenario, read
@@ -109,3 +111,50 @@ def test_without_a_closed_form_there_is_none() -> None:
     ):
         assert sla_theory(read(plain, set=[f"hazards.gpu.{key}={value}"])) is None, key
     assert sla_theory(plain.model_copy(update={"sla": None})) is None
+
+
+def test_an_owners_credits_by_formula_agree_with_the_simulation() -> None:
+    """The statement by formula gives back the expected share of the rent; 40 runs of 144 nodes, steady months."""
+    plain = sold("hgx-h100", "node", 144 * 8, "8.6666667 h")
+    owner = {"server": "246391 USD", "rent": "2 USD", "occupancy": "100 %", "price_decay": "0 %", "power": "10 kW"}
+    document = plain.model_dump(mode="json", exclude_none=True) | {"owner": owner}
+    scenario = Scenario.model_validate(document)
+    statement = owner_by_formula(scenario)
+    assert statement is not None
+    expected = statement.total("credits")[0] / statement.total("revenue")[0]
+    theory = sla_theory(scenario)
+    assert theory is not None
+    assert expected == pytest.approx(theory.share)
+    (found,) = replicate_many([(scenario, None)], 40)
+    book = MoneyBook.of(found)
+    assert book is not None
+    shares = book.statement.total("credits") / book.statement.total("revenue")
+    assert abs(shares.mean() - expected) < 4 * shares.std(ddof=1) / math.sqrt(len(shares)) + 5e-4  # it begins up
+
+
+@pytest.mark.parametrize(
+    ("needs", "repair", "published"), [(64, "24 h", 0.999956), (64, "72 h", 0.99894), (72, "24 h", 0.933)]
+)
+def test_64_of_72_is_up_as_16_of_18_trays_are(needs: int, repair: str, published: float) -> None:
+    """Published: at 24 and 72 h of repair, and all 18 at 24 h."""
+    scenario = sold("gb300-nvl72", "rack", 72 * 72, repair, needs=needs, credits=None)
+    scenario = read(scenario, set=['hazards.gpu.blast="node"'])
+    found = time_up(scenario)
+    assert found == pytest.approx(published, abs=5e-4 if published < 0.99 else 5e-6 if published < 0.9999 else 5e-7)
+    assert sla_theory(scenario) is None
+
+
+def test_the_simulated_share_of_time_agrees_with_16_of_18_trays() -> None:
+    """The mean time up is the integral of the share of months that reach an availability; trays fail every 625 h."""
+    listed = (1, 0.99, 0.98, 0.96, 0.94, 0.91, 0.88, 0.84, 0.8, 0.75, 0.7, 0.6, 0.5, 0.35, 0.2, 0.05)
+    texts = [f"{100 * each:g} %" for each in listed]
+    plain = sold("gb300-nvl72", "rack", 72 * 72, "72 h", needs=64, availability=texts, credits=None)
+    scenario = read(plain, set=['hazards.gpu.blast="node"', 'hazards.gpu.mtbf="2500 h"'])
+    expected = time_up(scenario)
+    assert expected is not None
+    assert 0.6 < expected < 0.8
+    (sample,) = replicate_many([(scenario, None)], 20)
+    counted = sample.ledgers.available_domains[:, 2:, : len(listed)].mean(axis=1) / 72
+    shares = np.array(listed)
+    up = ((counted[:, 1:] + counted[:, :-1]) / 2 * (shares[:-1] - shares[1:])).sum(axis=1) + counted[:, -1] * shares[-1]
+    assert abs(up.mean() - expected) < 4 * up.std(ddof=1) / math.sqrt(len(up)) + 2e-3

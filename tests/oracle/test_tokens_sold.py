@@ -1,6 +1,7 @@
 """The token seller's lines: closed forms of a replica, identities of the statement, and runs that have prices."""
 
 import math
+import re
 
 import numpy as np
 import pytest
@@ -240,6 +241,37 @@ def test_a_sweep_has_figures_of_tokens_though_it_keeps_no_months_by_itself():
     low, high = (point.figures["usd_per_mtok"].mean for point in found.points)
     assert low == pytest.approx(2 * high)
     assert found.points[1].figures["token_margin"].mean == pytest.approx(1 - high / 1.75)
+
+
+def test_the_worst_runs_and_what_moves_them_are_told():
+    """Of 40 runs the worst two count; a price of tokens that is drawn moves the margin, chance hardly does."""
+    document = plain(load("tokens/node-replicas"))
+    price = {"kind": "uniform", "low": "1.50 USD/Mtok", "high": "2 USD/Mtok"}
+    document["uncertain"] = [{"key": "tokens.price", "value": price}]
+    found = run(read(document), replications=40, seed=3)
+    margins = np.sort(found.tokens["margin"].values)
+    assert found.tokens.risk("margin").shortfall == pytest.approx(margins[:2].mean())
+    costs = np.sort(found.tokens["usd_per_mtok"].values)
+    assert found.tokens.risk("usd_per_mtok").shortfall == pytest.approx(costs[-2:].mean())
+    said = re.search(r"Uncertain inputs move that by ± ([\d.]+) points, chance by ± ([\d.]+\d)", tokens_sentence(found))
+    drawn = 100 * np.std(1 - 1.1077 / np.linspace(1.5, 2, 1001))
+    assert float(said[1]) == pytest.approx(drawn, rel=0.3)  # 20 draws
+    assert float(said[2]) < 0.05
+    assert found.to_json()["scenarios"][0]["tokens"]["margin"]["expected_shortfall"] == pytest.approx(
+        margins[:2].mean()
+    )
+
+
+def test_the_table_of_runs_has_every_line_of_the_statement():
+    """One column a line, whose months sum to it, with its unit and formula; lines that nobody brings are left out."""
+    found = run("tokens/factory", replications=3)
+    table, its = found.to_arrow(), found.book.statement
+    for name in ("token_profit", "operating_cash", "credits"):
+        assert table[name].to_pylist() == (pytest.approx(its.values[name].sum(axis=1).tolist(), rel=1e-12))
+    assert b"token_revenue - token_cost" in table.schema.field("token_profit").metadata[b"description"]
+    assert "debt_service" not in table.column_names
+    assert "token_price" not in table.column_names
+    assert "token_profit" not in run("inference-512/gold", replications=2).to_arrow().column_names
 
 
 # --- offers side by side ----------------------------------------------------------------------------------------------

@@ -3,12 +3,12 @@
 Each scenario has some of the features of ``FEATURES``, alone or together; what is not chosen stays as in step 1.
 """
 
-from dataclasses import dataclass, field
 from typing import Any
 
 from hypothesis import strategies as st
 
 from dcsim.scenario import Scenario
+from tests.property.repair_scenarios import RepairBuilder
 from tests.property.scenarios import PARTS, text
 
 FEATURES = (
@@ -43,41 +43,16 @@ FEATURES = (
     "limit",
     "after",
     "on_spares",
+    "preflight",
+    "tests",
+    "burn_in",
 )
 EFFECTS = ("kill", "straggle", "degrade", "corrupt")
 KINDS = ("async-checkpoint", "tiered-checkpoint", "checkpointless", "elastic", "stateless")
 
 
-@dataclass
-class Builder:
+class Builder(RepairBuilder):
     """What one scenario draws from."""
-
-    draw: st.DrawFn
-    has: set[str]
-    unit: int
-    horizon: int
-    gpus: int
-    node: int
-    per_rack: int
-    people: dict[str, Any] = field(default_factory=dict)  # keys of the shared crews
-    record: dict[str, Any] | None = None
-    shares: bool = False  # whether a job takes the place of the one before it, so that no failure may strike a slot
-
-    def number(self, least: int, most: int) -> int:
-        """Draw a whole number."""
-        return self.draw(st.integers(least, most))
-
-    def one(self, *values: Any) -> Any:
-        """Draw one of some values."""
-        return self.draw(st.sampled_from(values))
-
-    def chance(self, feature: str) -> bool:
-        """Draw whether a feature that the scenario has is used here."""
-        return feature in self.has and self.one(True, True, False)
-
-    def duration(self, most: int, least: int = 0) -> str:
-        """Draw a duration."""
-        return text(self.unit * self.number(least, most))
 
     # --- jobs
 
@@ -165,8 +140,17 @@ class Builder:
             if self.chance("limit"):
                 job["time_limit"] = text(self.saves(job["recovery"]) + self.unit * self.number(1, self.horizon // 2))
                 job["requeue"] = self.spread(8)
+            if self.chance("preflight"):
+                job["preflight"] = self.preflight()
             jobs.append(job)
         return jobs, seats
+
+    def preflight(self) -> dict[str, Any]:
+        """Draw a check before each start."""
+        found: dict[str, Any] = {"time": self.duration(4, 1), "finds": self.one("0 %", "50 %", "100 %")}
+        if self.one(True, False):
+            found |= {"false_alarms": self.one("5 %", "40 %"), "retest": self.duration(12, 1)}
+        return found
 
     def saves(self, recovery: dict[str, Any]) -> int:
         """Ms that a checkpoint of a strategy takes, drained."""
@@ -175,12 +159,6 @@ class Builder:
         return sum(round(1000 * float(last.get(key, "0 s").split()[0])) for key in keys)
 
     # --- hazards
-
-    def spread(self, most: int) -> Any:
-        """Draw a time, fixed or with a distribution."""
-        mean = self.duration(most, 1)
-        laws = [{"kind": "exponential", "mean": mean}, {"kind": "empirical", "values": [text(0), mean]}]
-        return self.one(mean, self.duration(most), *laws, {"kind": "lognormal", "mean": mean, "sigma": 1.0})
 
     def record_clock(self) -> dict[str, Any]:
         """Draw how long a record is, how it begins and whether it repeats; ``last``: its last failure at the latest."""
@@ -229,7 +207,7 @@ class Builder:
         law = life["kind"] if isinstance(life, dict) else "exponential"
         found: dict[str, Any] = {"name": name, "component": PARTS[kind], "effect": effect, "mtbf": life}
         found["detect"] = self.spread(self.one(1, 6))
-        if "checks" in self.has and effect in ("straggle", "degrade"):  # so that checks find something
+        if "checks" in self.has and effect in ("straggle", "degrade", "corrupt"):  # so that checks find something
             found["detect"] = self.duration(3 * self.horizon, self.horizon // 2)
         if law not in ("exponential", "trace") and self.one(True, False):
             found["age"] = self.duration(self.horizon // 2)
@@ -261,9 +239,23 @@ class Builder:
         found["repair"] = self.repair(crews, recorded)
         if "stages" in self.has:
             found["requalify"] = self.duration(self.one(0, 5))
+        if self.chance("burn_in") and effect != "kill":
+            found |= self.burnt_in(life)
+        if self.chance("tests") and not recorded and effect != "kill":
+            found |= {"requalify": self.duration(3, 1), "requalify_finds": self.one("30 %", "80 %")}
+            for stage in found["repair"] if isinstance(found["repair"], list) else [found["repair"]]:
+                stage["silent"] = self.one("40 %", "90 %", "0 %")
         if self.chance("returns"):
             found["returns"] = "job"
         return found
+
+    def burnt_in(self, life: Any) -> dict[str, str]:
+        """Draw a burn-in after repair that half of the parts outlive."""
+        law = life["kind"] if isinstance(life, dict) else "exponential"
+        whole = law in ("exponential", "trace")
+        mean = life["mean"] if isinstance(life, dict) and law in ("weibull", "lognormal") else "0 s"
+        short = round(1000 * float(mean.split()[0])) // self.unit // 8
+        return {"burn_in": self.duration(6 if whole else max(0, min(6, short)))}
 
     def notice(self) -> dict[str, Any]:
         """Draw how failures are announced."""
@@ -272,64 +264,6 @@ class Builder:
         if "in_rack" not in self.has and self.one(True, True, False):
             found["evacuate"] = self.duration(notice)
         return found
-
-    def lemons(self, effect: str) -> dict[str, Any]:
-        """Draw lemons, retired or not."""
-        lemons: dict[str, Any] = {"fraction": self.one("20 %", "60 %"), "factor": self.one(1.0, 2.5, 5.0)}
-        if effect not in ("kill", "degrade") and self.one(True, True, False):
-            lemons |= {"retire_after": self.number(1, 3), "window": self.duration(self.horizon, 1)}
-            if self.one(True, True, False):
-                lemons["replace"] = self.duration(20)
-        if self.one(True, False):
-            lemons["cured_by"] = "repair"
-        return lemons
-
-    def repair(self, crews: int, recorded: bool) -> Any:
-        """Draw a repair of one or more stages."""
-        stages: list[dict[str, Any]] = []
-        for _ in range(self.number(1, 3) if "stages" in self.has and not recorded else 1):
-            stage: dict[str, Any] = {"time": self.spread(12)}
-            if pool := self.one(None, "own", "shared"):
-                stage["crews"] = crews if pool == "shared" else self.number(1, 2)
-            if pool == "shared":
-                self.people = self.people or self.when({"crews": crews})
-                stage |= {"name": "technician"} | self.people
-                del stage["crews"]
-                stage |= self.people
-            else:
-                stage = self.when(stage)
-            if "stages" in self.has:
-                stage["silent"] = self.one("0 %", "40 %", "100 %")
-                if not recorded:
-                    stage["success"] = self.one("100 %", "60 %")
-            stages.append(stage)
-        return stages if len(stages) > 1 else stages[0]
-
-    def when(self, stage: dict[str, Any]) -> dict[str, Any]:
-        """Draw when those of a stage work; a visit has no crews."""
-        if self.chance("visits"):
-            stage = {key: value for key, value in stage.items() if key != "crews"}
-            keys = self.one(("visits",), ("visit_when",), ("visit_after",), ("visits", "visit_when", "visit_after"))
-            keys = self.one(keys, ("visit_when", "visit_after"))
-            values = {"visit_when": self.number(1, 4), "visit_after": self.duration(15)}
-            values["visits"] = ", ".join(f"mon {self.clock()}" for _ in range(self.number(1, 6)))
-            stage |= {key: values[key] for key in keys}
-        elif self.chance("shifts"):
-            times = sorted({self.number(0, self.horizon) for _ in range(2 * self.number(1, 4))})
-            stage["shifts"] = (
-                ", ".join(
-                    f"mon {a // 60}:{a % 60:02}-{b // 60}:{b % 60:02}"
-                    for a, b in zip(times[::2], times[1::2], strict=False)
-                )
-                or "mon 0-1"
-            )
-            stage["at_shift_end"] = self.one("pause", "finish")
-        return stage
-
-    def clock(self) -> str:
-        """Draw a time of day up to the horizon."""
-        minutes = self.number(0, self.horizon)
-        return f"{minutes // 60}:{minutes % 60:02}"
 
     def maintenance(self) -> list[dict[str, Any]]:
         """Draw planned work."""
@@ -376,6 +310,8 @@ def full_scenarios(draw: st.DrawFn, features: tuple[str, ...] = FEATURES) -> Sce
     jobs, left = builder.jobs(gpus - held * -(-gpus // rack))
     crews = builder.number(1, 3)
     cluster: dict[str, Any] = {"gpus": gpus}
+    if builder.chance("burn_in"):
+        cluster["burn_in"] = builder.duration(3)
     shape = {"node": {"gpus": node}, "rack": {"nodes": per_rack}, "nvlink": {"domain": "node"}}
     cluster["topology"] = {"name": "small", "description": "", **shape}
     if held:

@@ -12,10 +12,10 @@ import numpy as np
 from dcsim.ledger import CAUSES, STATE, STATES, Accounts
 from dcsim.scenario import Scenario
 from dcsim.streams import generator
-from tests.property.reference_failures import Failures
+from tests.property.reference_preflight import Preflights
 
 
-class Reference(Failures):
+class Reference(Preflights):
     """One replication from event to event."""
 
     def __init__(self, scenario: Scenario, replication: int) -> None:
@@ -69,6 +69,7 @@ class Reference(Failures):
         yield from self.repair_ends()
         yield from self.comes()
         yield from (window.back if window.out else window.leaves for window in self.windows)
+        yield from (back for back, _ in self.tested)
         speeds = self.transfers()
         for gang in self.gangs:
             if gang.phase == "absent":

@@ -32,7 +32,9 @@ class Failures(Repairs):
         for number, (hazard, draws) in enumerate(zip(self.hazards, self.draws, strict=True)):
             if hazard.ages:
                 for component in range(draws.components):
-                    self.clocks[number, component] = Clock(self.life(number, component, 0), hazard.age)
+                    self.clocks[number, component] = Clock(
+                        self.life(number, component, 0), self.plan.scenario.cluster.burn_in + hazard.age
+                    )
                 continue
             known = draws.failures
             outcomes = self.outcomes(number, len(known.times))
@@ -47,9 +49,12 @@ class Failures(Repairs):
         """Return what follows the next failures of a hazard."""
         drawn = self.draws[number].outcomes(count)
         missed = np.broadcast_to(drawn.missed, count).tolist()
+        sent_on = np.broadcast_to(drawn.sent_on, count).tolist()
+        left = list(drawn.redos)
+        redos = [[int(left.pop(0)) for _ in range(often)] for often in np.broadcast_to(drawn.sent_back, count).tolist()]
         rows = zip(
             drawn.detect.tolist(), drawn.wrong.tolist(), drawn.stages.T.tolist(), drawn.fixed.tolist(), missed,
-            strict=True,
+            sent_on, redos, strict=True,
         )  # fmt: skip
         return [Outcome(*row) for row in rows]
 
@@ -85,8 +90,18 @@ class Failures(Repairs):
         """Begin the next life of a component whose hazard ages."""
         if self.hazards[number].ages:
             clock = self.clocks[number, component]
-            clock.row, clock.age = clock.row + 1, 0
-            clock.left = self.life(number, component, clock.row)
+            clock.row, clock.age = clock.row + 1, self.hazards[number].burn_in
+            if clock.age:
+                self.live_on(number, component)
+            else:
+                clock.left = self.life(number, component, clock.row)
+
+    def live_on(self, number: int, component: int) -> None:
+        """Draw what is left of a life that has lasted for its age."""
+        clock, lemon = self.clocks[number, component], component in self.lemons[number]
+        worn = round(clock.age * self.hazards[number].lemons.factor) if lemon else clock.age
+        rest = int(self.draws[number].residual(np.array([worn], dtype=np.int64))[0])
+        clock.left = self.hastened(number, component, rest)
 
     def under_repair(self, number: int, component: int) -> bool:
         """Whether a component has failed and is not back yet: it cannot fail of the same again."""
@@ -170,7 +185,8 @@ class Failures(Repairs):
             return
         self.failures += 1
         outcome = outcome or self.outcomes(number, 1)[0]
-        found = min(self.now + outcome.detect, self.found_by_check(hazard, mark, outcome.missed))
+        check = self.found_by_check(hazard, mark, outcome.missed)
+        found = min(self.now + outcome.detect, check)
         if hazard.effect == "kill":
             for gang in killed:
                 self.strike_gang(gang, 0, found, hazard.coverage)
@@ -178,6 +194,7 @@ class Failures(Repairs):
             return
         self.orders += 1
         incident = Incident(number, component, outcome, "latent", found, self.orders, wrong=outcome.wrong)
+        incident.by_check = check <= self.now + outcome.detect
         self.incidents.append(incident)
         if hazard.effect == "interrupt":
             self.strike(incident, group)
@@ -187,8 +204,8 @@ class Failures(Repairs):
             incident.clean = max((gang.safe(tier) for tier in range(len(gang.tiers))), default=gang.position)
 
     def found_by_check(self, hazard, component: int, missed: int) -> int:
-        """Return the end of the window that finds what is slow from now on: the first that does not miss it."""
-        if hazard.effect not in ("straggle", "degrade") or hazard.component in PARTS:
+        """Return the end of the window that finds what is wrong from now on: the first that does not miss it."""
+        if hazard.effect in ("interrupt", "kill") or hazard.component in PARTS or not hazard.placed:
             return self.horizon
         low = component * self.topology.gpus_per(hazard.component)
         high = low + self.topology.gpus_per(hazard.component)
@@ -223,22 +240,22 @@ class Failures(Repairs):
     def strike(self, incident: Incident, group: list[Gpu], again: bool = False, at_least: int = -1) -> None:
         """Take a group down until the incident is identified at ``incident.found``; ``again``: a relapse."""
         owners = [gang for gang in self.gangs if any(gpu.gang is gang for gpu in group)]
+        spoilt = incident.gang
         alone = len(owners) == 1 and all(gpu.gang is not None for gpu in group)
         incident.state, incident.gpus, incident.gang = "struck", group, owners[0] if alone else None
         for gang in owners:
             struck, covered = sum(gpu.gang is gang for gpu in group), self.hazards[incident.hazard].coverage
-            self.strike_gang(gang, struck, incident.found, covered, at_least)
+            self.strike_gang(gang, struck, incident.found, covered, at_least if gang is spoilt else -1)
         for gpu in group:
             gpu.condition, gpu.struck_in, gpu.gang = "struck", gpu.gang, None
         self.forget(group, out=True)
-        lemons = self.hazards[incident.hazard].lemons
-        if lemons is not None and lemons.retire_after is not None and not again:
-            times = self.counted.setdefault((incident.hazard, incident.component), [])
-            times[:] = [at for at in [*times, self.now] if at > self.now - lemons.window]
-            incident.retire = len(times) >= lemons.retire_after
+        if not again:
+            self.count(incident)
 
     def forget(self, gpus: list[Gpu], out: bool) -> None:
         """Note that GPUs left their gang: relapses of theirs are off; a straggler that is ``out`` is slow no more."""
+        for gang in self.gangs:
+            gang.passed -= set(gpus)
         for incident in list(self.incidents):
             hazard = self.hazards[incident.hazard]
             if incident.state == "faulty" and self.by_places:
@@ -266,11 +283,7 @@ class Failures(Repairs):
         if fixed or renewed:
             self.begin_life(number, component)
         elif self.hazards[number].ages:
-            clock = self.clocks[number, component]
-            lemon = component in self.lemons[number]
-            worn = round(clock.age * self.hazards[number].lemons.factor) if lemon else clock.age
-            rest = int(self.draws[number].residual(np.array([worn], dtype=np.int64))[0])
-            clock.left = self.hastened(number, component, rest)
+            self.live_on(number, component)
 
     # --- identification
 
@@ -319,11 +332,18 @@ class Failures(Repairs):
             self.strike(incident, group, at_least=level)
             self.leave(incident)
             return
+        elsewhere = self.standing(hazard.component, incident.component) if incident.by_check else []
+        group = self.group(incident.hazard, elsewhere[0]) if elsewhere else []
         if gang.phase == "wait":
             gang.deepest = max(gang.deepest, level)
-        else:
+            level = -1
+        elif not any(gpu.gang is gang for gpu in group):
             self.strike_gang(gang, 0, self.now, hazard.coverage, at_least=level)
-        self.clear(incident)
+        if group:
+            self.strike(incident, group, at_least=level)
+            self.leave(incident)
+        else:
+            self.clear(incident)
 
     def leave(self, incident: Incident) -> None:
         """Let the struck group leave for repair, or the healthy one that is blamed for it."""
@@ -340,6 +360,8 @@ class Failures(Repairs):
             for gpu in blamed:
                 gpu.condition, gpu.gang, gpu.struck_in = "struck", None, gang
             incident.state, incident.wrong = "faulty", incident.wrong - 1
+            self.orders += 1
+            incident.blamed = self.orders
             self.forget(blamed, out=True)
             self.send(incident, blamed, ends=False)
             return

@@ -1,5 +1,6 @@
 """The reference's objects: GPUs, gangs, incidents, batches in repair, windows, phases of energisation."""
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -26,6 +27,24 @@ class Gpu:
     booked: str = "repair"  # while absent
 
 
+class Checks:
+    """What the preflights of one gang find: the first of two streams is of faulty members, the other of good nodes."""
+
+    def __init__(self, rngs: tuple[np.random.Generator, np.random.Generator], shares: tuple[float, float]) -> None:
+        self.rngs, self.shares = rngs, shares
+        self.passes: list[float | None] = [None, None]  # so many more pass before one does not
+
+    def fails(self, which: int) -> bool:
+        """Whether the next one does not pass."""
+        share, left = self.shares[which], self.passes[which]
+        if left is None:
+            left = 0.0 if share == 1 else math.inf
+            if 0 < share < 1:
+                left = math.floor(np.log(1 - self.rngs[which].random()) / math.log(1 - share))
+        self.passes[which] = left - 1 if left else None
+        return not left
+
+
 @dataclass(eq=False)
 class Gang:
     """One instance of a job."""
@@ -33,7 +52,7 @@ class Gang:
     plan: Planned
     chances: np.random.Generator
     tiers: list[Copies]
-    phase: str = "absent"  # absent | detect | wait | failover | restore | run | drain | save | finished
+    phase: str = "absent"  # absent | detect | wait | failover | restore | run | drain | save | check | finished
     until: int = 0  # end of detect, failover or restore
     stall: tuple[int, int] = (0, 0)  # failover and restore of the present stall
     active: int = 0  # members that compute
@@ -61,6 +80,8 @@ class Gang:
     not_before: int = 0
     requeues: np.random.Generator | None = None
     submit: int | None = None  # when it is submitted; None: nobody knows yet
+    passed: set[Gpu] = field(default_factory=set)  # members that need no further check for this start
+    checks: "Checks | None" = None
 
     @property
     def recovery(self) -> Recovery:
@@ -110,6 +131,8 @@ class Outcome:
     stages: list[int]
     fixed: bool
     missed: int = 0  # checks that do not find it
+    sent_on: int = 0  # bits of the stages, but for the last, after which the test finds it as bad as before
+    redos: tuple[int, ...] = ()  # how long the last stage takes each time that it is done again for that
 
 
 @dataclass(eq=False)
@@ -127,7 +150,9 @@ class Incident:
     clean: int = 0  # newest position that is not corrupt
     gpus: list[Gpu] = field(default_factory=list)
     wrong: int = 0
+    blamed: int = 0  # when a healthy node was blamed in its place, in order
     retire: bool = False
+    by_check: bool = False  # that finds it
 
 
 @dataclass(eq=False)
@@ -138,7 +163,7 @@ class Batch:
     gpus: list[Gpu]
     ends: bool
     renews: bool = False  # replaced by a new component
-    stage: int = 0  # beyond the last: the test
+    stage: int = 0  # how many of its steps are done
     admitted: bool = False
     back: int | None = None  # end of the stage; None: waits for a crew, or never
     began: int = 0  # which stage of all it is

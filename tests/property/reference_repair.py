@@ -11,6 +11,8 @@ from tests.property.reference_service import Service
 class Repairs(Service):
     """What happens to GPUs from their identification to their return."""
 
+    counted: dict[tuple[int, int], list[int]]  # (hazard, component) -> times, for retirement
+
     def mend(self, incident: Incident, fixed: bool, renewed: bool, repaired: bool = True) -> None:
         """Let the failed component begin again; see ``Failures``."""
         raise TypeError("a world without failures")
@@ -23,26 +25,43 @@ class Repairs(Service):
 
     def replace(self, incident: Incident, gpus: list[Gpu]) -> None:
         """Retire a component: its GPUs come back new, or never."""
-        after = self.hazards[incident.hazard].lemons.replace
+        hazard = self.hazards[incident.hazard]
+        after = None if hazard.lemons.replace is None else hazard.lemons.replace + hazard.burn_in
         for gpu in gpus:
             gpu.condition, gpu.gone = "repair", after is None
         if after is not None:
             self.begun += 1
             self.batches.append(Batch(incident, gpus, True, True, back=self.now + after, began=self.begun))
 
-    def stages(self, batch: Batch) -> list[int]:
-        """Times of the stages that a batch goes through, the test last; for a replacement only its time."""
+    def count(self, incident: Incident) -> None:
+        """Count a failure of a component; too many retire it."""
+        lemons = self.hazards[incident.hazard].lemons
+        if lemons is not None and lemons.retire_after is not None:
+            times = self.counted.setdefault((incident.hazard, incident.component), [])
+            times[:] = [at for at in [*times, self.now] if at > self.now - lemons.window]
+            incident.retire = len(times) >= lemons.retire_after
+
+    def stages(self, batch: Batch) -> list[tuple[int | None, int]]:
+        """List (stage, time) of what a batch goes through; None: a test. Of a replacement nothing but its time."""
+        hazard, outcome = self.hazards[batch.incident.hazard], batch.incident.outcome
         if batch.renews:
-            return [self.hazards[batch.incident.hazard].lemons.replace]
-        reached = [time for time in batch.incident.outcome.stages if time >= 0]
-        return [*reached, self.hazards[batch.incident.hazard].requalify]
+            return [(None, hazard.lemons.replace + hazard.burn_in)]
+        steps: list[tuple[int | None, int]] = []
+        for number, time in enumerate(outcome.stages):
+            if time >= 0:
+                steps.append((number, time))
+                if outcome.sent_on >> number & 1:
+                    steps.append((None, hazard.requalify))
+        for time in outcome.redos:
+            steps += [(None, hazard.requalify), (len(hazard.stages) - 1, time)]
+        return [*steps, (None, hazard.requalify + hazard.burn_in)]
 
     def pool(self, batch: Batch) -> tuple[str | tuple[int, int] | None, int | None]:
         """Return the crews that a batch needs: name (or hazard and stage) and number; None: no crew."""
-        if batch.stage == len(self.stages(batch)) - 1:
+        number, stage = self.stages(batch)[batch.stage][0], self.stage(batch)
+        if stage is None:
             return None, None
-        stage = self.hazards[batch.incident.hazard].stages[batch.stage]
-        return stage.name or (batch.incident.hazard, batch.stage), stage.crews
+        return stage.name or (batch.incident.hazard, number), stage.crews
 
     def end_repair(self) -> bool:
         """End the first stage that is due, in the order in which they began."""
@@ -64,7 +83,7 @@ class Repairs(Service):
                 name, crews = self.pool(batch)
                 at_work = sum(each.back is not None and self.pool(each)[0] == name for each in self.batches)
                 if crews is None or at_work < crews:
-                    self.begin(batch, self.done_at(batch, self.stages(batch)[batch.stage]))
+                    self.begin(batch, self.done_at(batch, self.stages(batch)[batch.stage][1]))
                     return True
         return False
 
@@ -77,9 +96,8 @@ class Repairs(Service):
 
     def stage(self, batch: Batch) -> RepairStage | None:
         """Return the stage that a batch is in or waits for; None: the test, or a replacement."""
-        if batch.renews or batch.stage == len(self.stages(batch)) - 1:
-            return None
-        return self.hazards[batch.incident.hazard].stages[batch.stage]
+        number = self.stages(batch)[batch.stage][0]
+        return None if number is None else self.hazards[batch.incident.hazard].stages[number]
 
     def is_visited(self, batch: Batch) -> bool:
         """Whether a batch waits for people who repair all that waits together."""
@@ -135,7 +153,7 @@ class Repairs(Service):
             reasons.append(stage.visit_when is not None and len(waiting) >= stage.visit_when)
             reasons.append(stage.visit_after is not None and self.now - batch.asked >= stage.visit_after)
             if any(reasons):
-                longest = max(self.stages(each)[each.stage] for each in waiting)
+                longest = max(self.stages(each)[each.stage][1] for each in waiting)
                 for each in waiting:
                     self.begin(each, self.now + longest)
                 return True

@@ -96,7 +96,7 @@ class Service(Stops):
         loser.struck += len(taken)
         loser.failed_restores = 0
         self.interrupt(loser, strategy.level_of(loser.recovery, loser.struck, uncovered=False))
-        if loser.phase in (*WHOLE, "drain", "save"):
+        if loser.phase in (*WHOLE, "drain", "save", "check"):
             self.run_short(loser)
 
     def start(self, gang: Gang) -> None:
@@ -105,6 +105,16 @@ class Service(Stops):
             self.go_back(gang)
             return
         self.begin_time(gang)
+        preflight = self.scenario.jobs[gang.plan.job].preflight
+        if preflight is not None and any(gpu not in gang.passed for gpu in self.members(gang)):
+            gang.phase, gang.until = "check", self.now + preflight.time
+            self.saving = [each for each in self.saving if each is not gang] + [gang]
+            return
+        self.set_out(gang)
+
+    def set_out(self, gang: Gang) -> None:
+        """Begin the stall of a gang whose members need no check."""
+        gang.passed = set()
         recovery, size = gang.recovery, gang.plan.gpus
         if gang.has_run:
             failover, attempt = recovery.failover, strategy.restore_ms(recovery, gang.deepest, size)
@@ -163,6 +173,11 @@ class Service(Stops):
                     self.plant_changed()
                     self.give_power()
                 return True
+        for back, gpus in self.tested:
+            if back == self.now:
+                self.tested.remove((back, gpus))
+                self.give_back(gpus)
+                return True
         for window in self.windows:
             if not window.out and window.leaves == self.now:
                 self.end_drain(window)
@@ -201,7 +216,7 @@ class Service(Stops):
                 return
         self.windows.append(window)
         for gang in self.gangs:
-            if any(gpu.gang is gang for gpu in gpus) and gang.phase in (*WHOLE, "drain", "save"):
+            if any(gpu.gang is gang for gpu in gpus) and gang.phase in (*WHOLE, "drain", "save", "check"):
                 self.end_stretch(gang)
                 gang.phase = "drain"
                 gang.windows.append(window)
@@ -216,7 +231,7 @@ class Service(Stops):
             drained = window in gang.windows
             if drained:
                 gang.windows.remove(window)
-            whole = gang.phase in (*WHOLE, "save") and any(gpu.gang is gang for gpu in gpus)
+            whole = gang.phase in (*WHOLE, "save", "check") and any(gpu.gang is gang for gpu in gpus)
             if whole or (drained and not gang.windows):
                 self.end_stretch(gang)
                 gang.durable = [gang.position] * len(gang.tiers)

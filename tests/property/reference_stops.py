@@ -25,6 +25,10 @@ class Stops(Absence):
         """Send a gang to wait; see ``Service``."""
         raise TypeError("a world without service")
 
+    def end_check(self, gang: Gang) -> None:
+        """End the check of a gang that is to start; see ``Preflights``."""
+        raise TypeError("a world without failures")
+
     def come(self, at: int, what: str, gang: Gang, more: Any = None) -> None:
         """Let something happen to a gang at a time, after what was asked for before."""
         self.asked += 1
@@ -51,7 +55,7 @@ class Stops(Absence):
         """Yield when the next of it comes, and when gangs are safe or may queue again."""
         yield from (row[0] for row in self.coming[:1])
         for gang in self.gangs:
-            if gang.phase == "save":
+            if gang.phase in ("save", "check"):
                 yield gang.until
             if gang.kept:
                 yield gang.not_before
@@ -118,6 +122,10 @@ class Stops(Absence):
     def end_save(self) -> bool:
         """End the first stop that is due: the gang computes again, unless its time is over."""
         for gang in self.saving:
+            if gang.phase == "check" and gang.until == self.now:
+                self.saving.remove(gang)
+                self.end_check(gang)
+                return True
             if gang.phase == "save" and gang.until == self.now:
                 self.saving.remove(gang)
                 gang.durable = [gang.position] * len(gang.tiers)

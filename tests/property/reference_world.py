@@ -9,7 +9,7 @@ from dcsim.scenario import Scenario
 from dcsim.scenario.plan import plan
 from dcsim.streams import generator
 from tests.property import reference_strategy as strategy
-from tests.property.reference_objects import BILLION, WHOLE, Batch, Gang, Gpu, Incident, Phase, Window
+from tests.property.reference_objects import BILLION, WHOLE, Batch, Checks, Gang, Gpu, Incident, Phase, Window
 from tests.property.reference_plant import Holds, Look, Site
 from tests.property.reference_storage import fair
 from tests.property.reference_strategy import Stretch
@@ -34,6 +34,7 @@ class World:
         self.begun = 0  # stages, so that those that end together end in the order in which they began
         self.batches: list[Batch] = []  # in order of joining the queue that they are in
         self.windows: list[Window] = []  # that began
+        self.tested: list[tuple[int, list[Gpu]]] = []  # good nodes that failed a preflight, and when they are back
         self.site = Site(self.topology)
         dated = zip(self.plan.dates(replication), self.plan.phase_racks, strict=True)
         self.phases = [Phase(date, range(*racks), dark=date > 0, due=date <= 0) for date, racks in dated]
@@ -42,6 +43,7 @@ class World:
         self.by_places |= bool(scenario.energisation) or any(job.comm and network for job in scenario.jobs)
         self.by_places |= min(self.look().capped(node) for node in range(self.topology.nodes)) < 1
         self.by_places |= any(self.gateways(gang) for gang in self.gangs)
+        self.by_places |= any(job.preflight for job in scenario.jobs)
         self.place()
         self.rest_row = len(scenario.jobs) + 1
         self.books: list[dict[str, int]] = [{} for _ in self.plan.owners]
@@ -54,7 +56,11 @@ class World:
         chances = generator(self.scenario.seed, self.replication, name, "chance")
         tiers = strategy.tiers_of(planned.recovery)
         submit = planned.submit if self.scenario.jobs[planned.job].after is None else None
-        return Gang(planned, chances, tiers, durable=[0] * len(tiers), submit=submit)
+        gang = Gang(planned, chances, tiers, durable=[0] * len(tiers), submit=submit)
+        if preflight := self.scenario.jobs[planned.job].preflight:
+            streams = (generator(self.scenario.seed, self.replication, name, each) for each in ("preflight", "alarm"))
+            gang.checks = Checks(tuple(streams), (preflight.finds, preflight.false_alarms))
+        return gang
 
     def place(self) -> None:
         """Put the gangs of t = 0 on the lowest free indices; the last GPUs of a rack may be held back."""
@@ -226,7 +232,7 @@ class World:
                 idle_spares -= 1
                 self.book(self.rest_row - spare, "spare" if spare else "idle", passed)
             elif gpu.condition == "up":
-                phase = {"drain": "maintenance", "run": None, "save": gpu.gang.booked}.get(
+                phase = {"drain": "maintenance", "check": "maintenance", "run": None, "save": gpu.gang.booked}.get(
                     gpu.gang.phase, gpu.gang.phase
                 )
                 if phase is not None:

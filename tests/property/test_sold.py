@@ -48,27 +48,41 @@ def test_counting_changes_no_account(scenario: Scenario, number: int) -> None:
     assert np.array_equal(sold.available_domains, plain.available_domains)
 
 
-def lost_ms(scenario: Scenario, columns: dict[str, np.ndarray], month: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the ms in which each domain is lost, by month, with maintenance and without: GPU by GPU, ms by ms."""
+def needs_of(scenario: Scenario, size: int) -> int:
+    return scenario.sla.needs or size
+
+
+def lost_ms(
+    scenario: Scenario, columns: dict[str, np.ndarray], month: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the ms in which each domain is lost, by month, with maintenance and without, and whether it had power.
+
+    GPU by GPU, ms by ms: a domain had power before a month if so many GPUs as it needs have been in service at all.
+    """
     size = plan(scenario).topology.gpus_per(scenario.sla.sold)
     domains, horizon = scenario.cluster.gpus // size, scenario.horizon
     out = np.zeros((scenario.cluster.gpus, horizon), dtype=bool)
-    planned = np.zeros_like(out)
+    planned, dark = np.zeros_like(out), np.zeros(scenario.cluster.gpus, dtype=bool)
     names = ("what", "phase", "where", "gpus", "start_ms")
     for what, phase, where, gpus, start in zip(*(columns[name].tolist() for name in names), strict=True):
         if what == "place":
             its = slice(where, where + gpus)
+            dark[its] |= start == 0 and phase == "unpowered"
             was = out[its, start].copy()
             out[its, start:] = bool(phase)
             stays = was & bool(phase)  # out before, and out for something else from now on
             planned[its, start:] = np.where(stays, planned[its, start], phase == "maintenance")[:, None]
-    needs = scenario.sla.needs or size
+    needs = needs_of(scenario, size)
+    come = np.maximum.accumulate(~out, axis=1) | ~dark[:, None]  # has been in service by then
+    edges = range(0, horizon, month)
+    before = np.stack([come[:, max(0, at - 1)] if at else ~dark for at in edges])
+    handed = before[:, : domains * size].reshape(len(before), domains, size).sum(axis=2) >= needs_of(scenario, size)
     lost = []
     for gone in (out, out & ~planned):
         left = (~gone[: domains * size]).reshape(domains, size, horizon).sum(axis=1)
         edges = range(0, horizon, month)
         lost.append(np.stack([(left < needs)[:, at : at + month].sum(axis=1) for at in edges]))
-    return lost[0], lost[1]
+    return lost[0], lost[1], handed
 
 
 @settings(max_examples=200)
@@ -81,7 +95,12 @@ def test_the_log_says_which_domains_are_lost(scenario: Scenario, ms: int) -> Non
     runs = play(Program(sampled(scenario, 0)), [0], compiled=False, logs=2)
     found = runs.ledgers().available_domains[0]
     lengths = np.diff([*range(0, scenario.horizon, month), scenario.horizon])
-    for lost, columns in zip(lost_ms(scenario, runs.log().columns(), month), np.split(found, 2, axis=1), strict=True):
+    *both, handed = lost_ms(scenario, runs.log().columns(), month)
+    for lost, columns in zip(both, np.split(found[:, : 2 * len(SHARES)], 2, axis=1), strict=True):
         for number, share in enumerate(SHARES):
             allowed = np.array([round((1 - share) * length) for length in lengths.tolist()])
-            assert columns[:, number].tolist() == (lost <= allowed[:, None]).sum(axis=1).tolist(), share
+            assert columns[:, number].tolist() == ((lost <= allowed[:, None]) & handed).sum(axis=1).tolist(), share
+    if scenario.energisation:
+        assert found[:, -1].tolist() == handed.sum(axis=1).tolist()
+    else:
+        assert handed.all()

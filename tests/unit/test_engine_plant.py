@@ -5,6 +5,7 @@ import pytest
 from dcsim.engine import simulate, simulate_by_simpy
 from dcsim.ledger import CAUSES, STATE
 from dcsim.scenario import Scenario
+from tests.planted import plant
 
 HOUR = 3_600_000
 RESTART = {"kind": "checkpoint-restart", "checkpoint_every": "1 h", "restore": "30 min"}
@@ -148,3 +149,23 @@ def test_racks_that_come_cap_those_that_run():
     hours, accounts = played({"power": power}, jobs, hazards, "100 h", gpus=10, energisation=phases)
     assert accounts.overhead_gpu_ms[0, CAUSES.index("power")] / HOUR == pytest.approx(8 * 90 * 0.1)
     assert hours[-1, STATE["unpowered"]] == 2 * 10
+
+
+def test_power_is_worked_out_when_the_plant_changes_and_not_when_gpus_move(monkeypatch):
+    """Half a site is out from 10 to 20 h, and two of three shelves of a node of a from 14 to 16 h: 40 % for a then."""
+    power = {"shelves": 3, "psu": "0.4 kW", "pue": 1.0, "trips_below": "20 %", "site": {"feeds": 2, "feed": "4 kW"}}
+    keeps = {"kind": "fault-tolerant", "failover": "0 s"}
+    jobs = [{"name": "a", "gpus": 8, "recovery": keeps}, {"name": "b", "gpus": 4, "recovery": keeps}]
+    hazards = [once("site-feed", 0, "10 h", repair="10 h")]
+    hazards += [once("shelf", shelf, "14 h", name=f"shelf {shelf}", repair="2 h") for shelf in (3, 4)]
+    hazards += [once("gpu", gpu, "12 h", name=f"gpu {gpu}", detect="0 s", repair="30 min") for gpu in (0, 8, 9)]
+    worked_out, asked = [], []
+    plant(
+        monkeypatch,
+        note_power=lambda honest: lambda w: (worked_out.append(w), honest(w)),
+        refresh_power=lambda honest: lambda w, now: (asked.append(now), honest(w, now)),
+    )
+    _, accounts = played({"power": power}, jobs, hazards, "100 h")
+    by_power = accounts.overhead_gpu_ms[:, CAUSES.index("power")] / HOUR
+    assert by_power[:2] == pytest.approx([8 * 10 * 0.5 + 8 * 2 * 0.1, 4 * 10 * 0.5])
+    assert 0 < len(worked_out) < len(asked) / 2

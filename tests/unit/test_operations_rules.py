@@ -32,6 +32,8 @@ repair = "4 h"
 """
 TIERS = 'jobs.b.recovery={kind="fault-tolerant", checkpoint_every="1 h"}'
 
+YOUNG = 'jobs.b.recovery={kind="elastic", group=8, checkpoint_every="young", checkpoint_write="1 s"}'
+
 
 @pytest.fixture
 def scenario(tmp_path):
@@ -55,6 +57,7 @@ def scenario(tmp_path):
         ("cluster.spares_run=b", "jobs.b.priority=-3"),
         ("cluster.spares_run=b", "jobs.a.gpus=960"),
         ("hazards.node.coverage=95 %", TIERS),
+        ("hazards.node.coverage=95 %", YOUNG),
     ],
 )
 def test_what_is_allowed_can_be_saved_and_loaded(scenario, changes, tmp_path):
@@ -195,3 +198,11 @@ def test_an_interval_counts_failures_that_cost_work(scenario):
     every = settled(scenario(young)).jobs[0].recovery.checkpoint_every
     told = settled(scenario(young, "hazards.node.notice=3 min", "hazards.node.noticed=75 %"))
     assert told.jobs[0].recovery.checkpoint_every == pytest.approx(2 * every, abs=2)
+
+
+def test_a_rule_for_the_interval_needs_a_failure_that_rolls_back(scenario):
+    """All failures are covered: whatever the interval, no checkpoint is ever read."""
+    with pytest.raises(ScenarioError) as caught:
+        scenario(YOUNG)
+    (problem,) = caught.value.problems
+    assert "nothing is ever rolled back, so no interval is best" in str(problem)

@@ -161,11 +161,6 @@ PEER = {"every": "5 min", "restore": "1 min", "survives": 8}
             "checkpoint_write",
             'required ("young" needs it',
         ),
-        (
-            {"kind": "elastic", "group": 8, "checkpoint_every": "daly", "checkpoint_write": "1 s"},
-            "checkpoint_every",
-            "nothing is ever rolled back",
-        ),
         ({"kind": "fault-tolerant", "checkpoint_every": "yuong"}, "checkpoint_every", 'did you mean "young"?'),
         ({"kind": "fault-tolerant", "checkpoint_every": "5"}, "checkpoint_every", "the unit is missing"),
         ({"kind": "fault-tolerant", "coverage": "101 %"}, "coverage", "must be at most 100 %"),

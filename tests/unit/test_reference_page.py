@@ -10,10 +10,11 @@ from pydantic import TypeAdapter
 
 from dcsim import units
 from dcsim.distributions import Distribution
+from dcsim.economics.credits import Guarantee
 from dcsim.economics.owner import Owner
 from dcsim.hazards import AnyLifetime
 from dcsim.hazards.outages import OutageColumns
-from dcsim.power import SiteKeys
+from dcsim.power import ConversionKeys, SiteKeys
 from dcsim.recovery.timetable import Tier
 from dcsim.scenario import Scenario, Uncertain, load
 from dcsim.scenario.reference import TOPICS, Key, KeyTable, reference
@@ -34,9 +35,11 @@ OWN = {
     "hazards.repair": Distribution,
     "uncertain.value": dict(Uncertain.model_fields)["value"].annotation,
     "power.site": SiteKeys,
+    "power.conversion": ConversionKeys,
     "optics": NamedOptics,
     "correlated": Correlated,
     "owner": Owner,
+    "sla.guarantee": Guarantee,
 }
 """Header of an example that no shipped file has -> what reads it."""
 

@@ -63,7 +63,7 @@ MTBF += '"0.001 /h", "9 %/y" or "500 FIT"'
 TIME = 'as text with a unit such as "15 min" (s, min, h, d, mo, y)'
 RECOVERY = ", ".join(STRATEGIES["checkpoint-restart"].model_fields)
 TOP = "name, description, horizon, month, starts, seed, cluster, jobs, hazards, maintenance, energisation, accounting, "
-TOP += "tco, owner, slo, sla, uncertain, correlated"
+TOP += "tco, owner, grid, finance, tokens, slo, sla, uncertain, correlated"
 SHIPPED = "clos-100k, gb200-nvl72, gb300-nvl72, hgx-b200, hgx-h100, hgx-h200, lingjun-2023, vr200-nvl72"
 NAMES = f"{SHIPPED}, or a path ending in .toml"
 KINDS = ", ".join(STRATEGIES)
@@ -80,7 +80,7 @@ TOLD = f"""\
 2: horizon: found 36; allowed: a duration above zero {TIME}; the unit is missing
 3: sed: unknown key; allowed: {TOP}; did you mean "seed"?
 5: cluster.topology: found 'gb300-nvl7'; allowed: {NAMES}; did you mean "gb300-nvl72"?
-6: cluster.gpu: unknown key; allowed: topology, gpus, spares, spares_run, in_rack_spares; did you mean "gpus"?
+6: cluster.gpu: unknown key; allowed: topology, gpus, spares, spares_run, burn_in, in_rack_spares; did you mean "gpus"?
 7: cluster.spares: found -1; must be at least 0
 10: jobs.pretrain.gpus: found 4096.0; must be a whole number
 12: jobs.pretrain.recovery.kind: found 'fault-tolernt'; allowed: {KINDS}; did you mean "fault-tolerant"?

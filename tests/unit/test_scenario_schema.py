@@ -190,7 +190,7 @@ def test_nothing_is_null_and_no_key_is_left_open():
 def test_units_are_in_the_schema():
     """Quantities say which unit they become, and their patterns are plain enough for any engine."""
     patterns = {node["pattern"]: node["x-unit"] for _, node in nodes(json_schema()) if "x-unit" in node}
-    money = {"USD", "USD/mo", "USD/GiB/mo", "USD/kWh", "USD/kW/mo", "USD/W", "USD/Mtok"}
+    money = {"USD", "USD/mo", "USD/GiB/mo", "USD/kWh", "USD/Mtok", "USD/kW/mo", "USD/W"}
     assert set(patterns.values()) == {"ms", "GPU-ms", "1", "GiB", "W", "GB/s", "m", "tok", "tok/s"} | money
     assert all(re.compile(pattern) and "\\-" not in pattern for pattern in patterns)
 

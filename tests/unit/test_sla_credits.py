@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dcsim.decide.accounts import MoneyBook
+from dcsim.decide.availability import Availability, sold_series
 from dcsim.decide.sla_credits import SlaCredits
 from dcsim.economics.credits import Sla, credit_lines, reached_names
 from dcsim.economics.statement import Line, Statement
@@ -80,7 +81,7 @@ def test_credits_are_never_above_the_cap_and_never_below_zero(
         ({"tiers": ["30 %", "10 %", "100 %"]}, "sla.credits.tiers: found 30 %, 10 %, 100 %; must rise"),
         ({"tier": ["10 %"]}, "sla.credits.tier: unknown key"),
         ({"claimed": "110 %"}, "sla.credits.claimed: found '110 %'"),
-        ({"excludes": ["slow"]}, "sla.credits.excludes"),
+        ({"counts_maintenance": 1}, "sla.credits.counts_maintenance"),
     ],
 )
 def test_mistakes_have_a_line_each(credits: dict[str, object], why: str) -> None:
@@ -101,8 +102,10 @@ def test_mistakes_have_a_line_each(credits: dict[str, object], why: str) -> None
 def test_maintenance_is_downtime_only_where_the_contract_says_so() -> None:
     """Each rack is out for 20 h in the second of two months: below 10 h, above 72 h."""
     work = {"name": "w", "component": "rack", "every": "1000 h", "duration": "20 h", "rolling": False}
-    for excludes, share in ((["maintenance"], 0.0), ([], 0.30 / 2)):
-        tiny = cluster({"sold": "rack", "availability": HOURS, "credits": {"excludes": excludes}}, maintenance=[work])
+    for counts, share in ((False, 0.0), (True, 0.30 / 2)):
+        tiny = cluster(
+            {"sold": "rack", "availability": HOURS, "credits": {"counts_maintenance": counts}}, maintenance=[work]
+        )
         with chosen([[]]):
             (sample,) = replicate_many([(tiny, None)], 1, workers=1)
         found = SlaCredits.of(sample, None)
@@ -158,3 +161,105 @@ def test_an_owner_gives_credits_out_of_the_rent_that_is_invoiced() -> None:
     assert found is not None
     assert found.share.mean == pytest.approx(0.25)
     assert found.usd_a_month.mean == pytest.approx(6 * 720 / 4)
+
+
+def test_nothing_is_credited_before_there_is_power() -> None:
+    """One of two racks has power from the middle of the second month on: it is sold from the third."""
+    phase = [{"name": "late", "racks": 1, "date": f"{int(1.5 * 720)} h"}]
+    tiny = cluster(
+        {"sold": "rack", "availability": HOURS, "credits": {}}, 3, energisation=phase, tco={"gpu_hour": "1 USD"}
+    )
+    with chosen([[]]):
+        (sample,) = replicate_many([(tiny, None)], 1, workers=1)
+    assert sample.ledgers.available_domains[0].tolist() == [[1] * 7, [1] * 7, [2] * 7]
+    series = sold_series(sample)
+    assert series["domains"].tolist() == [[0, 1, 1, 2]]
+    found, told = SlaCredits.of(sample, None), Availability.of(sample)
+    assert found is not None
+    assert told is not None
+    assert found.share.mean == 0
+    assert told.share(0) == 1
+    assert told.handed_over.tolist() == [1, 1, 2]
+
+
+def test_a_guarantee_of_kept_progress_is_broken_as_a_binomial_says() -> None:
+    """Jobs of coverage 92 %: by chance fewer than 90 % of a run's interruptions keep their progress."""
+    from scipy.stats import binom
+
+    from dcsim.decide.sla_credits import GuaranteeResult, kept_by_job
+
+    document = {
+        "name": "kept",
+        "horizon": "2 mo",
+        "seed": 20_267,
+        "cluster": {"topology": "hgx-h100", "gpus": 256, "spares": 64},
+        "jobs": [
+            {
+                "name": "a",
+                "gpus": 192,
+                "recovery": {
+                    "kind": "fault-tolerant",
+                    "checkpoint_every": "1 h",
+                    "failover": "1 min",
+                    "restore": "10 min",
+                    "coverage": "92 %",
+                },
+            }
+        ],
+        "hazards": [{"component": "node", "mtbf": "400 h", "repair": "2 h"}],
+        "sla": {"sold": "node", "guarantee": {}},
+    }
+    (sample,) = replicate_many([(read(document), None)], 20, workers=1)
+    assert kept_by_job(sample).tolist() == pytest.approx([0.92])
+    found = GuaranteeResult.of(sample)
+    assert found is not None
+    counts = sample.ledgers.strikes[:, 0]
+    assert counts.min() > 20
+    expected = np.mean([binom.cdf(np.ceil(0.9 * n - 1e-9) - 1, n, 0.92) for n in counts])
+    assert found.broken == pytest.approx(expected)
+    assert 0.05 < found.broken < 0.5
+    assert found.expected == pytest.approx(expected / 4)
+    never = read(document, set=['jobs.a.recovery={kind="checkpoint-restart",checkpoint_every="1 h",restore="10 min"}'])
+    (rolled,) = replicate_many([(never, None)], 2, workers=1)
+    found = GuaranteeResult.of(rolled)
+    assert found is not None
+    assert (found.kept, found.broken) == (0, 1)
+
+
+def test_a_run_says_how_its_guarantee_stands() -> None:
+    """Checkpoints lose progress at every interruption; no interruption breaks nothing."""
+    from dcsim.decide import run
+    from dcsim.report.simulated import run_page
+    from dcsim.report.sold import sold_tables
+
+    for rows, said in (
+        ([(100 * H, 0, H)], "0.0 % of the interruptions lose no progress; the guarantee of 90 % is broken"),
+        ([], "No job is interrupted: the guarantee that 90 % lose no progress holds."),
+    ):
+        with chosen([rows]):
+            found = run(cluster({"sold": "node", "guarantee": {}}), replications=1, workers=1)
+        assert any(said in each for each in run_page([found]).answer)
+    assert any(row.label == "  guarantee broken, % of terms" for row in sold_tables([found])[0].rows)
+    told = found.to_json()["scenarios"][0]["sla_guarantee"]
+    assert told == {"asked": 0.9, "kept": None, "broken": 0.0, "expected_credit_of_renewal": 0.0}
+
+
+def test_a_sweep_keeps_the_months_that_credits_are_computed_from() -> None:
+    """What is claimed scales what is given back; without [sla] the figure is refused by its name."""
+    from dcsim.decide.sweep import sweep
+
+    found = sweep("sla/node", {"sla.credits.claimed": ["50 %", "100 %"]}, metric="sla_credits_usd", replications=2)
+    half, all_of_it = (each.figures["sla_credits_usd"].mean for each in found.points)
+    assert half > 10_000
+    assert all_of_it == pytest.approx(2 * half)
+    with pytest.raises(ScenarioError, match=r"every scenario needs \[sla\]"):
+        sweep("pretrain-5184/gold", {"cluster.spares": [32]}, metric="sla_credits", replications=2)
+
+
+def test_who_invoices_no_downtime_and_gives_credits_for_it_is_told() -> None:
+    """One caution, and none where hours with power are invoiced."""
+    from dcsim.decide.cautions import cautions
+
+    for billed, kinds in (("in-service", ["downtime-twice"]), ("powered", [])):
+        given = read("owner/h200-neocloud", set=['sla={sold="node",credits={}}', f'owner.billed="{billed}"'])
+        assert [each.kind for each in cautions([given]) if each.kind == "downtime-twice"] == kinds

@@ -90,6 +90,8 @@ def test_a_name_that_stands_for_two_things_is_refused() -> None:
 
 
 def test_a_formula_is_written_as_a_spreadsheet_writes_it() -> None:
+    """Cells for names, IF for a choice, AND, MIN and INT; a minus binds as in Python."""
+
     def cell(name: str, before: bool) -> str:
         return f"{name.upper()}{1 if before else 2}"
 

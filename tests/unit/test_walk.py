@@ -11,7 +11,8 @@ from dcsim.decide.pair import Pair
 from dcsim.decide.walk import walk
 from dcsim.montecarlo.statistics import two_phase
 from dcsim.report.walks import diff_page, walk_inputs, walk_picture, walk_sentence, walk_table
-from dcsim.scenario import load
+from dcsim.scenario import load, read
+from dcsim.scenario.files import plain
 
 MONTH = "1 mo"
 GOLD, SILVER, HYPER = (load(f"pretrain-5184/{name}", horizon=MONTH) for name in ("gold", "silver", "hyperscaler"))
@@ -209,3 +210,16 @@ def test_diff_from_python():
     walked = diff(GOLD, SILVER, replications=2, workers=1)
     assert walked.to_json()["walk"]["replications"] == 2
     assert str(diff(GOLD, GOLD)) == "no input differs"
+
+
+def test_what_owners_lenders_and_token_sellers_read_is_no_step_though_it_is_drawn():
+    """Two owners whose rents differ, with an uncertain price of energy: no step, and none of its draws is missed."""
+    base = plain(load("tokens/factory", horizon="4 mo"))
+    energy = {"kind": "uniform", "low": "0.05 USD/kWh", "high": "0.15 USD/kWh"}
+    drawn = base | {"uncertain": [{"key": "owner.electricity", "value": energy}]}
+    dearer = drawn | {"name": "Dearer", "owner": base["owner"] | {"rent": "2.50 USD"}, "finance": {"tranches": []}}
+    found = compare([read(drawn), read(dearer)], replications=2, workers=1)
+    assert found.walks == ()
+    slower = drawn | {"name": "Slower", "hazards": [base["hazards"][0] | {"repair": "24 h"}]}
+    (only,) = compare([read(drawn), read(slower)], replications=2, workers=1).walks
+    assert [each.groups for each in only.steps] == [("repair",)]

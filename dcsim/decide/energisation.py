@@ -1,0 +1,178 @@
+"""What power that comes late costs the owner, phase by phase: on time against late on the same random numbers.
+
+Cash is discounted to the closing ([grid] discount). Capital is spent at the closing whether its racks have power or
+not. Two rules say when earnings end: at the horizon, whatever the dates, which is what is simulated; or for each phase
+as long after its date as the horizon is, which a formula says: the cluster is bought for so many years of use.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dcsim.decide.accounts import MoneyBook, site_of
+from dcsim.decide.bills import prices_vary
+from dcsim.decide.documents import summary_json
+from dcsim.decide.estimate import SCHEMA
+from dcsim.decide.outcome import REPLICATIONS
+from dcsim.decide.owner_by_formula import Expected
+from dcsim.economics.grid import Grid, share_between
+from dcsim.montecarlo import Progress, Summary, replicate_many, runs_per_draw, summarise
+from dcsim.power.keys import Phase
+from dcsim.scenario import PER_SAMPLE, Problem, Scenario, ScenarioError, Source, certain, read, sha256
+from dcsim.topology.build import build
+from dcsim.units import MS_PER_H
+
+Values = NDArray[np.float64]
+CASH, ENERGY = "present_cash", "present_kwh"
+
+
+@dataclass(frozen=True)
+class Late:
+    """What the owner would gain if a phase had power at the closing, the others as they are; ``name`` "" is all.
+
+    ``date_h``: its mean date. ``lost``: cash, discounted [USD], simulated. ``by_formula``: the same without failures,
+    at mean dates; ``whole_life``: and if each phase earned as long after its date as the horizon is. ``premium``: what
+    each kWh behind the meter may cost more than from the grid until then, at full load [USD/kWh]; None where no racks
+    are dark.
+    """
+
+    name: str
+    date_h: float | None
+    lost: Summary
+    by_formula: float
+    whole_life: float
+    premium: float | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as plain data."""
+        its = {name: getattr(self, name) for name in ("date_h", "by_formula", "whole_life", "premium")}
+        return {"name": self.name or None, **its, "lost": summary_json(self.lost)}
+
+
+@dataclass(frozen=True, eq=False)
+class EnergisationTable:
+    """``phases``: in order of listing; ``all``: if nothing came late.
+
+    ``npv``: discounted cash of the scenario as it is; ``on_time``: if nothing came late [USD].
+    """
+
+    scenario: Scenario
+    runs: int
+    discount: float
+    npv: Summary
+    on_time: Summary
+    phases: tuple[Late, ...]
+    all: Late
+
+    def __str__(self) -> str:
+        return f"{self.scenario.name}: late power costs {self.all.lost.mean / 1e6:,.1f} million USD"
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the document that ``dcsim table energisation --json`` prints."""
+        return {
+            "schema": SCHEMA,
+            "table": "energisation",
+            "name": self.scenario.name,
+            "scenario_sha256": sha256(self.scenario),
+            "seed": self.scenario.seed,
+            "replications": self.runs,
+            "discount": self.discount,
+            "npv": summary_json(self.npv),
+            "npv_on_time": summary_json(self.on_time),
+            "phases": [each.to_json() for each in self.phases],
+            "all": self.all.to_json(),
+        }
+
+
+def energisation_table(
+    source: Source,
+    *,
+    replications: int | None = None,
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> EnergisationTable:
+    """Simulate a scenario as it is, with each phase on time, and with all; n runs each on the same random numbers.
+
+    Raises ScenarioError where nothing comes late or nobody owns the cluster.
+    """
+    scenario = read(source)
+    for key, there, why in (
+        ("energisation", scenario.energisation, "missing; all has power at once"),
+        ("owner", scenario.owner, "missing; the table is about an owner"),
+    ):
+        if not there:
+            raise ScenarioError([Problem("table energisation", None, key, f"{scenario.name}: {why}")])
+    if scenario.grid is None:
+        scenario = scenario.model_copy(update={"grid": Grid()})
+    assert scenario.grid is not None
+    phases = scenario.energisation
+    variants = [scenario, on_time(scenario, range(len(phases)))]
+    variants += [on_time(scenario, [index]) for index in range(len(phases))] if len(phases) > 1 else []
+    count = REPLICATIONS if replications is None else replications
+    samples = replicate_many([(each, None) for each in variants], count, workers=workers, progress=progress)
+    books = [MoneyBook.of(sample) for sample in samples]
+    statements = [book.statement for book in books if book is not None]  # each has an owner
+    cash = [each.total(CASH) for each in statements]
+    shared = PER_SAMPLE if prices_vary(scenario) else runs_per_draw(scenario)
+    formulas = [(_by_formula(each, False), _by_formula(each, True)) for each in variants]
+
+    def told(values: Values) -> Summary:
+        return summarise(values, float(values.mean()), shared=shared)
+
+    def late(name: str, date: float | None, at: int) -> Late:
+        best, own = formulas[at], formulas[0]
+        usd, kwh = best[0][0] - own[0][0], best[0][1] - own[0][1]
+        whole = best[1][0] - own[1][0]
+        premium = usd / kwh if kwh > 1e-9 * own[0][1] else None
+        return Late(name, date, told(cash[at] - cash[0]), usd, whole, premium)
+
+    found = tuple(
+        late(each.name, each.when.mean_ms / MS_PER_H, 2 + index if len(phases) > 1 else 1)
+        for index, each in enumerate(certain(scenario).energisation)
+    )
+    rate = float(np.mean(statements[0].inputs["grid_discount"].value))
+    everything = late("", None, 1)
+    return EnergisationTable(scenario, count, rate, told(cash[0]), told(cash[1]), found, everything)
+
+
+def on_time(scenario: Scenario, phases: Sequence[int]) -> Scenario:
+    """Return a scenario in which these phases have power at the closing; no other random number changes."""
+    its = tuple(
+        each.model_copy(update={"date": 0}) if index in phases else each
+        for index, each in enumerate(scenario.energisation)
+    )
+    return scenario.model_copy(update={"energisation": its})
+
+
+def _by_formula(scenario: Scenario, whole_life: bool) -> tuple[float, float]:
+    """Return discounted cash [USD] and energy [kWh] by formula, at mean dates and full load."""
+    fixed = certain(scenario)
+    if not whole_life:
+        return _cash(fixed, Expected.of(fixed))
+    dark: list[Phase] = [phase for phase in fixed.energisation if phase.racks]
+    latest = max((round(phase.when.mean_ms) for phase in dark), default=0)
+    longer = fixed.model_copy(update={"horizon": fixed.horizon + latest})
+    expected = Expected.of(longer)
+    ends = np.rint(np.cumsum(expected.hours) * MS_PER_H).astype(np.int64)
+    racks = build(fixed.cluster.topology, fixed.cluster.gpus).racks
+    shares = [(phase.racks or 0) / racks for phase in dark]
+    powered = (1 - sum(shares)) * _live(0, fixed.horizon, ends)
+    for phase, share in zip(dark, shares, strict=True):
+        powered = powered + share * _live(round(phase.when.mean_ms), fixed.horizon, ends)
+    up = np.divide(expected.in_service, expected.powered, out=np.ones_like(powered), where=expected.powered > 0)
+    return _cash(longer, replace(expected, powered=powered, in_service=powered * up))
+
+
+def _live(date: int, life: int, ends: NDArray[np.int64]) -> Values:
+    return np.asarray(share_between(np.array([date]), np.array([date + life]), ends)[0])
+
+
+def _cash(scenario: Scenario, expected: Expected) -> tuple[float, float]:
+    found = expected.statement(scenario, site_of(scenario))
+    return float(found.total(CASH)[0]), float(found.total(ENERGY)[0])
