@@ -30,7 +30,7 @@ def test_the_first_sentence_is_the_answer(dcsim):
     assert "<circle" in page
     assert "dcsim sweep small.toml -L &#39;jobs.train.recovery.checkpoint_every=10 min,30 min,90 min&#39;" in page
     names = {path.name for path in folder.iterdir()}
-    assert names == {"runs", "points.parquet", "points.csv", "sweep.json", "report.html"}
+    assert names == {"runs", "points.parquet", "points.csv", "question.json", "sweep.json", "report.html"}
 
 
 def test_two_axes_make_a_map_and_two_files_a_map_of_winners(dcsim):
@@ -55,7 +55,7 @@ def test_json_has_every_point(dcsim):
         {"jobs.train.recovery.checkpoint_every": value} for value in ("10 min", "30 min", "90 min")
     ]
     assert found["best"] in found["not_told_apart"]
-    assert found == json.loads((only("outputs") / "sweep.json").read_text())
+    assert found == json.loads((only("outputs") / "question.json", "sweep.json").read_text())
 
 
 def test_shards_are_merged_to_the_bytes_of_one_machine(dcsim):
