@@ -62,6 +62,7 @@ def optimize_command(
     asked = Asked(replications=None, **given)
     scenarios = asked.scenarios
     from dcsim.decide.optimize import optimize
+    from dcsim.decide.questions import Question
 
     words = [word for text in axes for word in ("-L", text)]
     for option, text in (("--goal", goal), ("--budget", budget)):
@@ -71,7 +72,8 @@ def optimize_command(
         for name in ("origins", "replications"):
             how.pop(name, None)
         how["command"] = (*how["command"], *words)
-        found = optimize(scenarios, axes, goal=goal, budget=budget, runs=runs, **how)
+        wanted: dict[str, Any] = {"axes": list(axes), "goal": goal, "budget": budget, "runs": runs}
+        found = optimize(scenarios, **wanted, **how)
 
     def page() -> "Page":
         from dcsim.report.optimize_page import optimum_page
@@ -79,9 +81,9 @@ def optimize_command(
         return optimum_page(found, asked.notes)
 
     print_result(found.to_json, page, asked.as_json)
-    if asked.report and found.folder is not None:
-        from dcsim.cli.report import write_page
-        from dcsim.report.optimize_page import optimum_document
+    from dcsim.cli.report import write_decision
 
-        again = (*how["command"], "--seed", str(found.offers[0].seed), "--runs", str(found.most))
-        write_page(found.folder, lambda: optimum_document(found, again, asked.notes), asked)
+    wanted |= {name: how[name] for name in ("engine", "monthly")}
+    again = (*how["command"], "--seed", str(found.offers[0].seed), "--runs", str(found.most))
+    question = Question("optimize", tuple(scenarios), wanted, how["command"], again, tuple(asked.notes))
+    write_decision(question, found, asked)

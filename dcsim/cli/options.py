@@ -309,6 +309,7 @@ class Asked:
         from dcsim.decide import REPLICATIONS
 
         changed = [part for override in self.overrides for part in ("--set", override)]
+        changed += [part for gate in self.fail_if for part in ("--fail-if", gate)]  # a report is about them, too
         how: How = {
             "workers": self.workers,
             "engine": self.engine,

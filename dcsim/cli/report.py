@@ -1,8 +1,8 @@
-"""`dcsim report`: a run, or a comparison, as one page to forward; and what `run` and `compare` write by default."""
+"""`dcsim report`: a run, a comparison or a decision as one page to forward; and what verbs write by default."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,6 +12,8 @@ from dcsim.cli.screen import out, out_document, say
 
 if TYPE_CHECKING:
     from dcsim.decide import Comparison, RunResult
+    from dcsim.decide.gates import Judged
+    from dcsim.decide.questions import Question
     from dcsim.decide.report_data import ReportData
     from dcsim.report.document import Page
 
@@ -43,6 +45,7 @@ def _file(context: click.Context, parameter: click.Parameter, path: Path | None)
         "dcsim report outputs/gold-tier-0fb2f8a1-1",
         "dcsim report outputs/compare-gold-tier-silver-tier-5d2c9a3e --format markdown",
         "dcsim report outputs/gold-tier-0fb2f8a1-1 outputs/silver-tier-77aa01c2-1",
+        "dcsim report outputs/sweep-gold-tier-2b7c1d90 --format csv -o -",
         'dcsim report outputs/gold-tier-0fb2f8a1-1 --format trace --window "10 d:12 d"',
     ),
 )
@@ -70,11 +73,17 @@ def report_command(
 ) -> None:
     """Write the report of a run from its folder, of a comparison from its own, or of several runs of one seed.
 
-    Nothing in a run is changed. What a report needs and a run does not keep is simulated again, to the same figures.
+    So too of a sweep, a table, a search for the best and a sensitivity: from kept runs, of which none is simulated
+    again. Nothing in a run is changed. What the report of a run needs and the run does not keep is simulated again, to
+    the same figures.
     """
     from dcsim.montecarlo.comparison_folder import members, write_group
 
     context = click.get_current_context()
+    decisions = [question for folder in given if (question := _question(folder)) is not None]
+    if decisions:
+        _again(decisions, given, kind, output, (replication, window, nodes))
+        return
     groups = [members(folder) for folder in given]
     if len(given) > 1 and any(groups):
         raise click.UsageError("Name one comparison, or the folders of runs.", context)
@@ -105,6 +114,63 @@ def report_command(
         output = (given[0] if len(given) == 1 else write_group(folders, _command(folders))) / FILES[kind]
     _write(output, text)
     out(str(output))
+
+
+def _question(folder: Path) -> "Question | None":
+    """Return what was asked in the folder of a sweep, table, race or sensitivity; None for any other folder."""
+    from dcsim.decide.sweep_files import QUESTION
+    from dcsim.files import kind_of
+
+    if kind_of(folder / QUESTION) is None:
+        return None
+    from dcsim.decide.questions import Question
+
+    return Question.read(folder)
+
+
+def _again(
+    questions: "Sequence[Question]", given: Sequence[Path], kind: str, output: Path | None, of_trace: tuple[Any, ...]
+) -> None:
+    """Write the report of a question from its kept runs; nothing is simulated."""
+    context = click.get_current_context()
+    if len(given) > 1:
+        raise click.UsageError("Name one sweep, table, search or sensitivity, or the folders of runs.", context)
+    if kind == "trace":
+        raise click.UsageError("A trace is of one run: name its folder, which lies in this one.", context)
+    if of_trace != (None, None, None):
+        raise click.UsageError("--replication, --window and --nodes are for --format trace.", context)
+    question, judged = questions[0], list["Judged"]()
+    more: dict[str, Any] = {}
+    with ProgressLine(doing="writing the report"):
+        if question.verb == "sweep":
+            from dcsim.report.limits import judging_points, limits_of
+
+            more["each"] = judging_points(limits_of(question.command), judged)
+        text = _renderer(kind)(_decision(question, question.answer(given[0], **more), judged))
+    if str(output) == "-":
+        out_document([text])
+        return
+    path = output or given[0] / FILES[kind]
+    _write(path, [text])
+    out(str(path))
+
+
+def _decision(question: "Question", found: Any, judged: "Sequence[Judged]") -> "Page":
+    """Return the whole report of an answer."""
+    from dcsim.decide.gates import in_order
+    from dcsim.report.limits import with_limits
+    from dcsim.report.optimize_page import optimum_document
+    from dcsim.report.sensitivity_page import sensitivity_document
+    from dcsim.report.sweep_report import sweep_document
+    from dcsim.report.tables_page import table_document
+
+    pages: dict[str, Callable[..., Page]] = {
+        "optimize": optimum_document,
+        "sensitivity": sensitivity_document,
+        "sweep": sweep_document,
+        "table": table_document,
+    }
+    return with_limits(pages[question.verb](found, question.again, question.notes), in_order(judged))
 
 
 def _trace(folder: Path, replication: int | None, window: str | None, nodes: str | None) -> Iterator[str]:
@@ -204,6 +270,17 @@ def write_comparison(found: "Comparison", asked: Asked) -> None:
         made = comparison_data(found)
         text = _rendered("html", made)
     _tell(write_group(folders, made.manifests[0].command) / FILES["html"], text, asked)
+
+
+def write_decision(question: "Question", found: Any, asked: Asked, judged: "Sequence[Judged]" = ()) -> None:
+    """Keep what was asked beside its runs, so that its report can be written again, and write the report."""
+    from dcsim.decide.questions import folder_of
+
+    folder = folder_of(found)
+    assert folder is not None
+    question.keep(folder)
+    if asked.report:
+        write_page(folder, lambda: _decision(question, found, judged), asked)
 
 
 def write_page(folder: Path, page: "Callable[[], Page]", asked: Asked) -> None:

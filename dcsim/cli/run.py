@@ -89,7 +89,8 @@ def run_command(fail_under: float | None, events: int, **given: Any) -> None:
     asked = Asked(**given)
     scenarios = asked.scenarios
     from dcsim.decide import run_many, runs_json
-    from dcsim.decide.gates import Gate, check_gates, gate_sentences, gates_json, judge
+    from dcsim.decide.gates import UNDER, Gate, check_gates, gate_sentences, gates_json, judge
+    from dcsim.units import SHARE, write
 
     gates = (*(() if fail_under is None else (Gate.under(fail_under),)), *asked.gates)
     check_gates(gates, scenarios, common=False)
@@ -98,6 +99,8 @@ def run_command(fail_under: float | None, events: int, **given: Any) -> None:
     with ProgressLine(asked.output, len(scenarios)) as progress:
         how = asked.how("run", progress)
         how["events"] = events
+        if fail_under is not None:
+            how["command"] = (*how["command"], UNDER, write(fail_under, SHARE))
         runs, _ = run_many(scenarios, **how)
     for notice in (notice for each in runs for notice in each.notices):
         say(f"note: {notice}")

@@ -76,12 +76,15 @@ def sensitivity_command(
         return sensitivity_page(found, asked.notes)
 
     print_result(found.to_json, page, asked.as_json)
-    if asked.report and found.folder is not None:
-        from dcsim.cli.report import write_page
-        from dcsim.report.sensitivity_page import sensitivity_document
+    from dcsim.cli.report import write_decision
+    from dcsim.decide.questions import Question
 
+    if found.folder is not None:
         words = [*how["command"], *(word for text in ranges for word in ("-L", text))]
         words += [word for option, text in (("--vary", vary), ("--metric", metric)) if text for word in (option, text)]
         words += ["-n", str(question.replications)]
         words += [] if share_runs is None else ["--share-runs", str(share_runs)]
-        write_page(found.folder, lambda: sensitivity_document(found, words, asked.notes), asked)
+        wanted = {"ranges": list(ranges), "vary": vary, "metric": metric, "share_runs": share_runs}
+        wanted |= {"replications": question.replications, "engine": asked.engine, "monthly": asked.monthly}
+        told = Question("sensitivity", (scenario,), wanted, tuple(how["command"]), tuple(words), tuple(asked.notes))
+        write_decision(told, found, asked)

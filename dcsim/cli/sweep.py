@@ -1,7 +1,6 @@
 """`dcsim sweep`: scenarios at many settings, and which of them are best."""
 
 import shlex
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -23,8 +22,7 @@ from dcsim.cli.progress import ProgressLine
 from dcsim.cli.screen import out, out_json, say
 
 if TYPE_CHECKING:
-    from dcsim.decide import RunResult
-    from dcsim.decide.sweep import Point, Sweep
+    from dcsim.decide.sweep import Sweep
     from dcsim.report.document import Page
 
 AXES = click.option(
@@ -69,30 +67,24 @@ def sweep_command(axes: tuple[str, ...], lhs: int | None, metric: str | None, ev
     cluster.gpus follows cluster.spares unless it is given too. Runs and tables are kept in a folder of the sweep.
     """
     asked = Asked(**given)
-    from dcsim.decide.gates import Judged, check_gates, gate_sentences, gates_json, in_order, judge
+    from dcsim.decide.gates import Judged, check_gates, gate_sentences, gates_json, in_order
+    from dcsim.decide.questions import Question
     from dcsim.decide.sweep import sweep
-    from dcsim.decide.variants import written
+    from dcsim.report.limits import judging_points
 
     scenarios = asked.scenarios
     check_gates(asked.gates, scenarios, common=False)
     if asked.shard is not None and asked.gates:
         raise click.UsageError("--fail-if needs all replications, --shard has some.", click.get_current_context())
     judged: list[Judged] = []
-
-    def judge_point(point: "Point", result: "RunResult") -> None:
-        settings = ", ".join(f"{key} {written(value)}" for key, value in point.inputs)
-        name = f"{result.scenario.name} at {settings}" if settings else result.scenario.name
-        judged.extend(replace(one, name=name) for one in judge(asked.gates, [result]))
-
     words = [word for text in axes for word in ("-L", text)]
     words += [] if lhs is None else ["--lhs", str(lhs)]
     words += [] if metric is None else ["--metric", metric]
     with ProgressLine(asked.output, None) as progress:
         how: dict[str, Any] = {**asked.how("sweep", progress)}
         how["command"] = (*how["command"], *words)
-        found = sweep(
-            scenarios, axes, lhs=lhs, metric=metric, every_run=every_run, seed=asked.seed, each=judge_point, **how
-        )
+        wanted: dict[str, Any] = {"axes": list(axes), "lhs": lhs, "metric": metric, "every_run": every_run}
+        found = sweep(scenarios, **wanted, seed=asked.seed, each=judging_points(asked.gates, judged), **how)
     if asked.shard is not None:
         _tell_of_shard(asked, found)
         return
@@ -104,13 +96,13 @@ def sweep_command(axes: tuple[str, ...], lhs: int | None, metric: str | None, ev
 
     told = in_order(judged)
     print_result(lambda: found.to_json() | gates_json(told), page, asked.as_json)
-    if asked.report:
-        from dcsim.cli.report import write_page
-        from dcsim.report.sweep_report import sweep_document
+    from dcsim.cli.report import write_decision
 
-        assert found.folder is not None
-        command = (*how["command"], "-n", str(found.runs))
-        write_page(found.folder, lambda: sweep_document(found, command, asked.notes), asked)
+    wanted |= {name: how[name] for name in ("origins", "engine", "monthly")} | {"replications": found.runs}
+    again = (*how["command"], "-n", str(found.runs))
+    write_decision(
+        Question("sweep", tuple(scenarios), wanted, how["command"], again, tuple(asked.notes)), found, asked, told
+    )
     tell_gates(told)
 
 

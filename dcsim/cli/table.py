@@ -67,13 +67,14 @@ def table_command(kind: Any, file: str, axes: tuple[str, ...], **given: Any) -> 
         return table_page(found, asked.notes)
 
     print_result(found.to_json, page, asked.as_json)
-    if asked.report:
-        from dcsim.cli.report import write_page
-        from dcsim.report.tables_page import table_document
+    from dcsim.cli.report import write_decision
+    from dcsim.decide.questions import Question
 
-        assert found.sweep.folder is not None
-        command = (*how["command"], "-n", str(found.sweep.runs))
-        write_page(found.sweep.folder, lambda: table_document(found, command, asked.notes), asked)
+    wanted = {name: how[name] for name in ("origins", "engine", "monthly")}
+    wanted |= {"values": list(axes), "replications": found.sweep.runs}
+    again = (*how["command"], "-n", str(found.sweep.runs))
+    question = Question("table", (scenario,), wanted, how["command"], again, tuple(asked.notes), (kind,))
+    write_decision(question, found, asked)
 
 
 def _batches(scenario: "Scenario", axes: tuple[str, ...], asked: Asked) -> None:

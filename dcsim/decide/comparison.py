@@ -17,7 +17,7 @@ from dcsim.decide.study import StudySamples
 from dcsim.decide.verdict import By, TailVerdict, Verdict, tail_verdict, verdict
 from dcsim.decide.walk import RUNS, RUNS_PLAIN, Walk, walk
 from dcsim.hazards import Hazard
-from dcsim.montecarlo import UNSHARDED, Interrupted, Progress, Shard, StoreError, WantedEngine, choose
+from dcsim.montecarlo import UNSHARDED, Interrupted, Progress, Resume, Shard, StoreError, WantedEngine, choose
 from dcsim.montecarlo.manifest import Manifest
 from dcsim.scenario import Scenario, Source, read
 from dcsim.scenario.provenance import origins as origins_of
@@ -90,7 +90,7 @@ def compare(
     bridges: bool = True,
     workers: int | None = None,
     output: Path | str | None = None,
-    resume: bool = False,
+    resume: Resume = False,
     progress: Progress | None = None,
     events: int = 0,
     engine: WantedEngine = "auto",

@@ -130,7 +130,7 @@ class Judged:
 
     def _figure(self) -> str:
         assert self.value is not None
-        scale, unit, digits = _scale(self.gate.unit, self.value, self.ci95)
+        scale, unit, digits = gate_scale(self.gate.unit, self.value, self.ci95)
         told = f"{self.value / scale:,.{digits}f}"
         if self.ci95 is not None and self.ci95[0] < self.ci95[1]:
             low, high = (f"{end / scale:,.{digits}f}" for end in self.ci95)
@@ -270,7 +270,7 @@ def _judged(gate: Gate, name: str, value: float, ci95: tuple[float, float] | Non
     return Judged(gate, name, value, ci95, broken, certain)
 
 
-def _scale(unit: str, value: float, ci95: tuple[float, float] | None) -> tuple[float, str, int]:
+def gate_scale(unit: str, value: float, ci95: tuple[float, float] | None) -> tuple[float, str, int]:
     """Return what a value is divided by, the unit that it has then, and its decimals: two digits of the interval."""
     scale, told = (0.01, "%") if unit == "1" else (1.0, unit)
     if unit == "USD" and abs(value) >= 1e6:

@@ -15,7 +15,7 @@ from dcsim.decide.outcome import Executor
 from dcsim.decide.sweep_region import Measured
 from dcsim.decide.theory import cluster_loss
 from dcsim.decide.variants import Axis, Variant, read_axes, switch_notes, variants
-from dcsim.montecarlo import Progress, RunFolder, WantedEngine, choose, replicate_many, slug
+from dcsim.montecarlo import Progress, Resume, RunFolder, WantedEngine, choose, replicate_many, slug
 from dcsim.problems import wrong
 from dcsim.scenario import Problem, Scenario, ScenarioError, Source, read, sha256
 from dcsim.scenario.provenance import origins as origins_of
@@ -44,7 +44,7 @@ def optimize(
     set: Sequence[str] = (),
     workers: int | None = None,
     output: Path | str | None = None,
-    resume: bool = False,
+    resume: Resume = False,
     progress: Progress | None = None,
     engine: WantedEngine = "auto",
     monthly: bool = False,

@@ -13,6 +13,7 @@ from dcsim.decide.study import Study, StudySamples
 from dcsim.montecarlo import (
     UNSHARDED,
     Progress,
+    Resume,
     RunFolder,
     Sample,
     Shard,
@@ -55,7 +56,7 @@ class How(TypedDict, total=False):
     precision: str | None
     workers: int | None
     output: Path | str | None
-    resume: bool
+    resume: Resume
     progress: Progress | None
     command: Sequence[str]
     events: int
@@ -75,7 +76,7 @@ def run(
     set: Sequence[str] = (),
     workers: int | None = None,
     output: Path | str | None = None,
-    resume: bool = False,
+    resume: Resume = False,
     progress: Progress | None = None,
     events: int = 0,
     engine: WantedEngine = "auto",

@@ -21,7 +21,7 @@ from dcsim.decide.result import RunResult
 from dcsim.decide.sensitivity_indices import RUNS, Index, Indices, blocks_of, indices_of, refusal, rounded
 from dcsim.decide.sensitivity_inputs import Input, inputs_of
 from dcsim.decide.variants import simulate_variants
-from dcsim.montecarlo import Estimated, Paired, Progress, Summary, WantedEngine, paired, physics, slug
+from dcsim.montecarlo import Estimated, Paired, Progress, Resume, Summary, WantedEngine, paired, physics, slug
 from dcsim.scenario import Problem, Scenario, ScenarioError, Source, certain, read, sha256
 
 
@@ -333,7 +333,7 @@ def sensitivity(
     set: Sequence[str] = (),
     workers: int | None = None,
     output: Path | str | None = None,
-    resume: bool = False,
+    resume: Resume = False,
     progress: Progress | None = None,
     engine: WantedEngine = "auto",
     monthly: bool = False,

@@ -14,7 +14,7 @@ from dcsim.decide.sweep_files import MadeFiles, points_table, to_json
 from dcsim.decide.sweep_question import Question, batches, one_folder_each, question
 from dcsim.decide.sweep_region import Measured, Region, region
 from dcsim.decide.variants import Axis, Variant, simulate_variants
-from dcsim.montecarlo import UNSHARDED, Interrupted, Progress, Running, Shard, Summary, WantedEngine
+from dcsim.montecarlo import UNSHARDED, Interrupted, Progress, Resume, Running, Shard, Summary, WantedEngine
 from dcsim.scenario import PER_SAMPLE, Problem, Scenario, ScenarioError, Source
 from dcsim.scenario.provenance import origins as origins_of
 
@@ -132,7 +132,7 @@ def sweep(
     set: Sequence[str] = (),
     workers: int | None = None,
     output: Path | str | None = None,
-    resume: bool = False,
+    resume: Resume = False,
     progress: Progress | None = None,
     engine: WantedEngine = "auto",
     monthly: bool = False,

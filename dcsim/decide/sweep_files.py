@@ -22,9 +22,10 @@ if TYPE_CHECKING:
     from dcsim.decide.result import RunResult
     from dcsim.decide.sweep import Point, Sweep
 
-POINTS, EACH_RUN, DOCUMENT = "points", "runs-of-points", "sweep.json"
+POINTS, EACH_RUN, DOCUMENT, QUESTION = "points", "runs-of-points", "sweep.json", "question.json"
 """Files of a sweep: the first two as .parquet and as .csv."""
-OURS = (*(f"{name}.{kind}" for name in (POINTS, EACH_RUN) for kind in ("parquet", "csv")), DOCUMENT, "report.html")
+REPORTS = ("report.html", "report.md", "report.csv")
+OURS = (*(f"{name}.{kind}" for name in (POINTS, EACH_RUN) for kind in ("parquet", "csv")), DOCUMENT, QUESTION, *REPORTS)
 FOLDERS = ("runs",)
 RUN_COLUMNS = ("loss", "lost", "paid_usd", "useful_gpu_hours", "usd_per_useful_gpu_hour", "done_h")
 

@@ -11,7 +11,7 @@ from dcsim.decide.sweep import Sweep, simulated
 from dcsim.decide.tables_asked import Asked, Checkpoint, Detection, Kind
 from dcsim.decide.tables_spares import Nines, Pool, Spares
 from dcsim.decide.variants import Axis, read_axes
-from dcsim.montecarlo import UNSHARDED, Progress, Shard, WantedEngine
+from dcsim.montecarlo import UNSHARDED, Progress, Resume, Shard, WantedEngine
 from dcsim.problems import not_one_of
 from dcsim.scenario import Problem, Scenario, ScenarioError, Source, read
 
@@ -80,7 +80,7 @@ def table(
     set: Sequence[str] = (),
     workers: int | None = None,
     output: Path | str | None = None,
-    resume: bool = False,
+    resume: Resume = False,
     progress: Progress | None = None,
     engine: WantedEngine = "auto",
     monthly: bool = False,

@@ -5,7 +5,7 @@ from dcsim.montecarlo.engines import SIMPY, Engine, WantedEngine, choose
 from dcsim.montecarlo.estimators import Estimated, deviations, difference, estimated_loss, runs_per_draw
 from dcsim.montecarlo.events import read_events, write_events
 from dcsim.montecarlo.run_folder import RunFolder, slug
-from dcsim.montecarlo.runner import Interrupted, Progress, Running, physics, replicate_many
+from dcsim.montecarlo.runner import Interrupted, Progress, Resume, Running, physics, replicate_many
 from dcsim.montecarlo.sample import Sample
 from dcsim.montecarlo.sequential_stopping import Look, Stopped, precision_of
 from dcsim.montecarlo.statistics import (
@@ -33,6 +33,7 @@ __all__ = [
     "Look",
     "Paired",
     "Progress",
+    "Resume",
     "RunFolder",
     "Running",
     "Sample",

@@ -1,19 +1,21 @@
 """Many replications on all cores, the same whatever the number of workers."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from heapq import merge
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dcsim.ledger import STATE, Ledgers
+from dcsim.files import StoreError
+from dcsim.ledger import STATE, Accounts, Ledgers
 from dcsim.montecarlo.collector import Collector
 from dcsim.montecarlo.engines import SIMPY, Engine, Simulate, choose, seconds_a_run, task_size
+from dcsim.montecarlo.manifest import read_manifest
 from dcsim.montecarlo.process_pool import answers, cores
 from dcsim.montecarlo.run_folder import RunFolder
 from dcsim.montecarlo.sample import Sample
@@ -25,6 +27,8 @@ from dcsim.scenario.uncertain import MONEY, is_money
 
 Run = tuple[Scenario, RunFolder | None]
 More = Callable[[list[Sample]], Sequence[int]]
+Resume = bool | Literal["only"]
+"""Whether finished runs are read from their folders; "only": and no other is simulated."""
 EXECUTORS = ("local", "ray")
 POOL_S = 2.0
 """Work [s] from which on it pays to start other processes, which take about a second each to import what they need
@@ -138,7 +142,7 @@ def replicate_many(
     replications: int | Sequence[int],
     *,
     workers: int | None = None,
-    resume: bool = False,
+    resume: Resume = False,
     progress: Progress | None = None,
     engine: Engine | None = None,
     executor: str = "local",
@@ -155,7 +159,8 @@ def replicate_many(
     differ only in name, description, accounting or money share their replications. Each replication depends on
     (scenario, its number) alone, so the samples are the same whatever the workers, the ``engine`` (default: compiled
     rules), the ``executor`` ("local" or "ray") and the ``chunk`` (replications that a worker is asked for at a time,
-    default: about a second's work), and with ``resume`` the same as without.
+    default: about a second's work), and with ``resume`` the same as without. With "only" for it nothing is simulated: a
+    run that no store has is an error.
 
     ``shard``: only that part of every run. ``known``: what is finished of each run already. ``more``: called with the
     samples whenever all that was wanted is there, it returns how many each run wants altogether; no more than it has:
@@ -170,11 +175,16 @@ def replicate_many(
         raise ValueError("needs at least one replication and one worker")
     if engine is None:
         engine = SIMPY if simulate else choose()
+    if resume == "only":
+        workers, executor, simulate, chunk = 1, "local", _missing, 1
+        for store in (each for _, each in runs if each is not None):
+            with suppress(StoreError):  # what is told of a run stays as it was
+                store.origins = read_manifest(store.folder).get("origins", store.origins)
     crowd = _Crowd(runs, counts, engine, shard, looks=more is not None)
     try:
         with ExitStack() as stack:
             execute, most = _executor(executor, workers, stack, simulate)  # it may refuse; nothing is touched then
-            crowd.begin(stack, resume, known)
+            crowd.begin(stack, bool(resume), known)
             scenarios = [group.scenario for group in crowd.groups]
             few = most if more else min(most, crowd.left)
             if executor == "local" and workers is None and simulate is None and crowd.seconds < POOL_S:
@@ -289,6 +299,12 @@ class _Crowd:
         for (scenario, _), wanted, group in zip(self.runs, self.counts, self.members, strict=True):
             ledgers = group.collected.ledgers(wanted)
             yield None if ledgers is None else Sample(scenario, ledgers)
+
+
+def _missing(scenario: Scenario, replication: int) -> Accounts:
+    """Take the place of the engines where nothing may be simulated."""
+    told = f"its run {replication} is not kept any more; run the command again with --resume"
+    raise StoreError(Path(scenario.name), told)
 
 
 def physics(scenario: Scenario) -> Scenario:

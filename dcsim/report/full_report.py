@@ -13,6 +13,7 @@ from dcsim.report.figures import loss, number, price_digits
 from dcsim.report.grid_page import grid_section
 from dcsim.report.inputs import inputs_section, made, method_section
 from dcsim.report.lender_page import lender_card, lender_section
+from dcsim.report.limits import judged_again, with_limits
 from dcsim.report.months import months
 from dcsim.report.owner_answer import most_cash, owner_card
 from dcsim.report.owner_page import first_owner_picture, owner_section
@@ -42,7 +43,8 @@ def document(given: ReportData) -> Page:
     lengths = list(dict.fromkeys(f"{run.scenario.month / MS_PER_H:g} h" for run in runs))
     sections.append(months(shown.stories, names(runs), and_list(lengths)))
     sections += [inputs_section(shown), method_section(shown)]
-    return replace(
+    command = given.manifests[0].command if given.manifests else ()
+    page = replace(
         _answer(shown),
         title=printable(" or ".join(run.scenario.name for run in runs) + ("?" if len(runs) > 1 else ""), LONGEST_TITLE),
         about=_about(runs),
@@ -52,6 +54,7 @@ def document(given: ReportData) -> Page:
         sections=tuple(sections),
         made=made(given),
     )
+    return with_limits(page, judged_again(command, runs))
 
 
 def _about(runs: Sequence[RunResult]) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from types import ModuleType
 from typing import Any
 
 from dcsim.scenario.errors import Problem, ScenarioError
-from dcsim.scenario.files import Source, load, read, sha256, to_toml
+from dcsim.scenario.files import Source, load, read, sha256, to_toml, with_shares
 from dcsim.scenario.model import Cluster, Job, Scenario
 from dcsim.scenario.plan import Gang, Plan
 from dcsim.scenario.sampled import certain, extremes
@@ -37,6 +37,7 @@ __all__ = [
     "sha256",
     "to_toml",
     "unused_keys",
+    "with_shares",
 ]
 
 

@@ -58,7 +58,7 @@ def read(source: Source, /, *, set: Sequence[str] = (), **overrides: Any) -> Sce
     if isinstance(source, Scenario):
         if not set and not overrides:
             return source
-        source = _with_shares(source)
+        source = with_shares(source)
     if not isinstance(source, Mapping):
         raise TypeError(f"a scenario is a path, a name, a dict or a Scenario, not {type(source).__name__}")
     return _guarded(source, TABLES, [set] if isinstance(set, str) else set, overrides)
@@ -141,7 +141,7 @@ def _located(path: KeyPath, why: str, data: Any, layers: Sequence[Layer], change
     return Problem(layer.file, line_of(layer, held), dotted(path, data), why)
 
 
-def _with_shares(scenario: Scenario) -> dict[str, Any]:
+def with_shares(scenario: Scenario) -> dict[str, Any]:
     """Return a scenario as plain data; spares that were given as a share of all GPUs are one again."""
     data, spares = plain(scenario), scenario.cluster.spares
     if isinstance(spares, Portion):
