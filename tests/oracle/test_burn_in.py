@@ -14,7 +14,7 @@ from dcsim.streams import generator
 from tests.oracle.agreement import Comparison, objections
 
 HOUR = 3_600_000
-RUNS = 32
+RUNS = 128
 NODES = 400
 
 

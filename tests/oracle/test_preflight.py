@@ -9,7 +9,7 @@ from dcsim.ledger import STATE
 from dcsim.scenario import Scenario
 from tests.oracle.agreement import Comparison, objections
 
-RUNS = 32
+RUNS = 128
 HOURS = 20_000
 ERROR = 5e-3
 MINUTE = 1 / 60
