@@ -110,6 +110,7 @@ def test_line_order():
         "setup",
         "debugging",
         "licence",
+        "burn_in",
     ]
 
 
