@@ -66,7 +66,7 @@ def test_a_start_takes_as_many_checks_as_its_unluckiest_member():
         maintained = ledgers[:, :, STATE["maintenance"]].sum(axis=1) / (3_600_000 * HOURS)
         found.append(Comparison(f"{nodes}, {alarms}: useful", share(given, "useful") * cycle / 20, 1.0))
         found.append(Comparison(f"{nodes}, {alarms}: maintenance", maintained * cycle / out, 1.0))
-    assert objections(found, largest_error=ERROR) == []
+    assert objections(found, largest_error=2 * ERROR) == []
 
 
 def test_what_is_slow_is_found_before_the_next_start():
