@@ -31,6 +31,7 @@ _ANY_CASE = {
     **{f"{name}{end}{plural}": "m" for name in ("met",) for end in ("er", "re") for plural in ("", "s")},
     **{f"kilomet{end}{plural}": "km" for end in ("er", "re") for plural in ("", "s")},
     **{"km": "km", "byte": "B", "bytes": "B"},
+    **dict.fromkeys(("tok", "token", "tokens"), "tok"),
     **{
         f"{prefix}{word}{plural}": f"{letter}{short}"
         for prefix, letter in (("kilo", "k"), ("mega", "M"), ("giga", "G"), ("tera", "T"), ("peta", "P"))
@@ -46,6 +47,7 @@ _ANY_CASE = {
 """Spellings that mean one unit in whatever case."""
 _EXACT = {
     **{unit: unit for unit in ("B", "kB", "MB", "GB", "TB", "PB", "Mb", "Gb", "Tb", "MW", "MWh", "m", "%", "1")},
+    **{f"{letter}{word}": f"{letter}tok" for letter in "kMG" for word in ("tok", "Tok", "token", "tokens")},
     **{"Mw": "MW", "MWH": "MWh", "Mwh": "MWh", "gB": "GB", "tB": "TB", "\uff05": "%", "a": "y"},
     **{f"{letter}bit{plural}": f"{letter}b" for letter in "MGT" for plural in ("", "s")},
     **{f"{letter}{i}B": f"{letter.upper()}iB" for letter in "KMGTPkmgtp" for i in "iI"},

@@ -72,7 +72,7 @@ def note_time(
     row.gpu_ms = gpu_ms
     row.speed = speed
     if w.one.about:
-        row.kind = OF_CAUSE
+        row.kind = w.one.about
         row.where = w.one.about_where
         row.failure = w.one.about_failure
 
@@ -90,9 +90,17 @@ def note_rollback(w: World, gang: int, state: int, why: int, gpus: int, now: int
 @rule
 def is_about(w: World, where: int, failure: int) -> None:
     """What is booked from now on is about this component and failure."""
-    w.one.about = 1
+    w.one.about = OF_CAUSE
     w.one.about_where = where
     w.one.about_failure = failure
+
+
+@rule
+def is_about_gpu(w: World, gpu: int) -> None:
+    """What is booked from now on is about GPUs that are out without a cause, the first of them by its number."""
+    w.one.about = OF_GPU
+    w.one.about_where = gpu
+    w.one.about_failure = NONE
 
 
 # --- events ---------------------------------------------------------------------------------------------------------

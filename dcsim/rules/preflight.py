@@ -21,7 +21,7 @@ from dcsim.rules.detection import members_around
 from dcsim.rules.due import push
 from dcsim.rules.failures import clean_position, takes_places
 from dcsim.rules.gangs import roll_back, stop
-from dcsim.rules.log import note_out, note_parts
+from dcsim.rules.log import is_about_gpu, note_out, note_parts
 from dcsim.rules.maintenance import are_free, book_maintained
 from dcsim.rules.movements import have_left, refresh_speeds
 from dcsim.rules.network import gang_has_changed
@@ -220,4 +220,6 @@ def passes_retest(w: World, retest: int, now: int) -> None:
 def book_retest(w: World, retest: int, now: int) -> None:
     """Book the time that good members were out."""
     t = w.retests[retest]
+    is_about_gpu(w, t.first_place * w.one.atom)
     book_maintained(w, t.first_part, NONE, t.since, now)
+    w.one.about = 0

@@ -74,9 +74,9 @@ def test_a_break_even_is_where_its_condition_just_holds(lender: Lender) -> None:
     assert capital.rent == pytest.approx(closed, rel=1e-6)
     assert hurdle.occupancy is not None
     assert floor.rent is not None
-    at_hurdle = Lender(type(lender.book)(lender.book.activity, its.changed(occupancy=hurdle.occupancy)), lender.finance)
+    at_hurdle = Lender(its.changed(occupancy=hurdle.occupancy), lender.finance)
     assert at_hurdle.equity_npv.mean() == pytest.approx(0, abs=200)
-    at_floor = Lender(type(lender.book)(lender.book.activity, its.changed(rent=floor.rent)), lender.finance)
+    at_floor = Lender(its.changed(rent=floor.rent), lender.finance)
     assert np.quantile(at_floor.min_dscr, 0.05) == pytest.approx(1.2, abs=1e-5)
 
 

@@ -39,7 +39,12 @@ def sold_scenarios(draw: st.DrawFn) -> Scenario:
 @settings(max_examples=200)
 @given(sold_scenarios(), st.integers(0, 100))
 def test_counting_changes_no_account(scenario: Scenario, number: int) -> None:
-    """Ledger, failures and months are the same whether something is sold or not; the compiled rules count alike."""
+    """Ledger, failures and months are the same whether something is sold or not; the compiled rules count alike.
+
+    Only GPUs that have places are sold, so ``[sla]`` gives places to a cluster that has none. Whether a node for which
+    another one was blamed is among those that the next failure takes is known only then: such failures are left out.
+    """
+    assume(not any(each.wrong_node and not each.placed for each in scenario.hazards))
     bare = play(Program(scenario.model_copy(update={"sla": None})), [number], compiled=True).ledgers()
     sold = play(Program(scenario), [number], compiled=True).ledgers()
     plain = play(Program(scenario), [number], compiled=False).ledgers()
@@ -63,6 +68,7 @@ def lost_ms(
     domains, horizon = scenario.cluster.gpus // size, scenario.horizon
     out = np.zeros((scenario.cluster.gpus, horizon), dtype=bool)
     planned, dark = np.zeros_like(out), np.zeros(scenario.cluster.gpus, dtype=bool)
+    served = np.zeros_like(out)  # has been in service by then, be it for no time at all
     names = ("what", "phase", "where", "gpus", "start_ms")
     for what, phase, where, gpus, start in zip(*(columns[name].tolist() for name in names), strict=True):
         if what == "place":
@@ -70,10 +76,11 @@ def lost_ms(
             dark[its] |= start == 0 and phase == "unpowered"
             was = out[its, start].copy()
             out[its, start:] = bool(phase)
+            served[its, start:] |= not phase
             stays = was & bool(phase)  # out before, and out for something else from now on
             planned[its, start:] = np.where(stays, planned[its, start], phase == "maintenance")[:, None]
     needs = needs_of(scenario, size)
-    come = np.maximum.accumulate(~out, axis=1) | ~dark[:, None]  # has been in service by then
+    come = served | ~dark[:, None]
     edges = range(0, horizon, month)
     before = np.stack([come[:, max(0, at - 1)] if at else ~dark for at in edges])
     handed = before[:, : domains * size].reshape(len(before), domains, size).sum(axis=2) >= needs_of(scenario, size)

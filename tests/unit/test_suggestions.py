@@ -71,6 +71,8 @@ MEANT = {  # written -> the one unit that it means; None: more than one, another
     **{"GPU-hours": "GPU-h", "GPUh": "GPU-h", "gpu h": "GPU-h", "USD/GPU-hour": "USD/GPU-h", "USD/month": "USD/mo"},
     **{"USD per GPU-h": "USD/GPU-h", "USD/GiB-month": "USD/GiB/mo", "USD/kwh": "USD/kWh", "metres": "m", "KM": "km"},
     **{"percentage points": "pp", "per hour": "/h", "/year": "/y", "% per year": "%/y", "% AFR": "%/y", "FITs": "FIT"},
+    **{"tokens": "tok", "Tok": "tok", "tokens per second": "tok/s", "Mtokens/s": "Mtok/s", "usd/Mtok": "USD/Mtok"},
+    **{"mtok": None, "USD/mtok": None, "USD/tok": None},
     **{"h^-1": "/h", "h\u207b\u00b9": "/h", "failures per day": "/d", "US$": "USD", "US dollars": "USD"},
     **dict.fromkeys(
         ("m", "M", "k", "K", "T", "G", "tb", "gb", "gib", "Gib", "Tib", "KB", "kb", "Kb", "mb", "mB", "pB")
