@@ -27,6 +27,7 @@ MS_PER_WEEK = 7 * MS_PER_DAY
 MS_PER_MONTH = 720 * MS_PER_H
 HOURS_PER_MONTH = 720
 """Hours in the model's month (source: deck)."""
+HOURS_PER_YEAR = 8_760
 
 _NUMBER = r"[+-]?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?"
 _QUANTITY = re.compile(rf"\s*({_NUMBER})\s*(\S.*?)\s*", re.ASCII)
@@ -82,7 +83,7 @@ _TIME = {
     "h": Decimal(MS_PER_H),
     "d": Decimal(24 * MS_PER_H),
     "mo": Decimal(MS_PER_MONTH),
-    "y": Decimal(8_760 * MS_PER_H),
+    "y": Decimal(HOURS_PER_YEAR * MS_PER_H),
 }
 _WORK = {f"GPU-{unit}": factor for unit, factor in _TIME.items() if unit in ("s", "h", "d", "y")}
 _GIB = Decimal(1024**3)

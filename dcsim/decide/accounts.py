@@ -5,14 +5,14 @@ and that nobody brings is zero: a scenario without debt has no debt service.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dcsim.decide.activity import Activity
 from dcsim.decide.availability import sold_series
-from dcsim.decide.bills import prices_vary
+from dcsim.decide.bills import inputs_by_run
 from dcsim.economics.bill import monthly_bill
 from dcsim.economics.credits import credit_lines
 from dcsim.economics.finance import finance_inputs, finance_lines
@@ -23,7 +23,7 @@ from dcsim.economics.tokens import Landlord, factory_lines, token_inputs, token_
 from dcsim.ledger import STATE
 from dcsim.montecarlo import Sample
 from dcsim.plant import Demand
-from dcsim.scenario import PER_SAMPLE, Scenario
+from dcsim.scenario import Scenario
 from dcsim.scenario.plan import lay_out
 from dcsim.scenario.sampled import sampled
 from dcsim.topology import Topology
@@ -41,23 +41,6 @@ class Part:
     lines: Sequence[Line]
     inputs: Sequence[Input] = ()
     series: dict[str, Values] = field(default_factory=dict)
-
-
-def inputs_by_run(sample: Sample, inputs: Callable[[Scenario], Sequence[Input]]) -> list[Input]:
-    """Return the inputs of a scenario; one that differs by run is float64 (n,)."""
-    scenario = sample.scenario
-    first = list(inputs(scenario))
-    if not prices_vary(scenario):
-        return first
-    draws = sample.replications // PER_SAMPLE
-    values = np.empty((len(first), len(sample)))
-    for draw in np.unique(draws).tolist():
-        its = inputs(sampled(scenario, draw * PER_SAMPLE))
-        values[:, draws == draw] = np.array([[each.value] for each in its])
-    return [
-        replace(each, value=column) if np.ptp(column) else replace(each, value=float(column[0]))
-        for each, column in zip(first, values, strict=True)
-    ]
 
 
 def _token_seller(sample: Sample, activity: Activity) -> Part | None:
@@ -217,9 +200,9 @@ def _credits(sample: Sample, activity: Activity) -> Part | None:
     sla = sample.scenario.sla
     if sla is None or sla.credits is None or sample.scenario.owner is None:
         return None
-    _, inputs = credit_lines(sla, "revenue")
-    found = inputs_by_run(sample, lambda its: credit_lines(its.sla, "revenue")[1] if its.sla else inputs)
-    return Part(credit_lines(sla, "revenue")[0], found, sold_series(sample))
+    lines, known = credit_lines(sla, "revenue")
+    inputs = inputs_by_run(sample, lambda its: credit_lines(its.sla, "revenue")[1] if its.sla else known)
+    return Part(lines, inputs, sold_series(sample))
 
 
 PARTS: tuple[Callable[[Sample, Activity], Part | None], ...] = (_owner, _grid, _credits, _lender, _token_seller)
@@ -263,17 +246,22 @@ class MoneyBook:
         parts = [] if activity is None else [each for part in PARTS if (each := part(sample, activity))]
         if activity is None or not parts:
             return None
-        lines = [line for part in parts for line in part.lines]
-        brought = {line.name for line in lines}
-        lines += [Line(name, label, "USD", "0") for name, label in ABSENT.items() if name not in brought]
-        inputs = [each for part in parts for each in part.inputs]
-        series = activity.series | {name: each for part in parts for name, each in part.series.items()}
-        if any("base_cash" in line.needs[0] for line in lines):
-            series = series | {"base_cash": base_cash(lines, inputs, series)}
-        return cls(activity, Statement.of(lines, inputs, series))
+        return cls(activity, gathered(parts, activity.series))
 
 
-def base_cash(lines: Sequence[Line], inputs: Sequence[Input], series: dict[str, Values]) -> Values:
+def gathered(parts: Sequence[Part], series: dict[str, Values]) -> Statement:
+    """Return the statement of some parties, of which the lines that nobody brings are zero."""
+    lines = [line for part in parts for line in part.lines]
+    brought = {line.name for line in lines}
+    lines += [Line(name, label, "USD", "0") for name, label in ABSENT.items() if name not in brought]
+    inputs = [each for part in parts for each in part.inputs]
+    series = series | {name: each for part in parts for name, each in part.series.items()}
+    if any("base_cash" in line.needs[0] for line in lines):
+        series |= {"base_cash": _base_cash(lines, inputs, series)}
+    return Statement.of(lines, inputs, series)
+
+
+def _base_cash(lines: Sequence[Line], inputs: Sequence[Input], series: dict[str, Values]) -> Values:
     """Return the mean cash from operations of all runs in each month, which a lender plans with, float64 (n, m + 1)."""
     cash = Statement.of([line for line in lines if line.party != "lender"], inputs, series).values["operating_cash"]
     return np.broadcast_to(cash.mean(axis=0), cash.shape)

@@ -1,14 +1,16 @@
 """Money run by run: what GPUs were rented for, did and drew, and what that cost at the prices of each run."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dcsim.economics import LINES, Bill, CostLine, Tco, Use, paid, with_lost_work
+from dcsim.economics import LINES, Bill, Use
+from dcsim.economics.bill import USED, bill_inputs, bill_statement
+from dcsim.economics.statement import Input, Statement
 from dcsim.montecarlo import Sample
 from dcsim.plant import Demand
 from dcsim.power import energy_kwh
@@ -64,14 +66,39 @@ class Money:
     @classmethod
     def of(cls, sample: Sample) -> "Money | None":
         """Price every run of a sample; None without [tco]."""
-        if sample.scenario.tco is None:
+        found = bill_of_runs(sample)
+        if found is None:
             return None
-        gpus, use = sample.scenario.cluster.gpus, use_each(sample)
-        return cls(
-            _each(sample, use, lambda tco, its: paid(tco, gpus, its)),
-            _each(sample, use, lambda tco, its: with_lost_work(tco, gpus, its)),
-            use.useful_gpu_hours,
-        )
+        return cls(found.total("paid"), found.total("with_lost_work"), found.total("useful_gpu_hours"))
+
+
+def inputs_by_run(sample: Sample, inputs: Callable[[Scenario], Sequence[Input]]) -> list[Input]:
+    """Return the inputs of a scenario; one that differs by run is float64 (n,)."""
+    scenario = sample.scenario
+    first = list(inputs(scenario))
+    if not prices_vary(scenario):
+        return first
+    draws = sample.replications // PER_SAMPLE
+    values = np.empty((len(first), len(sample)))
+    for draw in np.unique(draws).tolist():
+        its = inputs(sampled(scenario, draw * PER_SAMPLE))
+        values[:, draws == draw] = np.array([[each.value] for each in its])
+    return [
+        replace(each, value=column) if np.ptp(column) else replace(each, value=float(column[0]))
+        for each, column in zip(first, values, strict=True)
+    ]
+
+
+def bill_of_runs(sample: Sample) -> Statement | None:
+    """Return the bill of every run, each at its own prices, as ``bill_statement`` has it; None without [tco]."""
+    if sample.scenario.tco is None:
+        return None
+
+    def inputs(its: Scenario) -> list[Input]:
+        assert its.tco is not None  # only its values differ from run to run
+        return bill_inputs(its.tco, its.cluster.gpus)
+
+    return bill_statement(inputs_by_run(sample, inputs), use_each(sample))
 
 
 def mean_bill(sample: Sample) -> Bill | None:
@@ -79,39 +106,18 @@ def mean_bill(sample: Sample) -> Bill | None:
 
     Its prices of a useful hour are ratios of means: mean cost by mean useful hours.
     """
-    if sample.scenario.tco is None:
+    found = bill_of_runs(sample)
+    if found is None:
         return None
-    gpus, use = sample.scenario.cluster.gpus, use_each(sample)
-    months, useful, lost = (float(each.mean()) for each in (use.months, use.useful_gpu_hours, use.lost_gpu_hours))
-
-    def mean_of(line: CostLine) -> float:
-        return float(_each(sample, use, lambda tco, its: line.usd(tco, gpus, its)).mean())
-
-    lines = {line.name: mean_of(line) for line in LINES}
-    asked = useful + lost
+    months, useful, lost = (float(found.total(name).mean()) for name in USED[:3])
+    lines = {line.name: float(found.total(line.name).mean()) for line in LINES}
+    asked, gpus = useful + lost, sample.scenario.cluster.gpus
     return Bill(months, lost / asked if asked else 0.0, lines, gpus * HOURS_PER_MONTH * months, useful)
 
 
 def price_all_in(found: Bill | None) -> float | None:
     """Return the all-in price of a useful GPU-hour [USD]; None without a bill, or where nothing is useful."""
     return None if found is None else found.usd_per_useful_gpu_hour["all_in"]
-
-
-def _each(sample: Sample, use: Use[Values], price: Callable[[Tco, Use[Values]], Values]) -> Values:
-    """Apply a price to the uses of all runs, pair by pair where their prices differ."""
-    scenario = sample.scenario
-    assert scenario.tco is not None
-    if not prices_vary(scenario):
-        return price(scenario.tco, use)
-    found = np.empty(len(sample))
-    draws = sample.replications // PER_SAMPLE
-    for draw in np.unique(draws).tolist():
-        its = draws == draw
-        tco = sampled(scenario, draw * PER_SAMPLE).tco
-        assert tco is not None
-        part = use.months[its], use.useful_gpu_hours[its], use.lost_gpu_hours[its]
-        found[its] = price(tco, Use(*part, use.burn_in_gpu_hours))
-    return found
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic_core import PydanticCustomError
 
-from dcsim.decide.accounts import ABSENT, ENERGISED, base_cash, energised, grid_inputs_of, owner_rent, site_of
+from dcsim.decide.accounts import ENERGISED, Part, energised, gathered, grid_inputs_of, owner_rent, site_of
 from dcsim.decide.cash import FLOW
 from dcsim.decide.estimate import SCHEMA, account_scenario, charged
 from dcsim.decide.sla_theory import sla_theory
@@ -18,7 +18,7 @@ from dcsim.economics.credits import credit_lines
 from dcsim.economics.finance import finance_inputs, finance_lines, payback
 from dcsim.economics.grid import BEFORE_GRID, grid_lines, share_between
 from dcsim.economics.owner import Site, owner_inputs, owner_lines
-from dcsim.economics.statement import Line, Statement
+from dcsim.economics.statement import Statement
 from dcsim.economics.unit_costs import gpus_within, unit_costs
 from dcsim.problems import wrong
 from dcsim.scenario import Problem, Scenario, ScenarioError, Source, certain, read, sha256
@@ -82,28 +82,26 @@ class Expected:
             "failures": whole * self.failures,
         }
         lines = owner_lines(scenario.owner, site, scenario.grid is not None)
-        inputs = owner_inputs(scenario.owner, site, owner_rent(scenario))
+        parts = [Part(lines, owner_inputs(scenario.owner, site, owner_rent(scenario)))]
         if scenario.grid is not None:
             date = sum(round(phase.when.mean_ms) for phase in scenario.energisation if phase.grid)
             ends = np.rint(np.cumsum(self.hours) * MS_PER_H).astype(np.int64)
-            series[BEFORE_GRID] = share_between(np.array([0]), np.array([date]), ends)[0]
-            lines += grid_lines(scenario.owner, site)
-            inputs += grid_inputs_of(scenario)
+            before = share_between(np.array([0]), np.array([date]), ends)
+            parts.append(Part(grid_lines(scenario.owner, site), grid_inputs_of(scenario), {BEFORE_GRID: before}))
         theory = sla_theory(scenario)
         if scenario.sla is not None and theory is not None:
-            given, known = credit_lines(scenario.sla, "revenue")
-            lines, inputs = [*lines, *given], [*inputs, *known]
-            series |= theory.series(scenario.sla, self.hours)
+            counts = theory.series(scenario.sla, self.hours)
+            parts.append(Part(*credit_lines(scenario.sla, "revenue"), _of_one(counts)))
         if scenario.finance is not None:
-            lines = [*lines, *finance_lines(scenario.finance)]
-            inputs = [*inputs, *finance_inputs(scenario.finance, site.month_h)]
-            series[ENERGISED] = energised(scenario, self.powered[None, :])[0]
-        brought = {line.name for line in lines}
-        lines += [Line(name, label, "USD", "0") for name, label in ABSENT.items() if name not in brought]
-        by_run = {name: each[None, :] for name, each in series.items()}
-        if scenario.finance is not None and scenario.finance.sculpted:
-            by_run["base_cash"] = base_cash(lines, inputs, by_run)
-        return Statement.of(lines, inputs, by_run)
+            known = finance_inputs(scenario.finance, site.month_h)
+            share = energised(scenario, self.powered[None, :])
+            parts.append(Part(finance_lines(scenario.finance), known, {ENERGISED: share}))
+        return gathered(parts, _of_one(series))
+
+
+def _of_one(series: dict[str, Values]) -> dict[str, Values]:
+    """Return series of months as those of a single run."""
+    return {name: each[None, :] for name, each in series.items()}
 
 
 def owner_by_formula(scenario: Scenario) -> Statement | None:

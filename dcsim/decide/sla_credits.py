@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dcsim.decide.accounts import MoneyBook, inputs_by_run
+from dcsim.decide.accounts import MoneyBook
 from dcsim.decide.activity import Activity
 from dcsim.decide.availability import Values, sold_series
+from dcsim.decide.bills import inputs_by_run
 from dcsim.decide.theory import gang_strikes
 from dcsim.economics.credits import credit_lines
 from dcsim.economics.statement import Input, Line, Statement

@@ -30,7 +30,7 @@ LEAST = 1e-9
 
 @dataclass(frozen=True)
 class Draw:
-    """Watts at the meter of a GPU that computes, and of one that does not [kW]; ``rest_kw``: switches, always on."""
+    """What a GPU that computes takes at the meter, and one that does not [kW]; ``rest_kw``: switches, always on."""
 
     full_kw: float
     idle_kw: float

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from dcsim.closed_form import Accounting
 from dcsim.closed_form.inference import margin, usd_per_mtok
-from dcsim.decide.accounts import MoneyBook
+from dcsim.decide.accounts import MoneyBook, owner_rent
 from dcsim.decide.lender import Risk
 from dcsim.economics.bill import monthly_bill
 from dcsim.economics.statement import Statement
@@ -145,11 +145,7 @@ def token_estimate(scenario: Scenario, account: Callable[[Scenario, float], Acco
 
 def rent_of(scenario: Scenario) -> float:
     """Return the rent of a GPU-hour that a token seller pays [USD]: of [tco], else the owner's first."""
-    if scenario.tco is not None:
-        return scenario.tco.gpu_hour
-    assert scenario.owner is not None  # rules ask for one of them, and then for the rent
-    assert scenario.owner.rent is not None
-    return scenario.owner.rent
+    return owner_rent(scenario) if scenario.tco is None else scenario.tco.gpu_hour
 
 
 def paid_of(scenario: Scenario) -> float:

@@ -6,13 +6,10 @@ from dcsim.economics.bill import (
     Bill,
     CostLine,
     Use,
-    amounts,
     attribution,
-    paid,
-    with_lost_work,
 )
 from dcsim.economics.credits import Credits, Sla
-from dcsim.economics.renter import Onboarding, Storage, Tco, gpu_monthly, setup_usd
+from dcsim.economics.renter import Onboarding, Storage, Tco
 from dcsim.economics.tokens import Tokens
 
 __all__ = [
@@ -27,10 +24,5 @@ __all__ = [
     "Tco",
     "Tokens",
     "Use",
-    "amounts",
     "attribution",
-    "gpu_monthly",
-    "paid",
-    "setup_usd",
-    "with_lost_work",
 ]

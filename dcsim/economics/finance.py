@@ -15,10 +15,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from dcsim.economics.statement import Fold, Input, Line
-from dcsim.units import MS_PER_H, Duration, Fraction, Number, PositiveDuration, Share, Whole
+from dcsim.units import HOURS_PER_YEAR, MS_PER_H, Duration, Fraction, Number, PositiveDuration, Share, Whole
 
 Values = NDArray[np.float64]
-HOURS_PER_YEAR = 8_760
 DISCOUNT = 0.12
 """Rate a year at which cash before debt is discounted where nothing says another; source: assumed."""
 RATE = 0.11

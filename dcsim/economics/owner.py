@@ -12,6 +12,7 @@ from pydantic_core import PydanticCustomError
 
 from dcsim.economics.statement import Input, Line
 from dcsim.units import (
+    HOURS_PER_YEAR,
     MS_PER_H,
     Duration,
     Fraction,
@@ -27,7 +28,6 @@ from dcsim.units import (
     Share,
 )
 
-HOURS_PER_YEAR = 8_760
 PUE = 1.25
 """Where neither [owner] nor the topology gives one; source: assumed, 1.1 to 1.4 in the field."""
 

@@ -1,4 +1,4 @@
-"""What a renter signs: the [tco] table, and the two amounts that follow from it alone.
+"""What a renter signs: the [tco] table.
 
 Source: deck (SemiAnalysis, "From Fab to Token", April 2026). Money in USD, a month is 720 h, sizes in GiB.
 """
@@ -9,7 +9,6 @@ from pydantic import BaseModel, ConfigDict, Field, Tag
 
 from dcsim.registry import one_of, tag
 from dcsim.units import (
-    HOURS_PER_MONTH,
     MS_PER_MONTH,
     Duration,
     FeePerGpuHour,
@@ -30,11 +29,6 @@ class Storage(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     size: SizeGiB = Field(description="provisioned size [GiB] (deck: 500 TiB hot, 10 PiB cold)")
     price: PricePerGiBMonth = Field(description="price [USD per GiB and month] (deck: 0.01 to 0.0725)")
-
-    @property
-    def monthly_usd(self) -> float:
-        """Size times price [USD/month]."""
-        return self.size * self.price
 
 
 NO_STORAGE = Storage.model_construct(size=0.0, price=0.0)
@@ -107,21 +101,3 @@ class Tco(BaseModel):
     def months(self) -> float:
         """The term in months of 720 h."""
         return self.term / MS_PER_MONTH
-
-
-def gpu_monthly(tco: Tco, gpus: int) -> float:
-    """Rent of all GPUs [USD/month] = N * price * 720."""
-    return gpus * tco.gpu_hour * HOURS_PER_MONTH
-
-
-def licence_monthly(tco: Tco, gpus: int) -> float:
-    """Licence of all GPUs [USD/month] = N * price * 720."""
-    return gpus * tco.licence * HOURS_PER_MONTH
-
-
-def setup_usd(tco: Tco, gpus: int) -> float:
-    """One-time set-up [USD]: the amount itself, or idle months * GPU rent + engineer-months * their cost."""
-    setup = tco.setup
-    if not isinstance(setup, Onboarding):
-        return setup
-    return setup.idle / MS_PER_MONTH * gpu_monthly(tco, gpus) + setup.engineer_months * setup.engineer_month

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from dcsim.economics.statement import Input, Line
 from dcsim.units import (
+    HOURS_PER_YEAR,
     MS_PER_H,
     Fraction,
     MoneyPerMonth,
@@ -23,7 +24,6 @@ from dcsim.units import (
 from dcsim.units import Tokens as NumberOfTokens
 
 GB_PER_GIB = 1.073741824
-HOURS_PER_YEAR = 8_760
 TOKENS_PER_MTOK = 1e6
 
 

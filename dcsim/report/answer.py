@@ -272,8 +272,8 @@ def _least_lost(runs: Sequence[RunResult]) -> str:
     why = "no GPU-hour is useful in any run"
     if any(run.tco is None for run in runs):
         why = "not every scenario has a [tco] table"
-    alike = "All lose the same" if len({run.lost.mean for run in runs}) == 1 else "Least lost"
-    said = f"{alike}: {loss_sentence(best)}"
+    alike = "All lose the same." if len({run.lost.mean for run in runs}) == 1 else "Least lost:"
+    said = f"{alike} {loss_sentence(best)}"
     owned = all(run.cash is not None for run in runs)  # their price is no renter's
     return said if owned else f"{said} (No prices per useful GPU-hour: {why}.)"
 

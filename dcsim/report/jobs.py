@@ -8,8 +8,7 @@ from dcsim.recovery.stateless import Stateless
 from dcsim.report.figures import Figure, loss, number, per_cent, span, usd
 from dcsim.report.page import Row, and_list, printable
 from dcsim.report.uncertainty import MakeRow, with_error
-
-HOURS_PER_YEAR = 8_760
+from dcsim.units import HOURS_PER_YEAR
 
 # --- replicas -----------------------------------------------------------------------------------------------------
 

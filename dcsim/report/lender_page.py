@@ -52,7 +52,7 @@ def _cover(its: Lender) -> str:
     told += f". The least month covers it {span(least.p5, least.p95)} times in nine runs of ten"
     start = _weak_from(its)
     told += f", from month {start} on" if start is not None and start > 1 else ""
-    short = f"; it is not paid in full {_share(its.short)}" if its.short.any() else ""
+    short = f"; cash alone does not pay it {_share(its.short)}" if its.short.any() else ""
     return f"{told}{short}."
 
 
@@ -99,16 +99,16 @@ def _equity(its: Lender) -> str:
     gain, paid = its.risks["equity_npv_usd"], float(its.equity_paid.mean())
     assert gain is not None  # a value is finite
     scale, unit = scale_of([gain.mean, gain.p5, gain.p95])
-    hurdle = f"{per_cent(its.finance.hurdle, 0)} % a year"
+    hurdle = per_cent(its.finance.hurdle, 0)
     yearly, monthly = (float(its.flow("equity_cash").irr(by).mean()) for by in ("yearly", "monthly"))
     rates = f"{per_cent(yearly, 1)} % a year by yearly flows ({per_cent(monthly, 1)} % by monthly ones)"
     of_it = f" and earns {rates}" if np.isfinite([yearly, monthly]).all() else ""
     ends = _ends(gain, scale)
-    more = "more" if gain.mean >= 0 else "less"
-    worth = f"{dollars(abs(gain.mean), scale)} {unit} {more}"
+    does = "gains" if gain.mean >= 0 else "loses"
+    worth = f"{dollars(abs(gain.mean), scale)} {unit}"
     return (
-        f"Equity pays in {_money(paid)}{of_it}. At closing that is worth {worth} than the {hurdle} that it asks "
-        f"for{ends}, before tax."
+        f"Equity pays in {_money(paid)}{of_it}. Discounted at the {hurdle} % a year that it asks for, it {does} "
+        f"{worth}{ends}, before tax."
     )
 
 
@@ -138,9 +138,8 @@ def lender_estimated(each: Estimate) -> str:
         earns = (
             f" earns {per_cent(rates[0], 1)} % a year by yearly flows ({per_cent(rates[1], 1)} % by monthly ones) and"
         )
-    more = "more" if gain >= 0 else "less"
-    worth = f"{_money(abs(gain))} {more} at closing than the {hurdle} % a year that it asks for"
-    said.append(f"Equity{earns} is worth {worth}.")
+    does = "gains" if gain >= 0 else "loses"
+    said.append(f"Equity{earns} {does} {_money(abs(gain))}, discounted at the {hurdle} % a year that it asks for.")
     return " ".join(said)
 
 
@@ -168,9 +167,9 @@ def lender_compared(runs: Sequence[RunResult]) -> list[str]:
         less = f"{_money(worth[best] - worth[index])} less"
         told.append(f"{dollars(worth[index], scale)} at {called[index]} ({less}{sure})")
     hurdles = {each.finance.hurdle for each in lenders}
-    over = f"over {per_cent(hurdles.pop(), 0)} % a year" if len(hurdles) == 1 else "over its hurdle"
-    most = f"{dollars(worth[best], scale)} {unit} {over}"
-    said = [f"{called[best]} is worth most to equity: {most}, against {and_list(told)}."]
+    rate = f"{per_cent(hurdles.pop(), 0)} % a year" if len(hurdles) == 1 else "the return that each asks for"
+    most = f"{dollars(worth[best], scale)} {unit}, discounted at {rate}"
+    said = [f"Equity gains most with {called[best]}: {most}, against {and_list(told)}."]
     if all(each.has_debt for each in lenders):
         covered = [
             f"{name} {_share(each.below_floor)} (least {number(float(each.min_dscr.mean()), 2)})"
@@ -241,7 +240,7 @@ def _debt_table(runs: Sequence[RunResult]) -> Table:
         owed("  without failures", lambda its: number(float(its.without_failures.min_dscr.mean()), 2)),
         owed("  below the floor, % of runs", share("below_floor"), strong=True),
         owed("  no cash for equity, % of runs", share("trapped")),
-        owed("  not paid in full, % of runs", share("short")),
+        owed("  cash alone does not pay it, % of runs", share("short")),
         owed("covenant broken, % of runs", share("breaks")),
         owed(
             f"debt covered in 95 % of runs, {unit}",

@@ -79,7 +79,10 @@ def _failures_sentence(cash: Cash) -> str:
     parts = [f"{what} {money(part)}" for name, what in FAILED.items() if (part := cash.mean(name))]
     share = f", {per_cent(cost / revenue, 1)} % of the rent" if revenue > 0 else ""
     if not cost:
-        return "Failures cost the owner nothing: no rent is lost, no credit is given, and no repair has a price."
+        return (
+            "In this scenario failures cost the owner nothing: "
+            "no rent is lost, no credit is given, and no repair has a price."
+        )
     of_it = f": {and_list(parts)}" if len(parts) > 1 else ""
     return f"Failures cost {money(cost)} over {cash.statement.months} months{share}{of_it}."
 
@@ -93,7 +96,9 @@ def _advice(run: RunResult, cash: Cash) -> str:
         points = cost / point
         if points < 1:
             told = "more than a cluster that never fails" if cost else "and failures cost nothing"
-            said.append(f"To do: rent out idle GPUs first. One point of occupancy is worth {money(point)}, {told}.")
+            said.append(
+                f"To do: rent out more of the GPUs first. One point of occupancy is worth {money(point)}, {told}."
+            )
         else:
             said.append(
                 f"To do: make it fail less first. All failures cost as much as {number(points, 1)} points of "

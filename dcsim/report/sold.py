@@ -76,7 +76,9 @@ def _credits_sentence(run: RunResult) -> str:
         return f"{share}; they do not pay for lost work, {lost}."
     usd = f"{money(found.usd_a_month.mean)} a month"
     worst = (
-        f"one month in twenty {money(found.p95_month_usd)} or more" if found.p95_month_usd else "none in most months"
+        f"one month in twenty {money(found.p95_month_usd)} or more"
+        if found.p95_month_usd
+        else "none in at least 95 % of the months"
     )
     unpaid = f"{money(found.unpaid_usd_a_month.mean)} a month at that price"
     return f"{share}, {usd} ({worst}); they do not pay for lost work, {lost} or {unpaid}."

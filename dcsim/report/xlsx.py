@@ -13,17 +13,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dcsim.decide import RunResult
-from dcsim.decide.accounts import MoneyBook, inputs_by_run
-from dcsim.decide.bills import use_each
+from dcsim.decide.accounts import MoneyBook
+from dcsim.decide.bills import bill_of_runs
 from dcsim.decide.sla_credits import SlaCredits
-from dcsim.economics.bill import PRICES, USED, bill_lines
-from dcsim.economics.finance import DISCOUNT, HOURS_PER_YEAR, Finance, Flow
-from dcsim.economics.statement import MONTH, MONTHS, Input, Line, Statement, excel
-from dcsim.montecarlo import Sample
+from dcsim.economics.finance import DISCOUNT, Finance, Flow
+from dcsim.economics.statement import MONTH, MONTHS, Line, Statement, excel
 from dcsim.montecarlo.manifest import Manifest
 from dcsim.report.page import names
-from dcsim.scenario import Scenario
-from dcsim.units import HOURS_PER_MONTH, MS_PER_H
+from dcsim.units import HOURS_PER_YEAR, MS_PER_H
 
 if TYPE_CHECKING:
     from xlsxwriter import Workbook
@@ -83,33 +80,11 @@ def _statements(runs: Sequence[RunResult]) -> Iterator[_Found]:
         book = MoneyBook.of(sample)
         if book is not None:
             yield _Found(name, "cash", book.statement, numbers, month_h, origins, run.scenario.finance)
-        if (bill := renter_statement(sample)) is not None:
+        if (bill := bill_of_runs(sample)) is not None:
             yield _Found(name, "bill", bill, numbers, None, origins)
         credits = SlaCredits.of(sample, book)
         if credits is not None and (book is None or credits.statement is not book.statement):
             yield _Found(name, "credits", credits.statement, numbers, month_h, origins)
-
-
-def renter_statement(sample: Sample) -> Statement | None:
-    """Return the bill of every run as a statement whose month 1 is the whole term; None without [tco]."""
-    scenario = sample.scenario
-    if scenario.tco is None:
-        return None
-    use = use_each(sample)
-    burnt_in = np.full(len(sample), use.burn_in_gpu_hours)
-    columns = (use.months, use.useful_gpu_hours, use.lost_gpu_hours, burnt_in)
-    series = {name: np.stack([np.zeros(len(sample)), each], axis=1) for name, each in zip(USED, columns, strict=True)}
-
-    def inputs(its: Scenario) -> list[Input]:
-        assert its.tco is not None
-        gpus = Input("gpus", float(its.cluster.gpus), "GPUs", "cluster.gpus")
-        hours = Input("hours_per_month", float(HOURS_PER_MONTH), "h", "720 h (deck)")
-        return [
-            *(Input(name, float(of(its.tco)), unit, path) for name, (unit, path, of) in PRICES.items()),
-            *(gpus, hours),
-        ]
-
-    return Statement.of(bill_lines(), inputs_by_run(sample, inputs), series)
 
 
 @dataclass(frozen=True)

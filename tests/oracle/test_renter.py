@@ -3,7 +3,7 @@
 import pytest
 
 from dcsim.closed_form import HazardCharge, account, charge
-from dcsim.economics import GROUPS, LINES, Tco, Use, attribution, setup_usd
+from dcsim.economics import GROUPS, LINES, Tco, Use, attribution
 from dcsim.economics.bill import bill
 
 GPUS, JOB, BLAST = 5184, 4096, 64
@@ -56,6 +56,11 @@ TIER = {
 }
 BILL = {name: bill(TIER[name], GPUS, Use.at(GPUS, 36.0, LOSS[name])) for name in TIER}
 TOTAL = {name: found.with_lost_work_usd for name, found in BILL.items()}
+
+
+def setup_usd(tco, gpus):
+    """Give what the bill has for set-up."""
+    return bill(tco, gpus, Use.at(gpus, 1.0, 0.0)).lines["setup"]
 
 
 def monthly(tco, gpus, loss):

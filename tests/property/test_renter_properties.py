@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from dcsim.economics import GROUPS, LINES, Tco, Use, amounts, attribution, paid, with_lost_work
-from dcsim.economics.bill import bill
+from dcsim.economics import GROUPS, LINES, Tco, Use, attribution
+from dcsim.economics.bill import bill, bill_inputs, bill_statement
 
 LOSSES = st.floats(0, 0.99)
 GPUS = st.integers(1, 10**6)
@@ -63,14 +63,13 @@ def test_attribution_sums_to_the_gap(a, b, gpus, loss_a, loss_b):
 
 @given(tco=OFFERS, gpus=GPUS, losses=st.lists(LOSSES, min_size=1, max_size=6), months=st.floats(0.01, 60))
 def test_arrays_give_what_scalars_give(tco, gpus, losses, months):
-    """One value per run gives, element by element, exactly what the scalar formulas give."""
-    uses = [Use.at(gpus, months, loss) for loss in losses]
-    together = Use.at(gpus, np.full(len(losses), months), np.array(losses))
-    for name, usd in amounts(tco, gpus, together).items():
-        assert usd.tolist() == [amounts(tco, gpus, use)[name] for use in uses]
-    assert paid(tco, gpus, together).tolist() == [paid(tco, gpus, use) for use in uses]
-    assert with_lost_work(tco, gpus, together).tolist() == [with_lost_work(tco, gpus, use) for use in uses]
-    assert [paid(tco, gpus, use) for use in uses] == [bill(tco, gpus, use).paid_usd for use in uses]
+    """The statement of all runs has, run by run, exactly what the bill of each says."""
+    bills = [bill(tco, gpus, Use.at(gpus, months, loss)) for loss in losses]
+    together = bill_statement(bill_inputs(tco, gpus), Use.at(gpus, np.full(len(losses), months), np.array(losses)))
+    for line in LINES:
+        assert together.total(line.name).tolist() == [each.lines[line.name] for each in bills]
+    assert together.total("paid").tolist() == [each.paid_usd for each in bills]
+    assert together.total("with_lost_work").tolist() == [each.with_lost_work_usd for each in bills]
 
 
 @given(tco=OFFERS, gpus=GPUS, a=LOSSES, b=LOSSES)

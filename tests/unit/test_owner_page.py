@@ -36,7 +36,9 @@ def test_the_first_screen_says_cash_failures_and_what_to_do(result):
     assert "After 34 months the capital of 15.8 million USD is back; month 48 ends 4.3" in cash
     assert failures.startswith("Failures cost 28")
     assert failures.endswith(" thousand USD over 48 months, 1.1 % of the rent.")
-    assert advice.startswith("To do: rent out idle GPUs first. One point of occupancy is worth 295 thousand USD, more")
+    assert advice.startswith(
+        "To do: rent out more of the GPUs first. One point of occupancy is worth 295 thousand USD, more"
+    )
     assert "the 16 spares would bring 818 thousand USD, before any SLA credit." in advice
     assert "Costs are covered when 70.8 % of all GPU-hours are invoiced; 84.5 % are." in advice
     assert run_page([result]).answer[:3] == (cash, failures, advice)
@@ -63,7 +65,8 @@ def test_capital_that_does_not_come_back_is_missing_and_a_month_may_cost():
 def test_failures_may_cost_nothing():
     failures = owner_sentences(owned('owner.repair="0 USD"', 'owner.billed="powered"', runs=2))[1]
     assert failures == (
-        "Failures cost the owner nothing: no rent is lost, no credit is given, and no repair has a price."
+        "In this scenario failures cost the owner nothing: "
+        "no rent is lost, no credit is given, and no repair has a price."
     )
 
 
