@@ -12,10 +12,10 @@ from dcsim.hazards.arrivals import in_a_row
 from dcsim.ledger import CAUSES, STATES, Ledgers
 from dcsim.program import records
 from dcsim.program.draws import laws_needed
-from dcsim.program.energisation import Energisation
 from dcsim.program.event_log import EventLog
 from dcsim.program.levels import levels_of
 from dcsim.program.place_tables import count_sold_out, index_places
+from dcsim.program.plant_tables import Energisation
 from dcsim.program.records import BLOCK, CHANGING, NAMES, NEVER, NONE, TABLE, Tables
 from dcsim.program.tables import CHANCES_AT_A_TIME, tables_of
 from dcsim.program.world import World
