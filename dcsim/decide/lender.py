@@ -157,6 +157,11 @@ class Lender:
         most = self.mean("drawn") / sum(each.ltv for each in self.finance.tranches)
         return max(0.0, min(most, self.mean("drawn") * risk.p5 / self.finance.floor))
 
+    @property
+    def overdrawn(self) -> bool:
+        """Whether more is borrowed than is covered as the lender asks in 95 % of the runs."""
+        return self.bearable_usd is not None and self.bearable_usd < self.mean("drawn")
+
     @cached_property
     def peak_ltv(self) -> float:
         """The highest debt by value of the collateral at the end of any month, in the mean of all runs."""

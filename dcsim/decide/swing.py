@@ -151,6 +151,13 @@ class Swing:
             return None
         return self._monthly(int(np.count_nonzero(np.abs(self.changes_kw) > self.limit_kw)))
 
+    @property
+    def excess_kw(self) -> tuple[float, float]:
+        """By how much changes go beyond the limit [kW]: the median of those that do, and the most; zeros if none do."""
+        beyond = np.abs(self.changes_kw) - (self.limit_kw or 0.0)
+        beyond = beyond[beyond > 0] if self.limit_kw is not None else np.zeros(0)
+        return (float(np.median(beyond)), float(beyond.max())) if len(beyond) else (0.0, 0.0)
+
     def sizes(self, bins: int) -> tuple[Values, Values]:
         """Return edges [kW], float64 (bins + 1,), and changes a month of a size between them, up or down."""
         edges = np.linspace(0, max(self.falls, self.rises), bins + 1)
@@ -173,4 +180,5 @@ class Swing:
             "checkpoint_kw": self.checkpoint_kw,
             "limit_kw": self.limit_kw,
             "beyond_limit_per_month": self.beyond_a_month,
+            "beyond_limit_median_kw": self.excess_kw[0],
         }

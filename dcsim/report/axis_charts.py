@@ -48,7 +48,7 @@ def draw_lines(chart: Lines) -> Sheet:
     low, high = min(reached, default=0.0), max(reached, default=1.0)
     spare = 0.08 * (high - low) or abs(high) or 1.0
     low, high = low - 2 * spare, high + 2 * spare  # room for what is written at the best value
-    heights = [(each, f"{each:,.10g}") for each in ticks(low, high, 4)]
+    heights = [(each, f"{each:,.10g}") for each in ticks(low, high, 4, whole=False)]
     left = max([54.0, *(width(text, 11) + 6 + EDGE for _, text in heights)])
     places = _along(chart.positions, left + 10, WIDTH - 22)
 

@@ -109,10 +109,11 @@ def swing_sentence(run: RunResult) -> str:
         return said
     if most <= found.limit_kw:
         return f"{said} The connection allows {_kw(found.limit_kw)}."
-    often = brief(found.beyond_a_month, 3)
+    often, (half, largest) = brief(found.beyond_a_month, 3), found.excess_kw
     return (
-        f"{said} The connection allows {_kw(found.limit_kw)}: {often} times a month something else must take up to "
-        f"{_kw(most - found.limit_kw)}, such as batteries or a slower start of jobs."
+        f"{said} The connection allows {_kw(found.limit_kw)}; {often} times a month the load changes by more, half of "
+        f"these by at most {_kw(half)} more, the largest by {_kw(largest)}. Batteries, or jobs that start slower, must "
+        "take that."
     )
 
 

@@ -9,6 +9,7 @@ from dcsim.decide.lender import Lender, Risk
 from dcsim.montecarlo.statistics import paired
 from dcsim.report.document import Histograms, Lines, Part, Picture, Section
 from dcsim.report.figures import MISSING, Cell, Figure, dollars, number, per_cent, scale_of, span
+from dcsim.report.owner_page import month_labels
 from dcsim.report.page import SHORT, Row, Table, and_list, names, printable
 
 ALIKE = 0.005
@@ -66,7 +67,7 @@ def _weak_from(its: Lender) -> int | None:
 def _bearable(its: Lender) -> list[str]:
     """Say how much debt would be covered as the lender asks, where this one is not."""
     debt = its.bearable_usd
-    if debt is None or debt >= its.mean("drawn"):
+    if debt is None or not its.overdrawn:
         return []
     of_it = f"{per_cent(debt / its.mean('capex'), 0)} % of the capital"
     return [f"To do: borrow at most {_money(debt)}, {of_it}; that is covered in 95 % of the runs."]
@@ -347,7 +348,7 @@ def _dscr_picture(name: str, its: Lender) -> Picture:
         (f"floor {floor:g}", (floor,) * len(places), (None,) * len(places)),
     )
     chart = Lines(
-        tuple(float(place - places[0]) for place in places), tuple(map(str, places)), series, "month", "DSCR", digits=2
+        tuple(float(place - places[0]) for place in places), month_labels(places), series, "month", "DSCR", digits=2
     )
     rows = [
         Row(str(month), tuple(number(by_month[key][month], 3) for key in ("mean", "p5", "p50", "p95")))

@@ -53,7 +53,13 @@ def _cash_sentence(run: RunResult, cash: Cash) -> str:
         mean, low, high = -mean, -high, -low
     ends = [str(short(each, scale)) for each in (low, high)]
     nine = f" ({ends[0]} to {ends[1]} in nine of ten months)" if ends[0] != ends[1] else ""
-    return f"{_earns(run, cash)} {short(mean, scale)} {unit} of cash a month{nine}. {paid_back(cash)}"
+    debt = before_debt(run)
+    return f"{_earns(run, cash)} {short(mean, scale)} {unit} of cash a month{debt}{nine}. {paid_back(cash)}"
+
+
+def before_debt(each: RunResult | Estimate) -> str:
+    """Return what stands behind an owner's cash where debt is still to be served from it."""
+    return " before debt" if each.lender is not None and each.lender.has_debt else ""
 
 
 def _earns(each: RunResult | Estimate, cash: Cash) -> str:
@@ -92,16 +98,18 @@ def _advice(run: RunResult, cash: Cash) -> str:
     worth = {each.name: each.usd for each in cash.levers}
     cost, said = cash.mean("failures_cost"), []
     point = worth.get("occupancy", 0.0)
+    then = "Then" if run.lender is not None and run.lender.overdrawn else "To do"  # less debt comes before
+    first = "" if then == "Then" else " first"
     if point > 0:
         points = cost / point
         if points < 1:
             told = "more than a cluster that never fails" if cost else "and failures cost nothing"
             said.append(
-                f"To do: rent out more of the GPUs first. One point of occupancy is worth {money(point)}, {told}."
+                f"{then}: rent out more of the GPUs{first}. One point of occupancy is worth {money(point)}, {told}."
             )
         else:
             said.append(
-                f"To do: make it fail less first. All failures cost as much as {number(points, 1)} points of "
+                f"{then}: make it fail less{first}. All failures cost as much as {number(points, 1)} points of "
                 f"occupancy, at {money(point)} each."
             )
     else:
@@ -122,7 +130,7 @@ def owner_estimated(each: Estimate) -> str:
     """Say what cash a month brings by formula, and whether the capital comes back; empty without an owner."""
     if each.cash is None:
         return ""
-    month = f"{money(abs(each.cash.one_month[0]))} of cash a month"
+    month = f"{money(abs(each.cash.one_month[0]))} of cash a month{before_debt(each)}"
     return f"{_earns(each, each.cash)} {month}, by formula. {paid_back(each.cash)}"
 
 
@@ -174,4 +182,6 @@ def owner_card(name: str, run: RunResult, notes: Sequence[str], best: bool = Fal
     mean = cash.one_month[0]
     scale, unit = sentence_scale([mean])
     said = (paid_back(cash).rstrip("."), f"failures cost {money(cash.mean('failures_cost'))}", *notes)
-    return Card(name, short(mean, scale), f"{unit} of cash a month", said, "most cash" if best else "")
+    return Card(
+        name, short(mean, scale), f"{unit} of cash a month{before_debt(run)}", said, "most cash" if best else ""
+    )

@@ -286,7 +286,6 @@ def _lines(found: Sequence[tuple[str, Months]], first: int) -> Lines:
     """Return lines with their ranges over runs, from a month on."""
     scale, unit = scale_of([value for _, each in found for value in (*each.p5.tolist(), *each.p95.tolist())])
     places = range(first, len(found[0][1].mean))
-    step = next(each for each in (1, 3, 6, 12, 24, 60, 120) if len(places) / each <= MOST_LABELS)
     series = tuple(
         (
             name,
@@ -295,8 +294,13 @@ def _lines(found: Sequence[tuple[str, Months]], first: int) -> Lines:
         )
         for name, each in found
     )
-    labels = tuple(str(place) if place % step == 0 else "" for place in places)
-    return Lines(tuple(float(place - first) for place in places), labels, series, "month", unit)
+    return Lines(tuple(float(place - first) for place in places), month_labels(places), series, "month", unit)
+
+
+def month_labels(places: Sequence[int]) -> tuple[str, ...]:
+    """Return what stands along an axis of months: at most ``MOST_LABELS`` of them, in even steps."""
+    step = next(each for each in (1, 3, 6, 12, 24, 60, 120) if len(places) / each <= MOST_LABELS)
+    return tuple(str(place) if place % step == 0 else "" for place in places)
 
 
 BY_MONTH = (

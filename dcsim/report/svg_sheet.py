@@ -42,16 +42,16 @@ def _letter(letter: str) -> float:
     return WIDE_LETTER if unicodedata.east_asian_width(letter) in "WF" else OTHER_LETTER
 
 
-def ticks(low: float, high: float, most: int) -> list[float]:
+def ticks(low: float, high: float, most: int, whole: bool = True) -> list[float]:
     """Return the multiples of 1, 2 or 5 times a power of ten within two ends, with at most ``most`` steps between.
 
-    The step is the smallest that is allowed, and a whole number where the ends are at least 1 apart. No values
-    where ``high`` is not above ``low``.
+    The step is the smallest that is allowed, and if ``whole`` a whole number where the ends are at least 1 apart. No
+    values where ``high`` is not above ``low``.
     """
     if not high > low:
         return []
     power = math.floor(math.log10((high - low) / most)) - 1
-    if high - low >= 1:
+    if whole and high - low >= 1:
         power = max(power, 0)
     while True:
         for digit in (1, 2, 5):

@@ -73,12 +73,19 @@ def test_two_jobs_step_by_step() -> None:
     assert (swing.full_kw, swing.checkpoint_kw, swing.beyond_a_month) == (pytest.approx(96), None, None)
 
 
-@pytest.mark.parametrize(("ramp", "beyond"), [("16 kW", 48), ("17 kW", 0)])
-def test_changes_beyond_what_the_connection_allows_are_counted(ramp: str, beyond: float) -> None:
-    """Two changes of 16.8 kW in 30 h are 48 in 720 h: beyond 16 kW, not beyond 17."""
+@pytest.mark.parametrize(("ramp", "beyond", "by"), [("16 kW", 48, 0.8), ("17 kW", 0, 0)])
+def test_changes_beyond_what_the_connection_allows_are_counted(ramp: str, beyond: float, by: float) -> None:
+    """Two changes of 16.8 kW in 30 h are 48 in 720 h: 0.8 kW beyond 16, not beyond 17."""
     swing = Swing.of(two_jobs(ramp=ramp), [0])
     assert swing is not None
     assert swing.beyond_a_month == pytest.approx(beyond)
+    assert swing.excess_kw == pytest.approx((by, by))
+
+
+def test_the_median_of_what_goes_beyond_the_limit_is_told_beside_the_most() -> None:
+    """Of changes of 5, -11, 12 and -30 kW three go beyond 10: by 1, 2 and 20."""
+    swing = Swing(1, 720.0, 100.0, np.array([5.0, -11.0, 12.0, -30.0]), None, 10.0)
+    assert swing.excess_kw == (2, 20)
 
 
 @pytest.mark.parametrize("name", ["plant/energised-late", "plant/energised-behind-the-meter"])

@@ -31,6 +31,12 @@ def test_ticks_by_hand(low, high, most, found) -> None:
     assert ticks(low, high, most) == found
 
 
+def test_ticks_of_ratios_need_not_be_whole() -> None:
+    """A scale from 0.8 to 1.9 has more than the 1 where parts of one are allowed."""
+    assert ticks(0.8, 1.9, 4) == [1]
+    assert ticks(0.8, 1.9, 4, whole=False) == [1, 1.5]
+
+
 @given(st.floats(-1e9, 1e9), st.floats(1e-6, 1e9), st.integers(1, 12))
 def test_ticks_are_few_even_and_within(low, span, most) -> None:
     """At most as many steps as asked, all of one size, none outside by more than rounding; never only one of many."""
