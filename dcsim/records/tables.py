@@ -119,9 +119,13 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def _cells(line: str, delimiter: str) -> list[str]:
+    """Return the cells of a line, none if it is not CSV."""
     if delimiter == " ":
         return line.split()
-    return [cell.strip() for cell in next(csv.reader([line], delimiter=delimiter))]
+    try:
+        return [cell.strip() for cell in next(csv.reader([line], delimiter=delimiter))]
+    except csv.Error:
+        return []
 
 
 def _delimiter(lines: Sequence[str]) -> str:
