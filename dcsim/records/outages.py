@@ -1,7 +1,7 @@
 """Outages that a site wrote down: what failed, when, for how long, read from any table into arrays."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +47,10 @@ class Outages:
     ``component``, ``kind``: int64 (n,), indices into ``components`` and ``kinds``, which are sorted by first sight.
     ``span_h``: from ``begin`` to the last moment in the file. ``begin``: [s since 1970], None for a file of hours.
     ``told``: how the file was read, in sentences; ``broken``: lines that were not.
+
+    What only some forms tell: ``noticed_h`` [h from ``begin``], float64 (n,), when somebody or something noticed it,
+    NaN where that is not told; ``units``: components in service, those that never failed included; ``unit_h``: the
+    hours that all of them were in service, where they come and go.
     """
 
     start_h: Values
@@ -60,6 +64,9 @@ class Outages:
     rows: int
     told: tuple[str, ...]
     broken: Broken = field(default_factory=Broken)
+    noticed_h: Values | None = None
+    units: int | None = None
+    unit_h: float | None = None
 
     def __len__(self) -> int:
         """Return the number of outages; a row that names two components is two."""
@@ -73,8 +80,14 @@ class Outages:
     def of_kind(self, number: int) -> "Outages":
         """Return the outages of one kind; the components stay those of the whole file."""
         rows = self.kind == number
-        parts = self.start_h[rows], self.end_h[rows], self.component[rows], self.components, self.kind[rows]
-        return Outages(*parts, self.kinds, self.begin, self.span_h, self.rows, self.told, self.broken)
+        return replace(
+            self,
+            start_h=self.start_h[rows],
+            end_h=self.end_h[rows],
+            component=self.component[rows],
+            kind=self.kind[rows],
+            noticed_h=None if self.noticed_h is None else self.noticed_h[rows],
+        )
 
 
 def roles_of(table: Table, said: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
