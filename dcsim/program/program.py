@@ -11,12 +11,12 @@ from dcsim.hazards import Draws
 from dcsim.hazards.arrivals import in_a_row
 from dcsim.ledger import CAUSES, STATES, Ledgers
 from dcsim.program import records
-from dcsim.program.draws import laws_needed
+from dcsim.program.draws import EXPONENTIAL, laws_needed
 from dcsim.program.event_log import EventLog
 from dcsim.program.levels import levels_of
 from dcsim.program.place_tables import count_sold_out, index_places
 from dcsim.program.plant_tables import Energisation
-from dcsim.program.records import BLOCK, CHANGING, NAMES, NEVER, NONE, TABLE, Tables
+from dcsim.program.records import BLOCK, CHANGING, FIXED, NAMES, NEVER, NONE, TABLE, Tables
 from dcsim.program.tables import CHANCES_AT_A_TIME, tables_of
 from dcsim.program.world import World
 from dcsim.scenario import Plan, Scenario
@@ -57,6 +57,10 @@ def program_of(scenario: Scenario, monthly: bool = True) -> Program:
     return _MADE[key][1]
 
 
+PASSES_AT_A_TIME = 64
+"""How often nodes pass a preflight is drawn so many times at once (assumed)."""
+
+
 class Runs:
     """The world in which runs of a program are played, one after the other, and their ledgers.
 
@@ -80,6 +84,8 @@ class Runs:
                 world.put(name, program.tables[name].copy())
         world.at_start["one"]["logs"] = logs
         world.at_start["hazards"]["draws"] &= ~np.array(self.drawn_here, dtype=bool)
+        if EXPONENTIAL not in laws or max(numbers, default=0) >= 2**32:
+            world.at_start["hazards"]["left_law"] = FIXED
         rows, owners = len(numbers), len(self.plan.owners)
         world.put("numbers", np.array(numbers, dtype=np.int64))
         world.put("ledger", np.zeros((rows * owners, len(STATES)), dtype=np.int64))
@@ -99,6 +105,7 @@ class Runs:
         self.chances: dict[int, np.random.Generator] = {}
         self.requeues: dict[int, np.random.Generator] = {}
         self.preflights: dict[int, tuple[np.random.Generator, np.random.Generator]] = {}
+        self.passes: dict[tuple[int, int], list[int]] = {}
         self.regions: dict[int, int] = {}
         self.first_free = len(program.tables["outcomes"])
         self.outcomes = self.lives = self.redos = 0
@@ -145,6 +152,7 @@ class Runs:
             self.chances.clear()
             self.requeues.clear()
             self.preflights.clear()
+            self.passes.clear()
             self.regions.clear()
             self.outcomes, self.lives, self.redos = self.first_free, 0, 0
             self._draws = None
@@ -229,7 +237,7 @@ class Runs:
         elif what == records.LIVES:
             self._more_lives(about, value)
         elif what == records.RESIDUAL:
-            return int(self.draws[about].residual(np.array([value], dtype=np.int64))[0])
+            return self.draws[about].left(value)
         elif what == records.OUTCOMES:
             return self._next_outcomes(about)
         elif what == records.CHANCES:
@@ -321,12 +329,17 @@ class Runs:
 
     def _passes(self, gang: int, what: int) -> int:
         """Return how many faulty members, or good nodes, pass the next preflights of a gang before one does not."""
-        if gang not in self.preflights:
-            self.preflights[gang] = self.plan.preflights(self.numbers[self.of_run], self.plan.gangs[gang])
         preflight = self.plan.scenario.jobs[self.plan.gangs[gang].job].preflight
         assert preflight is not None
         passes = 1 - (preflight.finds if what == records.OF_FAULTS else preflight.false_alarms)
-        return int(in_a_row(self.preflights[gang][what], passes, 1, NEVER)[0]) if passes < 1 else NEVER
+        if passes >= 1:
+            return NEVER
+        if gang not in self.preflights:
+            self.preflights[gang] = self.plan.preflights(self.numbers[self.of_run], self.plan.gangs[gang])
+        drawn = self.passes.setdefault((gang, what), [])
+        if not drawn:
+            drawn += in_a_row(self.preflights[gang][what], passes, PASSES_AT_A_TIME, NEVER)[::-1].tolist()
+        return int(drawn.pop())
 
     def _more_chances(self, gang: int) -> None:
         if gang not in self.chances:

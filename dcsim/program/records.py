@@ -64,10 +64,10 @@ ADMIT, VISIT, SERVICE, RELAPSE, NOTICE, LIMIT, PLANNED, STRIKE = range(7, TICKS)
 ) = range(27)
 """What a due event is about; ``due.what`` is the gang, the repair, the failure, the window, the phase."""
 
-FIXED, BY_EXPONENTIAL, BY_LOGNORMAL = range(3)
+FIXED, BY_EXPONENTIAL, BY_LOGNORMAL, BY_WEIBULL = range(4)
 """Laws of a time that rules draw."""
-OF_GAPS, OF_MARKS, OF_DETECT, OF_REPAIR, OF_SILENT = range(5)
-STREAMS = 5
+OF_GAPS, OF_MARKS, OF_DETECT, OF_REPAIR, OF_SILENT, OF_LEFT = range(6)
+STREAMS = 6
 """Streams of a hazard, as ``dcsim.streams.PURPOSES`` has them."""
 
 BLOCK = 256
@@ -178,7 +178,7 @@ GANG = _record(
     "weight_0 weight_1 weight_2 rest_0 rest_1 rest_2 "
     "writes held transfer late draining drain_number first_faulty last_faulty first_clean chances why "
     "tally ready sends touched lowest highest first_demand months kept_before "
-    "saves_as moves_from stops ends not_before struck_before places faults_pass nodes_pass"
+    "saves_as moves_from stops ends not_before struck_before places faults_pass nodes_pass begun"
 )
 """``pending``: members struck and not identified; ``open``: failures not identified; ``out``: members struck and not
 back. ``failover``, ``restore``: of the stretch since ``since``. ``kept``: ms of computing in its pieces, of which
@@ -211,9 +211,9 @@ HAZARD = _record(
     "lemons retire_after window replace cured_by_repair components first_component "
     "first_outcome used drawn first_slow plain plant_kind "
     "checked draws more clock first_known rows_known next_known end_known next_time first_unit evacuate "
-    "detect_law detect_time repair_law repair_time",
+    "detect_law detect_time repair_law repair_time left_law left_begun",
     "factor keeps gap marked detect_mean detect_sigma detect_shift repair_mean repair_sigma repair_shift silent "
-    "coverage",
+    "coverage shape scale",
 )
 """``size``, ``part``: places of a component and of what goes down with it; ``first_component``: row of its first
 component, NONE: they have no state; ``plain``: its failures may stand alone; ``checked``: by which of ``planned``,
@@ -222,7 +222,9 @@ NONE: by none; ``first_slow``: a slow component;
 ``draws``: its failures are drawn by rules, a block of ``rows_known`` rows from ``first_known`` at a time; ``more``:
 another block may follow, of failures after ``clock``; ``next_known``, ``end_known``: of this one; ``next_time``: of its
 next failure, NEVER: none; ``*_law``: BY_...; ``*_shift``: subtracted from the logarithm of a lognormal time;
-``evacuate``: how long gangs take to move from where an announced failure comes, NONE: they stay."""
+``left_law``: of what is left of a life, BY_WEIBULL with ``shape`` and ``scale``, else Python is asked;
+``left_begun``: its stream has begun; ``evacuate``: how long gangs take to move from where an announced failure comes,
+NONE: they stay."""
 COMPONENT = _record("failed slow next_slow previous_slow lemon begin left life age row stopped strikes")
 """``slow``: its failure; ``begin``, ``left``: since when its clock runs, and the life left then."""
 AGE = _record("at hazard component")
@@ -334,7 +336,10 @@ TABLES: dict[str, tuple[np.dtype[Any], int]] = {
     "window_at": (np.dtype(np.int64), 1),  # rows of ``windows``
     "drains": (DRAINED_GANG, 1),
     "retests": (RETEST, 1),
-    "passed": (np.dtype(np.int64), 1),  # of every place: whether it has passed the preflight of its gang's next start
+    "passed": (
+        np.dtype(np.int64),
+        1,
+    ),  # of every place: for which of its gang's starts, from 1, it has passed the preflight
     "absences": (ABSENCE, 1),
     "transfers": (TRANSFER, 1),  # by gang
     "phases": (PHASE, 1),  # of energisation
