@@ -16,7 +16,7 @@ from dcsim.program.event_log import EventLog
 from dcsim.program.levels import levels_of
 from dcsim.program.place_tables import count_sold_out, index_places
 from dcsim.program.plant_tables import Energisation
-from dcsim.program.records import BLOCK, CHANGING, FIXED, NAMES, NEVER, NONE, TABLE, Tables
+from dcsim.program.records import BLOCK, CHANGING, FIXED, NAMES, NEVER, NONE, OF_FAULTS, PASSES_AT_A_TIME, TABLE, Tables
 from dcsim.program.tables import CHANCES_AT_A_TIME, tables_of
 from dcsim.program.world import World
 from dcsim.scenario import Plan, Scenario
@@ -55,10 +55,6 @@ def program_of(scenario: Scenario, monthly: bool = True) -> Program:
             _MADE.popitem(last=False)
     _MADE.move_to_end(key)
     return _MADE[key][1]
-
-
-PASSES_AT_A_TIME = 64
-"""How often nodes pass a preflight is drawn so many times at once (assumed)."""
 
 
 class Runs:
@@ -105,7 +101,6 @@ class Runs:
         self.chances: dict[int, np.random.Generator] = {}
         self.requeues: dict[int, np.random.Generator] = {}
         self.preflights: dict[int, tuple[np.random.Generator, np.random.Generator]] = {}
-        self.passes: dict[tuple[int, int], list[int]] = {}
         self.regions: dict[int, int] = {}
         self.first_free = len(program.tables["outcomes"])
         self.outcomes = self.lives = self.redos = 0
@@ -152,7 +147,6 @@ class Runs:
             self.chances.clear()
             self.requeues.clear()
             self.preflights.clear()
-            self.passes.clear()
             self.regions.clear()
             self.outcomes, self.lives, self.redos = self.first_free, 0, 0
             self._draws = None
@@ -245,7 +239,7 @@ class Runs:
         elif what == records.REQUEUE:
             return self._requeue(about)
         elif what == records.PASSES:
-            return self._passes(about, value)
+            self._more_passes(about, value)
         elif what == records.LEVEL:
             return self._more_levels(about, value)
         return 0
@@ -327,19 +321,19 @@ class Runs:
         times = self.plan.scenario.jobs[self.plan.gangs[gang].job].requeues
         return int(times.draw(self.requeues[gang], 1)[0])
 
-    def _passes(self, gang: int, what: int) -> int:
-        """Return how many faulty members, or good nodes, pass the next preflights of a gang before one does not."""
+    def _more_passes(self, gang: int, what: int) -> None:
+        """Draw how many faulty members, or good nodes, pass a gang's preflights before one does not."""
         preflight = self.plan.scenario.jobs[self.plan.gangs[gang].job].preflight
         assert preflight is not None
-        passes = 1 - (preflight.finds if what == records.OF_FAULTS else preflight.false_alarms)
-        if passes >= 1:
-            return NEVER
-        if gang not in self.preflights:
-            self.preflights[gang] = self.plan.preflights(self.numbers[self.of_run], self.plan.gangs[gang])
-        drawn = self.passes.setdefault((gang, what), [])
-        if not drawn:
-            drawn += in_a_row(self.preflights[gang][what], passes, PASSES_AT_A_TIME, NEVER)[::-1].tolist()
-        return int(drawn.pop())
+        passes, row = 1 - (preflight.finds if what == OF_FAULTS else preflight.false_alarms), 2 * gang + what
+        if passes < 1:
+            if gang not in self.preflights:
+                self.preflights[gang] = self.plan.preflights(self.numbers[self.of_run], self.plan.gangs[gang])
+            drawn = in_a_row(self.preflights[gang][what], passes, PASSES_AT_A_TIME, NEVER)
+        else:
+            drawn = np.broadcast_to(np.int64(NEVER), PASSES_AT_A_TIME)
+        self.world.tables["passes"][row] = drawn
+        self.world.show("passes", row, row + 1)
 
     def _more_chances(self, gang: int) -> None:
         if gang not in self.chances:

@@ -91,6 +91,8 @@ ABSENT, WHOLE, DETECT, WAIT, DRAIN, DONE, SAVE = range(7)
 by events); hung; short, or kept from the queue; stopped for maintenance; finished; stopped until a known time: to save
 its work or to move, because it knows what comes, or for a check before it starts."""
 
+PASSES_AT_A_TIME = 64
+"""So often passing a preflight is drawn at once (assumed)."""
 OF_FAULTS, OF_NODES = range(2)
 """What passes a preflight: faulty members that it misses, or good nodes."""
 
@@ -178,7 +180,7 @@ GANG = _record(
     "weight_0 weight_1 weight_2 rest_0 rest_1 rest_2 "
     "writes held transfer late draining drain_number first_faulty last_faulty first_clean chances why "
     "tally ready sends touched lowest highest first_demand months kept_before "
-    "saves_as moves_from stops ends not_before struck_before places faults_pass nodes_pass begun"
+    "saves_as moves_from stops ends not_before struck_before places begun checks checked_start"
 )
 """``pending``: members struck and not identified; ``open``: failures not identified; ``out``: members struck and not
 back. ``failover``, ``restore``: of the stretch since ``since``. ``kept``: ms of computing in its pieces, of which
@@ -189,8 +191,10 @@ stalls for, a cause (``booking.book``); ``months``: whose ends are known in ``ke
 ``kept_before``: its position at the end of the last of them. While it saves: ``saves_as``: the state that is booked,
 ``moves_from``: the notice of what it moves from, or NONE; ``stops``: so often has it. ``ends``: of its time, NONE: it
 has not begun; ``not_before``: kept from the queue until then [ms]; ``struck_before``: strikes until then;
-``places``: how many it has. ``faults_pass``, ``nodes_pass``: so many more pass its preflights before one does not,
-NONE: not drawn yet."""
+``places``: how many it has. ``begun``: its starts so far; ``checks``: its preflights; ``checked_start``: the start that
+the last of them was for."""
+PASSING = _record("left used")
+"""``left``: so many more pass a gang's preflights before one does not, NONE: not known yet; ``used``: of ``passes``."""
 
 JOB = _record(
     "cold failover rejoin start rolls_back restores_always tiers step chancy useful_ppb needed "
@@ -336,10 +340,9 @@ TABLES: dict[str, tuple[np.dtype[Any], int]] = {
     "window_at": (np.dtype(np.int64), 1),  # rows of ``windows``
     "drains": (DRAINED_GANG, 1),
     "retests": (RETEST, 1),
-    "passed": (
-        np.dtype(np.int64),
-        1,
-    ),  # of every place: for which of its gang's starts, from 1, it has passed the preflight
+    "passing": (PASSING, 2),  # by gang: faulty members, good nodes
+    "passes": (np.dtype(np.int64), 2),  # by gang and as above, twice as many rows as gangs: what ``left`` will be next
+    "joined_at": (np.dtype(np.int64), 1),  # of every place: how many preflights its gang had been through by then
     "absences": (ABSENCE, 1),
     "transfers": (TRANSFER, 1),  # by gang
     "phases": (PHASE, 1),  # of energisation
@@ -394,7 +397,7 @@ ANSWERS = 3 * len(NAMES)
 CHANGING = (
     *("one", "gangs", "hazards", "components", "crews", "durable", "booked", "owner", "holes", "windows"),
     *("first_life", "free_in_block", "free_in_group", "by_month", "weight_by_month", "rest_by_month", "kept_at"),
-    *("this_month", "done_this_month", "passed"),
+    *("this_month", "done_this_month", "joined_at", "passing"),
     *("domains", "out_planned", "available", "transfers", "phases", "sends_at", "lies_in", "first_demand"),
     *CHANGING_PLANT,
 )

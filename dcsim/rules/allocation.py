@@ -260,8 +260,9 @@ def is_to_be_checked(w: World, gang: int) -> bool:
 
 @rule
 def has_passed(w: World, place: int, gang: int) -> bool:
-    """Whether a member has passed the check for its gang's next start."""
-    return bool(w.passed[place] == w.gangs[gang].begun + 1)
+    """Whether a member has passed a check for its gang's next start: the last one was for it, and came after it did."""
+    g = w.gangs[gang]
+    return bool(g.checked_start == g.begun + 1 and w.joined_at[place] < g.checks)
 
 
 @rule

@@ -10,6 +10,7 @@ from dcsim.program.records import (
     OF_FAULTS,
     OF_NODES,
     PASSES,
+    PASSES_AT_A_TIME,
     PASSES_RETEST,
     SAVE,
     TABLE,
@@ -49,9 +50,8 @@ def is_checked(w: World, gang: int, number: int, now: int) -> None:
     for node in range(g.lowest // w.one.node, g.highest // w.one.node + 1):
         if is_unchecked(w, gang, node * w.one.node, (node + 1) * w.one.node) and fails(w, gang, OF_NODES):
             is_tested_again(w, gang, node, now)
-    for place in range(g.lowest, g.highest + 1):
-        if w.owner[place] == gang:
-            w.passed[place] = g.begun + 1
+    g.checks += 1
+    g.checked_start = g.begun + 1
     if is_over(w, gang, now):
         go_back(w, gang, now)
     elif g.up < before:
@@ -67,15 +67,15 @@ def is_checked(w: World, gang: int, number: int, now: int) -> None:
 @rule
 def fails(w: World, gang: int, what: int) -> bool:
     """Whether the next faulty member, or the next good node, does not pass."""
-    g = w.gangs[gang]
-    left = g.faults_pass if what == OF_FAULTS else g.nodes_pass
-    if left < 0:
-        left = ask(w, PASSES, gang, what)
-    if what == OF_FAULTS:
-        g.faults_pass = left - 1
-    else:
-        g.nodes_pass = left - 1
-    return bool(left == 0)
+    p = w.passing[gang, what]
+    if p.left < 0:
+        if p.used == PASSES_AT_A_TIME:
+            ask(w, PASSES, gang, what)
+            p.used = 0
+        p.left = w.passes[2 * gang + what, p.used]
+        p.used += 1
+    p.left -= 1
+    return bool(p.left < 0)
 
 
 @rule
