@@ -60,7 +60,7 @@ def test_a_part_that_fails_keeps_nothing_in_the_log():
         "horizon": "20 h",
         "cluster": SMALL,
         "jobs": [{"name": "job", "gpus": 4, "recovery": RECOVERY}],
-        "hazards": [{"name": "node", "component": "node", "mtbf": "1000000 y"}],
+        "hazards": [{"name": "node", "component": "node", "mtbf": "100000 y"}],
         "energisation": [
             {"name": "first", "racks": 1, "date": "0 h"},
             {"name": "second", "racks": 1, "date": "5 h"},
