@@ -3,12 +3,11 @@
 import math
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
 
 from dcsim.engine import compiled_clock, simulate, simulate_with_log
 from dcsim.program.program import Program
-from dcsim.program.records import NONE, PART_OUT, PPB, WAIT
+from dcsim.program.records import PPB, WAIT
 from dcsim.rules.gangs import change_speed
 from dcsim.scenario import Scenario
 from dcsim.streams import generator
@@ -67,10 +66,10 @@ def test_a_part_that_fails_keeps_nothing_in_the_log():
         ],
     }
     _, log = simulate_with_log(Scenario.model_validate(tables), 0)
-    out = log.rows[log.rows["what"] == PART_OUT]
-    assert len(out) == 1
-    assert np.all(out["speed"] == 0)
-    assert np.all(out["failure"] == NONE)
+    columns = log.columns()
+    out = columns["what"] == "out"
+    assert columns["start_ms"][out].tolist() == [0]
+    assert columns["speed_ppb"][out].tolist() == [0]
 
 
 @pytest.mark.parametrize("number", range(8))
