@@ -1,6 +1,7 @@
 """Rules where a number is at its edge: each value here was once seen to matter to no other test."""
 
 import math
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -9,11 +10,12 @@ from dcsim.engine import compiled_clock, simulate, simulate_with_log
 from dcsim.program.program import Program
 from dcsim.program.records import PPB, WAIT
 from dcsim.rules.gangs import change_speed
-from dcsim.scenario import Scenario
+from dcsim.scenario import Scenario, load
 from dcsim.streams import generator
 from tests.property import reference
 from tests.property.test_engine_equals_reference import differences
 
+ROOT = Path(__file__).parents[2]
 SMALL = {
     "topology": {
         "name": "small",
@@ -70,6 +72,16 @@ def test_a_part_that_fails_keeps_nothing_in_the_log():
     out = columns["what"] == "out"
     assert columns["start_ms"][out].tolist() == [0]
     assert columns["speed_ppb"][out].tolist() == [0]
+
+
+def test_a_switch_that_fails_keeps_nothing_in_the_log():
+    """A ToR switch that is out leaves no share of its links; the log says so of each."""
+    scenario = load(ROOT / "scenarios/plant/tor-single-homed.toml")
+    _, log = simulate_with_log(scenario, 0)
+    columns = log.columns()
+    out = columns["what"] == "out"
+    assert out.sum() > 10
+    assert set(columns["speed_ppb"][out].tolist()) == {0}
 
 
 @pytest.mark.parametrize("number", range(8))
