@@ -15,7 +15,7 @@ LABELS = {
     "calibrated": "an input was set from this figure, so meeting it proves arithmetic only",
     "emergent": "a prediction: no input was set from this figure",
     "sanity": "the published figure follows from published inputs by a known formula; dcsim reads it the same way",
-    "declined": "the figure does not follow from what was published with it, so it is not run",
+    "declined": "not run: the figure is an input, or does not follow from what was published with it",
 }
 Answers = Mapping[str, Found | None]
 """Anchor or control -> what dcsim says of it; None: a file of field data is missing."""

@@ -63,7 +63,7 @@ def shown(anchor: Anchor, found: Found) -> str:
 def allowed(anchor: Anchor) -> str:
     """Return what is accepted."""
     if anchor.expected is not None:
-        return f"± {anchor.within:,.10g} {anchor.unit}".rstrip()
+        return f"± {anchor.within:,.3g} {anchor.unit}".rstrip()
     return anchor.limits
 
 
@@ -195,7 +195,7 @@ def of_each_run(result: RunResult, figure: str) -> NDArray[np.float64]:
 def _lanl(path: Path, *where: str) -> Any:
     from dcsim.records import read_outages
 
-    columns = {"start": "Prob Started", "repair_min": "Down Time", "component": "System+nodenumz"}
+    columns = {"start": "Prob Started", "repair_min": "Down Time", "component": "System"}  # 126 rows name no node
     return read_outages(path, columns, where)
 
 
