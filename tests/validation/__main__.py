@@ -31,8 +31,12 @@ def judge_control(control: Control, anchor: Anchor, found: Found) -> tuple[str, 
 def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="scripts/validate", description="Hold dcsim against published figures.")
     parser.add_argument("ids", nargs="*", metavar="ID", help="only these anchors and wrong models; nothing is written")
-    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if the pages are not what was found")
-    parser.add_argument("--exhaustive", action="store_true", help=f"{EXHAUSTIVE} times as many runs; nothing is written")
+    parser.add_argument(
+        "--check", action="store_true", help="write nothing; exit 1 if the pages are not what was found"
+    )
+    parser.add_argument(
+        "--exhaustive", action="store_true", help=f"{EXHAUSTIVE} times as many runs; nothing is written"
+    )
     asked = parser.parse_args(arguments)
     try:
         every = sections()

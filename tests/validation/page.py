@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from tests.validation.registry import Anchor, Control, Question, Section
-from tests.validation.roads import Found, allowed, shown
+from tests.validation.roads import FIELD_DATA, SCENARIOS, Found, allowed, shown
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "validation.md"
@@ -24,14 +24,16 @@ INTRODUCTION = """\
 <!-- Written by scripts/validate from tests/validation/anchors/. Do not edit: a test compares it with them. -->
 # Validation: published figures, and what dcsim says of them
 
-{counts} Each row names its source and how near dcsim must come. `scripts/validate` runs all of them in
-about {minutes} and exits with 1 if one fails; `scripts/validate ID` runs one, `--exhaustive` takes {exhaustive} times as many runs.
-Runs have fixed seeds, so the figures below come out again, digit for digit.
+{counts}
+Each row names its source and how near dcsim must come. `scripts/validate` runs all of them in {minutes} and
+exits with 1 if one fails; `scripts/validate ID` runs one, `--exhaustive` takes {exhaustive} times as many runs. Runs
+have fixed seeds, so the figures below come out again, digit for digit. Files of field data do not come with
+dcsim: `{field_data}` names their folder, and without it their rows stay as they are.
 
 {labels}
 
-A tolerance that nothing can break proves nothing. [Wrong models](#wrong-models) asks the same questions with one thing wrong on
-purpose: {controls} must fail, and do.
+A tolerance that nothing can break proves nothing. [Wrong models](#wrong-models) asks the same questions with one thing
+wrong on purpose: {controls} must fail, and do.
 """
 
 
@@ -47,8 +49,10 @@ def how(question: Question) -> str:
         return f"`{question.formula.rpartition('.')[2]}({inputs})`"
     if not question.scenario:
         return f"{question.figure} of the file"
+    own = (SCENARIOS / f"{question.scenario}.toml").is_file()
+    place = f"../tests/validation/scenarios/{question.scenario}" if own else f"../scenarios/{question.scenario}"
     changes = "".join(f" `{each}`" for each in question.set)
-    return f"`{question.scenario}`{',' if changes else ''}{changes}"
+    return f"{question.figure} of [{question.scenario}]({place}.toml){' with' if changes else ''}{changes}"
 
 
 def _written(value: object) -> str:
@@ -99,20 +103,23 @@ def table(section: Section, answers: Answers, before: str) -> Iterator[str]:
 def wrong_models(sections: Sequence[Section], answers: Answers) -> Iterator[str]:
     """Yield the lines about known wrong models."""
     anchors = {each.id: each for section in sections for each in section.anchor}
-    yield from ("## Wrong models", "", "Each is one of the anchors above with one thing wrong. It must not be accepted.", "")
+    yield from (
+        "## Wrong models",
+        "",
+        "Each is one of the anchors above with one thing wrong. It must not be accepted.",
+        "",
+    )
     yield from ("| what is wrong | of | published | it says | how |", "| --- | --- | --- | --- | --- |")
     for control in controls(sections):
         anchor = anchors[control.of]
         wrong, found = control.wrong(anchor), answers[control.id]
         assert found is not None, f"{control.id}: a wrong model needs no field data"
-        changed = how(control) if control.formula or control.scenario else " ".join(f"`{each}`" for each in control.set)
-        inputs = ", ".join(f"{key}={_written(value)}" for key, value in control.inputs.items())
         cells = (
             f"{control.about} (`{control.id}`)",
             f"`{control.of}`",
             anchor.printed,
             shown(wrong, found),
-            changed or f"`{inputs}`",
+            how(wrong),
         )
         yield f"| {' | '.join(escaped(cell) for cell in cells)} |"
 
@@ -127,8 +134,9 @@ def page(sections: Sequence[Section], answers: Answers, exhaustive: int) -> str:
     before = PAGE.read_text(encoding="utf-8") if PAGE.is_file() else ""
     introduction = INTRODUCTION.format(
         counts=counted(sections),
-        minutes="a minute on two cores",
+        minutes="about a minute on one core",
         exhaustive=exhaustive,
+        field_data=FIELD_DATA,
         labels="\n".join(f"- *{label}*: {meaning}." for label, meaning in LABELS.items()),
         controls=len(controls(sections)),
     )
@@ -141,18 +149,18 @@ def counted(sections: Sequence[Section]) -> str:
     anchors = [each for section in sections for each in section.anchor]
     of = {label: sum(each.label == label for each in anchors) for label in LABELS}
     return (
-        f"{len(anchors)} published figures: {of['emergent']} are predicted, {of['sanity']} are read from published formulas, "
-        f"{of['calibrated']} were used to set an input and {of['declined']} are declined."
+        f"{len(anchors)} published figures: {of['emergent']} are predicted, {of['sanity']} follow from published "
+        f"formulas, {of['calibrated']} were used to set an input and {of['declined']} are declined."
     )
 
 
 def headlines(sections: Sequence[Section], answers: Answers) -> str:
     """Return the table of README.md."""
-    lines = ["| published | | dcsim | |", "| --- | --- | --- | --- |"]
+    lines = ["| | published | dcsim | road, label |", "| --- | --- | --- | --- |"]
     for anchor in (each for section in sections for each in section.anchor if each.headline):
         found = answers[anchor.id]
         assert found is not None, f"{anchor.id}: a headline needs no field data"
-        cells = (anchor.about, anchor.printed, shown(anchor, found), f"{anchor.road}, {anchor.label}")
+        cells = (anchor.headline, anchor.printed, shown(anchor, found), f"{anchor.road}, {anchor.label}")
         lines.append(f"| {' | '.join(escaped(cell) for cell in cells)} |")
     return "\n".join(lines)
 

@@ -58,9 +58,9 @@ class Frozen(BaseModel):
 class Question(Frozen):
     """What is asked of dcsim: a function with its inputs, or a figure of a scenario, estimated or simulated.
 
-    ``formula``: a function of dcsim by its dotted name, called with ``inputs``, each of which may be another formula. ``scenario``: a shipped name, or a file
-    in scenarios/ beside this one; ``set`` changes it; ``figure`` names what is looked at. ``runs``: of a simulation.
-    ``scale``: what the figure is multiplied by, for its unit.
+    ``formula``: a function of dcsim by its dotted name, called with ``inputs``, each of which may be another formula.
+    ``scenario``: a shipped name, or a file in scenarios/ beside this one; ``set`` changes it; ``figure`` names what is
+    looked at. ``runs``: of a simulation. ``scale``: what the figure is multiplied by, for its unit.
     """
 
     formula: str = ""
@@ -77,8 +77,9 @@ class Anchor(Question):
 
     ``expected`` with ``within``, both in ``unit``; or ``at_least``, ``at_most``, or both of them. ``why``: why that
     near. ``label``: "calibrated" (an input was set from it, so it proves nothing), "emergent" (a prediction), "sanity"
-    (the same arithmetic, read twice) or "declined" (it does not follow from what was published). ``reason``: why that
-    label. ``needs``: a file of field data that does not come with dcsim. ``headline``: shown in README.md.
+    (the same arithmetic, read twice) or "declined" (an input, or it does not follow from what was published).
+    ``reason``: why that label. ``needs``: a file of field data that does not come with dcsim. ``headline``: what
+    README.md calls it, if it is shown there.
     """
 
     id: str = Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")
@@ -96,7 +97,7 @@ class Anchor(Question):
     unit: str = ""
     digits: int = Field(2, ge=0)
     needs: str = ""
-    headline: bool = False
+    headline: str = ""
 
     @model_validator(mode="after")
     def _fits(self) -> Self:

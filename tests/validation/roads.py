@@ -63,7 +63,8 @@ def shown(anchor: Anchor, found: Found) -> str:
 def allowed(anchor: Anchor) -> str:
     """Return what is accepted."""
     if anchor.expected is not None:
-        return f"± {anchor.within:,.3g} {anchor.unit}".rstrip()
+        within = np.format_float_positional(anchor.within, precision=3, fractional=False, trim="-")
+        return f"± {within} {anchor.unit}".rstrip()
     return anchor.limits
 
 
