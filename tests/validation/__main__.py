@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Sequence
 
+from dcsim.problems import did_you_mean
 from tests.validation import page
 from tests.validation.registry import Anchor, Control, RegistryError, Section, sections
 from tests.validation.roads import EXHAUSTIVE, Found, allowed, ask, objections, shown
@@ -47,7 +48,8 @@ def main(arguments: Sequence[str]) -> int:
     controls = {each.id: each for each in page.controls(every)}
     if unknown := [each for each in asked.ids if each not in anchors and each not in controls]:
         for each in unknown:
-            print(f"scripts/validate: {each}: no such anchor; allowed: those in docs/validation.md", file=sys.stderr)
+            hint = did_you_mean(each, [*anchors, *controls])
+            print(f"scripts/validate: found {each}; allowed: the names in docs/validation.md{hint}", file=sys.stderr)
         return 2
     begun, fine, answers = time.monotonic(), True, {}
     for name in asked.ids or (*anchors, *controls):

@@ -134,7 +134,7 @@ def page(sections: Sequence[Section], answers: Answers, exhaustive: int) -> str:
     before = PAGE.read_text(encoding="utf-8") if PAGE.is_file() else ""
     introduction = INTRODUCTION.format(
         counts=counted(sections),
-        minutes="about a minute on one core",
+        minutes="less than a minute",
         exhaustive=exhaustive,
         field_data=FIELD_DATA,
         labels="\n".join(f"- *{label}*: {meaning}." for label, meaning in LABELS.items()),

@@ -23,8 +23,8 @@ ROOT = Path(__file__).parents[2]
 SCENARIOS = Path(__file__).parent / "scenarios"
 FIELD_DATA = "DCSIM_FIELD_DATA"
 """Variable that names the folder of field data that does not come with dcsim."""
-EXHAUSTIVE = 8
-"""Times as many runs where every anchor is asked at length."""
+EXHAUSTIVE = 16
+"""Times as many runs as usual that --exhaustive takes."""
 
 
 @dataclass(frozen=True)
