@@ -233,7 +233,7 @@ def test_the_command_refuses_unknown_names(capsys) -> None:
     assert validate.main(["nobody", "tokens-cots"]) == 2
     first, second = capsys.readouterr().err.splitlines()
     assert first == "scripts/validate: found nobody; allowed: the names in docs/validation.md"
-    assert second.endswith("docs/validation.md; did you mean tokens-cost?")
+    assert second.endswith('docs/validation.md; did you mean "tokens-cost"?')
 
 
 def test_a_figure_without_digits_has_its_interval_in_two() -> None:
