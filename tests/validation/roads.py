@@ -206,6 +206,7 @@ def _repairs(path: Path) -> NDArray[np.float64]:
     return 60 * hours[hours > 0]
 
 
+@cache
 def _lognormal_mean(path: Path) -> float:
     """Mean [min] of the lognormal law through the repairs."""
     from dcsim.calibrate import repair_times
