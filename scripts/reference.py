@@ -46,8 +46,10 @@ TOPICS = {
     "presets": (
         "Presets",
         "scenarios",
-        'Named settings of strategies: `preset = "torchpass"` in `[jobs.recovery]` sets what is listed as value; keys '
-        "of the table itself go first.",
+        'Named settings of strategies and hazards: `preset = "torchpass"` in `[jobs.recovery]`, or `preset = "rsc-1"` '
+        'in `[[hazards]]`, sets what is listed as value; keys of the table itself go first. `preset = "llama3"` stands '
+        'for all hazards of its table, `preset = "llama3/gpu"` for one. An MTBF is computed from the failures that '
+        "were counted. A preset without `repair` needs one beside it, except where the hardware stays (effect kill).",
     ),
     "topologies": (
         "Topologies",

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -92,7 +92,7 @@ def _load(source: Path | Mapping[str, Any], texts: Iterable[str], keywords: dict
         except ScenarioError as error:
             lost += error.problems
     scenario, found = _validated(data, _folders(layers, changed))
-    problems = lost + [_located(path, why, data, layers, changed) for path, why in found]
+    problems = lost + [_located(path, why, data, layers, changed) for path, why in _told_once(found, layers, changed)]
     if scenario is None or problems:
         problems.sort(key=lambda problem: (problem.file, problem.line or 0))
         if len(problems) > MOST_PROBLEMS:
@@ -130,6 +130,19 @@ def _validated(data: dict[str, Any], folders: dict[str, Path]) -> tuple[Scenario
         scenario = settled_keys(scenario)
         found = list(islice(broken_inputs(scenario), MOST_PROBLEMS + 1))
     return scenario, found
+
+
+def _told_once(found: Iterable[Found], layers: Sequence[Layer], changed: Iterable[KeyPath]) -> Iterator[Found]:
+    """Yield what is wrong; of hazards that one preset of a file stands for and that share a mistake, the first."""
+    told = set()
+    overrides = list(changed)
+    for path, why in found:
+        line = layer_of(layers, path)[0].lines.get(path[:2]) if path[:1] == ("hazards",) else None
+        own = line is None or any(path[: len(each)] == each for each in overrides)
+        if own or (line, path[2:], why) not in told:
+            yield path, why
+        if not own:
+            told.add((line, path[2:], why))
 
 
 def _located(path: KeyPath, why: str, data: Any, layers: Sequence[Layer], changed: Mapping[KeyPath, str]) -> Problem:

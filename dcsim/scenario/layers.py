@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic_core import PydanticCustomError
 
+from dcsim.hazards.presets import expanded
 from dcsim.problems import wrong
 from dcsim.scenario.errors import KeyPath, Problem, ScenarioError
 from dcsim.shipped import shipped_files
@@ -91,7 +92,7 @@ def read_layers(source: Path | Mapping[str, Any]) -> list[Layer]:
         layers, chain = [_read(source, str(source))], [real]
     else:
         here = Path.cwd()
-        layers, chain, real = [Layer(TABLES, here, deepcopy(dict(source)), {})], [], here / TABLES
+        layers, chain, real = [_layer(TABLES, here, deepcopy(dict(source)), {})], [], here / TABLES
     while "extends" in (child := layers[-1]).data:
         base = child.data.pop("extends")
         line = child.lines.get(("extends",))
@@ -169,7 +170,7 @@ def _read(path: Path, file: str) -> Layer:
     try:
         text = read_text(path)
         lines = key_lines(text)
-        return Layer(file, Path(os.path.realpath(path)).parent, tomllib.loads(text), lines, text)
+        return _layer(file, Path(os.path.realpath(path)).parent, tomllib.loads(text), lines, text)
     except NoTextError as error:
         why, line = error.why, error.line
     except TooDeepError as error:
@@ -179,6 +180,25 @@ def _read(path: Path, file: str) -> Layer:
     except ValueError as error:  # an integer of more digits than Python reads
         why = f"is not valid TOML: {error}".partition(";")[0]
     raise _error(file, line, why)
+
+
+def _layer(file: str, folder: Path, data: dict[str, Any], lines: Mapping[KeyPath, int], text: str = "") -> Layer:
+    """Return a file in which every hazard that a preset stands for has an entry of its own, on the preset's line."""
+    entries = data.get("hazards")
+    if not isinstance(entries, list):
+        return Layer(file, folder, data, lines, text)
+    came: list[int] = []
+    hazards: list[Any] = []
+    for index, entry in enumerate(entries):
+        parts = expanded(entry)
+        hazards += parts
+        came += [index] * len(parts)
+    placed = {path: line for path, line in lines.items() if path[:1] != ("hazards",) or len(path) == 1}
+    for now, index in enumerate(came):
+        for path, line in lines.items():
+            if path[:2] == ("hazards", index):
+                placed["hazards", now, *path[2:]] = line
+    return Layer(file, folder, {**data, "hazards": hazards}, placed, text)
 
 
 def _syntax(message: str, text: str) -> tuple[str, int]:
