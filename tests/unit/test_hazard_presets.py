@@ -228,3 +228,21 @@ def test_what_is_no_preset_is_left_alone():
     """Entries without a preset, and with one that is not known, are read as they stand."""
     for entry in ({"component": "gpu"}, {"preset": "nothing"}, {"preset": 3}, "text", None):
         assert expanded(entry) == [entry]
+
+
+def test_check_lists_where_values_are_from(written):
+    """`dcsim check --origins` names the preset and its source of each value, and leaves defaults out."""
+    from click.testing import CliRunner
+
+    from dcsim.cli.files import check_command
+
+    path = written('[[hazards]]\npreset = "rsc-1"\nrepair = "1 h"  # assumed: ours\n')
+    told = CliRunner().invoke(check_command, [str(path), "--origins", "--set", "hazards.node.detect=1 min"]).output
+    assert f"{path}: ok\n" in told
+    lines = told.splitlines()
+    assert "  hazards.node.component = node: preset rsc-1: public (RSC: a node of 8 GPUs)" in lines
+    assert "  hazards.node.repair = 1 h: assumed: ours" in lines
+    assert "  hazards.node.detect = 1 min: --set" in lines
+    assert "default" not in told
+    plain = CliRunner().invoke(check_command, [str(path)]).output
+    assert "preset" not in plain
