@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dcsim.decide.result import RunResult
+from dcsim.decide.theory import Theory, theory
 from dcsim.ledger import STATE
 from dcsim.montecarlo import Estimated, Summary, runs_per_draw
 from dcsim.problems import not_one_of
@@ -17,11 +18,20 @@ from dcsim.units import MS_PER_H
 
 
 @dataclass(frozen=True)
+class Formula:
+    """What theory says of a figure, shown beside it: ``of`` the first job's theory; None where it says nothing."""
+
+    name: str
+    of: Callable[[Theory], float | None]
+
+
+@dataclass(frozen=True)
 class Metric:
     """A figure of a run: ``label`` is what tables call it, ``unit`` "1" for a share, else "USD", "GPU-h" and so on.
 
     ``of``: one number for each run with its mean and errors; None where a scenario has no such figure. A share is a
-    fraction here and shown in per cent. ``table``: the table that a scenario needs for it, "" if none.
+    fraction here and shown in per cent. ``table``: the table that a scenario needs for it, "" if none. ``formulas``:
+    of theory, for a figure that is about the first job alone.
     """
 
     name: str
@@ -30,6 +40,14 @@ class Metric:
     lower_is_better: bool
     of: Callable[[RunResult], Estimated | None]
     table: str = ""
+    formulas: tuple[Formula, ...] = ()
+
+    def by_formula(self, scenario: Scenario) -> dict[str, float | None]:
+        """Return what each formula says of a scenario, by name; empty for a figure that has none."""
+        if not self.formulas:
+            return {}
+        known = theory(scenario)
+        return {each.name: each.of(known) for each in self.formulas}
 
     def lacking(self, scenarios: Sequence[Scenario]) -> str:
         """Say which table some scenario lacks for this figure; empty: all have it."""
@@ -101,6 +119,16 @@ def _finish(result: RunResult) -> Estimated | None:
         return None  # a mean over the runs that were done would leave out the slow ones
     hours = result.sample.answer_ms / MS_PER_H
     return _of(result, hours, sum(result.sample.answer_ms.tolist()) / MS_PER_H / len(hours))
+
+
+def _ettr(result: RunResult) -> Estimated | None:
+    first = result.scenario.jobs[0].name
+    values, mean = result.sample.ettr(first), result.sample.mean_ettr(first)
+    return None if values is None or mean is None else _of(result, values, mean)
+
+
+def _exact_ettr(known: Theory) -> float | None:
+    return None if known.goodput_loss is None else 1 - known.goodput_loss
 
 
 def _credits(result: RunResult) -> Estimated | None:
@@ -197,7 +225,25 @@ METRICS = {
         Metric("wait_gpu_hours", "waiting", "GPU-h", True, _wait),
         Metric("sla_credits", "SLA credit, share of the price", "1", True, _credits, "sla"),
         Metric("sla_credits_usd", "SLA credit a month", "USD", True, _credits_usd, "sla"),
-        Metric("finish_h", "time until the last job is done", "h", True, _finish),
+        Metric(
+            "finish_h",
+            "time until the last job is done",
+            "h",
+            True,
+            _finish,
+            formulas=(Formula("exact theory of one gang", lambda known: known.done_h),),
+        ),
+        Metric(
+            "ettr",
+            "ETTR of the first job",
+            "1",
+            False,
+            _ettr,
+            formulas=(
+                Formula("first order (Kokolis)", lambda known: known.ettr_first_order),
+                Formula("exact theory of one gang", _exact_ettr),
+            ),
+        ),
     )
 }
 """Name -> figure."""
