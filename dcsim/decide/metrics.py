@@ -176,6 +176,12 @@ def _dearer(result: RunResult, lost: float) -> float:
     return math.inf if found is None or share >= goodput else found.plain.mean * share / (goodput - share)
 
 
+def _share_of_first_job(result: RunResult, lost: float) -> float:
+    job = result.scenario.jobs[0]
+    hours = job.gpus * job.count * (result.scenario.horizon - job.submit) / MS_PER_H
+    return math.inf if job.work or hours <= 0 else lost / hours  # nobody knows how long one that ends would take
+
+
 def _unknown(_: RunResult, lost: float) -> float:
     return math.inf if lost else 0.0
 
@@ -254,6 +260,7 @@ HITS = {
     "paid_usd": _paid,
     "usd_per_useful_gpu_hour": _dearer,
     "useful_gpu_hours": _useful_less,
+    "ettr": _share_of_first_job,
     "wait_gpu_hours": _hours,
 }
 """Name of a figure -> by how much it is worse where a run loses so many GPU-hours more."""
