@@ -157,6 +157,8 @@ def places(table: KeyTable, topic: str) -> tuple[tuple[str, ...], dict[str, str]
     title = table.title.partition(",")[0]
     if found := re.fullmatch(r"\[\[?([\w.-]+)\]\]?", title):
         return (found[1],), {}
+    if found := re.fullmatch(r'\[\[hazards\]\] preset = "(.*)"', title):
+        return ("hazards",), {"preset": found[1]}
     if found := re.fullmatch(r'(?:([\w.]+)\.)?(kind|preset) = "(.*)"', title):
         where = {"strategies": ("jobs.recovery",), "presets": ("jobs.recovery",), "distributions": DRAWN}
         lives = ("hazards.mtbf", "hazards.mtbf.parts.life")
@@ -190,7 +192,8 @@ def example(table: KeyTable, topic: str) -> str:
 
 def kind_of(value: dict[str, Any]) -> str:
     """Return the kind that a preset stands for, or ""."""
-    return presets()[value["preset"]].kind if "preset" in value else ""
+    preset = presets().get(value.get("preset", ""))
+    return preset.kind if preset else ""
 
 
 # --- Markdown ---------------------------------------------------------------------------------------------------------

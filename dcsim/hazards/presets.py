@@ -77,7 +77,10 @@ def _value(entry: Mapping[str, Any]) -> tuple[Any, str]:
     if "failures" in entry:
         failures, components, days = (Decimal(str(entry[key])) for key in ("failures", "components", "days"))
         hours = components * days * MS_PER_DAY / MS_PER_H / failures
-        return f"{hours:.2f} h", f"{source}, {failures} failures of {components:,} in {days} d"
+        return (
+            f"{hours.quantize(Decimal('0.01')).normalize():f} h",
+            f"{source}, {failures} failures of {components:,} in {days} d",
+        )
     if "median" in entry:
         sigma = math.sqrt(2 * math.log(parse(entry["mean"], DURATION) / parse(entry["median"], DURATION)))
         law = {"kind": "lognormal", "mean": entry["mean"], "sigma": round(sigma, 4)}
