@@ -105,6 +105,22 @@ def expanded(entry: Any) -> list[Any]:
     return found
 
 
+def make_room(entry: dict[str, Any]) -> None:
+    """Take out of a hazard's table, in place, what its preset gives: the table is of a scenario that has every key.
+
+    The name stays, and with it the random streams. Hardware that stayed in service is struck again unless the preset
+    says otherwise.
+    """
+    preset = hazard_presets().get(str(entry.get("preset")))
+    if preset is None:
+        return
+    for key in preset.keys:
+        if key != "name":
+            entry.pop(key, None)
+    if entry.get("effect") == "kill":
+        del entry["effect"]
+
+
 def without_preset(model: type[BaseModel], value: object) -> object:
     """Replace ``preset`` in the table of a hazard by the preset's keys; keys of the table itself go first.
 

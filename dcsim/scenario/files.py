@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from dcsim.hazards.presets import make_room
 from dcsim.scenario.errors import (
     MOST_PROBLEMS,
     Found,
@@ -21,7 +22,7 @@ from dcsim.scenario.errors import (
 )
 from dcsim.scenario.layers import TABLES, TOO_DEEP, Layer, find, layer_of, line_of, merged, read_layers
 from dcsim.scenario.model import Scenario
-from dcsim.scenario.overrides import apply, read_overrides
+from dcsim.scenario.overrides import Override, apply, read_overrides
 from dcsim.scenario.rules import broken_rules
 from dcsim.scenario.sampled import broken_inputs, settled_keys
 from dcsim.units import Portion
@@ -40,9 +41,11 @@ def load(source: str | Path, /, *, set: Sequence[str] = (), **overrides: Any) ->
     return _guarded(find(source), str(source), [set] if isinstance(set, str) else set, overrides)
 
 
-def _guarded(source: Path | Mapping[str, Any], name: str, texts: Iterable[str], keywords: dict[str, Any]) -> Scenario:
+def _guarded(
+    source: Path | Mapping[str, Any], name: str, texts: Iterable[str], keywords: dict[str, Any], complete: bool = False
+) -> Scenario:
     try:
-        return _load(source, texts, keywords)
+        return _load(source, texts, keywords, complete)
     except RecursionError:
         raise ScenarioError([Problem(name, None, "", TOO_DEEP)]) from None
 
@@ -58,7 +61,7 @@ def read(source: Source, /, *, set: Sequence[str] = (), **overrides: Any) -> Sce
     if isinstance(source, Scenario):
         if not set and not overrides:
             return source
-        source = with_shares(source)
+        return _guarded(with_shares(source), TABLES, [set] if isinstance(set, str) else set, overrides, complete=True)
     if not isinstance(source, Mapping):
         raise TypeError(f"a scenario is a path, a name, a dict or a Scenario, not {type(source).__name__}")
     return _guarded(source, TABLES, [set] if isinstance(set, str) else set, overrides)
@@ -80,15 +83,21 @@ def sha256(scenario: Scenario) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _load(source: Path | Mapping[str, Any], texts: Iterable[str], keywords: dict[str, Any]) -> Scenario:
+def _load(source: Path | Mapping[str, Any], texts: Iterable[str], keywords: dict[str, Any], complete: bool) -> Scenario:
+    """``complete``: whether the source has every key, so that what a preset gives must make room first."""
     changes = read_overrides(texts, keywords)
+    if complete:
+        changes.sort(key=_names_no_preset)
     layers = read_layers(source)
     data = merged(layers)
     changed: dict[KeyPath, str] = {}
     lost: list[Problem] = []
     for change in changes:
         try:
-            changed[apply(change, data)] = change.label
+            path = apply(change, data)
+            changed[path] = change.label
+            if complete and not _names_no_preset(change):
+                make_room(data["hazards"][path[1]])
         except ScenarioError as error:
             lost += error.problems
     scenario, found = _validated(data, _folders(layers, changed))
@@ -100,6 +109,10 @@ def _load(source: Path | Mapping[str, Any], texts: Iterable[str], keywords: dict
             problems[MOST_PROBLEMS:] = [Problem(layers[0].file, None, "", more)]
         raise ScenarioError(problems)
     return scenario
+
+
+def _names_no_preset(change: Override) -> bool:
+    return (change.key[:1], change.key[2:]) != (("hazards",), ("preset",))
 
 
 def _folders(layers: Sequence[Layer], changed: Iterable[KeyPath]) -> dict[str, Path]:

@@ -246,3 +246,24 @@ def test_check_lists_where_values_are_from(written):
     assert "default" not in told
     plain = CliRunner().invoke(check_command, [str(path)]).output
     assert "preset" not in plain
+
+
+def test_another_preset_takes_the_place_of_the_first(written):
+    """Of a scenario that is loaded, as a sweep has it: what the new preset gives is replaced, all else stays."""
+    one = load(written('[[hazards]]\npreset = "rsc-1"\nrepair = "3 h"\ndetect = "1 min"\n'))
+    two = load(written('[[hazards]]\npreset = "rsc-2"\nrepair = "3 h"\ndetect = "1 min"\n'))
+    assert one != two
+    assert read(one, **{"hazards.node.preset": "rsc-2"}) == two
+    given = read(one, **{"hazards.node.mtbf": "77 h", "hazards.node.preset": "rsc-2"})
+    assert given.hazards[0].mtbf == 77 * 3_600_000
+    killed = read(one, **{"hazards.node.preset": "llama3/software"})
+    assert killed.hazards[0].effect == "kill"
+    assert read(killed, **{"hazards.node.preset": "rsc-1"}) == one
+    with pytest.raises(ScenarioError, match=r"found 'rsc-3'; allowed: .*did you mean \"rsc-"):
+        read(one, **{"hazards.node.preset": "rsc-3"})
+
+
+def test_a_misspelt_preset_key_is_named(written):
+    """`prset` is near `preset`, though no model has that field."""
+    with pytest.raises(ScenarioError, match=r'unknown key; allowed: .*, preset; did you mean "preset"'):
+        load(written('[[hazards]]\nprset = "rsc-1"\ncomponent = "gpu"\nmtbf = "9000 h"\n'))
