@@ -174,7 +174,7 @@ def _message(detail: ErrorDetails) -> str:
         return f"missing; required ({(field.description or '').partition(';')[0]})"  # what follows is for the reference
     if kind == "extra_forbidden":
         fields = _fields_at(parent)
-        return unknown_key(key, [*fields, *(["preset"] if _OF_HAZARDS <= fields.keys() else [])])
+        return unknown_key(key, [*fields, *(["preset"] if fields.keys() >= _OF_HAZARDS else [])])
     if kind == "literal_error":
         return not_one_of(re.findall("'(.*?)'", context["expected"]), found)
     if kind == "tuple_type" and isinstance(found, dict):
