@@ -6,6 +6,7 @@ import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,8 @@ _SYNTAX = {
 """What tomllib says -> the same in plain words."""
 MOST_NESTED = 50
 """Levels of tables and lists; source: assumed, ten times what a scenario needs."""
+MOST_EXPANDED = 1_000
+"""Entries of [[hazards]] up to which presets are expanded; a scenario takes no more of them anyway."""
 TOO_DEEP = f"is nested too deeply: more than {MOST_NESTED} levels"
 # No possessive repeats: those of groups match wrongly in Python 3.11.2 (Debian 12's).
 _TOKEN = re.compile(
@@ -185,20 +188,19 @@ def _read(path: Path, file: str) -> Layer:
 def _layer(file: str, folder: Path, data: dict[str, Any], lines: Mapping[KeyPath, int], text: str = "") -> Layer:
     """Return a file in which every hazard that a preset stands for has an entry of its own, on the preset's line."""
     entries = data.get("hazards")
-    if not isinstance(entries, list):
+    if not isinstance(entries, list) or len(entries) > MOST_EXPANDED:
         return Layer(file, folder, data, lines, text)
-    came: list[int] = []
-    hazards: list[Any] = []
-    for index, entry in enumerate(entries):
-        parts = expanded(entry)
-        hazards += parts
-        came += [index] * len(parts)
-    placed = {path: line for path, line in lines.items() if path[:1] != ("hazards",) or len(path) == 1}
-    for now, index in enumerate(came):
-        for path, line in lines.items():
-            if path[:2] == ("hazards", index):
-                placed["hazards", now, *path[2:]] = line
-    return Layer(file, folder, {**data, "hazards": hazards}, placed, text)
+    parts = [expanded(entry) for entry in entries]
+    placed: dict[KeyPath, int] = {}
+    firsts = [0, *accumulate(map(len, parts))]
+    for path, line in lines.items():
+        index = path[1] if path[:1] == ("hazards",) and len(path) > 1 else None
+        if not isinstance(index, int) or index >= len(parts):
+            placed[path] = line
+            continue
+        for now in range(firsts[index], firsts[index + 1]):
+            placed["hazards", now, *path[2:]] = line
+    return Layer(file, folder, {**data, "hazards": [each for part in parts for each in part]}, placed, text)
 
 
 def _syntax(message: str, text: str) -> tuple[str, int]:
