@@ -9,6 +9,7 @@ from dcsim.fabric import core_of
 from dcsim.topology.build import Topology, build
 from dcsim.topology.description import TopologyDescription, TopologyError
 from dcsim.topology.switch_tree import listed
+from dcsim.wording import printable
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -78,11 +79,14 @@ def _from_node_link(text: str) -> nx.DiGraph[Any]:
     except RecursionError:
         raise TopologyError(["found no JSON: nested too deeply"]) from None
     except (ValueError, KeyError, TypeError, AttributeError, nx.NetworkXError) as error:
-        why = f"missing {error}" if isinstance(error, KeyError) else error
-        raise TopologyError([f'found no graph in JSON (node-link, its edges under "edges"): {why}']) from None
+        why = f"missing {error}" if isinstance(error, KeyError) else str(error)
+        raise TopologyError(
+            [f'found no graph in JSON (node-link, its edges under "edges"): {printable(why, 200)}']
+        ) from None
 
 
 def _from_graphml(text: str) -> nx.DiGraph[Any]:
+    from warnings import catch_warnings, simplefilter
     from xml.etree.ElementTree import ParseError
 
     import networkx as nx
@@ -90,9 +94,11 @@ def _from_graphml(text: str) -> nx.DiGraph[Any]:
     if "<!DOCTYPE" in text or "<!ENTITY" in text:  # entities that name each other fill the memory
         raise TopologyError(["found a document type in GraphML; must be as dcsim topology build wrote it"])
     try:
-        found = nx.parse_graphml(text)
+        with catch_warnings():
+            simplefilter("ignore")  # networkx says what it takes to be text; the comparison sees it
+            found = nx.parse_graphml(text)
     except (ParseError, ValueError, KeyError, TypeError, AttributeError, nx.NetworkXError, RecursionError) as error:
-        raise TopologyError([f"found no GraphML: {error}"]) from None
+        raise TopologyError([f"found no GraphML: {printable(str(error), 200)}"]) from None
     if found.is_multigraph() or not found.is_directed():
         raise TopologyError(["found a graph of other edges in GraphML; must be directed, one edge from part to part"])
     return found

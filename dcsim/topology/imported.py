@@ -327,6 +327,8 @@ def _folded(hosts: Sequence[str]) -> str:
     from ClusterShell.NodeSet import RESOLVER_NOGROUP, NodeSet, NodeSetException
 
     plain = ",".join(map(_legal, hosts))
+    if not re.fullmatch(r"[A-Za-z0-9_.,-]*", plain):  # a name with brackets would stand for others
+        return plain
     try:
         folded = NodeSet(plain, resolver=RESOLVER_NOGROUP)
         return str(folded) if tuple(folded) == tuple(hosts) else plain

@@ -72,7 +72,7 @@ def read_kubernetes(
     if not found:
         if levels is None:
             raise TopologyError(["found no Node; must be what kubectl get nodes -o json prints"])
-        what = f"found a Topology, which names only labels of nodes ({', '.join(map(shown, levels))})"
+        what = f"found a Topology, which names only labels of nodes ({listed(levels)})"
         raise TopologyError(
             [f"{what}; give beside it the nodes that have them: kubectl get nodes -o json > nodes.json"]
         )
@@ -178,10 +178,10 @@ def _levels(told: Sequence[Mapping[str, Any]], chosen: str | None) -> tuple[str,
     named = {str(_table(each, "metadata").get("name")): _table(each, "spec").get("levels") for each in told}
     if chosen is not None and chosen not in named:
         raise TopologyError(
-            [f"found no Topology {shown(chosen)}; allowed: {', '.join(named)}{did_you_mean(chosen, named)}"]
+            [f"found no Topology {shown(chosen)}; allowed: {listed(list(named))}{did_you_mean(chosen, named)}"]
         )
     if chosen is None and len(named) > 1:
-        raise TopologyError([f"found {len(named)} Topology objects; say which: --topology {' or '.join(named)}"])
+        raise TopologyError([f"found {len(named)} Topology objects; say which: --topology {listed(list(named))}"])
     [levels] = [named[chosen]] if chosen is not None else named.values()
     labels = [_table(level).get("nodeLabel") for level in levels] if isinstance(levels, list) else []
     if not labels or not all(isinstance(label, str) for label in labels):
@@ -234,8 +234,10 @@ def _paths(nodes: Sequence[_Node], levels: Sequence[str], notes: list[str]) -> l
         there = sorted({str(label) for _, labels, _ in nodes for label in labels})
         missing = [label for label in levels if label not in there] or list(levels)
         hint = did_you_mean(missing[0], there)
-        raise TopologyError([f"found no node with all of the labels {', '.join(levels)}; none has {missing[0]}{hint}"])
-    notes += _left(f"they lack a label ({', '.join(levels)})", left)
+        raise TopologyError(
+            [f"found no node with all of the labels {listed(levels)}; none has {listed(missing[:1])}{hint}"]
+        )
+    notes += _left(f"they lack a label ({listed(levels)})", left)
     return found
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from dcsim.topology.description import TopologyError
-from dcsim.wording import shown
+from dcsim.wording import LONGEST_NAME, printable, shown
 
 MOST_NAMED = 4
 """Names that one line lists before it only counts the rest; source: assumed."""
@@ -51,9 +51,10 @@ class SwitchTree:
 
 
 def listed(names: Sequence[str]) -> str:
-    """Return the first names, and how many more there are."""
+    """Return the first names, none of them very long, and how many more there are."""
     rest = len(names) - MOST_NAMED
-    return ", ".join(names[:MOST_NAMED]) + (f" and {rest:,} more" if rest > 0 else "")
+    first = (printable(name, LONGEST_NAME) for name in names[:MOST_NAMED])
+    return ", ".join(first) + (f" and {rest:,} more" if rest > 0 else "")
 
 
 def several(count: int, one: str, more: str = "") -> str:

@@ -95,9 +95,7 @@ def test_import_kueue(dcsim, tmp_path):
     assert "# Imported from t.yaml and n.json: " in (tmp_path / "k.toml").read_text()
     done = dcsim("topology", "import", "t.yaml", "-o", "l.toml", "--gpus-per-node", 8)
     assert done.exit_code == 2
-    assert done.stderr.startswith(
-        "t.yaml: found a Topology, which names only labels of nodes ('rack'); give beside it "
-    )
+    assert done.stderr.startswith("t.yaml: found a Topology, which names only labels of nodes (rack); give beside it ")
 
 
 @pytest.mark.parametrize("form", ["g.json", "g.graphml"])

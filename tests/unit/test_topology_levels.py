@@ -148,7 +148,7 @@ def test_a_config_map() -> None:
 def test_a_topology_alone() -> None:
     """It names labels, no nodes: one line says so, and what to give beside it."""
     assert problems(KUEUE) == [
-        "found a Topology, which names only labels of nodes ('example.org/block', 'example.org/rack'); give beside it "
+        "found a Topology, which names only labels of nodes (example.org/block, example.org/rack); give beside it "
         "the nodes that have them: kubectl get nodes -o json > nodes.json"
     ]
 
@@ -168,7 +168,7 @@ def test_a_topology_alone() -> None:
             (KUEUE, labelled("example.org/", "n1 block=b racks=r")),
             'none has example.org/rack; did you mean "example.org/racks"?',
         ),
-        ((items(topology("a", "x"), topology("b", "y")),), "found 2 Topology objects; say which: --topology a or b"),
+        ((items(topology("a", "x"), topology("b", "y")),), "found 2 Topology objects; say which: --topology a, b"),
         ((items(topology("a", "kubernetes.io/hostname")),), "spec.levels: found only kubernetes.io/hostname"),
         ((items(topology("a")),), "spec.levels: must be a list of tables with a nodeLabel each"),
         ((items({"kind": "Node", "metadata": {}}),), "node 0: missing metadata.name"),
