@@ -11,7 +11,7 @@ from dcsim.decide.variants import SPARES
 from dcsim.report.document import Page, Section
 from dcsim.report.figures import MISSING, Cell, Figure, brief, loss, number, per_cent, usd
 from dcsim.report.page import Row, Table, and_list, printable
-from dcsim.report.sweep_page import STANDINGS, Unit, cell, of_figure, said_value, sentences, unit_of
+from dcsim.report.sweep_page import STANDINGS, PointUnit, cell, of_figure, said_value, sentences, unit_of
 from dcsim.report.sweep_report import sweep_document
 
 TITLES = {
@@ -236,7 +236,7 @@ def _short(point: Point) -> Cell:
     found = point.figures["short"]
     if found is None:
         return MISSING
-    unit = Unit(0.01, "%", loss(found.mean).digits)
+    unit = PointUnit(0.01, "%", loss(found.mean).digits)
     return cell(unit, found)
 
 
