@@ -63,7 +63,10 @@ MOST_BYTES = 1 << 26
     help="Nodes of one rack (default: 4; with blocks: one block).",
 )
 @click.option("--name", metavar="NAME", help="Name of the topology (default: MY; of a graph: its own).")
-@click.option("--from", "kind", type=click.Choice(SOURCES), help="What FILE is (default: by its content or name).")
+@click.option(
+    "--from", "kind", type=click.Choice(SOURCES), metavar="WHAT",
+    help=f"What FILE is (default: by its content or name): {', '.join(SOURCES)}.",
+)  # fmt: skip
 @click.option(
     "--topology",
     "chosen",
