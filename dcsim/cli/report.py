@@ -162,9 +162,10 @@ def _decision(question: "Question", found: Any, judged: "Sequence[Judged]") -> "
     from dcsim.report.optimize_page import optimum_document
     from dcsim.report.sensitivity_page import sensitivity_document
     from dcsim.report.sweep_report import sweep_document
-    from dcsim.report.tables_page import table_document
+    from dcsim.report.tables_page import energisation_document, table_document
 
     pages: dict[str, Callable[..., Page]] = {
+        "energisation": energisation_document,
         "optimize": optimum_document,
         "sensitivity": sensitivity_document,
         "sweep": sweep_document,
