@@ -17,10 +17,12 @@ from numpy.typing import NDArray
 
 from dcsim.decide.accounts import MoneyBook, site_of
 from dcsim.decide.bills import prices_vary
+from dcsim.decide.breakeven_prices import Price
 from dcsim.decide.documents import summary_json
 from dcsim.decide.estimate import SCHEMA
 from dcsim.decide.outcome import REPLICATIONS, Executor, How
 from dcsim.decide.owner_by_formula import Expected
+from dcsim.decide.result import RunResult
 from dcsim.decide.variants import simulate_variants
 from dcsim.economics.grid import Grid, share_between
 from dcsim.files import on_disk, remove_unfinished, whole
@@ -244,3 +246,57 @@ def _live(date: int, life: int, ends: NDArray[np.int64]) -> Values:
 def _cash(scenario: Scenario, expected: Expected) -> tuple[float, float]:
     found = expected.statement(scenario, site_of(scenario))
     return float(found.total(CASH)[0]), float(found.total(ENERGY)[0])
+
+
+# --- what a kWh behind the meter may cost -----------------------------------------------------------------------------
+
+
+def is_bridged(scenario: Scenario) -> bool:
+    """Whether a scenario has power behind the meter until its grid comes."""
+    return any(phase.grid for phase in scenario.energisation)
+
+
+def bridge_price(bridged: RunResult, waits: RunResult) -> Price:
+    """Return what a kWh behind the meter may cost more than one from the grid until that comes [USD/kWh].
+
+    At that price an owner's discounted cash is the same as if he waited, in the mean of all runs: found by bisection,
+    since the premium is an input of the statement. Where no phase of ``bridged`` is about the grid, all energy that it
+    takes beyond ``waits`` is from behind the meter. Raises ScenarioError where there is none.
+    """
+    from scipy.optimize import bisect
+
+    statements = [book.statement for run in (bridged, waits) if (book := MoneyBook.of(run.sample)) is not None]
+    offer, other = statements
+    dark, counted = other.total(CASH), is_bridged(bridged.scenario)
+
+    def gaps(premium: float) -> Values:
+        """Cash that is left beyond that of waiting, at a premium, by run, float64 (n,)."""
+        if counted:
+            return offer.changed(grid_premium=premium).total(CASH) - dark
+        return offer.total(CASH) - premium * (offer.total(ENERGY) - other.total(ENERGY)) - dark
+
+    kwh = float((gaps(0.0) - gaps(1.0)).mean())
+    if kwh <= 0:
+        told = f"{bridged.scenario.name}: no energy is taken before the grid comes, so no premium is paid"
+        raise ScenarioError([Problem("WHAT", None, "bridge-power", told)])
+    reach = 1.0
+    while float(gaps(-reach).mean()) < 0 or float(gaps(reach).mean()) > 0:
+        reach *= 2
+    premium = float(bisect(lambda at: float(gaps(at).mean()), -reach, reach, xtol=1e-12, rtol=1e-12))
+    values = premium + gaps(premium) / kwh  # linear in each run's figures (delta method)
+    found = summarise(values, premium, shared=max(shared_by(run.scenario) for run in (bridged, waits)))
+    reliable = bridged.runs_needed is None and waits.runs_needed is None
+    return Price("cash", replace(found, reliable=reliable), _bridge_by_formula(bridged.scenario, waits.scenario), None)
+
+
+def _bridge_by_formula(bridged: Scenario, waits: Scenario) -> float | None:
+    """Return the same by formula, at full load, at mean dates and without failures; None where no energy is bridged."""
+    (cash, energy), (dark, less) = (by_formula(_at_premium(bridged, 0.0)), by_formula(waits))
+    kwh = cash - by_formula(_at_premium(bridged, 1.0))[0] if is_bridged(bridged) else energy - less
+    return (cash - dark) / kwh if kwh > 0 else None
+
+
+def _at_premium(scenario: Scenario, premium: float) -> Scenario:
+    fixed = certain(scenario)
+    assert fixed.grid is not None
+    return fixed.model_copy(update={"grid": fixed.grid.model_copy(update={"premium": premium})})

@@ -350,7 +350,7 @@ def _lost(found: EnergisationTable) -> Part:
     if min(each.lost.mean for each in shown) < 0:
         return table
     chart = Bars(
-        labels=tuple(printable(each.name) or "all of them" for each in shown),
+        labels=tuple(printable(each.name) if each.name else "all of them" for each in shown),
         values=tuple(each.lost.mean / scale for each in shown),
         intervals=tuple(each.lost.ci95 and (each.lost.ci95[0] / scale, each.lost.ci95[1] / scale) for each in shown),
         unit=unit,
