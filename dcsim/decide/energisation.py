@@ -1,8 +1,9 @@
 """What power that comes late costs the owner, phase by phase: on time against late on the same random numbers.
 
 Cash is discounted to the closing ([grid] discount). Capital is spent at the closing whether its racks have power or
-not. Two rules say when earnings end: at the horizon, whatever the dates, which is what is simulated; or for each phase
-as long after its date as the horizon is, which a formula says: the cluster is bought for so many years of use.
+not, unless [owner] pays for it by phase. Two rules say when earnings end: at the horizon, whatever the dates, which is
+what is simulated; or for each phase as long after its date as the horizon is, which a formula says: the cluster is
+bought for so many years of use.
 """
 
 import hashlib
