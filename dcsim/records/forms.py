@@ -19,8 +19,43 @@ def _table(paths: Sequence[Path], asked: Asked) -> Records:
     return Records("table", found, None, None, found.told, found.broken)
 
 
+def _sacct(paths: Sequence[Path], asked: Asked) -> Records:
+    from dcsim.records import slurm
+
+    return slurm.text(paths, asked)
+
+
+def _sacct_json(paths: Sequence[Path], asked: Asked) -> Records:
+    from dcsim.records import slurm
+
+    return slurm.as_json(paths, asked)
+
+
+def _slurmctld(paths: Sequence[Path], asked: Asked) -> Records:
+    from dcsim.records import nodes
+
+    return nodes.slurmctld(paths, asked)
+
+
+def _sinfo(paths: Sequence[Path], asked: Asked) -> Records:
+    from dcsim.records import sinfo
+
+    return sinfo.sinfo(paths, asked)
+
+
+def _kernel(paths: Sequence[Path], asked: Asked) -> Records:
+    from dcsim.records.gpus import kernel
+
+    return kernel(paths, asked)
+
+
 FORMS: Mapping[str, tuple[str, Reader]] = {
     "table": ("a table of outages: CSV, parquet or JSON lines", _table),
+    "sacct": ("jobs as `sacct -P` prints them, with JobID, State, Start, End and NodeList", _sacct),
+    "sacct-json": ("jobs as `sacct --json` prints them", _sacct_json),
+    "slurmctld": ("the log of Slurm's controller, slurmctld.log", _slurmctld),
+    "sinfo": ("snapshots of `sinfo -R` or `sinfo -N -l`, each below a line of time; or a table of them", _sinfo),
+    "kernel": ("a kernel log with Xid lines: syslog, journalctl, dmesg -T", _kernel),
 }
 """Each form: what it is, and its reader."""
 

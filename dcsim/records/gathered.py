@@ -71,11 +71,11 @@ class Asked:
 class Gathering:
     """Outages in the making, from moments [s since 1970], in any order. ``units``: components in service, by name."""
 
-    starts: array[float] = field(default_factory=lambda: array("d"))
-    ends: array[float] = field(default_factory=lambda: array("d"))
-    noticed: array[float] = field(default_factory=lambda: array("d"))
-    whose: array[int] = field(default_factory=lambda: array("q"))
-    what: array[int] = field(default_factory=lambda: array("q"))
+    starts: "array[float]" = field(default_factory=lambda: array("d"))
+    ends: "array[float]" = field(default_factory=lambda: array("d"))
+    noticed: "array[float]" = field(default_factory=lambda: array("d"))
+    whose: "array[int]" = field(default_factory=lambda: array("q"))
+    what: "array[int]" = field(default_factory=lambda: array("q"))
     components: dict[str, int] = field(default_factory=dict)
     kinds: dict[str, int] = field(default_factory=dict)
     units: set[str] = field(default_factory=set)
@@ -96,8 +96,18 @@ class Gathering:
         self.whose.append(self.components.setdefault(component, len(self.components)))
         self.what.append(self.kinds.setdefault(kind, len(self.kinds)))
 
-    def outages(self, told: Sequence[str], broken: Broken, ends_told: bool = True) -> Outages:
-        """Return them by time, from the first to the last moment seen; raises RecordError if there is none."""
+    def outages(
+        self,
+        told: Sequence[str],
+        broken: Broken,
+        ends_told: bool = True,
+        unit_h: float | None = None,
+        counted: bool = True,
+    ) -> Outages:
+        """Return them by time, from the first to the last moment seen; raises RecordError if there is none.
+
+        ``counted``: whether all components in service are known, those of ``units`` and those that failed.
+        """
         if self.last < self.first:
             why = "; ".join(broken.told()[:3])
             raise RecordError("holds no line with a moment" + (f"; {why}" if why else ""))
@@ -117,6 +127,7 @@ class Gathering:
             tuple(told),
             broken,
             (noticed[order] - self.first) / 3600 if not np.isnan(noticed).all() else None,
-            len(named) or None,
-            ends_told=ends_told,
+            len(named) or None if counted else None,
+            unit_h,
+            ends_told,
         )

@@ -123,31 +123,34 @@ def opened(path: Path) -> Table:
 
 
 @contextmanager
-def _text(path: Path) -> Iterator[IO[str]]:
-    with path.open("rb") as raw:
-        packed = raw.read(2) == GZIP
-    with gzip.open(path) if packed else path.open("rb") as file:  # a log that was rotated is often packed
-        yield io.TextIOWrapper(cast("IO[bytes]", file), encoding="utf-8-sig", errors="replace", newline=None)
+def text_of_file(path: Path) -> Iterator[IO[str]]:
+    """Open a file's text, unpacked if it is gzip; bytes that are no UTF-8 become U+FFFD.
+
+    Raises RecordError, also while it is read: a gzip file may be damaged further on.
+    """
+    try:
+        with path.open("rb") as raw:
+            packed = raw.read(2) == GZIP
+        with gzip.open(path) if packed else path.open("rb") as file:  # a log that was rotated is often packed
+            yield io.TextIOWrapper(cast("IO[bytes]", file), encoding="utf-8-sig", errors="replace", newline=None)
+    except BROKEN_GZIP:
+        raise RecordError("is a gzip file that is damaged") from None
+    except OSError as error:
+        raise RecordError(f"cannot be read: {error.strerror or error}") from None
 
 
 def text_lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Yield the number and text of each line that is not blank; bytes that are no UTF-8 become U+FFFD.
-
-    A line that is longer than LONGEST_LINE is yielded as "". Raises RecordError in the middle of a damaged gzip file.
-    """
-    try:
-        with _text(path) as file:
-            number = 0
-            while line := file.readline(LONGEST_LINE):
-                number += 1
-                if not line.endswith("\n") and len(line) == LONGEST_LINE:
-                    while (more := file.readline(LONGEST_LINE)) and not more.endswith("\n"):
-                        pass
-                    yield number, ""  # longer than any line of a table
-                elif line.strip():
-                    yield number, line.rstrip("\n")
-    except BROKEN_GZIP:
-        raise RecordError("is a gzip file that is damaged") from None
+    """Yield the number and text of each line that is not blank; one that is longer than LONGEST_LINE as ""."""
+    with text_of_file(path) as file:
+        number = 0
+        while line := file.readline(LONGEST_LINE):
+            number += 1
+            if not line.endswith("\n") and len(line) == LONGEST_LINE:
+                while (more := file.readline(LONGEST_LINE)) and not more.endswith("\n"):
+                    pass
+                yield number, ""  # longer than any line of a table
+            elif line.strip():
+                yield number, line.rstrip("\n")
 
 
 def _cells(line: str, delimiter: str) -> list[str]:
