@@ -60,7 +60,7 @@ _DECODER = json.JSONDecoder()
 
 
 def elements(paths: Sequence[Path], key: str, broken: Broken) -> Iterator[tuple[str, Any]]:
-    """Yield the place and value of each element of the lists that objects have under ``key``.
+    """Yield the place and value of each element of the lists under ``key``, such as "data.result".
 
     What follows a mistake in a file cannot be read; it counts as one broken line. Raises RecordError if no file has
     such a list.
@@ -73,30 +73,12 @@ def elements(paths: Sequence[Path], key: str, broken: Broken) -> Iterator[tuple[
             with text_of_file(path) as file:
                 source = _Text(file)
                 while source.next() == "{":  # several answers may stand one behind the other
-                    source.at += 1
-                    while (sign := source.next()) and sign != "}":
-                        name = source.value()
-                        if source.next() != ":":
-                            raise ValueError("no colon")
-                        source.at += 1
-                        if name == key and source.next() == "[":
+                    for found in _within(source, key.split(".")):
+                        if found is _LIST:
                             lists += 1
-                            source.at += 1
-                            while (sign := source.next()) and sign != "]":
-                                number += 1
-                                yield f"{before}element {number}", source.value()
-                                if source.next() == ",":
-                                    source.at += 1
-                            if not sign:
-                                raise ValueError("open")
-                            source.at += 1
                         else:
-                            source.value()
-                        if source.next() == ",":
-                            source.at += 1
-                    if not sign:
-                        raise ValueError("open")
-                    source.at += 1
+                            number += 1
+                            yield f"{before}element {number}", found
                 if source.next():
                     raise ValueError("more")
         except (ValueError, RecursionError):
@@ -105,3 +87,39 @@ def elements(paths: Sequence[Path], key: str, broken: Broken) -> Iterator[tuple[
             raise RecordError(f"{path.name}: {error}" if len(paths) > 1 else str(error)) from None
     if not lists:
         raise RecordError(f'has no list of "{key}"' + (f"; {broken.told()[0]}" if broken.total else ""))
+
+
+_LIST = object()
+"""Stands for the beginning of a list."""
+
+
+def _within(source: _Text, keys: Sequence[str]) -> Iterator[Any]:
+    """Read an object; yield _LIST and the elements of the list under the keys; raises ValueError if it is none."""
+    source.at += 1
+    while (sign := source.next()) and sign != "}":
+        name = source.value()
+        if source.next() != ":":
+            raise ValueError("no colon")
+        source.at += 1
+        begins = source.next()
+        if name == keys[0] and len(keys) > 1 and begins == "{":
+            yield from _within(source, keys[1:])
+        elif name == keys[0] and len(keys) == 1 and begins == "[":
+            yield _LIST
+            source.at += 1
+            while (sign := source.next()) and sign != "]":
+                yield source.value()
+                if source.next() == ",":
+                    source.at += 1
+            _closed(source, sign)
+        else:
+            source.value()
+        if source.next() == ",":
+            source.at += 1
+    _closed(source, sign)
+
+
+def _closed(source: _Text, sign: str) -> None:
+    if not sign:
+        raise ValueError("open")
+    source.at += 1

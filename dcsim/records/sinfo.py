@@ -12,13 +12,15 @@ from pathlib import Path
 from dcsim.hostlist import HostlistError
 from dcsim.records.gathered import NAN, Asked, Gathering, Records
 from dcsim.records.nodes import Kinds, kind_of, names_in, out_as
-from dcsim.records.stamps import Clock, places
+from dcsim.records.stamps import NO_ZONE, Clock, places
 from dcsim.records.tables import Broken, RecordError, opened
 from dcsim.records.times import Moments
 from dcsim.records.where import text_of
 
+TIMES = ("time", "timestamp", "date", "datetime", "when", "snapshot", "snapshot_time", "epoch")
+"""Names of a column of times, in small letters."""
 TABLE_ROLES: Mapping[str, tuple[str, ...]] = {
-    "time": ("time", "timestamp", "date", "datetime", "when", "snapshot", "snapshot_time", "epoch"),
+    "time": TIMES,
     "node": ("node", "nodelist", "nodename", "node_name", "hostname", "hostnames", "host", "nodehost"),
     "state": ("state", "statelong", "statecompact", "node_state"),
     "reason": ("reason",),
@@ -83,7 +85,7 @@ def sinfo(paths: Sequence[Path], asked: Asked) -> Records:
     shots = Snapshots(found)
     told = ["snapshots of sinfo: what begins and ends between two of them is told at the later one"]
     if all(is_table(path) for path in paths):
-        _read_table(paths, asked, shots, broken)
+        told += _read_table(paths, asked, shots, broken)
         listing = False
     else:
         listing = _read_blocks(paths, asked, shots, broken, told)
@@ -116,7 +118,8 @@ def is_table(path: Path) -> bool:
         return False
 
 
-def _read_table(paths: Sequence[Path], asked: Asked, shots: Snapshots, broken: Broken) -> None:
+def _read_table(paths: Sequence[Path], asked: Asked, shots: Snapshots, broken: Broken) -> list[str]:
+    aware = None
     for path in paths:
         table = opened(path)
         index = columns_of(table.header)
@@ -134,6 +137,8 @@ def _read_table(paths: Sequence[Path], asked: Asked, shots: Snapshots, broken: B
                 broken.add(place, f"no list of nodes: {error}")
             except ValueError:
                 broken.add(place, "no moment, or earlier than the row before of this node", values[index["time"]])
+        aware = moments.aware
+    return [NO_ZONE] if aware is False else []
 
 
 def _read_blocks(paths: Sequence[Path], asked: Asked, shots: Snapshots, broken: Broken, told: list[str]) -> bool:
@@ -159,15 +164,15 @@ def _read_blocks(paths: Sequence[Path], asked: Asked, shots: Snapshots, broken: 
             shots.out.setdefault(node, (since, kind, NAN))
 
     for place, _, line in places(paths, broken):
-        stamp = clock.stamp(line.strip() + " ")
         whole = line.strip()
-        if (stamp is not None and stamp.ends >= len(whole)) or re.fullmatch(r"\d{10}", whole):
+        try:
+            now = clock.alone(whole)
+        except ValueError:
+            broken.add(place, "no such time", whole)
+            continue
+        if now is not None:
             end_block()
-            header, listed = [], {}
-            try:
-                at = float(whole) if stamp is None else clock.moment(stamp)
-            except ValueError:
-                broken.add(place, "no such time", whole)
+            header, listed, at = [], {}, now
             continue
         words = line.split()
         if "NODELIST" in words and ({"REASON", "TIMESTAMP"} <= set(words) or "STATE" in words):

@@ -17,7 +17,7 @@ from dcsim.hostlist import HostlistError, expand
 from dcsim.records.gathered import NAN, Asked, Gathering, Records
 from dcsim.records.json_stream import elements
 from dcsim.records.runs import OUTCOMES, JobRuns
-from dcsim.records.stamps import places
+from dcsim.records.stamps import NO_ZONE, places
 from dcsim.records.tables import Broken, RecordError
 from dcsim.records.times import Moments
 
@@ -302,7 +302,7 @@ def text(paths: Sequence[Path], asked: Asked) -> Records:
         jobs.add(place, f"{cluster}/{job}", (state,), start, end, elapsed, hosts, owner, failed)
     told = [f"sacct: {jobs.rows:,} rows of jobs, {jobs.steps:,} of steps, which are left out"]
     if moments.aware is False:
-        told.append("times have no zone: they are of the clock on the wall, so a change of summer time is an hour")
+        told.append(NO_ZONE)
     return jobs.records("sacct", told, asked.incident_s)
 
 
@@ -357,6 +357,3 @@ def is_header(line: str) -> bool:
         {"state", "start"} <= (names := set(line.lower().split(sign))) and names & {"jobid", "jobidraw"}
         for sign in DELIMITERS
     )
-
-
-__all__ = ["Jobs", "as_json", "is_header", "text"]

@@ -32,7 +32,9 @@ _FORMS = tuple(
 )
 """How a line may begin. The third one is what dmesg -T and date write."""
 _SINCE_BOOT = re.compile(r"\[\s*\d+\.\d+\] ")
+LONGEST_STAMP = 64
 ZONES = ("UTC", "GMT", "Z")
+NO_ZONE = "times have no zone: they are of the clock on the wall, so a change of summer time is an hour"
 
 
 class Stamp(NamedTuple):
@@ -95,6 +97,15 @@ class Clock:
         found = datetime.strptime(f"{year} {parts['month']} {parts['day']} {parts['clock']}", "%Y %b %d %H:%M:%S")
         return self._checked(_seconds(found), aware)
 
+    def alone(self, line: str) -> float | None:
+        """Return the moment [s since 1970] if a line holds nothing else, as `date` prints it; raises ValueError."""
+        if len(line) > LONGEST_STAMP:
+            return None
+        if line.isascii() and line.isdigit() and len(line) == 10:
+            return self._checked(float(line), True)
+        stamp = self.stamp(line + " ")
+        return self.moment(stamp) if stamp is not None and stamp.ends >= len(line) else None
+
     def _checked(self, seconds: float, aware: bool) -> float:
         if self.aware is None:
             self.aware = aware
@@ -108,7 +119,7 @@ class Clock:
         if self.named_zone is not None:
             found.append(f"the zone {self.named_zone} was not turned into UTC")
         if self.aware is False:
-            found.append("times have no zone: they are of the clock on the wall, so a change of summer time is an hour")
+            found.append(NO_ZONE)
         if self.yearless:
             found.append(f"times have no year: the last line of each file is of {self.year}")
         return found
