@@ -30,6 +30,7 @@ _RECOVERY = {
     "gpu reset required": "reset GPU",
     "drain and reset": "reset GPU",
     "drain p2p": "reset GPU",
+    "(none)": "none",
 }
 """What Xid 154 says in words, and the class that it is."""
 

@@ -26,6 +26,7 @@ TOGETHER_S = 2.0
 
 _OUT = (("down", "down"), ("drain", "drained"), ("drng", "drained"), ("fail", "failing"), ("err", "error"))
 _NAMES = r"(?P<nodes>[A-Za-z0-9_.\-\[\],]+)"
+LOST = "job on it lost"
 SILENT, DOWN, UP, RESPONDS, REASON = range(5)
 _STATE = r"(?P<state>[A-Za-z_+*~#!%$@^-]+)"
 _LINES: tuple[tuple[str, int, re.Pattern[str], str], ...] = (
@@ -37,8 +38,8 @@ _LINES: tuple[tuple[str, int, re.Pattern[str], str], ...] = (
     ("unexpectedly", DOWN, re.compile(rf"Node {_NAMES} unexpectedly rebooted"), "unexpectedly rebooted"),
     (" state ", DOWN, re.compile(rf"[Nn]ode {_NAMES} state (?:set )?to {_STATE}"), ""),
     (" set to ", DOWN, re.compile(rf"[Nn]ode {_NAMES} set to {_STATE}"), ""),
-    ("failed node", DOWN, re.compile(rf"[Kk]illing (?:JobId=|job )?\S+ on failed node {_NAMES}"), "job on it lost"),
-    ("failure of node", DOWN, re.compile(rf"due to failure of node {_NAMES}"), "job on it lost"),
+    ("failed node", DOWN, re.compile(rf"[Kk]illing (?:JobId=|job )?\S+ on failed node {_NAMES}"), LOST),
+    ("failure of node", DOWN, re.compile(rf"due to failure of node {_NAMES}"), LOST),
 )
 """What a line must hold to be looked at, what it says, and its kind of outage."""
 _SEEN = re.compile(r"Allocate JobId=\S+ NodeList=(?P<nodes>[A-Za-z0-9_.\-\[\],]+)")
@@ -196,6 +197,8 @@ def _outages_of(
         elif event == DOWN and out is None:
             kind = kind_of(reason[1], text) if reason and moment - reason[0] <= TOGETHER_S else text
             out = (moment if silent is None else silent, kind, NAN if silent is None else moment, moment)
+        elif event == DOWN and out is not None and out[1] == LOST:
+            out = out[0], text, out[2], out[3]  # slurmctld kills the jobs before it says why
         elif event == UP:
             unknown += out is None
             close(moment)
