@@ -19,6 +19,7 @@ from dcsim.records.stamps import NO_ZONE, Clock, places
 from dcsim.records.tables import Broken, RecordError, beginning, opened
 from dcsim.records.times import Moments
 from dcsim.records.where import text_of
+from dcsim.wording import visible
 
 XID = "DCGM_FI_DEV_XID_ERRORS"
 COUNTERS: Mapping[str, tuple[str, str]] = {
@@ -97,7 +98,7 @@ def dcgm(paths: Sequence[Path], asked: Asked) -> Records:
         )
     told += series.errors.into(found, asked.incident_s)
     if series.before:
-        told.append(f"{series.before:,} GPUs had an Xid before the first sample; it is left out")
+        told.append(f"GPUs that had an Xid before the first sample, which is left out: {series.before:,}")
     told.append(f"{found.rows:,} samples of {len(found.units):,} GPUs, each in service all the time")
     return Records("dcgm", found.outages(told, broken, ends_told=False), None, None, tuple(told), broken)
 
@@ -109,7 +110,7 @@ def _gpu(labels: Mapping[str, str]) -> str:
     gpu = next((lower[name] for name in GPUS if name in lower), "")
     if not gpu:
         raise ValueError("no GPU")
-    return f"{host}/{gpu}" if host else gpu
+    return visible(f"{host}/{gpu}" if host else gpu)
 
 
 def _lines(paths: Sequence[Path], asked: Asked, broken: Broken, told: list[str]) -> Iterator[Sample]:

@@ -43,7 +43,7 @@ def form_of(path: Path) -> str:
     start = beginning(path)
     text = start.decode("utf-8", "replace").lstrip("\ufeff \t\r\n")
     lines = [line for line in text.splitlines() if line.strip()][:LOOKED_AT]
-    if not start.startswith(b"PAR1"):
+    if lines and not start.startswith(b"PAR1"):
         if text.startswith(("{", "[")):
             if re.search(r'"jobs"\s*:\s*\[', text):
                 return "sacct-json"

@@ -101,10 +101,10 @@ class Errors:
             else:
                 found.add(at, NAN, whose, CLASSES[kind])
         told.append(
-            f"{len(self.at):,} errors are {total:,} incidents: those of one component within {apart_s:g} s are one"
+            f"{len(self.at):,} errors in {total:,} incidents: those of one component within {apart_s:g} s are one"
         )
         if quiet:
-            told.append(f"{quiet:,} incidents stop nothing, such as a row remapped (Xid 63), and are left out")
+            told.append(f"incidents that stop nothing, such as a row remapped (Xid 63), are left out: {quiet:,}")
         for what, counts in (("by code", self.codes), ("most errors", self.parts)):
             shown = sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:MOST_SHOWN]
             if shown:

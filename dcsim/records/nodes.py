@@ -42,6 +42,7 @@ _LINES: tuple[tuple[str, int, re.Pattern[str], str], ...] = (
     ("failure of node", DOWN, re.compile(rf"due to failure of node {_NAMES}"), LOST),
 )
 """What a line must hold to be looked at, what it says, and its kind of outage."""
+_NAME = re.compile(r"[A-Za-z0-9_.-]{1,255}")
 _SEEN = re.compile(r"Allocate JobId=\S+ NodeList=(?P<nodes>[A-Za-z0-9_.\-\[\],]+)")
 _UP_WORDS = ("idle", "alloc", "mix", "resume", "undrain", "comp")
 
@@ -80,9 +81,8 @@ class Kinds:
 
 def names_in(text: str) -> tuple[str, ...]:
     """Return the nodes of a host list, or the one name; raises HostlistError."""
-    if not text:
-        raise HostlistError("must name a node")
-    return expand(text, MOST_NAMES) if any(sign in text for sign in "[],") else (text,)
+    # Most lists are one name, and need no expansion.
+    return (text,) if _NAME.fullmatch(text) else expand(text, MOST_NAMES)
 
 
 @dataclass
@@ -210,9 +210,9 @@ def _outages_of(
     close(NAN)
     told = []
     if blips:
-        told.append(f"{blips:,} times a node did not answer and came back before it was set DOWN; that is no outage")
+        told.append(f"nodes that did not answer and came back before they were set DOWN, which is no outage: {blips:,}")
     if unknown:
-        told.append(f"{unknown:,} returns to service follow no outage that the log tells")
+        told.append(f"returns to service that follow no outage of the log: {unknown:,}")
     return told
 
 

@@ -92,7 +92,7 @@ def sinfo(paths: Sequence[Path], asked: Asked) -> Records:
     for node in list(shots.out):
         shots.back(node, NAN)
     if shots.unknown:
-        told.append(f"{shots.unknown:,} outages had begun before the first snapshot and are left out")
+        told.append(f"outages that had begun before the first snapshot, and are left out: {shots.unknown:,}")
     if listing:
         told.append("sinfo -R lists only what is out: give the number of nodes in service")
     else:
@@ -143,7 +143,9 @@ def _read_table(paths: Sequence[Path], asked: Asked, shots: Snapshots, broken: B
 
 def _read_blocks(paths: Sequence[Path], asked: Asked, shots: Snapshots, broken: Broken, told: list[str]) -> bool:
     """Read what sinfo printed; return whether it was `sinfo -R`."""
-    listing, clock = False, Clock(asked.year)
+    # Slurm prints times of the wall clock; so are those of `date` in the same shell, whatever zone it adds.
+    listing, clock = False, Clock(asked.year, wall=True)
+    late = False
     at: float | None = None
     header: list[str] = []
     listed: dict[str, tuple[float, str]] = {}
@@ -172,7 +174,14 @@ def _read_blocks(paths: Sequence[Path], asked: Asked, shots: Snapshots, broken: 
             continue
         if now is not None:
             end_block()
-            header, listed, at = [], {}, now
+            header, listed = [], {}
+            late = at is not None and now < at
+            if late:
+                broken.add(place, "earlier than the snapshot before", whole)
+            else:
+                at = now
+            continue
+        if late:
             continue
         words = line.split()
         if "NODELIST" in words and ({"REASON", "TIMESTAMP"} <= set(words) or "STATE" in words):
@@ -187,13 +196,13 @@ def _read_blocks(paths: Sequence[Path], asked: Asked, shots: Snapshots, broken: 
         shots.found.rows += 1
         try:
             if "TIMESTAMP" in header:
-                _listed(line, clock, listed)
+                _listed(line, at, clock, listed)
             else:
                 _shown(words, header, at, shots)
         except HostlistError as error:
             broken.add(place, f"no list of nodes: {error}")
         except ValueError:
-            broken.add(place, "not a row of sinfo, or before a time is told", whole[:60])
+            broken.add(place, "not a row of sinfo, or of another time than its snapshot", whole[:60])
     end_block()
     told += clock.told()
     if listing and at is None:
@@ -201,14 +210,15 @@ def _read_blocks(paths: Sequence[Path], asked: Asked, shots: Snapshots, broken: 
     return listing
 
 
-def _listed(line: str, clock: Clock, listed: dict[str, tuple[float, str]]) -> None:
+def _listed(line: str, at: float | None, clock: Clock, listed: dict[str, tuple[float, str]]) -> None:
     """Note a row of `sinfo -R`; raises ValueError, HostlistError."""
     hit = _REASON_ROW.fullmatch(line) if len(line) <= MOST_ROW else None
     stamp = clock.stamp(hit["since"] + " ") if hit else None
     if hit is None or stamp is None:
         raise ValueError(line)
-    # sinfo's times have no zone, whatever the line of time before them has.
-    since = Clock(clock.year).moment(stamp)
+    since = clock.moment(stamp)
+    if at is not None and since > at:
+        raise ValueError(line)
     kind = kind_of(hit["reason"], out_as(hit["state"] or "") or "down")
     for node in names_in(hit["nodes"]):
         listed[node] = since, kind

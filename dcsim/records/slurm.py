@@ -13,13 +13,15 @@ from typing import Any
 
 import numpy as np
 
-from dcsim.hostlist import HostlistError, expand
+from dcsim.hostlist import HostlistError
 from dcsim.records.gathered import NAN, Asked, Gathering, Records
 from dcsim.records.json_stream import elements
+from dcsim.records.nodes import names_in
 from dcsim.records.runs import OUTCOMES, JobRuns
 from dcsim.records.stamps import NO_ZONE, places
 from dcsim.records.tables import Broken, RecordError
 from dcsim.records.times import Moments
+from dcsim.wording import visible
 
 STATES: Mapping[str, str] = {
     "COMPLETED": "completed",
@@ -48,10 +50,9 @@ STATES: Mapping[str, str] = {
     "PENDING": "",
 }
 """States of sacct(1), "JOB STATE CODES", and how the run ended; "": it has not begun."""
+_NUMBER = {state: number for number, state in enumerate(STATES)}
 OF_NODES = ("NODE_FAIL", "BOOT_FAIL")
 DELIMITERS = "|\t;,"
-MOST_NODES = 1 << 16
-"""Nodes of one job; source: assumed, more than any cluster has."""
 CACHED = 1_024
 """Host lists whose nodes are kept at hand; source: assumed."""
 _ELAPSED = re.compile(r"(?:(\d{1,6})-)?(?:(\d{1,4}):)?(\d{1,4}):(\d{1,2})(?:\.\d+)?")
@@ -69,20 +70,18 @@ class Jobs:
     starts: "array[float]" = field(default_factory=lambda: array("d"))
     ends: "array[float]" = field(default_factory=lambda: array("d"))
     owner: "array[int]" = field(default_factory=lambda: array("q"))
-    outcome: "array[int]" = field(default_factory=lambda: array("b"))
+    state: "array[int]" = field(default_factory=lambda: array("b"))
     node: "array[int]" = field(default_factory=lambda: array("q"))
     first: "array[int]" = field(default_factory=lambda: array("q", [0]))
     owners: dict[str, int] = field(default_factory=dict)
     nodes: dict[str, int] = field(default_factory=dict)
-    states: dict[str, int] = field(default_factory=dict)
-    known: dict[int, int] = field(default_factory=dict)
+    keys: "array[int]" = field(default_factory=lambda: array("q"))
     failures: dict[int, tuple[str, str, str]] = field(default_factory=dict)
     cache: "dict[str, array[int]]" = field(default_factory=dict)
     last: float = float("-inf")
     rows: int = 0
     steps: int = 0
     waiting: int = 0
-    twice: int = 0
 
     def add(
         self,
@@ -121,32 +120,22 @@ class Jobs:
         nodes = self._nodes(place, hosts)
         if nodes is None:
             return
-        key = hash((job, start))
-        row = self.known.get(key)
-        if row is not None:
-            self.twice += 1
-            if self.ends[row] == self.ends[row] or end is None:
-                return  # an overlapping dump tells the same run again
-        else:
-            row = self.known[key] = len(self.starts)
-            self.starts.append(start)
-            self.ends.append(NAN)
-            self.owner.append(self.owners.setdefault(owner, len(self.owners)))
-            self.outcome.append(0)
-            self.node.extend(nodes)
-            self.first.append(len(self.node))
         self.last = max(self.last, start if end is None else end)
-        self.states[state] = self.states.get(state, 0) + 1
-        self.ends[row] = NAN if end is None else end
-        self.outcome[row] = OUTCOMES.index(outcome)
         if state in OF_NODES:
-            self.failures[row] = job.partition("+")[0], state, failed
+            self.failures[len(self.starts)] = job.partition("+")[0], state, failed
+        self.keys.append(hash((job, start)))
+        self.starts.append(start)
+        self.ends.append(NAN if end is None else end)
+        self.owner.append(self.owners.setdefault(visible(owner), len(self.owners)))
+        self.state.append(_NUMBER[state])
+        self.node.extend(nodes)
+        self.first.append(len(self.node))
 
     def _nodes(self, place: str, hosts: str) -> "array[int] | None":
         found = self.cache.get(hosts)
         if found is None:
             try:
-                names = expand(hosts, MOST_NODES) if any(sign in hosts for sign in "[],") else (hosts,)
+                names = names_in(hosts)
             except HostlistError as error:
                 self.broken.add(place, f"no list of nodes: {error}", hosts)
                 return None
@@ -165,44 +154,62 @@ class Jobs:
         starts, ends = np.array(self.starts), np.array(self.ends)
         found.see(float(starts.min()))
         found.see(self.last)
-        blamed = self._blame(found, incident_s)
-        node, first = np.array(self.node, dtype=np.int64), np.array(self.first, dtype=np.int64)
-        busy = _busy_hours(node, np.repeat(starts, np.diff(first)), np.repeat(ends, np.diff(first)), found.last)
+        kept = self._once(ends)
+        blamed = self._blame(found, incident_s, kept)
+        ranges = np.array(self.first, dtype=np.int64)
+        counts = ranges[1:] - ranges[:-1]
+        node = np.array(self.node, dtype=np.int64)[np.repeat(kept, counts)]
+        starts, ends, counts = starts[kept], ends[kept], counts[kept]
+        state, owner = np.array(self.state)[kept], np.array(self.owner, dtype=np.int64)[kept]
+        busy = _busy_hours(node, np.repeat(starts, counts), np.repeat(ends, counts), found.last)
         told.append(f"{len(starts):,} runs on {len(self.nodes):,} nodes for {busy:,.0f} node-hours")
-        states = sorted(self.states.items(), key=lambda item: -item[1])
-        told.append("how they ended: " + ", ".join(f"{name} {count:,}" for name, count in states))
+        ways = sorted(
+            zip(np.bincount(state, minlength=len(_NUMBER)).tolist(), STATES, strict=True), key=lambda way: -way[0]
+        )
+        told.append("how they ended: " + ", ".join(f"{name} {count:,}" for count, name in ways if count))
         if self.waiting:
-            told.append(f"{self.waiting:,} jobs never began")
-        if self.twice:
-            told.append(f"{self.twice:,} runs are told twice and count once")
+            told.append(f"jobs that never began: {self.waiting:,}")
+        if len(kept) > len(starts):
+            told.append(f"runs that are told more than once, and count once: {len(kept) - len(starts):,}")
         told += blamed
         outages = found.outages(told, self.broken, ends_told=False, unit_h=busy)
+        outcome = np.array([OUTCOMES.index(STATES[name] or "going on") for name in STATES], dtype=np.int64)
         runs = JobRuns(
             (starts - found.first) / 3600,
             (ends - found.first) / 3600,
-            np.array(self.owner, dtype=np.int64),
+            owner,
             tuple(self.owners),
             node,
-            first,
+            np.concatenate(([0], np.cumsum(counts))),
             tuple(self.nodes),
-            np.array(self.outcome, dtype=np.int64),
+            outcome[state],
             found.first,
             (found.last - found.first) / 3600,
         )
         return Records(form, outages, runs, None, tuple(told), self.broken)
 
-    def _blame(self, found: Gathering, incident_s: float) -> list[str]:
+    def _once(self, ends: Any) -> Any:
+        """Return which rows to keep, bool (n,): of those that tell the same run, the first that knows its end."""
+        keys = np.array(self.keys)
+        order = np.lexsort((np.arange(len(keys)), np.isnan(ends), keys))
+        again = np.concatenate(([False], np.diff(keys[order]) == 0))
+        kept = np.ones(len(keys), dtype=bool)
+        kept[order[again]] = False
+        return kept
+
+    def _blame(self, found: Gathering, incident_s: float, kept: Any) -> list[str]:
         """Put failures of nodes into ``found``; runs that end together and share a node are ended by one of them."""
-        if not self.failures:
+        failures = [row for row in self.failures if kept[row]]
+        if not failures:
             return ["no run was ended by a node"]
         names = tuple(self.nodes)
         groups: list[tuple[float, str, set[str]]] = []
         group_of: dict[str, int] = {}  # the latest of a node, and of a job by its name with a "/"
-        for row in sorted(self.failures, key=lambda each: self.ends[each]):
+        for row in sorted(failures, key=lambda each: self.ends[each]):
             job, state, failed = self.failures[row]
             at = self.ends[row]
             where = {names[each] for each in self.node[self.first[row] : self.first[row + 1]]}
-            where = set(expand(failed, MOST_NODES)) if _is_hostlist(failed) else where
+            where = set(names_in(failed)) if _is_hostlist(failed) else where
             for name in (job, *sorted(where)):
                 number = group_of.get(name, -1)
                 if number < 0 or groups[number][0] < at - incident_s:
@@ -218,9 +225,9 @@ class Jobs:
         for at, state, those in groups:
             found.add(at, NAN, min(those) if len(those) == 1 else "", state)
         open_ones = sum(len(those) > 1 for *_, those in groups)
-        told = [f"{len(self.failures):,} runs were ended by {len(groups):,} failures of nodes; repairs are not told"]
+        told = [f"runs ended by nodes: {len(failures):,}, by {len(groups):,} failures; repairs are not told"]
         if open_ones:
-            told.append(f"{open_ones:,} of these failures ended jobs of several nodes, and none of them is named")
+            told.append(f"failures that ended jobs of several nodes, none of which is named: {open_ones:,}")
         told.append("failures are seen only while jobs run: their rate is per node-hour of jobs")
         return told
 
@@ -229,7 +236,7 @@ def _is_hostlist(text: str) -> bool:
     if text.lower() in NO_NODES:
         return False
     try:
-        return bool(expand(text, MOST_NODES))
+        return bool(names_in(text))
     except HostlistError:
         return False
 
@@ -237,13 +244,17 @@ def _is_hostlist(text: str) -> bool:
 def _busy_hours(node: Any, starts: Any, ends: Any, last: float) -> float:
     """Return the node-hours in which at least one job ran [h]; jobs may share a node."""
     ends = np.where(np.isnan(ends), last, ends)
-    order = np.lexsort((starts, node))
-    node, starts, ends = node[order], starts[order], ends[order]
     # Ends grow along each node's own rows; a shift by node keeps those of different nodes apart.
     shift = node * (2.0 * max(1.0, float(ends.max() - starts.min())))
-    reached = np.maximum.accumulate(ends + shift)
-    before = np.concatenate(([-np.inf], reached[:-1]))
-    return float(np.maximum(0, ends + shift - np.maximum(starts + shift, before)).sum() / 3600)
+    starts += shift
+    ends += shift
+    del shift
+    order = np.argsort(starts, kind="stable")
+    starts, ends = starts[order], ends[order]
+    del order
+    reached = np.maximum.accumulate(ends)
+    np.maximum(starts[1:], reached[:-1], out=starts[1:])
+    return float(np.maximum(0, ends - starts).sum() / 3600)
 
 
 # --- sacct -P -----------------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from dcsim.records.tables import Broken, RecordError, text_lines
+from dcsim.wording import visible
 
 MONTHS = {name: number for number, name in enumerate(calendar.month_abbr) if name}
 """In the language of the C locale, as logs have them."""
@@ -46,9 +47,13 @@ class Stamp(NamedTuple):
 
 @dataclass
 class Clock:
-    """The times of a log. ``year``: of its last line, for times that have none. ``aware``: whether they have a zone."""
+    """The times of a log. ``year``: of its last line, for times that have none. ``aware``: whether they have a zone.
+
+    ``wall``: take every time as the clock on the wall has it, and leave out the zone.
+    """
 
     year: int | None = None
+    wall: bool = False
     aware: bool | None = None
     yearless: bool = False
     named_zone: str | None = None
@@ -81,12 +86,12 @@ class Clock:
         parts = stamp.parts
         if epoch := parts.get("epoch"):
             return self._checked(float(epoch), True)
-        name = parts.get("name")
+        name = None if self.wall else parts.get("name")
         aware = name in ZONES
         if name is not None and not aware:
             self.named_zone = name
         if iso := parts.get("iso"):
-            zone = parts.get("zone")
+            zone = None if self.wall else parts.get("zone")
             return self._checked(_seconds(datetime.fromisoformat(iso + (zone or ""))), aware or zone is not None)
         year = parts.get("year")
         if year is None:
@@ -180,7 +185,7 @@ def logged(paths: Sequence[Path], year: int | None, broken: Broken, clocks: list
                 broken.add(place, "not an entry of a journal")
                 continue
             moment, host, text = found
-            yield Line(place, clock, Stamp({"epoch": moment}, 0), host or host_of(path), text)
+            yield Line(place, clock, Stamp({"epoch": moment}, 0), visible(host or host_of(path)), text)
             continue
         stamp = clock.stamp(line)
         if stamp is None:
@@ -194,7 +199,7 @@ def logged(paths: Sequence[Path], year: int | None, broken: Broken, clocks: list
         host, _, rest = text.partition(" ")
         if host.endswith(":") or line.startswith("["):
             host, rest = host_of(path), text
-        yield Line(place, clock, stamp, host, rest)
+        yield Line(place, clock, stamp, visible(host), rest)
 
 
 def _turns(path: Path) -> int:

@@ -28,6 +28,8 @@ def sound(found: Records) -> None:
     assert all(isinstance(each, str) and each.isprintable() for each in found.told)
     assert all(count > 0 for count in found.broken.counts.values())
     outages, runs = found.outages, found.runs
+    names = () if outages is None or found.form in ("table", "events") else (*outages.components, *outages.kinds)
+    assert all(name.isprintable() for name in (*names, *(() if runs is None else (*runs.nodes, *runs.owners))))
     if outages is not None:
         lengths = {len(outages.start_h), len(outages.end_h), len(outages.component), len(outages.kind)}
         assert lengths == {len(outages)}

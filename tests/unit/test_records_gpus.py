@@ -1,4 +1,4 @@
-"""Kernel logs and DCGM's exports give the incidents that were counted by hand, classed as NVIDIA's catalogue has them."""
+"""Kernel logs and DCGM's exports give the incidents that were counted by hand, in the classes of NVIDIA's catalogue."""
 
 import gzip
 from pathlib import Path
@@ -28,7 +28,7 @@ def test_xids_of_a_syslog_without_years() -> None:
     assert outages.units == 3
     assert not outages.ends_told
     told = " ".join(found.told)
-    assert "6 errors are 4 incidents" in told
+    assert "6 errors in 4 incidents" in told
     assert "gpu2/0000:5e:00" in told
     assert "the last line of each file is of 2024" in told
     assert sorted(found.broken.counts) == ["an Xid of another form", "begins with no time", "no such time"]
@@ -135,7 +135,7 @@ def test_samples_of_dcgm_exporter() -> None:
     assert outages.units == 2
     assert outages.span_h == 2
     assert found.broken.total == 1
-    assert "1 GPUs had an Xid before the first sample" in " ".join(found.told)
+    assert "GPUs that had an Xid before the first sample, which is left out: 1" in " ".join(found.told)
 
 
 def test_answers_of_prometheus() -> None:

@@ -78,9 +78,9 @@ def test_failed_nodes_of_sacct() -> None:
     assert outages.units == 9
     told = " ".join(found.told)
     assert "2 of steps" in told
-    assert "2 jobs never began" in told
-    assert "1 runs are told twice" in told
-    assert "1 of these failures ended jobs of several nodes" in told
+    assert "jobs that never began: 2" in told
+    assert "more than once, and count once: 1" in told
+    assert "none of which is named: 1" in told
     assert "no zone" in told
     assert sorted(found.broken.counts) == [
         "a state that Slurm does not have",
@@ -165,8 +165,8 @@ def test_slurmctld_tells_when_nodes_fail_and_when_that_is_noticed() -> None:
     assert outages.ends_told
     assert outages.span_h == pytest.approx(6.5)
     told = " ".join(found.told)
-    assert "1 times a node did not answer" in told
-    assert "1 returns to service follow no outage" in told
+    assert "which is no outage: 1" in told
+    assert "no outage of the log: 1" in told
     assert sorted(why.partition(":")[0] for why in found.broken.counts) == ["begins with no time", "no list of nodes"]
 
 
@@ -257,7 +257,7 @@ def test_states_of_all_nodes_over_time() -> None:
     assert np.array_equal(outages.noticed_h, [np.nan, 2], equal_nan=True)
     assert outages.units == 3
     assert outages.span_h == 2
-    assert "1 outages had begun before the first snapshot" in " ".join(found.told)
+    assert "begun before the first snapshot, and are left out: 1" in " ".join(found.told)
 
 
 def test_snapshots_kept_as_a_table(tmp_path: Path) -> None:
