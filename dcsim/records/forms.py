@@ -6,9 +6,9 @@ from pathlib import Path
 
 from dcsim.records import dcgm, gpus, measured, nodes, sinfo, slurm
 from dcsim.records.gathered import Asked, Records
+from dcsim.records.lines import Clock, beginning, is_packed
 from dcsim.records.outages import read_outages
-from dcsim.records.stamps import Clock
-from dcsim.records.tables import RecordError, beginning, opened
+from dcsim.records.tables import RecordError, opened
 from dcsim.records.times import Order
 from dcsim.wording import did_you_mean, shown
 
@@ -67,6 +67,8 @@ def form_of(path: Path) -> str:
         if dated and dated[0] in lines[:2] and len(dated) * 2 > len(lines):
             log = any(nodes.found_in(line) or "slurmctld" in line for line in dated)
             return "slurmctld" if log or not re.search(r"kernel|NVRM|\]: ", "".join(dated)) else "kernel"
+    if is_packed(path):
+        raise RecordError("is a packed table; unpack it first")
     try:
         header = opened(path).header
     except RecordError:

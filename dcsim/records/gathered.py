@@ -2,12 +2,12 @@
 
 from array import array
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from dcsim.records.outages import Outages
-from dcsim.records.runs import JobRuns
+from dcsim.records.runs import OUTCOMES, JobRuns
 from dcsim.records.tables import Broken, RecordError
 from dcsim.records.times import Order
 
@@ -131,3 +131,34 @@ class Gathering:
             unit_h,
             ends_told,
         )
+
+
+def noticed_by_jobs(outages: Outages, runs: JobRuns, within_h: float = 1.0) -> Outages:
+    """Return outages of hosts with when they were noticed: when a job on the host failed, or lost its node.
+
+    That is the first such end on the host from the outage on, at most ``within_h`` [h] later; what is told already
+    stays. Both records must be of one clock: with a zone both, or neither. Raises ValueError if the outages have no
+    moments.
+    """
+    if outages.begin is None:
+        raise ValueError("outages in hours of a run cannot be held beside jobs")
+    ended = np.isin(runs.outcome, (OUTCOMES.index("failed"), OUTCOMES.index("node failure")))
+    counts = runs.first[1:] - runs.first[:-1]
+    rows = np.repeat(ended, counts)
+    node, end = runs.node[rows], np.repeat(runs.end_h, counts)[rows] + (runs.begin - outages.begin) / 3600
+    order = np.lexsort((end, node))
+    node, end = node[order], end[order]
+    number = {name.partition(".")[0]: each for each, name in enumerate(runs.nodes)}
+    hosts = [name.partition("/")[0].partition(".")[0] for name in outages.components]
+    noticed = np.full(len(outages), NAN) if outages.noticed_h is None else outages.noticed_h.copy()
+    for row in np.flatnonzero(np.isnan(noticed)).tolist():
+        host = number.get(hosts[outages.component[row]])
+        if host is None:
+            continue
+        low, high = np.searchsorted(node, host), np.searchsorted(node, host, side="right")
+        place = low + np.searchsorted(end[low:high], outages.start_h[row])
+        if place < high and end[place] <= outages.start_h[row] + within_h:
+            noticed[row] = end[place]
+    found = int((~np.isnan(noticed)).sum())
+    told = f"noticed by the end of a job on the host within {within_h:g} h: {found:,} of {len(outages):,}"
+    return replace(outages, noticed_h=noticed, told=(*outages.told, told))

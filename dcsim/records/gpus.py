@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 
 from dcsim.records.gathered import NAN, Asked, Gathering, Records
-from dcsim.records.stamps import Clock, Line, logged
+from dcsim.records.lines import Clock, Line, logged
 from dcsim.records.tables import Broken
 
 CLASSES = ("none", "unclassified", "application", "switch", "reset GPU", "reboot node", "replace")

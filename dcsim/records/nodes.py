@@ -12,7 +12,7 @@ from pathlib import Path
 
 from dcsim.hostlist import HostlistError, expand
 from dcsim.records.gathered import NAN, Asked, Gathering, Records
-from dcsim.records.stamps import Clock, logged
+from dcsim.records.lines import Clock, logged
 from dcsim.records.tables import Broken, RecordError
 
 MOST_NAMES = 1 << 16

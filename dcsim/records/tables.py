@@ -4,16 +4,12 @@ What is wrong with one line is said of that line, and the next one is read: a lo
 """
 
 import csv
-import gzip
-import io
 import json
 import stat
-import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import Any
 
 from dcsim.wording import shown
 
@@ -31,9 +27,6 @@ LONGEST_LINE = 1 << 20
 """Longest line [characters]; source: assumed, a host list of ten thousand names is a tenth of it."""
 LONGEST_CELL = 64
 """Lines that one quoted cell may take; source: assumed. An open quote would take the rest of the file."""
-GZIP = b"\x1f\x8b"
-"""How every gzip file begins."""
-BROKEN_GZIP = (gzip.BadGzipFile, EOFError, zlib.error)
 FIRST_KEYS = 200
 """Objects of a JSON-lines file whose keys are its columns; source: assumed."""
 
@@ -82,31 +75,20 @@ class Table:
     rows: Callable[[Broken], Iterator[Row]]
 
 
-def beginning(path: Path) -> bytes:
-    """Return the first 64 KiB of a regular file, unpacked if it is gzip; raises RecordError if there are none."""
+def opened(path: Path) -> Table:
+    """Tell what a file is; raises RecordError if it cannot be opened, is empty, or has no columns."""
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):  # a pipe or a device could block or never end
             raise RecordError("is a folder" if stat.S_ISDIR(status.st_mode) else "is not a regular file")
         with path.open("rb") as file:
             start = file.read(1 << 16)
-        if start.startswith(GZIP):
-            with gzip.open(path) as packed:
-                start = packed.read(1 << 16)
-    except BROKEN_GZIP:
-        raise RecordError("is a gzip file that is damaged") from None
     except OSError as error:
         raise RecordError(f"cannot be read: {error.strerror or error}") from None
     except ValueError as error:  # a path with a NUL
         raise RecordError(f"cannot be read: {error}") from None
     if not start.strip():
         raise RecordError("is empty")
-    return start
-
-
-def opened(path: Path) -> Table:
-    """Tell what a file is; raises RecordError if it cannot be opened, is empty, or has no columns."""
-    start = beginning(path)
     if start.startswith(b"PAR1"):
         found = _parquet(path)
     elif start.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
@@ -122,26 +104,9 @@ def opened(path: Path) -> Table:
 # --- text ---------------------------------------------------------------------------------------------------------
 
 
-@contextmanager
-def text_of_file(path: Path) -> Iterator[IO[str]]:
-    """Open a file's text, unpacked if it is gzip; bytes that are no UTF-8 become U+FFFD.
-
-    Raises RecordError, also while it is read: a gzip file may be damaged further on.
-    """
-    try:
-        with path.open("rb") as raw:
-            packed = raw.read(2) == GZIP
-        with gzip.open(path) if packed else path.open("rb") as file:  # a log that was rotated is often packed
-            yield io.TextIOWrapper(cast("IO[bytes]", file), encoding="utf-8-sig", errors="replace", newline=None)
-    except BROKEN_GZIP:
-        raise RecordError("is a gzip file that is damaged") from None
-    except OSError as error:
-        raise RecordError(f"cannot be read: {error.strerror or error}") from None
-
-
-def text_lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Yield the number and text of each line that is not blank; one that is longer than LONGEST_LINE as ""."""
-    with text_of_file(path) as file:
+def _lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield the number and text of each line that is not blank; bytes that are no UTF-8 become U+FFFD."""
+    with path.open(encoding="utf-8-sig", errors="replace", newline=None) as file:
         number = 0
         while line := file.readline(LONGEST_LINE):
             number += 1
@@ -178,7 +143,7 @@ def _delimiter(lines: Sequence[str]) -> str:
 
 def _delimited(path: Path) -> Table:
     head = []
-    for _, line in text_lines(path):
+    for _, line in _lines(path):
         if not line.startswith("#"):
             head.append(line)
         if len(head) == LOOKED_AT:
@@ -194,7 +159,7 @@ def _delimited(path: Path) -> Table:
     def rows(broken: Broken) -> Iterator[Row]:
         first, pending = True, ""
         begin, joined = 0, 0
-        for number, line in text_lines(path):
+        for number, line in _lines(path):
             if not line:
                 broken.add(f"line {number}", f"longer than {LONGEST_LINE:,} characters")
                 continue
@@ -238,7 +203,7 @@ def _flat(value: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any
 
 
 def _objects(path: Path, broken: Broken) -> Iterator[tuple[int, dict[str, Any]]]:
-    for number, line in text_lines(path):
+    for number, line in _lines(path):
         try:
             found = json.loads(line)
         except (ValueError, RecursionError):

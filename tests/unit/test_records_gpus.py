@@ -3,13 +3,15 @@
 import gzip
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from dcsim.records import RecordError
 from dcsim.records.forms import read
+from dcsim.records.gathered import noticed_by_jobs
 from dcsim.records.gpus import CLASSES, address, catalogue, class_of
 from tests.field import writers
-from tests.field.writers import Outage
+from tests.field.writers import Outage, Run
 from tests.unit.test_records_slurm import FIELD, listed, outages_of
 
 
@@ -84,6 +86,10 @@ def test_packed_logs_of_several_hosts(tmp_path: Path) -> None:
     (tmp_path / "c.gz").write_bytes((tmp_path / "a.gz").read_bytes()[:-12])
     with pytest.raises(RecordError, match="damaged"):
         read(tmp_path / "c.gz")
+    with gzip.open(tmp_path / "d.gz", "wt") as file:
+        file.write("start,end\n2024-01-30T10:00,2024-01-30T11:00\n")
+    with pytest.raises(RecordError, match="unpack it first"):
+        read(tmp_path / "d.gz")
 
 
 def test_a_log_without_an_xid_has_no_outage(tmp_path: Path) -> None:
@@ -98,6 +104,28 @@ def test_what_was_written_as_a_kernel_log_is_read_again(tmp_path: Path) -> None:
     writers.kernel(tmp_path / "log", known, ["a", "b"], 100)
     outages = outages_of(read(tmp_path / "log"))
     assert listed(outages) == [(each.start, None, each.component, each.kind) for each in known]
+
+
+def test_an_xid_is_noticed_when_a_job_on_the_host_fails(tmp_path: Path) -> None:
+    """The job on b ended before its Xid, and that on c with no failure; d's comes too late."""
+    known = [Outage(10, None, f"{host}.site", "reboot node") for host in "abcd"]
+    writers.kernel(tmp_path / "log", known, ["a.site"], 100)
+    writers.sacct(
+        tmp_path / "jobs",
+        [
+            Run(1, 10.125, ["a", "x"], state="NODE_FAIL"),
+            Run(10.2, 10.5, ["a"], state="FAILED"),
+            Run(1, 9, ["b"], state="FAILED"),
+            Run(1, 10.25, ["c"], state="COMPLETED"),
+            Run(1, 12, ["d"], state="FAILED"),
+        ],
+    )
+    runs = read(tmp_path / "jobs").runs
+    assert runs is not None
+    found = noticed_by_jobs(outages_of(read(tmp_path / "log")), runs)
+    assert found.noticed_h is not None
+    assert np.array_equal(found.noticed_h, [10.125, np.nan, np.nan, np.nan], equal_nan=True)
+    assert found.told[-1].endswith("within 1 h: 1 of 4")
 
 
 def test_the_catalogue() -> None:
