@@ -129,7 +129,7 @@ class Gathering:
             (noticed[order] - self.first) / 3600 if not np.isnan(noticed).all() else None,
             len(named) or None if counted else None,
             unit_h,
-            ends_told,
+            ends_told=ends_told,
         )
 
 

@@ -11,7 +11,7 @@ from dcsim.hostlist import HostlistError, expand
 from dcsim.records.tables import Broken, RecordError, Table, opened
 from dcsim.records.times import FORMS, Moments, Order, is_open
 from dcsim.records.where import Condition, text_of
-from dcsim.wording import did_you_mean, printable, shown
+from dcsim.wording import did_you_mean, shown
 
 Values = NDArray[np.float64]
 
@@ -108,9 +108,7 @@ def roles_of(table: Table, said: Mapping[str, str]) -> dict[str, tuple[str, ...]
         for name in found[role]:
             if name not in table.header:
                 hint = did_you_mean(name, list(table.header))
-                raise RecordError(
-                    f"has no column {shown(name)}; found: {', '.join(map(printable, table.header[:12]))}{hint}"
-                )
+                raise RecordError(f"has no column {shown(name)}; found: {', '.join(table.header[:12])}{hint}")
     taken = {name for names in found.values() for name in names}
     lower = {name.lower(): name for name in reversed(table.header)}
     for role, names in ROLES.items():
@@ -124,7 +122,7 @@ def roles_of(table: Table, said: Mapping[str, str]) -> dict[str, tuple[str, ...]
         found.pop("start_h", None)
     if not found.keys() & {"start", "start_h"}:
         raise RecordError(
-            f"has no column that says when an outage began; found: {', '.join(map(printable, table.header[:12]))}; "
+            f"has no column that says when an outage began; found: {', '.join(table.header[:12])}; "
             'say which: columns start="NAME"'
         )
     ends = [role for role in ("end", "repair_h", "repair_min") if role in found]
