@@ -69,10 +69,8 @@ FIXED, BY_EXPONENTIAL, BY_LOGNORMAL, BY_WEIBULL = range(4)
 OF_GAPS, OF_MARKS, OF_DETECT, OF_REPAIR, OF_SILENT, OF_LEFT = range(6)
 STREAMS = 6
 """Streams of a hazard, as ``dcsim.streams.PURPOSES`` has them."""
-
 BLOCK = 256
 """Outcomes drawn at a time for a hazard whose failures are not known beforehand (assumed)."""
-
 (
     MAKE_ROOM,  # in a table, for so many rows
     LIVES,  # of all components of a hazard: the row of the lives
@@ -85,17 +83,12 @@ BLOCK = 256
     PASSES,  # of a gang: how many pass its preflight in a row before one does not
 ) = range(9)
 """What a rule may ask Python (``rule.ask``)."""
-
 ABSENT, WHOLE, DETECT, WAIT, DRAIN, DONE, SAVE = range(7)
 """Phases of a gang: not submitted; whole or running small (failover, restore, running: told apart by elapsed time, not
 by events); hung; short, or kept from the queue; stopped for maintenance; finished; stopped until a known time: to save
 its work or to move, because it knows what comes, or for a check before it starts."""
-
-PASSES_AT_A_TIME = 64
-"""So often passing a preflight is drawn at once (assumed)."""
-OF_FAULTS, OF_NODES = range(2)
-"""What passes a preflight: faulty members that it misses, or good nodes."""
-
+OF_FAULTS, OF_NODES, PASSES_AT_A_TIME = 0, 1, 64
+"""What passes a preflight: faulty members that it misses, or good nodes; how many draws of it at once (assumed)."""
 INTERRUPT, KILL, STRAGGLE, DEGRADE, CORRUPT = range(5)
 """Effects of a failure."""
 
