@@ -1,10 +1,10 @@
-"""Charts of values along an axis and over two: lines with intervals, and maps of values and of winners."""
+"""Charts of values along an axis and over two: lines with intervals, curves, maps of values and of winners."""
 
 from collections.abc import Sequence
 from itertools import pairwise
-from math import log10
+from math import ceil, floor, log10
 
-from dcsim.report.document import HeatMap, Lines, WinnerMap
+from dcsim.report.document import Curves, HeatMap, Lines, WinnerMap
 from dcsim.report.figures import number
 from dcsim.report.legend import colours, legend, legend_height
 from dcsim.report.svg_sheet import EDGE, FAINT, INK, PAPER, WIDTH, Sheet, ticks, width
@@ -86,6 +86,65 @@ def draw_lines(chart: Lines) -> Sheet:
     if len(chart.marked) > 1:
         sheet.text((left + WIDTH - 12) / 2, foot + 44, TAKEN_APART, size=11, colour=FAINT, anchor="middle")
     return sheet
+
+
+def draw_curves(chart: Curves) -> Sheet:
+    names = [name for name, _, _ in chart.series]
+    shades = colours(names)
+    top = legend_height(names) + 22
+    foot = top + 190
+    sheet = Sheet(foot + 42)
+    legend(sheet, names, shades)
+    kept = [[each for each in points if _is_on(chart, each)] for _, _, points in chart.series]
+    reached = [y for points in kept for _, y in points]
+    if chart.log_y:
+        low, high = (float(end(log10(most(reached, default=1.0)))) for most, end in ((min, floor), (max, ceil)))
+        high = max(high, low + 1)
+        heights = [(10.0**power, f"{10.0**power:,.10g}") for power in range(round(low), round(high) + 1)]
+    else:
+        low, high = 0.0, 1.05 * max(reached, default=1.0) or 1.0
+        heights = [(each, f"{each:,.10g}") for each in ticks(low, high, 4, whole=False)]
+    along = [x for points in kept for x, _ in points] + [x for x, _ in chart.ticks]
+    first, last = min(along, default=0.0), max(along, default=1.0)
+    marks = chart.ticks or [(each, f"{each:,.10g}") for each in ticks(first, last, 6)]
+    if chart.log_x:
+        first, last = log10(first), log10(last)
+    left = max([40.0, *(width(text, 11) + 6 + EDGE for _, text in heights)])
+
+    def place(x: float, y: float) -> tuple[float, float]:
+        across = (log10(x) if chart.log_x else x) - first
+        up = (log10(y) if chart.log_y else y) - low
+        return (
+            left + across / ((last - first) or 1.0) * (WIDTH - 22 - left),
+            foot - up / (high - low) * (foot - top),
+        )
+
+    sheet.text(EDGE, top - 12, chart.unit, size=11, colour=FAINT)
+    edge = 10**first if chart.log_x else first
+    for level, text in heights:
+        y = place(edge, level)[1]
+        sheet.line((left, y), (WIDTH - 12, y), FAINT, 0.3)
+        sheet.text(left - 6, y, text, size=11, colour=FAINT, anchor="end")
+    sheet.line((left, foot), (WIDTH - 12, foot), FAINT, 0.8)
+    for (_, how, _), points, colour in zip(chart.series, kept, shades, strict=True):
+        spots = [place(*each) for each in points]
+        held = [each for one, two in pairwise(spots) for each in (one, (two[0], one[1]))] + spots[-1:]
+        if how == "dots":
+            for x, y in spots:
+                sheet.dot(x, y, 2.2, colour)
+        elif how == "bars" and held:
+            sheet.shape([(held[0][0], foot), *held, (held[-1][0], foot)], colour)
+        elif held:
+            sheet.curve(held if how == "steps" else spots, colour, 1.8, "5 3" if how == "dashes" else "")
+    floor_y = heights[0][0] if chart.log_y else 0.0
+    _axis_labels(sheet, foot + 12, [place(x, floor_y)[0] for x, _ in marks], [label for _, label in marks])
+    sheet.text((left + WIDTH - 12) / 2, foot + 28, chart.title, size=11, colour=FAINT, anchor="middle")
+    return sheet
+
+
+def _is_on(chart: Curves, point: tuple[float, float]) -> bool:
+    """Whether a logarithmic axis has a place for a point."""
+    return (point[0] > 0 or not chart.log_x) and (point[1] > 0 or not chart.log_y)
 
 
 class _Cells:
