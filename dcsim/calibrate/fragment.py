@@ -29,11 +29,11 @@ MOST_SIGMA = 1.5
 repairs allow for means of years."""
 LONGEST_H = 1e9
 """Longest time that a scenario takes [h]."""
-TENTH = 0.1
-"""Share of the units that are taken for lemons; source: assumed. The record says how far units differ, not how many."""
+MOST_LEMONS, GRID = 0.5, 60
+"""Share of the units that lemons may be, and shares and factors that are tried; source: assumed."""
 LEAST_FOR_LEMONS = 20
 """Failures of a class without which no factor of lemons is told; source: assumed, of fewer it is mostly chance."""
-MOST_FACTOR = 1_000.0
+MOST_FACTOR = 300.0
 """How many times as often a lemon fails, at most; source: assumed."""
 BURST = "1 h"
 """Time within which the failures of a burst come; source: assumed, well below the day in which they are counted."""
@@ -113,8 +113,7 @@ def _tables(name: str, each: ClassEstimate, component: str, rng: np.random.Gener
         hazard["mtbf"] = hours(min(LONGEST_H, each.belief.mtbf_h)), f"measured: {count}{_with_prior(each)}"
         inputs.append(_rate_input(f"{key}.mtbf", each.belief, f"measured: gamma law after {count}{_with_prior(each)}"))
     if (lemons := _lemons(each)) is not None:
-        worst = f"the worst tenth has {100 * each.lemons.worst_share:.0f} %" if each.lemons else ""
-        hazard["lemons"] = lemons, f"measured: {worst} of the failures; that a tenth are lemons: assumed"
+        hazard["lemons"] = lemons
     if each.dispersion > 1 and not (each.trend and each.trend.found):  # a trend alone spreads daily counts, too
         size = round((each.dispersion + 1) / 2, 2)
         source = f"measured: variance by mean of daily counts {each.dispersion:.2f} = 2 size - 1; within: assumed"
@@ -177,20 +176,26 @@ def _together(key: str, draws: Mapping[str, Values], source: str, widest: float)
     return [*found, Entry("correlated", {"keys": (keys, ""), "rank_correlation": (ranks, source)})]
 
 
-def _lemons(each: ClassEstimate) -> dict[str, Any] | None:
-    """Return the share and the factor of lemons whose spread is that of the units; None where units are alike.
+def _lemons(each: ClassEstimate) -> tuple[dict[str, Any], str] | None:
+    """Return the likeliest share and factor of lemons, with their source; None where units are alike.
 
-    A share p with x + 1 times the rate of the others gives rates with a coefficient of variation
-    c = sqrt(p (1 - p)) x / (1 + p x).
+    Units are of two kinds that fail at two constant rates; the mean of all is that of the record.
     """
-    lemons = each.lemons
-    if lemons is None or not lemons.found or each.rate.failures < LEAST_FOR_LEMONS:
+    if each.lemons is None or not each.lemons.found or each.by_unit is None:
         return None
-    c = lemons.spread
-    share = max(min(TENTH, 1 / (1 + 2 * c**2)), 1 / lemons.components)
-    left = math.sqrt(share * (1 - share)) - c * share
-    factor = min(MOST_FACTOR, 1 + c / left) if left > 0 else MOST_FACTOR
-    return {"fraction": f"{100 * share:.4g} %", "factor": round(factor, 2)}
+    if each.rate.failures < LEAST_FOR_LEMONS:
+        return None
+    values, times = np.unique(each.by_unit, return_counts=True)
+    units, mean = len(each.by_unit), float(each.by_unit.mean())
+    count = np.unique(np.geomspace(1, max(1, units * MOST_LEMONS), GRID).round())[:, None, None] / units
+    factor = np.geomspace(1.1, MOST_FACTOR, GRID)[None, :, None]
+    sound = mean / (1 + count * (factor - 1))
+    bad, log = factor * sound, np.log
+    chance = np.logaddexp(log(1 - count) + values * log(sound) - sound, log(count) + values * log(bad) - bad)
+    row, column = np.unravel_index(int((chance @ times).argmax()), (count.size, factor.size))
+    told = {"fraction": f"{100 * float(count[row, 0, 0]):.4g} %", "factor": round(float(factor[0, column, 0]), 2)}
+    worst = f"{100 * each.lemons.worst_share:.0f} % of the failures, {100 * each.lemons.expected_share:.0f} % by chance"
+    return told, f"measured: the likeliest two kinds of units; the worst tenth has {worst}"
 
 
 def _detection(each: ClassEstimate) -> tuple[tuple[Any, str], float]:

@@ -201,6 +201,29 @@ def of_count(failures: int, units: int, span_h: float, prior: Prior | None = Non
     return Calibration(outages, whole, (whole,), span_h, True)
 
 
+def last_part(outages: Outages, last_h: float, span_h: float | None = None) -> Outages:
+    """Return the outages that begin within the last hours of a record of ``span_h``, on a clock that begins there.
+
+    Raises SpanError if the record is not that long.
+    """
+    whole_h = outages.span_h if span_h is None else span_h
+    if last_h > whole_h:
+        raise SpanError(f"found {last_h:,.6g} h to take of a record of {whole_h:,.6g} h")
+    cut = whole_h - last_h
+    rows = outages.start_h >= cut
+    return replace(
+        outages,
+        start_h=outages.start_h[rows] - cut,
+        end_h=outages.end_h[rows] - cut,
+        component=outages.component[rows],
+        kind=outages.kind[rows],
+        noticed_h=None if outages.noticed_h is None else outages.noticed_h[rows] - cut,
+        begin=None if outages.begin is None else outages.begin + 3600 * cut,
+        span_h=last_h,
+        told=(*outages.told, f"only the last {last_h:,.6g} h of it, {int(rows.sum()):,} outages"),
+    )
+
+
 def joined(records: Sequence[Outages]) -> Outages:
     """Return several records as one, on the clock of the first; the same name is the same component in all.
 

@@ -22,7 +22,10 @@ MOST_BARS = 120
 NODE_DAYS = 24_000.0
 """Component-hours in 1,000 component-days, in which published rates are told."""
 SEEN = "seen"
-MARKS_H = (1 / 3600, 1 / 60, 1 / 6, 1, 10, 24, 240, 720, 8760, 87_600)
+MARKS_H = {
+    1 / 3600: "1 s", 1 / 60: "1 min", 1 / 6: "10 min", 1.0: "1 h", 10.0: "10 h", 24.0: "1 d", 240.0: "10 d",
+    720.0: "30 d", 8_760.0: "1 y", 87_600.0: "10 y",
+}  # fmt: skip
 """Times that stand along a logarithmic axis [h]."""
 
 
@@ -201,10 +204,11 @@ def repairs(whole: ClassEstimate) -> Picture | None:
     longer = 1 - np.arange(1, len(ordered) + 1) / (len(found.hours) + 1)
     picks = _picks(len(ordered))
     at = np.geomspace(ordered[0], ordered[-1], MOST_POINTS)
-    law = 1 - ndtr((np.log(at) - found.log_mean) / found.sigma)
+    law = ndtr(-(np.log(at) - found.log_mean) / found.sigma)
+    drawn = law > longer[-1] / 3  # below what was seen there is nothing to compare it with
     series = (
         (SEEN, "dots", _points(ordered[picks], 100 * longer[picks])),
-        (f"lognormal, mean {duration(found.law_mean_h)}", "line", _points(at, 100 * np.maximum(law, longer[-1] / 3))),
+        (f"lognormal, mean {duration(found.law_mean_h)}", "line", _points(at[drawn], 100 * law[drawn])),
     )
     verdict = "agrees with"
     if found.understated or found.overstated:
@@ -272,7 +276,7 @@ def _picks(count: int) -> NDArray[np.int64]:
 def _ticks(times: Values) -> tuple[tuple[float, str], ...]:
     """Return times that stand along a logarithmic axis of times [h]."""
     low, high = float(times[0]), float(times[-1])
-    found = tuple((each, duration(each)) for each in MARKS_H if low <= each <= high)
+    found = tuple((each, label) for each, label in MARKS_H.items() if low <= each <= high)
     return found if len(found) > 1 else ((low, duration(low)), (high, duration(high)))
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from dcsim import __version__
-from dcsim.calibrate import Calibration, ClassEstimate, believed
+from dcsim.calibrate import Calibration, ClassEstimate
 from dcsim.calibrate.fragment import is_worn
 from dcsim.calibrate.priors import PUBLISHED
 from dcsim.calibrate.site import FEW
@@ -128,15 +128,16 @@ def _of_prior(found: Calibration, told: Told) -> Iterator[str]:
     whole = found.whole
     if whole.prior is None:
         return
-    alone, prior = believed(whole.rate, None, whole.dispersion), whole.prior
-    after = [_every(belief.mtbf_h, belief.interval_h()) for belief in (whole.belief, alone)]
+    prior, low_high = whole.prior, whole.rate.mtbf_interval_h
+    alone = "no failure" if not whole.rate.mtbf_h else f"one every {_every(whole.rate.mtbf_h, low_high)}"
+    after = _every(whole.belief.mtbf_h, whole.belief.interval_h())
     yield (
         f"With {prior.failures:.3g} failures at the rate of {prior.name} (one per {one(told.component)} every "
-        f"{three(prior.published_h)} h) taken in, it is one every {after[0]}; without them, one every {after[1]}."
+        f"{three(prior.published_h)} h) taken in, it is one every {after}; the record alone says {alone}."
     )
 
 
-def _every(mtbf: float, interval: tuple[float, float]) -> str:
+def _every(mtbf: float, interval: tuple[float, float | None]) -> str:
     return f"{three(mtbf)} h ({three(interval[0])} to {three(interval[1])})"
 
 
@@ -216,7 +217,7 @@ def _of_patterns(found: Calibration, told: Told) -> Iterator[Weighed]:
         yield (
             abs(math.log(max(last, 1e-3))),
             f"Failures become {more} with time: at the end of the record the rate is {three(last)} times its mean. "
-            f"The scenario has the mean; cut the record (--where) to have the last part.",
+            'The scenario has the mean; --last "90 d" takes the last part of the record alone.',
         )
     if whole.dispersion > 1:
         if trend is not None and trend.found:
@@ -360,7 +361,10 @@ def calibrate_document(found: Calibration, told: Told, command: Sequence[str], s
         (
             ("command", shlex.join(printable(word, 200) for word in command)),
             ("dcsim", __version__),
-            *((f"sha256 of {printable(name, 60)}", digest) for name, digest in zip(_names(told), sha256, strict=True)),
+            *(
+                (f"sha256 of {printable(name, 60)}", digest)
+                for name, digest in zip(told.record.split(", "), sha256, strict=False)
+            ),
         ),
     )
     page = calibrate_page(found, told)
@@ -372,10 +376,6 @@ def calibrate_document(found: Calibration, told: Told, command: Sequence[str], s
         sections=tuple[Section, ...](sections(found, told)),
         made=made,
     )
-
-
-def _names(told: Told) -> list[str]:
-    return told.record.split(", ")
 
 
 def document(found: Calibration, told: Told) -> dict[str, Any]:
