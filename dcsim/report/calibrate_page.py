@@ -269,7 +269,8 @@ def _of_repairs(found: Calibration) -> Iterator[Weighed]:
 def _of_reading(found: Calibration) -> Iterator[Weighed]:
     broken = found.outages.broken
     if broken.total:
-        listed = "; ".join(printable(line, 160) for line in broken.told()[:MOST_BROKEN])
+        order = sorted(broken.counts, key=lambda why: -broken.counts[why])[:MOST_BROKEN]
+        listed = "; ".join(f"{broken.counts[why]:,}: {why}, first {printable(broken.first[why], 120)}" for why in order)
         share = broken.total / (broken.total + len(found.outages))
         yield share + 0.01, f"{_counted(broken.total, 'line')} could not be used: {listed}."
 
