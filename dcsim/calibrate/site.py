@@ -1,6 +1,6 @@
 """A site's outages by class of component: how often, for how long, and in which pattern."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
@@ -13,8 +13,9 @@ from dcsim.calibrate.lives import Weibull, weibull
 from dcsim.calibrate.patterns import Clusters, Lemons, Trend, clusters, lemons, trend
 from dcsim.calibrate.priors import Belief, Prior, believed
 from dcsim.calibrate.rates import Rate, rate
+from dcsim.calibrate.records import SpanError, closed, named
 from dcsim.calibrate.repairs import RepairTimes, repair_times
-from dcsim.records import Broken, Outages
+from dcsim.records import Outages
 
 Values = NDArray[np.float64]
 
@@ -25,10 +26,6 @@ MOST_CLASSES = 12
 OTHERS = "others"
 FEW = 10
 """Failures below which a prior moves the answer much; source: assumed."""
-
-
-class SpanError(ValueError):
-    """The length of the record does not fit what is in it."""
 
 
 class UnitsError(ValueError):
@@ -43,7 +40,8 @@ class ClassEstimate:
     too few ended. Outages of a unit that overlap are one failure. ``at``: when each failure began [h], float64 (n,),
     sorted; ``by_unit``: failures of each unit, int64 (units,), None where the record does not say whose they are.
     ``noticed_h``: from the beginning of each outage to when it was noticed [h], without those that do not tell it.
-    ``short``: up to two repairs that ended, where they are too few for ``repairs`` [h].
+    ``short``: up to two repairs that ended, where they are too few for ``repairs`` [h]. ``open``: outages that go on;
+    ``forgotten``: outages without an end of a unit that failed again later.
     """
 
     name: str
@@ -61,6 +59,7 @@ class ClassEstimate:
     by_unit: NDArray[np.int64] | None
     noticed_h: Values
     short: Values
+    forgotten: int = 0
     prior: Prior | None = None
 
     @property
@@ -166,21 +165,22 @@ def calibrated(
         raise SpanError(f"found {whole_h:,.6g} h; the last outage begins {last_h:,.6g} h after the first")
     if whole_h <= 0:
         raise SpanError("missing; all outages begin at one moment, so the record has no length")
-    named = len(_named(outages))
-    if units is not None and units < named:
-        raise UnitsError(f"found {units:,}; the record names {named:,} components")
-    many = units or outages.units or named
+    names = len(named(outages))
+    if units is not None and units < names:
+        raise UnitsError(f"found {units:,}; the record names {names:,} components")
+    many = units or outages.units or names
     if not many:
         raise UnitsError("missing; the record does not name components, so they cannot be counted")
     counted = units is None and outages.units is None
     outages, pooled = _pooled(outages)
-    whole = _estimate("all", outages, many, counted, whole_h, prior, seed)
+    outages, forgotten = closed(outages)
+    whole = _estimate("all", outages, forgotten, many, counted, whole_h, prior, seed)
     kinds = () if together or len(outages.kinds) < 2 else range(len(outages.kinds))
     shared = prior.shared(len(kinds)) if prior and kinds else prior
-    found = [
-        _estimate(outages.kinds[kind] or "not told", outages.of_kind(kind), many, counted, whole_h, shared, seed)
-        for kind in kinds
-    ]
+    found = []
+    for kind in kinds:
+        name, its = outages.kinds[kind] or "not told", outages.of_kind(kind)
+        found.append(_estimate(name, its, forgotten[outages.kind == kind], many, counted, whole_h, shared, seed))
     if not found:
         found = [whole if together or not any(outages.kinds) else replace(whole, name=outages.kinds[0])]
     order = sorted(found, key=lambda each: -each.rate.failures)
@@ -192,94 +192,13 @@ def of_count(failures: int, units: int, span_h: float, prior: Prior | None = Non
     none = np.array([])
     whole = ClassEstimate(
         "all", failures, units, False, rate(failures, units * span_h),
-        None, None, None, None, None, 0, none, None, none, none, prior,
+        None, None, None, None, None, 0, none, None, none, none, 0, prior,
     )  # fmt: skip
     numbers = np.array([], dtype=np.int64)
     outages = Outages(
         none, none, numbers, ("",), numbers, ("",), None, span_h, 0, ("a count that was given, not a file",)
     )
     return Calibration(outages, whole, (whole,), span_h, True)
-
-
-def last_part(outages: Outages, last_h: float, span_h: float | None = None) -> Outages:
-    """Return the outages that begin within the last hours of a record of ``span_h``, on a clock that begins there.
-
-    Raises SpanError if the record is not that long.
-    """
-    whole_h = outages.span_h if span_h is None else span_h
-    if last_h > whole_h:
-        raise SpanError(f"found {last_h:,.6g} h to take of a record of {whole_h:,.6g} h")
-    cut = whole_h - last_h
-    rows = outages.start_h >= cut
-    return replace(
-        outages,
-        start_h=outages.start_h[rows] - cut,
-        end_h=outages.end_h[rows] - cut,
-        component=outages.component[rows],
-        kind=outages.kind[rows],
-        noticed_h=None if outages.noticed_h is None else outages.noticed_h[rows] - cut,
-        begin=None if outages.begin is None else outages.begin + 3600 * cut,
-        span_h=last_h,
-        told=(*outages.told, f"only the last {last_h:,.6g} h of it, {int(rows.sum()):,} outages"),
-    )
-
-
-def joined(records: Sequence[Outages]) -> Outages:
-    """Return several records as one, on the clock of the first; the same name is the same component in all.
-
-    Raises SpanError for files of hours, which have no common clock.
-    """
-    if len(records) == 1:
-        return records[0]
-    begins = [each.begin for each in records if each.begin is not None]
-    if len(begins) < len(records):
-        raise SpanError("several files; one counts hours, so they have no clock in common")
-    begin = min(begins)
-    components: dict[str, int] = {}
-    kinds: dict[str, int] = {}
-    broken = Broken()
-    shifts = [(each - begin) / 3600 for each in begins]
-    for each in records:
-        for why, count in each.broken.counts.items():
-            broken.counts[why] = broken.counts.get(why, 0) + count
-            broken.first.setdefault(why, each.broken.first[why])
-
-    def numbered(names: dict[str, int], of: Sequence[str], rows: NDArray[np.int64]) -> NDArray[np.int64]:
-        numbers = np.array([names.setdefault(name, len(names)) for name in of], dtype=np.int64)
-        return numbers[rows]
-
-    whose = [numbered(components, each.components, each.component) for each in records]
-    what = [numbered(kinds, each.kinds, each.kind) for each in records]
-    starts = np.concatenate([each.start_h + shift for each, shift in zip(records, shifts, strict=True)])
-    order = np.argsort(starts, kind="stable")
-    ends = np.concatenate([each.end_h + shift for each, shift in zip(records, shifts, strict=True)])
-    noticed = np.concatenate(
-        [
-            np.full(len(each), np.nan) if each.noticed_h is None else each.noticed_h + shift
-            for each, shift in zip(records, shifts, strict=True)
-        ]
-    )
-    return replace(
-        records[0],
-        start_h=starts[order],
-        end_h=ends[order],
-        component=np.concatenate(whose)[order],
-        components=tuple(components),
-        kind=np.concatenate(what)[order],
-        kinds=tuple(kinds),
-        begin=begin,
-        span_h=max(each.span_h + shift for each, shift in zip(records, shifts, strict=True)),
-        rows=sum(each.rows for each in records),
-        told=tuple(dict.fromkeys(text for each in records for text in each.told)),
-        broken=broken,
-        noticed_h=None if np.isnan(noticed).all() else noticed[order],
-        units=max((each.units for each in records if each.units is not None), default=None),
-    )
-
-
-def _named(outages: Outages) -> Sequence[str]:
-    """Return the names of components; none where the record has none."""
-    return [] if outages.components == ("",) else outages.components
 
 
 def _pooled(outages: Outages) -> tuple[Outages, tuple[str, ...]]:
@@ -296,15 +215,23 @@ def _pooled(outages: Outages) -> tuple[Outages, tuple[str, ...]]:
 
 
 def _estimate(
-    name: str, outages: Outages, units: int, counted: bool, span_h: float, prior: Prior | None, seed: int
+    name: str,
+    outages: Outages,
+    forgotten: NDArray[np.bool_],
+    units: int,
+    counted: bool,
+    span_h: float,
+    prior: Prior | None,
+    seed: int,
 ) -> ClassEstimate:
-    repair = outages.repair_h
-    still = np.isnan(repair)
+    repair = np.where(forgotten, np.nan, outages.repair_h)
+    still = np.isnan(outages.end_h)
+    told = repair[~(still | forgotten)]
     open_hours = np.maximum(0, span_h - outages.start_h[still])
     noticed = np.array([]) if outages.noticed_h is None else outages.noticed_h - outages.start_h
     starts, down, ended, going_on = [], 0.0, [], []
     counts = None
-    if _named(outages):
+    if named(outages):
         counts = np.zeros(units, dtype=np.int64)
         for component, its in _by_component(outages, span_h):
             counts[component] = len(its)
@@ -314,7 +241,7 @@ def _estimate(
             going_on.append(span_h - its[-1][1])
     else:  # each row is a failure of a component that it does not name
         starts = outages.start_h.tolist()
-        down = float(np.where(still, span_h - outages.start_h, repair).sum())
+        down = float((np.where(still, span_h, outages.end_h) - outages.start_h).sum())
     at = np.sort(np.array(starts, dtype=np.float64))
     service_h = units * span_h if outages.unit_h is None else outages.unit_h
     return ClassEstimate(
@@ -324,7 +251,7 @@ def _estimate(
         counted,
         rate(len(at), max(service_h - down, service_h / units)),
         weibull(np.array(ended), np.array(going_on)),
-        repair_times(repair[~still], open_hours, seed),
+        repair_times(told, open_hours, seed),
         clusters(at, span_h, WINDOW_H),
         None if counts is None else lemons(counts),
         trend(at, span_h),
@@ -332,7 +259,8 @@ def _estimate(
         at,
         counts,
         noticed[~np.isnan(noticed)],
-        repair[~still][:2],
+        told[:2],
+        int(forgotten.sum()),
         prior,
     )
 

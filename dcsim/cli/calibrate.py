@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dcsim.calibrate.priors import PUBLISHED, WEIGHT
+from dcsim.cli.files import printable_stem
 from dcsim.cli.options import JSON, Count, Word, example, options
 from dcsim.cli.progress import ProgressLine
 from dcsim.cli.records import NONE, RecordsError, Wanted, calibration
@@ -219,7 +220,7 @@ def _text(
     gpus = units * told.gpus if told.gpus else GPUS
     gpus += -gpus % description.node.gpus
     site = Site(
-        output.stem, told.record, told.component, wanted.topology, gpus, description.node.gpus,
+        printable_stem(output), told.record, told.component, wanted.topology, gpus, description.node.gpus,
         f"Calibrated from {told.record}. {sentences(found, told)[0]}",
     )  # fmt: skip
     return parts, _loaded(scenario_text(found, site), str(output))

@@ -64,7 +64,8 @@ def _hours(option: str, text: str | None) -> float | None:
 def calibration(wanted: Wanted, gpus: int) -> "Calibration":
     """Read the record and estimate; raises RecordsError."""
     from dcsim.calibrate import Prior, calibrated
-    from dcsim.calibrate.site import SpanError, UnitsError, joined, last_part, of_count
+    from dcsim.calibrate.records import SpanError, joined, last_part
+    from dcsim.calibrate.site import UnitsError, of_count
 
     prior: Prior | None = None
     if wanted.prior != NONE:

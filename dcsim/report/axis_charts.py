@@ -11,6 +11,8 @@ from dcsim.report.svg_sheet import EDGE, FAINT, INK, PAPER, WIDTH, Sheet, ticks,
 
 LOG_FROM = 30.0
 """An axis whose last value is so many times its first one, or more, is logarithmic; source: assumed."""
+MOST_POWERS = 6
+"""Steps between powers of ten along an axis; source: assumed, what fits."""
 PALE, DEEP, WASH = (232, 241, 249), (24, 78, 124), "#2a78b52e"
 """Colours of the best and of the worst value of a map, and of a part of an axis, which lets the page shine through."""
 TAKEN_APART = "large dots: not told apart from the best"
@@ -97,18 +99,17 @@ def draw_curves(chart: Curves) -> Sheet:
     legend(sheet, names, shades)
     kept = [[each for each in points if _is_on(chart, each)] for _, _, points in chart.series]
     reached = [y for points in kept for _, y in points]
+    along = [x for points in kept for x, _ in points] + [x for x, _ in chart.ticks]
     if chart.log_y:
-        low, high = (float(end(log10(most(reached, default=1.0)))) for most, end in ((min, floor), (max, ceil)))
-        high = max(high, low + 1)
-        heights = [(10.0**power, f"{10.0**power:,.10g}") for power in range(round(low), round(high) + 1)]
+        heights = _powers(reached)
+        low, high = log10(heights[0][0]), log10(heights[-1][0])
     else:
         low, high = 0.0, 1.05 * max(reached, default=1.0) or 1.0
-        heights = [(each, f"{each:,.10g}") for each in ticks(low, high, 4, whole=False)]
-    along = [x for points in kept for x, _ in points] + [x for x, _ in chart.ticks]
-    first, last = min(along, default=0.0), max(along, default=1.0)
-    marks = chart.ticks or [(each, f"{each:,.10g}") for each in ticks(first, last, 6)]
+        heights = _round(ticks(low, high, 4, whole=False))
+    first, last = min(along, default=1.0), max(along, default=10.0)
+    marks = chart.ticks or (_powers(along) if chart.log_x else _round(ticks(first, last, 6)))
     if chart.log_x:
-        first, last = log10(first), log10(last)
+        first, last = (log10(end) for end in (min(first, marks[0][0]), max(last, marks[-1][0])))
     left = max([40.0, *(width(text, 11) + 6 + EDGE for _, text in heights)])
 
     def place(x: float, y: float) -> tuple[float, float]:
@@ -140,6 +141,17 @@ def draw_curves(chart: Curves) -> Sheet:
     _axis_labels(sheet, foot + 12, [place(x, floor_y)[0] for x, _ in marks], [label for _, label in marks])
     sheet.text((left + WIDTH - 12) / 2, foot + 28, chart.title, size=11, colour=FAINT, anchor="middle")
     return sheet
+
+
+def _round(values: Sequence[float]) -> list[tuple[float, str]]:
+    return [(each, f"{each:,.10g}") for each in values]
+
+
+def _powers(values: Sequence[float]) -> list[tuple[float, str]]:
+    """Return the powers of ten around values above 0, at least two and not many."""
+    low, high = floor(log10(min(values, default=1.0))), ceil(log10(max(values, default=10.0)))
+    step = max(1, ceil((high - low) / MOST_POWERS))
+    return _round([10.0**power for power in range(low, max(high, low + 1) + step, step)])
 
 
 def _is_on(chart: Curves, point: tuple[float, float]) -> bool:

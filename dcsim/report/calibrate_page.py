@@ -6,20 +6,21 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from dcsim import __version__
 from dcsim.calibrate import Calibration, ClassEstimate
-from dcsim.calibrate.fragment import is_worn
+from dcsim.calibrate.fragment import LEAST_FOR_LEMONS, is_worn
 from dcsim.calibrate.priors import PUBLISHED
 from dcsim.calibrate.site import FEW
 from dcsim.report.document import Page, Section
 from dcsim.report.figures import MISSING, Cell, Figure, brief, number
 from dcsim.report.page import Passage, Row, Table, and_list, printable
 
-HOURS_PER_DAY = 24
 LONG_TAIL = 0.2
 """Share of all repair hours from which on that of the longest hundredth is said; source: assumed."""
-MOST_BROKEN = 3
-"""Kinds of broken lines that a page names; source: assumed."""
+MOST_BROKEN, MOST_UNITS = 3, 3
+"""Kinds of broken lines, and units with most failures, that a page names; source: assumed."""
 IN_CAPITALS = ("gpu", "psu", "cdu")
 
 
@@ -201,14 +202,13 @@ def _of_patterns(found: Calibration, told: Told) -> Iterator[Weighed]:
     whole = found.whole
     lemons, units, unit = whole.lemons, many(2, told.component).partition(" ")[2], one(told.component)
     if lemons is not None and lemons.found and whole.by_unit is not None:
-        counts = sorted(whole.by_unit.tolist(), reverse=True)
-        worst = max(1, min(3, len(counts) // 3))
-        share = sum(counts[:worst]) / sum(counts)
+        worst = [each for each in np.argsort(-whole.by_unit, kind="stable")[:MOST_UNITS] if whole.by_unit[each] > 1]
+        named = [f"{printable(found.outages.components[each], 30)} ({whole.by_unit[each]:,})" for each in worst]
         yield (
             math.log(lemons.worst_share / max(lemons.expected_share, 1e-9)),
             f"The worst tenth of the {units} has {100 * lemons.worst_share:.0f} % of the failures, by chance it would "
-            f"have {100 * lemons.expected_share:.0f} %; the worst {worst if worst > 1 else unit} alone "
-            f"{'have' if worst > 1 else 'has'} {100 * share:.0f} %. The scenario has lemons.",
+            f"have {100 * lemons.expected_share:.0f} %. Most have {and_list(named)}. The scenario has lemons where "
+            f"{LEAST_FOR_LEMONS} failures of a class tell them.",
         )
     trend = whole.trend
     if trend is not None and trend.found:
@@ -257,6 +257,12 @@ def _of_repairs(found: Calibration) -> Iterator[Weighed]:
             share + 0.02,
             f"{_counted(whole.open, 'outage')} of {whole.outages:,} had not ended when the record did: the mean repair "
             "is longer than that of those that ended.",
+        )
+    if whole.forgotten:
+        yield (
+            whole.forgotten / whole.outages + 0.01,
+            f"{_counted(whole.forgotten, 'outage')} without an end came before another failure of the same component: "
+            "somebody did not write down the end. How long they took is left open, all repairs are taken to be alike.",
         )
     if repairs.zeros:
         yield (

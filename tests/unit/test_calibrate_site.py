@@ -11,16 +11,8 @@ from scipy import stats
 
 from dcsim.calibrate import Belief, Prior, believed, calibrated, rate
 from dcsim.calibrate.fragment import LONGEST_H, PARTS, entries, fragment_text, hazard_names, hours, observed, replaced
-from dcsim.calibrate.site import (
-    MOST_CLASSES,
-    OTHERS,
-    Calibration,
-    SpanError,
-    UnitsError,
-    joined,
-    last_part,
-    of_count,
-)
+from dcsim.calibrate.records import SpanError, joined, last_part
+from dcsim.calibrate.site import MOST_CLASSES, OTHERS, Calibration, UnitsError, of_count
 from dcsim.records import Broken, Outages
 from dcsim.shipped import shipped_files
 
@@ -49,6 +41,21 @@ def test_overlapping_outages_of_a_unit_are_one_failure_and_its_time_is_no_exposu
     assert found.whole.by_unit is not None
     assert found.whole.by_unit.tolist() == [2, 1, 0, 0]
     assert found.whole.open == 1
+
+
+def test_an_outage_that_nobody_closed_does_not_hide_the_failures_after_it() -> None:
+    """Unit a has no end at 20 and fails again at 60: it was out for the median of the others, 4 h, not for 80."""
+    rows = [(20.0, math.nan, "a", "x"), (60.0, 4.0, "a", "y"), (70.0, 4.0, "b", "x"), (90.0, math.nan, "c", "x")]
+    found = calibrated(record(rows), 4, 100.0)
+    assert found.whole.rate.failures == 4
+    assert (found.whole.forgotten, found.whole.open) == (1, 1)
+    assert found.whole.rate.exposure_h == 400 - 4 - 4 - 4 - 10
+    assert [(each.name, each.forgotten, each.open) for each in found.classes] == [("x", 1, 1), ("y", 0, 0)]
+
+
+def test_the_next_failure_bounds_an_outage_that_nobody_closed() -> None:
+    rows = [(20.0, math.nan, "a", "x"), (21.0, 4.0, "a", "x"), (70.0, 4.0, "b", "x")]
+    assert calibrated(record(rows), 4, 100.0).whole.rate.exposure_h == 400 - 1 - 4 - 4
 
 
 def test_classes_count_alone_and_the_most_frequent_comes_first() -> None:
