@@ -62,6 +62,12 @@ def test_the_largest_move_comes_first() -> None:
     assert any("1 outage of 60 had not ended" in each for each in others)
 
 
+def test_a_record_without_a_given_span_says_what_it_is_taken_to_be() -> None:
+    outages = even(200, 400).outages
+    (text,) = warnings(calibrated(outages, 200), TOLD)
+    assert text.startswith("The record is taken to be 180 days long, from its first outage to its last moment;")
+
+
 def test_few_failures_are_said_and_a_prior_takes_that_away() -> None:
     assert "leave the rate open by a factor of" in warnings(of_count(2, 8, 720.0), TOLD)[0]
     assert warnings(of_count(2, 8, 720.0, Prior.of("rsc-1", 8)), TOLD) == ()

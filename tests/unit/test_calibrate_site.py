@@ -58,6 +58,12 @@ def test_the_next_failure_bounds_an_outage_that_nobody_closed() -> None:
     assert calibrated(record(rows), 4, 100.0).whole.rate.exposure_h == 400 - 1 - 4 - 4
 
 
+def test_two_outages_of_a_unit_at_one_moment_may_both_lack_an_end() -> None:
+    rows = [(20.0, math.nan, "a", "x"), (20.0, math.nan, "a", "y"), (60.0, 4.0, "a", "x"), (70.0, 4.0, "b", "x")]
+    found = calibrated(record(rows), 4, 100.0).whole
+    assert (found.forgotten, found.open, found.rate.failures) == (2, 0, 3)
+
+
 def test_classes_count_alone_and_the_most_frequent_comes_first() -> None:
     found = calibrated(record(FOUR), 4, 100.0)
     assert [(each.name, each.rate.failures) for each in found.classes] == [("x", 3), ("y", 1)]
@@ -262,6 +268,30 @@ def test_what_was_noticed_late_is_detection_and_not_repair() -> None:
     assert hazard["detect"] == "30 min"
     mean = np.mean([5 + 0.1 * k for k in range(20)])
     assert float(hazard["repair"]["mean"].removesuffix(" h")) == pytest.approx(mean - 0.5, rel=0.01)
+
+
+def test_detection_is_taken_from_listed_repairs_too() -> None:
+    rng = np.random.default_rng(SEED)
+    times = 1 + np.exp(rng.normal(0, 0.5, 150)) * np.where(np.arange(150) < 5, 200.0, 1.0)
+    starts = rng.uniform(0, 900, 150)
+    outages = record([(float(starts[k]), float(times[k]), f"u{k}", "x") for k in range(150)])
+    repair = tables(calibrated(replace(outages, noticed_h=outages.start_h + 0.5), 150, 2_000.0))["hazards"][0]["repair"]
+    assert repair["kind"] == "empirical"
+    assert len(repair["values"]) == 150
+    shortest = float(repair["values"][0].partition(" ")[0])
+    assert shortest == pytest.approx(60 * (times.min() - 0.5), rel=1e-3)
+
+
+def test_bursts_are_written_unless_a_trend_makes_them() -> None:
+    """Failures in fours have a dispersion of 4, which bursts of (4 + 1) / 2 have; a falling rate spreads counts too."""
+    rng = np.random.default_rng(SEED)
+    at = np.repeat(np.sort(rng.uniform(0, 8_000, 100)), 4)
+    burst = tables(calibrated(record([(float(each), 0.1, f"u{k}", "x") for k, each in enumerate(at)]), 400, 8_100.0))
+    assert burst["hazards"][0]["burst"]["size"] == pytest.approx(2.5, rel=0.2)
+    falling = 8_000 * rng.uniform(size=800) ** 3
+    found = calibrated(record([(float(each), 0.1, f"u{k}", "x") for k, each in enumerate(falling)]), 800, 8_100.0)
+    assert found.whole.dispersion > 1
+    assert "burst" not in tables(found)["hazards"][0]
 
 
 def test_names_of_hazards_are_keys() -> None:
