@@ -1,8 +1,10 @@
 """`dcsim calibrate`: from records of several shapes to a sentence, a table, a page and a scenario that runs."""
 
+import csv
 import json
 import re
 import tomllib
+import xml.etree.ElementTree as ElementTree
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -200,3 +202,25 @@ def test_a_mistake_is_one_line_and_nothing_is_written(dcsim, record, tmp_path, a
     assert told in done.stderr
     assert done.stderr.count("\n") == 1
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_names_in_a_record_are_never_markup_nor_code(dcsim, tmp_path):
+    """Classes, components and the file's name hold quotes, markup and control characters; what is written is valid."""
+    evil = '<script>alert(1)</script>\x1b(31m""" # = \' \u202e'
+    record = tmp_path / "<b>'\\ #\x1b.csv"
+    with record.open("w", newline="", encoding="utf-8") as file:
+        table = csv.writer(file)
+        table.writerow(["start", "end", "node", "cause"])
+        for day in range(1, 28):
+            began, ended = (f"2026-01-{day:02d} {hour:02d}:30" for hour in (4, 5 + day % 7))
+            table.writerow([began, ended, f"n{day % 3} {evil}", f"{evil} ]]{day % 2}"])
+    done = dcsim("calibrate", record, "--units", "8", "-o", "mine.toml", "--report", "page.html")
+    assert done.exit_code == 0, done.output
+    assert "\x1b" not in done.output
+    assert len(load(tmp_path / "mine.toml").hazards) == 2
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "<script" not in page
+    assert "\x1b" not in page
+    assert "\u202e" not in page
+    ElementTree.fromstring(page[page.index("<svg") : page.index("</svg>") + 6])
+    assert dcsim("run", "mine.toml", "-n", "2").exit_code == 0
