@@ -5,13 +5,18 @@ from dcsim.calibrate.laws import Fit, Law, fitted
 from dcsim.calibrate.lives import Failures, Lives, Weibull, failures_of, lives_of, weibull, weibull_of
 from dcsim.calibrate.own_rates import OwnRates, own_rates
 from dcsim.calibrate.patterns import Clusters, Lemons, Trend, clusters, lemons, trend
+from dcsim.calibrate.priors import Belief, Prior, believed
 from dcsim.calibrate.rates import Rate, rate
 from dcsim.calibrate.repairs import RepairTimes, repair_times
+from dcsim.calibrate.site import Calibration, ClassEstimate, calibrated
 from dcsim.calibrate.suspects import Suspect, Suspects, discoveries, suspects
 
 __all__ = [
+    "Belief",
     "Blame",
     "Blamed",
+    "Calibration",
+    "ClassEstimate",
     "Clusters",
     "Failures",
     "Fit",
@@ -19,13 +24,16 @@ __all__ = [
     "Lemons",
     "Lives",
     "OwnRates",
+    "Prior",
     "Rate",
     "RepairTimes",
     "Suspect",
     "Suspects",
     "Trend",
     "Weibull",
+    "believed",
     "blamed",
+    "calibrated",
     "clusters",
     "discoveries",
     "failures_of",
