@@ -57,15 +57,15 @@ MARK = " *"
 
 
 @dataclass(frozen=True)
-class Unit:
-    """How a figure is shown: divided by ``scale``, in ``name``, with so many digits."""
+class PointUnit:
+    """How the figure of a point is shown: divided by ``scale``, in ``name``, with so many digits."""
 
     scale: float
     name: str
     digits: int
 
     @classmethod
-    def of(cls, metric: Metric, values: Sequence[float]) -> "Unit":
+    def of(cls, metric: Metric, values: Sequence[float]) -> "PointUnit":
         """Return the unit in which some values of a figure are told apart: three digits of what they span."""
         scale, name = 1.0, metric.unit
         if metric.unit == "1":
@@ -94,8 +94,8 @@ def best_is(metric: Metric) -> str:
     return BEST_IS.get(metric.name, f"the {metric.label} is {least}")
 
 
-def unit_of(sweep: Sweep) -> Unit:
-    return Unit.of(sweep.metric, [point.measured.mean for point in sweep.points if point.measured is not None])
+def unit_of(sweep: Sweep) -> PointUnit:
+    return PointUnit.of(sweep.metric, [point.measured.mean for point in sweep.points if point.measured is not None])
 
 
 # --- sentences --------------------------------------------------------------------------------------------------------
@@ -286,14 +286,14 @@ def _called(figure: Metric) -> str:
     return short.get(figure.name, figure.label)
 
 
-def of_figure(sweep: Sweep, figure: Metric) -> Unit:
+def of_figure(sweep: Sweep, figure: Metric) -> PointUnit:
     """Return how a figure of all points is shown."""
-    return Unit.of(
+    return PointUnit.of(
         figure, [summary.mean for each in sweep.points if (summary := each.figures[figure.name]) is not None]
     )
 
 
-def cell(unit: Unit, summary: Summary | None) -> Cell:
+def cell(unit: PointUnit, summary: Summary | None) -> Cell:
     """Return a mean with the half width of its interval."""
     if summary is None:
         return MISSING

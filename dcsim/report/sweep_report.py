@@ -10,7 +10,7 @@ from dcsim.decide.variants import Axis
 from dcsim.report.document import HeatMap, Lines, Page, Part, Picture, Section, WinnerMap
 from dcsim.report.page import SHORT, Passage, and_list, printable
 from dcsim.report.sweep_page import (
-    Unit,
+    PointUnit,
     formula_pivots,
     grid_of,
     pivot,
@@ -72,7 +72,7 @@ def _lines(sweep: Sweep, axis: Axis) -> Picture:
     return Picture(f"{title_of(sweep)} by {axis.key}{others}", sentences(sweep)[0], chart, points_list(sweep, 1000))
 
 
-def _interval(sweep: Sweep, point: Point, unit: Unit) -> tuple[float, float] | None:
+def _interval(sweep: Sweep, point: Point, unit: PointUnit) -> tuple[float, float] | None:
     found = point.figures[sweep.metric.name]
     if found is None or found.ci95 is None or not found.reliable:
         return None
