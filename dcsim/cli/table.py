@@ -6,6 +6,7 @@ import click
 
 from dcsim.cli.options import SIMULATION, Asked, Word, example, kept, options, print_result, shard_option
 from dcsim.cli.progress import ProgressLine
+from dcsim.cli.screen import say
 from dcsim.cli.sweep import AXES, tell_of_shard
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ SHARDED = KINDS[:4]
         "dcsim table detection my.toml --json",
         'dcsim table nines my.toml -L availability="99 %,99.9 %"',
         'dcsim table power owner/h200-neocloud -L power="10 MW,50 MW"',
-        "dcsim table energisation plant/financed-late",
+        "dcsim table energisation plant/bridge-none",
         "dcsim table tokens tokens/node-replicas -L batch=1,64,256",
     ),
 )
@@ -123,12 +124,26 @@ def _energisation(scenario: "Scenario", axes: tuple[str, ...], asked: Asked) -> 
         raise click.BadParameter("table energisation takes no values; change dates with --set.", param_hint="-L")
     from dcsim.decide.energisation import energisation_table
 
-    with ProgressLine(None, None) as progress:
-        found = energisation_table(scenario, replications=asked.replications, workers=asked.workers, progress=progress)
+    with ProgressLine(asked.output, None) as progress:
+        how: dict[str, Any] = {**asked.how("table", progress)}
+        del how["monthly"]  # an owner's cash is by month
+        verb, *rest = how["command"][1:]
+        how["command"] = ("dcsim", verb, "energisation", *rest)
+        found = energisation_table(scenario, **how)
+    for notice in found.notices:
+        say(f"note: {notice}")
 
     def page() -> "Page":
-        from dcsim.report.grid_page import energisation_page
+        from dcsim.report.tables_page import energisation_page
 
         return energisation_page(found, asked.notes)
 
     print_result(found.to_json, page, asked.as_json)
+    from dcsim.cli.report import write_decision
+    from dcsim.decide.questions import Question
+
+    wanted = {"origins": how["origins"], "engine": how["engine"], "replications": found.runs}
+    again = (*how["command"], "-n", str(found.runs))
+    write_decision(
+        Question("energisation", (scenario,), wanted, how["command"], again, tuple(asked.notes)), found, asked
+    )

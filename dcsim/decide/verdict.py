@@ -5,6 +5,7 @@ It is a value: terminal, report, JSON and whatever else decides put it into thei
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
@@ -130,6 +131,13 @@ def _unseen(pair: Pair) -> float:
 
 By = Literal["mean", "p95"]
 """What offers are ranked by: the mean price of a useful GPU-hour, or the one that a run in twenty exceeds."""
+
+
+def by_of(command: Sequence[str]) -> By:
+    """Return what a noted command ranks offers by."""
+    return "p95" if ("--by", "p95") in pairwise(command) else "mean"
+
+
 TAIL = 0.95
 RESAMPLES = 2_000
 """Resamples of the runs for the interval of a difference; source: assumed, its ends then move by 2 % of its width."""
