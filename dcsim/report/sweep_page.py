@@ -224,11 +224,13 @@ def winners_sentence(sweep: Sweep) -> list[str]:
         (printable(offer.name), alone.count(number)) for number, offer in enumerate(sweep.offers) if number in alone
     ]
     ties = sum(len(each.offers) > 1 for each in sweep.winners)
-    count = f"{len(sweep.winners):,} settings"
+    number = len(sweep.winners)
+    count = f"{number:,} settings"
     if not told:
         return [f"At none of {count} one is clearly the best."]
     if not ties and len(told) == 1:
-        return [f"{printable(sweep.offers[alone[0]].name)} is best at all {count}."]
+        every = "both" if number == 2 else f"all {number:,}"
+        return [f"{printable(sweep.offers[alone[0]].name)} is best at {every} settings."]
     tied = f"; at {ties:,} the best are not told apart" if ties else ""
     return [f"Of {count}, {and_list([f'{name} is best at {times:,}' for name, times in told])}{tied}."]
 
