@@ -4,16 +4,19 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dcsim.cli.options import SIMULATION, Asked, Word, example, kept, options, print_result
+from dcsim.cli.options import SIMULATION, Asked, Word, example, kept, options, print_result, shard_option
 from dcsim.cli.progress import ProgressLine
 from dcsim.cli.screen import say
-from dcsim.cli.sweep import AXES
+from dcsim.cli.sweep import AXES, tell_of_shard
 
 if TYPE_CHECKING:
     from dcsim.report.document import Page
     from dcsim.scenario import Scenario
 
 KINDS = ("checkpoint", "spares", "detection", "nines", "tokens", "power", "energisation")
+
+SHARDED = KINDS[:4]
+"""Tables of which the replications may be shared among machines."""
 
 
 @click.command(
@@ -34,6 +37,7 @@ KINDS = ("checkpoint", "spares", "detection", "nines", "tokens", "power", "energ
     AXES,
     *SIMULATION,
     *kept(monthly=False),
+    shard_option("Simulate share K of N of each value's replications only, for N machines; see dcsim merge."),
 )
 def table_command(kind: Any, file: str, axes: tuple[str, ...], **given: Any) -> None:
     """Print what each value of a key costs: by the published formula, by theory and simulated, side by side.
@@ -47,6 +51,11 @@ def table_command(kind: Any, file: str, axes: tuple[str, ...], **given: Any) -> 
     """
     asked = Asked((file,), **given)
     scenario = asked.scenarios[0]
+    if asked.shard is not None and kind not in SHARDED:
+        why = f"table {kind} has no replications to share among machines"
+        if kind == "energisation":
+            why = "table energisation simulates a few phases and keeps nothing, so there is nothing to merge"
+        raise click.BadParameter(f"{why}; shards: {', '.join(SHARDED)}.", param_hint="--shard")
     if kind in ("tokens", "power"):
         (_batches if kind == "tokens" else _power)(scenario, axes, asked)
         return
@@ -61,6 +70,9 @@ def table_command(kind: Any, file: str, axes: tuple[str, ...], **given: Any) -> 
         verb, *rest = how["command"][1:]
         how["command"] = ("dcsim", verb, kind, *rest, *words)
         found = table(kind, scenario, axes, **how)
+    if asked.shard is not None:
+        tell_of_shard(asked, found.sweep)
+        return
 
     def page() -> "Page":
         from dcsim.report.tables_page import table_page

@@ -15,7 +15,7 @@ from dcsim.program.draws import add_draws
 from dcsim.program.levels import levels_of
 from dcsim.program.place_tables import atom_of, index_places, place_tables, sold_tables
 from dcsim.program.plant_tables import plant_of
-from dcsim.program.records import NEVER, NONE, PPB, TABLES, WEEK, Tables
+from dcsim.program.records import NEVER, NONE, PPB, TABLES, Tables
 from dcsim.recovery import Recovery
 from dcsim.recovery.timetable import levels
 from dcsim.scenario import Plan
@@ -222,7 +222,10 @@ def _gangs(plan: Plan, tables: Tables) -> None:
         gangs[name] = NONE
     for name in ("first_faulty", "last_faulty", "first_clean", "why", "first_demand", "ends", "moves_from"):
         gangs[name] = NONE
-    gangs["faults_pass"] = gangs["nodes_pass"] = NONE
+    checked = any(job.preflight for job in plan.scenario.jobs)
+    tables["passing"] = np.zeros((count if checked else 1, 2), dtype=records.PASSING)
+    tables["passing"]["left"], tables["passing"]["used"] = NONE, records.PASSES_AT_A_TIME
+    tables["passes"] = np.zeros((2 * count if checked else 1, records.PASSES_AT_A_TIME), dtype=np.int64)
     gangs["chances"] = CHANCES_AT_A_TIME
     chancy = bool(tables["jobs"]["chancy"].any())
     tables["chances"] = np.zeros((count if chancy else 1, CHANCES_AT_A_TIME), dtype=records.CHANCE)
@@ -289,9 +292,9 @@ def _crews(listed: list[RepairStage], starts: int, tables: Tables) -> None:
         line["size"] = NONE if stage.crews is None else stage.crews
         line["on_shift"] = sum(end - begin for begin, end in spans)
         line["first_shift"] = len(shifts)
-        shifts += [*spans, *sorted(((at - starts) % WEEK,) * 2 for at in stage.visit_times)]
+        shifts += [*spans, *sorted(((at - starts) % stage.visit_cycle,) * 2 for at in stage.visit_times)]
         line["end_shift"] = len(shifts)
-        line["finishes"], line["visits"] = stage.finishes, stage.is_visited
+        line["finishes"], line["visits"], line["cycle"] = stage.finishes, stage.is_visited, stage.visit_cycle
         line["visit_when"] = NEVER if stage.visit_when is None else stage.visit_when
         line["visit_after"] = NEVER if stage.visit_after is None else stage.visit_after
     crews["first"], crews["last"] = NONE, NONE

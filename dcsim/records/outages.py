@@ -50,7 +50,8 @@ class Outages:
 
     What only some forms tell: ``noticed_h`` [h from ``begin``], float64 (n,), when somebody or something noticed it,
     NaN where that is not told; ``units``: components in service, those that never failed included; ``unit_h``: the
-    hours that all of them were in service, where they come and go.
+    hours that all of them were in service, where they come and go. ``ends_told``: False where the form tells no end at
+    all, so that a NaN in ``end_h`` says nothing of how long a repair took.
     """
 
     start_h: Values
@@ -67,6 +68,7 @@ class Outages:
     noticed_h: Values | None = None
     units: int | None = None
     unit_h: float | None = None
+    ends_told: bool = True
 
     def __len__(self) -> int:
         """Return the number of outages; a row that names two components is two."""

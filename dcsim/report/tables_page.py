@@ -28,7 +28,7 @@ from dcsim.report.inputs import METHOD
 from dcsim.report.owner_answer import sentence_scale, short
 from dcsim.report.owner_page import TAX
 from dcsim.report.page import Passage, Row, Table, and_list, printable
-from dcsim.report.sweep_page import STANDINGS, Unit, cell, of_figure, said_value, sentences, unit_of
+from dcsim.report.sweep_page import STANDINGS, PointUnit, cell, of_figure, said_value, sentences, unit_of
 from dcsim.report.sweep_report import sweep_document
 from dcsim.units import HOURS_PER_MONTH, MS_PER_H
 
@@ -126,7 +126,7 @@ def _minute(found: DecisionTable) -> list[str]:
 
 def _stock(found: DecisionTable) -> list[str]:
     (enough,) = found.facts["enough"]
-    return [_smallest(enough, _ways(found)), *sentences(found.sweep), *_of_machines(found)]
+    return [_smallest(enough, _ways(found), _simulates(found)), *sentences(found.sweep), *_of_machines(found)]
 
 
 def _ways(found: DecisionTable) -> list[str]:
@@ -135,7 +135,14 @@ def _ways(found: DecisionTable) -> list[str]:
     return [way for way in WAYS if way != "repairman" or queue]
 
 
-def _smallest(enough: dict[str, Any], ways: Sequence[str]) -> str:
+def _simulates(found: DecisionTable) -> bool:
+    """Whether a simulation tells P(short): not of gangs of one machine, of which nothing is left that could wait."""
+    return any(point.figures.get("short") is not None for point in found.sweep.points)
+
+
+def _smallest(enough: dict[str, Any], ways: Sequence[str], simulates: bool) -> str:
+    untold = "" if simulates else " The simulation does not tell: a gang of one machine has nothing left that waits."
+    ways = ways if simulates else [way for way in ways if way != "simulated"]
     by_stock: dict[int | None, list[str]] = {}
     for way in ways:
         by_stock.setdefault(enough[way], []).append(WAYS[way])
@@ -143,11 +150,11 @@ def _smallest(enough: dict[str, Any], ways: Sequence[str]) -> str:
     known = [(f"{stock:,}", its) for stock, its in by_stock.items() if stock is not None]
     none = [f"none {and_list(its)}" for stock, its in by_stock.items() if stock is None]
     if not known:
-        return f"No stock that was tried has {target}."
+        return f"No stock that was tried has {target}.{untold}"
     if len(known) == 1 and not none:
-        return f"{known[0][0]} spares are the smallest stock with {target}: {and_list(known[0][1])}."
+        return f"{known[0][0]} spares are the smallest stock with {target}: {and_list(known[0][1])}.{untold}"
     told = [f"{stock} {and_list(its)}" for stock, its in known]
-    return f"The smallest stock with {target}: {and_list([*told, *none])}."
+    return f"The smallest stock with {target}: {and_list([*told, *none])}.{untold}"
 
 
 def _of_machines(found: DecisionTable) -> list[str]:
@@ -254,7 +261,7 @@ def _short(point: Point) -> Cell:
     found = point.figures["short"]
     if found is None:
         return MISSING
-    unit = Unit(0.01, "%", loss(found.mean).digits)
+    unit = PointUnit(0.01, "%", loss(found.mean).digits)
     return cell(unit, found)
 
 
