@@ -12,9 +12,9 @@ from dcsim.decide.optimize_result import Optimum, Setting
 from dcsim.decide.sweep_files import positions
 from dcsim.decide.variants import Axis, written
 from dcsim.report.document import HeatMap, Lines, Page, Part, Picture, Section
-from dcsim.report.figures import MISSING, Cell, number, per_cent
+from dcsim.report.figures import MISSING, Cell, PointUnit, number, per_cent
 from dcsim.report.page import SHORT, Passage, Row, Table, and_list, printable
-from dcsim.report.sweep_page import PointUnit, best_is, setting
+from dcsim.report.sweep_page import best_is, setting
 from dcsim.scenario import sha256
 
 MOST_ROWS, MOST_NAMED, LONGEST = 40, 3, 60

@@ -15,6 +15,7 @@ from dcsim.report.figures import (
     MISSING,
     Cell,
     Figure,
+    PointUnit,
     brief,
     dollars,
     loss,
@@ -28,7 +29,7 @@ from dcsim.report.inputs import METHOD
 from dcsim.report.owner_answer import sentence_scale, short
 from dcsim.report.owner_page import TAX
 from dcsim.report.page import Passage, Row, Table, and_list, printable
-from dcsim.report.sweep_page import STANDINGS, PointUnit, cell, of_figure, said_value, sentences, unit_of
+from dcsim.report.sweep_page import STANDINGS, cell, of_figure, said_value, sentences, unit_of
 from dcsim.report.sweep_report import sweep_document
 from dcsim.units import HOURS_PER_MONTH, MS_PER_H
 
@@ -126,18 +127,14 @@ def _minute(found: DecisionTable) -> list[str]:
 
 def _stock(found: DecisionTable) -> list[str]:
     (enough,) = found.facts["enough"]
-    return [_smallest(enough, _ways(found), _simulates(found)), *sentences(found.sweep), *_of_machines(found)]
+    simulates = any(point.figures.get("short") for point in found.sweep.points)  # not of gangs of one machine
+    return [_smallest(enough, _ways(found), simulates), *sentences(found.sweep), *_of_machines(found)]
 
 
 def _ways(found: DecisionTable) -> list[str]:
     """Return the ways in which P(short) is known: without a queue for crews both closed forms are one."""
     queue = found.pool is not None and found.pool.crews is not None
     return [way for way in WAYS if way != "repairman" or queue]
-
-
-def _simulates(found: DecisionTable) -> bool:
-    """Whether a simulation tells P(short): not of gangs of one machine, of which nothing is left that could wait."""
-    return any(point.figures.get("short") is not None for point in found.sweep.points)
 
 
 def _smallest(enough: dict[str, Any], ways: Sequence[str], simulates: bool) -> str:
