@@ -172,7 +172,7 @@ def _clause(each: Difference, names: Sequence[str], named: bool) -> str:
     for value, name in zip(each.values, names, strict=True):
         by_value.setdefault(value, []).append(name)
     if set(by_value) == {PRESENT, ABSENT}:
-        unlike = f", which differ in {_names(each.unlike)} of it" if each.unlike else ""
+        unlike = f", which differ in its {_names(each.unlike)}" if each.unlike else ""
         return f"{each.label} only at {_names(by_value[PRESENT])}{unlike}"
     if len(by_value) > MOST_NAMES:
         values = list(by_value)

@@ -131,7 +131,7 @@ def test_a_hazard_that_two_have_unlike_each_other():
     assert gpu.unlike
     made = [load(f"operations/{name}") for name in ("spot", "on-demand", "spot-without-warning")]
     found = assumption_differences(made)
-    said = 'failures of "reclaim" only at Spot and Spot without warning, which differ in notice of it'
+    said = 'failures of "reclaim" only at Spot and Spot without warning, which differ in its notice'
     assert difference_sentence(made, found).startswith(f"The offers differ in assumptions: {said}")
     alike = assumption_differences(made[:2])
     assert all(not each.unlike for each in alike)
