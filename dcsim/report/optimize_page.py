@@ -29,8 +29,9 @@ STANDS = {
 }
 """How a setting stands, in a table."""
 METHOD = (
-    f"Every setting is simulated with the same random numbers, {FIRST_RUNS} runs at first. Settings that are worse "
-    "for sure drop out, and the others get twice as many runs, until one is left, or those left differ by less than "
+    f"Every setting is simulated with the same random numbers, {FIRST_RUNS} runs at first, or what --runs "
+    "allows. Settings that are worse for sure drop out, and the others get twice as many runs, until one is left, or "
+    "those left differ by less than "
     f"{100 * CLOSE:g} %, or no further runs are allowed. A setting is worse for sure where its difference from the "
     "best mean, run by run, is clear at 95 %, corrected for the number of settings and of looks (Bonferroni). So the "
     "setting that is best in truth is among those left with a probability of at least 95 %. Where too few failures "
