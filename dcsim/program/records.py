@@ -65,9 +65,9 @@ ADMIT, VISIT, SERVICE, RELAPSE, NOTICE, LIMIT, PLANNED, STRIKE = range(7, TICKS)
 """What a due event is about; ``due.what`` is the gang, the repair, the failure, the window, the phase."""
 FIXED, BY_EXPONENTIAL, BY_LOGNORMAL, BY_WEIBULL = range(4)
 """Laws of a time that rules draw."""
-OF_GAPS, OF_MARKS, OF_DETECT, OF_REPAIR, OF_SILENT, OF_LEFT = range(6)
-STREAMS = 6
-"""Streams of a hazard, as ``dcsim.streams.PURPOSES`` has them."""BLOCK = 256
+OF_GAPS, OF_MARKS, OF_DETECT, OF_REPAIR, OF_SILENT, OF_LEFT = range(STREAMS := 6)
+"""Streams of a hazard, as ``dcsim.streams.PURPOSES`` has them."""
+BLOCK = 256
 """Outcomes drawn at a time for a hazard whose failures are not known beforehand (assumed)."""
 (
     MAKE_ROOM,  # in a table, for so many rows
