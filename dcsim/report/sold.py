@@ -30,13 +30,16 @@ def sold_rows(runs: Sequence[RunResult], row: MakeRow) -> list[Row]:
     if len(shapes) != 1:
         return []  # nothing is sold, or not the same: no row would be about all of them
     ((sold, size, needs, shares),) = shapes
-    up = "all GPUs" if needs == size else f"{needs} of {size} GPUs"
+    up = "all GPUs up" if needs == size else f"{needs} of {size} GPUs up"
+    up = "computing" if sold == "replica" else up
+    announced = any(run.scenario.sla is not None and run.scenario.sla.excludes_announced for run in runs)
+    excluded = "maintenance and announced failures" if announced else "maintenance"
     rows = []
     for index, share in enumerate(shares):
-        label = f"{sold}-months: {up} up {100 * share:.6g} % or more, %"
+        label = f"{sold}-months: {up} {100 * share:.6g} % or more, %"
         rows.append(row(label, partial(_reached, index, True)))
         if any(each is not None and each.has_maintenance for each in found):
-            rows.append(row("  without maintenance, %", partial(_reached, index, False)))
+            rows.append(row(f"  without {excluded}, %", partial(_reached, index, False)))
     return rows
 
 
