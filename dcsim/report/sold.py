@@ -18,6 +18,13 @@ from dcsim.report.uncertainty import MakeRow, with_error
 SOLD_NOTE = (
     "up: in service, whatever a job does with it. A GPU is out of service from its failure until its repair is over."
 )
+REPLICA_NOTE = "computing: of a replica, wherever it runs; detection, waiting, failover and restores are downtime."
+
+
+def sold_notes(runs: Sequence[RunResult]) -> list[str]:
+    """Say what it means that something sold is available, of what these runs sell."""
+    kinds = {run.availability.sold == "replica" for run in runs if run.availability is not None}
+    return [REPLICA_NOTE if each else SOLD_NOTE for each in sorted(kinds)]
 
 
 # --- rows of what was simulated ---------------------------------------------------------------------------------------
