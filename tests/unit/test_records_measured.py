@@ -164,5 +164,6 @@ def test_an_event_log_of_a_run(tmp_path: Path, written: Callable[[Path], Path]) 
     assert outages.noticed_h is not None
     assert np.allclose(outages.noticed_h, [4.2 / 3.6, 7.5 / 3.6, np.nan, np.nan], equal_nan=True)
     assert outages.begin is None
+    assert outages.units is None
     assert outages.span_h == 20
     assert found.broken.total == (written is as_csv)
