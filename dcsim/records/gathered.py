@@ -96,6 +96,16 @@ class Gathering:
         self.whose.append(self.components.setdefault(component, len(self.components)))
         self.what.append(self.kinds.setdefault(kind, len(self.kinds)))
 
+    def leave_out_before(self, moment: float) -> int:
+        """Leave out what began before a moment [s since 1970]; return how many."""
+        kept = [row for row, start in enumerate(self.starts) if start >= moment]
+        many = len(self.starts) - len(kept)
+        self.starts, self.ends, self.noticed = (
+            array("d", [each[row] for row in kept]) for each in (self.starts, self.ends, self.noticed)
+        )
+        self.whose, self.what = (array("q", [each[row] for row in kept]) for each in (self.whose, self.what))
+        return many
+
     def outages(
         self,
         told: Sequence[str],

@@ -233,16 +233,13 @@ def test_what_was_written_as_sacct_is_read_again(tmp_path: Path) -> None:
 
 
 def test_reasons_of_sinfo_over_time() -> None:
-    """n4 is drained at 09:00 of the day before, and anew at 11:00; by 14:00 all are back."""
+    """What had begun before the first list is left out; n4 is drained anew at 11:00, and back by 14:00."""
     found = read(FIELD / "sinfo-reasons.txt")
     outages = outages_of(found)
     assert found.form == "sinfo"
-    assert listed(outages) == [
-        (0, 26, "n4", "bad dimm # in slot #"),
-        (24, 27, "n1", "not responding"),
-        (24, 29, "n2", "not responding"),
-        (26, 29, "n4", "bad dimm # in slot #"),
-    ]
+    assert listed(outages) == [(1, 4, "n4", "bad dimm # in slot #")]
+    assert outages.span_h == 4
+    assert "are left out: 3" in " ".join(found.told)
     assert outages.units is None
     assert "give the number of nodes in service" in " ".join(found.told)
 
