@@ -133,6 +133,8 @@ def is_worn(each: ClassEstimate) -> bool:
     """
     if not each.ages or each.lives is None or (each.lemons is not None and each.lemons.found):
         return False
+    if each.own is not None and each.own.ageless:
+        return False
     low, high = each.rate.mtbf_interval_h
     return low <= each.lives.mean_h <= (high or math.inf)
 

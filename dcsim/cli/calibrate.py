@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from dcsim.report.calibrate_page import Told
     from dcsim.topology.description import TopologyDescription
 
+FORMS = ("table", "sacct", "sacct-json", "sinfo", "slurmctld", "kernel", "dcgm", "goodput", "events")
+"""Names of ``records.forms.FORMS``, whose readers are loaded when they are needed."""
 COMPONENTS = ("gpu", "node", "rack", *PARTS)
 GPUS = 1_024
 """Size of the cluster of a scenario whose record is of parts that hold no GPU; source: assumed."""
@@ -42,6 +44,10 @@ GPUS = 1_024
 @options(
     click.argument("files", metavar="[FILE…]", nargs=-1, type=click.Path(path_type=Path)),
     click.option(
+        "--form", type=Word(FORMS), metavar="FORM",
+        help=f"What FILE is: {', '.join(FORMS)} (default: told from its content).",
+    ),
+    click.option(
         "--columns", multiple=True, metavar="ROLE=COLUMN",
         help='Which column holds what, where its name does not say: start, end, repair_h, repair_min, component, kind: '
         'start="Prob Started"; component="Rack+Slot" joins two (repeatable).',
@@ -53,6 +59,11 @@ GPUS = 1_024
     ),
     click.option(
         "--dates", type=Word(["day first", "month first"]), help="Which comes first in dates such as 3/4/2024.",
+    ),
+    click.option("--year", type=Count(1970, 9000), metavar="YYYY", help="Year of the last line, of logs without years."),
+    click.option(
+        "--incident", metavar='"5 min"',
+        help="Errors of a GPU that follow one another within this time are one failure (default: 5 min).",
     ),
     click.option("--class", "classes", metavar="COLUMN", help="The column by which failures are told apart."),
     click.option("--together", is_flag=True, help="Tell no classes apart."),
@@ -104,9 +115,9 @@ def calibrate_command(
 ) -> None:
     """Estimate from a site's records how often its components fail and for how long, each with an interval.
 
-    FILE is a table of outages (CSV, parquet, JSON lines); several are read as one. Says what stands out: bursts, units
-    that fail often, trends, repairs with a long tail. -o writes it as a scenario in which what the record leaves open
-    is drawn anew for each run.
+    FILE is a table of outages (CSV, parquet, JSON lines), what sacct, sinfo or DCGM print, or the log of slurmctld or
+    of a kernel; several are read as one. Says what stands out: bursts, units that fail often, trends, long repairs. -o
+    writes it as a scenario in which what the record leaves open is drawn anew for each run.
     """
     wanted = Wanted(**given)
     kind = "json" if as_json else kind

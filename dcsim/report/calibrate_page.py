@@ -6,8 +6,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-
 from dcsim import __version__
 from dcsim.calibrate import Calibration, ClassEstimate
 from dcsim.calibrate.fragment import LEAST_FOR_LEMONS, is_worn
@@ -202,12 +200,14 @@ def _of_patterns(found: Calibration, told: Told) -> Iterator[Weighed]:
     whole = found.whole
     lemons, units, unit = whole.lemons, many(2, told.component).partition(" ")[2], one(told.component)
     if lemons is not None and lemons.found and whole.by_unit is not None:
-        worst = [each for each in np.argsort(-whole.by_unit, kind="stable")[:MOST_UNITS] if whole.by_unit[each] > 1]
-        named = [f"{printable(found.outages.components[each], 30)} ({whole.by_unit[each]:,})" for each in worst]
+        bad = whole.suspects.bad if whole.suspects is not None else ()
+        listed = [f"{printable(each.name, 30)} ({each.failures:,})" for each in bad[:MOST_UNITS]]
+        rest = [f"{len(bad) - MOST_UNITS} more"] if len(bad) > MOST_UNITS else []
+        named = f" Beyond chance: {and_list([*listed, *rest])}." if bad else ""
         yield (
             math.log(lemons.worst_share / max(lemons.expected_share, 1e-9)),
             f"The worst tenth of the {units} has {100 * lemons.worst_share:.0f} % of the failures, by chance it would "
-            f"have {100 * lemons.expected_share:.0f} %. Most have {and_list(named)}. The scenario has lemons where "
+            f"have {100 * lemons.expected_share:.0f} %.{named} The scenario has lemons where "
             f"{LEAST_FOR_LEMONS} failures of a class tell them.",
         )
     trend = whole.trend
@@ -230,13 +230,12 @@ def _of_patterns(found: Calibration, told: Told) -> Iterator[Weighed]:
             f"interval of the rate should be {three(whole.dispersion**0.5)} times as wide; {bursts}.",
         )
     if whole.lives is not None and whole.ages and not is_worn(whole):
-        shape = three(whole.lives.shape)
-        why = f"of few {units} that fail often" if lemons is not None and lemons.found else "of the short lives alone"
-        yield (
-            0.1,
-            f"Times between failures of one {unit} have the Weibull shape {shape}; that comes {why}, so the scenario "
-            "keeps a constant rate.",
-        )
+        shape = f"All {units} together look as if they had the Weibull shape {three(whole.lives.shape)}"
+        why = f"that comes of few {units} that fail often"
+        if whole.own is not None:
+            low, high = three(whole.own.shape_low), three(whole.own.shape_high)
+            why = f"each {unit} by itself has {three(whole.own.shape)} ({low} to {high})"
+        yield 0.1, f"{shape}; {why}. The scenario keeps a constant rate."
 
 
 def _of_repairs(found: Calibration) -> Iterator[Weighed]:
@@ -292,7 +291,8 @@ def classes_table(found: Calibration, told: Told) -> Table:
     unit = one(told.component)
     notes = [
         f"MTBF: mean time between failures of one {unit} [h], with its 95 % interval (exact, of a Poisson count).",
-        f"Shape: of a Weibull law through times between failures of one {unit}; 1 is a constant rate.",
+        f"Shape: of a Weibull law through times between failures of one {unit}, each with a rate of its own; 1 is a "
+        "constant rate.",
     ]
     if found.pooled:
         names = and_list([printable(name or "not told", 24) for name in found.pooled[:8]])
@@ -305,12 +305,12 @@ def classes_table(found: Calibration, told: Told) -> Table:
 def _row(each: ClassEstimate, name: str) -> Row:
     low, high = each.rate.mtbf_interval_h
     interval = f"{three(low)} to {three(high)}" if high else f"above {three(low)}"
-    lives, repairs = each.lives, each.repairs
+    repairs = each.repairs
     cells: tuple[Cell, ...] = (
         number(each.rate.failures, 0),
         three(each.rate.mtbf_h),
         interval,
-        MISSING if lives is None else number(lives.shape, 2),
+        MISSING if each.shape is None else number(each.shape, 2),
         MISSING if repairs is None else duration(repairs.median_h),
         MISSING if repairs is None else duration(repairs.mean_h),
         pattern(each),

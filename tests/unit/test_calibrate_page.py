@@ -6,7 +6,7 @@ import pytest
 from dcsim.calibrate import Calibration, Prior, calibrated
 from dcsim.calibrate.site import of_count
 from dcsim.records import Broken, Outages
-from dcsim.report.calibrate_figures import _alike, sections, survival
+from dcsim.report.calibrate_figures import _alike, sections
 from dcsim.report.calibrate_page import Told, classes_table, duration, sentences, span, warnings
 from dcsim.report.document import Picture
 
@@ -58,7 +58,7 @@ def test_the_largest_move_comes_first() -> None:
     repairs[50] = float("nan")
     found = calibrated(record(starts, repairs, [0] * 40 + list(range(1, 21))), 64, 4320.0)
     first, *others = warnings(found, TOLD)
-    assert "Most have u0 (" in first
+    assert "Beyond chance: u0 (39)." in first
     assert any("1 outage of 60 had not ended" in each for each in others)
 
 
@@ -122,13 +122,6 @@ def test_detection_has_a_picture_where_the_record_tells_it() -> None:
     outages = replace(found.outages, noticed_h=found.outages.start_h + late)
     *_, last = sections(calibrated(outages, 20, 4320.0), TOLD)
     assert last.parts[-1].title == "How long failures go unnoticed"
-
-
-def test_survival_is_that_of_kaplan_and_meier() -> None:
-    """Lives that end at 1, 3 and 4 and one that goes on at 2: 3/4, then 1/2 of that, then none."""
-    times, left = survival(np.array([3.0, 1.0, 4.0]), np.array([2.0]))
-    assert times.tolist() == [1, 3, 4]
-    assert left.tolist() == pytest.approx([3 / 4, 3 / 8, 0])
 
 
 def test_what_chance_gives_the_worst_units_is_what_simulated_units_have() -> None:
