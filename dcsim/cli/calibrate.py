@@ -13,7 +13,7 @@ from dcsim.calibrate.priors import PUBLISHED, WEIGHT
 from dcsim.cli.files import printable_stem
 from dcsim.cli.options import JSON, Count, Word, example, options
 from dcsim.cli.progress import ProgressLine
-from dcsim.cli.records import NONE, RecordsError, Wanted, calibration
+from dcsim.cli.records import NONE, RecordsError, Wanted, calibration, settled
 from dcsim.cli.report import _file as writable_file
 from dcsim.cli.screen import out, out_document, out_json, out_page, styled
 from dcsim.cli.topology_import import write_file
@@ -60,7 +60,7 @@ GPUS = 1_024
     click.option(
         "--dates", type=Word(["day first", "month first"]), help="Which comes first in dates such as 3/4/2024.",
     ),
-    click.option("--year", type=Count(1970, 9000), metavar="YYYY", help="Year of the last line, of logs without years."),
+    click.option("--year", type=Count(1970, 9000), metavar="YYYY", help="Year of the last line, where a log has none."),
     click.option(
         "--incident", metavar='"5 min"',
         help="Errors of a GPU that follow one another within this time are one failure (default: 5 min).",
@@ -77,8 +77,8 @@ GPUS = 1_024
     ),
     click.option("--last", metavar='"90 d"', help="Take only the last part of the record."),
     click.option(
-        "--component", type=Word(COMPONENTS), default="node", metavar="KIND",
-        help="What fails, as scenarios call it: node, gpu, rack, leaf, … (default: node).",
+        "--component", type=Word(COMPONENTS), metavar="KIND",
+        help="What fails, as scenarios call it: node, gpu, rack, leaf, … (default: node; of DCGM's exports: gpu).",
     ),
     click.option(
         "--prior", type=Word([NONE, *PUBLISHED]), default=NONE,
@@ -119,9 +119,11 @@ def calibrate_command(
     of a kernel; several are read as one. Says what stands out: bursts, units that fail often, trends, long repairs. -o
     writes it as a scenario in which what the record leaves open is drawn anew for each run.
     """
+    given["component"] = given["component"] or ""
     wanted = Wanted(**given)
     kind = "json" if as_json else kind
     _checked(wanted, output, into)
+    wanted = settled(wanted)
     description = _described(wanted)
     gpus = _gpus(wanted.component, description)
     if wanted.prior != NONE and not gpus:

@@ -1,6 +1,6 @@
 """Records of a site as the command line names them, read and estimated."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,6 +51,20 @@ class Wanted:
         return ", ".join(each.name for each in self.files) or f"{self.failures} failures"
 
 
+def settled(wanted: Wanted) -> Wanted:
+    """Return what was asked with the form that the first file has, and the component that this form is of."""
+    from dcsim.records import RecordError
+    from dcsim.records.forms import form_of
+
+    form = wanted.form
+    if form is None and wanted.files:
+        try:
+            form = form_of(wanted.files[0])
+        except RecordError as error:
+            raise RecordsError(f"{wanted.files[0]}: {error}") from None
+    return replace(wanted, form=form, component=wanted.component or ("gpu" if form == "dcgm" else "node"))
+
+
 def _hours(option: str, text: str | None) -> float | None:
     if text is None:
         return None
@@ -96,20 +110,16 @@ def calibration(wanted: Wanted, gpus: int) -> "Calibration":
 def _read(wanted: Wanted) -> "list[Records]":
     """Read the files, tables one by one and those of another form together; raises RecordsError."""
     from dcsim.records import RecordError
-    from dcsim.records.forms import form_of, read
+    from dcsim.records.forms import read
 
     given: dict[str, Any] = {"columns": _columns(wanted), "where": wanted.where}
     given |= {"dates": wanted.dates, "year": wanted.year}
     if (within := _hours("--incident", wanted.incident)) is not None:
         given["incident_s"] = 3600 * within
-    try:
-        form = wanted.form or form_of(wanted.files[0])
-    except RecordError as error:
-        raise RecordsError(f"{wanted.files[0]}: {error}") from None
     found, problems = [], []
-    for files in [[file] for file in wanted.files] if form == "table" else [list(wanted.files)]:
+    for files in [[file] for file in wanted.files] if wanted.form == "table" else [list(wanted.files)]:
         try:
-            found.append(read(files, form, **given))
+            found.append(read(files, wanted.form, **given))
         except RecordError as error:
             problems.append(f"{files[0]}: {error}" if len(files) == 1 else str(error))
     if problems:

@@ -250,6 +250,15 @@ def test_every_form_of_the_field_is_calibrated(dcsim, tmp_path, file, more):
     assert "ok" in dcsim("check", "mine.toml").stdout
 
 
+def test_errors_of_applications_stop_jobs_and_no_hardware(dcsim, tmp_path):
+    """DCGM tells errors by GPU and by what NVIDIA asks for."""
+    text = lines(dcsim("calibrate", FIELD / "dcgm.csv", "-o", "mine.toml").stdout)
+    assert "2 GPUs failed 2 times: one failure per GPU every" in text
+    effects = {hazard.name: (hazard.component, hazard.effect) for hazard in load(tmp_path / "mine.toml").hazards}
+    assert effects == {"reboot-node": ("gpu", "interrupt"), "application": ("gpu", "kill")}
+    assert "not used" not in dcsim("check", "mine.toml").stdout
+
+
 def test_a_form_that_tells_no_outages_says_so(dcsim):
     done = dcsim("calibrate", FIELD / "goodput.json")
     assert done.exit_code == 2
