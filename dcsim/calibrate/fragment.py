@@ -118,7 +118,7 @@ def _tables(name: str, each: ClassEstimate, component: str, rng: np.random.Gener
         hazard["lemons"] = lemons
     if each.name == APPLICATION:
         hazard["effect"] = "kill", "public (NVIDIA, Xid catalogue): the application is started again, the GPU stays"
-    if each.dispersion > 1 and not (each.trend and each.trend.found):  # a trend alone spreads daily counts, too
+    if each.together:
         size = round((each.dispersion + 1) / 2, 2)
         source = f"measured: variance by mean of daily counts {each.dispersion:.2f} = 2 size - 1; within: assumed"
         hazard["burst"] = {"size": size, "within": BURST}, source

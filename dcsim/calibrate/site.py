@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 from dcsim.calibrate.lives import Weibull, failures_of, lives_of, weibull_of
 from dcsim.calibrate.own_rates import OwnRates, own_rates
-from dcsim.calibrate.patterns import Clusters, Lemons, Trend, clusters, lemons, trend
+from dcsim.calibrate.patterns import SURE, Clumps, Clusters, Lemons, Trend, clumps, clusters, lemons, trend
 from dcsim.calibrate.priors import Belief, Prior, believed
 from dcsim.calibrate.rates import Rate, rate
 from dcsim.calibrate.records import SpanError, closed, named
-from dcsim.calibrate.repairs import RepairTimes, repair_times
+from dcsim.calibrate.repairs import RepairTimes, Tail, repair_times, tail
 from dcsim.calibrate.suspects import Suspects, suspects
 from dcsim.records import Outages
 
@@ -42,7 +42,8 @@ class ClassEstimate:
     ``noticed_h``: from the beginning of each outage to when it was noticed [h], without those that do not tell it.
     ``short``: up to two repairs that ended, where they are too few for ``repairs`` [h]. ``open``: outages that go on;
     ``forgotten``: outages without an end of a unit that failed again later. ``own``: where units differ, the
-    shape that they share, each with a rate of its own; ``suspects``: units by failures.
+    shape that they share, each with a rate of its own; ``suspects``: units by failures;
+    ``clumps``: pairs of failures in one day, of the same unit and of two; ``tail``: of the repairs that ended.
     """
 
     name: str
@@ -64,11 +65,20 @@ class ClassEstimate:
     prior: Prior | None = None
     own: OwnRates | None = None
     suspects: Suspects | None = None
+    clumps: Clumps | None = None
+    tail: Tail | None = None
 
     @property
     def ages(self) -> bool:
         """Whether the failure rate is known to change with the time since the last repair."""
         return self.lives is not None and not self.lives.ageless
+
+    @property
+    def together(self) -> bool:
+        """Whether failures of different units come together, beyond chance, and no trend makes it look so."""
+        if self.dispersion <= 1 or (self.trend is not None and self.trend.found):
+            return False
+        return self.clumps is None or (self.clumps.together > 1 and self.clumps.together_chance < SURE)
 
     @property
     def shape(self) -> float | None:
@@ -238,11 +248,12 @@ def _estimate(
     open_hours = np.maximum(0, span_h - outages.start_h[still])
     noticed = np.array([]) if outages.noticed_h is None else outages.noticed_h - outages.start_h
     service_h = units * span_h if outages.unit_h is None else outages.unit_h
-    counts, lives, suspected = None, None, None
+    counts, lives, suspected, pairs = None, None, None, None
     if named(outages):
         failures = failures_of(outages, span_h)
         at, down = np.sort(failures.start_h), failures.down_h
         counts, lives = failures.counts(units), lives_of(failures, units)
+        pairs = clumps(failures.start_h, failures.unit, span_h, WINDOW_H)
         of_units = np.bincount(failures.unit, failures.end_h - failures.start_h, units)
         in_service = np.maximum(service_h / units - of_units, 1e-3 * service_h / units)
         suspected = suspects(counts, in_service, outages.components) if len(failures.unit) else None
@@ -270,4 +281,6 @@ def _estimate(
         prior,
         own_rates(lives) if lives is not None and differ is not None and differ.found else None,
         suspected,
+        pairs,
+        tail(told),
     )

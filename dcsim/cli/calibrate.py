@@ -22,7 +22,7 @@ from dcsim.parts import PARTS
 if TYPE_CHECKING:
     from dcsim.calibrate import Calibration
     from dcsim.calibrate.fragment import Entry
-    from dcsim.report.calibrate_page import Told
+    from dcsim.report.calibrate_warnings import Told
     from dcsim.topology.description import TopologyDescription
 
 FORMS = ("table", "sacct", "sacct-json", "sinfo", "slurmctld", "kernel", "dcgm", "goodput", "events")
@@ -132,7 +132,8 @@ def calibrate_command(
         )
     with ProgressLine(doing="calibrating"):
         found = calibration(wanted, gpus)
-    from dcsim.report.calibrate_page import Told, calibrate_page, document
+    from dcsim.report.calibrate_page import calibrate_page, document
+    from dcsim.report.calibrate_warnings import Told
 
     told = Told(wanted.component, wanted.record, gpus)
     parts, text = _text(found, told, wanted, description, output, into)

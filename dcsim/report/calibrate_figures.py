@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from dcsim.calibrate import Calibration, ClassEstimate
 from dcsim.calibrate.lives import kaplan_meier
 from dcsim.calibrate.priors import PUBLISHED
-from dcsim.report.calibrate_page import Told, duration, many, one, three
+from dcsim.report.calibrate_warnings import Told, duration, many, one, three
 from dcsim.report.document import Bars, Curves, Picture, Section
 from dcsim.report.figures import number
 from dcsim.report.page import Row, Table, printable

@@ -7,7 +7,8 @@ from dcsim.calibrate import Calibration, Prior, calibrated
 from dcsim.calibrate.site import of_count
 from dcsim.records import Broken, Outages
 from dcsim.report.calibrate_figures import _alike, sections
-from dcsim.report.calibrate_page import Told, classes_table, duration, sentences, span, warnings
+from dcsim.report.calibrate_page import classes_table, notes_of, sentences
+from dcsim.report.calibrate_warnings import Told, duration, span, warnings
 from dcsim.report.document import Picture
 
 SEED = 20261129
@@ -60,6 +61,37 @@ def test_the_largest_move_comes_first() -> None:
     first, *others = warnings(found, TOLD)
     assert "Beyond chance: u0 (39)." in first
     assert any("1 outage of 60 had not ended" in each for each in others)
+
+
+def test_units_that_fail_again_at_once_are_no_bursts_of_different_ones() -> None:
+    """Each of 100 failures is followed by another one of the same unit three hours later."""
+    rng = np.random.default_rng(SEED)
+    first, unit = rng.uniform(0, 8_000, 100), rng.permutation(200)[:100]
+    starts, whose = [*first, *(first + 3)], [*unit, *unit]
+    found = calibrated(record(starts, [1.0] * 200, whose), 200, 8_760.0)
+    texts = warnings(found, TOLD)
+    assert any("A node that failed fails again within a day" in each for each in texts)
+    assert any("it is the same units again, so the scenario has no bursts" in each for each in texts)
+    assert not found.whole.together
+
+
+def test_a_tail_without_a_mean_is_said() -> None:
+    """Repairs by a Pareto law with index 0.8 have no finite mean."""
+    rng = np.random.default_rng(SEED)
+    starts, repairs = rng.uniform(0, 4_000, 400), rng.pareto(0.8, 400) + 0.1
+    found = calibrated(record(starts.tolist(), repairs.tolist(), list(range(400))), 400, 1e6)
+    assert any("may be longer than any record of this length shows" in each for each in warnings(found, TOLD))
+
+
+def test_the_hours_and_days_of_failures_are_noted() -> None:
+    """From Thursday 1 January 1970 on: failures on working days alone, around noon."""
+    rng = np.random.default_rng(SEED)
+    days = [day for day in range(180) if (day + 3) % 7 < 5]
+    starts = [24 * float(rng.choice(days)) + float(rng.uniform(9, 15)) for _ in range(300)]
+    notes = notes_of(calibrated(record(starts, [1.0] * 300, list(range(300))), 300, 4_320.0))
+    assert any(each.startswith("Failures differ within a day, beyond chance.") for each in notes)
+    assert any(each.startswith("Failures differ within a week, beyond chance.") for each in notes)
+    assert not [each for each in notes_of(even(200, 400)) if "differ" in each]
 
 
 def test_a_record_without_a_given_span_says_what_it_is_taken_to_be() -> None:
