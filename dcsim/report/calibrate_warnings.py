@@ -160,7 +160,7 @@ def _of_patterns(found: Calibration, told: Told) -> Iterator[Weighed]:
         )
     if whole.lives is not None and whole.ages and not is_worn(whole):
         shape = f"All {units} together look as if they had the Weibull shape {three(whole.lives.shape)}"
-        why = f"that comes of few {units} that fail often"
+        why = f"the mean of that law, {three(whole.lives.mean_h)} h, is not that of the record"
         if whole.own is not None:
             low, high = three(whole.own.shape_low), three(whole.own.shape_high)
             why = f"each {unit} by itself has {three(whole.own.shape)} ({low} to {high})"

@@ -68,7 +68,7 @@ def test_units_that_fail_again_at_once_are_no_bursts_of_different_ones() -> None
     rng = np.random.default_rng(SEED)
     first, unit = rng.uniform(0, 8_000, 100), rng.permutation(200)[:100]
     starts, whose = [*first, *(first + 3)], [*unit, *unit]
-    found = calibrated(record(starts, [1.0] * 200, whose), 200, 8_760.0)
+    found = calibrated(record(starts, [1.0] * 200, whose), 200, 8_010.0)
     texts = warnings(found, TOLD)
     assert any("A node that failed fails again within a day" in each for each in texts)
     assert any("it is the same units again, so the scenario has no bursts" in each for each in texts)
