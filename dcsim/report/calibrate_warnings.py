@@ -179,7 +179,7 @@ def _of_repairs(found: Calibration) -> Iterator[Weighed]:
             f"A lognormal law through the repairs {word} their mean: {duration(repairs.law_mean_h)} against "
             f"{duration(repairs.mean_h)}. The scenario draws from the repairs themselves.",
         )
-    if whole.tail is not None and not whole.tail.bends and whole.tail.low <= 1:
+    if whole.tail is not None and not whole.tail.bends and whole.tail.index <= 1:
         yield 0.5, f"The mean repair may be longer than any record of this length shows: {whole.tail.sentence}."
     if whole.open:
         share = whole.open / whole.outages
