@@ -32,7 +32,11 @@ FIRST_KEYS = 200
 
 
 class RecordError(Exception):
-    """Why a file cannot be read at all, in one line."""
+    """Why a file cannot be read at all, in one line. ``key``: what of its description is wrong, if not the file."""
+
+    def __init__(self, why: str, key: str = "file") -> None:
+        super().__init__(why)
+        self.key = key
 
 
 @dataclass
@@ -55,7 +59,12 @@ class Broken:
     def told(self) -> list[str]:
         """Say each reason in a line, the most frequent first."""
         order = sorted(self.counts, key=lambda why: -self.counts[why])
-        return [f"{self.counts[why]:,} lines: {why} (first {self.first[why]})" for why in order]
+        return [
+            f"1 line: {why} ({self.first[why]})"
+            if self.counts[why] == 1
+            else f"{self.counts[why]:,} lines: {why} (first {self.first[why]})"
+            for why in order
+        ]
 
 
 Row = tuple[str, Sequence[Any]]
