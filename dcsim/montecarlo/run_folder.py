@@ -337,10 +337,11 @@ class RunFolder:
                     raise StoreError(self.folder, told)
         if earlier.get("monthly") is False:  # what some of its runs lack, the run lacks
             self.engine = replace(self.engine, monthly=False)
-        path = self.folder / SCENARIO
-        with suppress(OSError, MemoryError):
-            if files.kind_of(path) is not None and files.read_whole(path, 1 << 26) != self._scenario_files[SCENARIO]:
-                self.notices.append(f"{path}: differs from what dcsim wrote; written again")
+        for name, content in self._scenario_files.items():
+            path = self.folder / name
+            with suppress(OSError, MemoryError):
+                if files.kind_of(path) is not None and files.read_whole(path, 1 << 28) != content:
+                    self.notices.append(f"{path}: differs from what dcsim wrote; written again")
         return self._read()
 
     @cached_property

@@ -76,8 +76,8 @@ class Moments:
         """Say that all was looked at; raises RecordError if the order of day and month cannot be told."""
         if self.order is None and self.example is not None:
             raise RecordError(
-                f"column {self.name}: found {shown(self.example)}; it may have the month or the day first, as all dates "
-                'here; say which: dates = "month first" or "day first"'
+                f"column {self.name}: found {shown(self.example)}; it may have the month or the day first, as all "
+                'dates here; say which: dates = "month first" or "day first"'
             )
         self.plain = True
 
