@@ -13,14 +13,16 @@ from pydantic_core import PydanticCustomError
 from dcsim.hostlist import HostlistError, expand
 from dcsim.problems import wrong
 from dcsim.records.outages import Outages, roles_of
-from dcsim.records.tables import Broken, RecordError, Table, opened
-from dcsim.records.times import FORMS, Moments, Order, OrderUnknown, is_open
+from dcsim.records.tables import Block, Broken, RecordError, Table, opened
+from dcsim.records.times import FORMS, SHUT, Moments, Order, OrderUnknown, is_open
 from dcsim.records.where import Condition, Written, text_of
 from dcsim.units import DURATION, parse
 from dcsim.wording import shown
 
 MOST_NAMES = 4_096
 """Components that one cell may name; source: assumed."""
+MOST_KNOWN = 100_000
+"""Cells whose components are kept in mind; source: assumed."""
 Roles = tuple[tuple[str, tuple[str, ...]], ...]
 
 
@@ -61,6 +63,14 @@ class Clock:
             self.first = min(self.first, start)
             self.last = max(self.last, start)
 
+    def tell_many(self, starts: NDArray[np.float64]) -> None:
+        """Count rows of the record."""
+        within = starts if self.begin is None else starts[starts >= self.begin]
+        if len(within):
+            self.rows += len(within)
+            self.first = min(self.first, float(within.min()))
+            self.last = max(self.last, float(within.max()))
+
     @property
     def zero(self) -> float:
         """The moment from which hours are counted: the beginning if it was said, hour 0, or the first row."""
@@ -68,6 +78,8 @@ class Clock:
 
 
 Taken = tuple[Outages, Clock]
+Many = tuple[NDArray[np.float64], NDArray[np.float64], list[tuple[str, ...]], list[str]]
+"""Starts and ends [s], what each row names, and its kind."""
 
 
 def read_cuts(path: Path, cuts: Sequence[Cut], most: int | None = None) -> list[Taken | RecordError]:
@@ -109,21 +121,26 @@ def _read(table: Table, cuts: Sequence[Cut], most: int | None, whole: bool) -> l
     ]
     clocks = [layout.clock for layout in layouts.values()]
     first_of = [clocks.index(clock) == number for number, clock in enumerate(clocks)]
-    for place, values in table.rows(broken):
-        if shared is not None and not shared(values):
-            filtered += 1
+    for block in table.blocks(broken):
+        rows = block if shared is None else [row for row in block if shared(row[1])]
+        filtered += len(block) - len(rows)
+        if len(layouts) == 1 and (many := layout.many([values for _, values in rows])) is not None:
+            layout.clock.tell_many(many[0])
+            for taker in groups[0][1]:
+                taker.take_many(rows, *many)
             continue
-        for (layout, takers), tells in zip(groups, first_of, strict=True):
-            try:
-                start, end = layout.times(values)
-                names = layout.names(values)
-            except _LineError as error:
-                broken.add(place, *error.args)
-                break
-            if tells:
-                layout.clock.tell(start)
-            for taker in takers:
-                taker.take(place, values, start, end, names)
+        for number, values in rows:
+            for (layout, takers), tells in zip(groups, first_of, strict=True):
+                try:
+                    start, end = layout.times(values)
+                    names = layout.names(values)
+                except _LineError as error:
+                    broken.add(table.place(number), *error.args)
+                    break
+                if tells:
+                    layout.clock.tell(start)
+                for taker in takers:
+                    taker.take(table.place(number), values, start, end, names)
     return [each if isinstance(each, RecordError) else each.finished(table, broken, filtered) for each in found]
 
 
@@ -165,7 +182,7 @@ class _Layout:
     def __init__(self, table: Table, roles: Roles, dates: Order | None) -> None:
         index = {name: number for number, name in enumerate(table.header)}
         held = dict(roles)
-        self.roles = roles
+        self.table, self.roles = table, roles
         self.start = "start" if "start" in held else "start_h"
         self.column = held[self.start][0]
         self.moments = Moments(self.column, order=dates, said=dates is not None)
@@ -176,6 +193,7 @@ class _Layout:
         self._factor = {"repair_h": 3600.0, "repair_min": 60.0}.get(self._ends or "", 0.0)
         self._cells = [index[name] for name in held.get("component", ())]
         self._kind = index[held["kind"][0]] if "kind" in held else -1
+        self._known: dict[str, tuple[str, ...]] = {}
 
     def settle(self, table: Table, whole: bool) -> None:
         """Look at moments until their form is told, at all of them if it is not, or if ``whole`` of them is asked."""
@@ -246,7 +264,10 @@ class _Layout:
         """Return what a row names: the components of a host list, or one whose name is made of several cells."""
         if not self._cells:
             return ("",)
-        texts = [text_of(values[column]) for column in self._cells]
+        return self.names_of([text_of(values[column]) for column in self._cells])
+
+    def names_of(self, texts: Sequence[str]) -> tuple[str, ...]:
+        """Return what the texts of a row's cells name."""
         for text in texts:
             if not text or text[0] == "-" or text == "nan":
                 raise _LineError("names no component", text)
@@ -259,6 +280,53 @@ class _Layout:
             return expand(text.replace(", ", ",").replace(" ,", ","), MOST_NAMES)
         except HostlistError as error:
             raise _LineError(f"names no component: {error}", text) from None
+
+    def many(self, rows: Sequence[Sequence[Any]]) -> Many | None:
+        """Return what ``times``, ``names`` and ``kind`` return of many rows; None if one needs a look of its own."""
+        if not rows:
+            return None
+        starts = self._many(self.start, [values[self._start] for values in rows], False)
+        if starts is None:
+            return None
+        ends = np.full(len(rows), np.nan)
+        if self._ends is not None:
+            told = self._many(self._ends, [values[self._end] for values in rows], True)
+            if told is None:
+                return None
+            ends = told if self._ends == "end" else starts + told
+            if (ends < starts).any():
+                return None
+        known = self._known
+        if len(known) > MOST_KNOWN:
+            known.clear()
+        try:
+            if len(self._cells) == 1:
+                (column,) = self._cells
+                held = [values[column] for values in rows]
+                cells = [cell if type(cell) is str else text_of(cell) for cell in held]
+                for cell in {*cells} - known.keys():
+                    known[cell] = self.names_of([cell])
+                names = [known[cell] for cell in cells]
+            else:
+                names = [self.names(values) for values in rows]
+        except _LineError:
+            return None
+        kinds = [""] * len(rows) if self._kind < 0 else [values[self._kind] for values in rows]
+        return starts, ends, names, [kind if type(kind) is str else text_of(kind) for kind in kinds]
+
+    def _many(self, role: str, cells: list[Any], may_be_open: bool) -> NDArray[np.float64] | None:
+        if role in ("start", "end"):
+            return self.moments.read_many(cells, may_be_open)
+        still = [cell in SHUT for cell in cells] if may_be_open else []
+        try:
+            numbers = np.array([np.nan if each else float(cell) for each, cell in zip(still, cells, strict=True)]
+                               if any(still) else list(map(float, cells)))  # fmt: skip
+        except (ValueError, TypeError, OverflowError):
+            return None
+        right = (numbers >= 0) & (numbers <= 1e9)
+        if any(still):
+            right |= np.array(still)
+        return numbers * {"repair_min": 60.0}.get(role, 3600.0) if right.all() else None
 
     def kind(self, values: Sequence[Any]) -> str:
         """Return the kind of an outage."""
@@ -273,6 +341,7 @@ class _Taker:
         self._starts, self._ends = array("d"), array("d")
         self._whose, self._what = array("q"), array("q")
         self._components: dict[str, int] = {}
+        self._index: dict[tuple[str, ...], int] = {}
         self._kinds: dict[str, int] = {}
         self._rows = self._filtered = 0
         self._last, self._early = -np.inf, (np.inf, "")
@@ -294,6 +363,38 @@ class _Taker:
             self._ends.append(end)
             self._whose.append(self._components.setdefault(name, len(self._components)))
             self._what.append(what)
+        self._check()
+
+    def take_many(
+        self,
+        rows: Block,
+        starts: NDArray[np.float64],
+        ends: NDArray[np.float64],
+        names: Sequence[tuple[str, ...]],
+        kinds: Sequence[str],
+    ) -> None:
+        """Keep those of many rows that the cut takes."""
+        begin, index, kept = self.layout.clock.begin, self._index, self._kinds
+        new = {*names} - index.keys()
+        early = begin is not None and bool((starts < begin).any())
+        if early or self._own is not None or any(len(each) > 1 for each in new):
+            for (number, values), start, end, each in zip(rows, starts.tolist(), ends.tolist(), names, strict=True):
+                self.take(self.layout.table.place(number), values, start, end, each)
+            return
+        self._rows += len(rows)
+        self._last = max(self._last, float(np.fmax(starts, ends).max()))
+        self._starts.frombytes(starts.tobytes())
+        self._ends.frombytes(ends.tobytes())
+        for each in names if new else ():
+            if each not in index:
+                index[each] = self._components.setdefault(each[0], len(self._components))
+        for kind in kinds if {*kinds} - kept.keys() else ():
+            kept.setdefault(kind, len(kept))
+        self._whose.extend([index[each] for each in names])
+        self._what.extend([kept[kind] for kind in kinds])
+        self._check()
+
+    def _check(self) -> None:
         if self._most is not None and len(self._starts) > self._most:
             raise RecordError(f"holds more than {self._most:,} outages; take some of them with where")
 

@@ -4,9 +4,13 @@ What a column of moments holds is told by looking at it before it is read. What 
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
 
 from dcsim.records.tables import RecordError
 from dcsim.wording import shown
@@ -15,6 +19,8 @@ Order = Literal["month first", "day first"]
 
 OPEN = frozenset({"", "unknown", "none", "null", "nat", "nan", "n/a", "na", "-", "open", "current", "running"})
 """What stands where something has not ended yet, in any case."""
+SHUT = frozenset({None, "", "Unknown", "unknown", "None", "null", "NULL"})
+"""The commonest of them, as they are written."""
 _SLASHED = re.compile(
     r"(\d{1,2})[/.-](\d{1,2})[/.-](\d{4}|\d{2})"
     r"(?:,?[ T]\s*(\d{1,2}):(\d{2})(?::(\d{2})(\.\d{1,9})?)?\s*([AaPp]\.?[Mm]\.?)?)?",
@@ -111,6 +117,34 @@ class Moments:
             raise ValueError(value)
         return self._of(datetime.fromisoformat(str(value)))
 
+    def read_many(self, cells: Sequence[Any], may_be_open: bool) -> NDArray[np.float64] | None:
+        """Return moments of the commonest forms as ``read`` does, NaN for what is open; None if any is of another form.
+
+        None too if any of them would be refused: ``read`` then says why.
+        """
+        kept, still = cells, None
+        if may_be_open and (opens := [cell in SHUT for cell in cells]) and any(opens):
+            still = np.array(opens)
+            kept = [cell for cell, each in zip(cells, opens, strict=True) if not each]
+        try:
+            texts = all(map(_is_iso, kept))
+            read = list(map(datetime.fromisoformat, kept)) if texts else kept
+            zones = {each.tzinfo for each in read}
+            if not zones or len(zones) > 1 or not zones <= {None, UTC} or self.aware is not (zones == {UTC}):
+                return None
+            if texts and zones == {None}:
+                seconds = np.array(kept, dtype="datetime64[us]").astype(np.int64) / 1e6
+            else:
+                zero = _BEGINNING.replace(tzinfo=read[0].tzinfo)
+                seconds = np.array([(each - zero).total_seconds() for each in read])
+        except (ValueError, TypeError, AttributeError, OverflowError):  # one that has to be looked at by itself
+            return None
+        if still is None:
+            return seconds
+        found = np.full(len(cells), np.nan)
+        found[~still] = seconds
+        return found
+
     def _order(self, found: re.Match[str]) -> Order | None:
         """Return which comes first in a date, None if it may be either."""
         first, second = int(found[1]), int(found[2])
@@ -149,6 +183,10 @@ class Moments:
         if self.aware != aware:
             raise RecordError(f"column {self.name}: mixes times with and without a zone")
         return seconds
+
+
+def _is_iso(cell: Any) -> bool:
+    return type(cell) is str and cell[4:5] == "-"
 
 
 def _epoch(value: float) -> float:

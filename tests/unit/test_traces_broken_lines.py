@@ -26,9 +26,9 @@ def test_broken_lines_are_counted_and_said(write):
     assert failures(scenario)["gpu"] == [(60, 1)]
     said = [each for each in record_cautions(scenario) if "broken" in each]
     assert len(said) == 1
-    assert said[0].startswith(
-        "log.csv: 4 of 9 lines are broken and left out: 1 line: no beginning (line 7); 1 line: ends"
-    )
+    assert said[0].startswith("log.csv: 4 of 9 lines are broken and left out: 1 line: ")
+    assert "1 line: no beginning (line 7)" in said[0]
+    assert "1 line: ends before it starts (line 8)" in said[0]
 
 
 def test_a_caution_survives_the_file(write, tmp_path):
