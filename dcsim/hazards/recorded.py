@@ -12,7 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from dcsim.hazards.column import Column
 from dcsim.hostlist import natural
-from dcsim.records.cuts import Clock, Cut, Taken, read_cuts
+from dcsim.records.cuts import Cut, Taken, read_cuts
+from dcsim.records.layout import Clock
 from dcsim.records.outages import ENDS, Outages
 from dcsim.records.tables import RecordError
 from dcsim.units import DURATION, MS_PER_H, PositiveDuration, write

@@ -5,7 +5,6 @@ What is wrong with one line is said of that line, and the next one is read: a lo
 
 import csv
 import json
-import re
 import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,6 +25,7 @@ LOOKED_AT = 50
 """Lines from which the delimiter is told; source: assumed."""
 LONGEST_LINE = 1 << 20
 """Longest line [characters]; source: assumed, a host list of ten thousand names is a tenth of it."""
+_BLANKS = "\t\x0b\x0c\r\x1c\x1d\x1e\x1f"  # what str.strip takes away, beside blanks
 LONGEST_SIMPLE = 100_000
 """Longest line [characters] that is cut at its delimiters: csv refuses cells of 131,072 characters."""
 PIECE = 1 << 18
@@ -258,12 +258,18 @@ class _Reading:
         sign = self.delimiter
         if sign == " " or self.trailing or self.columns == 1:
             return None
-        text = sign.join([line for _, line in lines])
-        beside = rf"^\s|\s$|{re.escape(sign)}\s|\s{re.escape(sign)}"
-        if '"' in text or "#" in text or re.search(beside, text):
+        whole = [line for _, line in lines]
+        text = sign.join(whole)
+        beside = (f"{sign} ", f" {sign}", *_BLANKS.replace(sign, ""))
+        if (
+            not text.isascii()
+            or text[:1] == " "
+            or text[-1:] == " "
+            or any(each in text for each in ('"', "#", *beside))
+        ):
             return None
-        cut = [line.split(sign) for _, line in lines]
-        if {*map(len, cut)} != {self.columns} or max(len(line) for _, line in lines) > LONGEST_SIMPLE:
+        cut = [line.split(sign) for line in whole]
+        if {*map(len, cut)} != {self.columns} or max(map(len, whole)) > LONGEST_SIMPLE:
             return None
         return [(number, cells) for (number, _), cells in zip(lines, cut, strict=True)]
 

@@ -127,7 +127,7 @@ class Moments:
             still = np.array(opens)
             kept = [cell for cell, each in zip(cells, opens, strict=True) if not each]
         try:
-            texts = all(map(_is_iso, kept))
+            texts = {*map(type, kept)} == {str} and [cell[4:5] for cell in kept].count("-") == len(kept)
             read = list(map(datetime.fromisoformat, kept)) if texts else kept
             zones = {each.tzinfo for each in read}
             if not zones or len(zones) > 1 or not zones <= {None, UTC} or self.aware is not (zones == {UTC}):
@@ -183,10 +183,6 @@ class Moments:
         if self.aware != aware:
             raise RecordError(f"column {self.name}: mixes times with and without a zone")
         return seconds
-
-
-def _is_iso(cell: Any) -> bool:
-    return type(cell) is str and cell[4:5] == "-"
 
 
 def _epoch(value: float) -> float:
