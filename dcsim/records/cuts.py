@@ -15,7 +15,7 @@ from dcsim.records.outages import Outages, roles_of
 from dcsim.records.tables import Block, Broken, RecordError, Table, opened
 from dcsim.records.times import Order, OrderUnknown
 from dcsim.records.where import Condition, Written, text_of
-from dcsim.wording import shown
+from dcsim.wording import printable, shown
 
 
 @dataclass(frozen=True)
@@ -208,7 +208,7 @@ class _Taker:
         if (starts[1:] < starts[:-1]).any():
             order = np.argsort(starts, kind="stable")
             starts, ends, whose, what = starts[order], ends[order], whose[order], what[order]
-        named = ", ".join(f"{role} from {' + '.join(names)}" for role, names in self.layout.roles)
+        named = ", ".join(f"{role} from {printable(' + '.join(names), 80)}" for role, names in self.layout.roles)
         told = [f"{table.told}; {named}"]
         if self.layout.moments.order is not None:
             told.append(f"dates have the {self.layout.moments.order}")

@@ -8,12 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic_core import PydanticCustomError
 
-from dcsim.hostlist import HostlistError, expand
+from dcsim.hostlist import EXAMPLE, HostlistError, expand
 from dcsim.problems import wrong
 from dcsim.records.tables import Broken, RecordError, Table
 from dcsim.records.times import FORMS, SHUT, Moments, Order, OrderUnknown, is_open
 from dcsim.records.where import text_of
 from dcsim.units import DURATION, parse
+from dcsim.wording import printable
 
 MOST_NAMES = 4_096
 """Components that one cell may name; source: assumed."""
@@ -107,7 +108,7 @@ class Layout:
             try:
                 return parse(said, DURATION) / 1000
             except PydanticCustomError:
-                why = f'must be a duration such as "100 h", because column {self.column} counts hours'
+                why = f'must be a duration such as "100 h", because column {printable(self.column)} counts hours'
                 raise RecordError(wrong(said, why), "begin") from None
         aware = self.moments.aware
         try:
@@ -167,8 +168,8 @@ class Layout:
             return (text,)
         try:
             return expand(text.replace(", ", ",").replace(" ,", ","), MOST_NAMES)
-        except HostlistError as error:
-            raise LineError(f"names no component: {error}", text) from None
+        except HostlistError:
+            raise LineError(f"names no component; allowed: a name, or a hostlist like {EXAMPLE}", text) from None
 
     def many(self, rows: Sequence[Sequence[Any]]) -> Many | None:
         """Return what ``times``, ``names`` and ``kind`` return of many rows; None if one needs a look of its own."""

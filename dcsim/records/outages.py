@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from dcsim.records.tables import Broken, RecordError, Table
+from dcsim.records.tables import Broken, RecordError, Table, names_found
 from dcsim.records.times import Order
 from dcsim.records.where import Written
 from dcsim.wording import did_you_mean, shown
@@ -108,7 +108,9 @@ def roles_of(table: Table, said: Mapping[str, str], only: bool = False) -> dict[
         found[role] = (one,) if one in table.header else tuple(each.strip() for each in one.split("+"))
         for name in found[role]:
             if name not in table.header:
-                raise RecordError(f"has no column {shown(name)}; {_named(table)}{did_you_mean(name, table.header)}")
+                raise RecordError(
+                    f"has no column {shown(name)}; {names_found(table.header)}{did_you_mean(name, table.header)}"
+                )
     for either in (STARTS, ENDS):
         if len(both := [role for role in either if role in said]) > 1:
             raise RecordError(f"has columns for {' and '.join(both)}; name the one to read in columns")
@@ -123,14 +125,9 @@ def roles_of(table: Table, said: Mapping[str, str], only: bool = False) -> dict[
             found[role] = (known,)
             taken.add(known)
     if not found.keys() & set(STARTS):
-        raise RecordError(
-            f"has no column that says when an outage began; {_named(table)}; say in columns what start is called"
-        )
+        why = f"has no column that says when an outage began; {names_found(table.header)}"
+        raise RecordError(f"{why}; say in columns what start is called")
     return found
-
-
-def _named(table: Table) -> str:
-    return f"found: {', '.join(table.header[:12])}{', ...' if len(table.header) > 12 else ''}"
 
 
 def read_outages(

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dcsim.wording import shown
+from dcsim.wording import printable, shown
 
 DELIMITERS: Mapping[str, str] = {
     ",": "commas",
@@ -101,6 +101,11 @@ class Table:
         for block in self.blocks(broken):
             for number, values in block:
                 yield f"{self.word} {number}", values
+
+
+def names_found(header: Sequence[str]) -> str:
+    """Return 'found: ' and the names of columns, the first of many."""
+    return "found: " + ", ".join(printable(name, 40) for name in header[:12]) + (", ..." if len(header) > 12 else "")
 
 
 def opened(path: Path) -> Table:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dcsim.records.tables import RecordError
-from dcsim.wording import shown
+from dcsim.wording import printable, shown
 
 Order = Literal["month first", "day first"]
 
@@ -81,10 +81,9 @@ class Moments:
     def settle(self) -> None:
         """Say that all was looked at; raises RecordError if the order of day and month cannot be told."""
         if self.order is None and self.example is not None:
-            raise RecordError(
-                f"column {self.name}: found {shown(self.example)}; it may have the month or the day first, as all "
-                'dates here; say which: dates = "month first" or "day first"'
-            )
+            either = f"found {shown(self.example)}; it may have the month or the day first, as all dates here"
+            asked = 'say which: dates = "month first" or "day first"'
+            raise RecordError(f"column {printable(self.name)}: {either}; {asked}")
         self.plain = True
 
     def read(self, value: Any) -> float | None:
@@ -132,7 +131,7 @@ class Moments:
             zones = {each.tzinfo for each in read}
             if not zones or len(zones) > 1 or not zones <= {None, UTC} or self.aware is not (zones == {UTC}):
                 return None
-            if texts and zones == {None}:
+            if texts and zones == {None} and {cell[10:11] for cell in kept} <= {"T", " ", ""}:
                 seconds = np.array(kept, dtype="datetime64[us]").astype(np.int64) / 1e6
             else:
                 zero = _BEGINNING.replace(tzinfo=read[0].tzinfo)
@@ -154,7 +153,8 @@ class Moments:
 
     def _contradicts(self, value: object, order: Order) -> RecordError:
         hint = f'dates = "{self.order}" counts such lines as broken'
-        return RecordError(f"column {self.name}: found {shown(value)}; it is {order}, others are {self.order}; {hint}")
+        why = f"found {shown(value)}; it is {order}, others are {self.order}"
+        return RecordError(f"column {printable(self.name)}: {why}; {hint}")
 
     def _slashed(self, found: re.Match[str]) -> float:
         first, second, year = int(found[1]), int(found[2]), int(found[3])
@@ -181,7 +181,7 @@ class Moments:
         if self.aware is None:
             self.aware = aware
         if self.aware != aware:
-            raise RecordError(f"column {self.name}: mixes times with and without a zone")
+            raise RecordError(f"column {printable(self.name)}: mixes times with and without a zone")
         return seconds
 
 

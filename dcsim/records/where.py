@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dcsim.records.tables import RecordError
+from dcsim.records.tables import RecordError, names_found
 from dcsim.wording import did_you_mean, shown
 
 _CONDITION = re.compile(r"\s*(.+?)\s*(!=|>=|<=|=|>|<)\s*(.*?)\s*", re.DOTALL)
@@ -60,7 +60,7 @@ def _known(column: str, header: Sequence[str]) -> str:
     """Return a column; raises RecordError if there is none of this name."""
     if column not in header:
         hint = did_you_mean(column, list(header))
-        raise RecordError(f"has no column {shown(column)}; found: {', '.join(header[:12])}{hint}")
+        raise RecordError(f"has no column {shown(column)}; {names_found(header)}{hint}")
     return column
 
 

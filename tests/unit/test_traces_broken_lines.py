@@ -102,7 +102,7 @@ def test_a_hostlist_that_cannot_be_read_is_a_broken_line(write, cell):
     path = write(f'start_h,component\n1,n1\n5,"{cell}"\n', ("n", 'span = "100 h"'), horizon=10)
     (trace,) = traces(path).values()
     assert len(trace.at) == 1
-    assert "names no component: " in trace.notes[0]
+    assert "names no component; allowed: a name, or a hostlist like tux" in trace.notes[0]
     assert f"(line 3: found '{cell}')" in trace.notes[0]
 
 
