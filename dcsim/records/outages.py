@@ -108,9 +108,7 @@ def roles_of(table: Table, said: Mapping[str, str], only: bool = False) -> dict[
         found[role] = (one,) if one in table.header else tuple(each.strip() for each in one.split("+"))
         for name in found[role]:
             if name not in table.header:
-                raise RecordError(
-                    f"has no column {shown(name)}; {names_found(table.header)}{did_you_mean(name, table.header)}"
-                )
+                raise RecordError(f"has no column {shown(name)}; {names_found(table.header, name)}")
     for either in (STARTS, ENDS):
         if len(both := [role for role in either if role in said]) > 1:
             raise RecordError(f"has columns for {' and '.join(both)}; name the one to read in columns")

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dcsim.wording import printable, shown
+from dcsim.wording import did_you_mean, printable, shown
 
 DELIMITERS: Mapping[str, str] = {
     ",": "commas",
@@ -103,9 +103,10 @@ class Table:
                 yield f"{self.word} {number}", values
 
 
-def names_found(header: Sequence[str]) -> str:
-    """Return 'found: ' and the names of columns, the first of many."""
-    return "found: " + ", ".join(printable(name, 40) for name in header[:12]) + (", ..." if len(header) > 12 else "")
+def names_found(header: Sequence[str], wanted: str = "") -> str:
+    """Return 'found: ' and the names of columns, the first of many, and which is the nearest to the one wanted."""
+    names = ", ".join(printable(name, 40) for name in header[:12]) + (", ..." if len(header) > 12 else "")
+    return f"found: {names}{did_you_mean(wanted, [name for name in header if name.isprintable()])}"
 
 
 def opened(path: Path) -> Table:

@@ -131,7 +131,8 @@ class Moments:
             zones = {each.tzinfo for each in read}
             if not zones or len(zones) > 1 or not zones <= {None, UTC} or self.aware is not (zones == {UTC}):
                 return None
-            if texts and zones == {None} and {cell[10:11] for cell in kept} <= {"T", " ", ""}:
+            signs = {cell[10:11] + cell[13:14] for cell in kept} if texts and zones == {None} else {None}
+            if signs <= {"", "T:", " :"}:
                 seconds = np.array(kept, dtype="datetime64[us]").astype(np.int64) / 1e6
             else:
                 zero = _BEGINNING.replace(tzinfo=read[0].tzinfo)

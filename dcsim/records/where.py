@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dcsim.records.tables import RecordError, names_found
-from dcsim.wording import did_you_mean, shown
+from dcsim.wording import shown
 
 _CONDITION = re.compile(r"\s*(.+?)\s*(!=|>=|<=|=|>|<)\s*(.*?)\s*", re.DOTALL)
 _SIGNED = re.compile(r"\s*(!=|>=|<=|=|>|<)\s*(.*?)\s*", re.DOTALL)
@@ -59,8 +59,7 @@ class Condition:
 def _known(column: str, header: Sequence[str]) -> str:
     """Return a column; raises RecordError if there is none of this name."""
     if column not in header:
-        hint = did_you_mean(column, list(header))
-        raise RecordError(f"has no column {shown(column)}; {names_found(header)}{hint}")
+        raise RecordError(f"has no column {shown(column)}; {names_found(header, column)}")
     return column
 
 
