@@ -316,6 +316,11 @@ def milliseconds(times: NDArray[np.float64]) -> Times:
     return np.rint(np.minimum(times, _LONGEST_DRAW_MS)).astype(np.int64)
 
 
+def in_ms(time: float) -> int:
+    """Round one time to ms, as ``milliseconds`` does."""
+    return int(np.rint(min(time, _LONGEST_DRAW_MS)))
+
+
 if TYPE_CHECKING:
     DurationOrDistribution = int | Distribution
 else:

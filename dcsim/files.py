@@ -227,7 +227,7 @@ def whole(path: Path) -> Iterator[Sink]:
     with on_disk(path):
         replaced = _replaceable(path)
         beside = path.with_name(f".dcsim-{secrets.token_hex(8)}.tmp")
-        with _created(beside) as descriptor:
+        with _created(beside, unique=True) as descriptor:
             disk.lock(descriptor)  # so that no other process takes it for what a killed one left
             if replaced is not None:
                 disk.permit(descriptor, stat.S_IMODE(replaced.st_mode))
@@ -239,9 +239,21 @@ def whole(path: Path) -> Iterator[Sink]:
 
 
 @contextmanager
-def _created(path: Path) -> Iterator[int]:
-    """Create a file, and give its descriptor; what fails while it is written removes it."""
-    descriptor = disk.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW)
+def _created(path: Path, unique: bool = False) -> Iterator[int]:
+    """Create a file, and give its descriptor; what fails while it is written removes it.
+
+    ``unique``: nobody else has a file of this name. So it is removed also if Ctrl-C comes while it is created: the
+    system has made it then, and its descriptor is lost.
+    """
+    try:
+        descriptor = disk.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW)
+    except OSError:
+        raise
+    except BaseException:
+        if unique:
+            with suppress(OSError):
+                disk.unlink(path)
+        raise
     try:
         yield descriptor
     except BaseException:

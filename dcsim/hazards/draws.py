@@ -1,6 +1,7 @@
 """All random numbers of one hazard in one replication, by failure and by life; no engine draws anything itself."""
 
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -74,7 +75,14 @@ class Draws:
         self._streams: dict[Purpose, np.random.Generator] = {}
         self._lifetime = hazard.lifetime
         self._stages = hazard.stages
+        self._law = law_of_lives(hazard, components)
         self._taken = 0
+
+    def of(self, stream: Callable[[Purpose], np.random.Generator]) -> "Draws":
+        """Return the draws of another replication, of which nothing has been drawn; nor has of this one."""
+        found = copy(self)
+        found._stream, found._streams = stream, {}
+        return found
 
     # --- failures that are known beforehand -----------------------------------------------------------------------
 
@@ -237,20 +245,21 @@ class Draws:
             ages[self.lemons] = round(age * self.hazard.lemons.factor)
         return np.maximum(self._law.residual(rng, ages), 1)
 
-    def residual(self, ages: Times) -> Times:
-        """Return what is left [ms] of lives that have lasted ``ages`` [ms] and go on as bad as old; at least 1."""
-        return np.maximum(self._law.residual(self._rng("residual"), ages), 1)
-
-    @cached_property
-    def _law(self) -> Lifetime:
-        scale = self._weight / self.components
-        return self._lifetime if scale == 1 else self._lifetime.with_mean(self._lifetime.mean_ms * scale)
+    def left(self, age: int) -> int:
+        """Return what is left [ms] of a life that has lasted ``age`` [ms] and goes on as bad as old; at least 1."""
+        return max(1, self._law.left(self._rng("residual"), age))
 
     def _rng(self, purpose: Purpose) -> np.random.Generator:
         """Return the one generator of a purpose, which goes on where it stopped."""
         if purpose not in self._streams:
             self._streams[purpose] = self._stream(purpose)
         return self._streams[purpose]
+
+
+def law_of_lives(hazard: Hazard, components: int) -> Lifetime:
+    """Return the law of the lives of a hazard's components, those that are no lemons: all together have its mean."""
+    scale = hazard.lemons.weight(components) / components if hazard.lemons else 1
+    return hazard.lifetime if scale == 1 else hazard.lifetime.with_mean(hazard.lifetime.mean_ms * scale)
 
 
 def _unfound(silent: float, finds: float) -> float:

@@ -8,14 +8,16 @@ from numpy.typing import NDArray
 from dcsim import streams
 from dcsim.distributions import Distribution, Exponential, Fixed, Lognormal
 from dcsim.hazards import Hazard
+from dcsim.hazards.draws import law_of_lives
+from dcsim.hazards.lifetimes.weibull import WeibullLifetime
 from dcsim.program import records
-from dcsim.program.records import BY_EXPONENTIAL, BY_LOGNORMAL, FIXED, NEVER, STREAMS
+from dcsim.program.records import BY_EXPONENTIAL, BY_LOGNORMAL, BY_WEIBULL, FIXED, NEVER
 from dcsim.scenario import Plan
 
 FEW, MANY = 64, 256
 """Failures of a hazard that are drawn at a time (assumed): so few stay in the nearest cache; where Python is asked for
 powers of e, it is asked less often."""
-PURPOSES = ("gaps", "marks", "detect", "repair", "silent")
+PURPOSES = ("gaps", "marks", "detect", "repair", "silent", "residual")
 UNIFORM, EXPONENTIAL, NORMAL = range(3)
 """Laws that must give numpy's numbers."""
 EVERY_LAW = frozenset((UNIFORM, EXPONENTIAL, NORMAL))
@@ -71,13 +73,16 @@ def add_draws(plan: Plan, tables: dict[str, NDArray[Any]]) -> None:
         needed = laws_needed(plan, hazard)
         line["draws"], line["next_time"], line["first_known"] = needed is not None, NEVER, room
         found, fixed = law_of(hazard.detection), law_of(hazard.stages[0].duration)
-        if needed is None or found is None or fixed is None:
-            words += [[0]] * STREAMS
-            continue
-        used = (True, True, found.law != FIXED, fixed.law != FIXED, hazard.stages[0].silent > 0)
-        for purpose, is_used in zip(PURPOSES, used, strict=True):
+        drawn, lives = needed is not None, law_of_lives(hazard, plan.components(hazard)) if hazard.ages else None
+        if type(lives) is WeibullLifetime:
+            line["left_law"], line["shape"], line["scale"] = BY_WEIBULL, lives.shape, lives.scale
+        silent = hazard.stages[0].silent > 0
+        used = [drawn and each for each in (True, True, found and found.law, fixed and fixed.law, silent)]
+        for purpose, is_used in zip(PURPOSES, (*used, line["left_law"]), strict=True):
             before, after = streams.entropy(scenario.seed, hazard.key, purpose)
             words.append([len(before) + 1 + len(after), len(before), *before, 0, *after] if is_used else [0])
+        if needed is None or found is None or fixed is None:
+            continue
         expected = scenario.horizon * plan.components(hazard) / hazard.lifetime.mean_ms
         lognormal = sum(time.law == BY_LOGNORMAL for time in (found, fixed))
         line["rows_known"] = min(MANY if lognormal else FEW, int(expected + 6 * expected**0.5) + 16)

@@ -46,7 +46,7 @@ def place_tables(plan: Plan, atom: int, tables: Tables) -> None:
     for name in ("whose", "next_place", "next_faulty"):
         tables[name] = np.full(atoms, NONE, dtype=np.int64)
     tables["moving"] = np.zeros(atoms, dtype=np.int64)
-    tables["passed"] = np.zeros(atoms if any(job.preflight for job in plan.scenario.jobs) else 1, dtype=np.int64)
+    tables["joined_at"] = np.zeros(atoms if any(job.preflight for job in plan.scenario.jobs) else 1, dtype=np.int64)
     blocks = -(-atoms // records.BLOCK_OF_PLACES)
     tables["free_in_block"] = np.zeros(blocks, dtype=np.int64)
     tables["free_in_group"] = np.zeros(-(-blocks // records.BLOCK_OF_PLACES), dtype=np.int64)

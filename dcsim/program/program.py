@@ -11,12 +11,12 @@ from dcsim.hazards import Draws
 from dcsim.hazards.arrivals import in_a_row
 from dcsim.ledger import CAUSES, STATES, Ledgers
 from dcsim.program import records
-from dcsim.program.draws import laws_needed
+from dcsim.program.draws import EXPONENTIAL, laws_needed
 from dcsim.program.event_log import EventLog
 from dcsim.program.levels import levels_of
 from dcsim.program.place_tables import count_sold_out, index_places
 from dcsim.program.plant_tables import Energisation
-from dcsim.program.records import BLOCK, CHANGING, NAMES, NEVER, NONE, TABLE, Tables
+from dcsim.program.records import BLOCK, CHANGING, FIXED, NAMES, NEVER, NONE, OF_FAULTS, PASSES_AT_A_TIME, TABLE, Tables
 from dcsim.program.tables import CHANCES_AT_A_TIME, tables_of
 from dcsim.program.world import World
 from dcsim.scenario import Plan, Scenario
@@ -80,6 +80,8 @@ class Runs:
                 world.put(name, program.tables[name].copy())
         world.at_start["one"]["logs"] = logs
         world.at_start["hazards"]["draws"] &= ~np.array(self.drawn_here, dtype=bool)
+        if EXPONENTIAL not in laws or max(numbers, default=0) >= 2**32:
+            world.at_start["hazards"]["left_law"] = FIXED
         rows, owners = len(numbers), len(self.plan.owners)
         world.put("numbers", np.array(numbers, dtype=np.int64))
         world.put("ledger", np.zeros((rows * owners, len(STATES)), dtype=np.int64))
@@ -229,7 +231,7 @@ class Runs:
         elif what == records.LIVES:
             self._more_lives(about, value)
         elif what == records.RESIDUAL:
-            return int(self.draws[about].residual(np.array([value], dtype=np.int64))[0])
+            return self.draws[about].left(value)
         elif what == records.OUTCOMES:
             return self._next_outcomes(about)
         elif what == records.CHANCES:
@@ -237,7 +239,7 @@ class Runs:
         elif what == records.REQUEUE:
             return self._requeue(about)
         elif what == records.PASSES:
-            return self._passes(about, value)
+            self._more_passes(about, value)
         elif what == records.LEVEL:
             return self._more_levels(about, value)
         return 0
@@ -319,14 +321,19 @@ class Runs:
         times = self.plan.scenario.jobs[self.plan.gangs[gang].job].requeues
         return int(times.draw(self.requeues[gang], 1)[0])
 
-    def _passes(self, gang: int, what: int) -> int:
-        """Return how many faulty members, or good nodes, pass the next preflights of a gang before one does not."""
-        if gang not in self.preflights:
-            self.preflights[gang] = self.plan.preflights(self.numbers[self.of_run], self.plan.gangs[gang])
+    def _more_passes(self, gang: int, what: int) -> None:
+        """Draw how many faulty members, or good nodes, pass a gang's preflights before one does not."""
         preflight = self.plan.scenario.jobs[self.plan.gangs[gang].job].preflight
         assert preflight is not None
-        passes = 1 - (preflight.finds if what == records.OF_FAULTS else preflight.false_alarms)
-        return int(in_a_row(self.preflights[gang][what], passes, 1, NEVER)[0]) if passes < 1 else NEVER
+        passes, row = 1 - (preflight.finds if what == OF_FAULTS else preflight.false_alarms), 2 * gang + what
+        if passes < 1:
+            if gang not in self.preflights:
+                self.preflights[gang] = self.plan.preflights(self.numbers[self.of_run], self.plan.gangs[gang])
+            drawn = in_a_row(self.preflights[gang][what], passes, PASSES_AT_A_TIME, NEVER)
+        else:
+            drawn = np.broadcast_to(np.int64(NEVER), PASSES_AT_A_TIME)
+        self.world.tables["passes"][row] = drawn
+        self.world.show("passes", row, row + 1)
 
     def _more_chances(self, gang: int) -> None:
         if gang not in self.chances:

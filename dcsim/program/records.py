@@ -64,10 +64,10 @@ ADMIT, VISIT, SERVICE, RELAPSE, NOTICE, LIMIT, PLANNED, STRIKE = range(7, TICKS)
 ) = range(27)
 """What a due event is about; ``due.what`` is the gang, the repair, the failure, the window, the phase."""
 
-FIXED, BY_EXPONENTIAL, BY_LOGNORMAL = range(3)
+FIXED, BY_EXPONENTIAL, BY_LOGNORMAL, BY_WEIBULL = range(4)
 """Laws of a time that rules draw."""
-OF_GAPS, OF_MARKS, OF_DETECT, OF_REPAIR, OF_SILENT = range(5)
-STREAMS = 5
+OF_GAPS, OF_MARKS, OF_DETECT, OF_REPAIR, OF_SILENT, OF_LEFT = range(6)
+STREAMS = 6
 """Streams of a hazard, as ``dcsim.streams.PURPOSES`` has them."""
 
 BLOCK = 256
@@ -91,6 +91,8 @@ ABSENT, WHOLE, DETECT, WAIT, DRAIN, DONE, SAVE = range(7)
 by events); hung; short, or kept from the queue; stopped for maintenance; finished; stopped until a known time: to save
 its work or to move, because it knows what comes, or for a check before it starts."""
 
+PASSES_AT_A_TIME = 64
+"""So often passing a preflight is drawn at once (assumed)."""
 OF_FAULTS, OF_NODES = range(2)
 """What passes a preflight: faulty members that it misses, or good nodes."""
 
@@ -178,7 +180,7 @@ GANG = _record(
     "weight_0 weight_1 weight_2 rest_0 rest_1 rest_2 "
     "writes held transfer late draining drain_number first_faulty last_faulty first_clean chances why "
     "tally ready sends touched lowest highest first_demand months kept_before "
-    "saves_as moves_from stops ends not_before struck_before places faults_pass nodes_pass"
+    "saves_as moves_from stops ends not_before struck_before places begun checks checked_start"
 )
 """``pending``: members struck and not identified; ``open``: failures not identified; ``out``: members struck and not
 back. ``failover``, ``restore``: of the stretch since ``since``. ``kept``: ms of computing in its pieces, of which
@@ -189,8 +191,10 @@ stalls for, a cause (``booking.book``); ``months``: whose ends are known in ``ke
 ``kept_before``: its position at the end of the last of them. While it saves: ``saves_as``: the state that is booked,
 ``moves_from``: the notice of what it moves from, or NONE; ``stops``: so often has it. ``ends``: of its time, NONE: it
 has not begun; ``not_before``: kept from the queue until then [ms]; ``struck_before``: strikes until then;
-``places``: how many it has. ``faults_pass``, ``nodes_pass``: so many more pass its preflights before one does not,
-NONE: not drawn yet."""
+``places``: how many it has. ``begun``: its starts so far; ``checks``: its preflights; ``checked_start``: the start that
+the last of them was for."""
+PASSING = _record("left used")
+"""``left``: so many more pass a gang's preflights before one does not, NONE: not known yet; ``used``: of ``passes``."""
 
 JOB = _record(
     "cold failover rejoin start rolls_back restores_always tiers step chancy useful_ppb needed "
@@ -211,9 +215,9 @@ HAZARD = _record(
     "lemons retire_after window replace cured_by_repair components first_component "
     "first_outcome used drawn first_slow plain plant_kind "
     "checked draws more clock first_known rows_known next_known end_known next_time first_unit evacuate "
-    "detect_law detect_time repair_law repair_time",
+    "detect_law detect_time repair_law repair_time left_law left_begun",
     "factor keeps gap marked detect_mean detect_sigma detect_shift repair_mean repair_sigma repair_shift silent "
-    "coverage",
+    "coverage shape scale",
 )
 """``size``, ``part``: places of a component and of what goes down with it; ``first_component``: row of its first
 component, NONE: they have no state; ``plain``: its failures may stand alone; ``checked``: by which of ``planned``,
@@ -222,7 +226,9 @@ NONE: by none; ``first_slow``: a slow component;
 ``draws``: its failures are drawn by rules, a block of ``rows_known`` rows from ``first_known`` at a time; ``more``:
 another block may follow, of failures after ``clock``; ``next_known``, ``end_known``: of this one; ``next_time``: of its
 next failure, NEVER: none; ``*_law``: BY_...; ``*_shift``: subtracted from the logarithm of a lognormal time;
-``evacuate``: how long gangs take to move from where an announced failure comes, NONE: they stay."""
+``left_law``: of what is left of a life, BY_WEIBULL with ``shape`` and ``scale``, else Python is asked;
+``left_begun``: its stream has begun; ``evacuate``: how long gangs take to move from where an announced failure comes,
+NONE: they stay."""
 COMPONENT = _record("failed slow next_slow previous_slow lemon begin left life age row stopped strikes")
 """``slow``: its failure; ``begin``, ``left``: since when its clock runs, and the life left then."""
 AGE = _record("at hazard component")
@@ -334,7 +340,9 @@ TABLES: dict[str, tuple[np.dtype[Any], int]] = {
     "window_at": (np.dtype(np.int64), 1),  # rows of ``windows``
     "drains": (DRAINED_GANG, 1),
     "retests": (RETEST, 1),
-    "passed": (np.dtype(np.int64), 1),  # of every place: whether it has passed the preflight of its gang's next start
+    "passing": (PASSING, 2),  # by gang: faulty members, good nodes
+    "passes": (np.dtype(np.int64), 2),  # by gang and as above, twice as many rows as gangs: what ``left`` will be next
+    "joined_at": (np.dtype(np.int64), 1),  # of every place: how many preflights its gang had been through by then
     "absences": (ABSENCE, 1),
     "transfers": (TRANSFER, 1),  # by gang
     "phases": (PHASE, 1),  # of energisation
@@ -389,7 +397,7 @@ ANSWERS = 3 * len(NAMES)
 CHANGING = (
     *("one", "gangs", "hazards", "components", "crews", "durable", "booked", "owner", "holes", "windows"),
     *("first_life", "free_in_block", "free_in_group", "by_month", "weight_by_month", "rest_by_month", "kept_at"),
-    *("this_month", "done_this_month", "passed"),
+    *("this_month", "done_this_month", "joined_at", "passing"),
     *("domains", "out_planned", "available", "transfers", "phases", "sends_at", "lies_in", "first_demand"),
     *CHANGING_PLANT,
 )

@@ -222,7 +222,10 @@ def _gangs(plan: Plan, tables: Tables) -> None:
         gangs[name] = NONE
     for name in ("first_faulty", "last_faulty", "first_clean", "why", "first_demand", "ends", "moves_from"):
         gangs[name] = NONE
-    gangs["faults_pass"] = gangs["nodes_pass"] = NONE
+    checked = any(job.preflight for job in plan.scenario.jobs)
+    tables["passing"] = np.zeros((count if checked else 1, 2), dtype=records.PASSING)
+    tables["passing"]["left"], tables["passing"]["used"] = NONE, records.PASSES_AT_A_TIME
+    tables["passes"] = np.zeros((2 * count if checked else 1, records.PASSES_AT_A_TIME), dtype=np.int64)
     gangs["chances"] = CHANCES_AT_A_TIME
     chancy = bool(tables["jobs"]["chancy"].any())
     tables["chances"] = np.zeros((count if chancy else 1, CHANCES_AT_A_TIME), dtype=records.CHANCE)

@@ -1,5 +1,6 @@
 """A world: the tables of one run, as rules read and change them."""
 
+import ctypes
 from collections.abc import Callable
 from typing import Any
 
@@ -48,8 +49,10 @@ class World(PlantTables):
         for name, table in self.at_start.items():
             if self.tables[name].shape != table.shape:
                 self.put(name, table.copy())
-            else:
-                np.copyto(self.tables[name], table)
+        addresses = self.addresses.tolist()
+        for name, table in self.at_start.items():
+            source = addresses[ANSWERS + 1 + CHANGING.index(name)]
+            ctypes.memmove(addresses[3 * TABLE[name]], source, table.nbytes)  # numpy goes by the columns of a record
 
     def show(self, name: str, low: int, high: int) -> None:
         """An answer has written to rows of a table, or made room for more."""

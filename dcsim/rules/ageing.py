@@ -2,11 +2,15 @@
 
 import numpy as np
 
-from dcsim.program.records import LIVES, NEVER, NONE, RESIDUAL, WHOLE
+from dcsim.hazards.lifetimes.weibull import weibull_left
+from dcsim.program.records import BY_WEIBULL, LIVES, NEVER, NONE, OF_LEFT, RESIDUAL, STREAMS, WHOLE
 from dcsim.program.world import World
+from dcsim.rules.draws import exponential, in_ms, seed_stream
 from dcsim.rules.due import push_age
 from dcsim.rules.places import first_in_service
 from dcsim.rules.rule import ask, rule
+
+rule(weibull_left)
 
 
 @rule
@@ -131,7 +135,7 @@ def renew(w: World, hazard: int, component: int, now: int, fixed: bool) -> None:
         age = c.age
         if c.lemon:
             age = np.int64(np.rint(age * h.factor))
-        life = ask(w, RESIDUAL, hazard, age)
+        life = life_left(w, hazard, age)
     if c.lemon:
         life = hastened(life, h.factor)
     c.life = life
@@ -139,6 +143,19 @@ def renew(w: World, hazard: int, component: int, now: int, fixed: bool) -> None:
     c.stopped = 0
     c.begin = NEVER
     refresh(w, hazard, component, now)
+
+
+@rule
+def life_left(w: World, hazard: int, age: int) -> int:
+    """Return what is left of a life that has reached an age, at least 1 ms."""
+    h = w.hazards[hazard]
+    if h.left_law != BY_WEIBULL:
+        return ask(w, RESIDUAL, hazard, age)
+    stream = STREAMS * hazard + OF_LEFT
+    if not h.left_begun:
+        h.left_begun = 1
+        seed_stream(w, stream, w.numbers[w.one.run])
+    return max(1, in_ms(weibull_left(float(age), exponential(w, stream), h.shape, h.scale)))
 
 
 @rule

@@ -239,10 +239,7 @@ def begin(w: World, gang: int, now: int) -> None:
 @rule
 def start(w: World, gang: int, now: int) -> None:
     """A gang goes through failover and restore now; before its next start its members are checked again."""
-    if w.one.preflights and w.jobs[w.gangs[gang].job].preflight >= 0:
-        for place in range(w.gangs[gang].lowest, w.gangs[gang].highest + 1):
-            if w.owner[place] == gang:
-                w.passed[place] = 0
+    w.gangs[gang].begun += 1
     resume(w, gang, now)
     note_event(w, STARTS, gang, w.gangs[gang].active, now)
     plan_finish(w, gang)
@@ -253,11 +250,19 @@ def start(w: World, gang: int, now: int) -> None:
 @rule
 def is_to_be_checked(w: World, gang: int) -> bool:
     """Whether a gang that does not run has members that have not passed a check for this start."""
-    g, found = w.gangs[gang], False
+    g = w.gangs[gang]
     if w.jobs[g.job].preflight >= 0 and g.phase != WHOLE:
         for place in range(g.lowest, g.highest + 1):
-            found = found or (w.owner[place] == gang and not w.passed[place])
-    return found
+            if w.owner[place] == gang and not has_passed(w, place, gang):
+                return True
+    return False
+
+
+@rule
+def has_passed(w: World, place: int, gang: int) -> bool:
+    """Whether a member has passed a check for its gang's next start: the last one was for it, and came after it did."""
+    g = w.gangs[gang]
+    return bool(g.checked_start == g.begun + 1 and w.joined_at[place] < g.checks)
 
 
 @rule

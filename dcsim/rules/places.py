@@ -91,8 +91,6 @@ def set_owner(w: World, place: int, owner: int) -> None:
         count_free(w, place, -1)
     elif w.owner[place] >= 0:
         w.gangs[w.owner[place]].places -= 1
-    if w.one.preflights:
-        w.passed[place] = 0
     w.owner[place] = owner
     if owner == FREE:
         count_free(w, place, 1)
@@ -101,6 +99,8 @@ def set_owner(w: World, place: int, owner: int) -> None:
         g.lowest = min(g.lowest, place)
         g.highest = max(g.highest, place)
         g.places += 1
+        if w.one.preflights:
+            w.joined_at[place] = g.checks
         if w.one.has_traffic:
             group = place // w.one.group
             w.lies_in[owner, group // GROUPS] |= 1 << group % GROUPS

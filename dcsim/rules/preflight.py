@@ -10,13 +10,14 @@ from dcsim.program.records import (
     OF_FAULTS,
     OF_NODES,
     PASSES,
+    PASSES_AT_A_TIME,
     PASSES_RETEST,
     SAVE,
     TABLE,
 )
 from dcsim.program.world import World
 from dcsim.rules.ageing import component_fails, is_one_too_many, is_slow_no_more
-from dcsim.rules.allocation import call_service, enqueue, go_back, is_over, start, want
+from dcsim.rules.allocation import call_service, enqueue, go_back, has_passed, is_over, start, want
 from dcsim.rules.detection import members_around
 from dcsim.rules.due import push
 from dcsim.rules.failures import clean_position, takes_places
@@ -49,9 +50,8 @@ def is_checked(w: World, gang: int, number: int, now: int) -> None:
     for node in range(g.lowest // w.one.node, g.highest // w.one.node + 1):
         if is_unchecked(w, gang, node * w.one.node, (node + 1) * w.one.node) and fails(w, gang, OF_NODES):
             is_tested_again(w, gang, node, now)
-    for place in range(g.lowest, g.highest + 1):
-        if w.owner[place] == gang:
-            w.passed[place] = 1
+    g.checks += 1
+    g.checked_start = g.begun + 1
     if is_over(w, gang, now):
         go_back(w, gang, now)
     elif g.up < before:
@@ -67,24 +67,24 @@ def is_checked(w: World, gang: int, number: int, now: int) -> None:
 @rule
 def fails(w: World, gang: int, what: int) -> bool:
     """Whether the next faulty member, or the next good node, does not pass."""
-    g = w.gangs[gang]
-    left = g.faults_pass if what == OF_FAULTS else g.nodes_pass
-    if left < 0:
-        left = ask(w, PASSES, gang, what)
-    if what == OF_FAULTS:
-        g.faults_pass = left - 1
-    else:
-        g.nodes_pass = left - 1
-    return bool(left == 0)
+    p = w.passing[gang, what]
+    if p.left < 0:
+        if p.used == PASSES_AT_A_TIME:
+            ask(w, PASSES, gang, what)
+            p.used = 0
+        p.left = w.passes[2 * gang + what, p.used]
+        p.used += 1
+    p.left -= 1
+    return bool(p.left < 0)
 
 
 @rule
 def is_unchecked(w: World, gang: int, low: int, high: int) -> bool:
     """Whether a gang has a member in a range of places that has not passed yet."""
-    found = False
     for place in range(low, min(high, w.one.atoms)):
-        found = found or (w.owner[place] == gang and not w.passed[place])
-    return found
+        if w.owner[place] == gang and not has_passed(w, place, gang):
+            return True
+    return False
 
 
 # --- what is found --------------------------------------------------------------------------------------------------
@@ -100,7 +100,7 @@ def find_blamed(w: World, gang: int, now: int) -> None:
         following = f.next_faulty
         unchecked, place = False, f.first_place
         while place >= 0:
-            unchecked = unchecked or not w.passed[place]
+            unchecked = unchecked or not has_passed(w, place, gang)
             place = w.next_faulty[place]
         if unchecked and fails(w, gang, OF_FAULTS):
             if before >= 0:
@@ -125,20 +125,33 @@ def find_blamed(w: World, gang: int, now: int) -> None:
 def find_slow_members(w: World, hazard: int, gang: int, now: int) -> None:
     """Slow members of a gang are found: stragglers leave, what is degraded is repaired where it is."""
     h, g = w.hazards[hazard], w.gangs[gang]
-    for component in range(g.lowest // h.size, g.highest // h.size + 1):
+    component = next_slow(w, hazard, g.lowest // h.size, g.highest // h.size)
+    while component >= 0:
         failure = w.components[h.first_component + component].slow
-        if failure < 0 or w.failures[failure].repairs:  # it was found before
-            continue
-        if not is_unchecked(w, gang, component * h.size, (component + 1) * h.size) or not fails(w, gang, OF_FAULTS):
-            continue
-        if h.effect == DEGRADE:
-            begin_repair(w, failure, NONE, 0, NONE, now, True)
-        else:
-            is_slow_no_more(w, hazard, component)
-            w.failures[failure].retired = 1 if is_one_too_many(w, hazard, component, now) else 0
-            if members_around(w, hazard, component, gang):
-                leave(w, failure, gang, now)
-            refresh_speeds(w, now)
+        found_now = not w.failures[failure].repairs  # else it was found before
+        found_now = found_now and is_unchecked(w, gang, component * h.size, (component + 1) * h.size)
+        if found_now and fails(w, gang, OF_FAULTS):
+            if h.effect == DEGRADE:
+                begin_repair(w, failure, NONE, 0, NONE, now, True)
+            else:
+                is_slow_no_more(w, hazard, component)
+                w.failures[failure].retired = 1 if is_one_too_many(w, hazard, component, now) else 0
+                if members_around(w, hazard, component, gang):
+                    leave(w, failure, gang, now)
+                refresh_speeds(w, now)
+        component = next_slow(w, hazard, component + 1, g.highest // h.size)
+
+
+@rule
+def next_slow(w: World, hazard: int, low: int, high: int) -> int:
+    """Return the first slow component of a hazard from ``low`` to ``high``; NONE. Few are slow at a time."""
+    h, found = w.hazards[hazard], NONE
+    component = h.first_slow
+    while component >= 0:
+        if low <= component <= high and (found < 0 or component < found):
+            found = component
+        component = w.components[h.first_component + component].next_slow
+    return int(found)
 
 
 @rule

@@ -1,7 +1,7 @@
 """What an engine reads: the scenario as gangs with slots and hazards with rates, derived once per run."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -137,20 +137,29 @@ class Plan:
 
         A mark is the index of the failed component where the hazard is ``placed``, else a slot in [0, N).
         """
-        scenario = self.scenario
-        drawn = []
+        return [each.of(self._stream(each.hazard, replication)) for each in self._laws]
+
+    @cached_property
+    def _laws(self) -> list[Draws]:
+        """What the draws of all replications have in common."""
+        found, scenario = [], self.scenario
         for hazard in scenario.hazards:
-            shared = hazard.lifetime.shared_clock
-            clock = hazard.key if shared is None else f"record {shared}"
-
-            def stream(purpose: Purpose, key: str = hazard.key, clock: str = clock) -> np.random.Generator:
-                return generator(scenario.seed, replication, clock if purpose == "start" else key, purpose)
-
             components = self.components(hazard)
             marked = components if hazard.placed else scenario.cluster.gpus
             more = self.missed(hazard), self.age(hazard)
-            drawn.append(Draws(hazard, components, marked, scenario.horizon, stream, *more))
-        return drawn
+            found.append(Draws(hazard, components, marked, scenario.horizon, self._stream(hazard, 0), *more))
+        return found
+
+    def _stream(self, hazard: Hazard, replication: int) -> Callable[[Purpose], np.random.Generator]:
+        """Return the streams of a hazard."""
+        seed, key = self.scenario.seed, hazard.key
+
+        def stream(purpose: Purpose) -> np.random.Generator:
+            if purpose == "start" and (shared := hazard.lifetime.shared_clock) is not None:
+                return generator(seed, replication, f"record {shared}", purpose)
+            return generator(seed, replication, key, purpose)
+
+        return stream
 
     def age(self, hazard: Hazard) -> int:
         """Return the age of every component of a hazard at t = 0 [ms], the burn-in at delivery included."""

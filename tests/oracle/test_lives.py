@@ -13,6 +13,7 @@ from pydantic import TypeAdapter
 from scipy.special import gamma, gammaincc, ndtr
 
 from dcsim.hazards import AnyLifetime, Draws, Hazard
+from dcsim.hazards.lifetimes.weibull import WeibullLifetime
 from dcsim.streams import generator
 from dcsim.units import MS_PER_H
 
@@ -137,7 +138,8 @@ def test_a_life_cut_in_two_is_a_life(written, left):
     cut = 40 * MS_PER_H
     survivors = whole > cut
     mended = whole.copy()
-    mended[survivors] = cut + life.residual(np.full(int(survivors.sum()), cut))
+    ages = np.full(int(survivors.sum()), cut)
+    mended[survivors] = cut + life.hazard.lifetime.residual(np.random.default_rng(SEED + 1), ages)
     assert abs(z(mended / MS_PER_H, left(1e-9)[0])) < 4
 
 
@@ -169,9 +171,9 @@ def test_only_the_first_life_has_the_age():
 def test_an_observed_life_that_is_over_is_not_drawn_again():
     """At 50 h only lives of 140 and 200 h are longer; at 200 h nothing is left but the millisecond every life has."""
     drawn = draws(mtbf=EMPIRICAL)
-    left = drawn.residual(np.full(1_000, 50 * MS_PER_H))
+    left = np.array([drawn.left(50 * MS_PER_H) for _ in range(1_000)])
     assert set((left / MS_PER_H).tolist()) == {140 - 50, 200 - 50}
-    assert drawn.residual(np.array([200, 201]) * MS_PER_H).tolist() == [1, 1]
+    assert [drawn.left(age * MS_PER_H) for age in (200, 201)] == [1, 1]
 
 
 # --- renewal ----------------------------------------------------------------------------------------------------------
@@ -271,3 +273,13 @@ def test_a_lemon_of_some_age_is_worn_as_others_at_factor_times_it():
     for chosen, age in ((lemon, 200), (~lemon, 20)):
         rest, alive = weibull_left(300 * WORN, 4)(age)
         assert abs(z(drawn.lives(0)[chosen] / MS_PER_H, rest / alive)) < 4
+
+
+@pytest.mark.parametrize("shape", [0.5, 0.7, 1.0, 1.5, 4.0])
+def test_one_life_has_as_much_left_as_many_have(shape):
+    """The formula for one component, which machine code has too, and the one for arrays draw the same lives."""
+    law = WeibullLifetime.model_validate({"kind": "weibull", "mean": "100 h", "shape": shape})
+    ages = np.exp(np.random.default_rng(SEED).uniform(0, np.log(500 * MS_PER_H), 2_000)).astype(np.int64)
+    one, many = np.random.default_rng(SEED + 1), np.random.default_rng(SEED + 1)
+    found = np.array([law.left(one, age) for age in ages.tolist()])
+    np.testing.assert_allclose(found, law.residual(many, ages), rtol=1e-11, atol=1)

@@ -62,6 +62,10 @@ class Lifetime(BaseModel):
         """Return what is left [ms] of the lives of components that have reached ``ages`` [ms], for each."""
         raise TypeError(f"{type(self).__name__} must draw what is left of a life")
 
+    def left(self, rng: np.random.Generator, age: int) -> int:
+        """Return what is left [ms] of the life of one component that has reached an age [ms]."""
+        return int(self.residual(rng, np.array([age], dtype=np.int64))[0])
+
     # --- what a record answers ------------------------------------------------------------------------------------
 
     @property

@@ -7,9 +7,22 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ConfigDict, Field
 
-from dcsim.distributions import Times, Weibull, milliseconds
+from dcsim.distributions import Times, Weibull, in_ms, milliseconds
 from dcsim.hazards.lifetimes.lifetime import Lifetime
 from dcsim.units import MeanTimeBetweenFailures
+
+
+def weibull_left(age: float, more: float, shape: float, scale: float) -> float:
+    """Return what is left of one life that has reached ``age`` > 0: ``WeibullLifetime.residual``, of one component.
+
+    ``more``: an exponential number of mean 1. ``age`` and ``scale`` have one unit, which is that of the result.
+    """
+    log_used = shape * math.log(age / scale)
+    if log_used > 0:
+        return age * math.expm1(math.log1p(more * math.exp(-log_used)) / shape)
+    log_more = math.log(max(more, 1e-300))
+    log_sum = max(log_used, log_more) + math.log1p(math.exp(-abs(log_used - log_more)))
+    return max(scale * math.exp(min(log_sum / shape, 700.0)) - age, 0.0)
 
 
 class WeibullLifetime(Weibull, Lifetime):
@@ -28,9 +41,8 @@ class WeibullLifetime(Weibull, Lifetime):
 
     def _log_used(self, ages: Times) -> NDArray[np.float64]:
         """log((a / scale)^shape): logarithm of the rate accumulated up to an age; -inf when new."""
-        scale = self.mean / math.gamma(1 + 1 / self.shape)
         with np.errstate(divide="ignore"):
-            return self.shape * np.log(ages / scale)
+            return self.shape * np.log(ages / self.scale)
 
     def log_survival(self, ages: Times) -> NDArray[np.float64]:
         """log S(a) = -(a / scale)^shape."""
@@ -41,8 +53,16 @@ class WeibullLifetime(Weibull, Lifetime):
         more = rng.standard_exponential(len(ages))
         log_used = self._log_used(ages)
         log_sum = np.logaddexp(log_used, np.log(np.maximum(more, 1e-300)))
-        scale = self.mean / math.gamma(1 + 1 / self.shape)
         with np.errstate(over="ignore", invalid="ignore"):
-            whole = scale * np.exp(np.minimum(log_sum / self.shape, 700.0)) - ages
+            whole = self.scale * np.exp(np.minimum(log_sum / self.shape, 700.0)) - ages
             grown = ages * np.expm1(np.log1p(more * np.exp(-np.maximum(log_used, 0.0))) / self.shape)
         return milliseconds(np.where(log_used > 0, grown, np.maximum(whole, 0.0)))
+
+    def left(self, rng: np.random.Generator, age: int) -> int:
+        """As ``residual``, of one component; machine code computes the same."""
+        return in_ms(weibull_left(float(age), rng.standard_exponential(), self.shape, self.scale))
+
+    @property
+    def scale(self) -> float:
+        """The time that exp(-1) of the components reach [ms]."""
+        return self.mean / math.gamma(1 + 1 / self.shape)
