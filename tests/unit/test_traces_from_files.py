@@ -5,6 +5,7 @@ import pytest
 import dcsim
 from dcsim.records.times import FORMS
 from dcsim.scenario import to_toml
+from dcsim.scenario.record_cautions import records_told
 from dcsim.units import MS_PER_H
 from tests.unit.logged_scenarios import CAUSES, GPU, NETWORK, errors, failures, traces, writer
 
@@ -272,3 +273,99 @@ def test_records_named_in_the_scenario_share_their_clock(write):
     for replication in range(20):
         found = [at for each in failures(scenario, replication).values() for at, _ in each]
         assert round(found[1] - found[0], 6) in (30, -70)
+
+
+# --- every form of file -----------------------------------------------------------------------------------------------
+
+FORMS_OF_FILES = {
+    "commas": (
+        "log.csv",
+        "start,end,component\n2024-01-30T00:00,2024-01-30T04:00,a\n2024-02-03T00:00,2024-02-03T01:00,b\n",
+    ),
+    "semicolons": (
+        "log.csv",
+        "start;end;node\n2024-01-30T00:00;2024-01-30T04:00;a\n2024-02-03T00:00;2024-02-03T01:00;b\n",
+    ),
+    "tabs": (
+        "log.tsv",
+        "Start\tEnd\tNode\n2024-01-30 00:00\t2024-01-30 04:00\ta\n2024-02-03 00:00\t2024-02-03 01:00\tb\n",
+    ),
+    "pipes": ("log.txt", "start|repair_min|node|\n2024-01-30T00:00|240|a|\n2024-02-03T00:00|60|b|\n"),
+    "blanks": ("log.txt", "hour  repair_h  node\n0     4         a\n96    1         b\n"),
+    "UTC": (
+        "log.csv",
+        "start,end,node\n2024-01-30 00:00:00 UTC,2024-01-30 04:00:00 UTC,a\n"
+        "2024-02-03 00:00:00 UTC,2024-02-03 01:00:00 UTC,b\n",
+    ),
+    "epochs": ("log.csv", "start,end,node\n1706572800,1706587200,a\n1706918400,1706922000,b\n"),
+    "milliseconds": ("log.csv", "start,end,node\n1706572800000,1706587200000,a\n1706918400000,1706922000000,b\n"),
+    "twelve hours": (
+        "log.csv",
+        "start,end,node\n1/30/2024 12:00 AM,1/30/2024 4:00 AM,a\n2/3/2024 12:00 AM,2/3/2024 1:00 AM,b\n",
+    ),
+    "day first": ("log.csv", "start,end,node\n30.1.2024 00:00,30.1.2024 04:00,a\n3.2.2024 00:00,3.2.2024 01:00,b\n"),
+    "JSON lines": (
+        "log.jsonl",
+        '{"start": "2024-01-30T00:00", "end": "2024-01-30T04:00", "node": "a"}\n'
+        '{"start": "2024-02-03T00:00", "end": "2024-02-03T01:00", "node": "b"}\n',
+    ),
+}
+
+
+@pytest.mark.parametrize("form", FORMS_OF_FILES)
+def test_every_form_of_a_file_gives_the_same_trace(write, form):
+    """Two outages of 4 h and 1 h, four days apart, whatever stands between the cells and however times are written."""
+    name, text = FORMS_OF_FILES[form]
+    (trace,) = traces(write(text, ("node", 'span = "800 h"'), file=name)).values()
+    assert (trace.at, trace.repair, trace.component) == ((0, 96 * MS_PER_H), (4 * MS_PER_H, MS_PER_H), (0, 1))
+    assert trace.notes is None
+
+
+def test_a_record_says_how_its_file_was_read(write):
+    """What was found out of a file is told, once for all its traces."""
+    scenario = dcsim.load(write(CAUSES.replace(",", ";"), ("gpu", GPU), ("network", NETWORK)))
+    assert records_told(scenario) == [
+        "log.csv: 4 columns between semicolons; start from start, end from end, component from component, "
+        "kind from cause"
+    ]
+
+
+def test_dates_of_two_readings_are_asked(write):
+    """5 January or 1 May: the error says what to write, and with it the file is read, by all traces of it."""
+    log = "start,end,node,cause\n1/1/2024 3:04 PM,1/1/2024 5:04 PM,a,gpu\n1/5/2024 3:04 PM,1/5/2024 5:04 PM,b,fan\n"
+    path = write(log, ("gpu", 'where = { cause = "gpu" }, span = "9000 h"'), ("fan", 'where = { cause = "fan" }'))
+    found = errors(path)
+    assert len(found) == 2
+    assert found[0].endswith('say which: dates = "month first" or "day first"')
+    for order, hours in (("month first", 96), ("day first", 121 * 24)):
+        said = path.read_text().replace('span = "9000 h"', f'span = "9000 h", dates = "{order}"')
+        path.with_name("said.toml").write_text(said)
+        assert [at / MS_PER_H for at in traces(path.with_name("said.toml"))["fan"].at] == [hours]
+
+
+@pytest.mark.parametrize(
+    ("where", "hours"),
+    [
+        ('{ cause = "gpu, fan" }', [0, 1, 3]),
+        ('{ cause = ["gpu", "fan"] }', [0, 1, 3]),
+        ('{ cause = ["psu, left"] }', [4]),
+        ('{ cause = "!= gpu" }', [1, 2, 4]),
+        ('{ slot = "2..4" }', [1, 2, 3]),
+        ('{ slot = ">= 4", cause = "gpu" }', [3]),
+        ('{ cause = "psu, left" }', [2, 4]),
+    ],
+)
+def test_conditions_take_lists_ranges_and_what_is_unlike(write, where, hours):
+    """As with a single value; a text that has a comma itself is found too."""
+    log = 'start_h,cause,slot\n0,gpu,1\n1,fan,2\n2,psu,3\n3,gpu,4\n4,"psu, left",5\n'
+    (trace,) = traces(write(log, ("node", f'where = {where}, span = "100 h"'), horizon=50)).values()
+    assert [at / MS_PER_H for at in trace.at] == hours
+
+
+def test_a_component_of_several_columns(write):
+    """Rack and slot together name it, in natural order."""
+    log = "start_h,rack,slot\n0,r1,10\n1,r1,2\n2,r1,10\n"
+    (trace,) = traces(
+        write(log, ("node", 'columns = { start_h = "start_h", component = "rack+slot" }'), horizon=2)
+    ).values()
+    assert trace.component == (1, 0, 1)
