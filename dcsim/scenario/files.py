@@ -28,6 +28,8 @@ from dcsim.scenario.rules import broken_rules
 from dcsim.scenario.sampled import broken_inputs, settled_keys
 from dcsim.units import Portion
 
+MOST_SHOWN = 1_000
+"""Outages of a trace that are listed where a scenario is shown; source: assumed."""
 Source = str | Path | Mapping[str, Any] | Scenario
 """Whatever says a scenario."""
 
@@ -179,6 +181,15 @@ def with_shares(scenario: Scenario, data: dict[str, Any] | None = None) -> dict[
 def plain(scenario: Scenario) -> dict[str, Any]:
     """Return a scenario as plain data, as a file holds it."""
     return _dumped(scenario, None)
+
+
+def readable(scenario: Scenario) -> dict[str, Any]:
+    """Return a scenario as plain data for people: of a long list of outages it says how long it is."""
+    return _dumped(scenario, lambda column, listed: listed(column) if len(column) <= MOST_SHOWN else [_count(column)])
+
+
+def _count(column: Column) -> str:
+    return f"{len(column):,} values"
 
 
 def unlisted(scenario: Scenario) -> dict[str, Any]:

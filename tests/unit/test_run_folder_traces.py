@@ -14,6 +14,7 @@ from dcsim.montecarlo.merge import merge
 from dcsim.montecarlo.run_reader import read_sample
 from dcsim.montecarlo.runner import replicate_many
 from dcsim.scenario import Scenario, load, read, sha256, to_toml
+from dcsim.scenario.provenance import values
 from tests.unit.montecarlo_fakes import edit_manifest, fake, small
 
 Written = Callable[..., Scenario]
@@ -146,6 +147,14 @@ def test_a_new_run_leaves_no_outages_of_an_earlier_one(tmp_path: Path) -> None:
     run(small(), tmp_path / "runs")
     assert not (folder / "outages-7.parquet").exists()
     assert "outages" not in read_manifest(folder)
+
+
+def test_a_long_list_is_told_by_its_length(logged: Written) -> None:
+    """Where a scenario is shown, twenty thousand outages are one text; a few are listed."""
+    shown = {each.key: each.text for each in values(logged(20_000))}
+    assert "at 10,000 values" in shown["hazards.gpu.mtbf"]
+    few = {each.key: each.text for each in values(logged())}
+    assert "values" not in few["hazards.gpu.mtbf"]
 
 
 def test_keys_of_a_long_trace_can_be_set(logged: Written) -> None:
