@@ -1,6 +1,5 @@
 """Slurm hostlist expressions such as ``tux[0-3,12],dev1``: the names that they stand for."""
 
-import math
 import re
 
 EXAMPLE = "tux[0-3,12],dev1"
@@ -47,10 +46,16 @@ def _size(hostlist: str) -> float:
     """How many names a hostlist has at most, found without making them."""
 
     def numbers(bracket: str) -> float:
-        return bracket.count(",") + 1 + sum(float(high) - float(low) for low, high in _RANGE.findall(bracket))
+        ranges = _RANGE.findall(f"[{bracket}]")
+        return bracket.count(",") + 1 + sum(float(high) - float(low) for low, high in ranges)
 
-    parts = re.split(r",(?![^\[\]]*\])", hostlist)
-    return sum(math.prod(map(numbers, re.findall(r"\[[^]]*\]", part))) for part in parts)
+    total, names = 0.0, 1.0
+    for found in re.finditer(r"\[([^\[\]]*)\]|,", hostlist):
+        if found[1] is None:
+            total, names = total + names, 1.0
+        else:
+            names *= numbers(found[1])
+    return total + names
 
 
 def _same_width(match: re.Match[str]) -> str:

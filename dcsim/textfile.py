@@ -17,10 +17,10 @@ class NoTextError(Exception):
         self.why, self.line = why, line
 
 
-def read_text(path: Path) -> str:
-    """Return the text of a regular UTF-8 file, line ends as LF; raises NoTextError for everything else."""
+def read_text(path: Path, most: int = MOST_BYTES) -> str:
+    """Return the text of a regular UTF-8 file of at most so many bytes, line ends as LF; else raises NoTextError."""
     try:
-        return _text(path).replace("\r\n", "\n")
+        return _text(path, most).replace("\r\n", "\n")
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         raise NoTextError("is not a text file: not UTF-8", line) from None
@@ -30,15 +30,15 @@ def read_text(path: Path) -> str:
         raise NoTextError(f"cannot be read: {error}") from None
 
 
-def _text(path: Path) -> str:
+def _text(path: Path, most: int) -> str:
     try:
         with source(path) as file:
-            content, size = file.read(0, MOST_BYTES + 1), file.size
+            content, size = file.read(0, most + 1), file.size
     except NotRegularError as error:
         raise NoTextError(str(error)) from None
-    if len(content) > MOST_BYTES:
+    if len(content) > most:
         size = max(size, len(content))
-        raise NoTextError(f"is too large: {size:,} bytes; at most {MOST_BYTES:,} are allowed")
+        raise NoTextError(f"is too large: {size:,} bytes; at most {most:,} are allowed")
     if content.startswith(codecs.BOM_UTF8):
         raise NoTextError("begins with a byte-order mark; save it as UTF-8 without one")
     if b"\0" in content:

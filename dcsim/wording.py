@@ -2,8 +2,9 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from difflib import get_close_matches
+from typing import Any
 from unicodedata import category
 
 MOST_NAMED = 5
@@ -156,3 +157,14 @@ def printable(text: str, longest: int = 40) -> str:
     """Return a name on one line, its control characters shown, cut to ``longest`` characters."""
     clean = visible(" ".join(text.split())) or "(no name)"
     return clean if len(clean) <= longest else clean[: longest - 1] + "…"
+
+
+def written(value: Any) -> str:
+    """Return a value on one line: text as it is, tables as ``kind weibull, mean 25000 h``, lists in brackets."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {written(each)}" for key, each in value.items())
+    if isinstance(value, list | tuple):
+        return "; ".join(map(written, value)) if value else "none"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:,}" if isinstance(value, int) else str(value)

@@ -46,8 +46,10 @@ TOPICS = {
     "presets": (
         "Presets",
         "scenarios",
-        'Named settings of strategies: `preset = "torchpass"` in `[jobs.recovery]` sets what is listed as value; keys '
-        "of the table itself go first.",
+        'Named settings of strategies and hazards: `preset = "torchpass"` in `[jobs.recovery]`, or `preset = "rsc-1"` '
+        'in `[[hazards]]`, sets what is listed as value; keys of the table itself go first. `preset = "llama3"` stands '
+        'for all hazards of its table, `preset = "llama3/gpu"` for one. An MTBF is computed from the failures that '
+        "were counted. A preset without `repair` needs one beside it, except where the hardware stays (effect kill).",
     ),
     "topologies": (
         "Topologies",
@@ -155,6 +157,8 @@ def places(table: KeyTable, topic: str) -> tuple[tuple[str, ...], dict[str, str]
     title = table.title.partition(",")[0]
     if found := re.fullmatch(r"\[\[?([\w.-]+)\]\]?", title):
         return (found[1],), {}
+    if found := re.fullmatch(r'\[\[hazards\]\] preset = "(.*)"', title):
+        return ("hazards",), {"preset": found[1]}
     if found := re.fullmatch(r'(?:([\w.]+)\.)?(kind|preset) = "(.*)"', title):
         where = {"strategies": ("jobs.recovery",), "presets": ("jobs.recovery",), "distributions": DRAWN}
         lives = ("hazards.mtbf", "hazards.mtbf.parts.life")
@@ -188,7 +192,8 @@ def example(table: KeyTable, topic: str) -> str:
 
 def kind_of(value: dict[str, Any]) -> str:
     """Return the kind that a preset stands for, or ""."""
-    return presets()[value["preset"]].kind if "preset" in value else ""
+    preset = presets().get(value.get("preset", ""))
+    return preset.kind if preset else ""
 
 
 # --- Markdown ---------------------------------------------------------------------------------------------------------

@@ -24,12 +24,16 @@ WHAT is one of
   failover   a minute less of failover, a month
   restore    a minute less of restore, a month
   mtbf       1,000 h more of the MTBF, a month (mtbf:gpu of several)
+  bridge-power
+             a kWh behind the meter until the grid comes, beyond the grid's
+             price; FILE waits, or FILE is bridged and FILE2 waits
 or a key with a range, KEY=LOWEST:HIGHEST: where both are equally good.
 
 {
         example(
             "dcsim breakeven pretrain-5184/gold detection",
             "dcsim breakeven migration.toml licence --against checkpoints.toml",
+            "dcsim breakeven plant/bridge-engines bridge-power --against plant/bridge-none",
             'dcsim breakeven new.toml "hazards.leaf.mtbf=20000 h:1000000 h" --against old.toml',
         )
     }""",
@@ -45,7 +49,8 @@ def breakeven_command(file: str, what: str, against: str | None, **given: Any) -
     """Say what something is worth, or at which value of a key two offers are equally good, with its interval.
 
     Equally good is where a useful GPU-hour costs the same. The answer is by simulation on common random numbers, beside
-    the published formula and, where there is one, exact theory. --set changes both files.
+    the published formula and, where there is one, exact theory. Of bridge-power an owner's discounted cash is the same.
+    --set changes both files.
     """
     asked = Asked(files=(file, *([against] if against else [])), **given)
     scenarios = asked.scenarios

@@ -31,8 +31,9 @@ def _no_shard(context: click.Context, _: click.Parameter, text: str | None) -> N
         raise click.UsageError(f"compare needs all replications; {how}", context)
 
 
+BY_OPTION = "--by"
 BY = click.option(
-    "--by", type=click.Choice(("mean", "p95")), default="mean", show_default=True,
+    BY_OPTION, type=click.Choice(("mean", "p95")), default="mean", show_default=True,
     help="What offers are ranked by: the mean price of a useful GPU-hour, or that which one run in twenty exceeds.",
 )  # fmt: skip
 
@@ -62,7 +63,10 @@ def compare_command(by: Any, **given: Any) -> None:
 
     check_gates(asked.gates, scenarios)
     with ProgressLine(asked.output, len(scenarios)) as progress:
-        found = compare(scenarios, bridges=asked.report or not asked.as_json, **asked.how("compare", progress))
+        how = asked.how("compare", progress)
+        if by != "mean":
+            how["command"] = (*how["command"], BY_OPTION, by)  # a report is about it, too
+        found = compare(scenarios, bridges=asked.report or not asked.as_json, **how)
     found = replace(found, by=by)
     for note in (notice for each in found.runs for notice in each.notices):
         say(f"note: {note}")

@@ -6,7 +6,7 @@ import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -14,11 +14,15 @@ from dcsim.cli.options import FILES, JSON, SET, UnknownName, example, scenarios_
 from dcsim.cli.screen import out, out_json, out_page, styled
 from dcsim.problems import not_one_of
 
+if TYPE_CHECKING:
+    from dcsim.scenario import Scenario
 
-@click.command("check", epilog=example("dcsim check my.toml other.toml"))
+
+@click.command("check", epilog=example("dcsim check my.toml other.toml", "dcsim check my.toml --origins"))
 @FILES
 @SET
-def check_command(files: Sequence[str], overrides: Sequence[str]) -> None:
+@click.option("--origins", is_flag=True, help="Also list every value that is given, and where it is from.")
+def check_command(files: Sequence[str], overrides: Sequence[str], origins: bool) -> None:
     """Check scenario files and name every problem: its file and line, the key, and what is allowed.
 
     Exit code 2 if there is any. Of files without a problem it says what to know before they are simulated: repair that
@@ -36,6 +40,18 @@ def check_command(files: Sequence[str], overrides: Sequence[str]) -> None:
             out(f"  {key} is set, but not used: the simulation of this scenario ignores it")
         for each in cautions([scenario]):
             out(f"  caution: {each.message}")
+        if origins:
+            _show_origins(file, scenario, overrides)
+
+
+def _show_origins(file: str, scenario: "Scenario", overrides: Sequence[str]) -> None:
+    """List what is no default: the key as --set takes it, the value, and the file's comment, preset or option."""
+    from dcsim.scenario.provenance import DEFAULT, origins, values
+
+    found = origins(scenario, file, overrides)
+    for each in values(scenario):
+        if not found[each.key].startswith(DEFAULT):
+            out(f"  {each.key} = {each.text}: {found[each.key]}")
 
 
 @click.command("schema", epilog=example("dcsim schema > dcsim.schema.json"))

@@ -1,6 +1,7 @@
 """`dcsim report`: a run, a comparison or a decision as one page to forward; and what verbs write by default."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -77,7 +78,7 @@ def report_command(
     again. Nothing in a run is changed. What the report of a run needs and the run does not keep is simulated again, to
     the same figures.
     """
-    from dcsim.montecarlo.comparison_folder import members, write_group
+    from dcsim.montecarlo.comparison_folder import group_command, members, write_group
 
     context = click.get_current_context()
     decisions = [question for folder in given if (question := _question(folder)) is not None]
@@ -105,7 +106,8 @@ def report_command(
             text = iter([_workbook(folders, workers)])
     else:
         with ProgressLine(doing="writing the report"):
-            made = _opened(folders, workers)
+            command = group_command(given[0]) or _command(folders)
+            made = _opened(folders, workers, command)
             text = iter([_rendered(kind, made)])
     if str(output) == "-":
         out_document(each for each in text if isinstance(each, str))
@@ -162,9 +164,10 @@ def _decision(question: "Question", found: Any, judged: "Sequence[Judged]") -> "
     from dcsim.report.optimize_page import optimum_document
     from dcsim.report.sensitivity_page import sensitivity_document
     from dcsim.report.sweep_report import sweep_document
-    from dcsim.report.tables_page import table_document
+    from dcsim.report.tables_page import energisation_document, table_document
 
     pages: dict[str, Callable[..., Page]] = {
+        "energisation": energisation_document,
         "optimize": optimum_document,
         "sensitivity": sensitivity_document,
         "sweep": sweep_document,
@@ -192,13 +195,15 @@ def _trace(folder: Path, replication: int | None, window: str | None, nodes: str
     return trace_json(played.log, scenario, played.replication, found.window, chosen)
 
 
-def _opened(folders: Sequence[Path], workers: int | None) -> "ReportData":
+def _opened(folders: Sequence[Path], workers: int | None, command: Sequence[str]) -> "ReportData":
+    """Return the report data of kept runs; several are ranked as the noted ``command`` has it."""
     from dcsim.decide.comparison import recompare
     from dcsim.decide.report_data import comparison_data, reopened
+    from dcsim.decide.verdict import by_of
 
     if len(folders) == 1:
         return reopened(folders[0], workers)
-    return comparison_data(recompare(folders, workers))
+    return comparison_data(replace(recompare(folders, workers), by=by_of(command)))
 
 
 def _command(folders: Sequence[Path]) -> Sequence[str]:

@@ -86,7 +86,7 @@ def sweep_command(axes: tuple[str, ...], lhs: int | None, metric: str | None, ev
         wanted: dict[str, Any] = {"axes": list(axes), "lhs": lhs, "metric": metric, "every_run": every_run}
         found = sweep(scenarios, **wanted, seed=asked.seed, each=judging_points(asked.gates, judged), **how)
     if asked.shard is not None:
-        _tell_of_shard(asked, found)
+        tell_of_shard(asked, found)
         return
 
     def page() -> "Page":
@@ -106,7 +106,7 @@ def sweep_command(axes: tuple[str, ...], lhs: int | None, metric: str | None, ev
     tell_gates(told)
 
 
-def _tell_of_shard(asked: Asked, found: "Sweep") -> None:
+def tell_of_shard(asked: Asked, found: "Sweep") -> None:
     """Say what is kept; figures come from the whole."""
     runs = f"{found.folder}/runs"
     if asked.as_json:

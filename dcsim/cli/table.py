@@ -4,15 +4,19 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dcsim.cli.options import SIMULATION, Asked, Word, example, kept, options, print_result
+from dcsim.cli.options import SIMULATION, Asked, Word, example, kept, options, print_result, shard_option
 from dcsim.cli.progress import ProgressLine
-from dcsim.cli.sweep import AXES
+from dcsim.cli.screen import say
+from dcsim.cli.sweep import AXES, tell_of_shard
 
 if TYPE_CHECKING:
     from dcsim.report.document import Page
     from dcsim.scenario import Scenario
 
 KINDS = ("checkpoint", "spares", "detection", "nines", "tokens", "power", "energisation")
+
+SHARDED = KINDS[:4]
+"""Tables of which the replications may be shared among machines."""
 
 
 @click.command(
@@ -23,7 +27,7 @@ KINDS = ("checkpoint", "spares", "detection", "nines", "tokens", "power", "energ
         "dcsim table detection my.toml --json",
         'dcsim table nines my.toml -L availability="99 %,99.9 %"',
         'dcsim table power owner/h200-neocloud -L power="10 MW,50 MW"',
-        "dcsim table energisation plant/financed-late",
+        "dcsim table energisation plant/bridge-none",
         "dcsim table tokens tokens/node-replicas -L batch=1,64,256",
     ),
 )
@@ -33,6 +37,7 @@ KINDS = ("checkpoint", "spares", "detection", "nines", "tokens", "power", "energ
     AXES,
     *SIMULATION,
     *kept(monthly=False),
+    shard_option("Simulate share K of N of each value's replications only, for N machines; see dcsim merge."),
 )
 def table_command(kind: Any, file: str, axes: tuple[str, ...], **given: Any) -> None:
     """Print what each value of a key costs: by the published formula, by theory and simulated, side by side.
@@ -46,6 +51,11 @@ def table_command(kind: Any, file: str, axes: tuple[str, ...], **given: Any) -> 
     """
     asked = Asked((file,), **given)
     scenario = asked.scenarios[0]
+    if asked.shard is not None and kind not in SHARDED:
+        why = f"table {kind} has no replications to share among machines"
+        if kind == "energisation":
+            why = "table energisation simulates a few phases and keeps nothing, so there is nothing to merge"
+        raise click.BadParameter(f"{why}; shards: {', '.join(SHARDED)}.", param_hint="--shard")
     if kind in ("tokens", "power"):
         (_batches if kind == "tokens" else _power)(scenario, axes, asked)
         return
@@ -60,6 +70,9 @@ def table_command(kind: Any, file: str, axes: tuple[str, ...], **given: Any) -> 
         verb, *rest = how["command"][1:]
         how["command"] = ("dcsim", verb, kind, *rest, *words)
         found = table(kind, scenario, axes, **how)
+    if asked.shard is not None:
+        tell_of_shard(asked, found.sweep)
+        return
 
     def page() -> "Page":
         from dcsim.report.tables_page import table_page
@@ -111,12 +124,26 @@ def _energisation(scenario: "Scenario", axes: tuple[str, ...], asked: Asked) -> 
         raise click.BadParameter("table energisation takes no values; change dates with --set.", param_hint="-L")
     from dcsim.decide.energisation import energisation_table
 
-    with ProgressLine(None, None) as progress:
-        found = energisation_table(scenario, replications=asked.replications, workers=asked.workers, progress=progress)
+    with ProgressLine(asked.output, None) as progress:
+        how: dict[str, Any] = {**asked.how("table", progress)}
+        del how["monthly"]  # an owner's cash is by month
+        verb, *rest = how["command"][1:]
+        how["command"] = ("dcsim", verb, "energisation", *rest)
+        found = energisation_table(scenario, **how)
+    for notice in found.notices:
+        say(f"note: {notice}")
 
     def page() -> "Page":
-        from dcsim.report.grid_page import energisation_page
+        from dcsim.report.tables_page import energisation_page
 
         return energisation_page(found, asked.notes)
 
     print_result(found.to_json, page, asked.as_json)
+    from dcsim.cli.report import write_decision
+    from dcsim.decide.questions import Question
+
+    wanted = {"origins": how["origins"], "engine": how["engine"], "replications": found.runs}
+    again = (*how["command"], "-n", str(found.runs))
+    write_decision(
+        Question("energisation", (scenario,), wanted, how["command"], again, tuple(asked.notes)), found, asked
+    )

@@ -3,7 +3,7 @@
 import os
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,29 +12,49 @@ import click
 
 from dcsim.cli.options import example
 from dcsim.cli.screen import out
+from dcsim.wording import visible
 
 if TYPE_CHECKING:
     from dcsim.topology.switch_tree import SwitchTree
 
-SOURCES = ("slurm-conf", "slurm-yaml", "lingjun")
+SOURCES = ("slurm-conf", "slurm-yaml", "ibnetdiscover", "kubernetes", "topograph", "lingjun", "graph")
+MOST_BYTES = 1 << 26
+"""Largest file that is imported [B]; source: assumed, what kubectl prints of some 3,000 nodes."""
 
 
 @click.command(
     "import",
-    short_help="Write a topology file from a file of Slurm's or of Lingjun's.",
+    short_help="Write a topology file from what Slurm, ibnetdiscover, Kubernetes or topograph say of a network.",
     epilog=example(
         "dcsim topology import /etc/slurm/topology.conf -o mine.toml --gpus-per-node 8",
         'dcsim topology import topology.yaml -o mine.toml --gpus-per-node 4 --port "800 Gb/s"',
+        "dcsim topology import ibnetdiscover.out -o mine.toml --gpus-per-node 8 --nodes 'gpu[001-512]'",
+        "dcsim topology import kueue.yaml nodes.json -o mine.toml --gpus-per-node 8",
     ),
 )
-@click.argument("source", metavar="FILE", type=click.Path(path_type=Path))
+@click.argument("sources", metavar="FILE…", type=click.Path(path_type=Path), nargs=-1, required=True)
 @click.option(
     "-o", "--output", "file", type=click.Path(path_type=Path), metavar="MY.toml", required=True,
     help="The topology file to write. Never overwrites.",
 )  # fmt: skip
-@click.option("--gpus-per-node", type=click.IntRange(1, 1024), metavar="N", required=True, help="GPUs of one node.")
-@click.option("--nics", type=click.IntRange(1, 1024), metavar="N", help="NICs of one node (default: one per GPU).")
-@click.option("--port", metavar="RATE", help='Data rate of one NIC (default: "400 Gb/s").')
+@click.option(
+    "--gpus-per-node",
+    type=click.IntRange(1, 1024),
+    metavar="N",
+    help="GPUs of one node; required, but for a graph of dcsim.",
+)
+@click.option(
+    "--nodes", metavar="HOSTS",
+    help="Which hosts are nodes with GPUs, such as 'gpu[001-512]' (default: of ibnetdiscover those under more than "
+    "half as many leaves as most are, of Kubernetes those with GPUs).",
+)  # fmt: skip
+@click.option(
+    "--nics",
+    type=click.IntRange(1, 1024),
+    metavar="N",
+    help="NICs of one node (default: as FILE says, else one per GPU).",
+)
+@click.option("--port", metavar="RATE", help='Data rate of one NIC (default: as FILE says, else "400 Gb/s").')
 @click.option("--homes", type=click.IntRange(1, 8), metavar="N", help="Leaves that each NIC is on (default: 1).")
 @click.option(
     "--nodes-per-rack",
@@ -42,31 +62,34 @@ SOURCES = ("slurm-conf", "slurm-yaml", "lingjun")
     metavar="N",
     help="Nodes of one rack (default: 4; with blocks: one block).",
 )
-@click.option("--name", metavar="NAME", help="Name of the topology (default: MY).")
-@click.option("--from", "kind", type=click.Choice(SOURCES), help="What FILE is (default: by its content or name).")
+@click.option("--name", metavar="NAME", help="Name of the topology (default: MY; of a graph: its own).")
+@click.option(
+    "--from", "kind", type=click.Choice(SOURCES), metavar="WHAT",
+    help=f"What FILE is (default: by its content or name): {', '.join(SOURCES)}.",
+)  # fmt: skip
 @click.option(
     "--topology",
     "chosen",
     metavar="NAME",
-    help="Which topology of a topology.yaml (default: cluster_default, else the first).",
+    help="Which topology of a topology.yaml (default: cluster_default, else the first), or of Kueue's.",
 )
 def import_topology(
-    source: Path, file: Path, gpus_per_node: int, nics: int | None, port: str | None, homes: int | None,
-    nodes_per_rack: int | None, name: str | None, kind: str | None, chosen: str | None,
+    sources: tuple[Path, ...], file: Path, gpus_per_node: int | None, nodes: str | None, nics: int | None,
+    port: str | None, homes: int | None, nodes_per_rack: int | None, name: str | None, kind: str | None,
+    chosen: str | None,
 ) -> None:  # fmt: skip
-    """Write a topology file from Slurm's topology.conf or topology.yaml, or from the map of the Lingjun trace.
+    """Write a topology file from what another program says of a network.
+
+    FILE is Slurm's topology.conf or topology.yaml; what ibnetdiscover prints; nodes of Kubernetes with their labels
+    (kubectl get nodes -o json), with a Topology of Kueue beside them where the labels are not those of topograph or a
+    cloud; a model or the instances of topograph; a graph of dcsim topology build; or the map of the Lingjun trace.
 
     A node in several leaves is taken to be on rails: without one leaf it goes on over the others. What FILE does not
     say is assumed, and marked so in MY.toml; comments in it say which host is which node.
     """
-    from dcsim.report.plant import many
-    from dcsim.topology.imported import to_toml
-    from dcsim.topology.switch_tree import MOST_NAMED, same_nodes
-
     if port is not None:
         _checked_rate(port)
-    name = re.sub(r"[^A-Za-z0-9._-]+", "-", file.stem).strip("._-")[:60] or "imported" if name is None else name
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}", name):
+    if name is not None and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}", name):
         raise click.BadParameter(
             f'"{name}"; must be up to 60 letters, digits, "." "_" "-", a letter or digit first.', param_hint="--name"
         )
@@ -74,23 +97,96 @@ def import_topology(
         raise click.BadParameter(f"{file} must end in .toml, so that other verbs read it.", param_hint="--output")
     if os.path.lexists(file):
         raise click.BadParameter(f"{file} exists and is not overwritten.", param_hint="--output")
-    tree = _read(source, kind, chosen)
-    with lines_of(str(source)):
+    texts = [_text(source) for source in sources]
+    kinds = [_kind(source, text, kind) for source, text in zip(sources, texts, strict=True)]
+    _fit_together(sources, kinds, chosen, nodes)
+    if kinds == ["graph"]:
+        asked = {"--gpus-per-node": gpus_per_node, "--nics": nics, "--port": port, "--homes": homes,
+                 "--nodes-per-rack": nodes_per_rack}  # fmt: skip
+        _import_graph(
+            sources[0], texts[0], file, name, [option for option, value in asked.items() if value is not None]
+        )
+        return
+    if gpus_per_node is None:
+        raise click.MissingParameter(param_type="option", param_hint="'--gpus-per-node'")
+    name = name or re.sub(r"[^A-Za-z0-9._-]+", "-", file.stem).strip("._-")[:60] or "imported"
+    from dcsim.topology.imported import to_toml
+
+    told = " and ".join(map(str, sources))
+    tree = _tree(sources, texts, kinds, chosen, nodes)
+    with lines_of(told):
         text = to_toml(
-            tree, gpus_per_node, name=name, source=source.name, nics=nics, port=port, homes=homes,
-            nodes_per_rack=nodes_per_rack,
+            tree, gpus_per_node, name=name, source=" and ".join(source.name for source in sources), nics=nics,
+            port=port, homes=homes, nodes_per_rack=nodes_per_rack,
         )  # fmt: skip
     write_file(file, text.encode())
+    _say(tree, gpus_per_node, text, file, told)
+
+
+def _fit_together(sources: Sequence[Path], kinds: Sequence[str], chosen: str | None, nodes: str | None) -> None:
+    """Check that there are several files only of Kubernetes, and options only where they say something."""
+    kind, source = kinds[0], sources[0]
+    if len(sources) > 1 and set(kinds) != {"kubernetes"}:
+        told = ", ".join(f"{source} is {kind}" for source, kind in zip(sources, kinds, strict=True))
+        raise click.BadParameter(f"several files must all be objects of Kubernetes; {told}.", param_hint="FILE")
+    if chosen is not None and kind not in ("slurm-yaml", "kubernetes"):
+        why = f"only a topology.yaml and Kueue have several; {source} is {kind}."
+        raise click.BadParameter(why, param_hint="--topology")
+    if nodes is not None and kind not in ("ibnetdiscover", "kubernetes"):
+        why = f"only ibnetdiscover and Kubernetes also list hosts without GPUs; {source} is {kind}."
+        raise click.BadParameter(why, param_hint="--nodes")
+
+
+def _tree(
+    sources: Sequence[Path], texts: Sequence[str], kinds: Sequence[str], chosen: str | None, nodes: str | None
+) -> "SwitchTree":
+    from dcsim.hostlist import HostlistError, expand
+    from dcsim.topology import MAX_GPUS
+    from dcsim.topology.imported import read_tree
+    from dcsim.topology.levels import read_kubernetes
+
+    try:
+        taken = None if nodes is None else expand(nodes, MAX_GPUS)
+    except HostlistError as error:
+        raise click.BadParameter(f"found {nodes}; {error}.", param_hint="--nodes") from None
+    with lines_of(" and ".join(map(str, sources))):
+        if len(texts) > 1:
+            return read_kubernetes(texts, chosen, taken)
+        return read_tree(texts[0], kinds[0], chosen, taken)
+
+
+def _import_graph(source: Path, text: str, file: Path, name: str | None, asked: Sequence[str]) -> None:
+    """Write the topology file of which a graph is."""
+    import tomli_w
+
+    from dcsim.topology.graph import read_graph
+
+    if asked:
+        why = f"{source} is a graph of dcsim, which says it itself; leave it out."
+        raise click.BadParameter(why, param_hint=" ".join(asked))
+    with lines_of(str(source)):
+        topology = read_graph(text)
+    said = topology.description.model_dump(mode="json", exclude_none=True)
+    head = f"# Imported from the graph {' '.join(visible(source.name).split())} of {topology.gpus} GPUs.\n"
+    write_file(file, (head + tomli_w.dumps({**said, "name": name or topology.name})).encode())
+    out(f"{file}: {topology.name}, of which {source} is the graph with {topology.gpus:,} GPUs")
+    out(f"Next: dcsim topology show {shlex.quote(str(file))} --gpus {topology.gpus}")
+
+
+def _say(tree: "SwitchTree", gpus_per_node: int, text: str, file: Path, told: str) -> None:
+    """Say what was found, what was left out and what comes next."""
+    from dcsim.report.plant import many
+    from dcsim.topology.switch_tree import listed, same_nodes
+
     groups = same_nodes(tree.leaves)
     nodes, over = sum(len(group[0].nodes) for group in groups), len(groups[0])
     leaves = many(len(tree.leaves), "leaf") + (f" in groups of {over} with the same nodes (rails)" if over > 1 else "")
-    found = f"{leaves}, {many(nodes, 'node')}, {many(nodes * gpus_per_node, 'GPU')} from {source}"
+    found = f"{leaves}, {many(nodes, 'node')}, {many(nodes * gpus_per_node, 'GPU')} from {told}"
     out(f"{file}: {found}; {text.count('# assumed')} values are assumed and marked so.")
     if tree.empty:
-        shown = tree.empty[:MOST_NAMED]
-        rest = len(tree.empty) - len(shown)
-        names = ", ".join(shown) + (f" and {rest:,} more" if rest else "")
-        out(f"Left out, as no nodes are below {'it' if len(tree.empty) == 1 else 'them'}: {names}.")
+        out(f"Left out, as no nodes are below {'it' if len(tree.empty) == 1 else 'them'}: {listed(tree.empty)}.")
+    for note in tree.notes:
+        out(note)
     out(f"Next: dcsim topology show {shlex.quote(str(file))}")
 
 
@@ -116,26 +212,32 @@ def _checked_rate(text: str) -> None:
         raise click.BadParameter(f"{error.message()}.", param_hint="--port") from None
 
 
-def _read(source: Path, kind: str | None, chosen: str | None) -> "SwitchTree":
+def _text(source: Path) -> str:
     from dcsim.textfile import NoTextError, read_text
     from dcsim.topology import TopologyError
-    from dcsim.topology.foreign import READABLE, foreign
-    from dcsim.topology.imported import kind_of, read_tree
 
     with lines_of(str(source)):
         try:
-            text = read_text(source)
+            return read_text(source, MOST_BYTES)
         except NoTextError as error:
             raise TopologyError([f"{f'line {error.line}: ' if error.line else ''}{error.why}"]) from None
+
+
+def _kind(source: Path, text: str, said: str | None) -> str:
+    """Say what a file is, by what the user said of it or by itself; TopologyError for what cannot be read."""
+    from dcsim.topology import TopologyError
+    from dcsim.topology.foreign import READABLE, foreign
+    from dcsim.topology.imported import kind_by_content, kind_of
+
+    if found := kind_by_content(text):
+        return said or found
+    with lines_of(str(source)):
         if what := foreign(source.name, text):
             raise TopologyError([f"found {what}; can be read: {READABLE}"])
-        kind = kind or kind_of(source.name, text)
-        if kind is None:
-            why = "neither its name nor its content says what it is"
-            raise TopologyError([f"{why}; can be read: {READABLE}; say which: --from {', '.join(SOURCES)}"])
-        if chosen is not None and kind != "slurm-yaml":
-            raise click.BadParameter(f"only a topology.yaml has several; {source} is {kind}.", param_hint="--topology")
-        return read_tree(text, kind, chosen)
+        if kind := said or kind_of(source.name, text):
+            return kind
+        why = "neither its name nor its content says what it is"
+        raise TopologyError([f"{why}; can be read: {READABLE}; say which: --from {', '.join(SOURCES)}"])
 
 
 def write_file(file: Path, content: bytes) -> None:

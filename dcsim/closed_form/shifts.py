@@ -59,13 +59,14 @@ def _cycle(shifts: Sequence[tuple[float, float]], week: float) -> list[tuple[flo
     return [(end - begin, following - end) for (begin, end), following in zip(merged, nexts, strict=True)]
 
 
-def wait_for_visit(days: Sequence[float], week: float) -> float:
-    """Mean time until the next visit, sum of g^2 / (2 ``week``): half the interval where they are evenly spread.
+def wait_for_visit(days: Sequence[float], cycle: float) -> float:
+    """Mean time until the next visit, sum of g^2 / (2 ``cycle``): half the interval where they are evenly spread.
 
-    ``days``: when the visits of a week begin, in order, at least one. Visits take no longer than until the next one.
+    ``days``: when the visits of a cycle (a week, or several) begin, in order, at least one. Visits take no longer than
+    until the next one.
     """
-    gaps = [later - earlier for earlier, later in zip(days, [*days[1:], days[0] + week], strict=True)]
-    return math.fsum(gap**2 for gap in gaps) / (2 * week)
+    gaps = [later - earlier for earlier, later in zip(days, [*days[1:], days[0] + cycle], strict=True)]
+    return math.fsum(gap**2 for gap in gaps) / (2 * cycle)
 
 
 def wait_for_others(when: int, rate: float) -> float:

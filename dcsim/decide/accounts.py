@@ -127,7 +127,7 @@ def _owner(sample: Sample, activity: Activity) -> Part | None:
         return owner_inputs(scenario.owner, site, owner_rent(scenario))
 
     bridged = sample.scenario.grid is not None
-    return Part(owner_lines(owner, site, bridged), inputs_by_run(sample, inputs))
+    return Part(owner_lines(owner, site, bridged), inputs_by_run(sample, inputs), _shares(sample, activity))
 
 
 def _grid(sample: Sample, activity: Activity) -> Part | None:
@@ -147,10 +147,55 @@ def grid_dates(scenario: Scenario, replications: Sequence[int]) -> Ints:
     phases = [index for index, phase in enumerate(scenario.energisation) if phase.grid]
     if not phases:
         return np.zeros(len(replications), dtype=np.int64)
+    return phase_dates(scenario, replications)[0][:, phases[0]]
+
+
+def phase_dates(scenario: Scenario, replications: Sequence[int]) -> tuple[Ints, Ints]:
+    """Return when each phase has power, int64 (n, phases) [ms], and how long before it is paid, int64 (n,) [ms]."""
     known = None if scenario.uncertain else lay_out(scenario)
     layouts = [known or lay_out(sampled(scenario, each)) for each in replications]
-    dates = [layout.dates(each)[phases[0]] for layout, each in zip(layouts, replications, strict=True)]
-    return np.array(dates, dtype=np.int64)
+    dates = [layout.dates(each) for layout, each in zip(layouts, replications, strict=True)]
+    owners = [layout.scenario.owner for layout in layouts]
+    leads = [0 if owner is None else owner.lead for owner in owners]
+    return np.array(dates, dtype=np.int64).reshape(len(layouts), -1), np.array(leads, dtype=np.int64)
+
+
+PAID, LIVE = "paid_share", "live_share"
+"""Series: the share of the racks that is paid, and that has power, at the end of each month."""
+
+
+def _shares(sample: Sample, activity: Activity) -> dict[str, Values]:
+    """Return the series PAID and LIVE of a sample; none where no line needs them."""
+    scenario = sample.scenario
+    if not has_phases(scenario):
+        return {}
+    return shares_by_phase(scenario, *phase_dates(scenario, sample.replications.tolist()), activity.ends)
+
+
+def has_phases(scenario: Scenario) -> bool:
+    """Whether money hangs on when each phase is paid or has power."""
+    finance = scenario.finance
+    return by_phase(scenario) or (finance is not None and bool(finance.capitalised))
+
+
+def shares_by_phase(scenario: Scenario, dates: Ints, leads: Ints, ends: Ints) -> dict[str, Values]:
+    """Return the series PAID and LIVE, float64 (n, m + 1).
+
+    ``dates``: of each phase, int64 (n, phases) [ms]; it is paid ``leads`` earlier, int64 (n,) [ms], where the owner
+    pays by phase. ``ends``: of the months, int64 (m + 1,) [ms], the closing's 0.
+    """
+    assert scenario.owner is not None
+    racks = build(scenario.cluster.topology, scenario.cluster.gpus).racks
+    late = np.array([(phase.racks or 0) / racks for phase in scenario.energisation])
+
+    def by(times: Ints) -> Values:
+        """Share of the racks whose time has come by the end of each month."""
+        open_yet = times[:, :, None] > ends
+        return np.asarray(1 - np.einsum("p,npm->nm", late, open_yet))
+
+    live = by(dates)
+    paid = by(dates - leads[:, None]) if scenario.owner.paid == "energisation" else np.ones_like(live)
+    return {PAID: paid, LIVE: live}
 
 
 def grid_inputs_of(scenario: Scenario) -> list[Input]:
@@ -175,8 +220,13 @@ def _lender(sample: Sample, activity: Activity) -> Part | None:
         return finance_inputs(each.finance, month_h)
 
     share = activity.series["powered_gpu_hours"] / np.maximum(activity.series["cluster_gpu_hours"], 1e-9)
-    series = {ENERGISED: energised(scenario, share)}
-    return Part(finance_lines(finance), inputs_by_run(sample, inputs), series)
+    series = {ENERGISED: energised(scenario, share)} | _shares(sample, activity)
+    return Part(finance_lines(finance, by_phase(scenario)), inputs_by_run(sample, inputs), series)
+
+
+def by_phase(scenario: Scenario) -> bool:
+    """Whether the owner spends the capital phase by phase."""
+    return scenario.owner is not None and scenario.owner.paid == "energisation"
 
 
 ENERGISED = "energised"

@@ -6,22 +6,25 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from dcsim.decide.accounts import grid_inputs_of
 from dcsim.decide.breakeven_prices import Price, monthly, months, notes_of, prices_of
 from dcsim.decide.breakeven_threshold import Threshold, checked, threshold
 from dcsim.decide.display import html_of
 from dcsim.decide.documents import runs_json
+from dcsim.decide.energisation import asked_of, bridge_price, is_bridged, on_time
 from dcsim.decide.outcome import REPLICATIONS, Executor, How
 from dcsim.decide.result import RunResult
 from dcsim.decide.variants import SPARES, at, bought, simulate_variants
 from dcsim.hazards import Hazard
 from dcsim.montecarlo import Progress, WantedEngine, slug
 from dcsim.problems import not_one_of
-from dcsim.scenario import Problem, Scenario, ScenarioError, Source, read, sha256
+from dcsim.scenario import Problem, Scenario, ScenarioError, Source, certain, read, sha256
 from dcsim.topology.build import build
 from dcsim.units import HOURS_PER_MONTH, MS_PER_H, MS_PER_MIN
 
 OPTION = "WHAT"
 MTBF_STEP_H = 1_000
+BRIDGE = "bridge-power"
 QUESTIONS = {
     "licence": "the price of software that FILE has and the other has not, per GPU-hour",
     "tor": "a second ToR (leaf switch) that FILE has and the other has not, per ToR and month",
@@ -30,6 +33,7 @@ QUESTIONS = {
     "failover": "a minute less of failover, per month (failover:NAME of one job)",
     "restore": "a minute less of restore, per month (restore:NAME of one job)",
     "mtbf": "1,000 h more of MTBF, per month (mtbf:NAME where there are several hazards)",
+    BRIDGE: "power behind the meter until the grid comes, against waiting for it, per kWh beyond the grid's price",
 }
 """What may be asked by name, and what its price is of; KEY=LOWEST:HIGHEST asks where two offers are equal."""
 AGAINST = frozenset(("licence", "tor"))
@@ -109,13 +113,14 @@ def breakeven(
 
     ``what``: a name of ``QUESTIONS``, or ``KEY=LOWEST:HIGHEST`` for a key of ``scenario``. ``against``: the other one;
     the questions of one file make it from the scenario itself. Equally good: a useful GPU-hour costs the same, energy
-    included where it is paid beside the rent. ``replications``: of every variant (default 100). Other keywords as in
-    ``dcsim.run``. Raises ScenarioError for a question that cannot be asked, else as ``dcsim.run``.
+    included where it is paid beside the rent; of "bridge-power" the owner's discounted cash is the same.
+    ``replications``: of every variant (default 100). Other keywords as in ``dcsim.run``. Raises ScenarioError for a
+    question that cannot be asked, else as ``dcsim.run``.
     """
     offer = read(scenario, set=set, **({} if seed is None else {"seed": seed}))
     other = None if against is None else read(against, set=set, seed=offer.seed)
     for each in filter(None, (offer, other)):
-        if each.tco is None:
+        if each.tco is None and what != BRIDGE:
             raise _wrong_question(f'{each.name} has no prices; give [tco], such as --set tco.gpu_hour="4 USD"')
     folder = None if output is None else Path(output) / _folder_name(offer, other, what)
     how: How = {
@@ -144,6 +149,8 @@ def _answered(offer: Scenario, other: Scenario | None, what: str, how: How) -> B
     name, _, one = what.partition(":")
     if name not in QUESTIONS:
         raise _wrong_question(not_one_of([*QUESTIONS, "KEY=LOWEST:HIGHEST"], what))
+    if what == BRIDGE:
+        return _of_bridge(offer, other, how)
     if name in AGAINST:
         return _of_two(offer, _needed(other, what), name, how)
     if other is not None:
@@ -200,6 +207,39 @@ def _of_key(offer: Scenario, other: Scenario, what: str, how: How) -> BreakEven:
     (against,) = simulate_variants([other], **how)
     found, run = threshold(offer, key.strip(), ends, against, how, OPTION)
     return BreakEven(what, key.strip(), "", run, against, threshold=found, notes=notes_of(run, against))
+
+
+def _of_bridge(offer: Scenario, other: Scenario | None, how: How) -> BreakEven:
+    """Return what power behind the meter may cost: of one offer that waits, or of two of which the first has it."""
+    offer = asked_of(OPTION, offer)
+    if other is None:
+        if is_bridged(offer):
+            raise _wrong_question(f"{BRIDGE}: {offer.name} is bridged already; give what waits: --against FILE2")
+        waits, offer = offer, on_time(offer, range(len(offer.energisation)))
+        note = (
+            "Power behind the meter is as good as the grid's here: it is there at the closing and never fails. It "
+            "carries what the racks take until their dates; switches outside of racks draw power all along."
+        )
+    else:
+        if not is_bridged(offer):
+            told = "FILE needs a phase with grid = true, or leave --against out"
+            raise _wrong_question(f"{BRIDGE}: {offer.name} has no power behind the meter until its grid comes; {told}")
+        if other.owner is None:
+            raise _wrong_question(f"{BRIDGE}: {other.name}: owner: missing; this is about an owner")
+        waits = other if other.grid is not None else other.model_copy(update={"grid": offer.grid})
+        if offer.horizon != waits.horizon or _discount(offer) != _discount(waits):
+            raise _wrong_question(f"{BRIDGE}: both offers must have the same horizon and the same grid.discount")
+        note = "Rent of generators ([grid] standby) is paid beside the premium, as the scenario has it."
+    b, a = simulate_variants([waits, offer], **how)
+    grid = certain(offer).grid
+    costs = None if other is None or grid is None else grid.premium
+    notes = (note, "The formula takes mean dates and full load, and no failure.")
+    title = "A kWh behind the meter"
+    return BreakEven(BRIDGE, title, "more than from the grid", a, b, (bridge_price(a, b),), costs=costs, notes=notes)
+
+
+def _discount(scenario: Scenario) -> object:
+    return grid_inputs_of(certain(scenario))[0].value
 
 
 # --- questions of one offer: a step of one of its inputs ------------------------------------------------------------

@@ -18,7 +18,7 @@ from dcsim.montecarlo import Summary, summarise
 from dcsim.units import MS_PER_MONTH
 
 Values = NDArray[np.float64]
-Method = Literal["paid", "lost_work", "discount"]
+Method = Literal["paid", "lost_work", "discount", "cash"]
 WAITING = 5e-4
 """Share of GPU-hours spent waiting for hardware from which on theory, which has none, says so; source: assumed."""
 
@@ -28,7 +28,8 @@ class Price:
     """One price at which nothing is gained or lost, by simulation, by formula and by exact theory [USD].
 
     ``method``: "paid", a useful GPU-hour costs the same; "lost_work", it equals the lost work that is saved, at the
-    rent, the published method; "discount", the other offer is so much cheaper instead. None: there is no such figure.
+    rent, the published method; "discount", the other offer is so much cheaper instead; "cash", an owner's discounted
+    cash is the same. None: there is no such figure.
     """
 
     method: Method

@@ -161,7 +161,7 @@ def stage_wait_h(stage: RepairStage, work_h: float, per_h: float) -> float:
         return repair_in_shifts(shifts, week, work_h, lambda h: stage.duration.beyond(h * scale * MS_PER_H)) - work_h
     waits = []
     if stage.visits is not None:
-        waits.append(wait_for_visit([at / MS_PER_H for at in stage.visit_times], week))
+        waits.append(wait_for_visit([at / MS_PER_H for at in stage.visit_times], stage.visit_cycle / MS_PER_H))
     if stage.visit_when is not None:
         waits.append(wait_for_others(stage.visit_when, per_h) if per_h else float("inf"))
     if stage.visit_after is not None:

@@ -1,6 +1,6 @@
 """How the values of an input of several scenarios are written, durations in one unit."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from dcsim.hazards import Lifetime
@@ -23,12 +23,45 @@ def as_texts(key: str, values: Sequence[Any], written: Sequence[Any]) -> tuple[s
     if key == "seed":
         return tuple(map(str, values))
     nothing = FROM_TOPOLOGY if key == "blast" else ABSENT
-    texts: list[str] = []
-    for number, (value, shown) in enumerate(zip(values, written, strict=True)):
-        text = nothing if shown is None else printable(_as_text(key, value, shown), 60)
-        alike = [other for other, known in zip(values[:number], texts, strict=True) if known == text]
-        texts.append(text if all(other == value for other in alike) else f"{text} (changed)")
-    return tuple(texts)
+    texts = [
+        nothing if shown is None else printable(_as_text(key, value, shown), 60)
+        for value, shown in zip(values, written, strict=True)
+    ]
+    told = list(texts)
+    for text in dict.fromkeys(texts):
+        alike = [number for number, known in enumerate(texts) if known == text]
+        if any(values[number] != values[alike[0]] for number in alike):
+            apart = _told_apart([written[number] for number in alike])
+            for number, each in zip(alike, apart, strict=True):
+                other = each == apart[0] and values[number] != values[alike[0]]
+                told[number] = f"{text} ({each}{', changed' if other else ''})"
+    return tuple(told)
+
+
+def _told_apart(written: Sequence[Any]) -> list[str]:
+    """Write what differs between values that read alike: the keys that not all have, or not with the same value."""
+    leaves = [dict(_leaves(each)) for each in written]
+    paths = dict.fromkeys(path for each in leaves for path in each)
+    differ = [path for path in paths if any(each.get(path) != leaves[0].get(path) for each in leaves)]
+    found = []
+    for each in leaves:
+        has = [f"{_last(path)} {each[path]}" for path in differ if path in each]
+        lacks = ", ".join(dict.fromkeys(_last(path) for path in differ))
+        found.append(printable(", ".join(has) or f"without {lacks}", 60))
+    return found
+
+
+def _leaves(written: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """Yield the values inside a value of a scenario file, each with where it is."""
+    if isinstance(written, dict | list | tuple):
+        for key, value in written.items() if isinstance(written, dict) else enumerate(written):
+            yield from () if value is None else _leaves(value, (*path, key))
+    else:
+        yield path, compact(written)
+
+
+def _last(path: tuple[str | int, ...]) -> str:
+    return next((key for key in reversed(path) if isinstance(key, str)), "value")
 
 
 def _as_text(key: str, value: Any, written: Any) -> str:

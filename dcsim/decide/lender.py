@@ -304,6 +304,7 @@ class Lender:
             debt = {
                 "drawn_usd": self.mean("drawn"),
                 "interest_usd": self.mean("interest"),
+                **({"interest_added_usd": self.mean("added")} if self.finance.capitalised else {}),
                 "fees_usd": self.mean("fees"),
                 "balloon_usd": self.mean("balloon"),
                 "peak_ltv": self.peak_ltv,

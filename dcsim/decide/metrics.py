@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dcsim.decide.result import RunResult
+from dcsim.decide.theory import Theory, theory
 from dcsim.ledger import STATE
 from dcsim.montecarlo import Estimated, Summary, runs_per_draw
 from dcsim.problems import not_one_of
@@ -17,11 +18,20 @@ from dcsim.units import MS_PER_H
 
 
 @dataclass(frozen=True)
+class Formula:
+    """What theory says of a figure, shown beside it: ``of`` the first job's theory; None where it says nothing."""
+
+    name: str
+    of: Callable[[Theory], float | None]
+
+
+@dataclass(frozen=True)
 class Metric:
     """A figure of a run: ``label`` is what tables call it, ``unit`` "1" for a share, else "USD", "GPU-h" and so on.
 
     ``of``: one number for each run with its mean and errors; None where a scenario has no such figure. A share is a
-    fraction here and shown in per cent. ``table``: the table that a scenario needs for it, "" if none.
+    fraction here and shown in per cent. ``table``: the table that a scenario needs for it, "" if none. ``formulas``:
+    of theory, for a figure that is about the first job alone.
     """
 
     name: str
@@ -30,6 +40,14 @@ class Metric:
     lower_is_better: bool
     of: Callable[[RunResult], Estimated | None]
     table: str = ""
+    formulas: tuple[Formula, ...] = ()
+
+    def by_formula(self, scenario: Scenario) -> dict[str, float | None]:
+        """Return what each formula says of a scenario, by name; empty for a figure that has none."""
+        if not self.formulas:
+            return {}
+        known = theory(scenario)
+        return {each.name: each.of(known) for each in self.formulas}
 
     def lacking(self, scenarios: Sequence[Scenario]) -> str:
         """Say which table some scenario lacks for this figure; empty: all have it."""
@@ -103,6 +121,16 @@ def _finish(result: RunResult) -> Estimated | None:
     return _of(result, hours, sum(result.sample.answer_ms.tolist()) / MS_PER_H / len(hours))
 
 
+def _ettr(result: RunResult) -> Estimated | None:
+    first = result.scenario.jobs[0].name
+    values, mean = result.sample.ettr(first), result.sample.mean_ettr(first)
+    return None if values is None or mean is None else _of(result, values, mean)
+
+
+def _exact_ettr(known: Theory) -> float | None:
+    return None if known.goodput_loss is None else 1 - known.goodput_loss
+
+
 def _credits(result: RunResult) -> Estimated | None:
     found = result.credits
     return None if found is None else _of(result, found.share_by_run, found.share.mean)
@@ -146,6 +174,12 @@ def _paid(result: RunResult, _: float) -> float:
 def _dearer(result: RunResult, lost: float) -> float:
     found, goodput, share = result.useful_hour_estimated, 1 - result.sample.mean_loss, _share(result, lost)
     return math.inf if found is None or share >= goodput else found.plain.mean * share / (goodput - share)
+
+
+def _share_of_first_job(result: RunResult, lost: float) -> float:
+    job = result.scenario.jobs[0]
+    hours = job.gpus * job.count * (result.scenario.horizon - job.submit) / MS_PER_H
+    return math.inf if job.work or hours <= 0 else lost / hours  # nobody knows how long one that ends would take
 
 
 def _unknown(_: RunResult, lost: float) -> float:
@@ -197,7 +231,25 @@ METRICS = {
         Metric("wait_gpu_hours", "waiting", "GPU-h", True, _wait),
         Metric("sla_credits", "SLA credit, share of the price", "1", True, _credits, "sla"),
         Metric("sla_credits_usd", "SLA credit a month", "USD", True, _credits_usd, "sla"),
-        Metric("finish_h", "time until the last job is done", "h", True, _finish),
+        Metric(
+            "finish_h",
+            "time until the last job is done",
+            "h",
+            True,
+            _finish,
+            formulas=(Formula("exact theory of one gang", lambda known: known.done_h),),
+        ),
+        Metric(
+            "ettr",
+            "ETTR of the first job",
+            "1",
+            False,
+            _ettr,
+            formulas=(
+                Formula("first order (Kokolis)", lambda known: known.ettr_first_order),
+                Formula("exact theory of one gang", _exact_ettr),
+            ),
+        ),
     )
 }
 """Name -> figure."""
@@ -208,6 +260,7 @@ HITS = {
     "paid_usd": _paid,
     "usd_per_useful_gpu_hour": _dearer,
     "useful_gpu_hours": _useful_less,
+    "ettr": _share_of_first_job,
     "wait_gpu_hours": _hours,
 }
 """Name of a figure -> by how much it is worse where a run loses so many GPU-hours more."""

@@ -9,7 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic_core import PydanticCustomError
 
-from dcsim.decide.accounts import ENERGISED, Part, energised, gathered, grid_inputs_of, owner_rent, site_of
+from dcsim.decide.accounts import (
+    ENERGISED,
+    Part,
+    by_phase,
+    energised,
+    gathered,
+    grid_inputs_of,
+    has_phases,
+    owner_rent,
+    shares_by_phase,
+    site_of,
+)
 from dcsim.decide.cash import FLOW
 from dcsim.decide.estimate import SCHEMA, account_scenario, charged
 from dcsim.decide.sla_theory import sla_theory
@@ -95,8 +106,17 @@ class Expected:
         if scenario.finance is not None:
             known = finance_inputs(scenario.finance, site.month_h)
             share = energised(scenario, self.powered[None, :])
-            parts.append(Part(finance_lines(scenario.finance), known, {ENERGISED: share}))
+            parts.append(Part(finance_lines(scenario.finance, by_phase(scenario)), known, {ENERGISED: share}))
+        if has_phases(scenario):
+            parts.append(Part((), (), self._shares(scenario)))
         return gathered(parts, _of_one(series))
+
+    def _shares(self, scenario: Scenario) -> dict[str, Values]:
+        """Return the shares of the racks that are paid and have power, at the mean dates of the phases."""
+        assert scenario.owner is not None
+        dates = np.array([[round(phase.when.mean_ms) for phase in scenario.energisation]], dtype=np.int64)
+        ends = np.rint(np.cumsum(self.hours) * MS_PER_H).astype(np.int64)
+        return shares_by_phase(scenario, dates, np.array([scenario.owner.lead]), ends)
 
 
 def _of_one(series: dict[str, Values]) -> dict[str, Values]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from dcsim import __version__
+from dcsim.decide.energisation import energisation_table
 from dcsim.decide.optimize import optimize
 from dcsim.decide.sensitivity import sensitivity
 from dcsim.decide.sweep import sweep
@@ -23,6 +24,7 @@ SCHEMA = 1
 MOST_BYTES = 1 << 26
 """Of a question; source: assumed, as of a scenario."""
 ANSWERS: Mapping[str, Callable[..., Any]] = {
+    "energisation": energisation_table,
     "optimize": optimize,
     "sensitivity": sensitivity,
     "sweep": sweep,
@@ -79,7 +81,7 @@ class Question:
 
     def answer(self, folder: Path, **more: Any) -> Any:
         """Return the answer from the runs in the folder; ``more``: further keywords. Raises StoreError."""
-        of = self.scenarios[0] if self.verb in ("sensitivity", "table") else list(self.scenarios)
+        of = self.scenarios[0] if self.verb in ("energisation", "sensitivity", "table") else list(self.scenarios)
         how = {**self.asked, **more, "output": folder.resolve().parent, "resume": "only", "command": self.command}
         try:
             found = ANSWERS[self.verb](*self.first, of, **how)

@@ -29,6 +29,7 @@ class Point:
     """One offer at one setting: its inputs, its figures over all runs, and the figure that the sweep is about.
 
     ``figures``: by name; None where the scenario has no such figure. ``folder``: of its runs, None if not kept.
+    ``formulas``: what theory says of that figure, by the name of the formula; None where it says nothing.
     """
 
     number: int
@@ -38,6 +39,7 @@ class Point:
     measured: Measured | None
     runs_needed: int | None
     folder: Path | None
+    formulas: Mapping[str, float | None]
 
 
 @dataclass(frozen=True)
@@ -233,7 +235,8 @@ def simulated(
 def _point(number: int, member: Variant, result: RunResult, asked: Question) -> Point:
     figures = {each.name: each.summary(result) for each in (*asked.figures, asked.metric)}
     measured = Measured.of(result, asked.metric)
-    return Point(number, member.offer, member.inputs, figures, measured, result.runs_needed, result.folder)
+    known = asked.metric.by_formula(result.scenario)
+    return Point(number, member.offer, member.inputs, figures, measured, result.runs_needed, result.folder, known)
 
 
 class _Counter:

@@ -111,6 +111,10 @@ def points_table(sweep: "Sweep") -> Any:
         for place, end in enumerate(("low", "high")):
             ends = [_end(each, place) for each in its]
             add(f"{name}_{end}", ends, pa.float64(), about.unit, "end of the 95 % interval of the mean")
+    for formula in sweep.metric.formulas:
+        values = [point.formulas[formula.name] for point in points]
+        name = f"{sweep.metric.name}, {formula.name}"
+        add(name, values, pa.float64(), sweep.metric.unit, f"{sweep.metric.label} by formula; null where it has none")
     standings = [None] * len(points) if region is None else list(region.standings)
     add("standing", standings, pa.string(), "", f"to the point of the best {sweep.metric.name}: best, tied or worse")
     gaps = [None] * len(points) if region is None else [gap and gap.mean for gap in region.gaps]
@@ -266,6 +270,7 @@ def _point_json(sweep: "Sweep", point: "Point") -> dict[str, Any]:
         "inputs": dict(point.inputs),
         "runs_needed": point.runs_needed,
         "figures": {name: summary_json(each) for name, each in point.figures.items()},
+        **({"formulas": dict(point.formulas)} if point.formulas else {}),
         "standing": None if region is None else region.standings[point.number],
         "difference": None if region is None else difference_json(region.gaps[point.number]),
     }

@@ -5,21 +5,21 @@ It is a value: terminal, report, JSON and whatever else decides put it into thei
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
 
 from dcsim.decide.bills import price_all_in
+from dcsim.decide.metrics import METRICS
 from dcsim.decide.pair import Pair
 from dcsim.decide.result import RunResult
+from dcsim.montecarlo import physics
 from dcsim.montecarlo.statistics import least
 
 SAME = 0.01
 """Prices that differ by no more than this share of the dearer one are the same: no price list is surer; source:
 assumed."""
-SIGN_TEST = 6
-"""Runs from which on one offer that is cheaper in every one of them is told apart from the other, however wide the
-interval of the difference: 2 / 2^6 is below 5 % (``_by_sign``)."""
 
 Standing = Literal["same", "tied", "dearer", "nothing useful"]
 
@@ -106,13 +106,7 @@ def _against(pair: Pair, index: int, least: float, price: float) -> Against:
     assert gap is not None
     usd = price - least
     half = gap.half_width
-    runs = len(pair.a.sample)
-    if half is None:
-        apart = True  # one run: the gap is what it is
-    elif gap.reliable or half == 0:  # without any spread the gap is the price lists', which no failure moves
-        apart = usd > half or (runs >= SIGN_TEST and sure == 1)
-    else:
-        apart = _by_sign(sure or 0.0, runs)
+    apart = half is None or usd - _unseen(pair) > half  # one run: the gap is what it is
     standing: Standing = "dearer"
     if usd + (half or 0.0) <= SAME * price:
         standing = "same"
@@ -123,21 +117,27 @@ def _against(pair: Pair, index: int, least: float, price: float) -> Against:
     return Against(index, standing, usd, None if half is None else (usd - half, usd + half), sure)
 
 
-def _by_sign(share: float, runs: int) -> bool:
-    """Whether one offer is cheaper in so large a share of the runs that chance does it less often than 1 in 20 times.
+def _unseen(pair: Pair) -> float:
+    """By how much the first of a pair may cost more than it seems, as what is too rare for its runs may not have come.
 
-    Sign test, two-sided; a tie counts half (Conover 1999, Practical Nonparametric Statistics, 3.4).
+    Not where both have the same runs: it would strike both.
     """
-    from scipy.special import bdtrc
-
-    won = int(share * runs)
-    return won > 0 and 2 * float(bdtrc(won - 1, runs, 0.5)) < 0.05
+    if physics(pair.a.scenario) == physics(pair.b.scenario):
+        return 0.0
+    return METRICS["usd_per_useful_gpu_hour"].hit(pair.a, pair.a.unseen_gpu_hours)
 
 
 # --- by the dear runs -------------------------------------------------------------------------------------------------
 
 By = Literal["mean", "p95"]
 """What offers are ranked by: the mean price of a useful GPU-hour, or the one that a run in twenty exceeds."""
+
+
+def by_of(command: Sequence[str]) -> By:
+    """Return what a noted command ranks offers by."""
+    return "p95" if ("--by", "p95") in pairwise(command) else "mean"
+
+
 TAIL = 0.95
 RESAMPLES = 2_000
 """Resamples of the runs for the interval of a difference; source: assumed, its ends then move by 2 % of its width."""

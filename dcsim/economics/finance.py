@@ -56,10 +56,18 @@ class Tranche(BaseModel):
     )
     draw: Literal["closing", "energisation"] = Field(
         "closing",
-        description="when the lender pays: all at closing, or the share that has power as it gets it, equity until "
-        "then (default closing: assumed)",
+        description="when the lender pays: with the capital, which is spent at closing or by phase ([owner] paid); or "
+        "the share that has power as it gets it, equity until then (default closing: assumed)",
+    )
+    construction: Literal["paid", "capitalised"] = Field(
+        "paid",
+        description="what becomes of interest on capital that has no power yet: paid in cash, or added to the debt "
+        "(default paid: assumed)",
     )
     fee: Fraction = Field(0.0, description="paid once on what is drawn (default 0 %: assumed)")
+    commitment_fee: Fraction | None = Field(
+        None, description="paid a year on what is granted and not yet drawn; leave out: nothing is"
+    )
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -69,6 +77,9 @@ class Tranche(BaseModel):
             raise PydanticCustomError("quantity", "found sculpted repayment without a dscr; give one")
         if self.repayment == "level" and self.dscr is not None:
             raise PydanticCustomError("quantity", "found a dscr; allowed only where repayment is sculpted")
+        if self.construction == "capitalised" and self.draw == "energisation":
+            why = 'found capitalised construction with draw = "energisation", which draws nothing before power'
+            raise PydanticCustomError("quantity", "{why}", {"why": why})
         if self.interest_only >= self.tenor:
             raise PydanticCustomError("quantity", "found interest_only as long as the tenor; must be shorter")
         return self
@@ -131,6 +142,11 @@ class Finance(BaseModel):
         """Whether some repayment follows the mean cash of all runs."""
         return any(each.repayment == "sculpted" for each in self.tranches)
 
+    @property
+    def capitalised(self) -> list[int]:
+        """Numbers, from 1 on, of the tranches whose interest is added to the debt until there is power."""
+        return [number for number, each in enumerate(self.tranches, 1) if each.construction == "capitalised"]
+
     def rate(self, tranche: Tranche) -> float:
         """Return the interest of a tranche, a year."""
         if tranche.spread is not None:
@@ -139,10 +155,16 @@ class Finance(BaseModel):
         return RATE if tranche.rate is None else tranche.rate
 
 
-def _tranche_rows(tranche: Tranche, number: int) -> list[tuple[str, str, str, Fold]]:
-    """Return name, label, formula and fold of one tranche's lines; its names begin with ``t1_``, ``t2_`` and so on."""
+IDLE = "idle_share"
+"""Line: the share of the capital spent that had no power yet when the month began."""
+
+
+def _tranche_rows(tranche: Tranche, number: int, whole: str) -> list[tuple[str, str, str, Fold]]:
+    """Return name, label, formula and fold of one tranche's lines; its names begin with ``t1_``, ``t2_`` and so on.
+
+    ``whole``: the line of all capital, spent or not."""
     t, name = f"t{number}_", tranche.name
-    share = " * energised" if tranche.draw == "energisation" else ""
+    granted = f"{t}ltv * {whole} * energised" if tranche.draw == "energisation" else f"{t}ltv * capital"
     first = " + ".join(f"t{each}_interest + t{each}_principal" for each in range(1, number)) or "0"
     level = (
         f"(prev({t}balance) - {t}kept) * ({t}period / ((1 + {t}period) ** {t}left - 1) if {t}period > 0 "
@@ -151,10 +173,19 @@ def _tranche_rows(tranche: Tranche, number: int) -> list[tuple[str, str, str, Fo
     sculpted = f"max(0, min(prev({t}balance) - {t}kept, base_cash / {t}dscr - ({first}) - {t}interest))"
     repaid = level if tranche.repayment == "level" else sculpted
     ends = f"month == min({t}months, months)"
+    charged = added = ""
+    more: list[tuple[str, str, str, Fold]] = []
+    if tranche.construction == "capitalised":
+        added = f" + {t}added"
+        more.append((f"{t}added", f"{name}: interest added to the debt", f"{t}interest * {IDLE}", "sum"))
+    if tranche.commitment_fee is not None:
+        charged = f" + {t}commitment_rate * prev({t}undrawn) * hours / year_hours"
+        undrawn = f"max(0, {t}ltv * {whole} - {t}granted) if month < {t}months else 0"
+        more.append((f"{t}undrawn", f"{name}: granted and not yet drawn", undrawn, "none"))
     return [
         (f"{t}period", f"{name}: interest rate of the month", f"{t}rate * hours / year_hours", "none"),
         (f"{t}left", f"{name}: months left with this one", f"max(0, {t}months - month + 1)", "none"),
-        (f"{t}granted", f"{name}: granted so far", f"{t}ltv * capital{share}", "last"),
+        (f"{t}granted", f"{name}: paid out so far", granted, "last"),
         (f"{t}drawn", f"{name}: drawn", f"max(0, {t}granted - prev({t}granted)) if month < {t}months else 0", "sum"),
         (f"{t}kept", f"{name}: left to the balloon", f"{t}balloon_share * prev({t}granted)", "none"),
         (f"{t}interest", f"{name}: interest", f"prev({t}balance) * {t}period", "sum"),
@@ -167,23 +198,34 @@ def _tranche_rows(tranche: Tranche, number: int) -> list[tuple[str, str, str, Fo
         (
             f"{t}balloon",
             f"{name}: repaid at once at its end",
-            f"prev({t}balance) + {t}drawn - {t}principal if month > 0 and {ends} else 0",
+            f"prev({t}balance) + {t}drawn{added} - {t}principal if month > 0 and {ends} else 0",
             "sum",
         ),
-        (f"{t}fee", f"{name}: fee", f"{t}fee_share * {t}drawn", "sum"),
-        (f"{t}balance", f"{name}: owed", f"prev({t}balance) + {t}drawn - {t}principal - {t}balloon", "last"),
+        *more,
+        (f"{t}fee", f"{name}: fees", f"{t}fee_share * {t}drawn{charged}", "sum"),
+        (f"{t}balance", f"{name}: owed", f"prev({t}balance) + {t}drawn{added} - {t}principal - {t}balloon", "last"),
     ]
 
 
-def finance_lines(finance: Finance) -> list[Line]:
+def finance_lines(finance: Finance, phased: bool = False) -> list[Line]:
     """Return the lines of lenders and of equity; they name lines of the owner and the inputs of ``finance_inputs``.
 
-    Of a run they need the series ``energised`` (share of the capital that has power, never falling) where a tranche is
-    drawn by it, and ``base_cash`` (mean cash from operations) where one is sculpted.
+    ``phased``: whether the owner spends the capital by phase. Of a run they need the series ``energised`` (share of the
+    capital that has power, never falling) where a tranche is drawn by it, ``base_cash`` (mean cash from operations)
+    where one is sculpted, and ``live_share`` and ``paid_share`` (of the racks that have power, and are paid, at the end
+    of each month) where interest is capitalised.
     """
     rows: list[tuple[str, str, str, Fold]] = []
     for number, tranche in enumerate(finance.tranches, start=1):
-        rows += _tranche_rows(tranche, number)
+        rows += _tranche_rows(tranche, number, "whole_capital" if phased else "capital")
+    adds = [f"t{number}_added" for number in finance.capitalised]
+    cash = "interest - added" if adds else "interest"
+    if adds:
+        idle = "1 - prev(live_share) / max(prev(paid_share), 1e-9)"
+        rows += [
+            (IDLE, "share of the capital spent that has no power yet", idle, "none"),
+            ("added", "interest added to the debt", " + ".join(adds), "sum"),
+        ]
 
     def summed(name: str) -> str:
         return " + ".join(f"t{number}_{name}" for number in range(1, len(finance.tranches) + 1)) or "0"
@@ -198,11 +240,11 @@ def finance_lines(finance: Finance) -> list[Line]:
         ("interest", "interest", summed("interest"), "sum"),
         ("principal", "debt repaid by schedule", summed("principal"), "sum"),
         ("balloon", "debt repaid at once at its end", summed("balloon"), "sum"),
-        ("debt_service", "debt service", "interest + principal + balloon", "sum"),
+        ("debt_service", "debt service", f"{cash} + principal + balloon", "sum"),
         ("balance", "debt owed", summed("balance"), "last"),
-        ("collateral", "value of the collateral", f"capital * (1 - depreciation_rate) ** {YEARS}", "none"),
+        ("collateral", "value of the collateral", AGED_BY_PHASE if phased else AGED, "none"),
         ("loan_to_value", "debt by value of the collateral", "balance / collateral if collateral > 0 else 0", "none"),
-        ("scheduled", "interest and scheduled repayment", "interest + principal", "sum"),
+        ("scheduled", "interest and scheduled repayment", f"{cash} + principal", "sum"),
         *_rolling("dscr_cash", "cash that a DSCR is about", "operating_cash", finance.months),
         *_rolling("dscr_service", "debt service that a DSCR is about", "scheduled", finance.months),
         ("dscr", "DSCR", "dscr_cash / dscr_service if dscr_service > 0 else 0", "none"),
@@ -223,7 +265,7 @@ def finance_lines(finance: Finance) -> list[Line]:
         ),
         ("equity_so_far", "cash of equity so far", "prev(equity_so_far) + equity_cash", "last"),
     ]
-    units = {"dscr", "loan_to_value", *(name for name, *_ in rows if name.endswith("_period"))}
+    units = {"dscr", "loan_to_value", IDLE, *(name for name, *_ in rows if name.endswith("_period"))}
     months = {"tested", "broken", "trapping", *(name for name, *_ in rows if name.endswith("_left"))}
     return [
         Line(name, label, "1" if name in units else "months" if name in months else "USD", formula, "lender", fold)
@@ -231,7 +273,9 @@ def finance_lines(finance: Finance) -> list[Line]:
     ]
 
 
-YEARS = "(month * month_hours / year_hours)"
+AGED = "capital * (1 - depreciation_rate) ** (month * month_hours / year_hours)"
+AGED_BY_PHASE = "prev(collateral) * (1 - depreciation_rate) ** (hours / year_hours) + capex"
+"""What capital is still worth: bought at the closing, or each phase when it is paid."""
 
 
 def _rolling(name: str, label: str, of: str, months: int) -> list[tuple[str, str, str, Fold]]:
@@ -267,6 +311,8 @@ def finance_inputs(finance: Finance, month_h: float) -> list[Input]:
         ]
         if each.dscr is not None:
             found.append(Input(f"{t}dscr", each.dscr, "1", path + "dscr"))
+        if each.commitment_fee is not None:
+            found.append(Input(f"{t}commitment_rate", each.commitment_fee, "1/y", path + "commitment_fee"))
     found += [
         Input("dscr_floor", finance.floor, "1", "finance.floor"),
         Input("dscr_trap", finance.trap, "1", "finance.trap"),
@@ -348,9 +394,7 @@ def expected_shortfall(
     values: Sequence[float] | Values, share: float = 0.05, worst: Literal["low", "high"] = "low"
 ) -> float:
     """Return the mean of the worst share of values; the last one counts in part where the share is no whole number."""
-    ordered = np.sort(np.asarray(values, dtype=np.float64))
-    if worst == "high":
-        ordered = ordered[::-1]
+    ordered = np.sort(np.asarray(values, dtype=np.float64))[:: -1 if worst == "high" else 1]
     count = share * len(ordered)
     weights = np.clip(count - np.arange(len(ordered)), 0, 1)
     return float(ordered[weights > 0] @ weights[weights > 0] / count)

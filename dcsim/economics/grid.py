@@ -1,7 +1,7 @@
 """What power that comes late costs its owner, and what bridges it: the [grid] table and its lines of the statement.
 
 Cash of a month is discounted from the end of the month with a rate a year, compounded: an amount after t hours is worth
-amount * (1 + rate) ** (-t / 8760) at the closing. Capital is spent at the closing whether its racks have power or not.
+amount * (1 + rate) ** (-t / 8760) at the closing. Capital is spent as [owner] paid says, at the closing by default.
 """
 
 import numpy as np

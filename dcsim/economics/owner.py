@@ -60,6 +60,14 @@ class Owner(BaseModel):
     spares_stock: Share = Field(
         0.0, description="parts in stock, as a share of the price of all servers (default 0 %: assumed)"
     )
+    paid: Literal["closing", "energisation"] = Field(
+        "closing",
+        description="when the capital is spent: all at the closing, or the share of each phase of [[energisation]] "
+        "when that gets its power (default closing: assumed)",
+    )
+    lead: Duration = Field(
+        0, description='with paid = "energisation": how long before its power a phase is paid (default 0 s: assumed)'
+    )
     life: PositiveDuration = Field(
         4 * HOURS_PER_YEAR * MS_PER_H,
         description="over which the capital is written off, evenly (default 35040 h: deck; other owners up to 6 y)",
@@ -111,6 +119,8 @@ class Owner(BaseModel):
         if (self.server is None) == (self.rack is None):
             found = "neither" if self.server is None else "both"
             raise PydanticCustomError("quantity", "{why}", {"why": f"found {found} of server and rack; give one"})
+        if self.lead and self.paid == "closing":
+            raise PydanticCustomError("quantity", 'found lead; allowed only where paid = "energisation"')
         if self.network + self.storage >= 1:
             why = "found shares of network and storage that leave nothing for servers; must be below 100 % together"
             raise PydanticCustomError("quantity", "{why}", {"why": why})
@@ -148,8 +158,16 @@ def owner_lines(owner: Owner, site: Site, bridged: bool = False) -> list[Line]:
 
     ``bridged``: whether ``grid.grid_lines`` bring what power behind the meter costs.
 
+    Where the capital is spent by phase they need the series ``paid_share`` of a run, the share of the racks that is
+    paid at the end of each month.
     Source of the stack: deck. Straight-line depreciation is no cash: it is beside the flows, in ``accounting_profit``.
     """
+    phased = owner.paid == "energisation"
+    bought = "residual_share * units * unit_price" + (" * paid_share" if phased else "")
+
+    def spent(amount: str) -> str:
+        return f"{amount} * (paid_share - prev(paid_share))" if phased else f"{amount} if month == 0 else 0"
+
     signed = "floor(max(month - 1, 0) / contract_months)"
     fallen = f"(1 - renewal_cut) ** {signed}"
     if owner.renewal_cut is None:
@@ -159,10 +177,10 @@ def owner_lines(owner: Owner, site: Site, bridged: bool = False) -> list[Line]:
     billable = powered if owner.billed == "powered" else served
     costs = "colocation + electricity + staff + maintenance + insurance + repairs"
     rows = [
-        ("servers", "servers", "units * unit_price if month == 0 else 0"),
+        ("servers", "servers", spent("units * unit_price")),
         ("network_capex", "network", "servers * network_share / (1 - network_share - storage_share)"),
         ("storage_capex", "storage", "servers * storage_share / (1 - network_share - storage_share)"),
-        ("facility_capex", "building and power", "facility_price * it_kw * 1000 if month == 0 else 0"),
+        ("facility_capex", "building and power", spent("facility_price * it_kw * 1000")),
         ("stock_capex", "parts in stock", "servers * stock_share"),
         ("capex", "capital spent", "servers + network_capex + storage_capex + facility_capex + stock_capex"),
         ("capital", "capital spent so far", "prev(capital) + capex"),
@@ -187,20 +205,15 @@ def owner_lines(owner: Owner, site: Site, bridged: bool = False) -> list[Line]:
         ("all_on_sale", "rent invoiced, were the spares on sale", f"rent_now * occupancy_now * {whole}"),
         ("opex", "operating costs", f"{costs} + bridge" if bridged else costs),
         ("operating_cash", "cash from operations", "revenue - credits - opex"),
-        ("residual", "sale of what is left", "residual_share * units * unit_price if month == months else 0"),
+        ("residual", "sale of what is left", f"{bought} if month == months else 0"),
         ("free_cash", "cash before debt and tax", "operating_cash - capex + residual"),
         ("cash_so_far", "cash so far", "prev(cash_so_far) + free_cash"),
-        (
-            "depreciation",
-            "depreciation (no cash)",
-            "(capital - residual_share * units * unit_price) * hours / month_hours / life_months "
-            "* max(0, min(1, life_months - month + 1))",
-        ),
+        *(_written_off_by_phase() if phased else [_WRITTEN_OFF]),
         ("accounting_profit", "profit before interest and tax", "operating_cash - depreciation"),
     ]
+    last = {"capital", "cash_so_far", "written_off"}
+    none = {"rent_now", "occupancy_now", "whole_capital", "to_write_off"}
     units = {"billed_gpu_hours": "GPU-h", "on_sale_gpu_hours": "GPU-h", "rent_now": "USD/GPU-h", "occupancy_now": "1"}
-    last = {"capital", "cash_so_far"}
-    none = {"rent_now", "occupancy_now"}
     return [
         Line(
             name,
@@ -212,6 +225,34 @@ def owner_lines(owner: Owner, site: Site, bridged: bool = False) -> list[Line]:
             "deck" if name in ("colocation", "electricity", "depreciation") else "",
         )
         for name, label, formula in rows
+    ]
+
+
+_WRITTEN_OFF = (
+    "depreciation",
+    "depreciation (no cash)",
+    "(capital - residual_share * units * unit_price) * hours / month_hours / life_months "
+    "* max(0, min(1, life_months - month + 1))",
+)
+
+
+def _written_off_by_phase() -> list[tuple[str, str, str]]:
+    """Return the lines of capital that is bought phase by phase; each is written off from the month after on.
+
+    What is bought goes by the life evenly until nothing is left: each phase over its own life, unless the life of the
+    first one ends within the horizon; then the others go faster from there on.
+    """
+    left = "prev(capital) - residual_share * units * unit_price * prev(paid_share)"
+    whole = "units * unit_price * (1 / (1 - network_share - storage_share) + stock_share)"
+    return [
+        ("whole_capital", "capital of all phases", f"{whole} + facility_price * it_kw * 1000"),
+        ("to_write_off", "capital bought, less what its servers are sold for", left),
+        (
+            "depreciation",
+            "depreciation (no cash)",
+            "min(to_write_off * hours / month_hours / life_months, to_write_off - prev(written_off))",
+        ),
+        ("written_off", "written off so far (no cash)", "prev(written_off) + depreciation"),
     ]
 
 

@@ -18,6 +18,7 @@ from pydantic import (
 from dcsim.distributions import Distribution, DurationOrDistribution, as_distribution
 from dcsim.hazards.lifetimes import AnyLifetime, Lifetime, as_lifetime
 from dcsim.hazards.lifetimes.lifetime import Mistake, refuse
+from dcsim.hazards.presets import offer_presets, without_preset
 from dcsim.hazards.repair import Repair, RepairStage, mean_silent, mean_tests, mean_time_ms, stages_of
 from dcsim.parts import PARTS, one_word
 from dcsim.registry import kind_of, tag
@@ -106,7 +107,7 @@ class Lemons(BaseModel):
 class Hazard(BaseModel):
     """One way in which components fail."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", json_schema_extra=offer_presets)
     name: str = Field("", max_length=200, description="unique; names its random streams (default: the component)")
     component: Component = Field(
         description="what fails: GPUs, or what serves them in this topology; 'tray' is another word for 'node'"
@@ -264,6 +265,11 @@ class Hazard(BaseModel):
     def keeps_ppb(self) -> int:
         """Parts per billion of its speed that a slow component keeps."""
         return 10**9 if self.keeps is None else max(1, round(self.keeps * 10**9))
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_preset(cls, data: object) -> object:
+        return without_preset(cls, data)
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

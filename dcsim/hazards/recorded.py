@@ -14,7 +14,7 @@ from dcsim.hazards.column import Column
 from dcsim.hostlist import natural
 from dcsim.records.cuts import Cut, Taken, read_cuts
 from dcsim.records.layout import Clock
-from dcsim.records.outages import ENDS, Outages
+from dcsim.records.outages import Outages
 from dcsim.records.tables import RecordError
 from dcsim.units import DURATION, MS_PER_H, PositiveDuration, write
 from dcsim.wording import printable
@@ -130,7 +130,7 @@ class Record:
         found: dict[str, Any] = {"at": Column(at, told)}
         notes = [*self._unused(outages)]
         span = self.span or span_of(clock)
-        if set(ENDS) & set(outages.roles):
+        if outages.ends_told:
             repair, still = _milliseconds(outages.repair_h), np.isnan(outages.repair_h)
             if still.any():
                 repair[still] = np.maximum((span or int(at[-1])) - at[still], 0)

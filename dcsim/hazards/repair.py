@@ -11,7 +11,7 @@ from dcsim.hazards.arrivals import MOST_IN_A_ROW
 from dcsim.hazards.lifetimes.lifetime import Mistake, refuse
 from dcsim.hazards.shifts import Shifts, Span, Visits, spans_of, visits_of
 from dcsim.registry import form_of, tag
-from dcsim.units import Duration, Share, Whole
+from dcsim.units import MS_PER_WEEK, Duration, Share, Whole
 
 
 class RepairStage(BaseModel):
@@ -45,7 +45,8 @@ class RepairStage(BaseModel):
     visits: Visits | None = Field(
         None,
         description="days of a week on which somebody visits, in place of crews: all that wait are repaired together "
-        "and return together; at 9:00 unless it says when (assumed)",
+        "and return together; at 9:00 unless it says when (assumed); every second week, or every 3 weeks, counted from "
+        "the week in which the horizon begins, where it says so",
     )
     visit_when: Whole | None = Field(None, ge=1, description="a visit also begins as soon as so many repairs wait")
     visit_after: Duration | None = Field(None, description="a visit also begins when one has waited for so long")
@@ -67,8 +68,13 @@ class RepairStage(BaseModel):
 
     @property
     def visit_times(self) -> tuple[int, ...]:
-        """When visits begin in a week [ms from Monday 0:00]; () where no day is named."""
-        return () if self.visits is None else visits_of(self.visits)
+        """When visits begin [ms from Monday 0:00 of the first week]; () where no day is named."""
+        return () if self.visits is None else visits_of(self.visits)[0]
+
+    @property
+    def visit_cycle(self) -> int:
+        """After how long the days of visits repeat [ms]; a week where no day is named."""
+        return MS_PER_WEEK if self.visits is None else visits_of(self.visits)[1]
 
     @property
     def is_visited(self) -> bool:

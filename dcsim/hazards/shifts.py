@@ -1,5 +1,6 @@
 """When people work: shifts and visits in the hours of a week, as text such as "weekdays 9-17" or "every tue 9:00"."""
 
+import math
 import re
 from typing import Annotated
 
@@ -20,13 +21,17 @@ _WORDS = (*(name[:3] for name in _NAMES), *_NAMES, *(f"{name}s" for name in _NAM
 _DAYS = {word: number % 7 for number, word in enumerate(_WORDS)}
 _TIME = r"(\d{1,2})(?::(\d{2}))?"
 _SHIFT = re.compile(rf"(?P<days>[a-z]+(?:-[a-z]+)?) {_TIME}-{_TIME}", re.ASCII)
-_VISIT = re.compile(rf"(?:every )?(?P<days>[a-z]+(?:-[a-z]+)?)(?: {_TIME})?", re.ASCII)
+_EVERY = r"(?:every (?:(?P<nth>second|other|third|fourth|\d{1,2} weeks)(?: on)? )?)?"
+_VISIT = re.compile(rf"{_EVERY}(?P<days>[a-z]+(?:-[a-z]+)?)(?: {_TIME})?", re.ASCII)
+_NTH = {"second": 2, "other": 2, "third": 3, "fourth": 4}
 _START = re.compile(rf"(?P<days>[a-z]+)(?: {_TIME})?", re.ASCII)
 SHIFTS = 'days and hours of a week such as "weekdays 9-17", "mon-sat 8-20", "daily 22-6" or "mon-thu 8-18, fri 8-13:30"'
-VISITS = 'days of a week such as "every tuesday", "tue 9:00" or "mon 8:00, thu 8:00"'
+VISITS = 'days of a week such as "every tuesday", "tue 9:00", "every second tue 9:00" or "mon 8:00, thu 8:00"'
 START = 'a day of the week, or a day and a time, such as "mon" or "wed 14:00"'
 MORNING = 9
 """Hour of a visit whose time of day is left out; source: assumed."""
+MOST_WEEKS = 52
+"""Longest time after which the days of visits repeat [weeks]; source: assumed, a year."""
 _LONGEST = 500
 
 
@@ -58,13 +63,28 @@ def week_from(spans: tuple[Span, ...], at: int) -> tuple[Span, ...]:
     return tuple(sorted(cut))
 
 
-def visits_of(text: str) -> tuple[int, ...]:
-    """Return when the visits of a week begin, from Monday 0:00 on [ms], in order.
+def visits_of(text: str) -> tuple[tuple[int, ...], int]:
+    """Return when visits begin, from Monday 0:00 of the first week on [ms], in order, and when they repeat [ms].
 
-    Raises PydanticCustomError for any other text than ``VISITS`` says.
+    They repeat after a week, or after as many as "every second" or "every 3 weeks" says; the first of these weeks is
+    the one in which the horizon begins. Raises PydanticCustomError for any other text than ``VISITS`` says.
     """
-    found = {day * DAY + times[0] for days, times in _entries(text, _VISIT, VISITS) for day in days}
-    return tuple(sorted(found))
+    entries = [(days, times[0], _weeks(match["nth"], text)) for days, times, match in _matched(text, _VISIT, VISITS)]
+    weeks = math.lcm(*(every for *_, every in entries))
+    if weeks > MOST_WEEKS:
+        raise _wrong(text, VISITS, f"; days that repeat after at most {MOST_WEEKS} weeks")
+    found = {
+        week * WEEK + day * DAY + at for days, at, every in entries for week in range(0, weeks, every) for day in days
+    }
+    return tuple(sorted(found)), weeks * WEEK
+
+
+def _weeks(nth: str | None, text: str) -> int:
+    """Return after how many weeks the days of an entry repeat."""
+    found = 1 if nth is None else _NTH.get(nth) or int(nth.split()[0])
+    if not found:
+        raise _wrong(text, VISITS, "; a number of weeks is at least 1")
+    return found
 
 
 def start_of(text: str) -> int:
@@ -79,13 +99,21 @@ def _entries(
     text: str, form: re.Pattern[str], allowed: str, several: bool = True, otherwise: int = MORNING
 ) -> list[tuple[list[int], list[int]]]:
     """Return the days (0: Monday) and times of day [ms] of every entry."""
+    return [(days, times) for days, times, _ in _matched(text, form, allowed, several, otherwise)]
+
+
+def _matched(
+    text: str, form: re.Pattern[str], allowed: str, several: bool = True, otherwise: int = MORNING
+) -> list[tuple[list[int], list[int], re.Match[str]]]:
+    """Return the same, and what the form found in every entry."""
     entries = text.lower().split(",") if several else [text.lower()]
     found = []
     for entry in entries:
         match = form.fullmatch(" ".join(entry.split())) if len(text) <= _LONGEST else None
         if match is None:
             raise _wrong(text, allowed)
-        hours, minutes = match.groups()[1::2], match.groups()[2::2]
+        times_of_day = match.groups()[match.re.groupindex["days"] :]
+        hours, minutes = times_of_day[::2], times_of_day[1::2]
         times = [
             (otherwise if hour is None else int(hour)) * MS_PER_H + int(minute or 0) * MS_PER_MIN
             for hour, minute in zip(hours, minutes, strict=True)
@@ -94,7 +122,7 @@ def _entries(
             raise _wrong(text, allowed, "; a day has the times from 0:00 to 24:00")
         if len(times) == 2 and times[0] == times[1]:
             raise _wrong(text, allowed, "; a shift has a length")
-        found.append((_days(match["days"], text, allowed), times))
+        found.append((_days(match["days"], text, allowed), times, match))
     return found
 
 

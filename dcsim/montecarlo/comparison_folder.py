@@ -54,6 +54,12 @@ def members(folder: Path) -> list[Path] | None:
     return runs
 
 
+def group_command(folder: Path) -> tuple[str, ...] | None:
+    """Return the command that is noted in a comparison's folder; None for the folder of a run. Raises StoreError."""
+    found = read_manifest(folder)
+    return tuple(map(str, found.get("command", ()))) if MEMBERS in found else None
+
+
 def _is_name(name: object) -> bool:
     """Whether something is the name of a folder beside this one, and no way to another place."""
     return isinstance(name, str) and Path(name).name == name and name != ".." and name.isprintable()

@@ -252,13 +252,16 @@ REPAIR = _record(
     "failure first_part gpus placed first_place last_place mends since stage following next_away previous_away asked "
     "again"
 )
-CREWS = _record("size busy first last first_shift end_shift on_shift finishes visits waiting visit_when visit_after")
+CREWS = _record(
+    "size busy first last first_shift end_shift on_shift finishes visits cycle waiting visit_when visit_after"
+)
 """``first_shift``, ``end_shift``: of its rows of ``shifts``; ``on_shift``: ms of a week, 0: always; ``finishes``: what
-is begun in a shift goes on after it; ``visits``: repairs wait for one: on its days, which are rows of ``shifts`` too,
+is begun in a shift goes on after it; ``visits``: repairs wait for one: on its days, which are rows of ``shifts`` too
+and repeat after ``cycle`` [ms],
 when ``visit_when`` of them wait, or one for ``visit_after`` [ms], NEVER: not for that; ``waiting``: how many wait;
 ``busy``: of a visit, repairs that it is about."""
 SHIFT = _record("begin end")
-"""In a week that begins at t = 0 [ms]."""
+"""In a week, or in the cycle of visits, that begins at t = 0 [ms]."""
 DUE = _record("key number kind what further")
 PIECE = _record("ms gpus speed_0 speed_1 speed_2 below")
 SEGMENT = _record("computed_from speed_0 speed_1 speed_2 following")

@@ -15,7 +15,7 @@ from dcsim.program.draws import add_draws
 from dcsim.program.levels import levels_of
 from dcsim.program.place_tables import atom_of, index_places, place_tables, sold_tables
 from dcsim.program.plant_tables import plant_of
-from dcsim.program.records import NEVER, NONE, PPB, TABLES, WEEK, Tables
+from dcsim.program.records import NEVER, NONE, PPB, TABLES, Tables
 from dcsim.recovery import Recovery
 from dcsim.recovery.timetable import levels
 from dcsim.scenario import Plan
@@ -292,9 +292,9 @@ def _crews(listed: list[RepairStage], starts: int, tables: Tables) -> None:
         line["size"] = NONE if stage.crews is None else stage.crews
         line["on_shift"] = sum(end - begin for begin, end in spans)
         line["first_shift"] = len(shifts)
-        shifts += [*spans, *sorted(((at - starts) % WEEK,) * 2 for at in stage.visit_times)]
+        shifts += [*spans, *sorted(((at - starts) % stage.visit_cycle,) * 2 for at in stage.visit_times)]
         line["end_shift"] = len(shifts)
-        line["finishes"], line["visits"] = stage.finishes, stage.is_visited
+        line["finishes"], line["visits"], line["cycle"] = stage.finishes, stage.is_visited, stage.visit_cycle
         line["visit_when"] = NEVER if stage.visit_when is None else stage.visit_when
         line["visit_after"] = NEVER if stage.visit_after is None else stage.visit_after
     crews["first"], crews["last"] = NONE, NONE

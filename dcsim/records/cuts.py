@@ -227,6 +227,7 @@ class _Taker:
                 broken,
                 filtered=filtered,
                 roles=tuple(dict(self.layout.roles)),
+                ends_told=self.layout.tells_end,
             ),
             clock,
         )

@@ -85,6 +85,11 @@ class Layout:
         self._kind = index[held["kind"][0]] if "kind" in held else -1
         self._known: dict[str, tuple[str, ...]] = {}
 
+    @property
+    def tells_end(self) -> bool:
+        """Whether a column says when an outage ended, or how long it took."""
+        return self._ends is not None
+
     def settle(self, table: Table, whole: bool) -> None:
         """Look at moments until their form is told, at all of them if it is not, or if ``whole`` of them is asked."""
         moments = self.moments

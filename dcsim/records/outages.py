@@ -50,7 +50,8 @@ class Outages:
 
     What only some forms tell: ``noticed_h`` [h from ``begin``], float64 (n,), when somebody or something noticed it,
     NaN where that is not told; ``units``: components in service, those that never failed included; ``unit_h``: the
-    hours that all of them were in service, where they come and go. ``roles``: which of ``ROLES`` the file tells.
+    hours that all of them were in service, where they come and go. ``ends_told``: False where the form tells no end at
+    all, so that a NaN in ``end_h`` says nothing of how long a repair took. ``roles``: which of ``ROLES`` a table tells.
     """
 
     start_h: Values
@@ -69,6 +70,7 @@ class Outages:
     unit_h: float | None = None
     filtered: int = 0
     roles: tuple[str, ...] = ()
+    ends_told: bool = True
 
     def __len__(self) -> int:
         """Return the number of outages; a row that names two components is two."""

@@ -18,9 +18,11 @@ METHODS = {
     "paid": "a useful GPU-hour costs the same",
     "lost_work": "saved lost work at the rent (published method)",
     "discount": "instead: the rent without it is lower by",
+    "cash": "the owner's discounted cash is the same",
 }
 """What holds at a price, by method."""
 SAME_HOUR = "At that price a useful GPU-hour costs the same with it and without it."
+SAME_CASH = "At that price the owner's cash, discounted, is the same as if he waited."
 
 
 def breakeven_page(found: BreakEven, notes: Sequence[str] = ()) -> Page:
@@ -30,7 +32,9 @@ def breakeven_page(found: BreakEven, notes: Sequence[str] = ()) -> Page:
         answer, first = _worth(found), _prices_table(found)
     else:
         answer, first = _threshold(found, found.threshold), _differences_table(found, found.threshold)
-    energy = ("Energy is paid beside the rent here, and is part of what is compared.",) if found.energy_counts else ()
+    owners = bool(found.prices) and found.prices[0].method == "cash"
+    told = "Energy is paid beside the rent here, and is part of what is compared."
+    energy = (told,) if found.energy_counts and not owners else ()
     written = () if found.folder is None else (f"written: {found.folder}/",)
     return Page(
         answer=answer,
@@ -77,7 +81,7 @@ def _worth(found: BreakEven) -> tuple[str, ...]:
         said.append(f"It costs {number(found.costs, digits)} USD {found.per} in the scenario.")
     if paid.simulated.mean <= 0:
         return tuple(said)
-    said.append(SAME_HOUR)
+    said.append(SAME_CASH if paid.method == "cash" else SAME_HOUR)
     for each in found.prices[1:]:
         if each.method == "lost_work":
             formula = "" if each.formula is None else f"; the formula says {number(each.formula, digits)}"
@@ -103,6 +107,8 @@ def _worth_sentence(found: BreakEven, paid: Price) -> str:
     if its.ci95[0] <= 0 <= its.ci95[1]:
         span = f"{number(its.ci95[0], digits)} to {number(its.ci95[1], digits)}"
         return f"{found.title} is worth nothing that can be told from chance: {span} USD {found.per}{beside}."
+    if its.mean < 0 and paid.method == "cash":
+        return f"{found.title} is worth nothing: even at the grid's price waiting leaves the owner more{beside}."
     if its.mean < 0:
         takes = f"{number(-its.mean, digits)} USD {found.per}{_between(paid, digits, -1.0)}"
         return f"{found.title} is worth nothing: with it less work is useful, worth {takes}{beside}."
@@ -157,8 +163,30 @@ def _lowered(text: str) -> str:
     return text[:1].lower() + text[1:]
 
 
+def _owners_table(found: BreakEven) -> Table:
+    """Return what the two leave their owner."""
+    runs = (found.against, found.offer)
+    cash = [run.cash for run in runs if run.cash is not None]  # both have an owner
+    scale, unit = scale_of([each.mean("present_cash") for each in cash])
+
+    def row(label: str, line: str, strong: bool = False) -> Row:
+        return Row(label, tuple(dollars(each.mean(line), scale) for each in cash), strong)
+
+    rows = (
+        row("cash before debt and tax, discounted", "present_cash", True),
+        row("cash before debt and tax", "free_cash"),
+        row("rent invoiced", "revenue"),
+        row("power behind the meter", "bridge"),
+        row("electricity at the grid's price", "electricity"),
+    )
+    same = found.offer.scenario.name == found.against.scenario.name
+    return Table(f"The two that are compared, {unit}", ("waiting", "bridged") if same else names(runs), rows)
+
+
 def _offers_table(found: BreakEven) -> Table:
     """Return what the two offers cost and do."""
+    if found.prices and found.prices[0].method == "cash":
+        return _owners_table(found)
     runs = (found.against, found.offer)
     paid = [float(run.money.paid.mean() + energy_usd(run).mean()) for run in runs if run.money is not None]
     scale, unit = scale_of(paid)

@@ -210,7 +210,11 @@ def _debt_table(runs: Sequence[RunResult]) -> Table:
     scale, unit = scale_of([each.mean("capex") for each in found])
 
     def total(label: str, name: str) -> Row:
-        return _row(runs, f"{label}, {unit}", lambda its: dollars(its.mean(name), scale))
+        return _row(
+            runs,
+            f"{label}, {unit}",
+            lambda its: dollars(its.mean(name), scale) if name in its.statement.values else MISSING,
+        )
 
     def owed(label: str, cell: Callable[[Lender], Cell], strong: bool = False) -> Row:
         return _row(runs, label, lambda its: cell(its) if its.has_debt else MISSING, strong)
@@ -235,6 +239,7 @@ def _debt_table(runs: Sequence[RunResult]) -> Table:
         total("capital", "capex"),
         total("debt drawn", "drawn"),
         total("interest", "interest"),
+        *([total("  of it added to the debt", "added")] if any(each.finance.capitalised for each in found) else []),
         *([total("fees", "fees")] if any(each.mean("fees") for each in found) else []),
         *([total("repaid at once at its end", "balloon")] if any(each.mean("balloon") > 1 for each in found) else []),
         owed("DSCR of the least month", lambda its: number(float(its.min_dscr.mean()), 2), strong=True),

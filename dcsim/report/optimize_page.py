@@ -14,7 +14,7 @@ from dcsim.decide.variants import Axis, written
 from dcsim.report.document import HeatMap, Lines, Page, Part, Picture, Section
 from dcsim.report.figures import MISSING, Cell, number, per_cent
 from dcsim.report.page import SHORT, Passage, Row, Table, and_list, printable
-from dcsim.report.sweep_page import Unit, best_is, setting
+from dcsim.report.sweep_page import PointUnit, best_is, setting
 from dcsim.scenario import sha256
 
 MOST_ROWS, MOST_NAMED, LONGEST = 40, 3, 60
@@ -77,9 +77,9 @@ def optimum_document(found: Optimum, command: Sequence[str], notes: Sequence[str
     )
 
 
-def _unit(found: Optimum) -> Unit:
+def _unit(found: Optimum) -> PointUnit:
     """Return the unit of the figure, with the digits that tell the settings that are left apart."""
-    unit = Unit.of(found.metric, [each.figure.mean for each in found.settings if each.figure is not None])
+    unit = PointUnit.of(found.metric, [each.figure.mean for each in found.settings if each.figure is not None])
     if not found.dearer:
         return unit
     return replace(unit, digits=min(5, max(unit.digits, -floor(log10(found.dearer / unit.scale)))))
@@ -130,7 +130,7 @@ def _several(found: Optimum, others: int) -> str:
     return f"{others} of the other {len(found.settings) - 1:,} settings"
 
 
-def _at_most(found: Optimum, unit: Unit) -> list[str]:
+def _at_most(found: Optimum, unit: PointUnit) -> list[str]:
     """Say how much worse the simplest can be than the best of those that are not told apart."""
     if len(found.members) < 2 or found.best is None:
         return []
@@ -296,7 +296,7 @@ def _pictures(found: Optimum) -> tuple[Part, ...]:
     return tuple(_lines(found, key) for key in found.keys)
 
 
-def _mean(its: Setting, unit: Unit) -> float | None:
+def _mean(its: Setting, unit: PointUnit) -> float | None:
     return None if its.figure is None else its.figure.mean / unit.scale
 
 

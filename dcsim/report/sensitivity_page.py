@@ -47,8 +47,8 @@ SAID = {
 
 
 @dataclass(frozen=True)
-class Unit:
-    """How a figure is shown: times ``scale``, in ``name``, its changes in ``change``, with so many decimals."""
+class MoveUnit:
+    """How a figure that moves is shown: times ``scale``, in ``name``, a change in ``change``, with so many decimals."""
 
     scale: float
     name: str
@@ -56,7 +56,7 @@ class Unit:
     digits: int
 
     @classmethod
-    def of(cls, metric: Metric, level: float, longest: float) -> "Unit":
+    def of(cls, metric: Metric, level: float, longest: float) -> "MoveUnit":
         """Return the unit for a figure of about this size, two digits of whose longest bar are shown."""
         scale, name, change = 1.0, metric.unit, metric.unit
         if metric.unit == "1":
@@ -93,9 +93,9 @@ def said_figure(metric: Metric) -> str:
     return SAID.get(metric.name, f"the {metric.label}")
 
 
-def unit_of(found: Sensitivity) -> Unit:
+def unit_of(found: Sensitivity) -> MoveUnit:
     """Return the unit in which a sensitivity is shown."""
-    return Unit.of(found.metric, found.at_base.mean, found.bars[0].moves)
+    return MoveUnit.of(found.metric, found.at_base.mean, found.bars[0].moves)
 
 
 # --- words ------------------------------------------------------------------------------------------------------------
@@ -295,7 +295,7 @@ def tornado(found: Sensitivity) -> Picture:
     )
 
 
-def _end(unit: Unit, at: Summary, text: str) -> tuple[float, tuple[float, float] | None, str]:
+def _end(unit: MoveUnit, at: Summary, text: str) -> tuple[float, tuple[float, float] | None, str]:
     interval = at.ci95 if at.reliable else None
     told = f"{text}: {unit.value(at.mean)}"
     return at.mean * unit.scale, interval and (interval[0] * unit.scale, interval[1] * unit.scale), told

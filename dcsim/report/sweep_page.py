@@ -44,6 +44,13 @@ SETTINGS = {
     "utilisation": "a utilisation of {}",
 }
 """How a sentence says the value of a key that ends so."""
+INTERVALS = {
+    "young": "Young's checkpoint interval",
+    "daly": "Daly's checkpoint interval",
+    "optimal": "the best checkpoint interval",
+    "never": "no checkpoints",
+}
+"""How a sentence says a checkpoint interval that is a word."""
 MOST_ROWS, LONGEST = 40, 60
 """Points that a list shows, and letters of a value; source: assumed."""
 HIDDEN = {"useful_gpu_hours"}
@@ -55,15 +62,15 @@ MARK = " *"
 
 
 @dataclass(frozen=True)
-class Unit:
-    """How a figure is shown: divided by ``scale``, in ``name``, with so many digits."""
+class PointUnit:
+    """How the figure of a point is shown: divided by ``scale``, in ``name``, with so many digits."""
 
     scale: float
     name: str
     digits: int
 
     @classmethod
-    def of(cls, metric: Metric, values: Sequence[float]) -> "Unit":
+    def of(cls, metric: Metric, values: Sequence[float]) -> "PointUnit":
         """Return the unit in which some values of a figure are told apart: three digits of what they span."""
         scale, name = 1.0, metric.unit
         if metric.unit == "1":
@@ -92,8 +99,8 @@ def best_is(metric: Metric) -> str:
     return BEST_IS.get(metric.name, f"the {metric.label} is {least}")
 
 
-def unit_of(sweep: Sweep) -> Unit:
-    return Unit.of(sweep.metric, [point.measured.mean for point in sweep.points if point.measured is not None])
+def unit_of(sweep: Sweep) -> PointUnit:
+    return PointUnit.of(sweep.metric, [point.measured.mean for point in sweep.points if point.measured is not None])
 
 
 # --- sentences --------------------------------------------------------------------------------------------------------
@@ -105,7 +112,10 @@ def setting(inputs: Sequence[tuple[str, Any]]) -> str:
 
 
 def _said(key: str, value: Any) -> str:
-    told = SETTINGS.get(key.rpartition(".")[2])
+    end = key.rpartition(".")[2]
+    if end == "checkpoint_every" and value in INTERVALS:
+        return INTERVALS[value]
+    told = SETTINGS.get(end)
     if told is None or key.startswith("uncertain"):
         return f"{printable(key, LONGEST)} = {said_value(value)}"
     return told.format(said_value(value)).removesuffix("s" if value == 1 and told.endswith("s") else "")
@@ -254,9 +264,12 @@ def points_list(sweep: Sweep, most: int = MOST_ROWS) -> Table:
     figures = sorted(named.values(), key=lambda figure: figure.name != sweep.metric.name)
     units = {each.name: unit if each.name == sweep.metric.name else of_figure(sweep, each) for each in figures}
     columns = [f"{_called(each)}, {units[each.name].name}" for each in figures]
+    known = _formulas(sweep)
+    columns[1:1] = [f"by {each}, {unit.name}" for each in known]
     rows = []
     for point in points:
         cells: list[Cell] = [cell(units[each.name], point.figures[each.name]) for each in figures]
+        cells[1:1] = [unit.figure(point.formulas[each]) for each in known]
         standing = MISSING if region is None else STANDINGS[region.standings[point.number]]
         rows.append(Row(_label(sweep, point), (cells[0], standing, *cells[1:]), strong=standing == "best"))
     corner = ", ".join([*(["scenario"] if len(sweep.offers) > 1 else []), *(axis.key for axis in sweep.axes)])
@@ -279,14 +292,14 @@ def _called(figure: Metric) -> str:
     return short.get(figure.name, figure.label)
 
 
-def of_figure(sweep: Sweep, figure: Metric) -> Unit:
+def of_figure(sweep: Sweep, figure: Metric) -> PointUnit:
     """Return how a figure of all points is shown."""
-    return Unit.of(
+    return PointUnit.of(
         figure, [summary.mean for each in sweep.points if (summary := each.figures[figure.name]) is not None]
     )
 
 
-def cell(unit: Unit, summary: Summary | None) -> Cell:
+def cell(unit: PointUnit, summary: Summary | None) -> Cell:
     """Return a mean with the half width of its interval."""
     if summary is None:
         return MISSING
@@ -306,6 +319,16 @@ def texts_of(axis: Axis) -> tuple[str, ...]:
     return tuple(said_value(value) for value in axis.values)
 
 
+def _corner(sweep: Sweep) -> str:
+    """Name both axes by the ends of their keys, as far as these differ: a long corner leaves no room for columns."""
+    keys = [axis.key for axis in sweep.axes]
+    parts = [key.split(".") for key in keys]
+    lengths = range(1, min(map(len, parts)))
+    ends = ([".".join(each[-length:]) for each in parts] for length in lengths)
+    first, second = next((each for each in ends if each[0] != each[1]), keys)
+    return f"{first} (down), {second} (across)"
+
+
 def pivot(sweep: Sweep, offer: int) -> Table:
     """Return the figure of an offer, the first axis down, the second one across."""
     unit, region = unit_of(sweep), sweep.region
@@ -321,8 +344,28 @@ def pivot(sweep: Sweep, offer: int) -> Table:
         rows.append(Row(label, tuple(cells), strong=best))
     notes = ("*: not told apart from the best.",) if len(members) > 1 else ()
     name = f", {printable(sweep.offers[offer].name)}" if len(sweep.offers) > 1 else ""
-    corner = f"{sweep.axes[0].key} (down), {sweep.axes[1].key} (across)"
+    corner = _corner(sweep)
     return Table(f"{title_of(sweep)}, {unit.name}{name}", texts_of(sweep.axes[1]), tuple(rows), corner, notes)
+
+
+def _formulas(sweep: Sweep) -> list[str]:
+    """Return the names of the formulas that say something of some point."""
+    known = [each.name for each in sweep.metric.formulas]
+    return [name for name in known if any(point.formulas[name] is not None for point in sweep.points)]
+
+
+def formula_pivots(sweep: Sweep, offer: int) -> list[Table]:
+    """Return what each formula says of the same settings, in tables of the same shape."""
+    unit = unit_of(sweep)
+    corner = _corner(sweep)
+    name = f", {printable(sweep.offers[offer].name)}" if len(sweep.offers) > 1 else ""
+    found = []
+    for formula in _formulas(sweep):
+        lines = zip(texts_of(sweep.axes[0]), grid_of(sweep, offer), strict=True)
+        rows = [Row(label, tuple(unit.figure(each.formulas[formula]) for each in line)) for label, line in lines]
+        title = f"{title_of(sweep)} by {formula}, {unit.name}{name}"
+        found.append(Table(title, texts_of(sweep.axes[1]), tuple(rows), corner))
+    return found
 
 
 def title_of(sweep: Sweep) -> str:
@@ -357,7 +400,9 @@ def winners_table(sweep: Sweep) -> Table:
 def sweep_page(sweep: Sweep, notes: Sequence[str] = ()) -> Page:
     """Return what a terminal shows: the answer, then the points."""
     two = len(sweep.axes) == 2 and not sweep.drawn and len(sweep.axes[1].values) <= MOST_ROWS
-    parts: list[Part] = [pivot(sweep, number) for number in range(len(sweep.offers))] if two else [points_list(sweep)]
+    parts: list[Part] = [] if two else [points_list(sweep)]
+    for offer in range(len(sweep.offers)) if two else ():
+        parts += [pivot(sweep, offer), *formula_pivots(sweep, offer)]
     if len({each.offers for each in sweep.winners}) > 1:
         parts.append(winners_table(sweep))
     return Page(tuple(sentences(sweep)), tuple(parts), (*sweep.notes, *notes))

@@ -10,7 +10,8 @@ from dcsim.decide.variants import Axis
 from dcsim.report.document import HeatMap, Lines, Page, Part, Picture, Section, WinnerMap
 from dcsim.report.page import SHORT, Passage, and_list, printable
 from dcsim.report.sweep_page import (
-    Unit,
+    PointUnit,
+    formula_pivots,
     grid_of,
     pivot,
     points_list,
@@ -71,7 +72,7 @@ def _lines(sweep: Sweep, axis: Axis) -> Picture:
     return Picture(f"{title_of(sweep)} by {axis.key}{others}", sentences(sweep)[0], chart, points_list(sweep, 1000))
 
 
-def _interval(sweep: Sweep, point: Point, unit: Unit) -> tuple[float, float] | None:
+def _interval(sweep: Sweep, point: Point, unit: PointUnit) -> tuple[float, float] | None:
     found = point.figures[sweep.metric.name]
     if found is None or found.ci95 is None or not found.reliable:
         return None
@@ -130,6 +131,12 @@ def _pictures(sweep: Sweep) -> tuple[Part, ...]:
     return tuple(_lines(sweep, axis) for axis in sweep.axes)
 
 
+def _by_formula(sweep: Sweep) -> tuple[Part, ...]:
+    if len(sweep.axes) != 2 or sweep.drawn:
+        return ()
+    return tuple(table for offer in range(len(sweep.offers)) for table in formula_pivots(sweep, offer))
+
+
 METHOD = (
     "Every setting is simulated with the same random numbers, so that the same failures strike wherever they can. The "
     "difference between two settings is taken run by run and is far surer than either figure. A setting is not told "
@@ -151,7 +158,7 @@ def sweep_document(sweep: Sweep, command: Sequence[str] = (), notes: Sequence[st
         f"{printable(each.name)}: {printable(each.description, 300)}" for each in sweep.offers if each.description
     ]
     sections = [
-        Section("points", "Points", parts=(points_list(sweep, 200),)),
+        Section("points", "Points", parts=(points_list(sweep, 200), *_by_formula(sweep))),
         *([Section("where", "Which is best where", parts=(winners_table(sweep),))] if sweep.winners else []),
         Section(
             "method", "Method", (METHOD,), (Passage("Notes", tuple(("", each) for each in (*sweep.notes, *notes))),)

@@ -1,18 +1,36 @@
 """The tables that people ask for by name, as pages: formula, theory and simulation side by side."""
 
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
+from dcsim.decide.energisation import EnergisationTable, Late
 from dcsim.decide.sweep import Point
 from dcsim.decide.tables import DecisionTable
 from dcsim.decide.variants import SPARES
-from dcsim.report.document import Page, Section
-from dcsim.report.figures import MISSING, Cell, Figure, brief, loss, number, per_cent, usd
-from dcsim.report.page import Row, Table, and_list, printable
-from dcsim.report.sweep_page import STANDINGS, Unit, cell, of_figure, said_value, sentences, unit_of
+from dcsim.report.document import Bars, Page, Part, Picture, Section
+from dcsim.report.figures import (
+    MISSING,
+    Cell,
+    Figure,
+    brief,
+    dollars,
+    loss,
+    number,
+    per_cent,
+    scale_of,
+    span,
+    usd,
+)
+from dcsim.report.inputs import METHOD
+from dcsim.report.owner_answer import sentence_scale, short
+from dcsim.report.owner_page import TAX
+from dcsim.report.page import Passage, Row, Table, and_list, printable
+from dcsim.report.sweep_page import STANDINGS, PointUnit, cell, of_figure, said_value, sentences, unit_of
 from dcsim.report.sweep_report import sweep_document
+from dcsim.units import HOURS_PER_MONTH, MS_PER_H
 
 TITLES = {
     "checkpoint": "Checkpoint interval",
@@ -108,7 +126,7 @@ def _minute(found: DecisionTable) -> list[str]:
 
 def _stock(found: DecisionTable) -> list[str]:
     (enough,) = found.facts["enough"]
-    return [_smallest(enough, _ways(found)), *sentences(found.sweep), *_of_machines(found)]
+    return [_smallest(enough, _ways(found), _simulates(found)), *sentences(found.sweep), *_of_machines(found)]
 
 
 def _ways(found: DecisionTable) -> list[str]:
@@ -117,7 +135,14 @@ def _ways(found: DecisionTable) -> list[str]:
     return [way for way in WAYS if way != "repairman" or queue]
 
 
-def _smallest(enough: dict[str, Any], ways: Sequence[str]) -> str:
+def _simulates(found: DecisionTable) -> bool:
+    """Whether a simulation tells P(short): not of gangs of one machine, of which nothing is left that could wait."""
+    return any(point.figures.get("short") is not None for point in found.sweep.points)
+
+
+def _smallest(enough: dict[str, Any], ways: Sequence[str], simulates: bool) -> str:
+    untold = "" if simulates else " The simulation does not tell: a gang of one machine has nothing left that waits."
+    ways = ways if simulates else [way for way in ways if way != "simulated"]
     by_stock: dict[int | None, list[str]] = {}
     for way in ways:
         by_stock.setdefault(enough[way], []).append(WAYS[way])
@@ -125,11 +150,11 @@ def _smallest(enough: dict[str, Any], ways: Sequence[str]) -> str:
     known = [(f"{stock:,}", its) for stock, its in by_stock.items() if stock is not None]
     none = [f"none {and_list(its)}" for stock, its in by_stock.items() if stock is None]
     if not known:
-        return f"No stock that was tried has {target}."
+        return f"No stock that was tried has {target}.{untold}"
     if len(known) == 1 and not none:
-        return f"{known[0][0]} spares are the smallest stock with {target}: {and_list(known[0][1])}."
+        return f"{known[0][0]} spares are the smallest stock with {target}: {and_list(known[0][1])}.{untold}"
     told = [f"{stock} {and_list(its)}" for stock, its in known]
-    return f"The smallest stock with {target}: {and_list([*told, *none])}."
+    return f"The smallest stock with {target}: {and_list([*told, *none])}.{untold}"
 
 
 def _of_machines(found: DecisionTable) -> list[str]:
@@ -236,7 +261,7 @@ def _short(point: Point) -> Cell:
     found = point.figures["short"]
     if found is None:
         return MISSING
-    unit = Unit(0.01, "%", loss(found.mean).digits)
+    unit = PointUnit(0.01, "%", loss(found.mean).digits)
     return cell(unit, found)
 
 
@@ -263,3 +288,115 @@ def nines_table(found: DecisionTable) -> Table:
 def _tried(found: DecisionTable) -> str:
     values = found.sweep.axes[0].values
     return f"{said_value(values[0])} to {said_value(values[-1])}"
+
+
+# --- late power -------------------------------------------------------------------------------------------------------
+
+
+def energisation_page(found: EnergisationTable, notes: Sequence[str] = ()) -> Page:
+    """Return what each phase of late power costs its owner, and what bridge power may cost."""
+    scale, unit = scale_of([each.lost.mean for each in (*found.phases, found.all)])
+    rows = [_phase_row(printable(each.name), each, scale) for each in found.phases]
+    if len(rows) > 1:
+        rows.append(_phase_row("all of them", found.all, scale, True))
+    columns = (
+        "date, months",
+        f"lost, {unit}",
+        "P5 to P95 of one run",
+        "by formula",
+        "by formula, whole life",
+        "bridge pays up to, USD/kWh",
+    )
+    rate = brief(100 * found.discount, 3)
+    how = (
+        "Lost: what the owner would gain if this phase alone had power at the closing. Phases need not add up: spares "
+        "of one stand in for another."
+    )
+    rules = (
+        "Lost and by formula: earnings end at the horizon, whatever the date. Whole life: each phase earns as long "
+        "after its date as the horizon is, so only time is lost. Formulas take mean dates, and no failure."
+    )
+    bridge = (
+        "Bridge: how much more than from the grid a kWh behind the meter may cost until then, at full load, before "
+        "waiting is cheaper."
+    )
+    title = f"Cash lost to late power, discounted at {rate} % a year"
+    table = Table(title, columns, tuple(rows), corner="phase", notes=(how, rules, bridge, TAX))
+    hours = found.scenario.horizon / MS_PER_H
+    told = (
+        f"runs (replications): {found.runs:,} of {hours:,.0f} h each, on the same random numbers with and without delay"
+    )
+    written = () if found.folder is None else (f"written: {found.folder}/",)
+    return Page(tuple(_delay_says(found)), (table,), (*notes, told, *written))
+
+
+def energisation_document(found: EnergisationTable, command: Sequence[str], notes: Sequence[str] = ()) -> Page:
+    """Return the same as a whole report; ``command`` makes it again."""
+    page = energisation_page(replace(found, folder=None), notes)
+    its = Passage("Notes", tuple(("", each) for each in page.notes))
+    items = (("command", shlex.join([printable(word, 200) for word in command])), ("seed", str(found.scenario.seed)))
+    return replace(
+        page,
+        parts=(_lost(found), *page.parts[1:]),
+        title=f"{printable(found.scenario.name, 80)}: what late power costs",
+        notes=(),
+        sections=(
+            Section("why", "What to know of these figures", parts=(its,)),
+            Section("method", "Method and limits", parts=(Passage("How the figures came about", METHOD),)),
+        ),
+        made=Passage("How to make this again", items),
+    )
+
+
+def _lost(found: EnergisationTable) -> Part:
+    """Return what each phase loses as bars, with the table behind them; the table alone where a phase gains."""
+    (table,) = energisation_page(found).parts
+    assert isinstance(table, Table)
+    scale, unit = scale_of([each.lost.mean for each in (*found.phases, found.all)])
+    shown = [*found.phases, *([found.all] if len(found.phases) > 1 else [])]
+    if min(each.lost.mean for each in shown) < 0:
+        return table
+    chart = Bars(
+        labels=tuple(printable(each.name) if each.name else "all of them" for each in shown),
+        values=tuple(each.lost.mean / scale for each in shown),
+        intervals=tuple(each.lost.ci95 and (each.lost.ci95[0] / scale, each.lost.ci95[1] / scale) for each in shown),
+        unit=unit,
+        marked=max(range(len(found.phases)), key=lambda at: found.phases[at].lost.mean),
+    )
+    return Picture("Cash lost to late power, by phase", _delay_says(found)[0], chart, table)
+
+
+def _phase_row(name: str, late: Late, scale: float, strong: bool = False) -> Row:
+    lost = late.lost
+    cell: Cell = dollars(lost.mean, scale)
+    if lost.shown_half_width:
+        cell = dollars(lost.mean, scale).with_half(dollars(lost.shown_half_width, scale, lost.mean))
+    months: Cell = MISSING if late.date_h is None else number(late.date_h / HOURS_PER_MONTH, 1)
+    premium: Cell = MISSING if late.premium is None else number(late.premium, 3)
+    cells = (
+        months,
+        cell,
+        span(lost.p5 / scale, lost.p95 / scale),
+        *(dollars(each, scale) for each in (late.by_formula, late.whole_life)),
+        premium,
+    )
+    return Row(name, cells, strong)
+
+
+def _delay_says(found: EnergisationTable) -> list[str]:
+    """Say what late power costs in all, which phase most of it is, and what a bridge may cost."""
+    every = found.all.lost.mean
+    scale, unit = sentence_scale([every])
+    name, rate = printable(found.scenario.name), brief(100 * found.discount, 3)
+    if every <= 0:
+        return [
+            f"{name}: late power costs its owner nothing; what is saved until then is worth more than the earnings."
+        ]
+    said = f"{name}: late power costs its owner {short(every, scale)} {unit}, discounted at {rate} % a year."
+    worst = max(found.phases, key=lambda each: each.lost.mean)
+    if len(found.phases) > 1:
+        said += f" Most of it is {printable(worst.name)}: {short(worst.lost.mean, scale)} {unit}."
+    if worst.premium is None:
+        return [said]
+    premium = number(worst.premium, 2)
+    return [said, f"Until then a kWh behind the meter may cost up to {premium} USD more than one from the grid."]

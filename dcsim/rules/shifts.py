@@ -138,13 +138,13 @@ def expect_visit(w: World, crews: int, now: int) -> None:
 def visit_from(w: World, crews: int, now: int) -> int:
     """Return the next day of visits from now on [ms]; NEVER: it has none."""
     c = w.crews[crews]
-    week = now - now % WEEK
     if c.first_shift == c.end_shift:
         return NEVER
+    cycle = now - now % c.cycle
     for row in range(c.first_shift, c.end_shift):
-        if week + w.shifts[row].begin >= now:
-            return int(week + w.shifts[row].begin)
-    return int(week + WEEK + w.shifts[c.first_shift].begin)
+        if cycle + w.shifts[row].begin >= now:
+            return int(cycle + w.shifts[row].begin)
+    return int(cycle + c.cycle + w.shifts[c.first_shift].begin)
 
 
 @rule

@@ -42,6 +42,8 @@ _MUST = {
     "too_short": "not be empty",
     "tuple_type": "be a list",
 }
+_OF_HAZARDS = {"component", "mtbf"}
+"""Keys by which the table of a hazard is known: it may also name a preset, which is no field of its model."""
 Found = tuple[KeyPath, str]
 """Where, and what is wrong there."""
 
@@ -171,7 +173,8 @@ def _message(detail: ErrorDetails) -> str:
         field = _fields_at(parent)[key]
         return f"missing; required ({(field.description or '').partition(';')[0]})"  # what follows is for the reference
     if kind == "extra_forbidden":
-        return unknown_key(key, _fields_at(parent))
+        fields = _fields_at(parent)
+        return unknown_key(key, [*fields, *(["preset"] if fields.keys() >= _OF_HAZARDS else [])])
     if kind == "literal_error":
         return not_one_of(re.findall("'(.*?)'", context["expected"]), found)
     if kind == "tuple_type" and isinstance(found, dict):

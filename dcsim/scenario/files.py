@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from dcsim.hazards.column import COLUMNS, Column, parquet_of
 from dcsim.hazards.lifetimes.trace import MOST_LISTED
+from dcsim.hazards.presets import make_room
 from dcsim.scenario.errors import (
     MOST_PROBLEMS,
     Found,
@@ -23,7 +24,7 @@ from dcsim.scenario.errors import (
 )
 from dcsim.scenario.layers import TABLES, TOO_DEEP, Layer, find, layer_of, line_of, merged, read_layers
 from dcsim.scenario.model import Scenario
-from dcsim.scenario.overrides import apply, read_overrides
+from dcsim.scenario.overrides import Override, apply, read_overrides
 from dcsim.scenario.rules import broken_rules
 from dcsim.scenario.sampled import broken_inputs, settled_keys
 from dcsim.units import Portion
@@ -44,9 +45,11 @@ def load(source: str | Path, /, *, set: Sequence[str] = (), **overrides: Any) ->
     return _guarded(find(source), str(source), [set] if isinstance(set, str) else set, overrides)
 
 
-def _guarded(source: Path | Mapping[str, Any], name: str, texts: Iterable[str], keywords: dict[str, Any]) -> Scenario:
+def _guarded(
+    source: Path | Mapping[str, Any], name: str, texts: Iterable[str], keywords: dict[str, Any], complete: bool = False
+) -> Scenario:
     try:
-        return _load(source, texts, keywords)
+        return _load(source, texts, keywords, complete)
     except RecursionError:
         raise ScenarioError([Problem(name, None, "", TOO_DEEP)]) from None
 
@@ -62,7 +65,13 @@ def read(source: Source, /, *, set: Sequence[str] = (), **overrides: Any) -> Sce
     if isinstance(source, Scenario):
         if not set and not overrides:
             return source
-        source = with_shares(source, unlisted(source))
+        return _guarded(
+            with_shares(source, unlisted(source)),
+            TABLES,
+            [set] if isinstance(set, str) else set,
+            overrides,
+            complete=True,
+        )
     if not isinstance(source, Mapping):
         raise TypeError(f"a scenario is a path, a name, a dict or a Scenario, not {type(source).__name__}")
     return _guarded(source, TABLES, [set] if isinstance(set, str) else set, overrides)
@@ -109,19 +118,25 @@ def sha256(scenario: Scenario) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _load(source: Path | Mapping[str, Any], texts: Iterable[str], keywords: dict[str, Any]) -> Scenario:
+def _load(source: Path | Mapping[str, Any], texts: Iterable[str], keywords: dict[str, Any], complete: bool) -> Scenario:
+    """``complete``: whether the source has every key, so that what a preset gives must make room first."""
     changes = read_overrides(texts, keywords)
+    if complete:
+        changes.sort(key=_names_no_preset)
     layers = read_layers(source)
     data = merged(layers)
     changed: dict[KeyPath, str] = {}
     lost: list[Problem] = []
     for change in changes:
         try:
-            changed[apply(change, data)] = change.label
+            path = apply(change, data)
+            changed[path] = change.label
+            if complete and not _names_no_preset(change):
+                make_room(data["hazards"][path[1]])
         except ScenarioError as error:
             lost += error.problems
     scenario, found = _validated(data, _folders(layers, changed))
-    problems = lost + [_located(path, why, data, layers, changed) for path, why in found]
+    problems = lost + [_located(path, why, data, layers, changed) for path, why in _told_once(found, layers, changed)]
     if scenario is None or problems:
         problems.sort(key=lambda problem: (problem.file, problem.line or 0))
         if len(problems) > MOST_PROBLEMS:
@@ -129,6 +144,10 @@ def _load(source: Path | Mapping[str, Any], texts: Iterable[str], keywords: dict
             problems[MOST_PROBLEMS:] = [Problem(layers[0].file, None, "", more)]
         raise ScenarioError(problems)
     return scenario
+
+
+def _names_no_preset(change: Override) -> bool:
+    return (change.key[:1], change.key[2:]) != (("hazards",), ("preset",))
 
 
 def _folders(layers: Sequence[Layer], changed: Iterable[KeyPath]) -> dict[str, Path]:
@@ -159,6 +178,19 @@ def _validated(data: dict[str, Any], folders: dict[str, Path]) -> tuple[Scenario
         scenario = settled_keys(scenario)
         found = list(islice(broken_inputs(scenario), MOST_PROBLEMS + 1))
     return scenario, found
+
+
+def _told_once(found: Iterable[Found], layers: Sequence[Layer], changed: Iterable[KeyPath]) -> Iterator[Found]:
+    """Yield what is wrong; of hazards that one preset of a file stands for and that share a mistake, the first."""
+    told = set()
+    overrides = list(changed)
+    for path, why in found:
+        line = layer_of(layers, path)[0].lines.get(path[:2]) if path[:1] == ("hazards",) else None
+        own = line is None or any(path[: len(each)] == each for each in overrides)
+        if own or (line, path[2:], why) not in told:
+            yield path, why
+        if not own:
+            told.add((line, path[2:], why))
 
 
 def _located(path: KeyPath, why: str, data: Any, layers: Sequence[Layer], changed: Mapping[KeyPath, str]) -> Problem:

@@ -6,11 +6,13 @@ import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 from pydantic_core import PydanticCustomError
 
+from dcsim.hazards.presets import expanded
 from dcsim.problems import wrong
 from dcsim.scenario.errors import KeyPath, Problem, ScenarioError
 from dcsim.shipped import shipped_files
@@ -32,6 +34,8 @@ _SYNTAX = {
 """What tomllib says -> the same in plain words."""
 MOST_NESTED = 50
 """Levels of tables and lists; source: assumed, ten times what a scenario needs."""
+MOST_EXPANDED = 1_000
+"""Entries of [[hazards]] up to which presets are expanded; a scenario takes no more of them anyway."""
 TOO_DEEP = f"is nested too deeply: more than {MOST_NESTED} levels"
 # No possessive repeats: those of groups match wrongly in Python 3.11.2 (Debian 12's).
 _TOKEN = re.compile(
@@ -91,7 +95,7 @@ def read_layers(source: Path | Mapping[str, Any]) -> list[Layer]:
         layers, chain = [_read(source, str(source))], [real]
     else:
         here = Path.cwd()
-        layers, chain, real = [Layer(TABLES, here, deepcopy(dict(source)), {})], [], here / TABLES
+        layers, chain, real = [_layer(TABLES, here, deepcopy(dict(source)), {})], [], here / TABLES
     while "extends" in (child := layers[-1]).data:
         base = child.data.pop("extends")
         line = child.lines.get(("extends",))
@@ -169,7 +173,7 @@ def _read(path: Path, file: str) -> Layer:
     try:
         text = read_text(path)
         lines = key_lines(text)
-        return Layer(file, Path(os.path.realpath(path)).parent, tomllib.loads(text), lines, text)
+        return _layer(file, Path(os.path.realpath(path)).parent, tomllib.loads(text), lines, text)
     except NoTextError as error:
         why, line = error.why, error.line
     except TooDeepError as error:
@@ -179,6 +183,24 @@ def _read(path: Path, file: str) -> Layer:
     except ValueError as error:  # an integer of more digits than Python reads
         why = f"is not valid TOML: {error}".partition(";")[0]
     raise _error(file, line, why)
+
+
+def _layer(file: str, folder: Path, data: dict[str, Any], lines: Mapping[KeyPath, int], text: str = "") -> Layer:
+    """Return a file in which every hazard that a preset stands for has an entry of its own, on the preset's line."""
+    entries = data.get("hazards")
+    if not isinstance(entries, list) or len(entries) > MOST_EXPANDED:
+        return Layer(file, folder, data, lines, text)
+    parts = [expanded(entry) for entry in entries]
+    placed: dict[KeyPath, int] = {}
+    firsts = [0, *accumulate(map(len, parts))]
+    for path, line in lines.items():
+        index = path[1] if path[:1] == ("hazards",) and len(path) > 1 else None
+        if not isinstance(index, int) or index >= len(parts):
+            placed[path] = line
+            continue
+        for now in range(firsts[index], firsts[index + 1]):
+            placed["hazards", now, *path[2:]] = line
+    return Layer(file, folder, {**data, "hazards": [each for part in parts for each in part]}, placed, text)
 
 
 def _syntax(message: str, text: str) -> tuple[str, int]:

@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from dcsim.hazards.presets import hazard_presets
 from dcsim.recovery.presets import presets
 from dcsim.scenario.errors import KeyPath, ScenarioError, dotter
 from dcsim.scenario.files import readable
@@ -18,6 +19,7 @@ from dcsim.scenario.layers import Layer, find, layer_of, line_of, merged, read_l
 from dcsim.scenario.model import Scenario
 from dcsim.scenario.overrides import apply, read_overrides
 from dcsim.scenario.reference import explained
+from dcsim.wording import written
 
 GIVEN = "given, no source named"
 DEFAULT = "default"
@@ -56,7 +58,7 @@ def origins(scenario: Scenario, source: str | Path | None = None, set: Sequence[
     ScenarioError for files that have become unreadable since.
     """
     layers = [] if source is None else read_layers(find(source))
-    changed = _changed(layers, set)
+    changed, given = _changed(layers, set)
     notes = _Notes(layers)
     data = readable(scenario)
     named, found = dotter(data), {}
@@ -64,20 +66,9 @@ def origins(scenario: Scenario, source: str | Path | None = None, set: Sequence[
         found[named(path)] = (
             OVERRIDE
             if any(path[: len(each)] == each for each in changed)
-            else _in_files(path, layers, notes) or _in_models(path, scenario, layers)
+            else _in_files(path, layers, notes) or _in_models(path, scenario, given)
         )
     return found
-
-
-def written(value: Any) -> str:
-    """Return a value on one line: text as it is, tables as ``kind weibull, mean 25000 h``, lists in brackets."""
-    if isinstance(value, Mapping):
-        return ", ".join(f"{key} {written(each)}" for key, each in value.items())
-    if isinstance(value, list | tuple):
-        return "; ".join(map(written, value)) if value else "none"
-    if isinstance(value, bool):
-        return str(value).lower()
-    return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def _leaves(data: Any, path: KeyPath = ()) -> Iterator[tuple[KeyPath, Any]]:
@@ -97,9 +88,10 @@ def _leaves(data: Any, path: KeyPath = ()) -> Iterator[tuple[KeyPath, Any]]:
 # --- where from -------------------------------------------------------------------------------------------------------
 
 
-def _changed(layers: Sequence[Layer], set: Sequence[str]) -> list[KeyPath]:
+def _changed(layers: Sequence[Layer], set: Sequence[str]) -> tuple[list[KeyPath], dict[str, Any]]:
+    """Return the paths that overrides changed, and all that was given: of the files, with the overrides."""
     if not layers:
-        return []
+        return [], {}
     data = merged(layers)
     found = []
     for each in read_overrides(set, {}):
@@ -107,7 +99,7 @@ def _changed(layers: Sequence[Layer], set: Sequence[str]) -> list[KeyPath]:
             found.append(apply(each, data))
         except ScenarioError:  # it named an entry that an override before it made
             continue
-    return found
+    return found, data
 
 
 class _Notes:
@@ -147,14 +139,14 @@ def _scalar(data: Any, held: KeyPath) -> bool:
     return bool(held) and not isinstance(data, dict | list)
 
 
-def _in_models(path: KeyPath, scenario: Scenario, layers: Sequence[Layer]) -> str:
+def _in_models(path: KeyPath, scenario: Scenario, given: Mapping[str, Any]) -> str:
     """Return a default's source, or the preset's that gave a value; ``GIVEN`` for what was given without one."""
-    key = str(path[-1])
-    if "recovery" in path and layers:
-        name = _value(layers, (*path[:-1], "preset"))
-        preset = presets().get(str(name))
-        if preset is not None and key in ("kind", *preset.sources):
-            return f"preset {name}" + (f": {preset.sources[key]}" if key != "kind" else "")
+    for length in range(len(path)):
+        table = _value(given, path[:length])
+        name = table.get("preset") if isinstance(table, dict) else None
+        sources = _sources(name) if isinstance(name, str) else {}
+        if (key := str(path[length])) in sources:
+            return f"preset {name}" + (f": {sources[key]}" if sources[key] else "")
     holder: Any = scenario
     for part in path:
         if isinstance(holder, BaseModel) and part not in holder.model_fields_set:
@@ -164,11 +156,19 @@ def _in_models(path: KeyPath, scenario: Scenario, layers: Sequence[Layer]) -> st
     return GIVEN
 
 
-def _value(layers: Sequence[Layer], path: KeyPath) -> Any:
-    layer, held = layer_of(layers, path)
-    if held != path:
-        return None
-    value: Any = layer.data
+def _sources(name: str) -> dict[str, str]:
+    """Where the values of a preset are from, by key; "" for what the preset is by its nature."""
+    if name in hazard_presets():
+        return {**hazard_presets()[name].sources, "name": ""}
+    return {**presets()[name].sources, "kind": ""} if name in presets() else {}
+
+
+def _value(given: Mapping[str, Any], path: KeyPath) -> Any:
+    """Return what was given at a path; None if nothing was."""
+    value: Any = given
     for part in path:
-        value = value[part]
+        try:
+            value = value[part]
+        except (KeyError, IndexError, TypeError):
+            return None
     return value

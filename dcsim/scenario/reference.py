@@ -12,6 +12,7 @@ from typing import Any, get_args
 from dcsim import units
 from dcsim.distributions import Distribution
 from dcsim.hazards import LIFETIMES
+from dcsim.hazards.presets import hazard_tables
 from dcsim.power.keys import DATES
 from dcsim.recovery import STRATEGIES, Recovery
 from dcsim.recovery.presets import presets
@@ -20,6 +21,7 @@ from dcsim.scenario.schema import Node, json_schema, tidy_schema
 from dcsim.scenario.uncertain import VALUES
 from dcsim.shipped import shipped_files
 from dcsim.topology import resolve
+from dcsim.wording import written
 
 DISTRIBUTIONS = {kind_of(form): form for form in get_args(Distribution)}
 _FAMILIES = {
@@ -181,6 +183,18 @@ def _presets(schema: Node) -> Iterator[KeyTable]:
                     inner.append(KeyTable(f"{title}, {key} {number}", about, _given(parts, entry, sources)))
         yield KeyTable(title, f"{preset.about} Kind: {preset.kind}.", _given(known, values, preset.sources))
         yield from inner
+    known = {key.name: key for key in _keys(schema["$defs"]["Hazard"])}
+    for name, table in hazard_tables().items():
+        rows: list[Key] = []
+        for part in table.parts:
+            values = {key: written(value) for key, value in part.keys.items() if key != "name"}
+            if len(table.parts) == 1:
+                rows += _given(known, values, part.sources)
+            else:
+                source = "; ".join(dict.fromkeys(part.sources.values()))
+                rows.append(Key(str(part.keys["name"]), "hazard", written(values), source, part.about))
+        one = f' One of them: preset = "{table.parts[0].name}".' if len(table.parts) > 1 else ""
+        yield KeyTable(f'[[hazards]] preset = "{name}"', table.about + one, tuple(rows))
     ends = {key.name: key for key in _keys(schema["$defs"]["Uniform"])}
     for name, wait in DATES.items():
         its = {"low": wait.low, "high": wait.high}
@@ -289,6 +303,8 @@ def explained(description: str) -> tuple[str, str, str]:
 
 def _type(node: Node) -> str:
     """Say what may be written: text, numbers with their bounds, quantities by name, kinds by family."""
+    if "x-names" in node:
+        return str(node["x-names"])
     if "x-unit" in node:
         return _QUANTITY[node["x-unit"], "x-inverse" in node]
     if "$ref" in node:

@@ -24,6 +24,8 @@ def _owner(scenario: Scenario) -> Broken:
     owner = scenario.owner
     if owner is not None and owner.rent is None and scenario.tco is None:
         yield ("owner", "rent"), "required where no [tco] says what a GPU-hour is rented out for"
+    if owner is not None and owner.paid == "energisation" and not any(each.racks for each in scenario.energisation):
+        yield ("owner", "paid"), 'found "energisation"; allowed only where a phase of [[energisation]] has racks'
     if owner is None and scenario.finance is not None:
         yield ("owner",), "missing; required (finance is given: its debt pays for the capital of an [owner])"
 

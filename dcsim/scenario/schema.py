@@ -21,7 +21,9 @@ def json_schema() -> Node:
             table["properties"]["kind"].pop("default", None)
             if "preset" in table["properties"]:  # a preset brings the kind and whatever else it needs
                 table["if"], table["else"] = {"required": ["preset"]}, {"required": table.pop("required")}
-    schema["$defs"]["Hazard"]["properties"]["mtbf"]["oneOf"].append({"type": "string", "enum": ["optics"]})
+    hazard = schema["$defs"]["Hazard"]
+    hazard["properties"]["mtbf"]["oneOf"].append({"type": "string", "enum": ["optics"]})
+    hazard["if"], hazard["else"] = {"required": ["preset"]}, {"required": hazard.pop("required")}
     _allow_base(schema["$defs"])
     reached: list[Node] = []
     required = _required(schema, schema["$defs"], reached)

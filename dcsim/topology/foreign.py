@@ -5,24 +5,22 @@ from __future__ import annotations
 import re
 from collections import Counter
 
-READABLE = "Slurm's topology.conf or topology.yaml, or the Lingjun map (CSV with the columns ip, DSW, PSW, ASW)"
+READABLE = (
+    "Slurm's topology.conf or topology.yaml, what ibnetdiscover prints, nodes of Kubernetes with labels (kubectl get "
+    "nodes -o json), topograph's models and instances, graphs of dcsim topology build, or the Lingjun map (CSV with "
+    "the columns ip, DSW, PSW, ASW)"
+)
 """What can be read, in words."""
 
 _SLURM_IN_IT = re.compile(r"(SwitchName|BlockName)[ \t]*=|-[ \t]+topology[ \t]*:", re.IGNORECASE)
-_OBJECT = ("apiVersion", "kind")
 _FROM_TOPOGRAPH = "run topograph with the engine slurm and import the topology.conf that it writes"
-_FROM_FABRIC = "tools such as slurmibtopology or topograph make a topology.conf from the fabric"
+_FROM_NODES = "import what kubectl get nodes -o json prints"
+_FROM_FABRIC = "import what ibnetdiscover prints"
 
 # What a file holds, what it is called, and what helps. The first that fits counts.
 _KNOWN = tuple(
     (re.compile(pattern, re.MULTILINE), what, helps)
     for pattern, what, helps in (
-        (
-            r"""^(vendid|devid|sysimgguid|switchguid|caguid|rtguid)=0x|^(Switch|Ca|Rt)\s+\d+\s+["\[]""",
-            "an ibnetdiscover dump",
-            _FROM_FABRIC,
-        ),
-        (r"^(CA|SW|RT)\s+\d+\s+\d+\s+0x[0-9a-fA-F]+", "a port list of ibnetdiscover", _FROM_FABRIC),
         (r"^(CA|Switch|RT):\s+(0x[0-9a-fA-F]+\s|\S+.*:$)", "a link list of iblinkinfo", _FROM_FABRIC),
         (r"^\{\s*(CA|SW)\s+Ports:", "a list of links of ibdiagnet or OpenSM", _FROM_FABRIC),
         (
@@ -36,10 +34,9 @@ _KNOWN = tuple(
             "import the topology.conf beside it",
         ),
         (r"^[ \t]+GPU0[ \t]+GPU1\b|^GPU0[ \t]+X\s", "the matrix that nvidia-smi topo prints, of one node", ""),
-        (r"^NAME\s+STATUS\s+ROLES\s+AGE\b", "a list of nodes that kubectl prints", ""),
+        (r"^NAME\s+STATUS\s+ROLES\s+AGE\b", "a list of nodes that kubectl prints", _FROM_NODES),
         (r"^[ \t]*(strict[ \t]+)?(di)?graph\b[^{\n]*\{", "a graph of Graphviz (DOT)", ""),
-        (r"\A\s*(<\?xml[^>]*>\s*)?(<!--.*?-->\s*)*<graphml\b", "a GraphML graph", ""),
-        (r"\bnetwork\.topology\.(nvidia\.com|kubernetes\.io)/", "node labels that topograph sets", _FROM_TOPOGRAPH),
+        (r"\bnetwork\.topology\.(nvidia\.com|kubernetes\.io)/", "node labels that topograph sets", _FROM_NODES),
         (r"\A\s*(<\?xml|<!DOCTYPE|<[A-Za-z])", "an XML or HTML file", ""),
     )
 )
@@ -48,6 +45,7 @@ _KNOWN = tuple(
 def foreign(name: str, text: str) -> str | None:
     """Say what a file is that cannot be read as a network, and what helps; None if nothing tells.
 
+    Asked where ``kind_of`` does not know the content.
     ``name``: of the file; its ending counts where the content alone does not tell.
     """
     ending = name.lower().rpartition(".")[2]
@@ -66,21 +64,37 @@ def _known(text: str) -> str | None:
 
 def _kubernetes(text: str) -> str | None:
     """Name a Kubernetes object, or a list of them, as YAML or JSON."""
-    if re.match(r"\s*\{", text):  # JSON, or YAML that looks like it
-        groups, kinds = (re.findall(rf"""\b{key}["']?\s*:\s*["']?([\w./-]{{1,80}})""", text) for key in _OBJECT)
-    else:
-        groups, kinds = (
-            re.findall(rf"""^["']?{key}["']?\s*:\s*["']?([\w./-]{{1,80}})""", text, re.MULTILINE) for key in _OBJECT
-        )
-    if not groups or not kinds:
+    group, kinds = _objects(text)
+    if not kinds:
         return None
-    helps = "save the topology.conf or topology.yaml in it as a file of its own" if _SLURM_IN_IT.search(text) else ""
-    kind = kinds[0]
+    helps = "give the nodes with their labels: kubectl get nodes -o json" if "Pod" in kinds else ""
+    if kinds[0] == "List":
+        return _with("a Kubernetes List" + "".join(f" of {each} objects" for each in kinds[1:2]), helps)
+    return _with(f"a Kubernetes {kinds[0]} ({group})", helps)
+
+
+def _objects(text: str) -> tuple[str, list[str]]:
+    """Return the group and the kind of a Kubernetes object; of a List also the kinds in it, most of them first."""
+    pattern = r"""["']?{}["']?\s*:\s*["']?([\w./-]{{1,80}})"""
+    flow = re.match(r"\s*\{", text) is not None  # JSON, or YAML that looks like it
+    groups, kinds = (
+        re.findall((r"\b" if flow else "^") + pattern.format(key), text, re.MULTILINE) for key in ("apiVersion", "kind")
+    )
+    if not groups or not kinds:
+        return "", []
     if "List" in kinds:
-        inside = Counter(re.findall(r"""\bkind["']?\s*:\s*["']?(\w{1,60})""", text))
+        inside = Counter(re.findall(pattern.format("kind"), text))
         del inside["List"]
-        return _with("a Kubernetes List" + "".join(f" of {each} objects" for each, _ in inside.most_common(1)), helps)
-    return _with(f"a Kubernetes {kind} ({groups[0]})", helps)
+        return groups[0], ["List", *(each for each, _ in inside.most_common())]
+    return groups[0], kinds
+
+
+def from_kubernetes(text: str) -> bool:
+    """Whether a text is objects of Kubernetes that can be read: nodes, Topology, a ConfigMap of Slurm's topology."""
+    _, kinds = _objects(text)
+    return bool({"Node", "NodeList", "Topology", "TopologyList"} & set(kinds)) or (
+        "ConfigMap" in kinds and _SLURM_IN_IT.search(text) is not None
+    )
 
 
 def _toml(ending: str, text: str) -> str | None:
@@ -94,12 +108,10 @@ def _toml(ending: str, text: str) -> str | None:
 
 
 def _topograph(text: str) -> str | None:
-    """Name a file of NVIDIA's topograph: its configuration, a request, a model of a cluster."""
+    """Name a file of NVIDIA's topograph: its configuration."""
     keys = set(re.findall(r"""^["']?([A-Za-z_]+)["']?\s*:""", text, re.MULTILINE))
     if "engine" in keys and keys & {"provider", "http", "requestAggregationDelay"}:
         return _with("a configuration of topograph", _FROM_TOPOGRAPH)
-    if "switches" in keys and keys & {"nodes", "capacity_blocks"}:
-        return _with("a cluster model of topograph", _FROM_TOPOGRAPH)
     return None
 
 
@@ -117,8 +129,8 @@ def _json(text: str) -> str:
     keys = set(re.findall(r'"([A-Za-z_]+)"\s*:', text))
     if {"provider", "engine"} <= keys:
         return _with("a request to topograph", _FROM_TOPOGRAPH)
-    if "nodes" in keys and keys & {"links", "edges"}:
-        return "a graph in JSON (node-link)"
+    if {"nodes", "links"} <= keys:
+        return "a graph in JSON with its edges under links"
     return "a JSON file"
 
 

@@ -1,11 +1,15 @@
-"""The cluster as a networkx graph: for people, drawings and path algorithms. Engines read ranges instead."""
+"""The cluster as a networkx graph, and back: for people, drawings, algorithms. Engines read ranges instead."""
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from dcsim.fabric import core_of
-from dcsim.topology.build import Topology
+from dcsim.topology.build import Topology, build
+from dcsim.topology.description import TopologyDescription, TopologyError
+from dcsim.topology.switch_tree import listed
+from dcsim.wording import printable
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -31,10 +35,82 @@ def node_link(graph: nx.DiGraph[str]) -> dict[str, Any]:
     return data
 
 
+def read_graph(text: str) -> Topology:
+    """Return the topology of which ``text``, node-link JSON or GraphML, is the graph that ``graph`` made.
+
+    The graph holds the description that it was made of, and must still be its graph. Raises TopologyError.
+    """
+    read = _from_graphml(text) if text.lstrip().startswith("<") else _from_node_link(text)
+    description, gpus = read.graph.get("description"), read.graph.get("gpus")
+    if not isinstance(description, str) or type(gpus) is not int:
+        raise TopologyError(["found a graph that dcsim topology build did not write: it does not say of what it is"])
+    try:
+        topology = build(TopologyDescription.model_validate_json(description), gpus)
+    except ValueError:
+        raise TopologyError(["found a graph of which the description was changed; must be as it was written"]) from None
+    made = topology.graph(any("index" in attributes for _, attributes in read.nodes(data=True)))
+    nodes = dict(made.nodes(data=True)), dict(read.nodes(data=True))
+    edges = ({(one, other): data for one, other, data in each.edges(data=True)} for each in (made, read))
+    _same("parts", *nodes)
+    _same("edges", *edges)
+    return topology
+
+
+def _same(what: str, made: dict[Any, Any], read: dict[Any, Any]) -> None:
+    """Check that nothing was added, taken away or changed since the graph was written."""
+    lacks, more = [key for key in made if key not in read], [key for key in read if key not in made]
+    other = [key for key in made if key in read and made[key] != read[key]]
+    found = []
+    for word, keys in (("missing", lacks), ("added", more), ("changed", other)):
+        names = [" -> ".join(map(str, key)) if isinstance(key, tuple) else str(key) for key in keys]
+        found += [f"{what} {word}: {listed(names)}"] if keys else []
+    if found:
+        must = "must be as dcsim topology build wrote it: change a topology file, and build its graph"
+        raise TopologyError([f"found {'; '.join(found)}; {must}"])
+
+
+def _from_node_link(text: str) -> nx.DiGraph[Any]:
+    import networkx as nx
+
+    try:
+        data = json.loads(text)
+        found: nx.DiGraph[Any] = nx.node_link_graph(data, directed=True, multigraph=False, edges="edges")
+        return found
+    except RecursionError:
+        raise TopologyError(["found no JSON: nested too deeply"]) from None
+    except (ValueError, KeyError, TypeError, AttributeError, nx.NetworkXError) as error:
+        why = f"missing {error}" if isinstance(error, KeyError) else str(error)
+        raise TopologyError(
+            [f'found no graph in JSON (node-link, its edges under "edges"): {printable(why, 200)}']
+        ) from None
+
+
+def _from_graphml(text: str) -> nx.DiGraph[Any]:
+    from warnings import catch_warnings, simplefilter
+    from xml.etree.ElementTree import ParseError
+
+    import networkx as nx
+
+    if "<!DOCTYPE" in text or "<!ENTITY" in text:  # entities that name each other fill the memory
+        raise TopologyError(["found a document type in GraphML; must be as dcsim topology build wrote it"])
+    try:
+        with catch_warnings():
+            simplefilter("ignore")  # networkx says what it takes to be text; the comparison sees it
+            found = nx.parse_graphml(text)
+    except (ParseError, ValueError, KeyError, TypeError, AttributeError, nx.NetworkXError, RecursionError) as error:
+        raise TopologyError([f"found no GraphML: {printable(str(error), 200)}"]) from None
+    if found.is_multigraph() or not found.is_directed():
+        raise TopologyError(["found a graph of other edges in GraphML; must be directed, one edge from part to part"])
+    return found
+
+
 def _empty(topology: Topology) -> nx.DiGraph[str]:
     import networkx as nx
 
-    return nx.DiGraph(name=topology.name, nvlink_domain=topology.nvlink_domain)
+    description = topology.description.model_dump_json(exclude_none=True)
+    return nx.DiGraph(
+        name=topology.name, nvlink_domain=topology.nvlink_domain, gpus=topology.gpus, description=description
+    )
 
 
 def _serving(topology: Topology) -> list[tuple[str, str, int]]:

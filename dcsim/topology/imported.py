@@ -9,20 +9,23 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
 from dcsim.fabric.keys import MOST_PARTS
 from dcsim.textfile import MOST_BYTES
 from dcsim.topology.description import MAX_GPUS, TopologyError
+from dcsim.topology.foreign import from_kubernetes
+from dcsim.topology.ibnetdiscover import DUMP, PORTS, read_ibnetdiscover
+from dcsim.topology.levels import read_kubernetes, read_topograph
 from dcsim.topology.lingjun import COLUMNS, read_lingjun
 from dcsim.topology.slurm import read_topology_conf, read_topology_yaml
-from dcsim.topology.switch_tree import LeafSwitch, SwitchTree, same_nodes
+from dcsim.topology.switch_tree import LeafSwitch, SwitchTree, same_nodes, several
 from dcsim.wording import shown
 
-KINDS = ("slurm-conf", "slurm-yaml", "lingjun")
-"""What can be read."""
+KINDS = ("slurm-conf", "slurm-yaml", "ibnetdiscover", "kubernetes", "topograph", "lingjun", "graph")
+"""What can be read; a graph is read by ``dcsim.topology.graph.read_graph``."""
 PORT = "400 Gb/s"
 """Data rate of a NIC where none is given; source: assumed, NDR InfiniBand and 400 Gb/s Ethernet."""
 NODES_PER_RACK = 4
@@ -44,18 +47,56 @@ class _Pod:
 
 def kind_of(name: str, text: str) -> str | None:
     """Guess what describes a network, by its content, else by the name of its file; None where neither tells."""
-    if re.search(r"^[ \t]*(SwitchName|BlockName|BlockSizes)[ \t]*=", text, re.MULTILINE | re.IGNORECASE):
-        return "slurm-conf"
-    if re.search(r"^[ \t]*-[ \t]+['\"]?(topology|cluster_default)\b", text, re.MULTILINE):
-        return "slurm-yaml"
-    if set(COLUMNS) <= {column.strip() for column in text.partition("\n")[0].split(",")}:
-        return "lingjun"
+    if found := kind_by_content(text):
+        return found
     endings = {"conf": "slurm-conf", "yaml": "slurm-yaml", "yml": "slurm-yaml", "csv": "lingjun"}
     return endings.get(name.lower().rpartition(".")[2])
 
 
-def read_tree(text: str, kind: str, topology: str | None = None) -> SwitchTree:
-    """Read a text of one of the ``KINDS``; ``topology`` names one of several in a topology.yaml."""
+def kind_by_content(text: str) -> str | None:
+    """Return which of the ``KINDS`` the first MiB of a text shows; None where it shows none."""
+    head = text[:MOST_BYTES]
+    if from_kubernetes(head):
+        return "kubernetes"
+    if re.search(rf"{DUMP}|{PORTS}", head, re.MULTILINE):
+        return "ibnetdiscover"
+    if head.lstrip().startswith("<"):
+        return "graph" if "<graphml" in head else None
+    if re.match(r"\s*\{", head):
+        keys = set(re.findall(r'"(\w{1,40})"\s*:', head))
+        if {"nodes", "edges"} <= keys or {"directed", "multigraph", "graph"} <= keys:
+            return "graph"
+        if {"instances", "network_layers"} <= keys or {"switches", "nodes"} <= keys:
+            return "topograph"
+    elif re.search(r"^switches\s*:", head, re.MULTILINE) and re.search(
+        r"^(nodes|blocks|capacity_blocks)\s*:|^\s+nodes\s*:", head, re.MULTILINE
+    ):
+        return "topograph"
+    if re.search(r"^[ \t]*(SwitchName|BlockName|BlockSizes)[ \t]*=", head, re.MULTILINE | re.IGNORECASE):
+        return (
+            None
+            if re.search(r"^(SwitchName=\S+\s+Level|BlockName=\S+\s+BlockIndex)=\d", head, re.MULTILINE)
+            else "slurm-conf"
+        )
+    if re.search(r"^[ \t]*-[ \t]+['\"]?(topology|cluster_default)\b", head, re.MULTILINE):
+        return "slurm-yaml"
+    if set(COLUMNS) <= {column.strip() for column in head.partition("\n")[0].split(",")}:
+        return "lingjun"
+    return None
+
+
+def read_tree(text: str, kind: str, topology: str | None = None, nodes: Collection[str] | None = None) -> SwitchTree:
+    """Read a text of one of the ``KINDS`` but a graph.
+
+    ``topology`` names one of several, of a topology.yaml or of Kueue; ``nodes`` the hosts to take of ibnetdiscover or
+    Kubernetes.
+    """
+    if kind == "ibnetdiscover":
+        return read_ibnetdiscover(text, nodes)
+    if kind == "kubernetes":
+        return read_kubernetes([text], topology, nodes)
+    if kind == "topograph":
+        return read_topograph(text)
     if kind == "slurm-yaml":
         return read_topology_yaml(text, topology)
     return read_lingjun(text) if kind == "lingjun" else read_topology_conf(text)
@@ -82,7 +123,8 @@ def to_toml(
     sizes = [len(segment[0].nodes) for segment in segments]
     nodes, leaves = sum(sizes), len(segments[0])
     rails = _rails(leaves, homes)
-    ports = nics or -(-gpus_per_node // rails) * rails
+    told = 0 if nics or tree.nics % rails else tree.nics
+    ports = nics or told or -(-gpus_per_node // rails) * rails
     if ports % rails:
         each = f"the {rails} rails ({leaves} leaves above each node)"
         raise TopologyError([f"found {ports} NICs of a node (--nics); must be a multiple of {each}"])
@@ -93,12 +135,13 @@ def to_toml(
     if uplinks > MOST_PARTS:
         raise TopologyError([f"found {uplinks:,} ports of NICs under one leaf; at most {MOST_PARTS:,} are allowed"])
     origin = " ".join(_legal(source).split()) or tree.name
-    counted = f"{_many(len(tree.leaves), 'leaf switch', 'leaf switches')}, {_many(nodes, 'node', 'nodes')}"
+    counted = f"{several(len(tree.leaves), 'leaf switch', 'leaf switches')}, {several(nodes, 'node', 'nodes')}"
     levels = max(len(leaf.above) for leaf in tree.leaves)
     head = [
-        f"# Imported from {origin}: {counted}, {_many(levels, 'level', 'levels')} of switches above the leaves.",
+        f"# Imported from {origin}: {counted}, {several(levels, 'level', 'levels')} of switches above the leaves.",
         "# What the file does not say is marked assumed: replace it by what you know.",
         *([f"# Left out, as no nodes are below them: {', '.join(map(_legal, tree.empty))}."] if tree.empty else []),
+        *(f"# {_legal(note)}" for note in tree.notes),
         f"name = {_text(name)}",
         f"description = {_text(f'Imported from {origin[:80]}: {counted}')}",
         "",
@@ -112,8 +155,13 @@ def to_toml(
         'domain = "node"  # assumed; "rack" where NVLink joins the GPUs of a whole rack',
         "",
         "[fabric]",
-        _key("nics", nics, ports, "one NIC per GPU" if ports == gpus_per_node else "as many on every rail"),
-        _key("port", port, PORT, "data rate of one NIC"),
+        _key(
+            "nics",
+            nics or told or None,
+            ports,
+            "one NIC per GPU" if ports == gpus_per_node else "as many on every rail",
+        ),
+        _key("port", port or tree.port or None, PORT, "data rate of one NIC"),
         _key("homes", homes, 1, "each NIC on one leaf" + "; 2 makes every named leaf switch a pair" * (leaves == 1)),
     ]
     if rails > 1:
@@ -122,7 +170,7 @@ def to_toml(
     what = "nodes of each leaf" if leaves == 1 else f"nodes of each segment ({leaves} leaves)"
     head += ["", "[fabric.leaf]", *_list("nodes", sizes, f"{what}, in the order listed below")]
     if len(segments) > 1 or pods[0].spines:
-        head += _upper(pods, uplinks, rails * (homes or 1), bool(tree.blocks))
+        head += _upper(tree, pods, uplinks, rails * (homes or 1))
     hosts = _hosts(pods, gpus_per_node)
     for table in (hosts, _ends(hosts)):
         text = "\n".join([*head, "", *table]) + "\n"
@@ -156,14 +204,14 @@ def _rack(sizes: Sequence[int], given: int | None, blocks: Sequence[object]) -> 
     do = f"say --nodes-per-rack {' or '.join(map(str, fitting[-3:]))}"
     if given is None and others[0] == others[-1] > smallest:
         do += ", or list the smaller block last"
-    racks = f"racks of {_many(per, 'node', 'nodes')}" if given else "racks are all of one size, so some"
-    found = f"{_many(len(sizes), 'block', 'blocks')} of {_span(smallest, sizes)}"
+    racks = f"racks of {several(per, 'node', 'nodes')}" if given else "racks are all of one size, so some"
+    found = f"{several(len(sizes), 'block', 'blocks')} of {_span(smallest, sizes)}"
     raise TopologyError([f"found {found}; {racks} would hold parts of two blocks; {do}"])
 
 
 def _span(least: int, sizes: Sequence[int]) -> str:
     most = max(sizes)
-    return f"{least} to {most} nodes" if least < most else _many(most, "node", "nodes")
+    return f"{least} to {most} nodes" if least < most else several(most, "node", "nodes")
 
 
 def _pods(tree: SwitchTree) -> list[_Pod]:
@@ -172,7 +220,7 @@ def _pods(tree: SwitchTree) -> list[_Pod]:
     names: dict[frozenset[str], tuple[str, ...]] = {}
     of: dict[str, frozenset[str]] = {}
     for segment in same_nodes(tree.leaves):
-        spines = tuple(dict.fromkeys(leaf.above[0] for leaf in segment if leaf.above))
+        spines = tuple(dict.fromkeys(spine for leaf in segment for spine in leaf.spines or leaf.above[:1]))
         key = frozenset(spines)
         for spine in spines:
             if of.setdefault(spine, key) != key:
@@ -182,25 +230,31 @@ def _pods(tree: SwitchTree) -> list[_Pod]:
         names.setdefault(key, spines)
     pods = [_Pod(names[key], tuple(segments)) for key, segments in found.items()]
     counts = {len(pod.spines): pod.segments[0][0].name for pod in pods if pod.spines}
-    if len(counts) > 1:
+    if len(counts) > 1 and not any(leaf.spines for leaf in tree.leaves):
         (few, one), *_, (many, other) = sorted(counts.items())
-        told = f"{_many(few, 'switch', 'switches')} right above {shown(one)} and the other leaves of its nodes"
+        told = f"{several(few, 'switch', 'switches')} right above {shown(one)} and the other leaves of its nodes"
         must = "must be the same number in every pod"
         raise TopologyError([f"found {told}, but {many} above those of {shown(other)}; {must}"])
     return pods
 
 
-def _upper(pods: Sequence[_Pod], uplinks: int, leaves: int, blocks: bool) -> list[str]:
-    """Write the tiers above the leaves, of which a segment has so many."""
+def _upper(tree: SwitchTree, pods: Sequence[_Pod], uplinks: int, leaves: int) -> list[str]:
+    """Write the tiers above the leaves, of which a segment has so many; ``uplinks``: of a leaf, where nobody tells."""
     named = [pod.spines for pod in pods if pod.spines]
-    spines = len(named[0]) if named else 1
+    spines = max(map(len, named), default=1)
+    why = "assumed: one for every port of a NIC under the largest leaf, so 1:1"
+    if tree.uplinks:
+        uplinks, why = tree.uplinks, "of most leaves"
+        why += f", which have {uplinks}; made the same to each of the {spines} spines" if uplinks % spines else ""
     uplinks = -(-uplinks // spines) * spines
-    lines = [f"uplinks = {uplinks}  # assumed: one for every port of a NIC under the largest leaf, so 1:1"]
+    lines = [f"uplinks = {uplinks}  # {why}"]
     count = "assumed: one above each of these leaves; where the file lists several, its first counts"
-    if spines > 1:
+    if tree.uplinks:
+        count = "as in the file" if len(set(map(len, named))) == 1 else "of the pod with most of them; pods differ"
+    elif spines > 1:
         count = "assumed: each leaf has uplinks to all of these switches, though the file puts each leaf below one"
     elif not named:
-        what = "blocks" if blocks else "leaves"
+        what = "blocks" if tree.blocks else "leaves"
         count = f"assumed: the file says nothing of what joins the {what}"
     elif len(named) < len(pods):
         count = "assumed: one; of some leaves the file does not say what is above them"
@@ -211,7 +265,19 @@ def _upper(pods: Sequence[_Pod], uplinks: int, leaves: int, blocks: bool) -> lis
     )
     if len(pods) == 1:
         return lines
-    up = min(most * uplinks * leaves // spines, MOST_PARTS)
+    up, why = (
+        min(most * uplinks * leaves // spines, MOST_PARTS),
+        "assumed: as many as the leaves of the largest pod have",
+    )
+    up, why = (tree.spine_uplinks, "of most spines") if tree.cores else (up, f"{why}, so 1:1")
+    ports = min(len(pods) * up * spines, MOST_PARTS)
+    lines.append(f"uplinks = {up}  # {why}")
+    if tree.cores:
+        ports, said = (
+            -(-ports // tree.cores),
+            f"assumed: so that there are {several(tree.cores, 'core')}, as in the file",
+        )
+        return [*lines, "", "[fabric.core]", f"ports = {ports}  # {said}"]
     all_above = [leaf.above for pod in pods for segment in pod.segments for leaf in segment]
     tops = list(dict.fromkeys(above[-1] for above in all_above if len(above) > 1))
     joined = len(tops) == 1 and all(above[1:] or above == (tops[0],) for above in all_above)
@@ -222,8 +288,6 @@ def _upper(pods: Sequence[_Pod], uplinks: int, leaves: int, blocks: bool) -> lis
         said = f"assumed: one core for all the levels above the pods, up to {_legal(tops[0])}"
     else:
         said = "assumed: one core, though the file does not say what joins all of the pods"
-    ports = min(len(pods) * up * spines, MOST_PARTS)
-    lines.append(f"uplinks = {up}  # assumed: as many as the leaves of the largest pod have, so 1:1")
     return [*lines, "", "[fabric.core]", f"ports = {ports}  # {said}"]
 
 
@@ -263,6 +327,8 @@ def _folded(hosts: Sequence[str]) -> str:
     from ClusterShell.NodeSet import RESOLVER_NOGROUP, NodeSet, NodeSetException
 
     plain = ",".join(map(_legal, hosts))
+    if not re.fullmatch(r"[A-Za-z0-9_.,-]*", plain):  # a name with brackets would stand for others
+        return plain
     try:
         folded = NodeSet(plain, resolver=RESOLVER_NOGROUP)
         return str(folded) if tuple(folded) == tuple(hosts) else plain
@@ -300,7 +366,3 @@ def _legal(text: str) -> str:
 
 def _range(first: int, end: int) -> str:
     return f"{first}-{end - 1}" if end - first > 1 else str(first)
-
-
-def _many(count: int, one: str, more: str) -> str:
-    return f"{count:,} {one if count == 1 else more}"

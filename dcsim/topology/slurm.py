@@ -29,24 +29,24 @@ _Names = dict[str, tuple[str, ...]]
 
 
 @dataclass(frozen=True)
-class _Hostlist:
+class Hostlist:
     where: str
     text: str
 
 
-def _hostlist(where: str, text: object) -> _Hostlist | None:
+def _hostlist(where: str, text: object) -> Hostlist | None:
     """Return a hostlist as written, None where it is left out or empty."""
-    return _Hostlist(where, str(text)) if text is not None and str(text).strip() else None
+    return Hostlist(where, str(text)) if text is not None and str(text).strip() else None
 
 
 @dataclass(frozen=True)
-class _Entry:
+class Entry:
     """One switch or block as written, its hostlists not yet expanded."""
 
     where: str
     name: str
-    nodes: _Hostlist | None
-    switches: _Hostlist | None = None
+    nodes: Hostlist | None
+    switches: Hostlist | None = None
 
 
 def read_topology_conf(text: str) -> SwitchTree:
@@ -57,7 +57,7 @@ def read_topology_conf(text: str) -> SwitchTree:
     with every problem as "line 3: ...".
     """
     problems: list[str] = []
-    entries: list[_Entry] = []
+    entries: list[Entry] = []
     first: dict[str, str] = {}
     for number, line in _conf_lines(text):
         where = f"line {number}"
@@ -77,13 +77,13 @@ def read_topology_conf(text: str) -> SwitchTree:
             problems += _wrong_sizes(sizes, f"{where}: BlockSizes")
             continue
         lists = (_hostlist(f"{where}: {key}", pairs.get(key)) for key in ("Nodes", "Switches"))
-        entries.append(_Entry(where, pairs[kind], *lists))
+        entries.append(Entry(where, pairs[kind], *lists))
     if "SwitchName" in first and len(first) > 1:
         other = next(key for key in first if key != "SwitchName")
         problems.append(f"{first[other]}: found {other} in a file of SwitchName; allowed: switches or blocks")
     if problems:
         raise TopologyError(problems)
-    return _switch_tree("slurm", entries) if "SwitchName" in first else _block_tree("slurm", entries)
+    return switch_tree_of("slurm", entries) if "SwitchName" in first else block_tree_of("slurm", entries)
 
 
 def read_topology_yaml(text: str, name: str | None = None) -> SwitchTree:
@@ -93,7 +93,7 @@ def read_topology_yaml(text: str, name: str | None = None) -> SwitchTree:
     "topology.tree.switches.0: ...", counted from 0; the topologies that are not asked for may be of any type.
     """
     problems: list[str] = []
-    topology, chosen = _choose(_load_yaml(text), name)
+    topology, chosen = _choose(_only(documents(text)), name)
     where = topology if re.fullmatch(r"[\w-]{1,60}", topology) else shown(topology)
     table = _table(chosen, where, ("topology", "cluster_default", *_YAML_KINDS), problems)
     kinds = [key for key in table if key in _YAML_KINDS]
@@ -114,7 +114,7 @@ def read_topology_yaml(text: str, name: str | None = None) -> SwitchTree:
         problems += _wrong_sizes(sizes if isinstance(sizes, list) else [sizes], f"{where}.block_sizes")
     if problems:
         raise TopologyError(problems)
-    return (_block_tree if kind == "block" else _switch_tree)(topology, entries)
+    return (block_tree_of if kind == "block" else switch_tree_of)(topology, entries)
 
 
 # What the first key of a line allows beside it.
@@ -161,20 +161,30 @@ _YAML_LISTS = {"tree": ("switches", "switch", "nodes", "children"), "block": ("b
 _QUOTES = " (in quotes where YAML sees something else)"
 
 
-def _load_yaml(text: str) -> object:
+def documents(text: str) -> list[object]:
+    """Read every document of a YAML text; raises TopologyError for what is no YAML and for a key given twice."""
     import yaml
 
     try:
         loader = yaml.SafeLoader(text)  # CSafeLoader is faster, but deep nesting ends the whole program
-        node = loader.get_single_node()
-        problems = list(_twice(node))
-        if not problems:
-            return loader.construct_document(node) if node else None
+        found: list[object] = []
+        while loader.check_node():
+            node = loader.get_node()
+            if problems := list(_twice(node)):
+                raise TopologyError(problems)
+            found.append(loader.construct_document(node))
+        return found
     except (yaml.YAMLError, RecursionError, ValueError) as error:  # ValueError: dates of no calendar, endless integers
         mark = getattr(error, "problem_mark", None)
         why = "nested too deeply" if isinstance(error, RecursionError) else getattr(error, "problem", None) or error
-        problems = [f"{f'line {mark.line + 1}: ' if mark else ''}found no YAML: {' '.join(str(why).split())}"]
-    raise TopologyError(problems)
+        where = f"line {mark.line + 1}: " if mark else ""
+        raise TopologyError([f"{where}found no YAML: {' '.join(str(why).split())}"]) from None
+
+
+def _only(found: list[object]) -> object:
+    if len(found) > 1:
+        raise TopologyError([f"found {len(found)} YAML documents; must be one"])
+    return found[0] if found else None
 
 
 def _twice(root: yaml.Node | None) -> Iterator[str]:
@@ -229,7 +239,7 @@ def _choose(data: object, name: str | None) -> tuple[str, object]:
     return topology, topologies[topology]
 
 
-def _yaml_entries(listed: object, where: str, one: str, keys: list[str], problems: list[str]) -> Iterator[_Entry]:
+def _yaml_entries(listed: object, where: str, one: str, keys: list[str], problems: list[str]) -> Iterator[Entry]:
     if not isinstance(listed, list):
         problems.append(f"{where}: found {'nothing' if listed is None else shown(listed)}; must be a list")
         return
@@ -243,7 +253,7 @@ def _yaml_entries(listed: object, where: str, one: str, keys: list[str], problem
         odd = [key for key, value in table.items() if not (isinstance(value, str) or (value is None and key != one))]
         problems += [located(f"{here}.{key}", wrong(table[key], f"must be text{_QUOTES}")) for key in odd]
         hostlists = [_hostlist(f"{here}.{key}", table.get(key)) for key in keys]
-        yield _Entry(here, str(table.get(one)), *hostlists)
+        yield Entry(here, str(table.get(one)), *hostlists)
 
 
 def _table(value: object, where: str, allowed: Collection[str], problems: list[str]) -> dict[str, object]:
@@ -267,7 +277,7 @@ def _wrong_sizes(sizes: list[object] | list[int | str], where: str) -> list[str]
     return [f"{where}: found {size}; must be {whole[0]}, the first, times a power of two" for size in odd]
 
 
-def _switch_tree(name: str, entries: list[_Entry]) -> SwitchTree:
+def switch_tree_of(name: str, entries: list[Entry]) -> SwitchTree:
     nodes, below = _expanded(entries, "switch")
     known = {entry.name for entry in entries}
     parent: dict[str, str] = {}
@@ -305,7 +315,7 @@ def _switch_tree(name: str, entries: list[_Entry]) -> SwitchTree:
     return SwitchTree(name, leaves, empty=tuple(switch for switch in nodes if not held[switch]))
 
 
-def _block_tree(name: str, entries: list[_Entry]) -> SwitchTree:
+def block_tree_of(name: str, entries: list[Entry]) -> SwitchTree:
     nodes, _ = _expanded(entries, "block")
     leaves = _leaves(nodes, {})
     empty = tuple(block for block in nodes if not nodes[block])
@@ -319,7 +329,7 @@ def _leaves(nodes: _Names, above: _Names) -> tuple[LeafSwitch, ...]:
     return leaves
 
 
-def _expanded(entries: list[_Entry], what: str) -> tuple[_Names, _Names]:
+def _expanded(entries: list[Entry], what: str) -> tuple[_Names, _Names]:
     """The nodes and the child switches of each, by name; a name may be there once, a node in one block."""
     problems: list[str] = []
     nodes: _Names = {}
@@ -349,7 +359,7 @@ def _several(names: list[str]) -> str:
     return shown(names[0]) + (f" and {len(names) - 1} more" if len(names) > 1 else "")
 
 
-def _expand(hostlist: _Hostlist | None, room: int, problems: list[str]) -> tuple[str, ...]:
+def _expand(hostlist: Hostlist | None, room: int, problems: list[str]) -> tuple[str, ...]:
     """The names of a hostlist expression in natural order, each once; none and a problem where it is bad."""
     if hostlist is None:
         return ()

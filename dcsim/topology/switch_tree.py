@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from dcsim.topology.description import TopologyError
-from dcsim.wording import shown
+from dcsim.wording import LONGEST_NAME, printable, shown
 
 MOST_NAMED = 4
 """Names that one line lists before it only counts the rest; source: assumed."""
@@ -14,11 +14,15 @@ MOST_NAMED = 4
 
 @dataclass(frozen=True)
 class LeafSwitch:
-    """A switch with nodes below it: ``above`` holds the switches over it, nearest first, up to the top."""
+    """A switch with nodes below it: ``above`` holds one path of switches over it, nearest first, up to the top.
+
+    ``spines``: all switches right above the leaves of its pod, where the file tells more than one path.
+    """
 
     name: str
     above: tuple[str, ...]
     nodes: tuple[str, ...]
+    spines: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -28,12 +32,34 @@ class SwitchTree:
     Every block is a leaf too, with nothing above it: its higher levels are sizes, not switches. Several leaves may
     have the same nodes: those nodes are on rails, one in each leaf. ``empty`` names the switches or blocks that the
     file lists without nodes; they are no leaves.
+
+    What only some files tell, 0 or "" where they do not: ``nics`` of a node, data rate of a NIC (``port``), links of a
+    leaf to its spines (``uplinks``) and of a spine to its cores (``spine_uplinks``), number of ``cores``. ``notes``:
+    sentences on what was left out or taken to be so.
     """
 
     name: str
     leaves: tuple[LeafSwitch, ...]
     blocks: tuple[tuple[str, tuple[str, ...]], ...] = ()
     empty: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    nics: int = 0
+    port: str = ""
+    uplinks: int = 0
+    spine_uplinks: int = 0
+    cores: int = 0
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return the first names, none of them very long, and how many more there are."""
+    rest = len(names) - MOST_NAMED
+    first = (printable(name, LONGEST_NAME) for name in names[:MOST_NAMED])
+    return ", ".join(first) + (f" and {rest:,} more" if rest > 0 else "")
+
+
+def several(count: int, one: str, more: str = "") -> str:
+    """Return a number with its noun."""
+    return f"{count:,} {one if count == 1 else more or one + 's'}"
 
 
 def same_nodes(leaves: Sequence[LeafSwitch]) -> list[tuple[LeafSwitch, ...]]:

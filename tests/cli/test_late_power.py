@@ -13,10 +13,12 @@ chain = "800vdc"
 """
 
 
-def test_the_table_answers_first_and_keeps_nothing(dcsim, tmp_path):
-    """A sentence with the loss and one with what a bridge may cost; the JSON has the same figures, unrounded."""
-    before = sorted(tmp_path.rglob("*"))
-    arguments = ("table", "energisation", "plant/bridge-none", "-n", "2", "--workers", "1")
+def test_the_table_answers_first_and_is_kept(dcsim, tmp_path):
+    """A sentence with the loss and one with what a bridge may cost; JSON and folder have the same figures, unrounded.
+
+    The second time nothing is simulated: the runs are read from the folder.
+    """
+    arguments = ("table", "energisation", "plant/bridge-none", "-n", "2", "--workers", "1", "--resume")
     shown, told = dcsim(*arguments), json.loads(dcsim(*arguments, "--json").stdout)
     assert shown.exit_code == 0
     assert shown.stdout.startswith("Waiting: late power costs its owner ")
@@ -24,13 +26,29 @@ def test_the_table_answers_first_and_keeps_nothing(dcsim, tmp_path):
     assert (told["table"], told["discount"], phase["name"]) == ("energisation", 0.14, "grid")
     assert phase["lost"]["mean"] == pytest.approx(told["npv_on_time"]["mean"] - told["npv"]["mean"])
     assert f"may cost up to {phase['premium']:.2f} USD more" in " ".join(shown.stdout.split())
-    assert sorted(tmp_path.rglob("*")) == before
+    (kept,) = tmp_path.glob("outputs/*/energisation.json")
+    assert json.loads(kept.read_text()) == told
+    names = {each.name for each in kept.parent.iterdir()}
+    assert names == {"energisation.json", "question.json", "report.html", "runs"}
+    assert len(list((kept.parent / "runs").iterdir())) == 2
+
+
+def test_a_phase_that_is_on_time_already_is_simulated_once(dcsim, tmp_path):
+    """Two phases, one of them due at the closing: with it on time nothing changes, and nothing is lost to it."""
+    dates = ("--set", "energisation.0.date=0 s", *(part for pair in OWNED for part in ("--set", pair)))
+    told = json.loads(dcsim("table", "energisation", "plant/energised-late", *dates, "-n", "2", "--json").stdout)
+    assert told["phases"][0]["lost"]["mean"] == 0
+    (runs,) = tmp_path.glob("outputs/*/runs")
+    assert len(list(runs.iterdir())) == 2
+
+
+OWNED = ("owner.rack=3.1e6 USD", "owner.rent=4 USD")
 
 
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("table", "energisation", "plant/energised-late"), "owner: Late: missing; the table is about an owner"),
+        (("table", "energisation", "plant/energised-late"), "owner: Late: missing; this is about an owner"),
         (("table", "energisation", "owner/h200-neocloud"), "missing; all has power at once"),
         (("table", "energisation", "plant/bridge-none", "-L", "a=1"), "takes no values; change dates with --set"),
         (("check", "plant/bridge-none", "--set", "grid.ramp=0 kW"), "grid.ramp"),

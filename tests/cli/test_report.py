@@ -278,3 +278,23 @@ def test_a_report_goes_into_pipes_and_devices_and_replaces_no_link(dcsim):
     told = dcsim("report", folder, "--format", "csv", "-o", "link.csv")
     assert "'--output': link.csv: is a symbolic link; only a regular file is replaced. Help:" in told.stderr
     assert (told.exit_code, Path("mine.csv").read_text()) == (2, "mine")
+
+
+@pytest.mark.parametrize("by", ["p95", "mean"])
+def test_a_comparison_is_told_again_by_what_it_was_ranked_by(dcsim, by):
+    """The report of its folder, and of its runs together, has the bytes of the first one, the verdict by P95 too."""
+    dcsim("compare", "small.toml", "other.toml", "-n", 3, "--workers", 1, "--by", by)
+    (report,) = Path("outputs").glob("compare-*/report.html")
+    first = report.read_bytes()
+    assert (b"By P95" in first) == (by == "p95")
+    assert (b"--by p95" in first) == (by == "p95")
+    runs = sorted(str(each.parent) for each in Path("outputs").glob("*/scenario.toml"))
+    small_first = sorted(runs, key=lambda each: "small" not in each)
+    for folders in ([report.parent], small_first):
+        report.unlink()
+        assert dcsim("report", *folders).exit_code == 0
+        assert report.read_bytes() == first
+    # a run that another command made again since does not change what the comparison was ranked by
+    dcsim("run", "small.toml", "-n", 3, "--workers", 1, "--resume", "--no-report")
+    assert dcsim("report", report.parent).exit_code == 0
+    assert (b"By P95" in report.read_bytes()) == (by == "p95")

@@ -13,6 +13,7 @@ ASKED = {
     "optimize": ("optimize", "small.toml", "-L", DETECT, "--runs", "64"),
     "sensitivity": ("sensitivity", "small.toml", "-L", "hazards.gpu.detect=5 min:60 min", "-n", "8"),
     "table": ("table", "detection", "small.toml", "-L", DETECT, "-n", "8"),
+    "energisation": ("table", "energisation", "plant/bridge-none", "-n", "2"),
 }
 
 

@@ -58,15 +58,16 @@ def test_json_has_every_point(dcsim):
     assert found == json.loads((only("outputs") / "sweep.json").read_text())
 
 
-def test_shards_are_merged_to_the_bytes_of_one_machine(dcsim):
+@pytest.mark.parametrize("verb", [("sweep",), ("table", "checkpoint")])
+def test_shards_are_merged_to_the_bytes_of_one_machine(dcsim, verb):
     """Two machines, dcsim merge, and the same command with --resume: the folder of one machine."""
-    common = ("sweep", "small.toml", "-L", EVERY, "-n", 6)
+    common = (*verb, "small.toml", "-L", EVERY, "-n", 6)
     assert dcsim(*common, "-o", "clean").exit_code == 0
     for number in (1, 2):
         done = dcsim(*common, "-o", f"machine-{number}", "--shard", f"{number}/2")
         assert done.exit_code == 0
         assert done.stdout.startswith(
-            f"shard {number}/2 of 6 replications of 3 points in machine-{number}/sweep-small-"
+            f"shard {number}/2 of 6 replications of 3 points in machine-{number}/{'-'.join(verb)}-small-"
         )
     name = only("clean").name
     merged = dcsim("merge", *(f"machine-{number}/{name}/runs" for number in (1, 2)), "-o", f"merged/{name}/runs")
@@ -100,6 +101,15 @@ def test_mistakes_are_one_line_and_leave_nothing(dcsim, arguments, says):
     assert says in done.stderr
     assert done.stderr.count("\n") == 1
     assert not Path("outputs").exists()
+
+
+@pytest.mark.parametrize("kind", ["tokens", "power", "energisation"])
+def test_tables_without_shards(dcsim, kind):
+    """Tables by formula, and the one that keeps no runs, say which tables have shards."""
+    done = dcsim("table", kind, "small.toml", "--shard", "1/2")
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert f"table {kind} " in done.stderr
+    assert "shards: checkpoint, spares, detection, nines" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -340,8 +340,14 @@ def test_the_format_may_be_given(dcsim, mini, tmp_path):
         (["import", "notes", "-o", "x.toml", "--gpus-per-node", "8"], "notes: neither its name nor its content"),
         (["import", "two.conf", "-o", "x.toml", "--gpus-per-node", "8"], "two.conf: line 2: Nodes: found 'n3' under "),
         (["import", "blocks.conf", "-o", "x.toml", "--gpus-per-node", "8"], "blocks.conf: found 3 blocks of 2 to 3 "),
-        (["import", "kueue.yaml", "-o", "x.toml", "--gpus-per-node", "8"], "kueue.yaml: found a Kubernetes Topology ("),
-        (["import", "kueue.yaml", "-o", "x.toml", "--gpus-per-node", "8", "--from", "slurm-yaml"], "Slurm's topology."),
+        (
+            ["import", "kueue.yaml", "-o", "x.toml", "--gpus-per-node", "8"],
+            "kueue.yaml: found a Topology, which names ",
+        ),
+        (
+            ["import", "kueue.yaml", "-o", "x.toml", "--gpus-per-node", "8", "--from", "slurm-yaml"],
+            "must be a list of ",
+        ),
         (["import", "mini.toml", "-o", "x.toml", "--gpus-per-node", "8"], "mini.toml: found a topology file of dcsim "),
         (["import", "binary", "-o", "x.toml", "--gpus-per-node", "8"], "binary: line 2: is not a text file: not UTF-8"),
         (["import", "huge.conf", "-o", "x.toml", "--gpus-per-node", "1024"], "huge.conf: found 20,000 nodes of 1,024"),
@@ -357,7 +363,9 @@ def test_a_mistake_is_one_line_and_exit_code_2(dcsim, mini, tmp_path, arguments,
     (tmp_path / "blocks.conf").write_text(
         "BlockName=a Nodes=a[0-2]\nBlockName=b Nodes=b[0-1]\nBlockName=c Nodes=c[0-2]"
     )
-    (tmp_path / "kueue.yaml").write_text("apiVersion: kueue.x-k8s.io/v1beta1\nkind: Topology\nspec: {levels: []}\n")
+    (tmp_path / "kueue.yaml").write_text(
+        "apiVersion: kueue.x-k8s.io/v1beta1\nkind: Topology\nspec: {levels: [{nodeLabel: a}]}\n"
+    )
     (tmp_path / "notes").write_text("hello\n")
     (tmp_path / "binary").write_bytes(b"a\n\xff\n")
     before = {path: path.read_bytes() for path in sorted(tmp_path.rglob("*")) if path.is_file()}

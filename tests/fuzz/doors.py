@@ -31,7 +31,8 @@ from dcsim.textfile import NoTextError, read_text
 from dcsim.topology import TopologyError, load_description
 from dcsim.topology.build import build
 from dcsim.topology.foreign import foreign
-from dcsim.topology.imported import kind_of, read_tree, to_toml
+from dcsim.topology.graph import read_graph
+from dcsim.topology.imported import kind_by_content, kind_of, read_tree, to_toml
 from tests.unit.montecarlo_fakes import fake, small
 
 HERE = Path(__file__).parent
@@ -121,9 +122,13 @@ def imported(content: bytes, scratch: Path) -> None:
         raise TopologyError([error.why]) from None
     finally:
         path.unlink()
-    if what := foreign(stem, text):
+    kind = kind_by_content(text)
+    if kind == "graph":
+        read_graph(text)
+        return
+    if kind is None and (what := foreign(stem, text)):
         raise TopologyError([f"found {what}"])
-    if kind := kind_of(stem, text):
+    if kind := kind or kind_of(stem, text):
         tree = read_tree(text, kind, None)
         (scratch / "t.toml").write_text(to_toml(tree, 4, name="x", source=stem))
         load_description(scratch / "t.toml")

@@ -30,20 +30,31 @@ LOAN = {"ltv": "80 %", "tenor": "4 y"}
 
 
 def stack(
-    finance: dict[str, object] | None = None, months: int = 48, energised: object = None, **owned: object
+    finance: dict[str, object] | None = None,
+    months: int = 48,
+    energised: object = None,
+    paid_share: object = None,
+    **owned: object,
 ) -> Statement:
-    """One server of 8 GPUs, all of whose GPU-hours have power, over months of 730 h."""
+    """One server of 8 GPUs, all of whose GPU-hours have power, over months of 730 h.
+
+    ``energised``, ``paid_share``: shares that have power, and are paid, at the end of each month, the closing first.
+    """
     owner = Owner.model_validate(H200 | owned)
     its = Finance.model_validate(finance or {})
     site = Site(8, 8, 1, 1, KW, None, 1.30, 1.25, 730, months)
     hours = np.array([[0.0, *[730.0] * months]])
     series = dict.fromkeys(("powered_gpu_hours", "in_service_gpu_hours"), 8 * hours)
-    series |= {"energised": np.ones_like(hours) if energised is None else np.array([energised], dtype=float)}
+    live, paid = (
+        np.ones_like(hours) if each is None else np.array([each], dtype=float) for each in (energised, paid_share)
+    )
+    series |= {"energised": live, "live_share": live, "paid_share": paid}
     lines = [*owner_lines(owner, site), Line("credits", "credits", "USD", "0")]
     inputs = owner_inputs(owner, site, owner.rent or 0)
     found = Statement.of(lines, inputs, {"hours": hours, "failures": 0 * hours, **series})
     series["base_cash"] = found.values["operating_cash"]
-    lines, inputs = [*lines, *finance_lines(its)], [*inputs, *finance_inputs(its, 730)]
+    lines += finance_lines(its, owner.paid == "energisation")
+    inputs += finance_inputs(its, 730)
     return Statement.of(lines, inputs, {"hours": hours, "failures": 0 * hours, **series})
 
 
@@ -330,6 +341,7 @@ def test_the_shortfall_of_normal_values_is_its_closed_form(rate: float, sigma: f
         ({"tranches": [{"repayment": "sculpted"}]}, "without a dscr"),
         ({"tranches": [{"dscr": 1.3}]}, "sculpted"),
         ({"tranches": [{"interest_only": "4 y"}]}, "shorter"),
+        ({"tranches": [{"construction": "capitalised", "draw": "energisation"}]}, "draws nothing before"),
         ({"tranches": [{"name": "a"}, {"name": "b"}]}, "160 %"),
         ({"tranches": [{"ltv": "10 %"}, {"ltv": "10 %"}]}, "unique"),
     ],

@@ -7,12 +7,16 @@ import numpy as np
 import numpy_financial as npf
 import pytest
 
+from dcsim import estimate
 from dcsim.decide import RunResult, compare, run
+from dcsim.decide.accounts import phase_dates
 from dcsim.decide.gates import Gate, judge
 from dcsim.decide.lender import Lender
 from dcsim.decide.metrics import METRICS
 from dcsim.decide.verdict import tail_verdict
 from dcsim.montecarlo.statistics import variance_of
+from dcsim.scenario import ScenarioError, read
+from dcsim.units import MS_PER_H
 
 RUNS = 40
 
@@ -176,6 +180,52 @@ def test_debt_is_drawn_as_racks_get_their_power() -> None:
     assert (drawn >= 0).all()
     assert len({tuple(row) for row in drawn.tolist()}) == 6  # dates are drawn
     assert found.statement.total("balance") == pytest.approx(np.zeros(6), abs=0.005)
+
+
+BY_PHASE = [
+    "owner={rack='3.1e6 USD', occupancy='90 %', paid='energisation', lead='2 mo'}",
+    "finance={tranches=[{rate='12 %', interest_only='12 mo', construction='capitalised', commitment_fee='1 %'}]}",
+]
+
+
+def test_phases_are_paid_and_debt_is_drawn_at_their_own_dates_in_each_run() -> None:
+    """Two halls of 8 of 24 racks: in each run a third of the capital is spent two months before either has power."""
+    found = run("plant/energised-late", replications=6, set=BY_PHASE).lender
+    assert found is not None
+    its, dates = found.statement, phase_dates(read("plant/energised-late"), range(6))[0] / MS_PER_H / 720
+    third = 24 * 3.1e6 / 0.85 / 3
+    for number in range(6):
+        wanted = np.zeros(37)
+        wanted[0] = third
+        for date in dates[number]:
+            wanted[max(0, int(np.ceil(date - 2)))] += third
+        assert its.values["capex"][number] == pytest.approx(wanted, abs=0.005)
+        assert its.values["drawn"][number] == pytest.approx(0.8 * wanted, abs=0.005)
+    assert len({tuple(row) for row in its.values["capex"].tolist()}) > 1
+    assert (its.total("added") > 0).all()
+    assert its.total("principal") + its.total("balloon") == pytest.approx(its.total("drawn") + its.total("added"))
+    assert its.total("balance") == pytest.approx(np.zeros(6), abs=0.005)
+    left = its.total("free_cash") - its.total("fees") - its.total("interest")
+    assert its.total("equity_cash") == pytest.approx(left, abs=0.005)
+
+
+def test_by_formula_the_phases_are_paid_at_their_mean_dates() -> None:
+    """At known dates without chance the simulated debt is that of the formula, line by line, within half a cent."""
+    known = ["energisation.0.date='6 mo'", "energisation.1.date='12 mo'", *BY_PHASE]
+    scenario = read("plant/energised-late", set=known)
+    by_formula, simulated = estimate(scenario).lender, run(scenario, replications=2).lender
+    assert by_formula is not None
+    assert simulated is not None
+    for line in ("capex", "drawn", "added", "interest", "fees", "principal", "balance", "collateral"):
+        for each in simulated.statement.values[line]:
+            assert by_formula.statement.values[line][0] == pytest.approx(each, abs=0.005)
+
+
+def test_nobody_pays_by_phase_without_phases() -> None:
+    with pytest.raises(ScenarioError, match=r"owner\.paid: found \"energisation\"; allowed only where a phase"):
+        read("finance/racks-12", set=["owner.paid=energisation"])
+    with pytest.raises(ScenarioError, match="found lead; allowed only where paid"):
+        read("finance/racks-12", set=["owner.lead=2 mo"])
 
 
 def test_sculpted_debt_follows_the_mean_cash_of_all_runs() -> None:

@@ -4,11 +4,14 @@ import numpy as np
 import pytest
 
 from dcsim.decide.accounts import MoneyBook, grid_dates
+from dcsim.decide.breakeven import breakeven
 from dcsim.decide.energisation import energisation_table, on_time
 from dcsim.economics.grid import Grid
 from dcsim.economics.owner import Owner
 from dcsim.montecarlo import replicate_many
+from dcsim.plant import Demand
 from dcsim.scenario import Scenario, ScenarioError, read
+from dcsim.topology.build import build
 from dcsim.units import MS_PER_H
 
 MONTH, HORIZON, YEAR = 720, 36, 8_760
@@ -126,3 +129,87 @@ def test_a_scenario_without_grid_has_no_bridge_and_no_swing() -> None:
     other = MoneyBook.of(priced)
     assert other is not None
     assert other.statement.total("free_cash") == pytest.approx(book.statement.total("free_cash"), rel=1e-12)
+
+
+# --- what a kWh behind the meter may cost -----------------------------------------------------------------------------
+
+
+def gb300(occupancy: str) -> Scenario:
+    """72 racks of GB300 at 142 kW that get power after 12 months; no failure, and one job of all GPUs."""
+    return Scenario.model_validate(
+        {
+            "name": "Waiting",
+            "month": "730 h",
+            "horizon": "35040 h",
+            "cluster": {"topology": "gb300-nvl72", "gpus": 5184},
+            "jobs": [{"name": "all", "gpus": 5184, "recovery": {"kind": "stateless"}}],
+            "hazards": [{"component": "rack", "mtbf": "1e9 h", "repair": "1 h"}],
+            "energisation": [{"name": "hall", "racks": 72, "date": "8760 h"}],
+            "owner": {
+                "rack": "3.5e6 USD",
+                "power": f"{142 / 18} kW",
+                "pue": 1.25,
+                "colocation": "110 USD/kW/mo",
+                "electricity": "0.087 USD/kWh",
+                "rent": "4 USD",
+                "occupancy": occupancy,
+                "contract": "35040 h",
+            },
+            "grid": {"discount": "14 %"},
+        }
+    )
+
+
+@pytest.mark.parametrize(("occupancy", "margin", "premium"), [("90 %", 1.143, 1.253), ("100 %", 1.291, 1.415)])
+def test_bridge_power_is_worth_the_margin_of_its_kilowatt_hours(occupancy: str, margin: float, premium: float) -> None:
+    """The worked example: 1.291 million USD of margin per IT megawatt and month are 1.415 USD per kWh at the meter.
+
+    The simulation bridges what the racks take: switches outside of them draw power in either case.
+    """
+    (price,) = breakeven(gb300(occupancy), "bridge-power", replications=2, workers=1).prices
+    assert price.method == "cash"
+    assert price.theory is None
+    assert price.formula is not None
+    assert round(price.formula, 3) == premium
+    demand = Demand(build(gb300(occupancy).cluster.topology, 5184))
+    racks = float(demand.racks_w.sum())
+    wanted = (price.formula + 0.087) * (racks + demand.switches_w) / racks - 0.087
+    assert price.simulated.mean == pytest.approx(wanted, rel=1e-9)
+    assert round(price.formula * 1000 * 1.25 * 730 / 1e6, 3) == margin
+
+
+def test_at_its_price_the_engines_leave_what_waiting_does() -> None:
+    """With the premium that is told as [grid] premium, the same runs leave both owners the same discounted cash."""
+    engines, waits = read("plant/bridge-engines"), read("plant/bridge-none")
+    found = breakeven(engines, "bridge-power", against=waits, replications=8, workers=1)
+    (price,) = found.prices
+    assert found.costs == 0.06
+    assert engines.grid is not None
+    priced = engines.model_copy(update={"grid": engines.grid.model_copy(update={"premium": price.simulated.mean})})
+    books = [MoneyBook.of(each) for each in replicate_many([(priced, None), (waits, None)], 8)]
+    bridged, dark = (book.statement.total("present_cash") for book in books if book is not None)
+    assert float(bridged.mean()) == pytest.approx(float(dark.mean()), rel=1e-9)
+    assert price.simulated.ci95 is not None
+    # its error is that of the gap of each run at that price, by the discounted energy of a run before the grid comes
+    one = engines.model_copy(update={"grid": engines.grid.model_copy(update={"premium": price.simulated.mean + 1})})
+    (dearer,) = (MoneyBook.of(each) for each in replicate_many([(one, None)], 8))
+    assert dearer is not None
+    kwh = float((bridged - dearer.statement.total("present_cash")).mean())
+    error = float((bridged - dark).std(ddof=1)) / 8**0.5 / kwh
+    assert price.simulated.se == pytest.approx(error, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("offer", "against", "why"),
+    [
+        ("plant/energised-late", None, "owner: Late: missing; this is about an owner"),
+        ("owner/h200-neocloud", None, "energisation: H200 neocloud: missing; all has power at once"),
+        ("plant/bridge-none", "plant/bridge-engines", "Waiting has no power behind the meter"),
+        ("plant/bridge-engines", "owner/h200-neocloud", "the same horizon"),
+        ("plant/bridge-engines", None, "Engines is bridged already; give what waits: --against FILE2"),
+    ],
+)
+def test_a_bridge_that_is_none_is_refused_in_one_line(offer: str, against: str | None, why: str) -> None:
+    with pytest.raises(ScenarioError, match=why) as error:
+        breakeven(offer, "bridge-power", against=against, replications=2, workers=1)
+    assert len(error.value.problems) == 1

@@ -63,6 +63,8 @@ def test_the_wait_for_a_visit_by_hand():
     """Once a week 84 h, on Monday and Thursday (72^2 + 96^2) / 336 h; of others, half of those that come before."""
     assert wait_for_visit([33.0], WEEK) == 84
     assert wait_for_visit([9.0, 81.0], WEEK) == pytest.approx((72**2 + 96**2) / 336, rel=1e-12)
+    assert wait_for_visit([33.0], 2 * WEEK) == 168
+    assert wait_for_visit([0.0, 72.0, 240.0], 2 * WEEK) == pytest.approx((72**2 + 168**2 + 96**2) / 672, rel=1e-12)
     assert wait_for_others(8, 0.5) == 7.0
     assert wait_for_others(1, 0.5) == 0.0
     assert wait_at_most(10.0, 0.1) == pytest.approx(10 * 1.5 / 2, rel=1e-12)
@@ -135,6 +137,24 @@ def test_weekly_visits():
     found = []
     for days, at in (("tue", [33.0]), ("mon 9, thu 9", [9.0, 81.0])):
         away = wait_for_visit(at, WEEK) + 4
+        made = scenario(gpus, mtbf, {"time": "4 h", "visits": days}, hours)
+        found.append(compared(days, made, out_for(gpus, mtbf, away)))
+    assert objections(found, largest_error=0.005) == []
+
+
+def test_visits_in_some_weeks():
+    """Every second Tuesday: a week and the repair; with every Thursday as well the mean of the intervals.
+
+    Lives are long beside the weeks: a GPU that is back after a visit would else fail a little more often soon after it.
+    """
+    gpus, mtbf, hours = 640, 50_000, 20 * YEAR
+    found = []
+    for days, at, weeks in (
+        ("every second tue", [33.0], 2),
+        ("every second mon 0, thu 0", [0.0, 72.0, 240.0], 2),
+        ("every 3 weeks on mon 9", [9.0], 3),
+    ):
+        away = wait_for_visit(at, weeks * WEEK) + 4
         made = scenario(gpus, mtbf, {"time": "4 h", "visits": days}, hours)
         found.append(compared(days, made, out_for(gpus, mtbf, away)))
     assert objections(found, largest_error=0.005) == []

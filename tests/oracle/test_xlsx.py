@@ -125,6 +125,25 @@ def test_an_owners_workbook_gives_the_programs_totals_whichever_run_is_chosen(ow
         agree(cells, "2 BILL STATEMENT", bill, number - 1)
 
 
+def test_a_workbook_of_capital_spent_by_phase_gives_the_programs_totals(tmp_path: Path) -> None:
+    """Payments at each run's own dates, interest added to the debt and commitment fees; all cells, to the cent."""
+    tranche = {"rate": "12 %", "tenor": "7 mo", "interest_only": "4 mo"}
+    terms = {"construction": "capitalised", "commitment_fee": "1 %", "fee": "2 %"}
+    date = {"kind": "uniform", "low": "1 mo", "high": "4 mo"}
+    phased = OWNED | {
+        "energisation": [{"name": "hall", "racks": 4, "date": date}],
+        "owner": OWNED["owner"] | {"paid": "energisation", "lead": "1 mo", "facility": "2 USD/W"},  # type: ignore[operator]
+        "finance": {"tranches": [tranche | terms]},
+    }
+    found = run(phased, replications=2, workers=1)
+    assert found.book is not None
+    statement = found.book.statement
+    spent = statement.values["capex"]
+    assert (spent[:, 1:] > 0).any()
+    assert (statement.total("added") > 0).all()
+    agree(computed(xlsx([found]), tmp_path, {"Summary!B2": 2}), "1 CASH STATEMENT", statement, 1)
+
+
 @pytest.mark.parametrize("landlord", ["owner", "provider"])
 def test_a_token_sellers_workbook_gives_the_programs_totals(landlord: str, tmp_path: Path) -> None:
     """Whether the seller pays the owner of the scenario or a bill; tokens get cheaper from month to month."""

@@ -132,9 +132,12 @@ class Repairs(Service):
 
     def visit_days(self, stage: RepairStage) -> list[int]:
         """Return the instants up to the horizon at which a visit is planned."""
-        monday = -start_of(self.scenario.starts)
-        weeks = range(monday, self.horizon + 1, WEEK)
-        return [] if stage.visits is None else [week + at for week in weeks for at in visits_of(stage.visits)]
+        if stage.visits is None:
+            return []
+        days, cycle = visits_of(stage.visits)
+        mondays = range(-start_of(self.scenario.starts), self.horizon + 1, WEEK)
+        return [monday + at - at // WEEK * WEEK for number, monday in enumerate(mondays) for at in days
+                if number % (cycle // WEEK) == at // WEEK]  # fmt: skip
 
     def waiting_for(self, batch: Batch) -> list[Batch] | None:
         """Return what waits for the same visit, in order; None: those people are at work."""

@@ -86,7 +86,8 @@ class RepairBuilder:
             keys = self.one(("visits",), ("visit_when",), ("visit_after",), ("visits", "visit_when", "visit_after"))
             keys = self.one(keys, ("visit_when", "visit_after"))
             values = {"visit_when": self.number(1, 4), "visit_after": self.duration(15)}
-            values["visits"] = ", ".join(f"mon {self.clock()}" for _ in range(self.number(1, 6)))
+            every = ("", "", "every second ", "every 3 weeks on ")
+            values["visits"] = ", ".join(f"{self.one(*every)}mon {self.clock()}" for _ in range(self.number(1, 6)))
             stage |= {key: values[key] for key in keys}
         elif self.chance("shifts"):
             times = sorted({self.number(0, self.horizon) for _ in range(2 * self.number(1, 4))})

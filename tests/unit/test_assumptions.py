@@ -131,11 +131,18 @@ def test_a_hazard_that_two_have_unlike_each_other():
 
 
 def test_values_that_read_alike_are_told_apart():
-    """Two Weibull lives of one mean and two shapes."""
+    """Two Weibull lives of one mean and two shapes; technicians with and without hours, and visits in their place."""
     lives = [{"kind": "weibull", "mean": "9000 h", "shape": shape} for shape in (0.7, 0.9)]
     made = [load("pretrain-5184/gold", **{"hazards.gpu.mtbf": life, "hazards.gpu.mtbf_range": None}) for life in lives]
     (found,) = assumption_differences(made)
-    assert found.values == ("weibull, mean 9,000 h", "weibull, mean 9,000 h (changed)")
+    assert found.values == ("weibull, mean 9,000 h (shape 0.7)", "weibull, mean 9,000 h (shape 0.9)")
+    names = ("by-day", "round-the-clock", "visit", "by-day")
+    (found,) = assumption_differences([load(f"operations/technicians-{name}") for name in names])
+    alike = "2 stages, 2.85 h on average"
+    by_day = f"{alike} (crews 2, shifts weekdays 9-17)"
+    assert found.values == (by_day, f"{alike} (crews 2)", f"{alike} (visits tue, visit_when 8)", by_day)
+    (found,) = assumption_differences([load(f"operations/technicians-{name}") for name in names[:2]])
+    assert found.values == (f"{alike} (shifts weekdays 9-17)", f"{alike} (without shifts)")
 
 
 def test_many_offers_make_a_short_sentence():

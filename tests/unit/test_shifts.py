@@ -47,12 +47,25 @@ def test_shifts_of_a_week(text, expected):
 
 def test_visits_of_a_week_and_a_start():
     """At 9:00 unless it says when; "every" may be left out; a week may begin anywhere."""
-    assert visits_of("every Tuesday") == visits_of("tue 9") == visits_of("tuesdays") == (33 * HOUR,)
-    assert visits_of("thu 8:30, mon 0") == (0, 3 * DAY + 8 * HOUR + 30 * MINUTE)
-    assert visits_of("daily 6") == tuple(day * DAY + 6 * HOUR for day in range(7))
+    assert visits_of("every Tuesday") == visits_of("tue 9") == visits_of("tuesdays") == ((33 * HOUR,), WEEK)
+    assert visits_of("thu 8:30, mon 0") == ((0, 3 * DAY + 8 * HOUR + 30 * MINUTE), WEEK)
+    assert visits_of("daily 6") == (tuple(day * DAY + 6 * HOUR for day in range(7)), WEEK)
     assert (start_of("mon"), start_of("wed 14:30")) == (0, 2 * DAY + 14 * HOUR + 30 * MINUTE)
     assert week_from(hours((9, 17)), 12 * HOUR) == hours((0, 5), (165, 168))
     assert week_from(hours((9, 17)), 17 * HOUR) == hours((160, 168))
+
+
+def test_visits_in_some_weeks():
+    """Every second or third week, by word or number; days of different weeks repeat together after their product."""
+    assert visits_of("every second tue") == visits_of("every other tuesday 9:00") == ((33 * HOUR,), 2 * WEEK)
+    assert visits_of("every 2 weeks on tue") == visits_of("every 2 weeks tue") == visits_of("every second tue")
+    assert visits_of("every third mon 0") == visits_of("every 3 weeks mon 0") == ((0,), 3 * WEEK)
+    assert visits_of("every second mon 0, every third mon 1") == (
+        (0, HOUR, 2 * WEEK, 3 * WEEK + HOUR, 4 * WEEK),
+        6 * WEEK,
+    )
+    assert visits_of("every second mon 0, thu 0") == ((0, 3 * DAY, WEEK + 3 * DAY), 2 * WEEK)
+    assert visits_of("every 1 weeks mon 0") == ((0,), WEEK)
 
 
 @pytest.mark.parametrize(
@@ -68,7 +81,10 @@ def test_visits_of_a_week_and_a_start():
         (spans_of, "mon-xyz 9-17", 'found "mon-xyz 9-17"; allowed: days and hours'),
         (spans_of, "", "allowed: days and hours"),
         (spans_of, "mon 9-17," * 100, "allowed: days and hours"),
-        (visits_of, "every other tuesday", "allowed: days of a week such as"),
+        (visits_of, "second tuesday", "allowed: days of a week such as"),  # of a month, or every second?
+        (visits_of, "every 0 weeks tue", "a number of weeks is at least 1"),
+        (visits_of, "every 53 weeks tue", "days that repeat after at most 52 weeks"),
+        (visits_of, "every 9 weeks tue, every 10 weeks mon", "days that repeat after at most 52 weeks"),
         (visits_of, "tue 9-10", "allowed: days of a week such as"),
         (start_of, "mon, tue", 'allowed: a day of the week, or a day and a time, such as "mon" or "wed 14:00"'),
         (start_of, "weekdays", "allowed: a day of the week"),
@@ -213,6 +229,21 @@ def test_a_visit_takes_all_that_wait():
     done, later = TUE + 11 * HOUR, WEEK + TUE + 10 * HOUR
     expect_back(failures, {"visits": "every tuesday"}, [done, done, done, later])
     expect_back([(34 * HOUR, 2 * HOUR)], {"visits": "every tuesday"}, [SAT + 22 * HOUR], starts="wed 13:00")
+
+
+def test_a_visit_every_second_week():
+    """Weeks count from the one in which the horizon begins: its Tuesday, then that of the week after the next."""
+    keys = {"visits": "every second tuesday"}
+    failures = [(MON, HOUR), (TUE + 9 * HOUR, 2 * HOUR), (WEEK + MON, HOUR), (2 * WEEK + TUE + 9 * HOUR, HOUR)]
+    later = 2 * WEEK + TUE + 11 * HOUR
+    expect_back(failures, keys, [TUE + 10 * HOUR, later, later, 4 * WEEK + TUE + 10 * HOUR], weeks=5)
+    wednesday = [(0, HOUR), (2 * WEEK, HOUR)]  # at 13:00; the Tuesday of the first week is over
+    gap = -(TUE + DAY + 13 * HOUR) + TUE + 9 * HOUR
+    expect_back(wednesday, keys, [2 * WEEK + gap + HOUR, 4 * WEEK + gap + HOUR], starts="wed 13:00", weeks=5)
+    mixed = {"visits": "every third mon 0, every second fri 0"}
+    failures = [(0, HOUR), (HOUR, HOUR), (5 * DAY, HOUR), (2 * WEEK + 5 * DAY, HOUR), (3 * WEEK, HOUR)]
+    times = [HOUR, 4 * DAY + HOUR, 2 * WEEK + 4 * DAY + HOUR, 3 * WEEK + HOUR, 4 * WEEK + 4 * DAY + HOUR]
+    expect_back(failures, mixed, times, weeks=5)
 
 
 def test_a_visit_that_lasts_over_the_next_one():

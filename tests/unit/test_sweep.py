@@ -12,9 +12,12 @@ from dcsim.decide.metrics import METRICS
 from dcsim.decide.sweep import Sweep, sweep
 from dcsim.decide.sweep_files import positions
 from dcsim.decide.sweep_question import batches, question
+from dcsim.decide.theory import theory
 from dcsim.decide.variants import Axis
 from dcsim.montecarlo import Interrupted, Shard, StoreError
 from dcsim.montecarlo.merge import merge
+from dcsim.report.sweep_page import setting, sweep_page
+from dcsim.report.sweep_report import sweep_document
 from dcsim.scenario import ScenarioError
 
 SMALL = {
@@ -272,3 +275,46 @@ def test_a_sweep_says_itself_in_a_line():
     assert str(found).startswith("least paid per useful GPU-hour: ")
     assert repr(replace(found)) == str(found)
     assert "<table>" in found._repr_html_()
+
+
+def test_formulas_stand_beside_what_they_are_of(tmp_path):
+    """ETTR by first order and by exact theory: in the files, in the document, on the page and in the report."""
+    axes = {EVERY: ["10 min", "30 min"], "hazards.gpu.mtbf": ["1000 h", "20000 h", "100000 h"]}
+    found = sweep(SMALL, axes, metric="ettr", replications=12, workers=1, output=tmp_path)
+    for point in found.points:
+        keys = [f"{key}={value}" for key, value in point.inputs]
+        known = theory(dcsim.scenario(SMALL, set=keys))
+        first, exact = point.formulas.values()
+        assert first == known.ettr_first_order
+        assert exact == 1 - known.goodput_loss
+        assert point.figures["ettr"].mean == dcsim.run(SMALL, set=keys, replications=12, workers=1).ettr["train"]
+    assert [each["formulas"] for each in found.to_json()["points"]] == [dict(each.formulas) for each in found.points]
+    assert "formulas" not in swept().to_json()["points"][0]
+    rows = rows_of(next(tmp_path.rglob("points.csv")))
+    assert [float(each["ettr, exact theory of one gang"]) for each in rows] == pytest.approx(
+        [each.formulas["exact theory of one gang"] for each in found.points], rel=1e-12
+    )
+    titles = [part.title for part in sweep_page(found).parts]
+    assert titles == [
+        "ETTR of the first job, %",
+        "ETTR of the first job by first order (Kokolis), %",
+        "ETTR of the first job by exact theory of one gang, %",
+    ]
+    assert sweep_page(found).parts[0].corner == "checkpoint_every (down), mtbf (across)"
+    assert [part.title for part in sweep_document(found).sections[0].parts][1:] == titles[1:]
+
+
+def test_a_formula_that_says_nothing_is_left_out():
+    """Work that may be corrupt has no exact form; along one axis formulas are columns."""
+    corrupt = {**SMALL, "hazards": [{**SMALL["hazards"][0], "blast": "node", "effect": "corrupt"}]}
+    for scenario, columns in ((SMALL, 2), (corrupt, 1)):
+        found = sweep(scenario, {EVERY: ["10 min", "30 min"]}, metric="ettr", replications=2, workers=1)
+        (table,) = sweep_page(found).parts
+        assert sum(column.startswith("by ") for column in table.columns) == columns
+
+
+def test_intervals_by_name_are_said_in_words():
+    """No sentence speaks of a checkpoint every optimal."""
+    assert setting([(EVERY, "optimal")]) == "the best checkpoint interval"
+    assert setting([(EVERY, "daly"), ("hazards.gpu.mtbf", "24 h")]) == "Daly's checkpoint interval and an MTBF of 24 h"
+    assert setting([(EVERY, "10 min")]) == "a checkpoint every 10 min"

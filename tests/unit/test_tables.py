@@ -9,6 +9,7 @@ from dcsim.decide.tables_asked import theory_loss
 from dcsim.decide.tables_spares import Pool
 from dcsim.decide.theory import theory
 from dcsim.decide.variants import at
+from dcsim.report.tables_page import table_page
 from dcsim.scenario import Scenario, ScenarioError, load, read
 from dcsim.units import DURATION, MS_PER_H, parse
 from tests.unit.test_sweep import SMALL
@@ -108,6 +109,15 @@ def test_the_smallest_stock_is_the_smallest():
         stock = pool.least_stock(target, queued=True)
         assert stock is not None
         assert pool.short(stock, queued=True) < target <= pool.short(stock - pool.unit, queued=True)
+
+
+def test_gangs_of_one_machine_do_not_tell_when_they_are_short():
+    """Nothing of such a gang is left that waits: the sentence says so, and names no stock for the simulation."""
+    found = table("spares", "operations/technicians-by-day", replications=2, workers=1)
+    first = table_page(found, ()).answer[0]
+    assert first.startswith("16 spares are the smallest stock with P(short) below 1 %: by the binomial.")
+    assert first.endswith("The simulation does not tell: a gang of one machine has nothing left that waits.")
+    assert "does not tell" not in table_page(table("spares", SMALL, **QUICK), ()).answer[0]
 
 
 def test_few_crews_need_more_spares():

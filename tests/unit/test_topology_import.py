@@ -260,7 +260,7 @@ NO_LEAF = "which names no leaf switch; allowed: tree, block"
         ("- topology: t\n  topology: u", ["line 2: found 'topology' twice; allowed: once"]),
         ("[" * 3000, ["found no YAML: nested too deeply"]),
         ("- 2001-99-99", [f"found no YAML: {NO_MONTH}"]),
-        ("- a\n--- \n- b", ["line 2: found no YAML: but found another document"]),
+        ("- a\n--- \n- b", ["found 2 YAML documents; must be one"]),
         ("- t", ["topology 0: found 't'; must be a table"]),
         ("- tree: {}", ["topology 0: missing topology, its name"]),
         ("- topology: 1", [f"topology 0: found 1; {QUOTES}"]),

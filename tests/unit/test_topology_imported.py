@@ -210,6 +210,12 @@ def test_odd_names_stay_in_their_comments(tmp_path: Path) -> None:
     assert topology.gpus == 2
 
 
+def test_a_name_that_looks_like_many_stays_one() -> None:
+    """A host called n[0-999999999] is one host, not a thousand million."""
+    text = to_toml(SwitchTree("made", (LeafSwitch("a", (), ("n[0-999999999]", "n[0-3]")),)), 1, name="x")
+    assert "a: n[0-999999999],n[0-3]" in text
+
+
 @given(
     st.lists(st.tuples(st.integers(0, 4), st.integers(1, 9)), min_size=1, max_size=20),
     st.integers(1, 9),

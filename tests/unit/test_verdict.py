@@ -6,16 +6,17 @@ import math
 import numpy as np
 import pytest
 
-from dcsim.decide import Comparison, Pair
+from dcsim.decide import Comparison, Pair, compare
 from dcsim.decide.verdict import verdict
 from dcsim.montecarlo import Estimated
-from dcsim.scenario import load
+from dcsim.scenario import load, read
 from tests.unit.results import lost
 
 GOLD = load("pretrain-5184/gold", name="Gold")
 OTHER = load("pretrain-5184/gold", name="Other")
 FREE = GOLD.model_copy(update={"tco": None})
 PAID = 541_897_114.0  # USD over 36 months: (14,929,920 + 122,778) USD a month, to the dollar
+RECOVERY = {"kind": "checkpoint-restart", "checkpoint_every": "1 h", "restore": "5 min"}
 HOURS = 5184 * 720 * 36
 ROUGH = [0.95, 0.97, 0.99, 0.999] * 4 + [0.4] * 48
 """16 of 64 runs lose more than 90 %."""
@@ -41,15 +42,44 @@ def test_the_interval_of_a_price_by_hand():
     assert found.useful_hour_usd.half_width < 3  # not 121
 
 
-def test_dearer_in_every_run_is_told_apart():
-    """An offer that is dearer in all 64 runs is dearer, also where a quarter of its runs hardly work."""
+def test_the_interval_tells_offers_apart():
+    """It decides alone: an offer that is dearer in each of 8 runs is not dearer yet where the interval holds zero."""
     found = verdict([lost(OTHER, *ROUGH), lost(GOLD, *[0.1, 0.3] * 32)])
     (other,) = found.others
     assert (found.cheapest, other.standing, other.probability) == (1, "dearer", 1.0)
     wild = verdict([lost(OTHER, *[0.9999] * 4, *[0.31] * 4), lost(GOLD, *[0.3] * 8)])
-    assert wild.others[0].standing == "dearer"  # the interval alone, from 8 runs, would hold zero
+    assert (wild.others[0].standing, wild.others[0].probability) == ("tied", 1.0)
+    assert wild.others[0].ci95[0] < 0
     few = verdict([lost(OTHER, *[0.9999] * 1, *[0.31] * 1), lost(GOLD, *[0.3] * 2)])
     assert few.others[0].standing == "tied"
+
+
+def test_a_rare_loss_that_few_runs_have_not_seen():
+    """A costs 1.00 USD but loses half of a month in a run of ten, B costs 1.03 USD and loses nothing: B is cheaper.
+
+    In most sixteens of runs too few failures strike A for an interval. In a fifth of them none strikes at all, and A is
+    cheaper in every run: that makes it no winner. Many runs name B.
+    """
+
+    def offer(name, usd, mtbf):
+        return read(
+            {
+                "name": name,
+                "horizon": "30 d",
+                "seed": 1,
+                "cluster": {"gpus": 64, "topology": "hgx-h100", "spares": 0},
+                "jobs": [{"name": "train", "gpus": 64, "recovery": RECOVERY}],
+                "hazards": [{"component": "gpu", "mtbf": mtbf, "repair": "700 h", "detect": "5 min"}],
+                "tco": {"gpu_hour": usd},
+            }
+        )
+
+    offers = [offer("A", "1.00 USD", "460800 h"), offer("B", "1.03 USD", "1e7 h")]
+    found = [compare(offers, replications=16, seed=seed, bridges=False).verdict.cheapest for seed in range(1000, 1040)]
+    assert 0 not in found
+    many = compare(offers, replications=3000, bridges=False)
+    assert many.verdict.cheapest == 1
+    assert [round(run.useful_hour_usd.mean, 2) for run in many.runs] == [1.05, 1.03]
 
 
 def test_a_run_without_a_useful_hour_does_not_end_the_comparison():

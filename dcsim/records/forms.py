@@ -1,0 +1,124 @@
+"""The forms in which sites keep records: which one a file has, and one call that reads any of them."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from dcsim.records import dcgm, gpus, measured, nodes, sinfo, slurm
+from dcsim.records.gathered import Asked, Records
+from dcsim.records.lines import Clock, beginning, is_packed
+from dcsim.records.outages import read_outages
+from dcsim.records.tables import RecordError, opened
+from dcsim.records.times import Order
+from dcsim.wording import did_you_mean, shown
+
+Reader = Callable[[Sequence[Path], Asked], Records]
+LOOKED_AT = 200
+"""Lines from which the form of a log is told; source: assumed."""
+
+
+def _table(paths: Sequence[Path], asked: Asked) -> Records:
+    if len(paths) > 1:
+        raise RecordError(f"a table of outages is one file; found {len(paths)}")
+    found = read_outages(paths[0], asked.columns, asked.where, asked.dates)
+    return Records("table", found, None, None, found.told, found.broken)
+
+
+FORMS: Mapping[str, tuple[Reader, str]] = {
+    "table": (_table, "a table of outages: CSV, parquet or JSON lines"),
+    "sacct": (slurm.text, "jobs as `sacct -P` prints them, with JobID, State, Start, End and NodeList"),
+    "sacct-json": (slurm.as_json, "jobs as `sacct --json` prints them"),
+    "sinfo": (sinfo.sinfo, "snapshots of `sinfo -R` or `sinfo -N -l`, each below a line of time; or a table of them"),
+    "slurmctld": (nodes.slurmctld, "the log of Slurm's controller"),
+    "kernel": (gpus.kernel, "kernel logs with Xid lines: syslog, journalctl, dmesg -T"),
+    "dcgm": (dcgm.dcgm, "DCGM's Xid and ECC over time: Prometheus text or answers, or a table"),
+    "goodput": (measured.goodput, "the buckets of ml-goodput-measurement, as JSON or CSV"),
+    "events": (measured.events, "the event log of a simulated run, `dcsim run --events`"),
+}
+"""Each form: its reader, and what it is."""
+
+
+def form_of(path: Path) -> str:
+    """Tell the form of a file from how it begins, a key of FORMS; raises RecordError where it cannot be opened."""
+    start = beginning(path)
+    text = start.decode("utf-8", "replace").lstrip("\ufeff \t\r\n")
+    lines = [line for line in text.splitlines() if line.strip()][:LOOKED_AT]
+    if lines and not start.startswith(b"PAR1"):
+        if text.startswith(("{", "[")):
+            if re.search(r'"jobs"\s*:\s*\[', text):
+                return "sacct-json"
+            if measured.looks_like_buckets(text):
+                return "goodput"
+            if re.search(r'"resultType"\s*:', text):
+                return "dcgm"
+            if '"__REALTIME_TIMESTAMP"' in text:
+                return "slurmctld" if any(nodes.found_in(line) for line in lines) else "kernel"
+        if any(metric + sign in text for metric in dcgm.METRICS for sign in ("{", '"')):
+            return "dcgm"
+        if slurm.is_header(lines[0]):
+            return "sacct"
+        words = lines[0].split()
+        if {"JobID", "State"} <= set(words) and len(lines) > 1 and set(lines[1]) <= set("- "):
+            raise RecordError("is what sacct prints for people, and cuts off; run sacct -P")
+        if any("NODELIST" in each and {"TIMESTAMP", "STATE"} & set(each) for each in map(str.split, lines[:10])):
+            return "sinfo"
+        clock = Clock()
+        dated = [line for line in lines if clock.stamp(line)]
+        if dated and dated[0] in lines[:2] and len(dated) * 2 > len(lines):
+            log = any(nodes.found_in(line) or "slurmctld" in line for line in dated)
+            return "slurmctld" if log or not re.search(r"kernel|NVRM|\]: ", "".join(dated)) else "kernel"
+    if is_packed(path):
+        raise RecordError("is a packed table; unpack it first")
+    try:
+        header = opened(path).header
+    except RecordError:
+        return "table"  # whose reader says what is wrong
+    if measured.is_events(header):
+        return "events"
+    if sinfo.columns_of(header):
+        return "sinfo"
+    if dcgm.columns_of(header):
+        return "dcgm"
+    return "goodput" if measured.columns_of(header) else "table"
+
+
+def read(
+    paths: Path | Sequence[Path],
+    form: str | None = None,
+    *,
+    columns: Mapping[str, str] | None = None,
+    where: Sequence[str] = (),
+    dates: Order | None = None,
+    year: int | None = None,
+    incident_s: float = 300.0,
+) -> Records:
+    """Read files of one form, such as a log and those that were rotated. Nothing but these files is read.
+
+    ``form``: a key of FORMS; None: told from the files. ``columns``, ``where``, ``dates``: as ``read_outages`` has
+    them, for tables. ``year``: of the last line of each log whose times have none. ``incident_s``: errors that follow
+    one another within this time [s] are one failure. Raises RecordError, with the file's name where there are several.
+    """
+    files = [paths] if isinstance(paths, Path) else list(paths)
+    if not files:
+        raise RecordError("no file")
+    if form is not None and form not in FORMS:
+        raise RecordError(f"form: found {shown(form)}; allowed: {', '.join(FORMS)}{did_you_mean(form, list(FORMS))}")
+    if not incident_s >= 0:
+        raise RecordError(f"incident: found {incident_s:g} s; must not be negative")
+    if year is not None and not 1970 <= year <= 9000:
+        raise RecordError(f"year: found {year}; allowed: 1970 to 9000")
+    found = []
+    for path in files:
+        try:
+            beginning(path)
+            found.append(form_of(path) if form is None else form)
+        except RecordError as error:
+            raise RecordError(f"{path.name}: {error}" if len(files) > 1 else str(error)) from None
+    other = next((number for number, each in enumerate(found) if each != found[0]), None)
+    if other is not None:
+        raise RecordError(
+            f"{files[0].name} is of the form {found[0]}, {files[other].name} of {found[other]}; "
+            "read files of each form by themselves, or say the form"
+        )
+    reader, _ = FORMS[found[0]]
+    return reader(files, Asked(columns or {}, tuple(where), dates, year, incident_s))

@@ -1,0 +1,140 @@
+"""Who is to blame: units by name, and nodes against owners of jobs where both could be."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from dcsim.calibrate import blamed, discoveries, suspects
+from dcsim.records.runs import OUTCOMES, JobRuns
+
+SEED = 20261201
+COVERED = (0.92, 0.98)
+
+
+def test_the_worst_are_called_bad_as_scipy_corrects_for_many() -> None:
+    """Rejected where the adjusted p value is at most the share."""
+    rng = np.random.default_rng(SEED)
+    for bad in (0, 3, 40):
+        chances = np.concatenate([rng.random(200), rng.random(bad) * 1e-3])
+        assert discoveries(chances).tolist() == (stats.false_discovery_control(chances) <= 0.05).tolist()
+
+
+def test_lemons_are_named_and_few_of_the_others() -> None:
+    rng = np.random.default_rng(SEED)
+    false, named = [], []
+    for _ in range(200):
+        rates = np.where(np.arange(300) < 6, 12.0, 1.0)
+        found = suspects(rng.poisson(rates), np.full(300, 1000.0), [f"n{each}" for each in range(300)])
+        assert found is not None
+        bad = [int(each.name[1:]) for each in found.bad]
+        named.append(sum(each < 6 for each in bad) / 6)
+        false.append(sum(each >= 6 for each in bad) / max(1, len(bad)))
+        assert found.usual_per_h == pytest.approx(0.001, rel=0.25)
+    assert np.mean(named) > 0.8
+    assert np.mean(false) <= 0.05
+
+
+def test_units_that_are_alike_are_rarely_called_bad() -> None:
+    rng = np.random.default_rng(SEED)
+    found = [suspects(rng.poisson(0.5, 400), np.full(400, 1000.0), []) for _ in range(300)]
+    assert np.mean([len(each.bad) > 0 for each in found if each is not None]) <= 0.05
+    assert "none of 400 units" in next(each.sentence for each in found if each is not None and not each.bad)
+
+
+def test_rates_of_units_are_believed_between_their_own_and_that_of_all_and_cover_the_truth() -> None:
+    rng = np.random.default_rng(SEED)
+    held, rates = [], 0.002 * rng.gamma(0.8, 1 / 0.8, 2000)
+    found = suspects(rng.poisson(rates * 1000), np.full(2000, 1000.0), [str(each) for each in range(2000)])
+    assert found is not None
+    assert found.spread == pytest.approx(0.8**-0.5, rel=0.1)
+    assert found.mean_per_h == pytest.approx(0.002, rel=0.1)
+    failed = {each.name: each for each in found.of}
+    held = [failed[name].low <= rates[int(name)] <= failed[name].high for name in failed]
+    assert COVERED[0] <= np.mean(held) <= COVERED[1]
+    assert min(each.per_h for each in found.of) < 1.01 / 1000 + 1e-3
+    assert found.of[0].per_h < found.of[0].failures / 1000
+
+
+def jobs(rng: np.random.Generator, runs: int = 6000, told: float = 0.0) -> JobRuns:
+    """Runs of four nodes for up to 20 h: nodes 0 and 1 and owners 0 and 1 are bad; owner 0 favours nodes 20 to 29."""
+    node_rate, owner_rate = np.full(60, 0.0005), np.full(12, 0.003)
+    node_rate[:2], owner_rate[:2] = 0.02, 0.06
+    owner = rng.integers(0, 12, runs)
+    node = np.array([rng.choice(np.arange(20, 30) if who == 0 else 60, 4, replace=False) for who in owner])
+    by_node, by_owner = node_rate[node].sum(axis=1), owner_rate[owner]
+    at, planned = rng.exponential(1 / (by_node + by_owner)), rng.random(runs) * 20
+    outcome = np.full(runs, OUTCOMES.index("completed"))
+    failed = at < planned
+    outcome[failed] = OUTCOMES.index("failed")
+    due = failed & (rng.random(runs) < by_node / (by_node + by_owner)) & (rng.random(runs) < told)
+    outcome[due] = OUTCOMES.index("node failure")
+    start = np.sort(rng.random(runs) * 4000)
+    return JobRuns(
+        start, start + np.minimum(at, planned), owner, tuple(f"u{each}" for each in range(12)), node.ravel(),
+        np.arange(runs + 1) * 4, tuple(f"n{each}" for each in range(60)), outcome, 0.0, 4100.0,
+    )  # fmt: skip
+
+
+def naive(runs: JobRuns) -> set[str]:
+    """Nodes that are accused by counting failed runs by node."""
+    hours = np.bincount(runs.node, np.repeat(runs.end_h - runs.start_h, 4), 60)
+    bad = np.repeat(runs.outcome != OUTCOMES.index("completed"), 4)
+    found = suspects(np.bincount(runs.node[bad], minlength=60), hours, runs.nodes)
+    assert found is not None
+    return {each.name for each in found.bad}
+
+
+@pytest.mark.parametrize("told", [0.0, 0.6])
+def test_two_bad_owners_and_two_lemons_are_found_where_counting_accuses_innocent_nodes(told: float) -> None:
+    """Whether the scheduler calls three of five failures by nodes node failures, or none."""
+    runs = jobs(np.random.default_rng(SEED), told=told)
+    found = blamed(runs)
+    assert found is not None
+    assert {each.name for each in found.nodes if each.accused} == {"n0", "n1"}
+    assert {each.name for each in found.owners if each.accused} == {"u0", "u1"}
+    innocent = naive(runs) - {"n0", "n1"}
+    assert len(innocent) >= 8  # most of the ten that the bad owner favours
+    assert found.told == pytest.approx(told, abs=0.1)
+    nodes = {each.name: each for each in found.nodes}
+    assert nodes["n0"].low <= 0.02 <= nodes["n0"].high
+    owners = {each.name: each for each in found.owners}
+    assert owners["u0"].low <= 0.06 <= owners["u0"].high
+    assert "n0" in found.sentence
+    assert found.due_to_nodes == pytest.approx(sum(each.blamed for each in found.nodes), rel=0.3)
+
+
+def test_blame_without_a_bad_one_accuses_nobody() -> None:
+    rng = np.random.default_rng(SEED)
+    runs = jobs(rng, 1500)
+    keep = runs.owner > 1
+    even = JobRuns(
+        runs.start_h[keep], runs.end_h[keep], runs.owner[keep] - 2, runs.owners[2:],
+        2 + runs.node.reshape(-1, 4)[keep].ravel() % 58, np.arange(int(keep.sum()) + 1) * 4, runs.nodes,
+        np.where(rng.random(int(keep.sum())) < 0.05, 1, 0), 0.0, 4100.0,
+    )  # fmt: skip
+    found = blamed(even)
+    assert found is not None
+    assert not [each.name for each in (*found.nodes, *found.owners) if each.accused]
+
+
+def test_without_a_failure_nobody_is_to_blame() -> None:
+    runs = jobs(np.random.default_rng(SEED), 50)
+    none = JobRuns(
+        runs.start_h, runs.end_h, runs.owner, runs.owners, runs.node, runs.first, runs.nodes,
+        np.zeros(50, dtype=np.int64), 0.0, 4100.0,
+    )  # fmt: skip
+    assert blamed(none) is None
+    assert suspects(np.zeros(5, dtype=np.int64), np.ones(5), []) is None
+
+
+@pytest.mark.exhaustive
+def test_intervals_of_blamed_rates_cover_them() -> None:
+    rng = np.random.default_rng(SEED)
+    held: dict[str, list[bool]] = {"n0": [], "u0": []}
+    for _ in range(200):
+        found = blamed(jobs(rng, 2500), most=3)
+        assert found is not None
+        for each in (*found.nodes, *found.owners):
+            if each.name in held:
+                held[each.name].append(each.low <= (0.02 if each.name == "n0" else 0.06) <= each.high)
+    assert all(0.9 <= np.mean(some) <= 0.99 for some in held.values()), held

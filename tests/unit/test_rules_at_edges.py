@@ -1,0 +1,111 @@
+"""Rules where a number is at its edge: each value here was once seen to matter to no other test."""
+
+import math
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from dcsim.engine import compiled_clock, simulate, simulate_with_log
+from dcsim.program.program import Program
+from dcsim.program.records import PPB, WAIT
+from dcsim.rules.gangs import change_speed
+from dcsim.scenario import Scenario, load
+from dcsim.streams import generator
+from tests.property import reference
+from tests.property.test_engine_equals_reference import differences
+
+ROOT = Path(__file__).parents[2]
+SMALL = {
+    "topology": {
+        "name": "small",
+        "description": "",
+        "node": {"gpus": 2},
+        "rack": {"nodes": 2},
+        "nvlink": {"domain": "node"},
+    },
+    "gpus": 8,
+}
+RECOVERY = {"checkpoint_every": "1 min", "kind": "checkpoint-restart"}
+
+
+@pytest.mark.parametrize(
+    ("powered", "network", "speed"), [(PPB, PPB // 2, PPB // 2), (10, 10**8, 1), (1, PPB - 1, 1), (1, 1, 1)]
+)
+def test_a_gang_never_computes_at_speed_zero(powered, network, speed):
+    """The network leaves a share of what power leaves, rounded down, but at least a billionth: work ends some day."""
+    gang = SimpleNamespace(straggle=PPB, powered=powered, network=network, speed_0=0, speed_1=0, speed_2=0, phase=WAIT)
+    world = SimpleNamespace(gangs=[gang])
+    assert change_speed(world, 0, 0)
+    assert (gang.speed_0, gang.speed_1, gang.speed_2) == (PPB, powered, speed)
+
+
+def test_stretches_at_one_speed_are_one_piece_of_work():
+    """A gang that is interrupted a hundred times at full speed has one piece; one that slows down has some more."""
+    tables = {
+        "name": "plain",
+        "horizon": "200 h",
+        "cluster": SMALL,
+        "jobs": [{"name": "job", "gpus": 8, "recovery": RECOVERY}],
+        "hazards": [{"name": "node", "component": "node", "mtbf": "8 h", "detect": "1 min", "blast": "node"}],
+    }
+    runs = compiled_clock.play(Program(Scenario.model_validate(tables)), [0], compiled=False)
+    assert runs.world.tables["counts"]["failures"][0] > 60
+    assert runs.world.one.pieces == 1
+
+
+def test_a_part_that_fails_keeps_nothing_in_the_log():
+    """The log says of a failed part of the plant which share of it is left: none, unless it is only slower."""
+    tables = {
+        "name": "late",
+        "horizon": "20 h",
+        "cluster": SMALL,
+        "jobs": [{"name": "job", "gpus": 4, "recovery": RECOVERY}],
+        "hazards": [{"name": "node", "component": "node", "mtbf": "100000 y"}],
+        "energisation": [
+            {"name": "first", "racks": 1, "date": "0 h"},
+            {"name": "second", "racks": 1, "date": "5 h"},
+        ],
+    }
+    _, log = simulate_with_log(Scenario.model_validate(tables), 0)
+    columns = log.columns()
+    out = columns["what"] == "out"
+    assert columns["start_ms"][out].tolist() == [0]
+    assert columns["speed_ppb"][out].tolist() == [0]
+
+
+def test_a_switch_that_fails_keeps_nothing_in_the_log():
+    """A ToR switch that is out leaves no share of its links; the log says so of each."""
+    scenario = load(ROOT / "scenarios/plant/tor-single-homed.toml")
+    _, log = simulate_with_log(scenario, 0)
+    columns = log.columns()
+    out = columns["what"] == "out"
+    assert out.sum() > 10
+    assert set(columns["speed_ppb"][out].tolist()) == {0}
+
+
+@pytest.mark.parametrize("number", range(8))
+def test_a_faulty_node_at_the_first_place_strikes_again(number):
+    """Node 0 fails; where another node is blamed, node 0 strikes again as soon as the gang computes."""
+    tables = {
+        "name": "blamed",
+        "horizon": "2 h",
+        "seed": 3,
+        "cluster": SMALL,
+        "jobs": [{"name": "job", "gpus": 6, "recovery": RECOVERY}],
+        "hazards": [
+            {
+                "name": "node",
+                "component": "node",
+                "mtbf": {"kind": "trace", "at": ["10 min"], "component": [0], "span": "2 h"},
+                "detect": "1 min",
+                "repair": "5 min",
+                "wrong_node": "60 %",
+            }
+        ],
+    }
+    scenario = Scenario.model_validate(tables)
+    found = simulate(scenario, number)
+    assert differences(found, reference.simulate(scenario, number)) == []
+    blamed = math.floor(math.log(1 - generator(3, number, "node", "wrong").random()) / math.log(0.6))
+    assert found.strikes[0] == 1 + blamed
