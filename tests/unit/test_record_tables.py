@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from dcsim.records import RecordError, read_outages
 from dcsim.records.cuts import Cut, read_cuts
+from dcsim.records.layout import Layout
 from dcsim.records.tables import LONGEST_LINE, Broken, opened
 from dcsim.records.times import Moments, OrderUnknown
 
@@ -154,3 +155,57 @@ def test_names_of_columns_are_shown_on_one_line(tmp_path: Path) -> None:
         read_outages(path)
     assert str(caught.value).isprintable()
     assert len(str(caught.value)) < 200
+
+
+STARTS = ("2024-01-30T00:00:00", "2024-01-31 12:30", "2024-02-01", "2024-02-02T00:00:00.250")
+CLEAN = st.tuples(
+    st.sampled_from(STARTS),
+    st.sampled_from(["2024-03-01T00:00:00", "2024-01-31", "", "Unknown"]),
+    st.sampled_from(["a", "b", "10", "x[1-2]", "c"]),
+    st.sampled_from(["gpu", "fan", ""]),
+)
+
+
+@quick
+@given(st.lists(CLEAN, min_size=1, max_size=12), st.sampled_from([(), ("cause = gpu",), ("node != a", "cause != fan")]))
+def test_rows_read_at_once_are_those_read_one_by_one(
+    tmp_path: Path, rows: list[tuple[str, str, str, str]], where: tuple[str, ...]
+) -> None:
+    """Times, components, kinds, lengths and counts are the same, those of broken lines included."""
+    path = tmp_path / "log.csv"
+    path.write_text("start,end,node,cause\n" + "".join(f"{','.join(row)}\n" for row in rows))
+    cuts = [Cut(where=where), Cut(where=(*where, "cause = gpu"))]
+    at_once = read_cuts(path, cuts)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(Layout, "many", lambda self, rows: None)
+        alone = read_cuts(path, cuts)
+    for one, other in zip(at_once, alone, strict=True):
+        if isinstance(one, RecordError) or isinstance(other, RecordError):
+            assert str(one) == str(other)
+            continue
+        (outages, clock), (expected, its_clock) = one, other
+        assert clock == its_clock
+        for name in ("start_h", "end_h", "component", "kind"):
+            assert np.array_equal(getattr(outages, name), getattr(expected, name), equal_nan=True)
+        for name in ("components", "kinds", "span_h", "rows", "filtered", "broken", "begin", "told"):
+            assert getattr(outages, name) == getattr(expected, name)
+        assert outages.rows + outages.filtered + outages.broken.total == len(rows)
+
+
+def test_a_table_of_outages_says_how_long_it_is(tmp_path: Path) -> None:
+    """From its first outage to the last moment in it, which is the end of the second."""
+    path = tmp_path / "log.csv"
+    path.write_text("start,end,node\n2024-01-30,2024-01-31,a\n2024-02-01,2024-02-09,b\n2024-02-03,2024-02-02,b\n")
+    found = read_outages(path)
+    assert found.span_h == 10 * 24
+    assert (found.rows, found.filtered, found.broken.total) == (2, 0, 1)
+    assert read_outages(path, where=["node = b"]).filtered == 1
+
+
+def test_a_table_without_ends_tells_none(tmp_path: Path) -> None:
+    """Nobody takes its outages for still open."""
+    path = tmp_path / "log.csv"
+    path.write_text("start,node\n2024-01-30,a\n")
+    assert not read_outages(path).ends_told
+    path.write_text("start,end,node\n2024-01-30,,a\n")
+    assert read_outages(path).ends_told

@@ -1,5 +1,6 @@
 """The folder of a run holds the outages that its traces replay in parquet files, whose hashes its manifest has."""
 
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 
 from dcsim.files import StoreError
+from dcsim.hazards.column import Column
 from dcsim.hazards.lifetimes.trace import TraceLifetime
 from dcsim.montecarlo import RunFolder, Shard
 from dcsim.montecarlo.manifest import read_manifest
@@ -163,3 +165,35 @@ def test_keys_of_a_long_trace_can_be_set(logged: Written) -> None:
     again = read(scenario, seed=4)
     assert again.hazards == scenario.hazards
     assert sha256(read(again, seed=3)) == sha256(scenario)
+
+
+@pytest.mark.parametrize("outages", [6, 20_002])
+def test_a_single_outage_makes_another_scenario(logged: Written, outages: int) -> None:
+    """A millisecond more of one repair, in a short list or a long one, is another scenario with another hash."""
+    scenario = logged(outages)
+    trace = scenario.hazards[0].lifetime
+    assert isinstance(trace, TraceLifetime)
+    assert trace.repair is not None
+    repair = trace.repair.array.copy()
+    repair[-1] += 1
+    other = trace.model_copy(update={"repair": Column(repair)})
+    assert other != trace
+    hazard = scenario.hazards[0].model_copy(update={"mtbf": other})
+    changed = scenario.model_copy(update={"hazards": (hazard, *scenario.hazards[1:])})
+    assert sha256(changed) != sha256(scenario)
+
+
+def test_a_column_is_a_sequence_that_nobody_changes() -> None:
+    """It compares with lists, can be cut, hashed and sent to another process, and its sum is exact."""
+    column = Column([3, 1, 2], ("told",))
+    assert column == (3, 1, 2) == tuple(column)
+    assert column != (3, 1)
+    assert column != Column([3, 1, 4])
+    assert (column[1], column[1:], len(column)) == (1, Column([1, 2]), 3)
+    sent = pickle.loads(pickle.dumps(column))
+    assert (sent, hash(sent), sent.told) == (column, hash(column), ("told",))
+    with pytest.raises(ValueError, match="read-only"):
+        sent.array[0] = 7
+    assert Column([2**62 + 1, 2**62 + 2, 2**62]).total == 3 * 2**62 + 3
+    assert repr(column) == "Column([3, 1, 2])"
+    assert repr(Column(range(30))) == "<30 whole numbers>"
