@@ -18,6 +18,8 @@ from dcsim.wording import printable
 
 MOST_NAMES = 4_096
 """Components that one cell may name; source: assumed."""
+PLAIN = frozenset({str, int, float, type(None)})
+"""Types of cells that many are read of at once."""
 MOST_KNOWN = 100_000
 """Cells whose components are kept in mind; source: assumed."""
 Roles = tuple[tuple[str, tuple[str, ...]], ...]
@@ -212,6 +214,8 @@ class Layout:
     def _many(self, role: str, cells: list[Any], may_be_open: bool) -> NDArray[np.float64] | None:
         if role in ("start", "end"):
             return self.moments.read_many(cells, may_be_open)
+        if not {*map(type, cells)} <= PLAIN:
+            return None
         still = [cell in SHUT for cell in cells] if may_be_open else []
         try:
             numbers = np.array([np.nan if each else float(cell) for each, cell in zip(still, cells, strict=True)]
@@ -229,6 +233,8 @@ class Layout:
 
 
 def _positive(value: Any) -> float:
+    if isinstance(value, bool):
+        raise ValueError(value)
     found = float(value)
     if not 0 <= found <= 1e9:
         raise ValueError(value)

@@ -30,6 +30,8 @@ LONGEST_SIMPLE = 100_000
 """Longest line [characters] that is cut at its delimiters: csv refuses cells of 131,072 characters."""
 PIECE = 1 << 18
 """Characters that are read at once; source: assumed."""
+MOST_EQUAL = 100_000
+"""Rows of a parquet file that may be more than its bits; source: assumed."""
 LONGEST_CELL = 64
 """Lines that one quoted cell may take; source: assumed. An open quote would take the rest of the file."""
 FIRST_KEYS = 200
@@ -359,9 +361,12 @@ def _parquet(path: Path) -> Table:
 
     try:
         with ParquetFile(path) as file:
-            names = tuple(file.schema_arrow.names)
+            names, rows = tuple(file.schema_arrow.names), int(file.metadata.num_rows)
     except (ArrowException, OSError, MemoryError) as error:
         raise told(error) from None
+    size = path.stat().st_size
+    if rows > MOST_EQUAL + 8 * size:  # a few bytes can stand for equal rows without end
+        raise RecordError(f"holds {rows:,} rows in {size:,} bytes, more than one in a bit")
 
     def blocks(broken: Broken) -> Iterator[Block]:
         number = 0

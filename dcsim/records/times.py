@@ -122,6 +122,8 @@ class Moments:
         None too if any of them would be refused: ``read`` then says why.
         """
         kept, still = cells, None
+        if not {*map(type, cells)} <= {str, datetime, type(None)}:
+            return None
         if may_be_open and (opens := [cell in SHUT for cell in cells]) and any(opens):
             still = np.array(opens)
             kept = [cell for cell, each in zip(cells, opens, strict=True) if not each]

@@ -202,6 +202,39 @@ def test_a_table_of_outages_says_how_long_it_is(tmp_path: Path) -> None:
     assert read_outages(path, where=["node = b"]).filtered == 1
 
 
+def test_json_of_any_shape_is_read_or_counted(tmp_path: Path) -> None:
+    """Lists, numbers without end and truth values are no moments; what is nested too deep is no line."""
+    path = tmp_path / "log.jsonl"
+    ends = ("[1]", "{}", "true", "1e999", "1" + "0" * 400, "NaN", '"x"', "[" * 3_000 + "]" * 3_000)
+    lines = [f'{{"start": 1706572800, "end": {end}, "node": ["a"], "kind": [{{}}]}}' for end in ends]
+    path.write_text('{"start": 1706572800, "end": null, "node": "b"}\n' + "\n".join(lines) + "\n[]\n3\n")
+    found = read_outages(path)
+    assert found.rows + found.broken.total == len(ends) + 3
+    assert found.components[0] == "b"
+    path.write_text('{"start_h": [1], "repair_h": [2]}\n{"start_h": true, "repair_h": {"a": 1}}\n')
+    with pytest.raises(RecordError, match="holds no outage; 2 lines: no moment or time"):
+        read_outages(path)
+    for start, end in ((1, "[2]"), ('"2024-01-30T00:00"', "[2]"), (1, "true"), (1, "{}"), ("true", "1")):
+        role = "end" if isinstance(start, str) and start != "true" else "repair_h"
+        first = "start" if role == "end" else "start_h"
+        path.write_text(f'{{"{first}": {start}, "{role}": {end}}}\n' * 2)
+        with suppress(RecordError):
+            found = read_outages(path)
+            assert end == "{}"
+            assert found.rows + found.broken.total == 2
+
+
+def test_a_parquet_file_of_more_rows_than_bits_is_refused(tmp_path: Path) -> None:
+    """A few bytes may stand for millions of equal rows; a log of outages is none of these."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    path = tmp_path / "log.parquet"
+    parquet.write_table(pa.table({"start_h": pa.array(np.ones(10_000_000))}), path, compression="zstd")
+    with pytest.raises(RecordError, match=r"holds 10,000,000 rows in [0-9,]+ bytes, more than one in a bit"):
+        read_outages(path)
+
+
 def test_a_table_without_ends_tells_none(tmp_path: Path) -> None:
     """Nobody takes its outages for still open."""
     path = tmp_path / "log.csv"
