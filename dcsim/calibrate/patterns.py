@@ -1,6 +1,7 @@
 """Whether failures come as a constant rate would have them: in bursts, of few components, more or fewer with time."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,6 +69,25 @@ class Trend:
             return None
         return "fewer" if self.power < 1 else "more"
 
+    def sentence(self, times_h: Values, span_h: float, begin: float | None) -> str:
+        """Say what the trend is, and how many failures a month the first and the last third have, with dates."""
+        thirds = np.bincount(np.minimum(3 * times_h // span_h, 2).astype(np.int64), minlength=3) / (span_h / 3 / 720)
+        if self.found is None:
+            return f"the rate is steady (power of time {self.power:.2f}, {self.low:.2f} to {self.high:.2f})"
+        what = "infant mortality" if self.found == "fewer" else "wear-out, or a growing load"
+        until, since = (_date(begin, share * span_h) for share in (1 / 3, 2 / 3))
+        return (
+            f"failures become {self.found} with time, as {what} has it (power of time {self.power:.2f}, {self.low:.2f} "
+            f"to {self.high:.2f}): {thirds[0]:.3g} a month until {until}, {thirds[2]:.3g} since {since}"
+        )
+
+
+def _date(begin: float | None, hours: float) -> str:
+    """Return a day of the record."""
+    if begin is None:
+        return f"{hours:,.0f} h"
+    return datetime.fromtimestamp(begin + 3600 * hours, tz=UTC).date().isoformat()
+
 
 def clusters(times_h: Values, span_h: float, window_h: float) -> Clusters | None:
     """Return how failures at some times [h] from the begin of a record of ``span_h`` fall into windows.
@@ -117,6 +137,116 @@ def _alike(mean: float, tenth: int, count: int) -> float:
         taken = min(left, float(chances[value]))
         found, left = found + taken * value, left - taken
     return found / mean
+
+
+@dataclass(frozen=True)
+class Clumps:
+    """Pairs of failures in the same window beyond what units that fail at constant rates of their own have.
+
+    ``again``: pairs of one unit, seen by expected; ``together``: pairs of two units. 1: no more than by chance; what
+    makes units differ (lemons) is in neither. ``again_chance``, ``together_chance``: with which probability constant
+    rates have as many.
+    """
+
+    window_h: float
+    again: float
+    again_chance: float
+    together: float
+    together_chance: float
+
+    @property
+    def sentence(self) -> str:
+        """What comes in bursts once units have rates of their own, in a sentence."""
+        said = []
+        if self.again_chance < SURE and self.again > 1:
+            said.append(f"a unit that failed fails again within {self.window_h:g} h {self.again:.1f} times as often")
+        if self.together_chance < SURE and self.together > 1:
+            said.append(f"different units fail within the same {self.window_h:g} h {self.together:.1f} times as often")
+        if not said:
+            return "failures come no more in bursts than by chance"
+        return " and ".join(said) + " as constant rates have it"
+
+
+def clumps(times_h: Values, unit: NDArray[np.int64], span_h: float, window_h: float = 24.0) -> Clumps | None:
+    """Return whether failures of units at some times [h] come in bursts beyond what unequal units explain.
+
+    Given how often each unit failed, its failures fall evenly on windows if its rate is constant. None for fewer than
+    two windows, or where no unit failed twice.
+    """
+    from scipy.special import gammainc
+
+    windows = int(span_h // window_h)
+    inside = times_h < windows * window_h
+    if windows < 2 or not inside.any():
+        return None
+    at, whose = (times_h[inside] // window_h).astype(np.int64), unit[inside]
+    own = np.unique(whose, return_counts=True)[1]
+    pairs = float((own * (own - 1)).sum()) / 2
+    total = len(at) * (len(at) - 1) / 2
+    cells = np.unique(np.stack([whose, at]), axis=1, return_counts=True)[1]
+    again = float((cells * (cells - 1)).sum()) / 2
+    by_window = np.bincount(at)
+    together = float((by_window * (by_window - 1)).sum()) / 2 - again
+    if not pairs or total == pairs:
+        return None
+    found = []
+    for seen, expected in ((again, pairs / windows), (together, (total - pairs) / windows)):
+        found += [seen / expected, float(gammainc(seen, expected)) if seen else 1.0]
+    return Clumps(window_h, *found)
+
+
+@dataclass(frozen=True)
+class Cycle:
+    """Failures by part of a day or of a week; ``chance``: with which an even rate has parts so unequal (chi2).
+
+    ``names``: of the parts; ``counts``: int each, of whole periods only.
+    """
+
+    names: tuple[str, ...]
+    counts: tuple[int, ...]
+    chance: float
+
+    @property
+    def found(self) -> bool:
+        """Whether parts differ, beyond chance."""
+        return self.chance < SURE
+
+    @property
+    def sentence(self) -> str:
+        """Which part has most and which has least, in a sentence."""
+        mean = sum(self.counts) / len(self.counts)
+        most, least = max(self.counts), min(self.counts)
+        if not self.found:
+            return "no part has more than by chance"
+        top, low = self.names[self.counts.index(most)], self.names[self.counts.index(least)]
+        return f"{top}: {most / mean:.2f} times the mean, {low}: {least / mean:.2f} times"
+
+
+HOURS = tuple(f"{hour}-{hour + 3} h" for hour in range(0, 24, 3))
+DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+
+
+def cycles(times_h: Values, begin: float, span_h: float) -> tuple[Cycle | None, Cycle | None]:
+    """Return the daily and the weekly pattern of failures; ``begin``: of the record [s since 1970], in its own clock.
+
+    None where the record is shorter than two periods, or has no failure in whole ones. Days begin at midnight of the
+    clock that the record was written in.
+    """
+    from scipy.special import chdtrc
+
+    found: list[Cycle | None] = []
+    for names, period, first in ((HOURS, 24.0, 0.0), (DAYS, 168.0, 72.0)):  # 1970 began on a Thursday
+        whole = int(span_h // period) * period
+        its = times_h[times_h < whole]
+        if whole < 2 * period or not len(its):
+            found.append(None)
+            continue
+        part = ((begin / 3600 + first + its) % period) // (period / len(names))
+        counts = np.bincount(np.minimum(part, len(names) - 1).astype(np.int64), minlength=len(names))
+        mean = len(its) / len(names)
+        chance = float(chdtrc(len(names) - 1, float(((counts - mean) ** 2).sum()) / mean))
+        found.append(Cycle(names, tuple(counts.tolist()), chance))
+    return found[0], found[1]
 
 
 def trend(times_h: Values, span_h: float) -> Trend | None:

@@ -75,6 +75,62 @@ class RepairTimes:
         return np.exp(np.minimum(log_mean + sigma**2 / 2, MOST_LOG_H)), sigma
 
 
+@dataclass(frozen=True)
+class Tail:
+    """The longest times as a Pareto law: P(T > t) = (t / over_h)^-index beyond ``over_h`` [h].
+
+    ``index`` by Hill (1975), unbiased, and its exact interval: with m times beyond, index * sum log(t / over) is a
+    gamma law with m. ``bends``: the tail falls off faster than a power, as a lognormal law does (the coefficient of
+    variation of the logarithms beyond, which a Pareto law has at 1, is below it, beyond chance).
+    """
+
+    over_h: float
+    beyond: int
+    index: float
+    low: float
+    high: float
+    bends: bool
+
+    @property
+    def sentence(self) -> str:
+        """Whether the mean can be trusted, in a sentence."""
+        said = f"beyond {self.over_h:.3g} h {self.beyond} times fall off as t^-{self.index:.2f} "
+        said += f"({self.low:.2f} to {self.high:.2f})"
+        if self.bends:
+            return f"{said}, and faster farther out: the mean is finite"
+        if self.high <= 1:
+            return f"{said}: a power of at most 1 has no finite mean; longer records will have a longer mean"
+        if self.low <= 1:
+            return f"{said}: the mean may not be finite, and this record does not tell it"
+        if self.low <= 2:
+            return f"{said}: the mean is finite, the variance may not be; the mean is known less well than it seems"
+        return f"{said}: mean and variance are finite"
+
+
+LEAST_BEYOND = 20
+"""Times that a tail is told from at least; source: assumed, its index is known to half of it then."""
+
+
+def tail(hours: Values, share: float = 0.1, confidence: float = 0.95) -> Tail | None:
+    """Return the tail of times [h]: the longest ``share``, or ``LEAST_BEYOND`` at least.
+
+    None for fewer than twice as many times, or where those beyond are all equal.
+    """
+    from scipy.special import gammaincinv, ndtr
+
+    longest = np.sort(np.asarray(hours, dtype=np.float64))[::-1]
+    beyond = max(LEAST_BEYOND, int(share * len(longest)))
+    if len(longest) < 2 * beyond or longest[beyond] <= 0:
+        return None
+    logs = np.log(longest[:beyond] / longest[beyond])
+    total = float(logs.sum())
+    if total <= 0:
+        return None
+    low, high = (float(gammaincinv(beyond, each)) / total for each in ((1 - confidence) / 2, (1 + confidence) / 2))
+    falls = beyond**0.5 * (float(logs.var()) / float(logs.mean()) ** 2 - 1) / 2
+    return Tail(float(longest[beyond]), beyond, (beyond - 1) / total, low, high, bool(ndtr(falls) < 0.025))
+
+
 MOST_LOG_H = 700.0
 """Logarithm of the longest mean; a few repairs allow for means that no float holds."""
 RESAMPLES = 2_000
@@ -103,8 +159,8 @@ def repair_times(hours: Values, open_hours: Values, seed: int = 0, confidence: f
 
 
 def _means_of_many(hours: Values, rng: np.random.Generator) -> Values:
-    """Return means of resamples, by how often each repair is drawn."""
-    return np.array([rng.poisson(1.0, len(hours)) @ hours / len(hours) for _ in range(RESAMPLES)])
+    """Return means of resamples, one after the other: all at once they would not fit in memory."""
+    return np.array([hours[rng.integers(0, len(hours), len(hours))].mean() for _ in range(RESAMPLES)])
 
 
 def _lognormal(logs: Values, open_logs: Values) -> tuple[float, float]:

@@ -129,12 +129,13 @@ def _gamma_law(failures: Numbers, hours: Values) -> tuple[float, float]:
     from scipy.special import gammaln
 
     start = math.log(float(failures.sum()) / float(hours.sum()))
+    (counts, times), many = np.unique(np.stack([failures.astype(np.float64), hours]), axis=1, return_counts=True)
 
     def against(x: Values) -> float:
-        shape, expected = math.exp(float(x[0])), math.exp(float(x[1])) * hours
-        found = gammaln(shape + failures) - math.lgamma(shape)
-        found += failures * np.log(expected / (shape + expected)) - shape * np.log1p(expected / shape)
-        return -float(found.sum())
+        shape, expected = math.exp(float(x[0])), math.exp(float(x[1])) * times
+        found = gammaln(shape + counts) - math.lgamma(shape)
+        found += counts * np.log(expected / (shape + expected)) - shape * np.log1p(expected / shape)
+        return -float(many @ found)
 
     ends = [(math.log(1e-3), math.log(MOST_SHAPE)), (start - 3, start + 3)]
     tried = [minimize(against, np.array([each, start]), method="L-BFGS-B", bounds=ends) for each in (-1.0, 2.0, 6.0)]

@@ -52,7 +52,7 @@ def sla_theory(scenario: Scenario) -> SlaTheory | None:
     if sla is None or scenario.maintenance or scenario.energisation or plan(scenario).has_plant:
         return None
     topology = plan(scenario).topology
-    size = topology.gpus_per(sla.sold)
+    size, _ = plan(scenario).sold
     if sla.needs not in (None, size):
         return None
     outages = [_outage(hazard, topology) for hazard in scenario.hazards]
@@ -115,7 +115,7 @@ def time_up(scenario: Scenario) -> float | None:
     if sla is None or scenario.maintenance or plan(scenario).has_plant or len(scenario.hazards) != 1:
         return None
     topology = plan(scenario).topology
-    size, outage = topology.gpus_per(sla.sold), _outage(scenario.hazards[0], topology)
+    (size, _), outage = plan(scenario).sold, _outage(scenario.hazards[0], topology)
     if outage is None or (outage.gpus % size and size % outage.gpus):
         return None
     parts = max(1, size // outage.gpus)

@@ -154,13 +154,12 @@ def _read_blocks(paths: Sequence[Path], asked: Asked, shots: Snapshots, broken: 
         """Compare the nodes that were listed with those that are out."""
         if not listing or not header:
             return
-        begun = [since for since, _ in listed.values()]
-        now = at if at is not None else max(begun, default=NAN)
-        if now != now:
-            return
-        shots.found.see(now)
-        for node in [each for each in shots.out if each not in listed or shots.out[each][0] != listed[each][0]]:
-            shots.back(node, min(now, max(listed[node][0], shots.out[node][0])) if node in listed else now)
+        if at is not None:  # without a time, nobody knows when what is no more in the list was back
+            shots.found.see(at)
+            for node, (begun, _, _) in list(shots.out.items()):
+                anew = listed.get(node, (at, ""))[0]
+                if anew > begun:  # listed with a later beginning, or no more
+                    shots.back(node, min(at, anew))
         for node, (since, kind) in listed.items():
             shots.found.see(since)
             shots.out.setdefault(node, (since, kind, NAN))

@@ -295,5 +295,5 @@ def _sold_as(scenario: Scenario) -> str:
     sla = scenario.sla
     if sla is None:
         return MISSING
-    size = plan(scenario).topology.gpus_per(sla.sold)
+    size, _ = plan(scenario).sold
     return shape(sla.sold, size, sla.needs or size)

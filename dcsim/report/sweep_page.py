@@ -44,12 +44,7 @@ SETTINGS = {
     "utilisation": "a utilisation of {}",
 }
 """How a sentence says the value of a key that ends so."""
-INTERVALS = {
-    "young": "Young's checkpoint interval",
-    "daly": "Daly's checkpoint interval",
-    "optimal": "the best checkpoint interval",
-    "never": "no checkpoints",
-}
+NAMED = {"young": "Young's", "daly": "Daly's", "optimal": "the best"}
 """How a sentence says a checkpoint interval that is a word."""
 MOST_ROWS, LONGEST = 40, 60
 """Points that a list shows, and letters of a value; source: assumed."""
@@ -112,10 +107,9 @@ def setting(inputs: Sequence[tuple[str, Any]]) -> str:
 
 
 def _said(key: str, value: Any) -> str:
-    end = key.rpartition(".")[2]
-    if end == "checkpoint_every" and value in INTERVALS:
-        return INTERVALS[value]
-    told = SETTINGS.get(end)
+    told = SETTINGS.get(end := key.rpartition(".")[2])
+    if end == "checkpoint_every" and str(value) in NAMED:
+        return f"{NAMED[value]} checkpoint interval"
     if told is None or key.startswith("uncertain"):
         return f"{printable(key, LONGEST)} = {said_value(value)}"
     return told.format(said_value(value)).removesuffix("s" if value == 1 and told.endswith("s") else "")
@@ -230,11 +224,13 @@ def winners_sentence(sweep: Sweep) -> list[str]:
         (printable(offer.name), alone.count(number)) for number, offer in enumerate(sweep.offers) if number in alone
     ]
     ties = sum(len(each.offers) > 1 for each in sweep.winners)
-    count = f"{len(sweep.winners):,} settings"
+    number = len(sweep.winners)
+    count = f"{number:,} settings"
     if not told:
         return [f"At none of {count} one is clearly the best."]
     if not ties and len(told) == 1:
-        return [f"{printable(sweep.offers[alone[0]].name)} is best at all {count}."]
+        every = "both" if number == 2 else f"all {number:,}"
+        return [f"{printable(sweep.offers[alone[0]].name)} is best at {every} settings."]
     tied = f"; at {ties:,} the best are not told apart" if ties else ""
     return [f"Of {count}, {and_list([f'{name} is best at {times:,}' for name, times in told])}{tied}."]
 
@@ -343,9 +339,13 @@ def pivot(sweep: Sweep, offer: int) -> Table:
         best = region is not None and any(point.number == region.best for point in line)
         rows.append(Row(label, tuple(cells), strong=best))
     notes = ("*: not told apart from the best.",) if len(members) > 1 else ()
+    return _grid(sweep, offer, "", rows, notes)
+
+
+def _grid(sweep: Sweep, offer: int, by: str, rows: Sequence[Row], notes: tuple[str, ...] = ()) -> Table:
     name = f", {printable(sweep.offers[offer].name)}" if len(sweep.offers) > 1 else ""
-    corner = _corner(sweep)
-    return Table(f"{title_of(sweep)}, {unit.name}{name}", texts_of(sweep.axes[1]), tuple(rows), corner, notes)
+    title = f"{title_of(sweep)}{by}, {unit_of(sweep).name}{name}"
+    return Table(title, texts_of(sweep.axes[1]), tuple(rows), _corner(sweep), notes)
 
 
 def _formulas(sweep: Sweep) -> list[str]:
@@ -356,21 +356,16 @@ def _formulas(sweep: Sweep) -> list[str]:
 
 def formula_pivots(sweep: Sweep, offer: int) -> list[Table]:
     """Return what each formula says of the same settings, in tables of the same shape."""
-    unit = unit_of(sweep)
-    corner = _corner(sweep)
-    name = f", {printable(sweep.offers[offer].name)}" if len(sweep.offers) > 1 else ""
-    found = []
+    unit, labels, found = unit_of(sweep), texts_of(sweep.axes[0]), []
     for formula in _formulas(sweep):
-        lines = zip(texts_of(sweep.axes[0]), grid_of(sweep, offer), strict=True)
-        rows = [Row(label, tuple(unit.figure(each.formulas[formula]) for each in line)) for label, line in lines]
-        title = f"{title_of(sweep)} by {formula}, {unit.name}{name}"
-        found.append(Table(title, texts_of(sweep.axes[1]), tuple(rows), corner))
+        cells = [[unit.figure(each.formulas[formula]) for each in line] for line in grid_of(sweep, offer)]
+        rows = [Row(label, tuple(line)) for label, line in zip(labels, cells, strict=True)]
+        found.append(_grid(sweep, offer, f" by {formula}", rows))
     return found
 
 
 def title_of(sweep: Sweep) -> str:
-    label = sweep.metric.label
-    return label[0].upper() + label[1:]
+    return sweep.metric.label[0].upper() + sweep.metric.label[1:]
 
 
 def winners_table(sweep: Sweep) -> Table:
@@ -400,9 +395,8 @@ def winners_table(sweep: Sweep) -> Table:
 def sweep_page(sweep: Sweep, notes: Sequence[str] = ()) -> Page:
     """Return what a terminal shows: the answer, then the points."""
     two = len(sweep.axes) == 2 and not sweep.drawn and len(sweep.axes[1].values) <= MOST_ROWS
-    parts: list[Part] = [] if two else [points_list(sweep)]
-    for offer in range(len(sweep.offers)) if two else ():
-        parts += [pivot(sweep, offer), *formula_pivots(sweep, offer)]
+    grids = [[pivot(sweep, each), *formula_pivots(sweep, each)] for each in range(len(sweep.offers))] if two else []
+    parts: list[Part] = [table for tables in grids for table in tables] or [points_list(sweep)]
     if len({each.offers for each in sweep.winners}) > 1:
         parts.append(winners_table(sweep))
     return Page(tuple(sentences(sweep)), tuple(parts), (*sweep.notes, *notes))

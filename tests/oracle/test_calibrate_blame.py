@@ -22,7 +22,7 @@ def test_the_worst_are_called_bad_as_scipy_corrects_for_many() -> None:
 def test_lemons_are_named_and_few_of_the_others() -> None:
     rng = np.random.default_rng(SEED)
     false, named = [], []
-    for _ in range(200):
+    for _ in range(100):
         rates = np.where(np.arange(300) < 6, 12.0, 1.0)
         found = suspects(rng.poisson(rates), np.full(300, 1000.0), [f"n{each}" for each in range(300)])
         assert found is not None
@@ -36,7 +36,7 @@ def test_lemons_are_named_and_few_of_the_others() -> None:
 
 def test_units_that_are_alike_are_rarely_called_bad() -> None:
     rng = np.random.default_rng(SEED)
-    found = [suspects(rng.poisson(0.5, 400), np.full(400, 1000.0), []) for _ in range(300)]
+    found = [suspects(rng.poisson(0.5, 400), np.full(400, 1000.0), []) for _ in range(150)]
     assert np.mean([len(each.bad) > 0 for each in found if each is not None]) <= 0.05
     assert "none of 400 units" in next(each.sentence for each in found if each is not None and not each.bad)
 

@@ -1,5 +1,7 @@
 """What is sold, on random scenarios: counting changes no account, and the event log says the same of every domain."""
 
+from itertools import pairwise
+
 import numpy as np
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -111,3 +113,96 @@ def test_the_log_says_which_domains_are_lost(scenario: Scenario, ms: int) -> Non
         assert found[:, -1].tolist() == handed.sum(axis=1).tolist()
     else:
         assert handed.all()
+
+
+# --- replicas ---------------------------------------------------------------------------------------------------------
+
+
+@st.composite
+def replica_scenarios(draw: st.DrawFn) -> Scenario:
+    """Draw a scenario of any kind that sells the replicas of its endless jobs of one size; announced or not."""
+    base = draw(st.one_of(counted_scenarios(), full_scenarios(), plant_scenarios()))
+    document = base.model_dump(mode="json", exclude_none=True) | {"energisation": []}
+    endless = [job for job in base.jobs if job.work is None and not job.submit and job.time_limit is None]
+    assume(endless)
+    size = draw(st.sampled_from(endless)).gpus
+    names = [job.name for job in endless if job.gpus == size]
+    shares = [f"{100 * share} %" for share in SHARES]
+    document["sla"] = {"sold": "replica", "jobs": names, "availability": shares}
+    document["sla"]["excludes_announced"] = draw(st.booleans())
+    try:
+        found = Scenario.model_validate(document)
+    except ValidationError:
+        assume(False)
+    assume(not list(broken_rules(found)))
+    return found
+
+
+def computing_ms(scenario: Scenario, columns: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Return in which ms each gang that is sold computes, and in which ms its stall is excused, from the log alone.
+
+    A stall is excused from the end of computing to its next beginning by what its gang first stopped for: maintenance,
+    or a failure that was announced.
+    """
+    layout = plan(scenario)
+    sold = [gang.index for gang in layout.gangs if scenario.sla.sells(scenario.jobs[gang.job].name)]
+    up = np.zeros((len(sold), scenario.horizon + 1), dtype=bool)
+    excused = np.zeros_like(up)
+    plans = {each.name for each in scenario.maintenance}
+    told: set[tuple[str, int]] = set()
+    for draws in layout.draws(0):
+        notice = draws.hazard.notice
+        if notice and scenario.sla.excludes_announced:
+            known = draws.noticed & (draws.failures.times >= notice)
+            told |= {(draws.hazard.key, time) for time in draws.failures.times[known].tolist()}
+    noticed = {hazard.key for hazard in scenario.hazards if hazard.notice and scenario.sla.excludes_announced}
+    names = ("what", "phase", "gang", "why", "start_ms", "end_ms")
+    rows = list(zip(*(columns[name].tolist() for name in names), strict=True))
+    for number, gang in enumerate(sold):
+        its = [row for row in rows if row[2] == gang]
+        for what, phase, _, why, start, end in its:
+            if what == "phase" and phase in ("running", "checkpoint") and not why:
+                up[number, start:end] = True
+        causes = [(start, what, why) for what, _, _, why, start, _ in its if what in CAUSES and why]
+        edges = np.flatnonzero(np.diff(up[number].astype(int), prepend=1, append=1))
+        for begin, stop in edges.reshape(-1, 2).tolist():
+            for start, what, why in causes:  # in the order of the log; the first one counts
+                if begin <= start < stop:
+                    announced = (why, start) in told if what == "strike" else why in noticed
+                    excused[number, begin:stop] = why in plans or announced
+                    break
+    return up[:, :-1], excused[:, :-1]
+
+
+CAUSES = ("strike", "drain", "stop")
+"""Rows of what stops a gang and has a cause: a strike, a drain for maintenance, a stop before what is announced."""
+
+
+@settings(max_examples=200)
+@given(replica_scenarios(), st.integers(5, 400))
+def test_the_log_says_when_each_replica_computes(scenario: Scenario, ms: int) -> None:
+    """From the rows of gangs alone, ms by ms: in how many months each availability was reached."""
+    assume(scenario.horizon < 20_000)
+    month = max(ms, scenario.horizon // 20)
+    scenario = sampled(scenario.model_copy(update={"month": month}), 0)
+    runs = play(Program(scenario), [0], compiled=False, logs=2)
+    found = runs.ledgers().available_domains[0]
+    up, excused = computing_ms(scenario, runs.log().columns())
+    edges = [*range(0, scenario.horizon, month), scenario.horizon]
+    for columns, lost in zip(np.split(found, 2, axis=1), (~up, ~up & ~excused), strict=True):
+        down = np.stack([lost[:, low:high].sum(axis=1) for low, high in pairwise(edges)])
+        for number, share in enumerate(SHARES):
+            allowed = np.array([round((1 - share) * length) for length in np.diff(edges).tolist()])
+            assert columns[:, number].tolist() == (down <= allowed[:, None]).sum(axis=1).tolist(), share
+
+
+@settings(max_examples=100)
+@given(replica_scenarios(), st.integers(0, 100))
+def test_counting_replicas_changes_no_account(scenario: Scenario, number: int) -> None:
+    """Ledger, failures and months are the same whether replicas are sold or not; the compiled rules count alike."""
+    bare = play(Program(scenario.model_copy(update={"sla": None})), [number], compiled=True).ledgers()
+    sold = play(Program(scenario), [number], compiled=True).ledgers()
+    plain = play(Program(scenario), [number], compiled=False).ledgers()
+    for name in ("gpu_ms", "overhead_gpu_ms", "strikes", "failures", "gpu_ms_by_month", "gpu_ms_by_cause"):
+        assert np.array_equal(getattr(bare, name), getattr(sold, name)), name
+    assert np.array_equal(sold.available_domains, plain.available_domains)

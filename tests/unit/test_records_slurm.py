@@ -246,6 +246,11 @@ def test_one_list_of_reasons_tells_no_rate(tmp_path: Path) -> None:
     assert listed(outages_of(found)) == [(0, None, "n3", "not responding"), (0, None, "n7", "not responding")]
     assert "no rate follows" in " ".join(found.told)
     assert found.broken.total == 1
+    path.write_text(
+        "REASON USER TIMESTAMP NODELIST\nfan slurm 2024-01-30T09:00:00 n3\n"
+        "REASON USER TIMESTAMP NODELIST\nfan slurm 2024-01-29T09:00:00 n4\n"
+    )
+    assert listed(outages_of(read(path))) == [(0, None, "n4", "fan"), (24, None, "n3", "fan")]
 
 
 def test_states_of_all_nodes_over_time() -> None:
