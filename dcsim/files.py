@@ -16,8 +16,7 @@ from io import RawIOBase
 from pathlib import Path
 from typing import Any
 
-PIECE = 1 << 22  # most bytes that one call reads or writes
-NO_MEMORY = "not enough memory"
+PIECE, NO_MEMORY = 1 << 22, "not enough memory"  # most bytes that one call reads or writes; what is said of memory
 UNFINISHED = re.compile(r"\.dcsim-[0-9a-f]{16}\.tmp")
 """Names of files that are being written; nobody can guess one beforehand."""
 
@@ -182,7 +181,6 @@ def _kind(mode: int) -> str:
 KINDS = {"-": "file", "d": "folder", "l": "symbolic link", "p": "pipe", "c": "device", "s": "socket"}
 """What a path can be, by the first letter that `ls -l` shows."""
 
-
 # --- writing ----------------------------------------------------------------------------------------------------------
 
 
@@ -240,28 +238,19 @@ def whole(path: Path) -> Iterator[Sink]:
 
 @contextmanager
 def _created(path: Path, unique: bool = False) -> Iterator[int]:
-    """Create a file, and give its descriptor; what fails while it is written removes it.
-
-    ``unique``: nobody else has a file of this name. So it is removed also if Ctrl-C comes while it is created: the
-    system has made it then, and its descriptor is lost.
-    """
+    """Create a file, and give its descriptor; what fails removes it, a ``unique`` name even while it is created."""
+    descriptor = None
     try:
         descriptor = disk.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW)
-    except OSError:
-        raise
-    except BaseException:
-        if unique:
+        yield descriptor
+    except BaseException as error:
+        if descriptor is not None or (unique and not isinstance(error, OSError)):
             with suppress(OSError):
                 disk.unlink(path)
         raise
-    try:
-        yield descriptor
-    except BaseException:
-        with suppress(OSError):
-            disk.unlink(path)
-        raise
     finally:
-        disk.close(descriptor)
+        if descriptor is not None:
+            disk.close(descriptor)
 
 
 def _replaceable(path: Path) -> os.stat_result | None:

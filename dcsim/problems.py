@@ -29,9 +29,9 @@ def not_one_of(
     return f"{told or f'found {shown(found)}'}; allowed: {', '.join([*names, *also])}{hint}"
 
 
-def unknown_key(key: str, allowed: Iterable[str]) -> str:
-    """Return what is wrong with a key that there is not."""
-    return not_one_of(allowed, key, "unknown key")
+def unknown_key(key: str, allowed: Iterable[str], hint: str | None = None) -> str:
+    """Return what is wrong with a key that there is not; ``hint``: what stands for the nearest allowed name."""
+    return not_one_of(allowed, key, "unknown key", hint=hint)
 
 
 def is_misspelt(key: str, unknown: Iterable[str]) -> bool:

@@ -6,13 +6,18 @@ from dcsim.calibrate.laws import Fit, Law, fitted
 from dcsim.calibrate.lives import Failures, Lives, Weibull, failures_of, lives_of, weibull, weibull_of
 from dcsim.calibrate.own_rates import OwnRates, own_rates
 from dcsim.calibrate.patterns import Clumps, Clusters, Cycle, Lemons, Trend, clumps, clusters, cycles, lemons, trend
+from dcsim.calibrate.priors import Belief, Prior, believed
 from dcsim.calibrate.rates import Rate, rate
 from dcsim.calibrate.repairs import RepairTimes, Tail, repair_times, tail
+from dcsim.calibrate.site import Calibration, ClassEstimate, calibrated
 from dcsim.calibrate.suspects import Suspect, Suspects, discoveries, suspects
 
 __all__ = [
+    "Belief",
     "Blame",
     "Blamed",
+    "Calibration",
+    "ClassEstimate",
     "Clumps",
     "Clusters",
     "Cycle",
@@ -23,6 +28,7 @@ __all__ = [
     "Lemons",
     "Lives",
     "OwnRates",
+    "Prior",
     "Rate",
     "RepairTimes",
     "Suspect",
@@ -30,7 +36,9 @@ __all__ = [
     "Tail",
     "Trend",
     "Weibull",
+    "believed",
     "blamed",
+    "calibrated",
     "clumps",
     "clusters",
     "cycles",

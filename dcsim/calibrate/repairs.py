@@ -159,8 +159,8 @@ def repair_times(hours: Values, open_hours: Values, seed: int = 0, confidence: f
 
 
 def _means_of_many(hours: Values, rng: np.random.Generator) -> Values:
-    """Return means of resamples, by how often each repair is drawn."""
-    return np.array([rng.poisson(1.0, len(hours)) @ hours / len(hours) for _ in range(RESAMPLES)])
+    """Return means of resamples, one after the other: all at once they would not fit in memory."""
+    return np.array([hours[rng.integers(0, len(hours), len(hours))].mean() for _ in range(RESAMPLES)])
 
 
 def _lognormal(logs: Values, open_logs: Values) -> tuple[float, float]:

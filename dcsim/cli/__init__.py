@@ -28,6 +28,7 @@ VERBS = {
     "sensitivity": ("sensitivity", "Move each input over its range: which one to measure first."),
     "report": ("report", "Write the report of a run: HTML, Markdown, CSV, or a trace."),
     "merge": ("merge", "Join the shards of a run that several machines simulated."),
+    "calibrate": ("calibrate", "Estimate failure rates and repair times from a site's records, for a scenario."),
     "estimate": ("estimate", "Compute the published formulas and the cost (TCO); nothing is simulated."),
     "explain": ("explain", "Show the steps from the published formula to the simulation."),
     "list": ("files", "List what comes with dcsim: scenarios, topologies, every kind and key."),
@@ -182,6 +183,8 @@ def main() -> None:
     """Run the command line of this process."""
     from dcsim.cli.signals import finish
 
+    for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):  # threads for two numbers each take more than they give
+        os.environ.setdefault(name, "1")
     try:
         app.main()
     finally:

@@ -26,7 +26,6 @@ from dcsim.plant import Demand
 from dcsim.scenario import Scenario
 from dcsim.scenario.plan import lay_out
 from dcsim.scenario.sampled import sampled
-from dcsim.topology import Topology
 from dcsim.topology.build import build
 from dcsim.units import MS_PER_H
 
@@ -87,7 +86,7 @@ def site_of(scenario: Scenario) -> Site:
     topology_pue = power.meter_factor if power is not None else PUE
     return Site(
         gpus=gpus,
-        sold_gpus=_sold_gpus(scenario, topology),
+        sold_gpus=_sold_gpus(scenario),
         units=nodes if owner.server is not None else gpus / topology.gpus_per("rack"),
         nodes=nodes,
         it_kw=owner.power * nodes / 1e3 if owner.power is not None else of_topology,
@@ -108,12 +107,13 @@ def owner_rent(scenario: Scenario) -> float:
     return scenario.tco.gpu_hour
 
 
-def _sold_gpus(scenario: Scenario, topology: Topology) -> int:
-    """Return the GPUs on sale: all but spares, and of whole domains only those that [sla] says are needed."""
+def _sold_gpus(scenario: Scenario) -> int:
+    """Return the GPUs on sale: all but spares, and of domains only those that [sla] says are needed."""
     free, sla = scenario.cluster.gpus - scenario.cluster.spares, scenario.sla
-    if sla is None or sla.needs is None:
+    if sla is None or (sla.needs is None and not sla.replicas):
         return free
-    return min(free, scenario.cluster.gpus // topology.gpus_per(sla.sold) * sla.needs)
+    size, domains = lay_out(scenario).sold
+    return min(free, domains * (sla.needs or size))
 
 
 def _owner(sample: Sample, activity: Activity) -> Part | None:

@@ -41,8 +41,7 @@ class Availability:
         sla, counted = sample.scenario.sla, sample.ledgers.available_domains
         if sla is None or not counted.shape[1]:
             return None
-        size = lay_out(sample.scenario).topology.gpus_per(sla.sold)
-        domains = sample.scenario.cluster.gpus // size
+        size, domains = lay_out(sample.scenario).sold
         whole = handed_over(sample, domains)
         counted = counted[:, :, : 2 * len(sla.counted)]
         reached, unplanned = np.split(_mean_share(counted, whole[:, :, None]).T, 2)
@@ -119,7 +118,7 @@ def sold_series(sample: Sample) -> dict[str, Values]:
     sla, counted = sample.scenario.sla, sample.ledgers.available_domains
     if sla is None or not counted.shape[1]:
         raise ValueError("nothing is sold, or months were not kept")
-    domains = sample.scenario.cluster.gpus // lay_out(sample.scenario).topology.gpus_per(sla.sold)
+    _, domains = lay_out(sample.scenario).sold
     first = len(sla.counted) if excludes_maintenance(sample) else 0
     columns = np.pad(counted.astype(np.float64), ((0, 0), (1, 0), (0, 0)))
     whole = np.pad(handed_over(sample, domains), ((0, 0), (1, 0)))

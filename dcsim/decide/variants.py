@@ -281,6 +281,8 @@ def _listed(text: str) -> list[Any]:
 def _ranged(value: Any) -> list[Any]:
     """Return the values of ``lowest:highest:step``, or the value itself; raise ValueError."""
     parts = value.split(":") if isinstance(value, str) else []
+    if len(parts) == 2 and all(map(_is_number, parts)):
+        raise ValueError(wrong(value, "a range needs a step: lowest:highest:step"))
     if len(parts) != 3:
         return [value]
     (low, dimension), (high, other), (step, third) = (number_of(part) for part in parts)
@@ -296,6 +298,14 @@ def _ranged(value: Any) -> list[Any]:
         return [write(round(each) if dimension.whole else float(f"{each:.12g}"), dimension) for each in numbers]
     whole = all(float(each).is_integer() for each in (low, step))
     return [int(each) if whole else float(f"{each:.12g}") for each in numbers]
+
+
+def _is_number(text: str) -> bool:
+    try:
+        number_of(text)
+    except ValueError:
+        return False
+    return True
 
 
 def number_of(text: str) -> tuple[float, Dimension | None]:

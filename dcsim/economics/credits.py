@@ -9,8 +9,8 @@ from dcsim.economics.statement import Input, Line, Party
 from dcsim.parts import one_word
 from dcsim.units import Fraction, Share, Whole
 
-Sold = Annotated[Literal["gpu", "node", "tray", "nvlink-domain", "rack"], AfterValidator(one_word)]
-"""What is sold as a whole; "tray" is read as "node"."""
+Sold = Annotated[Literal["gpu", "node", "tray", "nvlink-domain", "rack", "replica"], AfterValidator(one_word)]
+"""What is sold as a whole; "tray" is read as "node"; a replica is one of the gangs of a job, wherever it runs."""
 AVAILABILITY, TIERS = (0.995, 0.99, 0.95), (0.10, 0.30, 1.00)
 """Tiers of an SLA, and the credit in each; source: public, as cloud providers have them for single machines."""
 _STEPS = (1, 1.25, 1.5, 1.75, 2, 2.25, 2.5, 2.75, 3, 3.5, 4, 4.5, 5, 6, 7, 8, 9)
@@ -66,11 +66,23 @@ class Sla(BaseModel):
     """What is sold, and of which availability month by month; the ledger counts how much of it was available."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    sold: Sold = Field(description="what is sold as a whole; 'tray' is another word for 'node'")
+    sold: Sold = Field(
+        description="what is sold as a whole; 'tray' is another word for 'node'; a replica of a job is available while "
+        "it computes, wherever it runs"
+    )
+    jobs: tuple[str, ...] | None = Field(
+        None, min_length=1, description='jobs whose replicas are sold, with sold = "replica"; leave out: all'
+    )
     needs: Whole | None = Field(
         None,
         ge=1,
         description="GPUs of it that must be in service for it to be available (64 of a rack of 72); leave out: all",
+    )
+    excludes_announced: bool = Field(
+        False,
+        strict=True,
+        description="failures that are announced ([[hazards]] notice) are no downtime, as planned maintenance is none "
+        "(default false: assumed)",
     )
     availability: tuple[Share, ...] | None = Field(
         None,
@@ -94,6 +106,15 @@ class Sla(BaseModel):
     )
 
     @property
+    def replicas(self) -> bool:
+        """Whether replicas of jobs are sold, not a part of the cluster."""
+        return self.sold == "replica"
+
+    def sells(self, job: str) -> bool:
+        """Whether the replicas of a job are sold."""
+        return self.replicas and (self.jobs is None or job in self.jobs)
+
+    @property
     def shares(self) -> tuple[float, ...]:
         """The availabilities that are told."""
         return AVAILABILITY if self.availability is None else self.availability
@@ -114,6 +135,12 @@ def mistakes(sla: Sla) -> list[tuple[tuple[str, ...], str]]:
     found: list[tuple[tuple[str, ...], str]] = []
     if any(a <= b for a, b in pairwise(sla.shares)):
         found.append((("availability",), f"found {_listed(sla.shares)}; must fall, the highest first"))
+    if sla.replicas and sla.needs is not None:
+        found.append((("needs",), 'found with sold = "replica", which is available while it computes; leave it out'))
+    if sla.jobs is not None and not sla.replicas:
+        found.append((("jobs",), f'found with sold = "{sla.sold}"; allowed only with sold = "replica"'))
+    if sla.excludes_announced and sla.credits is not None and sla.credits.counts_maintenance:
+        found.append((("excludes_announced",), "found with credits.counts_maintenance; both are planned, or neither"))
     if sla.credits is not None:
         path, tiers = ("credits", "tiers"), sla.credits.shares
         if len(tiers) != len(sla.shares):

@@ -16,7 +16,8 @@ def atom_of(plan: Plan) -> int:
     held, sla = scenario.cluster.in_rack_spares, scenario.sla
     placed = any(hazard.placed for hazard in scenario.hazards)
     checked = any(job.preflight for job in scenario.jobs)
-    if not (placed or scenario.maintenance or held or plan.has_plant or sla or checked):
+    parts_sold = sla is not None and not sla.replicas
+    if not (placed or scenario.maintenance or held or plan.has_plant or parts_sold or checked):
         return 0
     sizes = [scenario.cluster.gpus, *(gang.gpus for gang in plan.gangs)]
     if plan.has_plant or checked:
@@ -33,7 +34,7 @@ def atom_of(plan: Plan) -> int:
     ]
     if held:
         sizes += [held, topology.gpus_per_rack]
-    if sla:
+    if sla is not None and parts_sold:
         sizes += [topology.gpus_per(sla.sold), sla.needs or 0]
     return gcd(*sizes)
 
@@ -83,13 +84,20 @@ def sold_tables(plan: Plan, atom: int, tables: Tables) -> None:
     one, sla = tables["one"][0], plan.scenario.sla
     months = int(one["months"])
     domains, shares = 1, 1
+    tables["gangs"]["domain"] = NONE
+    first_lost = NEVER
     if sla is not None and months:
-        size = plan.topology.gpus_per(sla.sold)
-        domains, shares = plan.scenario.cluster.gpus // size, len(sla.counted)
-        one["sold"], one["lets"] = size // atom, (size - (sla.needs or size)) // atom
+        (size, domains), shares = plan.sold, len(sla.counted)
+        one["excuses"] = sla.excludes_announced
+        if sla.replicas:
+            one["replicas"], first_lost = domains, 0  # until they compute
+            sold = [gang.index for gang in plan.gangs if sla.sells(plan.scenario.jobs[gang.job].name)]
+            tables["gangs"]["domain"][sold] = np.arange(len(sold))
+        else:
+            one["sold"], one["lets"] = size // atom, (size - (sla.needs or size)) // atom
     tables["domains"] = np.zeros(domains, dtype=records.DOMAIN)
     for name in ("since", "since_unplanned"):
-        tables["domains"][name] = NEVER
+        tables["domains"][name] = first_lost
     tables["out_planned"] = np.zeros(len(tables["owner"]), dtype=np.int64)
     handed = int(sla is not None and bool(plan.scenario.energisation))
     tables["available"] = np.zeros((max(1, months), 2 * shares + handed), dtype=np.int64)

@@ -91,7 +91,8 @@ class Runs:
         months = int(program.tables["one"]["months"][0])
         causes = int(program.tables["one"]["causes"][0]) + 1 if months else 0
         world.put("month_ledger", np.zeros((rows * months, len(STATES)), dtype=np.int64))
-        shape = (rows * months, program.tables["available"].shape[1]) if program.tables["one"]["sold"][0] else (0, 0)
+        sells = program.tables["one"]["sold"][0] or program.tables["one"]["replicas"][0]
+        shape = (rows * months, program.tables["available"].shape[1]) if sells else (0, 0)
         world.put("sold_ledger", np.zeros(shape, dtype=np.int64))
         world.put("cause_ledger", np.zeros((rows * causes, len(STATES)), dtype=np.int64))
         self.alarms = any(each.false_alarms for each in self.plan.scenario.maintenance)
@@ -166,6 +167,9 @@ class Runs:
         rows, line = self.world.tables["known"][first : first + count], self.world.tables["hazards"][number]
         rows["time"] = failures.times
         rows["outcome"] = self._more_outcomes(draws, count) + np.arange(count)
+        rows["told"] = 0
+        if self.world.tables["one"]["excuses"][0] and draws.hazard.notice:
+            rows["told"] = draws.noticed & (failures.times >= draws.hazard.notice)
         if placed:
             rows["target"], rows["rank"] = failures.marks, failures.excess
         else:

@@ -63,16 +63,12 @@ ADMIT, VISIT, SERVICE, RELAPSE, NOTICE, LIMIT, PLANNED, STRIKE = range(7, TICKS)
     PASSES_RETEST,  # a node that failed such a check by mistake
 ) = range(27)
 """What a due event is about; ``due.what`` is the gang, the repair, the failure, the window, the phase."""
-
 FIXED, BY_EXPONENTIAL, BY_LOGNORMAL, BY_WEIBULL = range(4)
 """Laws of a time that rules draw."""
-OF_GAPS, OF_MARKS, OF_DETECT, OF_REPAIR, OF_SILENT, OF_LEFT = range(6)
-STREAMS = 6
+OF_GAPS, OF_MARKS, OF_DETECT, OF_REPAIR, OF_SILENT, OF_LEFT = range(STREAMS := 6)
 """Streams of a hazard, as ``dcsim.streams.PURPOSES`` has them."""
-
 BLOCK = 256
 """Outcomes drawn at a time for a hazard whose failures are not known beforehand (assumed)."""
-
 (
     MAKE_ROOM,  # in a table, for so many rows
     LIVES,  # of all components of a hazard: the row of the lives
@@ -85,25 +81,19 @@ BLOCK = 256
     PASSES,  # of a gang: how many pass its preflight in a row before one does not
 ) = range(9)
 """What a rule may ask Python (``rule.ask``)."""
-
 ABSENT, WHOLE, DETECT, WAIT, DRAIN, DONE, SAVE = range(7)
 """Phases of a gang: not submitted; whole or running small (failover, restore, running: told apart by elapsed time, not
 by events); hung; short, or kept from the queue; stopped for maintenance; finished; stopped until a known time: to save
 its work or to move, because it knows what comes, or for a check before it starts."""
-
-PASSES_AT_A_TIME = 64
-"""So often passing a preflight is drawn at once (assumed)."""
-OF_FAULTS, OF_NODES = range(2)
-"""What passes a preflight: faulty members that it misses, or good nodes."""
-
+OF_FAULTS, OF_NODES, PASSES_AT_A_TIME = 0, 1, 64
+"""What passes a preflight: faulty members that it misses, or good nodes; how many draws of it at once (assumed)."""
 INTERRUPT, KILL, STRAGGLE, DEGRADE, CORRUPT = range(5)
 """Effects of a failure."""
 
 IN_OVERHEAD, IN_CHECKPOINT, IN_LOST, IN_DETECT = (STATE[each] for each in ("overhead", "checkpoint", "lost", "detect"))
 IN_FAILOVER, IN_RESTORE, IN_WAIT, IN_REPAIR = (STATE[each] for each in ("failover", "restore", "wait", "repair"))
 IN_MAINTENANCE, IN_SPARE, IN_IDLE = (STATE[each] for each in ("maintenance", "spare", "idle"))
-IN_RUNNING, IN_UNPOWERED = STATE["useful"], STATE["unpowered"]
-IN_NONE = -1
+IN_RUNNING, IN_UNPOWERED, IN_NONE = STATE["useful"], STATE["unpowered"], -1
 """Columns of the ledger; running time is split when the run is closed."""
 
 (
@@ -154,7 +144,8 @@ ONE = _record(
     "segments free_segment drains absences first_absence last_absence "
     "has_plant has_traffic has_storage node capped power_alike plant_changed phases run last_run error "
     "demands free_demand touching group sendings plans months logs logged about about_where about_failure "
-    "now sold lets planned_out month month_begin month_end month_ms causes notice last_notice preflights retests",
+    "now sold lets planned_out month month_begin month_end month_ms causes notice last_notice preflights retests "
+    "replicas excuses",
     "of_leaf of_pod",
 )
 """Single numbers. ``failed``, ``repairs``, ``parts``, ...: rows in use of these tables; ``free_failure``,
@@ -166,10 +157,10 @@ not answer; ``free_demand``: first of the demands given back; ``touching``: size
 ``sendings``: so many times has a gang begun to send; ``plans``: kinds of maintenance; ``months``: of the horizon, 0:
 they are not kept; ``logs``: 1: events, 2: places too; ``logged``: rows of the log; ``about_...``: what the log says of
 the time that is booked now; ``now``: the time [ms]; ``sold``: places of what is sold, 0: nothing is; ``lets``: how many
-of them may be out of service; ``planned_out``: what leaves service does so for maintenance; ``month``, ``month_begin``,
-``month_end``: this month, from 0, and its time [ms]; ``month_ms``: how long a month is; ``causes``: hazards and kinds
-of maintenance; ``notice``: the next of ``notices``; ``last_notice``: how many there are; ``preflights``: some job has
-them; ``retests``: rows of them in use."""
+of them may be out of service; ``planned_out``: what leaves service now, or stalls, is no downtime; ``month``,
+``month_begin``, ``month_end``: this month, from 0, and its time [ms]; ``month_ms``: length of a month; ``causes``:
+hazards and kinds of maintenance; ``notice``: the next of ``notices``; ``last_notice``: how many; ``preflights``: some
+job has them; ``retests``: rows in use; ``replicas``: gangs that are sold; ``excuses``: what is announced is excused."""
 
 GANG = _record(
     "job gpus priority submit "
@@ -180,7 +171,8 @@ GANG = _record(
     "weight_0 weight_1 weight_2 rest_0 rest_1 rest_2 "
     "writes held transfer late draining drain_number first_faulty last_faulty first_clean chances why "
     "tally ready sends touched lowest highest first_demand months kept_before "
-    "saves_as moves_from stops ends not_before struck_before places begun checks checked_start"
+    "saves_as moves_from stops ends not_before struck_before places begun checks checked_start "
+    "domain excused"
 )
 """``pending``: members struck and not identified; ``open``: failures not identified; ``out``: members struck and not
 back. ``failover``, ``restore``: of the stretch since ``since``. ``kept``: ms of computing in its pieces, of which
@@ -192,7 +184,8 @@ stalls for, a cause (``booking.book``); ``months``: whose ends are known in ``ke
 ``moves_from``: the notice of what it moves from, or NONE; ``stops``: so often has it. ``ends``: of its time, NONE: it
 has not begun; ``not_before``: kept from the queue until then [ms]; ``struck_before``: strikes until then;
 ``places``: how many it has. ``begun``: its starts so far; ``checks``: its preflights; ``checked_start``: the start that
-the last of them was for."""
+the last of them was for. ``domain``: its number among those that are sold, NONE: it is not; ``excused``: what it stalls
+for is no downtime."""
 PASSING = _record("left used")
 """``left``: so many more pass a gang's preflights before one does not, NONE: not known yet; ``used``: of ``passes``."""
 
@@ -232,7 +225,8 @@ NONE: they stay."""
 COMPONENT = _record("failed slow next_slow previous_slow lemon begin left life age row stopped strikes")
 """``slow``: its failure; ``begin``, ``left``: since when its clock runs, and the life left then."""
 AGE = _record("at hazard component")
-KNOWN = _record("time target rank outcome")
+KNOWN = _record("time target rank outcome told")
+"""``told``: it is announced, and therefore no downtime of what is sold."""
 NOTICE_ROW = _record("at until hazard component moves")
 """A failure that was announced: when to do something about it, and when it comes; ``moves``: move away, else save."""
 STREAM = _record("a b c d")
@@ -244,9 +238,8 @@ FAILURE = _record(
     "hazard component detect wrong fixed at rank gpus first_part parts placed first_place last_place "
     "retired unfound clean gang next_clean next_faulty repairs over number sent_on sent_back first_redo checked"
 )
-"""A failure on its way. ``repairs``: of its own that are under way; ``over``: what failed is back.
-``first_part``, ``parts``: whose GPUs it took; ``first_place``: of the places that it took;
-``number``: in the order of onset; ``checked``: a check finds it."""
+"""A failure on its way. ``repairs``: of its own that are under way; ``over``: what failed is back; ``first_part``,
+``parts``: whose GPUs it took; ``first_place``: of these places; ``number``: by onset; ``checked``: a check finds it."""
 PART = _record("gang gpus following")
 REPAIR = _record(
     "failure first_part gpus placed first_place last_place mends since stage following next_away previous_away asked "
@@ -256,10 +249,9 @@ CREWS = _record(
     "size busy first last first_shift end_shift on_shift finishes visits cycle waiting visit_when visit_after"
 )
 """``first_shift``, ``end_shift``: of its rows of ``shifts``; ``on_shift``: ms of a week, 0: always; ``finishes``: what
-is begun in a shift goes on after it; ``visits``: repairs wait for one: on its days, which are rows of ``shifts`` too
-and repeat after ``cycle`` [ms],
-when ``visit_when`` of them wait, or one for ``visit_after`` [ms], NEVER: not for that; ``waiting``: how many wait;
-``busy``: of a visit, repairs that it is about."""
+is begun in a shift goes on after it; ``visits``: repairs wait for one: on its days, rows of ``shifts`` that repeat
+after ``cycle`` [ms], when ``visit_when`` wait, or one for ``visit_after`` [ms], NEVER: not for that; ``waiting``: how
+many wait; ``busy``: of a visit, repairs that it is about."""
 SHIFT = _record("begin end")
 """In a week, or in the cycle of visits, that begins at t = 0 [ms]."""
 DUE = _record("key number kind what further")
@@ -273,7 +265,8 @@ RETEST = _record("first_place first_part since out")
 """Good members that failed a preflight and are tested again."""
 DRAINED_GANG = _record("gang number following")
 DOMAIN = _record("out planned to_come pending month down down_unplanned since since_unplanned")
-"""What is sold. ``out``, ``planned``: of its places, out of service, and those of them for maintenance; ``to_come``:
+"""What is sold: places, or a gang. ``out``, ``planned``: of its places, out of service, and those of them that the
+contract excludes; ``to_come``:
 those that have had no power yet; ``pending``: when the month began there were too few others, so nobody had it;
 ``month``: whose times follow; ``down``: in this month so far [ms]; ``since``: when it was lost, NEVER: it is there.
 ``..._unplanned``: without maintenance."""

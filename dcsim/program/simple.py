@@ -16,6 +16,7 @@ COUNTED: dict[str, dict[str, int]] = {
         (
             *("atom", "rack", "clocks", "ages", "faulty", "slowed", "capped", "last_window", "phases"),
             *("has_plant", "has_traffic", "has_storage", "logs", "sold", "last_notice", "preflights", "retests"),
+            *("replicas", "excuses", "planned_out"),
         ),
         0,
     )
@@ -29,8 +30,8 @@ COUNTED: dict[str, dict[str, int]] = {
     | {"first_component": NONE, "first_slow": NONE, "checked": NONE},
     "crews": {"on_shift": 0, "visits": 0},
     "gangs": dict.fromkeys(("straggle", "powered", "network", "speed_0", "speed_1", "speed_2"), PPB)
-    | dict.fromkeys(("first_segment", "first_faulty", "first_clean", "ends"), NONE)
-    | dict.fromkeys(("held", "transfer", "writes", "draining", "extra", "computed_from"), 0)
+    | dict.fromkeys(("first_segment", "first_faulty", "first_clean", "ends", "domain"), NONE)
+    | dict.fromkeys(("excused", "held", "transfer", "writes", "draining", "extra", "computed_from"), 0)
     | dict.fromkeys(("not_before", "struck_before"), 0),
     "pieces": dict.fromkeys(("speed_0", "speed_1", "speed_2"), PPB),
     "outcomes": {"wrong": 0},

@@ -1,16 +1,18 @@
-"""Charts of values along an axis and over two: lines with intervals, and maps of values and of winners."""
+"""Charts of values along an axis and over two: lines with intervals, curves, maps of values and of winners."""
 
 from collections.abc import Sequence
 from itertools import pairwise
-from math import log10
+from math import ceil, floor, log10
 
-from dcsim.report.document import HeatMap, Lines, WinnerMap
+from dcsim.report.document import Curves, HeatMap, Lines, WinnerMap
 from dcsim.report.figures import number
 from dcsim.report.legend import colours, legend, legend_height
 from dcsim.report.svg_sheet import EDGE, FAINT, INK, PAPER, WIDTH, Sheet, ticks, width
 
 LOG_FROM = 30.0
 """An axis whose last value is so many times its first one, or more, is logarithmic; source: assumed."""
+MOST_POWERS = 6
+"""Steps between powers of ten along an axis; source: assumed, what fits."""
 PALE, DEEP, WASH = (232, 241, 249), (24, 78, 124), "#2a78b52e"
 """Colours of the best and of the worst value of a map, and of a part of an axis, which lets the page shine through."""
 TAKEN_APART = "large dots: not told apart from the best"
@@ -80,12 +82,83 @@ def draw_lines(chart: Lines) -> Sheet:
         line, place = chart.best
         best = chart.series[line][1][place]
         told, y = f"{chart.labels[place]}: {number(best, chart.digits)}", height(best or 0.0)
-        sheet.text(places[place], y + (13 if y > (top + foot) / 2 else -13), told, bold=True, anchor="middle")
+        half = width(told, bold=True) / 2  # beside the numbers of the axis, not over them
+        x = min(max(places[place], left + half), WIDTH - EDGE - half)
+        sheet.text(x, y + (13 if y > (top + foot) / 2 else -13), told, bold=True, anchor="middle")
     _axis_labels(sheet, foot + 12, places, chart.labels)
     sheet.text((left + WIDTH - 12) / 2, foot + 28, chart.title, size=11, colour=FAINT, anchor="middle")
     if len(chart.marked) > 1:
         sheet.text((left + WIDTH - 12) / 2, foot + 44, TAKEN_APART, size=11, colour=FAINT, anchor="middle")
     return sheet
+
+
+def draw_curves(chart: Curves) -> Sheet:
+    names = [name for name, _, _ in chart.series]
+    shades = colours(names)
+    top = legend_height(names) + 22
+    foot = top + 190
+    sheet = Sheet(foot + 42)
+    legend(sheet, names, shades)
+    kept = [[each for each in points if _is_on(chart, each)] for _, _, points in chart.series]
+    reached = [y for points in kept for _, y in points]
+    along = [x for points in kept for x, _ in points] + [x for x, _ in chart.ticks]
+    if chart.log_y:
+        heights = _powers(reached)
+        low, high = log10(heights[0][0]), log10(heights[-1][0])
+    else:
+        low, high = 0.0, 1.05 * max(reached, default=1.0) or 1.0
+        heights = _round(ticks(low, high, 4, whole=False))
+    first, last = min(along, default=1.0), max(along, default=10.0)
+    marks = chart.ticks or (_powers(along) if chart.log_x else _round(ticks(first, last, 6)))
+    if chart.log_x:
+        first, last = (log10(end) for end in (min(first, marks[0][0]), max(last, marks[-1][0])))
+    left = max([40.0, *(width(text, 11) + 6 + EDGE for _, text in heights)])
+
+    def place(x: float, y: float) -> tuple[float, float]:
+        across = (log10(x) if chart.log_x else x) - first
+        up = (log10(y) if chart.log_y else y) - low
+        return (
+            left + across / ((last - first) or 1.0) * (WIDTH - 22 - left),
+            foot - up / (high - low) * (foot - top),
+        )
+
+    sheet.text(EDGE, top - 12, chart.unit, size=11, colour=FAINT)
+    edge = 10**first if chart.log_x else first
+    for level, text in heights:
+        y = place(edge, level)[1]
+        sheet.line((left, y), (WIDTH - 12, y), FAINT, 0.3)
+        sheet.text(left - 6, y, text, size=11, colour=FAINT, anchor="end")
+    sheet.line((left, foot), (WIDTH - 12, foot), FAINT, 0.8)
+    for (_, how, _), points, colour in zip(chart.series, kept, shades, strict=True):
+        spots = [place(*each) for each in points]
+        held = [each for one, two in pairwise(spots) for each in (one, (two[0], one[1]))] + spots[-1:]
+        if how == "dots":
+            for x, y in spots:
+                sheet.dot(x, y, 2.2, colour)
+        elif how == "bars" and held:
+            sheet.shape([(held[0][0], foot), *held, (held[-1][0], foot)], colour)
+        elif held:
+            sheet.curve(held if how == "steps" else spots, colour, 1.8, "5 3" if how == "dashes" else "")
+    floor_y = heights[0][0] if chart.log_y else 0.0
+    _axis_labels(sheet, foot + 12, [place(x, floor_y)[0] for x, _ in marks], [label for _, label in marks])
+    sheet.text((left + WIDTH - 12) / 2, foot + 28, chart.title, size=11, colour=FAINT, anchor="middle")
+    return sheet
+
+
+def _round(values: Sequence[float]) -> list[tuple[float, str]]:
+    return [(each, f"{each:,.10g}") for each in values]
+
+
+def _powers(values: Sequence[float]) -> list[tuple[float, str]]:
+    """Return the powers of ten around values above 0, at least two and not many."""
+    low, high = floor(log10(min(values, default=1.0))), ceil(log10(max(values, default=10.0)))
+    step = max(1, ceil((high - low) / MOST_POWERS))
+    return _round([10.0**power for power in range(low, max(high, low + 1) + step, step)])
+
+
+def _is_on(chart: Curves, point: tuple[float, float]) -> bool:
+    """Whether a logarithmic axis has a place for a point."""
+    return (point[0] > 0 or not chart.log_x) and (point[1] > 0 or not chart.log_y)
 
 
 class _Cells:

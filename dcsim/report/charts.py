@@ -8,11 +8,12 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any
 
-from dcsim.report.axis_charts import draw_heat_map, draw_lines, draw_winner_map
+from dcsim.report.axis_charts import draw_curves, draw_heat_map, draw_lines, draw_winner_map
 from dcsim.report.document import (
     Areas,
     Bars,
     Chart,
+    Curves,
     HeatMap,
     Histograms,
     Lines,
@@ -191,4 +192,5 @@ _DRAWN: dict[type[Chart], Callable[[Any], Sheet]] = {
     HeatMap: draw_heat_map,
     WinnerMap: draw_winner_map,
     Tornado: draw_tornado,
+    Curves: draw_curves,
 }

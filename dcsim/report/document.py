@@ -151,7 +151,24 @@ class Tornado:
     digits: int = 2
 
 
-Chart = Bars | Stacks | Waterfall | Histograms | Areas | Lines | HeatMap | WinnerMap | Tornado
+@dataclass(frozen=True)
+class Curves:
+    """Curves over a continuous axis: ``series`` are (name, how it is drawn, its points (x, y) with x ascending).
+
+    How: "steps" holds each y up to the next x, "bars" fills below that, "line" and "dashes" join the points, "dots" do
+    not. ``ticks``: (x, label) along the axis; none: round values. ``log_x``, ``log_y``: logarithmic axes; what is not
+    above 0 is left out of them.
+    """
+
+    series: tuple[tuple[str, str, tuple[tuple[float, float], ...]], ...]
+    title: str
+    unit: str
+    ticks: tuple[tuple[float, str], ...] = ()
+    log_x: bool = False
+    log_y: bool = False
+
+
+Chart = Bars | Stacks | Waterfall | Histograms | Areas | Lines | HeatMap | WinnerMap | Tornado | Curves
 
 
 @dataclass(frozen=True)

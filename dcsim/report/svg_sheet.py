@@ -111,8 +111,11 @@ class Sheet:
         self, start: tuple[float, float], end: tuple[float, float], colour: str, thick: float, dash: str = ""
     ) -> None:
         """Draw a line; ``dash``: lengths of dashes and gaps, empty for none."""
-        (x, y), (to_x, to_y) = start, end
-        path = f"M{decimal(x)} {decimal(y)}L{decimal(to_x)} {decimal(to_y)}"
+        self.curve((start, end), colour, thick, dash)
+
+    def curve(self, points: Sequence[tuple[float, float]], colour: str, thick: float, dash: str = "") -> None:
+        """Draw a line through points."""
+        path = "".join(f"{'L' if number else 'M'}{decimal(x)} {decimal(y)}" for number, (x, y) in enumerate(points))
         dashes = f' stroke-dasharray="{dash}"' if dash else ""
         self.parts.append(
             f'<path d="{path}" style="fill:none;stroke:{colour}" stroke-width="{decimal(thick)}"{dashes}/>'

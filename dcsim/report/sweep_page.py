@@ -2,8 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from math import ceil, floor, log10
+from dataclasses import replace
 from typing import Any
 
 from dcsim.decide.metrics import Metric
@@ -14,7 +13,7 @@ from dcsim.decide.variants import Axis, written
 from dcsim.decide.verdict import SAME
 from dcsim.montecarlo import Summary
 from dcsim.report.document import Page, Part
-from dcsim.report.figures import MISSING, Cell, Figure, dollars, number, per_cent, scale_of
+from dcsim.report.figures import MISSING, Cell, PointUnit, dollars, per_cent
 from dcsim.report.page import SHORT, Row, Table, and_list, printable
 
 BEST_IS = {
@@ -44,12 +43,7 @@ SETTINGS = {
     "utilisation": "a utilisation of {}",
 }
 """How a sentence says the value of a key that ends so."""
-INTERVALS = {
-    "young": "Young's checkpoint interval",
-    "daly": "Daly's checkpoint interval",
-    "optimal": "the best checkpoint interval",
-    "never": "no checkpoints",
-}
+NAMED = {"young": "Young's", "daly": "Daly's", "optimal": "the best"}
 """How a sentence says a checkpoint interval that is a word."""
 MOST_ROWS, LONGEST = 40, 60
 """Points that a list shows, and letters of a value; source: assumed."""
@@ -59,38 +53,6 @@ STANDINGS = {"best": "best", "tied": "not told apart", "worse": "worse", "no fig
 """How a table says how a point stands to the best one."""
 MARK = " *"
 """Stands behind a value that is not told apart from the best one."""
-
-
-@dataclass(frozen=True)
-class PointUnit:
-    """How the figure of a point is shown: divided by ``scale``, in ``name``, with so many digits."""
-
-    scale: float
-    name: str
-    digits: int
-
-    @classmethod
-    def of(cls, metric: Metric, values: Sequence[float]) -> "PointUnit":
-        """Return the unit in which some values of a figure are told apart: three digits of what they span."""
-        scale, name = 1.0, metric.unit
-        if metric.unit == "1":
-            scale, name = 0.01, "%"
-        elif metric.unit == "USD":
-            scale, name = scale_of(values)
-        spread = (max(values, default=0.0) - min(values, default=0.0)) / scale
-        digits = 2 if spread == 0 else 1 - floor(log10(spread))
-        return cls(scale, name, min(5, max(0 if metric.unit in ("GPU-h", "h") else 2, digits)))
-
-    def figure(self, value: float | None, half_width: float | None = None) -> Figure:
-        """Return a value with the half width of its interval; one below the last digit is rounded up."""
-        half = shown = None if half_width is None else half_width / self.scale
-        if half and half < 10**-self.digits:
-            shown = ceil(half * 10**self.digits) / 10**self.digits
-        return Figure(None if value is None else value / self.scale, self.digits, half, half_shown=shown)
-
-    def said(self, value: float) -> str:
-        """Return a value with its unit."""
-        return f"{number(value / self.scale, self.digits)} {self.name}"
 
 
 def best_is(metric: Metric) -> str:
@@ -112,10 +74,9 @@ def setting(inputs: Sequence[tuple[str, Any]]) -> str:
 
 
 def _said(key: str, value: Any) -> str:
-    end = key.rpartition(".")[2]
-    if end == "checkpoint_every" and value in INTERVALS:
-        return INTERVALS[value]
-    told = SETTINGS.get(end)
+    told = SETTINGS.get(end := key.rpartition(".")[2])
+    if end == "checkpoint_every" and str(value) in NAMED:
+        return f"{NAMED[value]} checkpoint interval"
     if told is None or key.startswith("uncertain"):
         return f"{printable(key, LONGEST)} = {said_value(value)}"
     return told.format(said_value(value)).removesuffix("s" if value == 1 and told.endswith("s") else "")
@@ -230,11 +191,13 @@ def winners_sentence(sweep: Sweep) -> list[str]:
         (printable(offer.name), alone.count(number)) for number, offer in enumerate(sweep.offers) if number in alone
     ]
     ties = sum(len(each.offers) > 1 for each in sweep.winners)
-    count = f"{len(sweep.winners):,} settings"
+    number = len(sweep.winners)
+    count = f"{number:,} settings"
     if not told:
         return [f"At none of {count} one is clearly the best."]
     if not ties and len(told) == 1:
-        return [f"{printable(sweep.offers[alone[0]].name)} is best at all {count}."]
+        every = "both" if number == 2 else f"all {number:,}"
+        return [f"{printable(sweep.offers[alone[0]].name)} is best at {every} settings."]
     tied = f"; at {ties:,} the best are not told apart" if ties else ""
     return [f"Of {count}, {and_list([f'{name} is best at {times:,}' for name, times in told])}{tied}."]
 
@@ -343,9 +306,13 @@ def pivot(sweep: Sweep, offer: int) -> Table:
         best = region is not None and any(point.number == region.best for point in line)
         rows.append(Row(label, tuple(cells), strong=best))
     notes = ("*: not told apart from the best.",) if len(members) > 1 else ()
+    return _grid(sweep, offer, "", rows, notes)
+
+
+def _grid(sweep: Sweep, offer: int, by: str, rows: Sequence[Row], notes: tuple[str, ...] = ()) -> Table:
     name = f", {printable(sweep.offers[offer].name)}" if len(sweep.offers) > 1 else ""
-    corner = _corner(sweep)
-    return Table(f"{title_of(sweep)}, {unit.name}{name}", texts_of(sweep.axes[1]), tuple(rows), corner, notes)
+    title = f"{title_of(sweep)}{by}, {unit_of(sweep).name}{name}"
+    return Table(title, texts_of(sweep.axes[1]), tuple(rows), _corner(sweep), notes)
 
 
 def _formulas(sweep: Sweep) -> list[str]:
@@ -356,21 +323,16 @@ def _formulas(sweep: Sweep) -> list[str]:
 
 def formula_pivots(sweep: Sweep, offer: int) -> list[Table]:
     """Return what each formula says of the same settings, in tables of the same shape."""
-    unit = unit_of(sweep)
-    corner = _corner(sweep)
-    name = f", {printable(sweep.offers[offer].name)}" if len(sweep.offers) > 1 else ""
-    found = []
+    unit, labels, found = unit_of(sweep), texts_of(sweep.axes[0]), []
     for formula in _formulas(sweep):
-        lines = zip(texts_of(sweep.axes[0]), grid_of(sweep, offer), strict=True)
-        rows = [Row(label, tuple(unit.figure(each.formulas[formula]) for each in line)) for label, line in lines]
-        title = f"{title_of(sweep)} by {formula}, {unit.name}{name}"
-        found.append(Table(title, texts_of(sweep.axes[1]), tuple(rows), corner))
+        cells = [[unit.figure(each.formulas[formula]) for each in line] for line in grid_of(sweep, offer)]
+        rows = [Row(label, tuple(line)) for label, line in zip(labels, cells, strict=True)]
+        found.append(_grid(sweep, offer, f" by {formula}", rows))
     return found
 
 
 def title_of(sweep: Sweep) -> str:
-    label = sweep.metric.label
-    return label[0].upper() + label[1:]
+    return sweep.metric.label[0].upper() + sweep.metric.label[1:]
 
 
 def winners_table(sweep: Sweep) -> Table:
@@ -400,9 +362,8 @@ def winners_table(sweep: Sweep) -> Table:
 def sweep_page(sweep: Sweep, notes: Sequence[str] = ()) -> Page:
     """Return what a terminal shows: the answer, then the points."""
     two = len(sweep.axes) == 2 and not sweep.drawn and len(sweep.axes[1].values) <= MOST_ROWS
-    parts: list[Part] = [] if two else [points_list(sweep)]
-    for offer in range(len(sweep.offers)) if two else ():
-        parts += [pivot(sweep, offer), *formula_pivots(sweep, offer)]
+    grids = [[pivot(sweep, each), *formula_pivots(sweep, each)] for each in range(len(sweep.offers))] if two else []
+    parts: list[Part] = [table for tables in grids for table in tables] or [points_list(sweep)]
     if len({each.offers for each in sweep.winners}) > 1:
         parts.append(winners_table(sweep))
     return Page(tuple(sentences(sweep)), tuple(parts), (*sweep.notes, *notes))

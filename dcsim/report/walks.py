@@ -81,11 +81,24 @@ def walk_sentence(walk: Walk) -> str:
     gap = measure.size(walk.gap)
     ranked = sorted(_large(walk, measure), key=lambda each: -abs(measure.size(each.in_turn)))
     what = "USD per useful GPU-hour" if measure.priced else "percentage points lost"
-    told = [f"{each.label} {measure.size(each.in_turn):+.{measure.digits}f}" for each in ranked[:MOST_SAID]]
+    sizes = [(each.label, measure.size(each.in_turn)) for each in ranked[:MOST_SAID]]
+    digits = _digits_of([gap, *(size for _, size in sizes)], measure.digits)
+    told = [f"{label} {_signed(size, digits)}" for label, size in sizes]
     rest = len(walk.steps) - len(told)
     told += [f"{rest} more"] if rest else []
-    said = f"{last} less {first}: {gap:+.{measure.digits}f} {what}"
+    said = f"{last} less {first}: {_signed(gap, digits)} {what}"
     return f"{said}, of which {and_list(told)}." if ranked else f"{said}."
+
+
+def _digits_of(sizes: Sequence[float], digits: int) -> int:
+    """Return the decimals with which none of these reads as zero, though it is none; at most three more than usual."""
+    least = min((abs(size) for size in sizes if size), default=1.0)
+    return next((more for more in range(digits, digits + 3) if round(least, more)), digits + 3)
+
+
+def _signed(size: float, digits: int) -> str:
+    """Write a size with its sign; zero has none."""
+    return f"{size:+.{digits}f}" if round(size, digits) else f"{0:.{digits}f}"
 
 
 def _interaction(walk: Walk, measure: _Measure) -> str:

@@ -28,6 +28,7 @@ from dcsim.rules.gangs import resume, strike_gang
 from dcsim.rules.parts import add_part
 from dcsim.rules.repairs import begin_repair
 from dcsim.rules.rule import quotient, rule
+from dcsim.rules.sold import has_computed
 from dcsim.rules.strategy import copied, written
 
 
@@ -119,6 +120,8 @@ def strike_simply(w: World, gang: int, hit: int, hazard: int, now: int, found: i
     """
     g = w.gangs[gang]
     run = now - g.since - g.failover - g.restore
+    if g.domain >= 0:
+        has_computed(w, gang, now - run, now)
     safe, rest = copied(w, g.job, run, 0)
     writes = written(w, g.job, run, safe, rest)
     enter_now(w, gang, IN_FAILOVER, g.why, g.active * g.failover)

@@ -120,7 +120,7 @@ def close_run(w: World) -> None:
     if w.one.months:
         close_causes(w, first)
         close_months(w, first)
-    if w.one.sold:
+    if w.one.sold or w.one.replicas:
         close_sold(w)
     w.counts[w.one.run].logged = w.one.logged
     w.counts[w.one.run].failures = w.one.failures

@@ -49,7 +49,7 @@ def next_known_failure(w: World, now: int) -> None:
     hazard = w.one.next_hazard
     h = w.hazards[hazard]
     known = w.known[h.next_known]
-    target, rank = known.target, known.rank
+    target, rank, told = known.target, known.rank, known.told
     outcome = go_on(w, hazard)
     if not h.placed:
         leaves = settles(w, hazard, target, rank, now, outcome)
@@ -59,7 +59,9 @@ def next_known_failure(w: World, now: int) -> None:
             failure = new_failure(w, hazard, NONE, now, outcome)
             leaves_at_once(w, failure, target, leaves, now + w.failures[failure].detect)
     elif not rank or w.components[h.first_component + target].lemon:  # rank: whether only a lemon has it
+        w.one.planned_out = told
         fail_component(w, hazard, target, now, outcome)
+        w.one.planned_out = 0
 
 
 @rule

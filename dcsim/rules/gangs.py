@@ -21,6 +21,7 @@ from dcsim.program.records import (
 from dcsim.program.world import World
 from dcsim.rules.booking import book, book_writes
 from dcsim.rules.rule import ask, rule
+from dcsim.rules.sold import has_computed
 from dcsim.rules.strategy import blocked, copied, largest_shape, level, safe_in, wall, written
 from dcsim.rules.work import computing_left, end_segment, forget_segments, keep_computed, lose
 
@@ -62,6 +63,8 @@ def stop_whole(w: World, gang: int, now: int) -> None:
         return
     g.started = 1
     if now > running:
+        if g.domain >= 0:
+            has_computed(w, gang, running, now)
         g.why = NONE
     g.level = NONE
     g.struck = 0
@@ -125,6 +128,8 @@ def stalls_for(w: World, gang: int, why: int) -> None:
     """A stall follows from the first cause since its gang last ran."""
     if w.gangs[gang].why < 0:
         w.gangs[gang].why = why
+        if w.one.planned_out:
+            w.gangs[gang].excused = 1
 
 
 @rule

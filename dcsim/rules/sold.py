@@ -1,4 +1,7 @@
-"""What is sold: whole domains of GPUs, and how much of each month they are available once they have power."""
+"""What is sold: parts of the cluster, or replicas of jobs, and how much of each month they are available.
+
+A part is available while enough of its GPUs are in service, once it has power; a replica while it computes.
+"""
 
 from dcsim.program.records import NEVER, NOT_YET
 from dcsim.program.world import World
@@ -69,8 +72,35 @@ def count_month(w: World, domain: int) -> None:
 
 
 @rule
+def has_computed(w: World, gang: int, start: int, now: int) -> None:
+    """A replica that is sold has computed since ``start``; before, it was lost since it computed last."""
+    g = w.gangs[gang]
+    is_back(w, gang, start)
+    d = w.domains[g.domain]
+    d.since = NEVER
+    d.since_unplanned = NEVER
+    spend_months(w, g.domain, now)
+    d.since = now
+    d.since_unplanned = now
+    g.excused = 0
+
+
+@rule
+def is_back(w: World, gang: int, now: int) -> None:
+    """Count the time in which a replica was lost; maintenance, and what is excused, is no downtime."""
+    g = w.gangs[gang]
+    if g.excused or g.why >= w.one.hazards:
+        w.domains[g.domain].since_unplanned = NEVER
+    spend_months(w, g.domain, now)
+
+
+@rule
 def close_sold(w: World) -> None:
     """Count all months of all domains that are sold."""
+    if w.one.replicas:
+        for gang in range(w.one.gangs):
+            if w.gangs[gang].domain >= 0:
+                is_back(w, gang, w.one.horizon)
     for domain in range(len(w.domains)):
         spend_months(w, domain, w.one.horizon)
     first = w.one.run * w.one.months

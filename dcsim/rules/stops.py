@@ -51,6 +51,7 @@ def heed(w: World, notice: int, now: int) -> None:
         return
     low = n.component * h.size // h.part * h.part
     high = min(low + h.part, w.one.atoms)
+    w.one.planned_out = w.one.excuses
     for place in range(low, high):
         gang = w.owner[place]
         if gang < 0 or run_at(w, gang, now) < 0 or has_any(w, gang, low, place):
@@ -61,6 +62,7 @@ def heed(w: World, notice: int, now: int) -> None:
                 stop_until(w, gang, IN_FAILOVER, n.hazard, notice, n.until, now)
         elif job.may_lose and job.saves == n.until - now and (job.cold or h.evacuate < 0 or job.saves <= h.evacuate):
             stop_until(w, gang, IN_CHECKPOINT, n.hazard, NONE, n.until, now)
+    w.one.planned_out = 0
 
 
 @rule

@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
@@ -17,7 +17,7 @@ from dcsim.problems import is_misspelt, located, not_one_of, unknown_key, wrong
 from dcsim.recovery.presets import presets
 from dcsim.registry import kind_of, tag
 from dcsim.scenario.model import Scenario
-from dcsim.wording import shown, visible
+from dcsim.wording import offered, shown, visible
 
 KeyPath = tuple[str | int, ...]
 """Keys and list indices that lead to a value."""
@@ -173,8 +173,9 @@ def _message(detail: ErrorDetails) -> str:
         field = _fields_at(parent)[key]
         return f"missing; required ({(field.description or '').partition(';')[0]})"  # what follows is for the reference
     if kind == "extra_forbidden":
-        fields = _fields_at(parent)
-        return unknown_key(key, [*fields, *(["preset"] if fields.keys() >= _OF_HAZARDS else [])])
+        fields, inside = _fields_at(parent), [] if parent else _inside(key)
+        names = [*fields, *(["preset"] if fields.keys() >= _OF_HAZARDS else [])]
+        return unknown_key(key, names, offered(inside) if inside else None)
     if kind == "literal_error":
         return not_one_of(re.findall("'(.*?)'", context["expected"]), found)
     if kind == "tuple_type" and isinstance(found, dict):
@@ -233,6 +234,16 @@ def _fields_at(loc: KeyPath) -> dict[str, FieldInfo]:
         else:
             models = [model for model in models if part == _tag(model)] or models
     return _fields(models)
+
+
+def _inside(key: str) -> list[str]:
+    """Return the paths of a key that stands at the top and belongs into a table, such as cluster.spares."""
+    found = []
+    for name, field in Scenario.model_fields.items():
+        if key in _fields_at((name,)):
+            entry = ".NAME" if get_origin(field.annotation) in (tuple, list) else ""
+            found.append(f"{name}{entry}.{key}")
+    return found
 
 
 def _fields(models: list[type[BaseModel]]) -> dict[str, FieldInfo]:

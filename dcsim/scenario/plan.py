@@ -214,6 +214,18 @@ class Plan:
         """The least share of failures of a hazard from which strategies recover as designed."""
         return min(hazard.coverage for hazard in self.scenario.hazards)
 
+    @property
+    def sold(self) -> tuple[int, int]:
+        """GPUs of a domain that is sold, and how many domains there are; (0, 0): nothing is."""
+        scenario, sla = self.scenario, self.scenario.sla
+        if sla is None:
+            return 0, 0
+        if sla.replicas:
+            jobs = [job for job in scenario.jobs if sla.sells(job.name)]
+            return jobs[0].gpus, sum(job.count for job in jobs)
+        size = self.topology.gpus_per(sla.sold)
+        return size, scenario.cluster.gpus // size
+
     def dates(self, replication: int) -> list[int]:
         """Return when each phase of energisation has power [ms]."""
         scenario = self.scenario

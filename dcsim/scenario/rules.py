@@ -13,7 +13,7 @@ from dcsim.parts import PARTS
 from dcsim.plant import PlantState
 from dcsim.scenario.errors import KeyPath
 from dcsim.scenario.model import Job, Scenario
-from dcsim.scenario.rules_of_jobs import Broken, chains, interval, on_spares, preflight, time_limit
+from dcsim.scenario.rules_of_jobs import Broken, chains, interval, on_spares, preflight, replicas, time_limit
 from dcsim.scenario.rules_of_money import of_money
 from dcsim.topology import Topology, TopologyError
 from dcsim.topology.build import build
@@ -244,6 +244,9 @@ def _check(scenario: Scenario, topology: Topology, index: int) -> Broken:
 
 def _sold(scenario: Scenario, topology: Topology) -> Broken:
     if scenario.sla is None:
+        return
+    if scenario.sla.replicas:
+        yield from replicas(scenario, scenario.sla)
         return
     size, needs = topology.gpus_per(scenario.sla.sold), scenario.sla.needs
     if scenario.cluster.gpus < size:

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 
+from dcsim.economics.credits import Sla, mistakes
+from dcsim.problems import not_one_of
 from dcsim.recovery.keys import RULES
 from dcsim.scenario.errors import KeyPath
 from dcsim.scenario.model import Job, Scenario
@@ -101,3 +103,21 @@ def _one_of(scenario: Scenario, name: str) -> str:
     names = [job.name for job in scenario.jobs]
     listed = ", ".join(printable(each) for each in names[:12]) + (", ..." if names[12:] else "")
     return f"allowed: {listed}{did_you_mean(name, names)}"
+
+
+def replicas(scenario: Scenario, sla: Sla) -> Broken:
+    """Refuse replicas of jobs that are not there, end or begin later, or have several sizes; and phases."""
+    names = [job.name for job in scenario.jobs]
+    for index, name in enumerate(sla.jobs or ()):
+        if name not in names:
+            yield ("sla", "jobs", index), not_one_of(names, name)
+    sold = [job for job in scenario.jobs if sla.sells(job.name)]
+    for job in sold:
+        if job.work is not None or job.submit or job.time_limit is not None:
+            yield ("sla", "sold"), f'found "replica" of job "{job.name}", which does not run over the whole horizon'
+    if len({job.gpus for job in sold}) > 1:
+        sizes = " and ".join(map(str, sorted({job.gpus for job in sold})))
+        yield ("sla", "sold"), f"found replicas of {sizes} GPUs; must be of one size: name their jobs in jobs"
+    if scenario.energisation:
+        yield ("sla", "sold"), 'found "replica" with [[energisation]]; replicas are counted from t = 0 on'
+    yield from ((("sla", *path), why) for path, why in mistakes(sla))

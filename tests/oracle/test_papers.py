@@ -51,6 +51,17 @@ def test_kokolis_published_bound_for_large_jobs():
         assert (ettr(load("papers/kokolis", set=[f"jobs.train.gpus={gpus}"]), 8) > 0.9).all()
 
 
+@pytest.mark.parametrize(("minutes", "enough"), [((2, 2), True), ((2, 5), True), ((5, 2), False), ((5, 5), False)])
+def test_kokolis_published_need_of_100_000_gpus(minutes, enough):
+    """Published: at RSC-2's rate an ETTR of 0.9 needs checkpoints and restarts of about 2 minutes."""
+    recovery, (restart, every) = "jobs.train.recovery", minutes
+    changes = ["cluster.gpus=100800", "cluster.spares=800", "jobs.train.gpus=100000", "hazards.node.preset=rsc-2"]
+    changes += [f"{recovery}.restore={restart} min", f"{recovery}.checkpoint_every={every} min", "horizon=30 d"]
+    found = ettr(load("papers/kokolis", set=changes), 4)
+    assert (found > 0.9).all() == enough
+    assert (found < 0.9).all() != enough
+
+
 @pytest.mark.parametrize("gpus", [1_024, 4_096, 16_384])
 @pytest.mark.parametrize("minutes", [5, 30])
 def test_kokolis_formula_is_the_first_order_of_what_is_simulated(gpus, minutes):

@@ -100,7 +100,7 @@ class Failures(Repairs):
         """Draw what is left of a life that has lasted for its age."""
         clock, lemon = self.clocks[number, component], component in self.lemons[number]
         worn = round(clock.age * self.hazards[number].lemons.factor) if lemon else clock.age
-        rest = int(self.draws[number].residual(np.array([worn], dtype=np.int64))[0])
+        rest = self.draws[number].left(worn)
         clock.left = self.hastened(number, component, rest)
 
     def under_repair(self, number: int, component: int) -> bool:

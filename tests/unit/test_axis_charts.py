@@ -7,9 +7,9 @@ import pytest
 
 from dcsim.report.axis_charts import _shade
 from dcsim.report.charts import svg
-from dcsim.report.document import HeatMap, Lines, Picture, WinnerMap
+from dcsim.report.document import Curves, HeatMap, Lines, Picture, WinnerMap
 from dcsim.report.page import Table
-from dcsim.report.svg_sheet import WIDTH
+from dcsim.report.svg_sheet import WIDTH, width
 
 NONE = Table("Points", (), ())
 
@@ -59,6 +59,18 @@ def test_lines_say_what_they_show():
     assert {"0", "8", "32", "cluster.spares", "USD", "Gold", "Silver <b>", "8: 4.20"} <= set(found)
     assert "large dots: not told apart from the best" in found
     assert not any("large dots" in text for text in texts(drawn(lines(marked=((0, 1),)))))
+
+
+def test_the_best_value_is_not_written_over_the_axis():
+    """At the first place its text begins right of the numbers of the axis, at the last it ends within the sheet."""
+    for best in ((0, 0), (0, 2)):
+        picture = drawn(lines(best=best))
+        written = {"".join(each.itertext()): each for each in picture.iter("text")}
+        ((told, its),) = [each for each in written.items() if ": 4." in each[0]]
+        first = float(its.get("x")) - width(told, bold=True) / 2
+        numbers = [each for text, each in written.items() if re.fullmatch(r"\d\.\d+", text)]
+        assert first >= max(float(each.get("x")) for each in numbers)
+        assert first + width(told, bold=True) <= WIDTH
 
 
 def test_a_wide_axis_is_logarithmic():
@@ -170,3 +182,54 @@ def test_letters_on_a_cell_have_the_better_contrast(share: float):
     cell, letters = map(luminance, _shade(share))
     low, high = sorted((cell, letters))
     assert (high + 0.05) / (low + 0.05) >= 4
+
+
+def curves(**changes) -> Curves:
+    """A step, a line and dots over a logarithmic axis, one of them at 0, where that has no place."""
+    given = {
+        "series": (
+            ("seen", "steps", ((1.0, 100.0), (10.0, 50.0), (100.0, 1.0))),
+            ("law <b>", "dashes", ((1.0, 90.0), (100.0, 2.0))),
+            ("single", "dots", ((0.0, 80.0), (10.0, 10.0), (100.0, 0.0))),
+        ),
+        "title": "time",
+        "unit": "share, %",
+        "ticks": ((1.0, "1 h"), (10.0, "10 h"), (100.0, "4 d")),
+        "log_x": True,
+        "log_y": True,
+    }
+    return Curves(**(given | changes))
+
+
+def test_curves_are_drawn_to_scale():
+    """The middle of 1 and 100 h is 10 h, that of 1 and 100 % is 10 %; a step goes along before it goes down."""
+    picture = drawn(curves())
+    step, law = [each.get("d") for each in picture.iter("path") if each.get("stroke-width") == "1.8"]
+    points = [tuple(map(float, each.split())) for each in re.split("[ML]", step)[1:]]
+    assert len(points) == 5
+    assert points[1][1] == points[0][1]
+    assert points[2][0] == points[1][0] == pytest.approx((points[0][0] + points[4][0]) / 2, abs=0.1)
+    assert law.count("L") == 1
+    dots = list(picture.iter("circle"))
+    assert len(dots) == 1
+    assert float(dots[0].get("cy")) == pytest.approx((points[0][1] + points[4][1]) / 2, abs=0.1)
+    assert {"seen", "law <b>", "1 h", "10 h", "4 d", "time", "share, %", "100", "10", "1"} <= set(texts(picture))
+
+
+def test_bars_of_curves_stand_on_the_axis():
+    """Each bar reaches from the axis to its value, up to the next place."""
+    picture = drawn(Curves((("failures", "bars", ((0.0, 2.0), (7.0, 4.0), (14.0, 4.0))),), "days", "failures"))
+    (shape,) = [each.get("d") for each in picture.iter("path") if each.get("d").endswith("z") and "H" in each.get("d")][
+        -1:
+    ]
+    numbers = list(map(float, re.findall(r"-?\d+\.?\d*", shape)))
+    assert len(numbers) >= 6
+
+
+@pytest.mark.parametrize("points", [(), ((5.0, 0.0),), ((5.0, 3.0),), ((1e-4, 1e-9), (1e6, 1e9))])
+@pytest.mark.parametrize("logs", [False, True])
+def test_curves_of_few_points_are_drawn(points, logs):
+    """Nothing, one point or many powers of ten: a picture all the same, within its edges."""
+    picture = drawn(Curves((("seen", "steps", points),), "x", "y", (), logs and bool(points), logs))
+    for each in picture.iter("text"):
+        assert 0 <= float(each.get("x")) <= WIDTH

@@ -5,12 +5,15 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from dcsim.hazards import Hazard
 from dcsim.hazards.presets import expanded, hazard_presets, hazard_tables
 from dcsim.scenario import ScenarioError, load, read, to_toml
 from dcsim.scenario.provenance import origins
+from dcsim.wording import visible
 
 FILE = Path(__file__).parents[2] / "dcsim" / "hazards" / "presets.toml"
 REQUIRED = {"mtbf": "9000 h", "repair": "3 h"}
@@ -267,3 +270,38 @@ def test_a_misspelt_preset_key_is_named(written):
     """`prset` is near `preset`, though no model has that field."""
     with pytest.raises(ScenarioError, match=r'unknown key; allowed: .*, preset; did you mean "preset"'):
         load(written('[[hazards]]\nprset = "rsc-1"\ncomponent = "gpu"\nmtbf = "9000 h"\n'))
+
+
+@pytest.mark.parametrize("tier", ["gold", "hyperscaler", "silver"])
+def test_the_decks_tiers_are_those_of_the_shipped_offers(tier):
+    """The preset says what the scenario of the same tier says; its published range of the MTBF is left out."""
+    (shipped,) = load(f"pretrain-5184/{tier}").hazards
+    assert hazard(f"deck-{tier}") == shipped.model_copy(update={"mtbf_range": None})
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-9, 9) | st.floats(allow_nan=True) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=5), inner, max_size=2),
+    max_leaves=4,
+)
+NAMES = st.sampled_from([*hazard_tables(), *hazard_presets(), "llama3/", "/", "llama3/gpu/gpu", ""]) | VALUES
+OWN = st.dictionaries(
+    st.sampled_from(["name", "component", "mtbf", "detect", "repair", "effect", "x"]), VALUES, max_size=3
+)
+
+
+@given(
+    entries=st.lists(st.builds(lambda name, own: {**own, "preset": name}, NAMES, OWN) | VALUES, max_size=4),
+    change=st.none() | st.tuples(st.sampled_from(["0", "gpu", "node", "9"]), NAMES),
+)
+@settings(max_examples=150, deadline=None)
+def test_whatever_names_a_preset_loads_or_says_why(entries, change):
+    """Any value in the place of a preset, of the keys beside it, or of another preset: lines, never a traceback."""
+    tables = {**tomllib.loads(HEAD), "hazards": entries}
+    told = []
+    try:
+        scenario = read(tables)
+        read(scenario, **({} if change is None else {f"hazards.{change[0]}.preset": change[1]}))
+    except ScenarioError as error:
+        told = list(map(str, error.problems))
+    assert told == list(map(visible, told))

@@ -20,6 +20,7 @@ ROWS = (
     ("registry",),
     ("distributions",),
     ("ledger",),
+    ("records",),
     ("recovery", "hazards", "closed_form", "economics", "fabric", "power"),
     ("topology",),
     ("plant",),

@@ -293,3 +293,19 @@ def test_slips_of_the_file_format_are_told_in_plain_words(problems, text, told):
 def test_the_right_word_at_the_wrong_place(problems, text, told):
     """Quotes around a number, a preset as a kind and optics of what is no link are told as what they are."""
     assert [str(line) for line in problems(text) if str(line).endswith(told)]
+
+
+@pytest.mark.parametrize(
+    ("key", "paths"),
+    [
+        ("spares", 'did you mean "cluster.spares"?'),
+        ("gpus", 'did you mean "cluster.gpus" or "jobs.NAME.gpus"?'),
+        ("mtbf", 'did you mean "hazards.NAME.mtbf"?'),
+        ("sed", 'did you mean "seed"?'),
+    ],
+)
+def test_a_key_without_its_table(key, paths):
+    """The path of the key is named, not another key that is spelled like it."""
+    with pytest.raises(ScenarioError) as caught:
+        load("pretrain-5184/gold", set=[f"{key}=8"])
+    assert str(caught.value).endswith(paths)

@@ -28,6 +28,7 @@ GOLD = load("pretrain-5184/gold", horizon="1 mo")
         ("tco.price=0.1:0.3:0.1", (0.1, 0.2, 0.3)),
         ("jobs.a.recovery=stateless,elastic", ("stateless", "elastic")),
         ("maintenance=true,false", (True, False)),
+        ("hazards.a.repair.visits=tue 9:00", ("tue 9:00",)),
     ],
 )
 def test_an_axis_has_single_values_and_ranges(text: str, values: tuple[object, ...]):
@@ -42,6 +43,8 @@ def test_an_axis_has_single_values_and_ranges(text: str, values: tuple[object, .
         ("=1,2", "-L: found '=1,2'; must be key=values"),
         ("cluster.spares=", "-L: cluster.spares: found no value; must be"),
         ("cluster.spares=1,2,1", "-L: cluster.spares: found 1; each value must be given once"),
+        ("a=0:64", "-L: a: found '0:64'; a range needs a step: lowest:highest:step"),
+        ("a=5 min:1 h", "-L: a: found '5 min:1 h'; a range needs a step: lowest:highest:step"),
         ("a=1:5:0", "-L: a: found '1:5:0'; must be lowest:highest:step with a step above zero"),
         ("a=5:1:1", "-L: a: found '5:1:1'; must be lowest:highest:step"),
         ("a=5 min:1:2", "-L: a: found '5 min:1:2'; lowest, highest and step must have units of one kind"),

@@ -10,7 +10,7 @@ from dcsim.decide.outcome import run
 from dcsim.decide.pair import Pair
 from dcsim.decide.walk import walk
 from dcsim.montecarlo.statistics import two_phase
-from dcsim.report.walks import diff_page, walk_inputs, walk_picture, walk_sentence, walk_table
+from dcsim.report.walks import _digits_of, _signed, diff_page, walk_inputs, walk_picture, walk_sentence, walk_table
 from dcsim.scenario import load, read
 from dcsim.scenario.files import plain
 
@@ -184,6 +184,12 @@ def test_what_is_said_of_a_walk(steps):
     assert chart.first[1] + sum(size for _, size in chart.steps) == pytest.approx(chart.last[1], rel=1e-12)
     assert [label for label, _ in chart.steps][:2] == ["MTBF 25,000 h to 15,000 h", "detection 15 min to 60 min"]
     assert [row.label for row in walk_table(steps).rows][-1] == "all steps"
+
+
+def test_a_small_gap_is_not_told_as_zero(steps):
+    """Three decimals where two would read 0.00; what is zero has no sign."""
+    assert [_digits_of(sizes, 2) for sizes in ([0.5, -0.07], [0.5, -0.004], [0.0, 1e-9], [0.0])] == [2, 3, 5, 2]
+    assert [_signed(size, 2) for size in (0.5, -0.07, 0.0, -0.004)] == ["+0.50", "-0.07", "0.00", "0.00"]
 
 
 def test_without_prices_steps_are_told_in_points():

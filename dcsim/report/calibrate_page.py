@@ -1,0 +1,207 @@
+"""What a record says of a site, as a page: the finding, a table of classes, and what moves the answer."""
+
+import shlex
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+from dcsim import __version__
+from dcsim.calibrate import Calibration, ClassEstimate
+from dcsim.calibrate.patterns import cycles
+from dcsim.calibrate.priors import PUBLISHED
+from dcsim.report.calibrate_warnings import Told, counted, duration, many, one, span, three, warnings
+from dcsim.report.document import Page, Section
+from dcsim.report.figures import MISSING, Cell, number
+from dcsim.report.page import Passage, Row, Table, and_list, printable
+
+LONG_TAIL = 0.2
+"""Share of all repair hours from which on that of the longest hundredth is said; source: assumed."""
+# --- words ------------------------------------------------------------------------------------------------------------
+
+
+def sentences(found: Calibration, told: Told) -> tuple[str, ...]:
+    """Return the finding: how often, for how long, what that takes, and what a prior does."""
+    whole, unit = found.whole, one(told.component)
+    units = many(whole.units, told.component)
+    rate, low_high = whole.rate, whole.rate.mtbf_interval_h
+    if not rate.failures:
+        first = (
+            f"In {span(found.span_h)} {units} did not fail: more than {three(low_high[0])} h per {unit} between "
+            f"failures, with 97.5 % confidence."
+        )
+    else:
+        times = "once" if rate.failures == 1 else f"{rate.failures:,} times"
+        high = "" if low_high[1] is None else f" ({three(low_high[0])} to {three(low_high[1])})"
+        first = (
+            f"In {span(found.span_h)} {units} failed {times}: one failure per {unit} every "
+            f"{three(rate.mtbf_h)} h{high}."
+        )
+    return (first, *_repair(whole), *_cost(whole, told), *_main_class(found), *_of_prior(found, told))
+
+
+def _repair(whole: ClassEstimate) -> Iterator[str]:
+    repairs = whole.repairs
+    if repairs is None:
+        if whole.rate.failures and not len(whole.short):
+            yield "The record does not tell how long repairs take; the scenario takes published ones, 6 h on average."
+        elif whole.rate.failures:
+            ended = whole.outages - whole.open
+            yield f"Only {counted(ended, 'repair')} ended, which is too few to say how long one takes."
+        return
+    tail = ""
+    if repairs.tail_share > LONG_TAIL and len(repairs.hours) >= 100:
+        tail = f"; the longest hundredth of the repairs takes {100 * repairs.tail_share:.0f} % of all repair hours"
+    yield (
+        f"A failure takes {duration(repairs.median_h)} at the median and {duration(repairs.mean_h)} on average{tail}."
+    )
+
+
+def _cost(whole: ClassEstimate, told: Told) -> Iterator[str]:
+    if whole.repairs is None or not whole.rate.mtbf_h:
+        return
+    share = whole.repairs.mean_h / (whole.repairs.mean_h + whole.rate.mtbf_h)
+    yield (
+        f"Repair takes {three(100 * share)} % of the {one(told.component)}-hours; on average "
+        f"{three(share * whole.units)} of {many(whole.units, told.component)} are out."
+    )
+
+
+def _main_class(found: Calibration) -> Iterator[str]:
+    if len(found.classes) > 1 and found.whole.rate.failures:
+        first = found.classes[0]
+        share = 100 * first.rate.failures / sum(each.rate.failures for each in found.classes)
+        yield f"The most frequent class is {printable(first.name, 40)}: {share:.0f} % of the failures."
+
+
+def _of_prior(found: Calibration, told: Told) -> Iterator[str]:
+    whole = found.whole
+    if whole.prior is None:
+        return
+    prior, low_high = whole.prior, whole.rate.mtbf_interval_h
+    alone = "no failure" if not whole.rate.mtbf_h else f"one every {_every(whole.rate.mtbf_h, low_high)}"
+    after = _every(whole.belief.mtbf_h, whole.belief.interval_h())
+    yield (
+        f"With {prior.failures:.3g} failures at the rate of {prior.name} (one per {one(told.component)} every "
+        f"{three(prior.published_h)} h) taken in, it is one every {after}; the record alone says {alone}."
+    )
+
+
+def _every(mtbf: float, interval: tuple[float, float | None]) -> str:
+    return f"{three(mtbf)} h ({three(interval[0])} to {three(interval[1])})"
+
+
+# --- tables -------------------------------------------------------------------------------------------------------
+
+
+def classes_table(found: Calibration, told: Told) -> Table:
+    """Return one row for each class, the most frequent first, and one for all together."""
+    rows = [_row(each, each.name) for each in found.classes]
+    if len(found.classes) > 1:
+        rows.append(replace(_row(found.whole, "all together"), strong=True))
+    unit = one(told.component)
+    notes = [
+        f"MTBF: mean time between failures of one {unit} [h], with its 95 % interval (exact, of a Poisson count).",
+        f"Shape: of a Weibull law through times between failures of one {unit}, each with a rate of its own; 1 is a "
+        "constant rate.",
+    ]
+    if found.pooled:
+        names = and_list([printable(name or "not told", 24) for name in found.pooled[:8]])
+        notes.append(f"others: {len(found.pooled)} classes, such as {names}.")
+    columns = ("failures", "MTBF, h", "95 % interval", "shape", "repair, median", "repair, mean", "pattern")
+    title = f"{many(found.whole.units, told.component)} over {span(found.span_h)}, by class"
+    return Table(title, columns, tuple(rows), corner="class", notes=tuple(notes))
+
+
+def _row(each: ClassEstimate, name: str) -> Row:
+    low, high = each.rate.mtbf_interval_h
+    interval = f"{three(low)} to {three(high)}" if high else f"above {three(low)}"
+    repairs = each.repairs
+    cells: tuple[Cell, ...] = (
+        number(each.rate.failures, 0),
+        three(each.rate.mtbf_h),
+        interval,
+        MISSING if each.shape is None else number(each.shape, 2),
+        MISSING if repairs is None else duration(repairs.median_h),
+        MISSING if repairs is None else duration(repairs.mean_h),
+        pattern(each),
+    )
+    return Row(printable(name, 28), cells)
+
+
+def pattern(each: ClassEstimate) -> str:
+    """Return what is unlike a constant rate of equal units, in a few words."""
+    found = []
+    if each.dispersion > 1:
+        found.append("bursts")
+    if each.lemons is not None and each.lemons.found:
+        found.append("lemons")
+    if each.trend is not None and each.trend.found:
+        found.append(f"{each.trend.found} with time")
+    return ", ".join(found) or "none"
+
+
+# --- pages --------------------------------------------------------------------------------------------------------
+
+
+def notes_of(found: Calibration) -> list[str]:
+    """Return how the record was read, and what priors are from."""
+    notes = [f"Read as: {printable(each, 400)}." for each in found.outages.told]
+    if found.outages.begin is not None and found.whole.rate.failures:
+        for what, cycle in zip(("day", "week"), cycles(found.whole.at, found.outages.begin, found.span_h), strict=True):
+            if cycle is not None and cycle.found:
+                notes.append(f"Failures differ within a {what}, beyond chance. {cycle.sentence}.")
+    if found.whole.prior is not None:
+        published = PUBLISHED[found.whole.prior.name]
+        notes.append(
+            f"Prior {found.whole.prior.name}: {published.said} ({published.source}), one failure in "
+            f"{published.gpu_h:,.0f} GPU-hours; it weighs as much as {found.whole.prior.failures:.3g} failures."
+        )
+    return notes
+
+
+def calibrate_page(found: Calibration, told: Told) -> Page:
+    """Return what a screen shows of a calibration."""
+    return Page(
+        answer=sentences(found, told),
+        parts=(classes_table(found, told), *_warned(found, told)),
+        notes=tuple(notes_of(found)),
+    )
+
+
+def _warned(found: Calibration, told: Told) -> list[Passage]:
+    texts = warnings(found, told)
+    return [Passage("What moves the answer, the most first", tuple(("", text) for text in texts))] if texts else []
+
+
+def calibrate_document(found: Calibration, told: Told, command: Sequence[str], sha256: Sequence[str]) -> Page:
+    """Return the page for a sceptic: the finding, what moves it, and a picture of each estimate."""
+    from dcsim.report.calibrate_figures import sections
+
+    made = Passage(
+        "How to make this again",
+        (
+            ("command", shlex.join(printable(word, 200) for word in command)),
+            ("dcsim", __version__),
+            *(
+                (f"sha256 of {printable(name, 60)}", digest)
+                for name, digest in zip(told.record.split(", "), sha256, strict=False)
+            ),
+        ),
+    )
+    page = calibrate_page(found, told)
+    about = f"{printable(told.record, 200)}: {counted(len(found.outages), 'outage')} over {span(found.span_h)}."
+    return replace(
+        page,
+        title=printable(f"{told.record}: how often do {many(2, told.component).partition(' ')[2]} fail?", 120),
+        about=(about,),
+        sections=tuple[Section, ...](sections(found, told)),
+        made=made,
+    )
+
+
+def document(found: Calibration, told: Told) -> dict[str, Any]:
+    """Return the estimates as one JSON document, with the finding and what moves it in words."""
+    from dcsim.decide.estimate import SCHEMA
+
+    words = {"answer": list(sentences(found, told)), "warnings": list(warnings(found, told))}
+    return {"schema": SCHEMA, "component": told.component, **words, **found.to_json()}
