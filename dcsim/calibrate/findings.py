@@ -9,6 +9,7 @@ from dcsim.calibrate.laws import Fit, fitted
 from dcsim.calibrate.lives import CLOCKS, Failures, Lives, Weibull, failures_of, lives_of, weibull_of
 from dcsim.calibrate.own_rates import OwnRates, own_rates
 from dcsim.calibrate.patterns import SURE, Clumps, Cycle, Trend, clumps, cycles, trend
+from dcsim.calibrate.records import closed
 from dcsim.calibrate.repairs import RepairTimes, Tail, repair_times, tail
 from dcsim.calibrate.suspects import Suspects, suspects
 from dcsim.records import Outages
@@ -114,6 +115,7 @@ def findings(
         raise ValueError(f"span: found {span:g} h; must be above 0 h")
     if named and many < len(outages.components):
         raise ValueError(f"units: found {many}; the record names {len(outages.components)} components")
+    outages, forgotten = closed(outages)
     failures = failures_of(outages, span)
     at = np.sort(failures.start_h if named else outages.start_h)
     by_clock: dict[str, Weibull] = {}
@@ -125,10 +127,10 @@ def findings(
             law = weibull_of(seen) if len(seen) else None
             if law is not None:
                 by_clock[clock] = law
-    took = outages.repair_h
-    still = np.isnan(took)
+    took, still = outages.repair_h, np.isnan(outages.end_h)
+    ended = took[~(still | forgotten)]
     open_h = np.maximum(0, span - outages.start_h[still])
-    repairs = Lives.of_times(took[~still & (took > 0)], open_h)
+    repairs = Lives.of_times(ended[ended > 0], open_h)
     delays = np.array([]) if outages.noticed_h is None else outages.noticed_h - outages.start_h
     delays = delays[~np.isnan(delays) & (delays >= 0)]
     daily, weekly = (None, None) if outages.begin is None else cycles(at, outages.begin, span)
@@ -143,7 +145,7 @@ def findings(
         own_rates(lives) if lives is not None and len(lives) else None,
         fitted(lives, seed) if lives is not None and len(lives) else None,
         fitted(repairs, seed + 4) if len(repairs) else None,
-        tail(took[~still]),
+        tail(ended),
         whose,
         clumps(failures.start_h, failures.unit, span) if named else None,
         trend(at, span),

@@ -47,14 +47,6 @@ def test_outages_of_a_unit_that_overlap_are_one_failure_and_those_of_others_are_
     assert found.counts(3).tolist() == [2, 2, 0]
 
 
-def test_outages_of_a_record_that_tells_no_end_have_no_length() -> None:
-    nan = float("nan")
-    found = failures_of(outages([(0, 1.0, nan), (0, 9.0, nan), (1, 2.0, nan)], 60.0), 60.0)
-    assert found.start_h.tolist() == [1, 9, 2]
-    assert found.down_h == 0
-    assert lives_of(found, 2).ended.tolist() == [8]
-
-
 def test_lives_since_repair_begin_with_the_first_repair_where_no_installation_is_known() -> None:
     found = lives_of(failures_of(outages([(0, 10.0, 12.0), (0, 30.0, 31.0)], 100.0), 100.0), 2)
     assert found.to_h.tolist() == [18, 69]
