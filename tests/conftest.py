@@ -11,6 +11,8 @@ import signal
 
 from hypothesis import Phase, settings
 
+for _name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):  # as the command line sets them, before numpy is loaded
+    os.environ.setdefault(_name, "1")
 os.environ.pop("PYTHONUNBUFFERED", None)  # it would hide what happens to output that is still held at the end
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # of a shell's job in the background; processes inherit that

@@ -35,6 +35,8 @@ LEAST_FOR_LEMONS = 20
 """Failures of a class without which no factor of lemons is told; source: assumed, of fewer it is mostly chance."""
 MOST_FACTOR = 300.0
 """How many times as often a lemon fails, at most; source: assumed."""
+APPLICATION = "application"
+"""The class of errors that the application makes, in records of Xid errors; no hardware leaves service."""
 BURST = "1 h"
 """Time within which the failures of a burst come; source: assumed, well below the day in which they are counted."""
 REPAIR = ("6 h", 1.9, 0.7)
@@ -114,13 +116,17 @@ def _tables(name: str, each: ClassEstimate, component: str, rng: np.random.Gener
         inputs.append(_rate_input(f"{key}.mtbf", each.belief, f"measured: gamma law after {count}{_with_prior(each)}"))
     if (lemons := _lemons(each)) is not None:
         hazard["lemons"] = lemons
-    if each.dispersion > 1 and not (each.trend and each.trend.found):  # a trend alone spreads daily counts, too
+    if each.name == APPLICATION:
+        hazard["effect"] = "kill", "public (NVIDIA, Xid catalogue): the application is started again, the GPU stays"
+    if each.together:
         size = round((each.dispersion + 1) / 2, 2)
         source = f"measured: variance by mean of daily counts {each.dispersion:.2f} = 2 size - 1; within: assumed"
         hazard["burst"] = {"size": size, "within": BURST}, source
     detect, late = _detection(each)
     hazard["detect"] = detect
-    hazard["repair"], of_repair = _repair(key, each, late, rng)
+    of_repair: list[Entry] = []
+    if each.name != APPLICATION:
+        hazard["repair"], of_repair = _repair(key, each, late, rng)
     yield Entry("hazards", hazard)
     yield from (*inputs, *of_repair)
 
@@ -132,6 +138,8 @@ def is_worn(each: ClassEstimate) -> bool:
     that of all units.
     """
     if not each.ages or each.lives is None or (each.lemons is not None and each.lemons.found):
+        return False
+    if each.own is not None and each.own.ageless:
         return False
     low, high = each.rate.mtbf_interval_h
     return low <= each.lives.mean_h <= (high or math.inf)

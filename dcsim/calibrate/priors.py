@@ -8,42 +8,57 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dcsim.calibrate.rates import Rate
+from dcsim.hazards.presets import hazard_tables
+from dcsim.units import DURATION, MS_PER_H, parse
 
 Values = NDArray[np.float64]
+
+
+NODE = 8
+"""GPUs of a node in the published fleets."""
 
 
 @dataclass(frozen=True)
 class Published:
     """A published rate of failures, per GPU in service so that it holds for nodes of any size.
 
-    ``gpu_h``: GPU-hours to a failure. ``said``: what was counted, in a phrase; ``source``: where that is written.
+    ``table``: the table of ``hazards/presets.toml`` that has it. ``said``: what was counted, in a phrase; ``source``:
+    where that is written.
     """
 
-    gpu_h: float
+    table: str
     said: str
     source: str
+
+    @property
+    def gpu_h(self) -> float:
+        """GPU-hours to a failure, all causes of the table together."""
+        parts = hazard_tables()[self.table].parts
+        gpus = {"gpu": 1, "node": NODE}
+        per_ms = (1 / (gpus[part.keys["component"]] * parse(part.keys["mtbf"], DURATION)) for part in parts)
+        return 1 / (sum(per_ms) * MS_PER_H)
 
 
 PUBLISHED: Mapping[str, Published] = {
     "llama3": Published(
-        16_384 * 54 * 24 / 419,
+        "llama3",
         "419 unexpected interruptions of 16,384 H100 in 54 days, 3.79 per 1,000 node-days",
         "Llama 3 herd of models, arXiv 2407.21783",
     ),
     "rsc-1": Published(
-        8 * 24_000 / 6.50,
+        "rsc-1",
         "6.50 failures per 1,000 node-days, nodes of 8 A100",
         "Kokolis et al., arXiv 2410.21680",
     ),
     "rsc-2": Published(
-        8 * 24_000 / 2.34,
+        "rsc-2",
         "2.34 failures per 1,000 node-days, nodes of 8 A100",
         "Kokolis et al., arXiv 2410.21680",
     ),
     "delta": Published(
-        608 * 146 * 24 / 24,
+        "delta-h100",
         "24 uncorrectable memory errors of 608 H100 in 146 days; other failures are not in it",
-        "NCSA Delta, arXiv 2503.11901",
+        "Cui et al., arXiv 2503.11901",
     ),
 }
 """Rates that a prior may be taken from, by name."""

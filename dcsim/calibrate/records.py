@@ -98,8 +98,11 @@ def closed(outages: Outages) -> tuple[Outages, NDArray[np.bool_]]:
     """Return the outages with those closed that somebody forgot to close, and which those are, bool (n,).
 
     An open outage of a component that failed again has ended, nobody knows when: it is given the median of the repairs
-    that ended, at most up to the next outage, and says nothing of how long repairs take.
+    that ended, at most up to the next outage, and says nothing of how long repairs take. Where a record tells no end at
+    all, each is closed at once.
     """
+    if not outages.ends_told:
+        return replace(outages, end_h=outages.start_h), np.ones(len(outages), dtype=np.bool_)
     forgotten = np.zeros(len(outages), dtype=np.bool_)
     repair = outages.repair_h
     still = np.isnan(repair)

@@ -1,20 +1,20 @@
 """A site's outages by class of component: how often, for how long, and in which pattern."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dcsim.calibrate.lives import Weibull, weibull
-from dcsim.calibrate.patterns import Clusters, Lemons, Trend, clusters, lemons, trend
+from dcsim.calibrate.lives import Weibull, failures_of, lives_of, weibull_of
+from dcsim.calibrate.own_rates import OwnRates, own_rates
+from dcsim.calibrate.patterns import SURE, Clumps, Clusters, Lemons, Trend, clumps, clusters, lemons, trend
 from dcsim.calibrate.priors import Belief, Prior, believed
 from dcsim.calibrate.rates import Rate, rate
 from dcsim.calibrate.records import SpanError, closed, named
-from dcsim.calibrate.repairs import RepairTimes, repair_times
+from dcsim.calibrate.repairs import RepairTimes, Tail, repair_times, tail
+from dcsim.calibrate.suspects import Suspects, suspects
 from dcsim.records import Outages
 
 Values = NDArray[np.float64]
@@ -41,7 +41,9 @@ class ClassEstimate:
     sorted; ``by_unit``: failures of each unit, int64 (units,), None where the record does not say whose they are.
     ``noticed_h``: from the beginning of each outage to when it was noticed [h], without those that do not tell it.
     ``short``: up to two repairs that ended, where they are too few for ``repairs`` [h]. ``open``: outages that go on;
-    ``forgotten``: outages without an end of a unit that failed again later.
+    ``forgotten``: outages without an end of a unit that failed again later. ``own``: where units differ, the
+    shape that they share, each with a rate of its own; ``suspects``: units by failures;
+    ``clumps``: pairs of failures in one day, of the same unit and of two; ``tail``: of the repairs that ended.
     """
 
     name: str
@@ -61,11 +63,27 @@ class ClassEstimate:
     short: Values
     forgotten: int = 0
     prior: Prior | None = None
+    own: OwnRates | None = None
+    suspects: Suspects | None = None
+    clumps: Clumps | None = None
+    tail: Tail | None = None
 
     @property
     def ages(self) -> bool:
         """Whether the failure rate is known to change with the time since the last repair."""
         return self.lives is not None and not self.lives.ageless
+
+    @property
+    def together(self) -> bool:
+        """Whether failures of different units come together, beyond chance, and no trend makes it look so."""
+        if self.dispersion <= 1 or (self.trend is not None and self.trend.found):
+            return False
+        return self.clumps is None or (self.clumps.together > 1 and self.clumps.together_chance < SURE)
+
+    @property
+    def shape(self) -> float | None:
+        """Weibull shape of times between failures: where it can be told that of units with rates of their own."""
+        return self.own.shape if self.own is not None else None if self.lives is None else self.lives.shape
 
     @property
     def dispersion(self) -> float:
@@ -229,56 +247,40 @@ def _estimate(
     told = repair[~(still | forgotten)]
     open_hours = np.maximum(0, span_h - outages.start_h[still])
     noticed = np.array([]) if outages.noticed_h is None else outages.noticed_h - outages.start_h
-    starts, down, ended, going_on = [], 0.0, [], []
-    counts = None
-    if named(outages):
-        counts = np.zeros(units, dtype=np.int64)
-        for component, its in _by_component(outages, span_h):
-            counts[component] = len(its)
-            starts += [start for start, _ in its]
-            down += sum(end - start for start, end in its)
-            ended += [after - end for (_, end), (after, _) in pairwise(its) if after > end]
-            going_on.append(span_h - its[-1][1])
-    else:  # each row is a failure of a component that it does not name
-        starts = outages.start_h.tolist()
-        down = float((np.where(still, span_h, outages.end_h) - outages.start_h).sum())
-    at = np.sort(np.array(starts, dtype=np.float64))
     service_h = units * span_h if outages.unit_h is None else outages.unit_h
+    counts, lives, suspected, pairs = None, None, None, None
+    if named(outages):
+        failures = failures_of(outages, span_h)
+        at, down = np.sort(failures.start_h), failures.down_h
+        counts, lives = failures.counts(units), lives_of(failures, units)
+        pairs = clumps(failures.start_h, failures.unit, span_h, WINDOW_H)
+        of_units = np.bincount(failures.unit, failures.end_h - failures.start_h, units)
+        in_service = np.maximum(service_h / units - of_units, 1e-3 * service_h / units)
+        suspected = suspects(counts, in_service, outages.components) if len(failures.unit) else None
+    else:  # each row is a failure of a component that it does not name
+        at = np.sort(outages.start_h)
+        down = float((np.where(still, span_h, outages.end_h) - outages.start_h).sum())
+    differ = None if counts is None else lemons(counts)
     return ClassEstimate(
         name,
         len(outages),
         units,
         counted,
         rate(len(at), max(service_h - down, service_h / units)),
-        weibull(np.array(ended), np.array(going_on)),
+        weibull_of(lives) if lives is not None and len(lives) else None,
         repair_times(told, open_hours, seed),
         clusters(at, span_h, WINDOW_H),
-        None if counts is None else lemons(counts),
+        differ,
         trend(at, span_h),
         int(still.sum()),
         at,
         counts,
         noticed[~np.isnan(noticed)],
         told[:2],
-        int(forgotten.sum()),
+        int(forgotten.sum()) if outages.ends_told else 0,
         prior,
+        own_rates(lives) if lives is not None and differ is not None and differ.found else None,
+        suspected,
+        pairs,
+        tail(told),
     )
-
-
-def _by_component(outages: Outages, span_h: float) -> Iterator[tuple[int, list[tuple[float, float]]]]:
-    """Yield each component's failures as (begin, end) [h], those that overlap united, open ones to the end."""
-    if not len(outages):
-        return
-    order = np.lexsort((outages.start_h, outages.component))
-    whose = outages.component[order]
-    cuts = np.flatnonzero(np.diff(whose)) + 1
-    for rows in np.split(order, cuts):
-        united: list[tuple[float, float]] = []
-        for row in rows.tolist():
-            start, end = float(outages.start_h[row]), float(outages.end_h[row])
-            end = span_h if np.isnan(end) else min(end, span_h)
-            if united and start < united[-1][1]:
-                united[-1] = united[-1][0], max(united[-1][1], end)
-            else:
-                united.append((start, max(start, end)))
-        yield int(outages.component[rows[0]]), united

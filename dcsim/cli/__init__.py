@@ -183,6 +183,8 @@ def main() -> None:
     """Run the command line of this process."""
     from dcsim.cli.signals import finish
 
+    for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):  # threads for two numbers each take more than they give
+        os.environ.setdefault(name, "1")
     try:
         app.main()
     finally:

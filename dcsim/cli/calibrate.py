@@ -13,7 +13,7 @@ from dcsim.calibrate.priors import PUBLISHED, WEIGHT
 from dcsim.cli.files import printable_stem
 from dcsim.cli.options import JSON, Count, Word, example, options
 from dcsim.cli.progress import ProgressLine
-from dcsim.cli.records import NONE, RecordsError, Wanted, calibration
+from dcsim.cli.records import NONE, RecordsError, Wanted, calibration, settled
 from dcsim.cli.report import _file as writable_file
 from dcsim.cli.screen import out, out_document, out_json, out_page, styled
 from dcsim.cli.topology_import import write_file
@@ -22,9 +22,11 @@ from dcsim.parts import PARTS
 if TYPE_CHECKING:
     from dcsim.calibrate import Calibration
     from dcsim.calibrate.fragment import Entry
-    from dcsim.report.calibrate_page import Told
+    from dcsim.report.calibrate_warnings import Told
     from dcsim.topology.description import TopologyDescription
 
+FORMS = ("table", "sacct", "sacct-json", "sinfo", "slurmctld", "kernel", "dcgm", "goodput", "events")
+"""Names of ``records.forms.FORMS``, whose readers are loaded when they are needed."""
 COMPONENTS = ("gpu", "node", "rack", *PARTS)
 GPUS = 1_024
 """Size of the cluster of a scenario whose record is of parts that hold no GPU; source: assumed."""
@@ -42,6 +44,10 @@ GPUS = 1_024
 @options(
     click.argument("files", metavar="[FILE…]", nargs=-1, type=click.Path(path_type=Path)),
     click.option(
+        "--form", type=Word(FORMS), metavar="FORM",
+        help=f"What FILE is: {', '.join(FORMS)} (default: told from its content).",
+    ),
+    click.option(
         "--columns", multiple=True, metavar="ROLE=COLUMN",
         help='Which column holds what, where its name does not say: start, end, repair_h, repair_min, component, kind: '
         'start="Prob Started"; component="Rack+Slot" joins two (repeatable).',
@@ -53,6 +59,11 @@ GPUS = 1_024
     ),
     click.option(
         "--dates", type=Word(["day first", "month first"]), help="Which comes first in dates such as 3/4/2024.",
+    ),
+    click.option("--year", type=Count(1970, 9000), metavar="YYYY", help="Year of the last line, where a log has none."),
+    click.option(
+        "--incident", metavar='"5 min"',
+        help="Errors of a GPU that follow one another within this time are one failure (default: 5 min).",
     ),
     click.option("--class", "classes", metavar="COLUMN", help="The column by which failures are told apart."),
     click.option("--together", is_flag=True, help="Tell no classes apart."),
@@ -66,8 +77,8 @@ GPUS = 1_024
     ),
     click.option("--last", metavar='"90 d"', help="Take only the last part of the record."),
     click.option(
-        "--component", type=Word(COMPONENTS), default="node", metavar="KIND",
-        help="What fails, as scenarios call it: node, gpu, rack, leaf, … (default: node).",
+        "--component", type=Word(COMPONENTS), metavar="KIND",
+        help="What fails, as scenarios call it: node, gpu, rack, leaf, … (default: node; of DCGM's exports: gpu).",
     ),
     click.option(
         "--prior", type=Word([NONE, *PUBLISHED]), default=NONE,
@@ -104,13 +115,15 @@ def calibrate_command(
 ) -> None:
     """Estimate from a site's records how often its components fail and for how long, each with an interval.
 
-    FILE is a table of outages (CSV, parquet, JSON lines); several are read as one. Says what stands out: bursts, units
-    that fail often, trends, repairs with a long tail. -o writes it as a scenario in which what the record leaves open
-    is drawn anew for each run.
+    FILE is a table of outages (CSV, parquet, JSON lines), what sacct, sinfo or DCGM print, or the log of slurmctld or
+    of a kernel; several are read as one. Says what stands out: bursts, units that fail often, trends, long repairs. -o
+    writes it as a scenario in which what the record leaves open is drawn anew for each run.
     """
+    given["component"] = given["component"] or ""
     wanted = Wanted(**given)
     kind = "json" if as_json else kind
     _checked(wanted, output, into)
+    wanted = settled(wanted)
     description = _described(wanted)
     gpus = _gpus(wanted.component, description)
     if wanted.prior != NONE and not gpus:
@@ -119,7 +132,8 @@ def calibrate_command(
         )
     with ProgressLine(doing="calibrating"):
         found = calibration(wanted, gpus)
-    from dcsim.report.calibrate_page import Told, calibrate_page, document
+    from dcsim.report.calibrate_page import calibrate_page, document
+    from dcsim.report.calibrate_warnings import Told
 
     told = Told(wanted.component, wanted.record, gpus)
     parts, text = _text(found, told, wanted, description, output, into)

@@ -1,14 +1,14 @@
 """Records of a site as the command line names them, read and estimated."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
     from dcsim.calibrate import Calibration
-    from dcsim.records import Outages
+    from dcsim.records.gathered import Records
 
 NONE = "none"
 """The word for no prior."""
@@ -28,9 +28,12 @@ class Wanted:
     """What was asked of the record: values of the verb's options."""
 
     files: tuple[Path, ...]
+    form: str | None
     columns: tuple[str, ...]
     where: tuple[str, ...]
     dates: str | None
+    year: int | None
+    incident: str | None
     classes: str | None
     together: bool
     failures: int | None
@@ -46,6 +49,20 @@ class Wanted:
     def record(self) -> str:
         """The names of the files, or what was said in their place."""
         return ", ".join(each.name for each in self.files) or f"{self.failures} failures"
+
+
+def settled(wanted: Wanted) -> Wanted:
+    """Return what was asked with the form that the first file has, and the component that this form is of."""
+    from dcsim.records import RecordError
+    from dcsim.records.forms import form_of
+
+    form = wanted.form
+    if form is None and wanted.files:
+        try:
+            form = form_of(wanted.files[0])
+        except RecordError as error:
+            raise RecordsError(f"{wanted.files[0]}: {error}") from None
+    return replace(wanted, form=form, component=wanted.component or ("gpu" if form == "dcgm" else "node"))
 
 
 def _hours(option: str, text: str | None) -> float | None:
@@ -76,7 +93,11 @@ def calibration(wanted: Wanted, gpus: int) -> "Calibration":
         assert span_h is not None
         return of_count(wanted.failures, wanted.units, span_h, prior)
     try:
-        outages = joined(_read(wanted))
+        records = _read(wanted)
+        told = [each.outages for each in records if each.outages is not None]
+        if not told:
+            raise RecordsError(f"{wanted.record}: the form {records[0].form} tells no outages, so no rate can be told")
+        outages = joined(told)
         if last_h is not None:
             outages, span_h = last_part(outages, last_h, span_h), last_h
         return calibrated(outages, wanted.units, span_h, wanted.together, prior)
@@ -86,17 +107,21 @@ def calibration(wanted: Wanted, gpus: int) -> "Calibration":
         raise RecordsError(f'{wanted.record}: span: {error}; say how long the record is: --span "180 d"') from None
 
 
-def _read(wanted: Wanted) -> "list[Outages]":
-    """Read every file; raises RecordsError with what is wrong with each."""
-    from dcsim.records import RecordError, read_outages
+def _read(wanted: Wanted) -> "list[Records]":
+    """Read the files, tables one by one and those of another form together; raises RecordsError."""
+    from dcsim.records import RecordError
+    from dcsim.records.forms import read
 
-    columns = _columns(wanted)
+    given: dict[str, Any] = {"columns": _columns(wanted), "where": wanted.where}
+    given |= {"dates": wanted.dates, "year": wanted.year}
+    if (within := _hours("--incident", wanted.incident)) is not None:
+        given["incident_s"] = 3600 * within
     found, problems = [], []
-    for file in wanted.files:
+    for files in [[file] for file in wanted.files] if wanted.form == "table" else [list(wanted.files)]:
         try:
-            found.append(read_outages(file, columns, wanted.where, wanted.dates))  # type: ignore[arg-type]
+            found.append(read(files, wanted.form, **given))
         except RecordError as error:
-            problems.append(f"{file}: {error}")
+            problems.append(f"{files[0]}: {error}" if len(files) == 1 else str(error))
     if problems:
         raise RecordsError(*problems)
     return found

@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dcsim.calibrate import Calibration, ClassEstimate
+from dcsim.calibrate.lives import kaplan_meier
 from dcsim.calibrate.priors import PUBLISHED
-from dcsim.report.calibrate_page import Told, duration, many, one, three
+from dcsim.report.calibrate_warnings import Told, duration, many, one, three
 from dcsim.report.document import Bars, Curves, Picture, Section
 from dcsim.report.figures import number
 from dcsim.report.page import Row, Table, printable
@@ -154,7 +155,7 @@ def lives(whole: ClassEstimate, told: Told) -> Picture | None:
     law = whole.lives
     if law is None:
         return None
-    times, left = survival(law.ended, law.going_on)
+    times, left = kaplan_meier(law.lives)
     picks = _picks(len(times))
     at = np.geomspace(max(times[0], 1e-4), times[-1], MOST_POINTS)
     series = [
@@ -176,16 +177,6 @@ def lives(whole: ClassEstimate, told: Told) -> Picture | None:
     table = _table(title, ("seen, %", "Weibull, %"), rows, "time")
     chart = Curves(tuple(series), "time since the repair", "share without a failure yet, %", _ticks(at), log_x=True)
     return Picture(title, says, chart, table)
-
-
-def survival(ended: Values, going_on: Values) -> tuple[Values, Values]:
-    """Return the times of failures, ascending, and the share of lives that is left after each (Kaplan and Meier)."""
-    times = np.concatenate([ended, going_on])
-    failed = np.concatenate([np.ones(len(ended)), np.zeros(len(going_on))])
-    order = np.lexsort((1 - failed, times))
-    times, failed = times[order], failed[order]
-    left = np.cumprod(1 - failed / (len(times) - np.arange(len(times))))
-    return times[failed > 0], np.asarray(left[failed > 0], dtype=np.float64)
 
 
 def _half(times: Values, left: Values) -> str:

@@ -55,7 +55,7 @@ def test_the_first_sentence_is_the_finding(dcsim, record):
     assert text.startswith(f"In 181 days 96 nodes failed {count} times: one failure per node every ")
     assert "A failure takes" in text
     assert "at the median and" in text
-    assert re.search(r"Most have n(17|60) \(\d+\), n(17|60) \(\d+\) and n\d\d \(\d+\)\.", text)
+    assert re.search(r"Beyond chance: n(17|60) \(\d+\) and n(17|60) \(\d+\)\.", text)
     assert "1 outage without an end came before another failure of the same component" in text
     assert text.endswith("--span '181 d' -o calibrated.toml")
 
@@ -224,3 +224,42 @@ def test_names_in_a_record_are_never_markup_nor_code(dcsim, tmp_path):
     assert "\u202e" not in page
     ElementTree.fromstring(page[page.index("<svg") : page.index("</svg>") + 6])
     assert dcsim("run", "mine.toml", "-n", "2").exit_code == 0
+
+
+FIELD = Path(__file__).parents[1] / "field"
+
+
+def test_the_forms_that_are_offered_are_those_that_can_be_read():
+    from dcsim.cli.calibrate import FORMS
+    from dcsim.records import forms
+
+    assert tuple(forms.FORMS) == FORMS
+
+
+@pytest.mark.parametrize(
+    ("file", "more"),
+    [
+        ("sacct.txt", ()), ("sacct-23.11.json", ()), ("slurmctld.log", ()), ("sinfo-reasons.txt", ("--units", "64")),
+        ("syslog", ("--year", "2026")), ("journal-short-iso.txt", ()), ("dcgm.prom", ()), ("dcgm.csv", ()),
+    ],
+)  # fmt: skip
+def test_every_form_of_the_field_is_calibrated(dcsim, tmp_path, file, more):
+    done = dcsim("calibrate", FIELD / file, *more, "-o", "mine.toml")
+    assert done.exit_code == 0, done.output
+    assert " failed " in lines(done.stdout)
+    assert "ok" in dcsim("check", "mine.toml").stdout
+
+
+def test_errors_of_applications_stop_jobs_and_no_hardware(dcsim, tmp_path):
+    """DCGM tells errors by GPU and by what NVIDIA asks for."""
+    text = lines(dcsim("calibrate", FIELD / "dcgm.csv", "-o", "mine.toml").stdout)
+    assert "2 GPUs failed 2 times: one failure per GPU every" in text
+    effects = {hazard.name: (hazard.component, hazard.effect) for hazard in load(tmp_path / "mine.toml").hazards}
+    assert effects == {"reboot-node": ("gpu", "interrupt"), "application": ("gpu", "kill")}
+    assert "not used" not in dcsim("check", "mine.toml").stdout
+
+
+def test_a_form_that_tells_no_outages_says_so(dcsim):
+    done = dcsim("calibrate", FIELD / "goodput.json")
+    assert done.exit_code == 2
+    assert "the form goodput tells no outages" in done.stderr

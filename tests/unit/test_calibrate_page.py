@@ -6,8 +6,9 @@ import pytest
 from dcsim.calibrate import Calibration, Prior, calibrated
 from dcsim.calibrate.site import of_count
 from dcsim.records import Broken, Outages
-from dcsim.report.calibrate_figures import _alike, sections, survival
-from dcsim.report.calibrate_page import Told, classes_table, duration, sentences, span, warnings
+from dcsim.report.calibrate_figures import _alike, sections
+from dcsim.report.calibrate_page import classes_table, notes_of, sentences
+from dcsim.report.calibrate_warnings import Told, duration, span, warnings
 from dcsim.report.document import Picture
 
 SEED = 20261129
@@ -58,8 +59,39 @@ def test_the_largest_move_comes_first() -> None:
     repairs[50] = float("nan")
     found = calibrated(record(starts, repairs, [0] * 40 + list(range(1, 21))), 64, 4320.0)
     first, *others = warnings(found, TOLD)
-    assert "Most have u0 (" in first
+    assert "Beyond chance: u0 (39)." in first
     assert any("1 outage of 60 had not ended" in each for each in others)
+
+
+def test_units_that_fail_again_at_once_are_no_bursts_of_different_ones() -> None:
+    """Each of 100 failures is followed by another one of the same unit three hours later."""
+    rng = np.random.default_rng(SEED)
+    first, unit = rng.uniform(0, 8_000, 100), rng.permutation(200)[:100]
+    starts, whose = [*first, *(first + 3)], [*unit, *unit]
+    found = calibrated(record(starts, [1.0] * 200, whose), 200, 8_010.0)
+    texts = warnings(found, TOLD)
+    assert any("A node that failed fails again within a day" in each for each in texts)
+    assert any("it is the same units again, so the scenario has no bursts" in each for each in texts)
+    assert not found.whole.together
+
+
+def test_a_tail_without_a_mean_is_said() -> None:
+    """Repairs by a Pareto law with index 0.8 have no finite mean."""
+    rng = np.random.default_rng(SEED)
+    starts, repairs = rng.uniform(0, 4_000, 400), rng.pareto(0.8, 400) + 0.1
+    found = calibrated(record(starts.tolist(), repairs.tolist(), list(range(400))), 400, 1e6)
+    assert any("may be longer than any record of this length shows" in each for each in warnings(found, TOLD))
+
+
+def test_the_hours_and_days_of_failures_are_noted() -> None:
+    """From Thursday 1 January 1970 on: failures on working days alone, around noon."""
+    rng = np.random.default_rng(SEED)
+    days = [day for day in range(180) if (day + 3) % 7 < 5]
+    starts = [24 * float(rng.choice(days)) + float(rng.uniform(9, 15)) for _ in range(300)]
+    notes = notes_of(calibrated(record(starts, [1.0] * 300, list(range(300))), 300, 4_320.0))
+    assert any(each.startswith("Failures differ within a day, beyond chance.") for each in notes)
+    assert any(each.startswith("Failures differ within a week, beyond chance.") for each in notes)
+    assert not [each for each in notes_of(even(200, 400)) if "differ" in each]
 
 
 def test_a_record_without_a_given_span_says_what_it_is_taken_to_be() -> None:
@@ -122,13 +154,6 @@ def test_detection_has_a_picture_where_the_record_tells_it() -> None:
     outages = replace(found.outages, noticed_h=found.outages.start_h + late)
     *_, last = sections(calibrated(outages, 20, 4320.0), TOLD)
     assert last.parts[-1].title == "How long failures go unnoticed"
-
-
-def test_survival_is_that_of_kaplan_and_meier() -> None:
-    """Lives that end at 1, 3 and 4 and one that goes on at 2: 3/4, then 1/2 of that, then none."""
-    times, left = survival(np.array([3.0, 1.0, 4.0]), np.array([2.0]))
-    assert times.tolist() == [1, 3, 4]
-    assert left.tolist() == pytest.approx([3 / 4, 3 / 8, 0])
 
 
 def test_what_chance_gives_the_worst_units_is_what_simulated_units_have() -> None:
