@@ -1,6 +1,7 @@
 """Calibration: from what a site wrote down to rates, laws and what is not known of them."""
 
 from dcsim.calibrate.blame import Blame, Blamed, blamed
+from dcsim.calibrate.findings import Findings, findings
 from dcsim.calibrate.laws import Fit, Law, fitted
 from dcsim.calibrate.lives import Failures, Lives, Weibull, failures_of, lives_of, weibull, weibull_of
 from dcsim.calibrate.own_rates import OwnRates, own_rates
@@ -21,6 +22,7 @@ __all__ = [
     "Clusters",
     "Cycle",
     "Failures",
+    "Findings",
     "Fit",
     "Law",
     "Lemons",
@@ -42,6 +44,7 @@ __all__ = [
     "cycles",
     "discoveries",
     "failures_of",
+    "findings",
     "fitted",
     "lemons",
     "lives_of",

@@ -49,10 +49,14 @@ class Failures:
 
 
 def failures_of(outages: Outages, span_h: float) -> Failures:
-    """Return the failures of each component; an outage that begins before another one of it has ended belongs to it."""
+    """Return the failures of each component; an outage that begins before another one of it has ended belongs to it.
+
+    A record that tells no end at all, such as a kernel log, has outages of no length; in others one without is open.
+    """
+    never = span_h if not np.isnan(outages.end_h).all() else -np.inf  # raised to its start below
     order = np.lexsort((outages.start_h, outages.component))
     unit, start = outages.component[order], outages.start_h[order]
-    end = np.minimum(np.where(np.isnan(outages.end_h[order]), span_h, outages.end_h[order]), span_h)
+    end = np.minimum(np.where(np.isnan(outages.end_h[order]), never, outages.end_h[order]), span_h)
     end = np.maximum(start, end)
     # Units lie one after another on one axis, so that the last end so far is that of the same unit.
     far = unit * (2 * span_h + 1)

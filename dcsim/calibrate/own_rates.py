@@ -98,7 +98,7 @@ class _Units:
             return together, math.log(ALIKE)
         bounds = [(math.log(UNLIKE), math.log(ALIKE)), (-15.0, 15.0)]
         found = [
-            minimize(against, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"ftol": 1e-13, "gtol": 1e-7})
+            minimize(against, start, jac=True, method="TNC", bounds=bounds, options={"ftol": 1e-10, "gtol": 1e-6})
             for start in (self.last or STARTS)
         ]
         best = min(found, key=lambda each: float(each.fun))

@@ -138,6 +138,6 @@ def _gamma_law(failures: Numbers, hours: Values) -> tuple[float, float]:
         return -float(many @ found)
 
     ends = [(math.log(1e-3), math.log(MOST_SHAPE)), (start - 3, start + 3)]
-    tried = [minimize(against, np.array([each, start]), method="L-BFGS-B", bounds=ends) for each in (-1.0, 2.0, 6.0)]
+    tried = [minimize(against, np.array([each, start]), method="TNC", bounds=ends) for each in (-1.0, 2.0, 6.0)]
     best = min(tried, key=lambda each: float(each.fun))
     return math.exp(float(best.x[0])), math.exp(float(best.x[1]))

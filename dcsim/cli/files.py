@@ -30,9 +30,12 @@ def check_command(files: Sequence[str], overrides: Sequence[str], origins: bool)
     """
     from dcsim.decide.cautions import cautions
     from dcsim.scenario import unused_keys
+    from dcsim.scenario.record_cautions import records_told
 
     for file, scenario in zip(files, scenarios_of(files, overrides), strict=True):
         out(f"{file}: ok")
+        for told in records_told(scenario):
+            out(f"  {told}")
         for key in unused_keys(scenario):
             out(f"  {key} is set, but not used: the simulation of this scenario ignores it")
         for each in cautions([scenario]):

@@ -12,7 +12,7 @@ from dcsim.closed_form.accounting import (
     identify_hours,
     mean_job_size,
 )
-from dcsim.closed_form.availability import down_at_most, promised
+from dcsim.closed_form.availability import Losses, down_at_most, promised, too_few_up
 from dcsim.closed_form.elastic import elastic_goodput
 from dcsim.closed_form.queueing import overload_queue, queue_wait, repairman_wait
 from dcsim.closed_form.renewal import (
@@ -43,6 +43,7 @@ __all__ = [
     "Copies",
     "HazardCharge",
     "Identify",
+    "Losses",
     "Mode",
     "Retirement",
     "Served",
@@ -75,6 +76,7 @@ __all__ = [
     "rollback_first_order",
     "rollback_goodput",
     "served",
+    "too_few_up",
     "wait_at_most",
     "wait_for_others",
     "wait_for_shift",

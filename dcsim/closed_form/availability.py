@@ -10,7 +10,10 @@ distributions (1981).
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from dcsim.closed_form.spares import down_probabilities
 
 if TYPE_CHECKING:
     import numpy as np
@@ -60,6 +63,59 @@ def promised(missed: float, rate: float, longer: Callable[[float], float], mean_
         middle = (low + high) / 2
         low, high = (low, middle) if kept(middle) >= 1 - missed else (middle, high)
     return 1 - high / month
+
+
+@dataclass(frozen=True)
+class Losses:
+    """How a domain is lost: ``rate`` while it is there [1/h], P(``longer`` than a time [h]), ``mean`` time lost [h]."""
+
+    rate: float
+    longer: Callable[[float], float]
+    mean: float
+
+
+def too_few_up(
+    parts: int, needed: int, rate: float, longer: Callable[[float], float], mean_repair: float, month: float
+) -> Losses:
+    """Return how a domain of equal, independent parts is lost, which is there while so many of them are up.
+
+    ``rate``, ``longer``, ``mean_repair``: of one part, as ``down_at_most`` has them. Rate and mean are exact: losses
+    come as often as a part fails while as many are down as may be, L of them. The law is approximate: a loss lasts
+    until the first of L repairs under way and a fresh one ends, P(> t) = G(t) (integral of G from t on / m)^L with G =
+    ``longer``, stretched to the exact mean for parts that fail meanwhile. With L > 0 losses come in clusters: the next
+    one follows before a repair under way ends with probability q = n λ / (n λ + L / m), n the parts needed. A cluster
+    is told as one loss, a geometric sum.
+    """
+    import numpy as np
+
+    down = down_probabilities(parts, parts, 1 / rate, mean_repair)
+    may_be = parts - needed
+    lost = math.fsum(down[may_be + 1 :])
+    often = down[may_be] * needed * rate
+    if not lost or not often:
+        return Losses(0.0, longer, 0.0)
+    mean, alone = lost / often, mean_repair / (may_be + 1)
+    count = min(MOST_POINTS, max(FEWEST_POINTS, math.ceil(2 * PER_REPAIR * month / mean_repair)))
+    times = np.linspace(0.0, month, count + 1)
+    tails = np.array([longer(each) for each in times.tolist()])
+    areas = np.concatenate([[0.0], np.cumsum(tails[:-1] + tails[1:]) * (month / count / 2)])
+    law = tails * np.maximum(0.0, 1 - areas / mean_repair) ** may_be
+    follows = needed * rate / (needed * rate + may_be / mean_repair) if may_be else 0.0
+    masses = -np.diff(law, append=0.0)
+    shares = np.concatenate([[0.0], (masses[1:] + masses[:-1]) / 2])  # a loss between two points is shared by both
+    shares[1] += masses[0] / 2
+    spectrum = np.fft.rfft(shares, 4 * len(shares))
+    clusters = np.fft.irfft((1 - follows) * spectrum / (1 - follows * spectrum), 4 * len(shares))[: len(shares)]
+    beyond = np.clip(1 - np.cumsum(clusters) + clusters / 2, 0.0, 1.0)
+
+    def stays_lost(time: float) -> float:
+        return float(np.interp(time * alone / mean, times, beyond))
+
+    return Losses(often * (1 - follows) / (1 - lost), stays_lost, mean / (1 - follows))
+
+
+FEWEST_POINTS, MOST_POINTS = 2_000, 40_000
+"""Of a month, at which the law of a loss is computed."""
 
 
 def _down_at_most(

@@ -63,7 +63,8 @@ class Difference:
 
     ``key``: as ``--set`` takes it, by the names of the first scenario that has it. ``effect``: the largest change of a
     loss (fraction of GPU-hours), by the published formula or by exact theory of the first job, if the first scenario
-    takes this one value of another one or the other way round; 0 where neither formula reads the input.
+    takes this one value of another one or the other way round; 0 where neither formula reads the input. ``unlike``: of
+    a job or hazard that only some have, the keys in which these differ.
     """
 
     key: str
@@ -71,6 +72,7 @@ class Difference:
     group: Group
     values: tuple[str, ...]
     effect: float
+    unlike: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -101,6 +103,16 @@ class Input:
             return tuple(written)
         return as_texts(self.path[-1], self.values, written)
 
+    @property
+    def unlike(self) -> tuple[str, ...]:
+        """What the keys are called in which entries differ that only some scenarios have."""
+        if set(self.texts) != {PRESENT, ABSENT}:
+            return ()
+        first, *others = [each for each in self.values if each is not None]
+        keys = [key for key in type(first).model_fields if key != "name"]
+        differ = [key for key in keys if any(getattr(each, key, None) != getattr(first, key) for each in others)]
+        return tuple(LABELS.get(key, key.replace("_", " ")) for key in differ)
+
 
 def assumption_differences(scenarios: Sequence[Scenario]) -> tuple[Difference, ...]:
     """Return the inputs, prices left out, that differ between scenarios: by group, the one that matters most first.
@@ -116,7 +128,7 @@ def assumption_differences(scenarios: Sequence[Scenario]) -> tuple[Difference, .
         alike[each.label, texts] += 1
         effect = _effect(scenarios, losses, each) if alike[each.label, texts] <= MOST_EFFECTS else 0.0
         named = f"{each.label} of {each.owner}" if each.owner else each.label
-        found = Difference(dotted(each.path), named, each.group, texts, effect)
+        found = Difference(dotted(each.path), named, each.group, texts, effect, each.unlike)
         known = merged.get((each.label, texts))
         if known is not None:  # two jobs that differ alike are one difference
             both = f"{known.label}, {each.owner}" if set(texts) == {PRESENT, ABSENT} else each.label
@@ -151,7 +163,7 @@ def difference_sentence(scenarios: Sequence[Scenario], differences: Sequence[Dif
 
 def differences_json(differences: Sequence[Difference]) -> list[dict[str, Any]]:
     """Return the differences for a JSON document."""
-    return [asdict(each) | {"values": list(each.values)} for each in differences]
+    return [asdict(each) | {"values": list(each.values), "unlike": list(each.unlike)} for each in differences]
 
 
 def _clause(each: Difference, names: Sequence[str], named: bool) -> str:
@@ -160,7 +172,8 @@ def _clause(each: Difference, names: Sequence[str], named: bool) -> str:
     for value, name in zip(each.values, names, strict=True):
         by_value.setdefault(value, []).append(name)
     if set(by_value) == {PRESENT, ABSENT}:
-        return f"{each.label} only at {_names(by_value[PRESENT])}"
+        unlike = f", which differ in its {_names(each.unlike)}" if each.unlike else ""
+        return f"{each.label} only at {_names(by_value[PRESENT])}{unlike}"
     if len(by_value) > MOST_NAMES:
         values = list(by_value)
         return f"{each.label} ({len(values)} values, {values[0]} to {values[-1]})"

@@ -13,7 +13,7 @@ from dcsim.decide.input_texts import ABSENT, compact
 from dcsim.economics import GROUPS, LINES, Tco
 from dcsim.scenario import Scenario, ScenarioError, read
 from dcsim.scenario.errors import dotted
-from dcsim.scenario.files import plain
+from dcsim.scenario.files import unlisted
 from dcsim.scenario.overrides import key_parts
 
 SIMULATED: Mapping[str, str] = {
@@ -152,7 +152,7 @@ def with_groups_of_other(
     for each in (*keys, *added, *reversed(absent)):  # the last one first: places before it stay what they are
         found = each.apply[side](found, each.values[1 - side])
     try:
-        return read(plain(found))
+        return read(unlisted(found))
     except (ScenarioError, ValueError):
         return None
 

@@ -25,7 +25,7 @@ from dcsim.montecarlo.statistics import interval, least, quantile, share_interva
 from dcsim.problems import not_one_of, wrong
 from dcsim.scenario import Problem, Scenario, ScenarioError
 from dcsim.units import DURATION, MONEY, MS_PER_H, SHARE, WORK, parse, write
-from dcsim.wording import printable, shown
+from dcsim.wording import did_you_mean, printable, shown
 
 OPTION, UNDER = "--fail-if", "--fail-under"
 MOST_TOLD = 10
@@ -195,7 +195,8 @@ def _unfit(gate: Gate, scenarios: Sequence[Scenario], *, common: bool) -> Iterab
         if not common or len(scenarios) < 2:
             yield "p(cheaper, NAME) needs offers on the same random numbers: dcsim compare"
         elif gate.name not in names:
-            yield not_one_of(names, gate.name)
+            apart = [f'"{name}"' for name in names] if any("," in name for name in names) else names
+            yield not_one_of(apart, gate.name, hint=did_you_mean(str(gate.name), names))
         elif names.count(gate.name) > 1:
             yield f"found {shown(gate.name)}, the name of several offers; give them names of their own (--set name=…)"
     for each in scenarios:

@@ -28,6 +28,7 @@ OTHER_PROGRAM = "is not a run of dcsim"
 
 Word = Annotated[str, Field(max_length=200)]
 Text = Annotated[str, Field(max_length=1 << 20)]
+Hash = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
 class Replications(BaseModel):
@@ -44,7 +45,8 @@ class Manifest(BaseModel):
 
     ``schema``: of the files. ``dcsim``, ``python``, ``numpy``, ``simpy``: versions. ``shard``: [k, n], of a shard.
     ``command``: as it was typed, less what changes no result. ``precision``: as it was asked for. ``origins``: where
-    each value of the scenario is from, by key. ``monthly``: whether the runs have their months and causes.
+    each value of the scenario is from, by key. ``outages``: SHA-256 of the files that hold what its traces replay, by
+    name. ``monthly``: whether the runs have their months and causes.
     """
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
@@ -52,7 +54,7 @@ class Manifest(BaseModel):
     program: Literal["dcsim"] = "dcsim"
     files: int = Field(default=SCHEMA, alias="schema")
     version: Word = Field(default=__version__, alias="dcsim")
-    scenario_sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    scenario_sha256: Hash
     seed: int = Field(ge=0, lt=2**63)
     shard: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1, le=99_999)]] | None = None
     engine_name: Word = Field(alias="engine")
@@ -65,6 +67,7 @@ class Manifest(BaseModel):
     command: tuple[Text, ...] = ()
     precision: Word | None = None
     origins: dict[str, str] = {}
+    outages: dict[Annotated[str, Field(pattern=r"^outages-[0-9]{1,8}\.parquet$")], Hash] = {}
 
     @property
     def wanted(self) -> int:
@@ -93,7 +96,7 @@ class Manifest(BaseModel):
 
     def write(self, folder: Path) -> None:
         """Write both copies; raises StoreError."""
-        left_out = {key for key in ("shard", "engine_why") if not getattr(self, key)}
+        left_out = {key for key in ("shard", "engine_why", "outages") if not getattr(self, key)}
         left_out |= {"monthly"} if self.monthly else set()
         write_both(folder, self.model_dump(mode="json", by_alias=True, exclude=left_out))
 

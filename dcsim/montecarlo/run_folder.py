@@ -1,5 +1,6 @@
 """The folder of a run: what is finished survives whatever ends the run."""
 
+import hashlib
 import platform
 import re
 import unicodedata
@@ -7,6 +8,7 @@ import zlib
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -22,11 +24,12 @@ from dcsim.montecarlo.engines import SIMPY, Engine
 from dcsim.montecarlo.manifest import MANIFEST, Manifest
 from dcsim.montecarlo.parquet_files import DamagedError, Found, ParquetFiles
 from dcsim.montecarlo.tasks import UNSHARDED, Shard
-from dcsim.scenario import Scenario, to_toml
+from dcsim.scenario import Scenario
+from dcsim.scenario.files import to_files
 
 SCENARIO, REPLICATIONS, ALL, EVENTS = "scenario.toml", "replications", "all.parquet", "events"
 OURS = {
-    "": re.compile(r"scenario\.toml|runs\.parquet|report\.(html|md|csv|xlsx)|trace\.json"),
+    "": re.compile(r"scenario\.toml|outages-[0-9]+\.parquet|runs\.parquet|report\.(html|md|csv|xlsx)|trace\.json"),
     EVENTS: re.compile(r"replication-[0-9]{8,}\.parquet"),
     REPLICATIONS: re.compile(r"(all|part-[0-9]{8,}-[0-9]+(-[0-9a-f]{8})?)\.parquet(\.unread-[0-9]+)?"),
 }
@@ -121,7 +124,7 @@ class RunFolder:
                 self._clear()
             self._tidy()
             self._write_manifest()
-            files.write_whole(self.folder / SCENARIO, to_toml(self.scenario).encode())
+            self._write_scenario()
             files.make_folder(self.folder / REPLICATIONS)
         except BaseException:
             self._release()
@@ -182,7 +185,7 @@ class RunFolder:
             self.parquet.put_together(together, parts, below=replications)
             self._wanted, self._have = replications, np.ones(replications, dtype=np.bool_)
             self._clear(but=together)
-            files.write_whole(self.folder / SCENARIO, to_toml(self.scenario).encode())
+            self._write_scenario()
             self._write_manifest()
         except BaseException:
             if new:
@@ -334,11 +337,23 @@ class RunFolder:
                     raise StoreError(self.folder, told)
         if earlier.get("monthly") is False:  # what some of its runs lack, the run lacks
             self.engine = replace(self.engine, monthly=False)
-        path = self.folder / SCENARIO
-        with suppress(OSError, MemoryError):
-            if files.kind_of(path) is not None and files.read_whole(path, 1 << 26) != to_toml(self.scenario).encode():
-                self.notices.append(f"{path}: differs from what dcsim wrote; written again")
+        for name, content in self._scenario_files.items():
+            path = self.folder / name
+            with suppress(OSError, MemoryError):
+                if files.kind_of(path) is not None and files.read_whole(path, 1 << 28) != content:
+                    self.notices.append(f"{path}: differs from what dcsim wrote; written again")
         return self._read()
+
+    @cached_property
+    def _scenario_files(self) -> dict[str, bytes]:
+        """The outages that its traces replay, and the scenario file that names them, by name."""
+        text, outages = to_files(self.scenario)
+        return {**outages, SCENARIO: text.encode()}
+
+    def _write_scenario(self) -> None:
+        """Write the scenario; the files that it names come first."""
+        for name, content in self._scenario_files.items():
+            files.write_whole(self.folder / name, content)
 
     def _manifest(self) -> Manifest:
         """Return what the run is: no clock and no machine in it, so that a resumed run leaves the same bytes."""
@@ -352,6 +367,11 @@ class RunFolder:
             "command": self.command,
             "precision": self.precision,
             "origins": self.origins,
+            "outages": {
+                name: hashlib.sha256(content).hexdigest()
+                for name, content in self._scenario_files.items()
+                if name != SCENARIO
+            },
         }
         return Manifest.model_validate(content, strict=False)
 

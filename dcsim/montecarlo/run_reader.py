@@ -1,16 +1,20 @@
 """Reading a run back from its folder: what is finished there; nothing is written."""
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
 
-from dcsim.files import NO_MEMORY, StoreError, on_disk
+from dcsim.files import NO_MEMORY, StoreError, on_disk, read_whole
 from dcsim.ledger import Ledgers
 from dcsim.montecarlo.manifest import Manifest
 from dcsim.montecarlo.parquet_files import DamagedError, ParquetFiles
 from dcsim.montecarlo.run_folder import SCENARIO, UNREAD, files_of_runs
 from dcsim.montecarlo.sample import Sample
 from dcsim.scenario import Scenario, ScenarioError, load, sha256
+
+MOST_BYTES = 1 << 28
+"""Largest file of outages in the folder of a run [B]; source: assumed, twice that of the longest traces."""
 
 
 def read_sample(folder: Path) -> Sample:
@@ -42,6 +46,14 @@ def read_sample(folder: Path) -> Sample:
 
 def read_scenario(folder: Path, manifest: Manifest) -> Scenario:
     """Return the scenario of a run; raises StoreError unless it is the one that the manifest tells of."""
+    for name, digest in manifest.outages.items():
+        try:
+            with on_disk(folder / name):
+                content = read_whole(folder / name, MOST_BYTES)
+        except StoreError as error:
+            raise StoreError(folder / name, f"{error.args[1]}; run it again with --resume") from error
+        if hashlib.sha256(content).hexdigest() != digest:
+            raise StoreError(folder / name, "has changed since the run wrote it; run it again with --resume")
     path = folder / SCENARIO
     try:
         with on_disk(path):

@@ -63,11 +63,9 @@ ADMIT, VISIT, SERVICE, RELAPSE, NOTICE, LIMIT, PLANNED, STRIKE = range(7, TICKS)
     PASSES_RETEST,  # a node that failed such a check by mistake
 ) = range(27)
 """What a due event is about; ``due.what`` is the gang, the repair, the failure, the window, the phase."""
-
 FIXED, BY_EXPONENTIAL, BY_LOGNORMAL, BY_WEIBULL = range(4)
 """Laws of a time that rules draw."""
-OF_GAPS, OF_MARKS, OF_DETECT, OF_REPAIR, OF_SILENT, OF_LEFT = range(6)
-STREAMS = 6
+OF_GAPS, OF_MARKS, OF_DETECT, OF_REPAIR, OF_SILENT, OF_LEFT = range(STREAMS := 6)
 """Streams of a hazard, as ``dcsim.streams.PURPOSES`` has them."""
 BLOCK = 256
 """Outcomes drawn at a time for a hazard whose failures are not known beforehand (assumed)."""
@@ -95,8 +93,7 @@ INTERRUPT, KILL, STRAGGLE, DEGRADE, CORRUPT = range(5)
 IN_OVERHEAD, IN_CHECKPOINT, IN_LOST, IN_DETECT = (STATE[each] for each in ("overhead", "checkpoint", "lost", "detect"))
 IN_FAILOVER, IN_RESTORE, IN_WAIT, IN_REPAIR = (STATE[each] for each in ("failover", "restore", "wait", "repair"))
 IN_MAINTENANCE, IN_SPARE, IN_IDLE = (STATE[each] for each in ("maintenance", "spare", "idle"))
-IN_RUNNING, IN_UNPOWERED = STATE["useful"], STATE["unpowered"]
-IN_NONE = -1
+IN_RUNNING, IN_UNPOWERED, IN_NONE = STATE["useful"], STATE["unpowered"], -1
 """Columns of the ledger; running time is split when the run is closed."""
 
 (
@@ -161,11 +158,9 @@ not answer; ``free_demand``: first of the demands given back; ``touching``: size
 they are not kept; ``logs``: 1: events, 2: places too; ``logged``: rows of the log; ``about_...``: what the log says of
 the time that is booked now; ``now``: the time [ms]; ``sold``: places of what is sold, 0: nothing is; ``lets``: how many
 of them may be out of service; ``planned_out``: what leaves service now, or stalls, is no downtime; ``month``,
-``month_begin``,
-``month_end``: this month, from 0, and its time [ms]; ``month_ms``: how long a month is; ``causes``: hazards and kinds
-of maintenance; ``notice``: the next of ``notices``; ``last_notice``: how many there are; ``preflights``: some job has
-them; ``retests``: rows of them in use; ``replicas``: gangs that are sold, 0: none is; ``excuses``: announced failures
-are no downtime of what is sold."""
+``month_begin``, ``month_end``: this month, from 0, and its time [ms]; ``month_ms``: length of a month; ``causes``:
+hazards and kinds of maintenance; ``notice``: the next of ``notices``; ``last_notice``: how many; ``preflights``: some
+job has them; ``retests``: rows in use; ``replicas``: gangs that are sold; ``excuses``: what is announced is excused."""
 
 GANG = _record(
     "job gpus priority submit "
@@ -243,9 +238,8 @@ FAILURE = _record(
     "hazard component detect wrong fixed at rank gpus first_part parts placed first_place last_place "
     "retired unfound clean gang next_clean next_faulty repairs over number sent_on sent_back first_redo checked"
 )
-"""A failure on its way. ``repairs``: of its own that are under way; ``over``: what failed is back.
-``first_part``, ``parts``: whose GPUs it took; ``first_place``: of the places that it took;
-``number``: in the order of onset; ``checked``: a check finds it."""
+"""A failure on its way. ``repairs``: of its own that are under way; ``over``: what failed is back; ``first_part``,
+``parts``: whose GPUs it took; ``first_place``: of these places; ``number``: by onset; ``checked``: a check finds it."""
 PART = _record("gang gpus following")
 REPAIR = _record(
     "failure first_part gpus placed first_place last_place mends since stage following next_away previous_away asked "
@@ -255,10 +249,9 @@ CREWS = _record(
     "size busy first last first_shift end_shift on_shift finishes visits cycle waiting visit_when visit_after"
 )
 """``first_shift``, ``end_shift``: of its rows of ``shifts``; ``on_shift``: ms of a week, 0: always; ``finishes``: what
-is begun in a shift goes on after it; ``visits``: repairs wait for one: on its days, which are rows of ``shifts`` too
-and repeat after ``cycle`` [ms],
-when ``visit_when`` of them wait, or one for ``visit_after`` [ms], NEVER: not for that; ``waiting``: how many wait;
-``busy``: of a visit, repairs that it is about."""
+is begun in a shift goes on after it; ``visits``: repairs wait for one: on its days, rows of ``shifts`` that repeat
+after ``cycle`` [ms], when ``visit_when`` wait, or one for ``visit_after`` [ms], NEVER: not for that; ``waiting``: how
+many wait; ``busy``: of a visit, repairs that it is about."""
 SHIFT = _record("begin end")
 """In a week, or in the cycle of visits, that begins at t = 0 [ms]."""
 DUE = _record("key number kind what further")

@@ -24,6 +24,7 @@ class World(PlantTables):
         self.addresses: NDArray[np.int64] = np.zeros(ANSWERS + 1 + len(CHANGING), dtype=np.int64)
         self.tables: dict[str, NDArray[Any]] = {}
         self.at_start: dict[str, NDArray[Any]] = {}
+        self.copies: list[tuple[int, int, int]] = []
         self.answer: Callable[[int, int, int], int] | None = None
 
     def put(self, name: str, table: NDArray[Any]) -> None:
@@ -41,7 +42,9 @@ class World(PlantTables):
     def put_at_start(self, name: str, table: NDArray[Any]) -> None:
         """Keep what ``reset`` copies; the table itself has the same shape then."""
         self.at_start[name] = table
-        self.addresses[ANSWERS + 1 + CHANGING.index(name)] = table.ctypes.data
+        source = ANSWERS + 1 + CHANGING.index(name)
+        self.addresses[source] = table.ctypes.data
+        self.copies.append((3 * TABLE[name], source, table.nbytes))
         self.put(name, table.copy())
 
     def reset(self) -> None:
@@ -50,9 +53,8 @@ class World(PlantTables):
             if self.tables[name].shape != table.shape:
                 self.put(name, table.copy())
         addresses = self.addresses.tolist()
-        for name, table in self.at_start.items():
-            source = addresses[ANSWERS + 1 + CHANGING.index(name)]
-            ctypes.memmove(addresses[3 * TABLE[name]], source, table.nbytes)  # numpy goes by the columns of a record
+        for target, source, size in self.copies:
+            ctypes.memmove(addresses[target], addresses[source], size)  # numpy would go by the columns of a record
 
     def show(self, name: str, low: int, high: int) -> None:
         """An answer has written to rows of a table, or made room for more."""

@@ -2,7 +2,10 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+
+import numpy as np
 
 from dcsim.records import dcgm, gpus, measured, nodes, sinfo, slurm
 from dcsim.records.gathered import Asked, Records
@@ -10,6 +13,7 @@ from dcsim.records.lines import Clock, beginning, is_packed
 from dcsim.records.outages import read_outages
 from dcsim.records.tables import RecordError, opened
 from dcsim.records.times import Order
+from dcsim.records.where import Condition
 from dcsim.wording import did_you_mean, shown
 
 Reader = Callable[[Sequence[Path], Asked], Records]
@@ -95,8 +99,9 @@ def read(
     """Read files of one form, such as a log and those that were rotated. Nothing but these files is read.
 
     ``form``: a key of FORMS; None: told from the files. ``columns``, ``where``, ``dates``: as ``read_outages`` has
-    them, for tables. ``year``: of the last line of each log whose times have none. ``incident_s``: errors that follow
-    one another within this time [s] are one failure. Raises RecordError, with the file's name where there are several.
+    them, for tables; of other forms ``where`` chooses by "kind" and "component". ``year``: of the last line of each log
+    whose times have none. ``incident_s``: errors that follow one another within this time [s] are one failure. Raises
+    RecordError, with the file's name where there are several.
     """
     files = [paths] if isinstance(paths, Path) else list(paths)
     if not files:
@@ -121,4 +126,32 @@ def read(
             "read files of each form by themselves, or say the form"
         )
     reader, _ = FORMS[found[0]]
-    return reader(files, Asked(columns or {}, tuple(where), dates, year, incident_s))
+    if found[0] != "table" and columns:
+        raise RecordError(f"is of the form {found[0]}, whose columns are known; columns are said of tables only")
+    records = reader(files, Asked(columns or {}, tuple(where), dates, year, incident_s))
+    return records if found[0] == "table" or not where else _chosen(records, where)
+
+
+def _chosen(records: Records, where: Sequence[str]) -> Records:
+    """Return records with those outages that meet all conditions on "kind" and "component"; raises RecordError."""
+    outages = records.outages
+    if outages is None:
+        raise RecordError(f"is of the form {records.form}, which tells no outages that a condition could choose")
+    names = {"kind": outages.kinds, "component": outages.components}
+    rows = {"kind": outages.kind, "component": outages.component}
+    kept = np.ones(len(outages), dtype=bool)
+    for each in (Condition.of(written, tuple(names)) for written in where):
+        kept &= np.array([each.holds(name) for name in names[each.column]], dtype=bool)[rows[each.column]]
+    told = (*records.told, f"left out by {', '.join(where)}: {int((~kept).sum()):,} of {len(outages):,} outages")
+    used, kind = np.unique(outages.kind[kept], return_inverse=True)
+    chosen = replace(
+        outages,
+        start_h=outages.start_h[kept],
+        end_h=outages.end_h[kept],
+        component=outages.component[kept],
+        kind=kind.astype(np.int64),
+        kinds=tuple(outages.kinds[each] for each in used),
+        noticed_h=None if outages.noticed_h is None else outages.noticed_h[kept],
+        told=told,
+    )
+    return replace(records, outages=chosen, told=told)

@@ -96,6 +96,16 @@ class Gathering:
         self.whose.append(self.components.setdefault(component, len(self.components)))
         self.what.append(self.kinds.setdefault(kind, len(self.kinds)))
 
+    def leave_out_before(self, moment: float) -> int:
+        """Leave out what began before a moment [s since 1970]; return how many."""
+        kept = [row for row, start in enumerate(self.starts) if start >= moment]
+        many = len(self.starts) - len(kept)
+        self.starts, self.ends, self.noticed = (
+            array("d", [each[row] for row in kept]) for each in (self.starts, self.ends, self.noticed)
+        )
+        self.whose, self.what = (array("q", [each[row] for row in kept]) for each in (self.whose, self.what))
+        return many
+
     def outages(
         self,
         told: Sequence[str],
@@ -106,19 +116,23 @@ class Gathering:
     ) -> Outages:
         """Return them by time, from the first to the last moment seen; raises RecordError if there is none.
 
-        ``counted``: whether all components in service are known, those of ``units`` and those that failed.
+        ``counted``: whether all components in service are known, those of ``units`` and those that failed. If some
+        outages name no component, none does: the others would accuse those that are easier to name.
         """
         if self.last < self.first:
             why = "; ".join(broken.told()[:3])
             raise RecordError("holds no line with a moment" + (f"; {why}" if why else ""))
         starts, ends, noticed = (np.array(each) for each in (self.starts, self.ends, self.noticed))
         order = np.argsort(starts, kind="stable")
-        named = self.units | {name for name in self.components if name}
+        known = self.units | {name for name in self.components if name}
+        whose, components = np.array(self.whose, dtype=np.int64), tuple(self.components)
+        if "" in self.components:
+            whose, components = np.zeros_like(whose), ("",)
         return Outages(
             (starts[order] - self.first) / 3600,
             (ends[order] - self.first) / 3600,
-            np.array(self.whose)[order].astype(np.int64),
-            tuple(self.components),
+            whose[order],
+            components,
             np.array(self.what)[order].astype(np.int64),
             tuple(self.kinds),
             self.first,
@@ -127,7 +141,7 @@ class Gathering:
             tuple(told),
             broken,
             (noticed[order] - self.first) / 3600 if not np.isnan(noticed).all() else None,
-            len(named) or None if counted else None,
+            len(known) or None if counted else None,
             unit_h,
             ends_told=ends_told,
         )

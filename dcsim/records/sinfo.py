@@ -41,7 +41,7 @@ class Snapshots:
     """Nodes as snapshots show them: an outage begins and ends at the first snapshot that shows it.
 
     ``out``: of each node that is out: since when [s], what it is, when it was noticed. A node that was out at the first
-    snapshot has begun nobody knows when: -inf.
+    snapshot has begun nobody knows when: -inf. ``times``: lists with a time, of `sinfo -R`.
     """
 
     found: Gathering
@@ -50,6 +50,7 @@ class Snapshots:
     out: dict[str, tuple[float, str, float]] = field(default_factory=dict)
     silent: dict[str, float] = field(default_factory=dict)
     unknown: int = 0
+    times: int = 0
 
     def row(self, at: float, node: str, state: str, reason: str) -> None:
         """Note a node's state; raises ValueError if it was shown later already."""
@@ -91,6 +92,13 @@ def sinfo(paths: Sequence[Path], asked: Asked) -> Records:
         listing = _read_blocks(paths, asked, shots, broken, told)
     for node in list(shots.out):
         shots.back(node, NAN)
+    if listing and shots.times > 1:
+        # Those that began and ended before it are in no list, so that the others would tell too low a rate.
+        shots.unknown += found.leave_out_before(found.first)
+    elif listing:
+        for begin in found.starts:
+            found.see(begin)
+        told.append("one list only: outages that had ended are not in it, so no rate follows")
     if shots.unknown:
         told.append(f"outages that had begun before the first snapshot, and are left out: {shots.unknown:,}")
     if listing:
@@ -156,12 +164,12 @@ def _read_blocks(paths: Sequence[Path], asked: Asked, shots: Snapshots, broken: 
             return
         if at is not None:  # without a time, nobody knows when what is no more in the list was back
             shots.found.see(at)
+            shots.times += 1
             for node, (begun, _, _) in list(shots.out.items()):
                 anew = listed.get(node, (at, ""))[0]
                 if anew > begun:  # listed with a later beginning, or no more
                     shots.back(node, min(at, anew))
         for node, (since, kind) in listed.items():
-            shots.found.see(since)
             shots.out.setdefault(node, (since, kind, NAN))
 
     for place, _, line in places(paths, broken):
@@ -204,8 +212,6 @@ def _read_blocks(paths: Sequence[Path], asked: Asked, shots: Snapshots, broken: 
             broken.add(place, "not a row of sinfo, or of another time than its snapshot", whole[:60])
     end_block()
     told += clock.told()
-    if listing and at is None:
-        told.append("one list without the time it was made: outages that had ended are not in it, so no rate follows")
     return listing
 
 

@@ -228,6 +228,9 @@ class Jobs:
         told = [f"runs ended by nodes: {len(failures):,}, by {len(groups):,} failures; repairs are not told"]
         if open_ones:
             told.append(f"failures that ended jobs of several nodes, none of which is named: {open_ones:,}")
+            told.append(
+                "no failure is laid to a node by name, as small jobs name theirs more often; ask the runs of jobs"
+            )
         told.append("failures are seen only while jobs run: their rate is per node-hour of jobs")
         return told
 

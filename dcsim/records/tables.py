@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dcsim.wording import shown
+from dcsim.wording import did_you_mean, printable, shown
 
 DELIMITERS: Mapping[str, str] = {
     ",": "commas",
@@ -25,6 +25,13 @@ LOOKED_AT = 50
 """Lines from which the delimiter is told; source: assumed."""
 LONGEST_LINE = 1 << 20
 """Longest line [characters]; source: assumed, a host list of ten thousand names is a tenth of it."""
+_BLANKS = "\t\x0b\x0c\r\x1c\x1d\x1e\x1f"  # what str.strip takes away, beside blanks
+LONGEST_SIMPLE = 100_000
+"""Longest line [characters] that is cut at its delimiters: csv refuses cells of 131,072 characters."""
+PIECE = 1 << 18
+"""Characters that are read at once; source: assumed."""
+MOST_EQUAL = 100_000
+"""Rows of a parquet file that may be more than its bits; source: assumed."""
 LONGEST_CELL = 64
 """Lines that one quoted cell may take; source: assumed. An open quote would take the rest of the file."""
 FIRST_KEYS = 200
@@ -32,7 +39,11 @@ FIRST_KEYS = 200
 
 
 class RecordError(Exception):
-    """Why a file cannot be read at all, in one line."""
+    """Why a file cannot be read at all, in one line. ``key``: what of its description is wrong, if not the file."""
+
+    def __init__(self, why: str, key: str = "file") -> None:
+        super().__init__(why)
+        self.key = key
 
 
 @dataclass
@@ -55,24 +66,49 @@ class Broken:
     def told(self) -> list[str]:
         """Say each reason in a line, the most frequent first."""
         order = sorted(self.counts, key=lambda why: -self.counts[why])
-        return [f"{self.counts[why]:,} lines: {why} (first {self.first[why]})" for why in order]
+        return [
+            f"1 line: {why} ({self.first[why]})"
+            if self.counts[why] == 1
+            else f"{self.counts[why]:,} lines: {why} (first {self.first[why]})"
+            for why in order
+        ]
 
 
 Row = tuple[str, Sequence[Any]]
 """Where it stands in the file, and its values, one for each column."""
+Block = list[tuple[int, Sequence[Any]]]
+"""Rows that follow one another, each with its number in the file."""
 
 
 @dataclass(frozen=True)
 class Table:
-    """A file with named columns. ``told``: what it was taken for, in words. ``rows`` reads it from the beginning.
+    """A file with named columns. ``told``: what it was taken for, in words. ``word``: what is counted in it.
 
-    ``rows`` puts lines that are not rows of this table into the ``Broken`` that it is given.
+    ``blocks`` reads it from the beginning, some thousand rows at once, and puts lines that are not rows of this table
+    into the ``Broken`` that it is given.
     """
 
     path: Path
     header: tuple[str, ...]
     told: str
-    rows: Callable[[Broken], Iterator[Row]]
+    blocks: Callable[[Broken], Iterator[Block]]
+    word: str = "line"
+
+    def place(self, number: int) -> str:
+        """Say where a row stands."""
+        return f"{self.word} {number}"
+
+    def rows(self, broken: Broken) -> Iterator[Row]:
+        """Yield all rows, one by one."""
+        for block in self.blocks(broken):
+            for number, values in block:
+                yield f"{self.word} {number}", values
+
+
+def names_found(header: Sequence[str], wanted: str = "") -> str:
+    """Return 'found: ' and the names of columns, the first of many, and which is the nearest to the one wanted."""
+    names = ", ".join(printable(name, 40) for name in header[:12]) + (", ..." if len(header) > 12 else "")
+    return f"found: {names}{did_you_mean(wanted, [name for name in header if name.isprintable()])}"
 
 
 def opened(path: Path) -> Table:
@@ -104,18 +140,29 @@ def opened(path: Path) -> Table:
 # --- text ---------------------------------------------------------------------------------------------------------
 
 
-def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Yield the number and text of each line that is not blank; bytes that are no UTF-8 become U+FFFD."""
+def _lines(path: Path) -> Iterator[list[tuple[int, str]]]:
+    """Yield the lines of a file with their numbers, many at once; bytes that are no UTF-8 become U+FFFD.
+
+    What is longer than any line of a table comes as far as that, and one sign more.
+    """
+    number, rest, skip = 0, "", False
     with path.open(encoding="utf-8-sig", errors="replace", newline=None) as file:
-        number = 0
-        while line := file.readline(LONGEST_LINE):
-            number += 1
-            if not line.endswith("\n") and len(line) == LONGEST_LINE:
-                while (more := file.readline(LONGEST_LINE)) and not more.endswith("\n"):
-                    pass
-                yield number, ""  # longer than any line of a table
-            elif line.strip():
-                yield number, line.rstrip("\n")
+        while piece := file.read(PIECE):
+            lines = (rest + piece).split("\n")
+            rest = lines.pop()
+            if skip and lines:  # the end of a line that is said already
+                del lines[0]
+                skip = False
+            elif skip:
+                rest = ""
+            yield list(enumerate(lines, number + 1))
+            number += len(lines)
+            if len(rest) > LONGEST_LINE:
+                number += 1
+                yield [(number, rest[: LONGEST_LINE + 1])]
+                rest, skip = "", True
+        if rest:
+            yield [(number + 1, rest)]
 
 
 def _cells(line: str, delimiter: str) -> list[str]:
@@ -142,53 +189,115 @@ def _delimiter(lines: Sequence[str]) -> str:
 
 
 def _delimited(path: Path) -> Table:
-    head = []
-    for _, line in _lines(path):
-        if not line.startswith("#"):
-            head.append(line)
-        if len(head) == LOOKED_AT:
+    head: list[str] = []
+    for lines in _lines(path):
+        head += [line for _, line in lines if line.strip() and not line.startswith("#")]
+        if len(head) >= LOOKED_AT:
             break
-    head = head or [""]
+    head = head[:LOOKED_AT] or [""]
     delimiter = _delimiter(head)
     header = tuple(_cells(head[0], delimiter))
     trailing = delimiter == "|" and len(header) > 1 and not header[-1]  # sacct -p ends each line with a pipe
     header = header[:-1] if trailing else header
     if not any(header):
         raise RecordError("has no columns")
+    reading = _Reading(path, delimiter, len(header), trailing)
+    return Table(path, header, f"{len(header)} columns between {DELIMITERS[delimiter]}", reading.blocks)
 
-    def rows(broken: Broken) -> Iterator[Row]:
-        first, pending = True, ""
-        begin, joined = 0, 0
-        for number, line in _lines(path):
-            if not line:
-                broken.add(f"line {number}", f"longer than {LONGEST_LINE:,} characters")
-                continue
-            if not pending and line.startswith("#"):
-                continue
-            begin = begin if pending else number
-            whole = f"{pending}\n{line}" if pending else line
-            if delimiter != " " and whole.count('"') % 2:
-                joined += 1
-                if joined < LONGEST_CELL:
-                    pending = whole
+
+@dataclass(frozen=True)
+class _Reading:
+    """How the lines of a file become rows of so many columns."""
+
+    path: Path
+    delimiter: str
+    columns: int
+    trailing: bool
+
+    def blocks(self, broken: Broken) -> Iterator[Block]:
+        """Yield rows; a quoted cell may go on in the next line."""
+        pending: list[tuple[int, str]] = []
+        first = True
+        for lines in _lines(self.path):
+            block, pending = self._block([*pending, *lines], broken)
+            yield block[1:] if first else block
+            first = first and not block
+        while pending:  # an open quote takes no more than its own line
+            broken.add(f"line {pending[0][0]}", "a quote that is not closed")
+            block, pending = self._block(pending[1:], broken)
+            yield block[1:] if first else block
+            first = first and not block
+
+    def _block(self, lines: list[tuple[int, str]], broken: Broken) -> tuple[Block, list[tuple[int, str]]]:
+        """Return the rows of these lines, and the last lines if they are the beginning of a row."""
+        if (tidy := self._tidy(lines)) is not None:
+            return tidy, []
+        block: Block = []
+        delimiter, columns, plain = self.delimiter, self.columns, self.delimiter != " "
+        place, end = 0, len(lines)
+        while place < end:
+            number, line = lines[place]
+            place += 1
+            if plain and '"' in line and not line.startswith("#"):
+                taken = self._quoted(lines, place - 1)
+                if taken is None:
+                    return block, lines[place - 1 :]
+                cells, place = taken
+                if cells is None:
+                    broken.add(f"line {number}", "a quote that is not closed")
                     continue
-                broken.add(f"line {begin}", "a quote that is not closed")
-                pending, joined = "", 0
-                continue
-            pending, joined = "", 0
-            cells = _cells(whole, delimiter)
-            if trailing and len(cells) == len(header) + 1 and not cells[-1]:
-                cells = cells[:-1]
-            if first:
-                first = False
-            elif len(cells) != len(header):
-                broken.add(f"line {begin}", f"not {len(header)} values, as many as columns", len(cells))
+            elif len(line) > LONGEST_SIMPLE:
+                cells = _cells(line, delimiter)
             else:
-                yield f"line {begin}", cells
-        if pending:
-            broken.add(f"line {begin}", "a quote that is not closed")
+                cells = [cell.strip() for cell in line.split(delimiter)] if plain else line.split()
+            if self.trailing and len(cells) == columns + 1 and not cells[-1]:
+                del cells[-1]
+            if len(line) > LONGEST_LINE:
+                broken.add(f"line {number}", f"longer than {LONGEST_LINE:,} characters")
+            elif len(cells) == columns:
+                if (any(cells) or line.strip()) and not line.startswith("#"):
+                    block.append((number, cells))
+            elif line.strip() and not line.startswith("#"):
+                broken.add(f"line {number}", f"not {columns} values, as many as columns", len(cells))
+        return block, []
 
-    return Table(path, header, f"{len(header)} columns between {DELIMITERS[delimiter]}", rows)
+    def _tidy(self, lines: list[tuple[int, str]]) -> Block | None:
+        """Return the rows of lines without quotes, comments and blanks beside delimiters; None of any others."""
+        sign = self.delimiter
+        if sign == " " or self.trailing or self.columns == 1:
+            return None
+        whole = [line for _, line in lines]
+        text = sign.join(whole)
+        beside = (f"{sign} ", f" {sign}", *_BLANKS.replace(sign, ""))
+        if (
+            not text.isascii()
+            or text[:1] == " "
+            or text[-1:] == " "
+            or any(each in text for each in ('"', "#", *beside))
+        ):
+            return None
+        cut = [line.split(sign) for line in whole]
+        if {*map(len, cut)} != {self.columns} or max(map(len, whole)) > LONGEST_SIMPLE:
+            return None
+        return [(number, cells) for (number, _), cells in zip(lines, cut, strict=True)]
+
+    def _quoted(self, lines: list[tuple[int, str]], place: int) -> tuple[list[str] | None, int] | None:
+        """Return the cells of a row that has quotes, and the place behind it; None if its end is not among the lines.
+
+        Lines below that do not make a whole row of it are rows of their own, and its quote is not closed.
+        """
+        whole = lines[place][1]
+        last = place + 1
+        while whole.count('"') % 2:
+            if last - place == LONGEST_CELL:
+                return None, place + 1
+            if last == len(lines):
+                return None
+            whole = f"{whole}\n{lines[last][1]}"
+            last += 1
+        cells = _cells(whole, self.delimiter)
+        right = len(cells) - (self.trailing and not cells[-1:]) == self.columns
+        return (None, place + 1) if last > place + 1 and not right else (cells, last)
 
 
 # --- JSON lines ---------------------------------------------------------------------------------------------------
@@ -202,37 +311,41 @@ def _flat(value: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any
             yield f"{before}{key}", each
 
 
-def _objects(path: Path, broken: Broken) -> Iterator[tuple[int, dict[str, Any]]]:
-    for number, line in _lines(path):
-        try:
-            found = json.loads(line)
-        except (ValueError, RecursionError):
-            broken.add(f"line {number}", "not JSON")
-            continue
-        if isinstance(found, dict):
+def _objects(path: Path, broken: Broken) -> Iterator[list[tuple[int, dict[str, Any]]]]:
+    for lines in _lines(path):
+        block = []
+        for number, line in lines:
+            if not line.strip():
+                continue
             try:
-                yield number, dict(_flat(found))
-            except RecursionError:
-                broken.add(f"line {number}", "JSON that is nested too deep")
-        else:
-            broken.add(f"line {number}", "not a JSON object")
+                found = json.loads(line)
+                if not isinstance(found, dict):
+                    broken.add(f"line {number}", "not a JSON object")
+                    continue
+                block.append((number, dict(_flat(found))))
+            except (ValueError, RecursionError):
+                broken.add(f"line {number}", "not JSON, or nested too deep")
+        yield block
 
 
 def _json_lines(path: Path) -> Table:
     header: dict[str, None] = {}
-    for count, (_, found) in enumerate(_objects(path, Broken())):
-        header |= dict.fromkeys(found)
-        if count + 1 == FIRST_KEYS:
+    count = 0
+    for block in _objects(path, Broken()):
+        for _, found in block:
+            header |= dict.fromkeys(found)
+            count += 1
+        if count >= FIRST_KEYS:
             break
     if not header:
         raise RecordError("has no line that is a JSON object")
     names = tuple(header)
 
-    def rows(broken: Broken) -> Iterator[Row]:
-        for number, found in _objects(path, broken):
-            yield f"line {number}", [found.get(name) for name in names]
+    def blocks(broken: Broken) -> Iterator[Block]:
+        for block in _objects(path, broken):
+            yield [(number, [found.get(name) for name in names]) for number, found in block]
 
-    return Table(path, names, f"JSON lines with {len(names)} keys", rows)
+    return Table(path, names, f"JSON lines with {len(names)} keys", blocks)
 
 
 # --- parquet ------------------------------------------------------------------------------------------------------
@@ -248,19 +361,23 @@ def _parquet(path: Path) -> Table:
 
     try:
         with ParquetFile(path) as file:
-            names = tuple(file.schema_arrow.names)
+            names, rows = tuple(file.schema_arrow.names), int(file.metadata.num_rows)
     except (ArrowException, OSError, MemoryError) as error:
         raise told(error) from None
+    size = path.stat().st_size
+    if rows > MOST_EQUAL + 8 * size:  # a few bytes can stand for equal rows without end
+        raise RecordError(f"holds {rows:,} rows in {size:,} bytes, more than one in a bit")
 
-    def rows(broken: Broken) -> Iterator[Row]:
+    def blocks(broken: Broken) -> Iterator[Block]:
         number = 0
         try:
             with ParquetFile(path) as file:
                 for batch in file.iter_batches(batch_size=10_000):
-                    for row in zip(*(column.to_pylist() for column in batch.columns), strict=True):
-                        number += 1
-                        yield f"row {number}", row
+                    rows = zip(*(column.to_pylist() for column in batch.columns), strict=True)
+                    block: Block = list(enumerate(rows, number + 1))
+                    number += len(block)
+                    yield block
         except (ArrowException, OSError, MemoryError, OverflowError, ValueError, ArithmeticError) as error:
             raise told(error) from None
 
-    return Table(path, names, f"parquet with {len(names)} columns", rows)
+    return Table(path, names, f"parquet with {len(names)} columns", blocks, "row")

@@ -5,11 +5,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dcsim.records.tables import RecordError
-from dcsim.wording import did_you_mean, shown
+from dcsim.records.tables import RecordError, names_found
+from dcsim.wording import shown
 
 _CONDITION = re.compile(r"\s*(.+?)\s*(!=|>=|<=|=|>|<)\s*(.*?)\s*", re.DOTALL)
+_SIGNED = re.compile(r"\s*(!=|>=|<=|=|>|<)\s*(.*?)\s*", re.DOTALL)
 FORM = '"column = value", "column = a, b", "column != a", "column >= 4" or "column = 2..5"'
+
+Written = str | tuple[str, str | tuple[str, ...]]
+"""A condition as text, or as a column and what it holds: a value with or without a sign, or each of several texts."""
 
 
 def text_of(value: Any) -> str:
@@ -28,20 +32,35 @@ class Condition:
     holds: Callable[[str], bool]
 
     @classmethod
-    def of(cls, written: str, header: Sequence[str]) -> "Condition":
+    def of(cls, written: Written, header: Sequence[str]) -> "Condition":
         """Read a condition; raises RecordError for one of another form, or for a column that is not there."""
-        found = _CONDITION.fullmatch(written)
-        if not found:
-            raise RecordError(f"where {shown(written)}: must be {FORM}")
-        column, sign, value = found.groups()
-        if column not in header:
-            raise RecordError(f"has no column {shown(column)}{did_you_mean(column, list(header))}")
+        if isinstance(written, str):
+            found = _CONDITION.fullmatch(written)
+            if not found:
+                raise RecordError(f"where {shown(written)}: must be {FORM}")
+            column, sign, value = found.groups()
+        else:
+            column, said = written
+            if not isinstance(said, str):
+                texts = frozenset(said)
+                return cls(_known(column, header), f"{column} = {', '.join(said)}", lambda text: text in texts)
+            signed = _SIGNED.fullmatch(said)
+            sign, value = signed.groups() if signed else ("=", said.strip())
+            written = f"{column} {sign} {value}"
+        _known(column, header)
         if sign in (">", ">=", "<", "<="):
             return cls(column, written, _compared(sign, _number(value, written)))
         wanted = [_one_of(each.strip(), written) for each in value.split(",")]
         if sign == "!=":
             return cls(column, written, lambda text: not any(each(text) for each in wanted))
-        return cls(column, written, lambda text: any(each(text) for each in wanted))
+        return cls(column, written, lambda text: text == value or any(each(text) for each in wanted))
+
+
+def _known(column: str, header: Sequence[str]) -> str:
+    """Return a column; raises RecordError if there is none of this name."""
+    if column not in header:
+        raise RecordError(f"has no column {shown(column)}; {names_found(header, column)}")
+    return column
 
 
 def _number(text: str, written: str) -> float:

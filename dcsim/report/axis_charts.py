@@ -82,7 +82,9 @@ def draw_lines(chart: Lines) -> Sheet:
         line, place = chart.best
         best = chart.series[line][1][place]
         told, y = f"{chart.labels[place]}: {number(best, chart.digits)}", height(best or 0.0)
-        sheet.text(places[place], y + (13 if y > (top + foot) / 2 else -13), told, bold=True, anchor="middle")
+        half = width(told, bold=True) / 2  # beside the numbers of the axis, not over them
+        x = min(max(places[place], left + half), WIDTH - EDGE - half)
+        sheet.text(x, y + (13 if y > (top + foot) / 2 else -13), told, bold=True, anchor="middle")
     _axis_labels(sheet, foot + 12, places, chart.labels)
     sheet.text((left + WIDTH - 12) / 2, foot + 28, chart.title, size=11, colour=FAINT, anchor="middle")
     if len(chart.marked) > 1:

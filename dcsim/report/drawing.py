@@ -240,7 +240,7 @@ def _network(canvas: _Canvas, topology: Topology, fabric: FabricKeys) -> None:
     lines = [_many(spine.count, "spine"), "in each pod"] + [f"{_watts(spine.power)} each"] * (spine.power > 0)
     canvas.block((near + 12, rows[2]), lines, far - near - 20)
     if in_pod > 1:
-        differ = not (isinstance(fabric.leaf.nodes, int) and isinstance(spine.segments, int))
+        differ = any(not isinstance(each, int) and len(set(each)) > 1 for each in (fabric.leaf.nodes, spine.segments))
         lines = [f"× {_many(in_pod, 'segment')}", "here; sizes differ" if differ else "per pod"]
         lines += [f"{segments:,} in all"] * (pods > 1)
         _pile(canvas, (near + 14, far - 12), (rows[1] - 12, bottom - 30), lines, at_spines[-3:], rows[2])

@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from math import floor, log10
+from math import ceil, floor, log10
+
+from dcsim.decide.metrics import Metric
 
 MISSING = "-"
 """Stands where a number is undefined."""
@@ -172,3 +174,35 @@ def rate(gigabytes: float) -> Figure:
 def bandwidth(gigabytes: float) -> Figure:
     """Return the data rate of storage, in bytes."""
     return _scaled(gigabytes * 1e3, ("MB/s", "GB/s", "TB/s", "PB/s"))
+
+
+@dataclass(frozen=True)
+class PointUnit:
+    """How the figure of a point is shown: divided by ``scale``, in ``name``, with so many digits."""
+
+    scale: float
+    name: str
+    digits: int
+
+    @classmethod
+    def of(cls, metric: Metric, values: Sequence[float]) -> "PointUnit":
+        """Return the unit in which some values of a figure are told apart: three digits of what they span."""
+        scale, name = 1.0, metric.unit
+        if metric.unit == "1":
+            scale, name = 0.01, "%"
+        elif metric.unit == "USD":
+            scale, name = scale_of(values)
+        spread = (max(values, default=0.0) - min(values, default=0.0)) / scale
+        digits = 2 if spread == 0 else 1 - floor(log10(spread))
+        return cls(scale, name, min(5, max(0 if metric.unit in ("GPU-h", "h") else 2, digits)))
+
+    def figure(self, value: float | None, half_width: float | None = None) -> Figure:
+        """Return a value with the half width of its interval; one below the last digit is rounded up."""
+        half = shown = None if half_width is None else half_width / self.scale
+        if half and half < 10**-self.digits:
+            shown = ceil(half * 10**self.digits) / 10**self.digits
+        return Figure(None if value is None else value / self.scale, self.digits, half, half_shown=shown)
+
+    def said(self, value: float) -> str:
+        """Return a value with its unit."""
+        return f"{number(value / self.scale, self.digits)} {self.name}"

@@ -12,9 +12,9 @@ from dcsim.decide.optimize_result import Optimum, Setting
 from dcsim.decide.sweep_files import positions
 from dcsim.decide.variants import Axis, written
 from dcsim.report.document import HeatMap, Lines, Page, Part, Picture, Section
-from dcsim.report.figures import MISSING, Cell, number, per_cent
+from dcsim.report.figures import MISSING, Cell, PointUnit, number, per_cent
 from dcsim.report.page import SHORT, Passage, Row, Table, and_list, printable
-from dcsim.report.sweep_page import PointUnit, best_is, setting
+from dcsim.report.sweep_page import best_is, setting
 from dcsim.scenario import sha256
 
 MOST_ROWS, MOST_NAMED, LONGEST = 40, 3, 60
@@ -29,8 +29,9 @@ STANDS = {
 }
 """How a setting stands, in a table."""
 METHOD = (
-    f"Every setting is simulated with the same random numbers, {FIRST_RUNS} runs at first. Settings that are worse "
-    "for sure drop out, and the others get twice as many runs, until one is left, or those left differ by less than "
+    f"Every setting is simulated with the same random numbers, {FIRST_RUNS} runs at first, or what --runs "
+    "allows. Settings that are worse for sure drop out, and the others get twice as many runs, until one is left, or "
+    "those left differ by less than "
     f"{100 * CLOSE:g} %, or no further runs are allowed. A setting is worse for sure where its difference from the "
     "best mean, run by run, is clear at 95 %, corrected for the number of settings and of looks (Bonferroni). So the "
     "setting that is best in truth is among those left with a probability of at least 95 %. Where too few failures "

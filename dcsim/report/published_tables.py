@@ -287,7 +287,9 @@ def sold_theory_tables(estimates: Sequence[Estimate]) -> tuple[Table, ...]:
             Row("credits, % of the price", tuple(per_cent(each.share if each else None) for each in found), True)
         )
     none = "" if all(found) else " Where none is given there is no closed form: simulate it with dcsim run."
-    note = f"By renewal theory of independent domains, in the steady state.{none}"
+    near = any(each is not None and each.approximate for each in found)
+    told = " Where only some parts of a domain are needed, shares of months are approximate." if near else ""
+    note = f"By renewal theory of independent domains, in the steady state.{told}{none}"
     return (Table("What is sold", columns, tuple(rows), notes=(note, NOT_PAID)),)
 
 

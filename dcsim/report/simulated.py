@@ -26,7 +26,7 @@ from dcsim.report.published_tables import (
     over_of,
     point_notes,
 )
-from dcsim.report.sold import SOLD_NOTE, sold_rows, sold_tables
+from dcsim.report.sold import sold_notes, sold_rows, sold_tables
 from dcsim.report.tokens_page import run_tables as token_tables
 from dcsim.report.uncertainty import (
     inputs,
@@ -230,7 +230,7 @@ def simulated_table(runs: Sequence[RunResult]) -> Table:
             money("paid per useful GPU-h, USD", lambda r, bill: price(r.useful_hour_usd, most=4), strong=True),
         ]
     notes = [f"{WORDS['wait']}: healthy GPUs of a job that waits for others of its GPUs."] if "wait" in seen else []
-    notes += [SOLD_NOTE] if any(run.availability for run in runs) else []
+    notes += sold_notes(runs)
     notes += [METHOD[0]] if any(run.tco for run in runs) else []
     notes += [f"other states: {and_list([WORDS.get(name, name) for name in small])}."] if small else []
     if filled and serves(runs):

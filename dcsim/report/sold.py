@@ -18,6 +18,13 @@ from dcsim.report.uncertainty import MakeRow, with_error
 SOLD_NOTE = (
     "up: in service, whatever a job does with it. A GPU is out of service from its failure until its repair is over."
 )
+REPLICA_NOTE = "computing: of a replica, wherever it runs; detection, waiting, failover and restores are downtime."
+
+
+def sold_notes(runs: Sequence[RunResult]) -> list[str]:
+    """Say what it means that something sold is available, of what these runs sell."""
+    kinds = {run.availability.sold == "replica" for run in runs if run.availability is not None}
+    return [REPLICA_NOTE if each else SOLD_NOTE for each in sorted(kinds)]
 
 
 # --- rows of what was simulated ---------------------------------------------------------------------------------------
@@ -30,13 +37,16 @@ def sold_rows(runs: Sequence[RunResult], row: MakeRow) -> list[Row]:
     if len(shapes) != 1:
         return []  # nothing is sold, or not the same: no row would be about all of them
     ((sold, size, needs, shares),) = shapes
-    up = "all GPUs" if needs == size else f"{needs} of {size} GPUs"
+    up = "all GPUs up" if needs == size else f"{needs} of {size} GPUs up"
+    up = "computing" if sold == "replica" else up
+    announced = any(run.scenario.sla is not None and run.scenario.sla.excludes_announced for run in runs)
+    excluded = "maintenance and announced failures" if announced else "maintenance"
     rows = []
     for index, share in enumerate(shares):
-        label = f"{sold}-months: {up} up {100 * share:.6g} % or more, %"
+        label = f"{sold}-months: {up} {100 * share:.6g} % or more, %"
         rows.append(row(label, partial(_reached, index, True)))
         if any(each is not None and each.has_maintenance for each in found):
-            rows.append(row("  without maintenance, %", partial(_reached, index, False)))
+            rows.append(row(f"  without {excluded}, %", partial(_reached, index, False)))
     return rows
 
 

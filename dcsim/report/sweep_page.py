@@ -2,8 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from math import ceil, floor, log10
+from dataclasses import replace
 from typing import Any
 
 from dcsim.decide.metrics import Metric
@@ -14,7 +13,7 @@ from dcsim.decide.variants import Axis, written
 from dcsim.decide.verdict import SAME
 from dcsim.montecarlo import Summary
 from dcsim.report.document import Page, Part
-from dcsim.report.figures import MISSING, Cell, Figure, dollars, number, per_cent, scale_of
+from dcsim.report.figures import MISSING, Cell, PointUnit, dollars, per_cent
 from dcsim.report.page import SHORT, Row, Table, and_list, printable
 
 BEST_IS = {
@@ -54,38 +53,6 @@ STANDINGS = {"best": "best", "tied": "not told apart", "worse": "worse", "no fig
 """How a table says how a point stands to the best one."""
 MARK = " *"
 """Stands behind a value that is not told apart from the best one."""
-
-
-@dataclass(frozen=True)
-class PointUnit:
-    """How the figure of a point is shown: divided by ``scale``, in ``name``, with so many digits."""
-
-    scale: float
-    name: str
-    digits: int
-
-    @classmethod
-    def of(cls, metric: Metric, values: Sequence[float]) -> "PointUnit":
-        """Return the unit in which some values of a figure are told apart: three digits of what they span."""
-        scale, name = 1.0, metric.unit
-        if metric.unit == "1":
-            scale, name = 0.01, "%"
-        elif metric.unit == "USD":
-            scale, name = scale_of(values)
-        spread = (max(values, default=0.0) - min(values, default=0.0)) / scale
-        digits = 2 if spread == 0 else 1 - floor(log10(spread))
-        return cls(scale, name, min(5, max(0 if metric.unit in ("GPU-h", "h") else 2, digits)))
-
-    def figure(self, value: float | None, half_width: float | None = None) -> Figure:
-        """Return a value with the half width of its interval; one below the last digit is rounded up."""
-        half = shown = None if half_width is None else half_width / self.scale
-        if half and half < 10**-self.digits:
-            shown = ceil(half * 10**self.digits) / 10**self.digits
-        return Figure(None if value is None else value / self.scale, self.digits, half, half_shown=shown)
-
-    def said(self, value: float) -> str:
-        """Return a value with its unit."""
-        return f"{number(value / self.scale, self.digits)} {self.name}"
 
 
 def best_is(metric: Metric) -> str:

@@ -8,9 +8,9 @@ from dcsim.decide.sweep import Point, Sweep
 from dcsim.decide.sweep_files import positions
 from dcsim.decide.variants import Axis
 from dcsim.report.document import HeatMap, Lines, Page, Part, Picture, Section, WinnerMap
+from dcsim.report.figures import PointUnit
 from dcsim.report.page import SHORT, Passage, and_list, printable
 from dcsim.report.sweep_page import (
-    PointUnit,
     formula_pivots,
     grid_of,
     pivot,

@@ -15,6 +15,7 @@ from dcsim.report.figures import (
     MISSING,
     Cell,
     Figure,
+    PointUnit,
     brief,
     dollars,
     loss,
@@ -28,7 +29,7 @@ from dcsim.report.inputs import METHOD
 from dcsim.report.owner_answer import sentence_scale, short
 from dcsim.report.owner_page import TAX
 from dcsim.report.page import Passage, Row, Table, and_list, printable
-from dcsim.report.sweep_page import STANDINGS, PointUnit, cell, of_figure, said_value, sentences, unit_of
+from dcsim.report.sweep_page import STANDINGS, cell, of_figure, said_value, sentences, unit_of
 from dcsim.report.sweep_report import sweep_document
 from dcsim.units import HOURS_PER_MONTH, MS_PER_H
 
@@ -126,23 +127,19 @@ def _minute(found: DecisionTable) -> list[str]:
 
 def _stock(found: DecisionTable) -> list[str]:
     (enough,) = found.facts["enough"]
-    return [_smallest(enough, _ways(found), _simulates(found)), *sentences(found.sweep), *_of_machines(found)]
+    simulates = any(point.figures.get("short") for point in found.sweep.points)  # not of gangs of one machine
+    untold = [] if simulates else ["P(short) is not simulated: a gang of one machine has nothing left that waits."]
+    return [_smallest(enough, _ways(found, simulates)), *untold, *sentences(found.sweep), *_of_machines(found)]
 
 
-def _ways(found: DecisionTable) -> list[str]:
+def _ways(found: DecisionTable, simulates: bool = True) -> list[str]:
     """Return the ways in which P(short) is known: without a queue for crews both closed forms are one."""
     queue = found.pool is not None and found.pool.crews is not None
-    return [way for way in WAYS if way != "repairman" or queue]
+    known = {"binomial": True, "repairman": queue, "simulated": simulates}
+    return [way for way in WAYS if known[way]]
 
 
-def _simulates(found: DecisionTable) -> bool:
-    """Whether a simulation tells P(short): not of gangs of one machine, of which nothing is left that could wait."""
-    return any(point.figures.get("short") is not None for point in found.sweep.points)
-
-
-def _smallest(enough: dict[str, Any], ways: Sequence[str], simulates: bool) -> str:
-    untold = "" if simulates else " The simulation does not tell: a gang of one machine has nothing left that waits."
-    ways = ways if simulates else [way for way in ways if way != "simulated"]
+def _smallest(enough: dict[str, Any], ways: Sequence[str]) -> str:
     by_stock: dict[int | None, list[str]] = {}
     for way in ways:
         by_stock.setdefault(enough[way], []).append(WAYS[way])
@@ -150,11 +147,11 @@ def _smallest(enough: dict[str, Any], ways: Sequence[str], simulates: bool) -> s
     known = [(f"{stock:,}", its) for stock, its in by_stock.items() if stock is not None]
     none = [f"none {and_list(its)}" for stock, its in by_stock.items() if stock is None]
     if not known:
-        return f"No stock that was tried has {target}.{untold}"
+        return f"No stock that was tried has {target}."
     if len(known) == 1 and not none:
-        return f"{known[0][0]} spares are the smallest stock with {target}: {and_list(known[0][1])}.{untold}"
+        return f"{known[0][0]} spares are the smallest stock with {target}: {and_list(known[0][1])}."
     told = [f"{stock} {and_list(its)}" for stock, its in known]
-    return f"The smallest stock with {target}: {and_list([*told, *none])}.{untold}"
+    return f"The smallest stock with {target}: {and_list([*told, *none])}."
 
 
 def _of_machines(found: DecisionTable) -> list[str]:

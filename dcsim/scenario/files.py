@@ -2,13 +2,15 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
+from dcsim.hazards.column import COLUMNS, Column, parquet_of
+from dcsim.hazards.lifetimes.trace import MOST_LISTED
 from dcsim.hazards.presets import make_room
 from dcsim.scenario.errors import (
     MOST_PROBLEMS,
@@ -27,6 +29,8 @@ from dcsim.scenario.rules import broken_rules
 from dcsim.scenario.sampled import broken_inputs, settled_keys
 from dcsim.units import Portion
 
+MOST_SHOWN = 1_000
+"""Outages of a trace that are listed where a scenario is shown; source: assumed."""
 Source = str | Path | Mapping[str, Any] | Scenario
 """Whatever says a scenario."""
 
@@ -61,7 +65,13 @@ def read(source: Source, /, *, set: Sequence[str] = (), **overrides: Any) -> Sce
     if isinstance(source, Scenario):
         if not set and not overrides:
             return source
-        return _guarded(with_shares(source), TABLES, [set] if isinstance(set, str) else set, overrides, complete=True)
+        return _guarded(
+            with_shares(source, unlisted(source)),
+            TABLES,
+            [set] if isinstance(set, str) else set,
+            overrides,
+            complete=True,
+        )
     if not isinstance(source, Mapping):
         raise TypeError(f"a scenario is a path, a name, a dict or a Scenario, not {type(source).__name__}")
     return _guarded(source, TABLES, [set] if isinstance(set, str) else set, overrides)
@@ -70,16 +80,41 @@ def read(source: Source, /, *, set: Sequence[str] = (), **overrides: Any) -> Sce
 def to_toml(scenario: Scenario) -> str:
     """Return a scenario file that stands alone, with every default and the topology written out.
 
-    ``load`` gives an equal scenario for it.
+    ``load`` gives an equal scenario for it, unless a trace has more outages than a scenario file may list.
     """
     import tomli_w
 
     return tomli_w.dumps(plain(scenario))
 
 
+def to_files(scenario: Scenario) -> tuple[str, dict[str, bytes]]:
+    """Return a scenario file, and beside it parquet files of the outages of its traces, by name.
+
+    ``load`` gives an equal scenario for it where these lie beside it.
+    """
+    import tomli_w
+
+    data = _dumped(scenario, lambda column, listed: [])
+    files: dict[str, bytes] = {}
+    for table, trace in scenario.traces(data):
+        name = f"outages-{len(files) + 1}.parquet"
+        files[name] = parquet_of(trace.columns_held)
+        for key in trace.columns_held:
+            del table[key]
+        table["outages"] = name
+    return tomli_w.dumps(data), files
+
+
 def sha256(scenario: Scenario) -> str:
     """Return the hex digest of the resolved scenario, name and seed included: one for all files of equal value."""
-    text = json.dumps(plain(scenario), sort_keys=True, separators=(",", ":"))
+
+    def digest(column: Column, listed: Callable[[Column], list[Any]]) -> Any:
+        """Return what is hashed of a column: its list, or of a long one its numbers."""
+        if len(column) <= MOST_LISTED:
+            return listed(column)
+        return hashlib.sha256(column.array.astype("<i8").tobytes()).hexdigest()
+
+    text = json.dumps(_dumped(scenario, digest), sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -167,9 +202,9 @@ def _located(path: KeyPath, why: str, data: Any, layers: Sequence[Layer], change
     return Problem(layer.file, line_of(layer, held), dotted(path, data), why)
 
 
-def with_shares(scenario: Scenario) -> dict[str, Any]:
-    """Return a scenario as plain data; spares that were given as a share of all GPUs are one again."""
-    data, spares = plain(scenario), scenario.cluster.spares
+def with_shares(scenario: Scenario, data: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Return a scenario as plain data, or this ``data`` of it; spares given as a share of all GPUs are one again."""
+    data, spares = plain(scenario) if data is None else data, scenario.cluster.spares
     if isinstance(spares, Portion):
         data["cluster"]["spares"] = spares.share
     return data
@@ -177,5 +212,27 @@ def with_shares(scenario: Scenario) -> dict[str, Any]:
 
 def plain(scenario: Scenario) -> dict[str, Any]:
     """Return a scenario as plain data, as a file holds it."""
+    return _dumped(scenario, None)
+
+
+def readable(scenario: Scenario) -> dict[str, Any]:
+    """Return a scenario as plain data for people: of a long list of outages it says how long it is."""
+    return _dumped(scenario, lambda column, listed: listed(column) if len(column) <= MOST_SHOWN else [_count(column)])
+
+
+def _count(column: Column) -> str:
+    return f"{len(column):,} values"
+
+
+def unlisted(scenario: Scenario) -> dict[str, Any]:
+    """Return a scenario as plain data to be read again by this program, with the columns of traces as they are."""
+    data = _dumped(scenario, lambda column, listed: [])
+    for table, trace in scenario.traces(data):
+        table |= trace.columns_held
+    return data
+
+
+def _dumped(scenario: Scenario, way: Callable[[Column, Callable[[Column], list[Any]]], Any] | None) -> dict[str, Any]:
+    """Return a scenario as plain data; ``way``: what stands in the place of a column of a trace, if not its list."""
     empty = {name for name in ("uncertain", "correlated") if not getattr(scenario, name)}  # as it was before these keys
-    return scenario.model_dump(mode="json", exclude_none=True, exclude=empty)
+    return scenario.model_dump(mode="json", exclude_none=True, exclude=empty, context={COLUMNS: way})

@@ -28,7 +28,8 @@ from dcsim.economics.finance import Finance
 from dcsim.economics.grid import Grid
 from dcsim.economics.owner import Owner
 from dcsim.hazards import Hazard
-from dcsim.hazards.records import shared_records
+from dcsim.hazards.lifetimes.trace import TraceLifetime
+from dcsim.hazards.recorded import shared_records
 from dcsim.hazards.shifts import WeekTime
 from dcsim.power.keys import Phase
 from dcsim.recovery import AnyRecovery
@@ -276,6 +277,11 @@ class Scenario(BaseModel):
         if not isinstance(hazards, list | tuple):
             return data
         return {**data, "hazards": shared_records(hazards, (info.context or {}).get("folder"))}
+
+    def traces(self, data: dict[str, Any]) -> list[tuple[dict[str, Any], TraceLifetime]]:
+        """Return its traces, each with its table in the scenario as plain data."""
+        pairs = zip(data["hazards"], self.hazards, strict=True) if self.hazards else ()
+        return [(table["mtbf"], hazard.mtbf) for table, hazard in pairs if isinstance(hazard.mtbf, TraceLifetime)]
 
     @property
     def capacity_gpu_ms(self) -> int:

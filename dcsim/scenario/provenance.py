@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from dcsim.hazards.presets import hazard_presets
 from dcsim.recovery.presets import presets
 from dcsim.scenario.errors import KeyPath, ScenarioError, dotter
-from dcsim.scenario.files import plain
+from dcsim.scenario.files import readable
 from dcsim.scenario.layers import Layer, find, layer_of, line_of, merged, read_layers, remarks
 from dcsim.scenario.model import Scenario
 from dcsim.scenario.overrides import apply, read_overrides
@@ -42,7 +42,7 @@ class Value:
 
 def values(scenario: Scenario) -> list[Value]:
     """Return every value of a scenario, defaults included, in the order of its tables; a topology is one value."""
-    data = plain(scenario)
+    data = readable(scenario)
     named = dotter(data)
     return [Value(named(path), written(value), _number(value)) for path, value in _leaves(data)]
 
@@ -60,7 +60,7 @@ def origins(scenario: Scenario, source: str | Path | None = None, set: Sequence[
     layers = [] if source is None else read_layers(find(source))
     changed, given = _changed(layers, set)
     notes = _Notes(layers)
-    data = plain(scenario)
+    data = readable(scenario)
     named, found = dotter(data), {}
     for path, _ in _leaves(data):
         found[named(path)] = (

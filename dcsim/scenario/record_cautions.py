@@ -41,22 +41,28 @@ Traced = list[tuple[int, Hazard, TraceLifetime]]
 def record_cautions(scenario: Scenario) -> list[str]:
     """Return what should be known before a record is replayed on this cluster, a sentence or two each.
 
-    The record has more components than the cluster, or fewer; failures fall on what is out already; none falls within
-    the horizon.
+    Its file has lines that are left out, or outages that had not ended; the record has more components than the
+    cluster, or fewer; failures fall on what is out already; none falls within the horizon.
     """
     traced = _traced(scenario)
     if not traced:
         return []
     topology = build(scenario.cluster.topology, scenario.cluster.gpus)
-    found: list[str] = []
+    found = list(dict.fromkeys(f"{note}." for _, _, trace in traced for note in trace.notes or ()))
     for group in _records(traced):
         found += _sizes(group, topology)
     found += [_said(each, scenario.hazards[each.hazard]) for each in overlaps(scenario) if each.dropped]
     for _, hazard, trace in traced:
-        if trace.start == "fixed" and min(trace.times) >= scenario.horizon:
-            first, horizon = (f"{time / MS_PER_H:,.6g} h" for time in (min(trace.times), scenario.horizon))
+        begins = int(trace.times.min())
+        if trace.start == "fixed" and begins >= scenario.horizon:
+            first, horizon = (f"{time / MS_PER_H:,.6g} h" for time in (begins, scenario.horizon))
             found.append(f"{_subject([hazard])}: its first failure comes at {first}, after the horizon of {horizon}.")
     return found
+
+
+def records_told(scenario: Scenario) -> list[str]:
+    """Return how the files of its traces were read: what each was taken for, and which columns hold what."""
+    return list(dict.fromkeys(told for _, _, trace in _traced(scenario) if trace.at for told in trace.at.told))
 
 
 def overlaps(scenario: Scenario) -> list[Overlap]:
@@ -71,6 +77,8 @@ def overlaps(scenario: Scenario) -> list[Overlap]:
         fixed = []
     found = _swept(fixed, topology, 0, scenario.horizon) if fixed else []
     for group in _records([each for each in traced if each not in fixed]):
+        if 2 * sum(len(trace.times) for _, _, trace in group) > MOST_EVENTS:
+            continue
         span = group[0][2].span_ms
         ring = [(n, each, trace.model_copy(update={"start": "fixed", "repeat": True})) for n, each, trace in group]
         found += _swept(ring, topology, span, 2 * span)
@@ -99,7 +107,9 @@ def _sizes(group: Traced, topology: Topology) -> Iterator[str]:
     hazards = [hazard for _, hazard, _ in group]
     kind, subject = hazards[0].component, _subject(hazards)
     has = topology.components(kind)
-    named = {component for _, _, trace in group for component in trace.component or ()}
+    named: set[int] = set()
+    for _, _, trace in group:
+        named.update([] if trace.component is None else np.unique(trace.component.array).tolist())
     said = max((trace.components or 0 for _, _, trace in group), default=0)
     recorded = said or len(named)
     if not recorded:

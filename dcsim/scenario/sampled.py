@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import PydanticCustomError
 
+from dcsim.hazards.column import COLUMNS
 from dcsim.problems import wrong
 from dcsim.scenario.errors import Found, KeyPath, Problem, ScenarioError, dotted, entry_names, in_plain_words
 from dcsim.scenario.model import Scenario
@@ -120,13 +121,16 @@ def _at(scenario: Scenario, ranks: Mapping[str, float]) -> Scenario:
 
 def _plain(scenario: Scenario) -> dict[str, Any]:
     data: dict[str, Any] = json.loads(_text(scenario))
+    for table, trace in scenario.traces(data):
+        table |= trace.columns_held
     return data
 
 
 @lru_cache(maxsize=64)
 def _text(scenario: Scenario) -> str:
     """Return the scenario at its points as JSON, once: pydantic loses an interrupt while it writes."""
-    return scenario.model_dump_json(exclude_none=True, exclude={"uncertain", "correlated"})
+    context: dict[str, Any] = {COLUMNS: lambda column, listed: []}  # columns of a trace are never uncertain
+    return scenario.model_dump_json(exclude_none=True, exclude={"uncertain", "correlated"}, context=context)
 
 
 def _reach(key: str, data: dict[str, Any]) -> KeyPath:

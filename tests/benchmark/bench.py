@@ -27,7 +27,7 @@ from dcsim.engine import simulate_by_simpy
 from dcsim.engine.compiled_clock import simulate_many
 from dcsim.scenario import Plan, load
 from dcsim.scenario.plan import plan
-from tests.benchmark import plant, scale, shipped, straightforward, sweeps
+from tests.benchmark import logs, plant, scale, shipped, straightforward, sweeps
 
 HEADLINE = Path(__file__).with_name("headline.toml")
 
@@ -165,7 +165,13 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="three rounds, for a first look")
     parser.add_argument("--json", action="store_true", help="print one JSON document and nothing else")
     parser.add_argument("--sweeps", action="store_true", help="two sweeps of 10 x 10 settings and nothing else")
+    parser.add_argument("--log", metavar="SIZE", help="read a log of outages of SIZE, such as 1GB, and nothing else")
     options = parser.parse_args()
+    if options.log:
+        read = logs.measure(options.log)
+        document = {"schema": 1, "machine": machine(), "log": read}
+        print(json.dumps(document) if options.json else "\n".join(logs.lines(read)))
+        return
     if options.sweeps:
         swept = sweeps.measure()
         print(
@@ -186,9 +192,10 @@ def main() -> None:
     plants = plant.measure()
     failures = shipped.measure(lambda: cpu_seconds(lambda: run_timeouts(20_000)) / 20_000)
     scales = scale.measure(costs["straightforward"]["median"], costs["compiled"]["median"], rounds, cores)
+    read = logs.measure("100MB")
     if options.json:
         document = {"schema": 1, "machine": machine(), "rounds": rounds, "seconds": costs, "ratios": ratios}
-        document |= {"plant": plants, "scale": scales, "shipped": failures}
+        document |= {"plant": plants, "scale": scales, "shipped": failures, "log": read}
         print(json.dumps(document))
         return
     print(", ".join(f"{key} {value}" for key, value in machine().items()))
@@ -199,7 +206,7 @@ def main() -> None:
     for name, _, _, asked in RATIOS:  # a mark says which gates are missed
         print(f"{name:<44}{shown(ratios[name])}{asked and f'   asked: {asked}'}{missed(asked, ratios[name]['median'])}")
     print()
-    for line in (*scale.lines(scales), "", *plant.lines(plants), "", *shipped.lines(failures)):
+    for line in (*scale.lines(scales), "", *plant.lines(plants), "", *shipped.lines(failures), "", *logs.lines(read)):
         print(line)
 
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.benchmark import logs
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -29,9 +31,23 @@ def test_bench_prints_one_document_of_costs_and_ratios() -> None:
     assert all(each["peak_mib"] < 2048 and each["failures"] > 0 for each in large)
     assert min(document["scale"]["report_wall_seconds"].values()) > 0
     assert all(each["timeouts"] > 0 and each["failures"] > 0 for each in document["shipped"])
+    log = document["log"]
+    assert log["rows"] > 1_000_000
+    assert log["peak_mib"] < 512
     width = document["scale"]["interval"]
     assert width["ratio"] == pytest.approx(width["variance_ratio"] * width["cost_ratio"])
     assert width["variance_ratio"] > 1
     costs, ratio = document["seconds"], document["ratios"]["straightforward model / compiled clock"]
     assert ratio["min"] >= costs["straightforward"]["min"] / costs["compiled"]["max"]
     assert ratio["max"] <= costs["straightforward"]["max"] / costs["compiled"]["min"]
+
+
+def test_a_log_is_read_whole_beside_a_bare_loop() -> None:
+    """Of a small log every row is read, in a process of its own."""
+    found = logs.measure("0.2MB")
+    assert found["rows"] > 2_000
+    assert min(found["seconds"], found["csv_seconds"]) > 0
+    (line,) = logs.lines(found)
+    assert "rows a second" in line
+    with pytest.raises(ValueError, match="such as 100MB"):
+        logs.bytes_of("100")

@@ -21,6 +21,8 @@ from dcsim.montecarlo.manifest import Manifest
 from dcsim.montecarlo.merge import MergeError, merge
 from dcsim.montecarlo.run_reader import read_sample
 from dcsim.montecarlo.runner import replicate_many
+from dcsim.records import Broken, RecordError, read_outages
+from dcsim.records.tables import opened
 from dcsim.scenario import ScenarioError, load, unused_keys
 from dcsim.scenario import to_toml as dumped
 from dcsim.scenario.provenance import origins
@@ -34,7 +36,7 @@ from dcsim.topology.imported import kind_by_content, kind_of, read_tree, to_toml
 from tests.unit.montecarlo_fakes import fake, small
 
 HERE = Path(__file__).parent
-REFUSALS = (ScenarioError, TopologyError, StoreError, MergeError)
+REFUSALS = (ScenarioError, TopologyError, StoreError, MergeError, RecordError)
 MOST_GPUS = 4096
 """Cluster up to which an input that is let in is also looked at and estimated."""
 
@@ -170,6 +172,26 @@ def outage_inputs(ending: str) -> Callable[[], list[bytes]]:
     return cache(lambda: [path.read_bytes() for path in sorted((HERE / "corpus/outages").glob(f"*.{ending}"))])
 
 
+def table(content: bytes, scratch: Path) -> None:
+    """Read a table of outages by itself, whatever it is: each row is read, left out by a condition, or broken."""
+    path = scratch / "table"
+    path.write_bytes(content)
+    read, broken = opened(path), Broken()
+    header, rows = read.header, sum(1 for _ in read.rows(broken))
+    for where in ((), (f"{header[0]} != 2024-01-01", f"{header[-1]} != a")):
+        found = read_outages(path, where=where, dates="day first")
+        if found.rows + found.filtered + found.broken.total != rows + broken.total:
+            raise AssertionError("the rows do not add up")
+
+
+@cache
+def table_inputs() -> list[bytes]:
+    """The saved files of outages, with other delimiters too, and as JSON lines."""
+    tables = outage_inputs("csv")() + outage_inputs("parquet")()
+    texts = [each.replace(b",", sign) for each in outage_inputs("csv")() for sign in (b"\t", b";", b"|", b" ")]
+    return tables + texts + [b'{"start": 1704067200, "end": null, "node": "n[1-3]"}\n{"start": 1704070800}\n']
+
+
 # --- folders of runs --------------------------------------------------------------------------------------------------
 
 PARTS = ("manifest.json", "manifest.backup.json", "scenario.toml", "replications/all.parquet")
@@ -249,9 +271,10 @@ DOORS = {
     "scenario": Door(scenario_inputs, scenario, toml=True, share=0.06),
     "--set": Door(cache(lambda: corpus("set")), overrides, share=0.04),
     "topology": Door(topology_inputs, topology, toml=True, share=0.20),
-    "topology import": Door(cache(lambda: corpus("import")), imported, share=0.59),
+    "topology import": Door(cache(lambda: corpus("import")), imported, share=0.55),
     "outages, CSV": Door(outage_inputs("csv"), outages("csv"), share=0.06),
     "outages, parquet": Door(outage_inputs("parquet"), outages("parquet"), share=0.035),
+    "table of outages": Door(table_inputs, table, share=0.04),
     "run folder": Door(folder_inputs, run_folder, share=0.0025),
     "report": Door(folder_inputs, report_input, share=0.01),
     "merge": Door(shard_inputs, merge_input, share=0.0025),

@@ -47,6 +47,14 @@ def test_outages_of_a_unit_that_overlap_are_one_failure_and_those_of_others_are_
     assert found.counts(3).tolist() == [2, 2, 0]
 
 
+def test_outages_of_a_record_that_tells_no_end_have_no_length() -> None:
+    nan = float("nan")
+    found = failures_of(outages([(0, 1.0, nan), (0, 9.0, nan), (1, 2.0, nan)], 60.0), 60.0)
+    assert found.start_h.tolist() == [1, 9, 2]
+    assert found.down_h == 0
+    assert lives_of(found, 2).ended.tolist() == [8]
+
+
 def test_lives_since_repair_begin_with_the_first_repair_where_no_installation_is_known() -> None:
     found = lives_of(failures_of(outages([(0, 10.0, 12.0), (0, 30.0, 31.0)], 100.0), 100.0), 2)
     assert found.to_h.tolist() == [18, 69]
@@ -94,8 +102,7 @@ def test_intervals_of_a_shape_from_an_age_on_cover_it(shape: float) -> None:
     for _ in range(3_000):
         lives = old_units(rng, shape, 60)
         found = weibull_of(lives)
-        assert found is not None
-        held.append(found.shape_low <= shape <= found.shape_high)
+        held.append(found is not None and found.shape_low <= shape <= found.shape_high)
         other = weibull(lives.ended - lives.from_h[lives.failed], lives.going_on - lives.from_h[~lives.failed])
         assert other is not None
         new.append(other.shape_low <= shape <= other.shape_high)
@@ -144,9 +151,9 @@ def of_own_shapes(trials: int, shape: float, lemons: bool) -> tuple[float, float
 @pytest.mark.parametrize("lemons", [False, True])
 def test_units_with_rates_of_their_own_do_not_pose_as_infant_mortality(lemons: bool) -> None:
     """Each unit fails at a constant rate. One shape for all says that they fail less with age; own rates do not."""
-    held, pooled, said = of_own_shapes(25, 1.0, lemons)
+    held, pooled, said = of_own_shapes(100, 1.0, lemons)
     assert held >= 0.88
-    assert pooled < 0.6
+    assert pooled < 0.7
     assert said < 0.9
 
 
@@ -159,8 +166,8 @@ def test_intervals_of_a_shape_with_own_rates_cover_it(shape: float) -> None:
 
 def test_units_that_are_alike_are_rarely_said_to_differ() -> None:
     rng = np.random.default_rng(SEED)
-    found = [own_rates(lives_of(renewals(rng, 0.8, np.full(60, 300.0), 800.0), 60)) for _ in range(25)]
-    assert np.mean([each is not None and each.chance < 0.05 for each in found]) < 0.13
+    found = [own_rates(lives_of(renewals(rng, 0.8, np.full(60, 300.0), 800.0), 60)) for _ in range(100)]
+    assert np.mean([each is not None and each.chance < 0.05 for each in found]) < 0.11
     different = own_rates(lives_of(renewals(rng, 1.0, np.where(np.arange(60) < 6, 30.0, 600.0), 800.0), 60))
     assert different is not None
     assert different.chance < 1e-6

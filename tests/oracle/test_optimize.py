@@ -1,20 +1,29 @@
 """The best setting of a race against exact theory: checkpoint intervals, spares, and how often the best is lost."""
 
 import math
+from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from dcsim.closed_form import down_probabilities, enough_up, optimal_interval, restart_goodput
+from dcsim.closed_form import (
+    down_at_most,
+    down_probabilities,
+    enough_up,
+    optimal_interval,
+    repair_in_shifts,
+    restart_goodput,
+    too_few_up,
+)
 from dcsim.decide import optimize_race
 from dcsim.decide.metrics import METRICS
 from dcsim.decide.optimize import optimize
 from dcsim.decide.optimize_race import Race
 from dcsim.decide.sweep_region import Measured
 from dcsim.montecarlo import SIMPY, Estimated
-from dcsim.scenario import read
+from dcsim.scenario import Scenario, read
 
 pytestmark = pytest.mark.xdist_group("breakeven")
 RENT = {"gpu_hour": "4 USD"}
@@ -104,6 +113,118 @@ def test_the_best_stock_of_spares_is_that_of_the_repairman_formula(seed: int, mt
     best = found.settings[theory.index(min(theory))].figure
     assert best is not None
     assert best.reliable
+
+
+NODES = 12
+
+
+def nodes(seed: int, mtbf: int, **repair: object) -> Scenario:
+    """Twelve nodes, each with a job of its own that waits while it is repaired, a day of work in the mean."""
+    return read(
+        {
+            "name": "nodes",
+            "horizon": "12 mo",
+            "seed": seed,
+            "cluster": {"topology": "hgx-h100", "gpus": 8 * NODES},
+            "jobs": [{"name": "one", "gpus": 8, "count": NODES, "recovery": {"kind": "stateless"}}],
+            "hazards": [
+                {
+                    "component": "node",
+                    "mtbf": f"{mtbf} h",
+                    "repair": {"time": {"kind": "exponential", "mean": "24 h"}, **repair},
+                }
+            ],
+            "tco": RENT,
+        }
+    )
+
+
+def price_of(up: float, monthly: float) -> float:
+    """What a useful GPU-hour costs if so many nodes are up, and people cost so much a month [USD]."""
+    return (4 * 8 * NODES * 720 + monthly) / (8 * 720 * up)
+
+
+def linked(key: str, values: Sequence[str], wages: Sequence[int]) -> str:
+    """An axis of two keys that change together: who repairs, and what that costs a month."""
+    return f"{key}={','.join(values)};tco.debugging={','.join(f'{each} USD/mo' for each in wages)}"
+
+
+@pytest.mark.parametrize(("seed", "mtbf", "crews"), [(41, 200, 3), (42, 100, 4), (43, 400, 2)])
+def test_the_best_number_of_crews_is_that_of_the_repairman_formula(seed: int, mtbf: int, crews: int):
+    """One to five crews at 6,000 USD a month each; prices lie within four standard errors of the chain's."""
+    counts = range(1, 6)
+    theory = []
+    for each in counts:
+        down = down_probabilities(NODES, each, mtbf, 24, 8640)
+        theory.append(price_of(NODES - sum(k * p for k, p in enumerate(down)), 6000 * each))
+    assert counts[theory.index(min(theory))] == crews
+    axis = linked("hazards.node.repair.crews", [str(each) for each in counts], [6000 * each for each in counts])
+    found = optimize(nodes(seed, mtbf, crews=1), [axis], workers=1)
+    assert theory.index(min(theory)) in found.members
+    assert found.theory_best is None  # exact theory of a gang alone knows no queue
+    for setting, its in zip(found.settings, theory, strict=True):
+        assert setting.figure is not None
+        assert setting.figure.se is not None
+        assert abs(setting.figure.mean - its) <= 4 * setting.figure.se
+
+
+SHIFTS = ("weekdays 9-17", "weekdays 6-22", "daily 8-20", "daily 0-24")
+
+
+@pytest.mark.parametrize(("seed", "mtbf", "wage"), [(47, 1000, 3000), (48, 300, 3000), (49, 300, 60000)])
+def test_the_best_shifts_are_those_of_the_mean_time_away(seed: int, mtbf: int, wage: int):
+    """Four patterns of a week, no queue: time away by the shifts' closed form, each hour of a week paid alike."""
+    weeks = [
+        [(24.0 * day + 9, 24.0 * day + 17) for day in range(5)],
+        [(24.0 * day + 6, 24.0 * day + 22) for day in range(5)],
+        [(24.0 * day + 8, 24.0 * day + 20) for day in range(7)],
+        [(0.0, 168.0)],
+    ]
+    hours = [sum(end - begin for begin, end in each) for each in weeks]
+    wages = [round(wage * each / 40) for each in hours]
+    theory = []
+    for shifts, monthly in zip(weeks, wages, strict=True):
+        away = 24.0 if len(shifts) == 1 else repair_in_shifts(shifts, 168.0, 24.0, lambda work: math.exp(-work / 24))
+        theory.append(price_of(NODES * mtbf / (mtbf + away), monthly))
+    axis = linked("hazards.node.repair.shifts", [f'"{each}"' for each in SHIFTS], wages)
+    found = optimize(nodes(seed, mtbf, shifts="weekdays 9-17"), [axis], workers=1)
+    assert theory.index(min(theory)) in found.members
+    for setting, its in zip(found.settings, theory, strict=True):
+        assert setting.figure is not None
+        assert setting.figure.mean == pytest.approx(its, rel=0.03)  # all is up at first, and hours of a week differ
+
+
+@pytest.mark.parametrize(
+    ("seed", "mtbf", "repair", "needs"), [(44, 6250, 24, 68), (45, 1500, 24, 64), (46, 3000, 72, 60)]
+)
+def test_the_best_share_of_a_rack_to_sell_is_that_of_k_of_n(seed: int, mtbf: int, repair: int, needs: int):
+    """Racks of 18 trays of which 14 to 18 are sold: rent of what is sold, less credits by the law of k of n."""
+    trays = range(14, 19)
+    theory = []
+    for each in trays:
+        losses = too_few_up(18, each, 1 / mtbf, lambda hours: math.exp(-hours / repair), repair, 720.0)
+        kept = down_at_most([3.6, 7.2, 36.0], losses.rate, losses.longer, losses.mean, 720.0)
+        credit = sum(step * (1 - p) for step, p in zip((0.1, 0.2, 0.7), kept, strict=True))
+        theory.append(4 * each * (1 - credit))
+    assert 4 * trays[theory.index(max(theory))] == needs
+    scenario = read(
+        {
+            "name": "racks",
+            "horizon": "12 mo",
+            "seed": seed,
+            "cluster": {"topology": "gb300-nvl72", "gpus": 8 * 72},
+            "jobs": [{"name": "one", "gpus": 4, "count": 144, "recovery": {"kind": "stateless"}}],
+            "hazards": [
+                {"component": "node", "mtbf": f"{mtbf} h", "repair": {"kind": "exponential", "mean": f"{repair} h"}}
+            ],
+            "sla": {"sold": "rack", "needs": 72, "credits": {}},
+            "owner": {"rack": "3.5e6 USD", "rent": "4 USD", "occupancy": "100 %", "price_decay": "0 %"},
+        }
+    )
+    axis = f"sla.needs={','.join(str(4 * each) for each in trays)}"
+    found = optimize(scenario, [axis], goal="owner_cash_usd", workers=1, runs=500)
+    assert theory.index(max(theory)) in found.members
+    assert len(found.members) < len(trays)
 
 
 def test_the_best_is_lost_as_seldom_as_is_promised(monkeypatch: pytest.MonkeyPatch):

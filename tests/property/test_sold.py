@@ -28,6 +28,7 @@ def sold_scenarios(draw: st.DrawFn) -> Scenario:
     size = plan(base).topology.gpus_per(sold)
     document = base.model_dump(mode="json", exclude_none=True)
     document["sla"] = {"sold": sold, "availability": [f"{100 * share} %" for share in SHARES]}
+    document["sla"]["excludes_announced"] = draw(st.booleans())
     if draw(st.booleans()):
         document["sla"]["needs"] = draw(st.integers(1, size))
     try:
@@ -62,7 +63,7 @@ def needs_of(scenario: Scenario, size: int) -> int:
 def lost_ms(
     scenario: Scenario, columns: dict[str, np.ndarray], month: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the ms in which each domain is lost, by month, with maintenance and without, and whether it had power.
+    """Return the ms in which each domain is lost, by month, in all and without what is excluded, and if it had power.
 
     GPU by GPU, ms by ms: a domain had power before a month if so many GPUs as it needs have been in service at all.
     """
@@ -71,8 +72,8 @@ def lost_ms(
     out = np.zeros((scenario.cluster.gpus, horizon), dtype=bool)
     planned, dark = np.zeros_like(out), np.zeros(scenario.cluster.gpus, dtype=bool)
     served = np.zeros_like(out)  # has been in service by then, be it for no time at all
-    names = ("what", "phase", "where", "gpus", "start_ms")
-    for what, phase, where, gpus, start in zip(*(columns[name].tolist() for name in names), strict=True):
+    names, told = ("what", "phase", "where", "gpus", "start_ms", "failure"), announced(scenario, columns)
+    for what, phase, where, gpus, start, failure in zip(*(columns[name].tolist() for name in names), strict=True):
         if what == "place":
             its = slice(where, where + gpus)
             dark[its] |= start == 0 and phase == "unpowered"
@@ -80,7 +81,8 @@ def lost_ms(
             out[its, start:] = bool(phase)
             served[its, start:] |= not phase
             stays = was & bool(phase)  # out before, and out for something else from now on
-            planned[its, start:] = np.where(stays, planned[its, start], phase == "maintenance")[:, None]
+            excluded = phase == "maintenance" or failure in told
+            planned[its, start:] = np.where(stays, planned[its, start], excluded)[:, None]
     needs = needs_of(scenario, size)
     come = served | ~dark[:, None]
     edges = range(0, horizon, month)
@@ -94,14 +96,27 @@ def lost_ms(
     return lost[0], lost[1], handed
 
 
+def announced(scenario: Scenario, columns: dict[str, np.ndarray]) -> set[int]:
+    """Return the failures of run 0, by their numbers in the log, that are announced, if the contract excludes them."""
+    found: set[tuple[str, int, int]] = set()
+    for draws in plan(scenario).draws(0) if scenario.sla.excludes_announced else ():
+        notice = draws.hazard.notice
+        if notice:
+            told = draws.noticed & (draws.failures.times >= notice)
+            its = draws.failures.times[told].tolist(), draws.failures.marks[told].tolist()
+            found |= {(draws.hazard.key, time, mark) for time, mark in zip(*its, strict=True)}
+    rows = zip(*(columns[name].tolist() for name in ("what", "why", "start_ms", "where", "failure")), strict=True)
+    return {failure for what, why, start, where, failure in rows if what == "failure" and (why, start, where) in found}
+
+
 @settings(max_examples=200)
 @given(sold_scenarios(), st.integers(5, 400))
 def test_the_log_says_which_domains_are_lost(scenario: Scenario, ms: int) -> None:
     """From the rows of places alone: in how many months each availability was reached."""
     assume(scenario.horizon < 20_000)
     month = max(ms, scenario.horizon // 20)
-    scenario = scenario.model_copy(update={"month": month})
-    runs = play(Program(sampled(scenario, 0)), [0], compiled=False, logs=2)
+    scenario = sampled(scenario.model_copy(update={"month": month}), 0)
+    runs = play(Program(scenario), [0], compiled=False, logs=2)
     found = runs.ledgers().available_domains[0]
     lengths = np.diff([*range(0, scenario.horizon, month), scenario.horizon])
     *both, handed = lost_ms(scenario, runs.log().columns(), month)
@@ -149,27 +164,22 @@ def computing_ms(scenario: Scenario, columns: dict[str, np.ndarray]) -> tuple[np
     up = np.zeros((len(sold), scenario.horizon + 1), dtype=bool)
     excused = np.zeros_like(up)
     plans = {each.name for each in scenario.maintenance}
-    told: set[tuple[str, int]] = set()
-    for draws in layout.draws(0):
-        notice = draws.hazard.notice
-        if notice and scenario.sla.excludes_announced:
-            known = draws.noticed & (draws.failures.times >= notice)
-            told |= {(draws.hazard.key, time) for time in draws.failures.times[known].tolist()}
+    told = announced(scenario, columns)
     noticed = {hazard.key for hazard in scenario.hazards if hazard.notice and scenario.sla.excludes_announced}
-    names = ("what", "phase", "gang", "why", "start_ms", "end_ms")
+    names = ("what", "phase", "gang", "why", "start_ms", "end_ms", "failure")
     rows = list(zip(*(columns[name].tolist() for name in names), strict=True))
     for number, gang in enumerate(sold):
         its = [row for row in rows if row[2] == gang]
-        for what, phase, _, why, start, end in its:
+        for what, phase, _, why, start, end, _ in its:
             if what == "phase" and phase in ("running", "checkpoint") and not why:
                 up[number, start:end] = True
-        causes = [(start, what, why) for what, _, _, why, start, _ in its if what in CAUSES and why]
+        causes = [(start, what, why, failure) for what, _, _, why, start, _, failure in its if what in CAUSES and why]
         edges = np.flatnonzero(np.diff(up[number].astype(int), prepend=1, append=1))
         for begin, stop in edges.reshape(-1, 2).tolist():
-            for start, what, why in causes:  # in the order of the log; the first one counts
+            for start, what, why, failure in causes:  # in the order of the log; the first one counts
                 if begin <= start < stop:
-                    announced = (why, start) in told if what == "strike" else why in noticed
-                    excused[number, begin:stop] = why in plans or announced
+                    known = failure in told if what == "strike" else why in noticed
+                    excused[number, begin:stop] = why in plans or known
                     break
     return up[:, :-1], excused[:, :-1]
 
@@ -187,6 +197,8 @@ def test_the_log_says_when_each_replica_computes(scenario: Scenario, ms: int) ->
     scenario = sampled(scenario.model_copy(update={"month": month}), 0)
     runs = play(Program(scenario), [0], compiled=False, logs=2)
     found = runs.ledgers().available_domains[0]
+    quiet = play(Program(scenario), [0], compiled=False).ledgers()  # failures that stand alone are settled at once
+    assert np.array_equal(quiet.available_domains[0], found)
     up, excused = computing_ms(scenario, runs.log().columns())
     edges = [*range(0, scenario.horizon, month), scenario.horizon]
     for columns, lost in zip(np.split(found, 2, axis=1), (~up, ~up & ~excused), strict=True):

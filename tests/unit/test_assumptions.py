@@ -124,10 +124,17 @@ def test_a_hazard_that_only_one_has():
 
 
 def test_a_hazard_that_two_have_unlike_each_other():
-    """Of three offers one has no GPU failures: it is said who has them, not how they differ."""
+    """Of three offers one has no GPU failures: it is said who has them, and in which keys these differ."""
     made = [load(f"failures/{name}") for name in ("reference", "causes", "stragglers")]
     (gpu,) = [each for each in assumption_differences(made) if each.key == "hazards.gpu"]
     assert gpu.values == ("none", "yes", "yes")
+    assert gpu.unlike
+    made = [load(f"operations/{name}") for name in ("spot", "on-demand", "spot-without-warning")]
+    found = assumption_differences(made)
+    said = 'failures of "reclaim" only at Spot and Spot without warning, which differ in its notice'
+    assert difference_sentence(made, found).startswith(f"The offers differ in assumptions: {said}")
+    alike = assumption_differences(made[:2])
+    assert all(not each.unlike for each in alike)
 
 
 def test_values_that_read_alike_are_told_apart():

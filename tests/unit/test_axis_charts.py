@@ -9,7 +9,7 @@ from dcsim.report.axis_charts import _shade
 from dcsim.report.charts import svg
 from dcsim.report.document import Curves, HeatMap, Lines, Picture, WinnerMap
 from dcsim.report.page import Table
-from dcsim.report.svg_sheet import WIDTH
+from dcsim.report.svg_sheet import WIDTH, width
 
 NONE = Table("Points", (), ())
 
@@ -59,6 +59,18 @@ def test_lines_say_what_they_show():
     assert {"0", "8", "32", "cluster.spares", "USD", "Gold", "Silver <b>", "8: 4.20"} <= set(found)
     assert "large dots: not told apart from the best" in found
     assert not any("large dots" in text for text in texts(drawn(lines(marked=((0, 1),)))))
+
+
+def test_the_best_value_is_not_written_over_the_axis():
+    """At the first place its text begins right of the numbers of the axis, at the last it ends within the sheet."""
+    for best in ((0, 0), (0, 2)):
+        picture = drawn(lines(best=best))
+        written = {"".join(each.itertext()): each for each in picture.iter("text")}
+        ((told, its),) = [each for each in written.items() if ": 4." in each[0]]
+        first = float(its.get("x")) - width(told, bold=True) / 2
+        numbers = [each for text, each in written.items() if re.fullmatch(r"\d\.\d+", text)]
+        assert first >= max(float(each.get("x")) for each in numbers)
+        assert first + width(told, bold=True) <= WIDTH
 
 
 def test_a_wide_axis_is_logarithmic():

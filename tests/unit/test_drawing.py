@@ -264,6 +264,14 @@ def test_what_is_not_described_is_not_drawn():
     assert not any("core" in line for line in said(PLANTS["gb300"]))  # one pod needs none
 
 
+@pytest.mark.parametrize(("nodes", "said_of_it"), [([4, 4], "per pod"), ([4, 3], "here; sizes differ"), (4, "per pod")])
+def test_sizes_differ_only_where_they_do(nodes, said_of_it):
+    """A list of equal sizes, as an importer writes it, is one size."""
+    leaf = {"nodes": nodes, "uplinks": 2}
+    fabric = {"nics": 2, "port": "1 Gb/s", "leaf": leaf, "spine": {"count": 1, "segments": [2]}}
+    assert said_of_it in said(made(BARE | {"fabric": fabric}, 56))
+
+
 def test_a_partial_rack_is_said():
     """The last rack, or the only one, may have fewer trays."""
     assert "the last one has 2" in said(PLANTS["last rack partial"])

@@ -231,6 +231,12 @@ def test_sentences_name_what_is_broken_and_count_what_holds():
         ("p(cheaper, Gold-tier) < 0.9", [GOLD], True, "needs offers on the same random numbers: dcsim compare"),
         ("p(cheaper, Gold-tier) < 0.9", [GOLD, SILVER], False, "needs offers on the same random numbers"),
         ("p(cheaper, Gold) < 0.9", [GOLD, SILVER], True, "found 'Gold'; allowed: Gold-tier, Silver-tier; did you mean"),
+        (
+            "p(cheaper, Gold) < 0.9",
+            [GOLD.model_copy(update={"name": "Gold, new"}), SILVER],
+            True,
+            'found \'Gold\'; allowed: "Gold, new", "Silver-tier"; did you mean "Gold, new"?',
+        ),
         ("p(cheaper, Gold-tier) < 0.9", [GOLD, GOLD], True, "the name of several offers"),
         ("paid_usd > 1", [GOLD, SILVER.model_copy(update={"tco": None})], True, "Silver-tier has no [tco] table"),
         ("finish_h > 3 d", [GOLD], True, "not every job of Gold-tier has work to finish"),

@@ -36,6 +36,31 @@ def test_xids_of_a_syslog_without_years() -> None:
     assert sorted(found.broken.counts) == ["an Xid of another form", "begins with no time", "no such time"]
 
 
+def test_years_of_a_log_that_has_none(tmp_path: Path) -> None:
+    """The last line is of 2024; lines of two hosts change places around New Year; February 29 of 2023 is no day."""
+    xid = "kernel: NVRM: Xid (PCI:0000:3b:00): 79, lost"
+    days = ["Nov 30 00:00:00 a", "Dec 31 23:59:59 b", "Jan  1 00:00:01 a", "Dec 31 23:59:59 c", "Feb 29 00:00:00 d"]
+    path = tmp_path / "log"
+    path.write_text("".join(f"{day} {xid}\n" for day in days))
+    found = listed(outages_of(read(path, year=2024)))
+    new_year = 32 * 24
+    assert [each[0] for each in found] == [0, round(new_year - 1 / 3600, 6), round(new_year - 1 / 3600, 6), *(
+        round(hours, 6) for hours in (new_year + 1 / 3600, new_year + 59 * 24)
+    )]  # fmt: skip
+    assert [each[2] for each in found] == ["a", "b", "c", "a", "d"]
+    assert read(path, year=2023).broken.counts == {"no such time": 1}
+
+
+def test_times_with_and_without_a_zone_are_not_mixed(tmp_path: Path) -> None:
+    xid = "kernel: NVRM: Xid (PCI:0000:3b:00): 79, lost\n"
+    path = tmp_path / "log"
+    path.write_text(f"2024-01-30T10:00:00Z a {xid}2024-01-30T11:00:00 b {xid}2024-01-30T12:00:00+01:00 c {xid}")
+    found = read(path)
+    assert [each[:3:2] for each in listed(outages_of(found))] == [(0, "a"), (1, "c")]
+    assert found.broken.counts == {"a time with a zone among others without, or the reverse": 1}
+    assert not any("zone" in each for each in found.told)
+
+
 def test_a_log_without_years_needs_one() -> None:
     with pytest.raises(RecordError, match="say the year of its last line: year = 2024"):
         read(FIELD / "syslog")
@@ -187,6 +212,14 @@ def test_a_dump_of_prometheus(tmp_path: Path) -> None:
     found = read(tmp_path / "dump")
     assert found.form == "dcgm"
     assert listed(outages_of(found)) == [(1, None, "n1/0", "reset GPU")]
+
+
+def test_scrapes_below_seconds_since_1970(tmp_path: Path) -> None:
+    sample = 'DCGM_FI_DEV_XID_ERRORS{gpu="0",Hostname="n1"}'
+    (tmp_path / "scrapes").write_text(f"1706608800\n{sample} 0\n1706612400\n{sample} 79\n")
+    found = read(tmp_path / "scrapes")
+    assert listed(outages_of(found)) == [(1, None, "n1/0", "reboot node")]
+    assert not any("zone" in each for each in found.told)
 
 
 def test_one_scrape_without_a_time_tells_nothing(tmp_path: Path) -> None:

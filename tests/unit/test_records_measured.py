@@ -59,6 +59,20 @@ def test_files_of_two_forms_are_refused() -> None:
         read([FIELD / "sacct.txt", FIELD / "none"])
 
 
+def test_outages_of_a_log_are_chosen_by_kind_and_component() -> None:
+    found = read(FIELD / "syslog", year=2024, where=["kind != application", "component = gpu1, gpu3"])
+    assert listed(outages_of(found)) == [(25.966667, None, "gpu1", "reboot node")]
+    assert outages_of(found).units == 3
+    assert outages_of(found).kinds == ("reboot node",)
+    assert found.told[-1] == "left out by kind != application, component = gpu1, gpu3: 2 of 3 outages"
+    with pytest.raises(RecordError, match=r"has no column .cause"):
+        read(FIELD / "syslog", year=2024, where=["cause = x"])
+    with pytest.raises(RecordError, match="tells no outages"):
+        read(FIELD / "goodput.json", where=["kind = x"])
+    with pytest.raises(RecordError, match="columns are said of tables only"):
+        read(FIELD / "syslog", year=2024, columns={"kind": "x"})
+
+
 @pytest.mark.parametrize("form", FORMS)
 def test_a_reader_refuses_what_is_not_its_form(form: str, tmp_path: Path) -> None:
     (tmp_path / "text").write_text("nothing\nof\nthis\n")
@@ -164,5 +178,6 @@ def test_an_event_log_of_a_run(tmp_path: Path, written: Callable[[Path], Path]) 
     assert outages.noticed_h is not None
     assert np.allclose(outages.noticed_h, [4.2 / 3.6, 7.5 / 3.6, np.nan, np.nan], equal_nan=True)
     assert outages.begin is None
+    assert outages.units is None
     assert outages.span_h == 20
     assert found.broken.total == (written is as_csv)

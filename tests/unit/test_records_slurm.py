@@ -65,15 +65,16 @@ def test_runs_of_sacct() -> None:
 
 
 def test_failed_nodes_of_sacct() -> None:
-    """Runs 100 and 101 end within 30 s and share n4 alone; FailedNode names n8; of n2 and n3 none is named."""
+    """Runs 100 and 101 end within 30 s and share n4; FailedNode names n8; 106 ran on n2 and n3, so nobody is named."""
     found = read(FIELD / "sacct.txt")
     outages = outages_of(found)
     assert listed(outages) == [
-        (8.5, None, "n6", "BOOT_FAIL"),
-        (10, None, "n4", "NODE_FAIL"),
+        (8.5, None, "", "BOOT_FAIL"),
+        (10, None, "", "NODE_FAIL"),
         (30, None, "", "NODE_FAIL"),
-        (36, None, "n8", "NODE_FAIL"),
+        (36, None, "", "NODE_FAIL"),
     ]
+    assert outages.components == ("",)
     assert not outages.ends_told
     assert outages.units == 9
     told = " ".join(found.told)
@@ -86,6 +87,17 @@ def test_failed_nodes_of_sacct() -> None:
         "a state that Slurm does not have",
         "ends before it starts",
         "not 8 values, as many as columns",
+    ]
+
+
+def test_failures_are_laid_to_nodes_where_each_is_known(tmp_path: Path) -> None:
+    """The same without run 106: n6 in its own job, n4 as it is shared, n8 as it is named."""
+    lines = (FIELD / "sacct.txt").read_text(encoding="utf-8").splitlines()
+    (tmp_path / "sacct").write_text("\n".join(line for line in lines if "|106|" not in line) + "\n")
+    assert listed(outages_of(read(tmp_path / "sacct"))) == [
+        (8.5, None, "n6", "BOOT_FAIL"),
+        (10, None, "n4", "NODE_FAIL"),
+        (36, None, "n8", "NODE_FAIL"),
     ]
 
 
@@ -221,16 +233,13 @@ def test_what_was_written_as_sacct_is_read_again(tmp_path: Path) -> None:
 
 
 def test_reasons_of_sinfo_over_time() -> None:
-    """n4 is drained at 09:00 of the day before, and anew at 11:00; by 14:00 all are back."""
+    """What had begun before the first list is left out; n4 is drained anew at 11:00, and back by 14:00."""
     found = read(FIELD / "sinfo-reasons.txt")
     outages = outages_of(found)
     assert found.form == "sinfo"
-    assert listed(outages) == [
-        (0, 26, "n4", "bad dimm # in slot #"),
-        (24, 27, "n1", "not responding"),
-        (24, 29, "n2", "not responding"),
-        (26, 29, "n4", "bad dimm # in slot #"),
-    ]
+    assert listed(outages) == [(1, 4, "n4", "bad dimm # in slot #")]
+    assert outages.span_h == 4
+    assert "are left out: 3" in " ".join(found.told)
     assert outages.units is None
     assert "give the number of nodes in service" in " ".join(found.told)
 

@@ -13,7 +13,7 @@ from dcsim.distributions import Distribution
 from dcsim.economics.credits import Guarantee
 from dcsim.economics.owner import Owner
 from dcsim.hazards import AnyLifetime
-from dcsim.hazards.outages import OutageColumns
+from dcsim.hazards.recorded import OutageColumns
 from dcsim.power import ConversionKeys, SiteKeys
 from dcsim.recovery.timetable import Tier
 from dcsim.scenario import Scenario, Uncertain, load

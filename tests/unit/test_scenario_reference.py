@@ -19,7 +19,8 @@ TABLES = [(topic, table) for topic in TOPICS for table in reference(topic).table
 KEYS = [(topic, table, key) for topic, table in TABLES for key in table.keys]
 TYPE = re.compile(
     r"(list of (2 )?)?(duration|MTBF|share|work|size|USD(/GiB|/kWh|/kW|/W|/Mtok)?(/mo)?|text|table( of text)?"
-    r"|strategy|lifetime|distribution|(whole )?numbers?( >=? -?[\d,.e+]+)?(, <= [\d,.e+]+)?|[a-z0-9][a-z0-9-]*)s?"
+    r"|strategy|lifetime|distribution|(whole )?numbers?( >=? -?[\d,.e+]+)?(, <= [\d,.e+]+)?"
+    r"|[a-z0-9][a-z0-9-]*( first)?)s?"
 )
 
 

@@ -57,6 +57,31 @@ def test_a_rack_that_needs_three_of_four() -> None:
     assert available(cluster({"sold": "rack", "availability": HOURS}, 1), both) == [[1, 1, 2, 1, 1, 2]]
 
 
+def test_a_replica_is_lost_until_it_computes_again() -> None:
+    """Struck at 100 h and found after 2 h it moves to free GPUs; the repair of 8 h is nobody's downtime."""
+    sla = {"sold": "replica", "availability": HOURS}
+    assert available(cluster(sla), [[(100 * H, 0, 8 * H)]]) == [[0, 1, 1, 0, 1, 1], [1] * 6]
+    # from 719 h to 721 h: an hour in each month
+    assert available(cluster(sla), [[(719 * H, 0, 8 * H)]]) == [[0, 1, 1, 0, 1, 1]] * 2
+    # found after 20 h, more than the 10 h that 98.6 % allow
+    late = cluster(sla, 1, hazards=[hazard(detect=20 * H)])
+    assert available(late, [[(100 * H, 0, 8 * H)]]) == [[0, 0, 1, 0, 0, 1]]
+    # struck when the horizon ends, and not found any more
+    assert available(late, [[(715 * H, 0, 8 * H)]]) == [[0, 1, 1, 0, 1, 1]]
+
+
+def test_announced_failures_are_no_downtime_where_the_contract_says_so() -> None:
+    """A node is out for 10 h and its replica for 2 h, after a notice of 1 h: in all, and without what is excluded."""
+    for sold, in_all in (("node", 7), ("replica", 0)):
+        for excluded in (False, True):
+            sla = {"sold": sold, "availability": ["100 %"], "excludes_announced": excluded}
+            tiny = cluster(sla, 1, hazards=[hazard(detect=2 * H, notice="1 h", blast="node")])
+            found = available(tiny, [[(100 * H, 0, 8 * H)]])
+            assert found == [[in_all, in_all + 1 if excluded else in_all]], (sold, excluded)
+            # one that would have been announced before the start is not
+            assert available(tiny, [[(H // 2, 0, 8 * H)]]) == [[in_all, in_all]], (sold, excluded)
+
+
 def test_maintenance_is_told_apart() -> None:
     """Each rack is out for 20 h in the second month, which counts in the first three columns alone."""
     work = {"name": "w", "component": "rack", "every": "1000 h", "duration": "20 h", "rolling": False}
@@ -95,8 +120,15 @@ def test_the_columns_come_back_from_parquet() -> None:
     [
         ({"sold": "rack", "needs": 73}, "sla.needs: found 73 GPUs; at most 72"),
         ({"sold": "rack", "availability": ["99 %", "99.5 %"]}, "sla.availability: found 99 %, 99.5 %; must fall"),
-        ({"sold": "racks"}, "sla.sold: found 'racks'; allowed: gpu, node, tray, nvlink-domain, rack"),
+        ({"sold": "racks"}, "sla.sold: found 'racks'; allowed: gpu, node, tray, nvlink-domain, rack, replica"),
         ({"sold": "rack", "need": 64}, "sla.need: unknown key"),
+        ({"sold": "replica", "needs": 64}, 'sla.needs: found with sold = "replica", which is available while'),
+        ({"sold": "rack", "jobs": ["a"]}, 'sla.jobs: found with sold = "rack"; allowed only with'),
+        ({"sold": "replica", "jobs": ["trian"]}, "sla.jobs.0: found 'trian'; allowed: "),
+        (
+            {"sold": "node", "excludes_announced": True, "credits": {"counts_maintenance": True}},
+            "sla.excludes_announced: found with credits.counts_maintenance",
+        ),
     ],
 )
 def test_mistakes_have_a_line_each(keys: dict[str, object], why: str) -> None:

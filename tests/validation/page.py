@@ -13,8 +13,8 @@ README = ROOT / "README.md"
 BEGIN, END = "<!-- scripts/validate -->", "<!-- end of what scripts/validate writes -->"
 LABELS = {
     "calibrated": "an input was set from this figure, so meeting it proves arithmetic only",
-    "emergent": "a prediction: no input was set from this figure",
-    "sanity": "the published figure follows from published inputs by a known formula; dcsim reads it the same way",
+    "emergent": "measured in the field, or simulated by others: a prediction, for which no input was set from it",
+    "sanity": "computed by others with a formula from published inputs; dcsim computes or simulates the same",
     "declined": "not run: the figure is an input, or does not follow from what was published with it",
 }
 Answers = Mapping[str, Found | None]
@@ -147,8 +147,9 @@ def counted(sections: Sequence[Section]) -> str:
     anchors = [each for section in sections for each in section.anchor]
     of = {label: sum(each.label == label for each in anchors) for label in LABELS}
     return (
-        f"{len(anchors)} published figures: {of['emergent']} are predicted, {of['sanity']} follow from published "
-        f"formulas, {of['calibrated']} were used to set an input and {of['declined']} are declined."
+        f"{len(anchors)} published figures: {of['emergent']} were measured or simulated and are predicted here, "
+        f"{of['sanity']} were computed with formulas, {of['calibrated']} were used to set an input and "
+        f"{of['declined']} are declined."
     )
 
 

@@ -76,10 +76,10 @@ class Anchor(Question):
     """A published figure, and how near to it dcsim must come.
 
     ``expected`` with ``within``, both in ``unit``; or ``at_least``, ``at_most``, or both of them. ``why``: why that
-    near. ``label``: "calibrated" (an input was set from it, so it proves nothing), "emergent" (a prediction), "sanity"
-    (the same arithmetic, read twice) or "declined" (an input, or it does not follow from what was published).
-    ``reason``: why that label. ``needs``: a file of field data that does not come with dcsim. ``headline``: what
-    README.md calls it, if it is shown there.
+    near. ``label``: "calibrated" (an input was set from it, so it proves nothing), "emergent" (a prediction of what was
+    measured or simulated elsewhere), "sanity" (what was computed elsewhere) or "declined" (an input, or it does not
+    follow from what was published). ``reason``: why that label. ``needs``: a file of field data that does not come with
+    dcsim. ``headline``: what README.md calls it, if it is shown there.
     """
 
     id: str = Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")

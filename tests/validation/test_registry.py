@@ -106,12 +106,12 @@ def test_every_scenario_of_an_anchor_is_there() -> None:
             assert kind not in ("interruptions", "ETTR", "finish") or job in jobs, anchor.id
 
 
-def test_labels_are_all_used_and_predictions_are_most_of_the_simulations() -> None:
-    """Every label has an anchor; what is simulated is mostly predicted."""
+def test_labels_are_all_used_and_half_of_the_simulations_predict() -> None:
+    """Every label has an anchor; half of what is simulated was measured or simulated elsewhere."""
     labels = [each.label for section in SECTIONS for each in section.anchor]
     assert set(labels) == set(page.LABELS)
     simulated = [each.label for each in ANCHORS.values() if each.road == "simulation"]
-    assert simulated.count("emergent") > len(simulated) / 2
+    assert simulated.count("emergent") >= len(simulated) / 2
 
 
 @pytest.mark.parametrize(
