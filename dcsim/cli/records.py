@@ -121,7 +121,8 @@ def _read(wanted: Wanted) -> "list[Records]":
         try:
             found.append(read(files, wanted.form, **given))
         except RecordError as error:
-            problems.append(f"{files[0]}: {error}" if len(files) == 1 else str(error))
+            hint = "; if nothing failed, give the count: --failures 0" if "holds no outage" in str(error) else ""
+            problems.append(f"{files[0]}: {error}{hint}" if len(files) == 1 else f"{error}{hint}")
     if problems:
         raise RecordsError(*problems)
     return found
