@@ -184,7 +184,8 @@ def test_broken_lines_are_counted_and_shown(dcsim, tmp_path):
         (("tickets.csv", *AS[:6], "--units", "3"), "units: found 3; the record names"),
         (("tickets.csv", *AS[:8], "--span", "3 d"), "the last outage begins"),
         (("tickets.csv", *AS[:2], "--span", "181 d"), "the record does not name components"),
-        (("tickets.csv", *AS, "--where", "Root = GPU"), "has no column 'Root'; did you mean \"Root cause\"?"),
+        (("tickets.csv", *AS, "--where", "Root = GPU"), 'did you mean "Root cause"?'),
+        (("tickets.csv", *AS, "--where", "Root cause = PSU"), "if nothing failed, give the count: --failures 0"),
         (("tickets.csv", *AS, "--class", "Root cause", "--together"), "tells no classes apart; found --class"),
         (("tickets.csv", *AS, "--component", "leaf", "--prior", "llama3"), "leaf holds no GPU"),
         (("tickets.csv", *AS, "--topology", "hgx"), "--topology: found 'hgx'"),
@@ -263,3 +264,17 @@ def test_a_form_that_tells_no_outages_says_so(dcsim):
     done = dcsim("calibrate", FIELD / "goodput.json")
     assert done.exit_code == 2
     assert "the form goodput tells no outages" in done.stderr
+
+
+def test_a_simulated_plant_is_found_again(dcsim, tmp_path):
+    """The event log of a run of failures/reference: its nodes fail every 3,692 h, repairs take 6 h in the mean."""
+    done = dcsim("run", "failures/reference", "-n", "1", "--events", "-o", "runs")
+    assert done.exit_code == 0, done.output
+    (log,) = (tmp_path / "runs").glob("*/events/*.parquet")
+    found = json.loads(dcsim("calibrate", log, "--units", "256", "--span", "360 d", "--json").stdout)["together"]
+    low, high = found["mtbf_ci95_h"]
+    assert low < 3692.3 < high
+    low, high = found["repair"]["mean_ci95_h"]
+    assert low < 6 + 1 / 6 < high  # with ten minutes of detection
+    assert not found["lemons"]["found"]
+    assert not found["bursts"]
