@@ -29,8 +29,8 @@ class Blamed:
     ``failures``: of runs on it, or its own; ``blamed``: how many of them are expected to be due to it; ``hours``: its
     node-hours, or the hours of its runs. ``chance``: with which probability it would look at least as bad if its rate
     were that of all nodes together (of all owners), by likelihood ratio. ``accused``: by a false-discovery rate of
-    ``SHARE_FALSE`` among nodes (owners). In simulated records intervals of 95 % held a bad node's rate in 89 of 100, and
-    a bad owner's in 94: all other nodes have free rates of their own, and take or give some of its failures.
+    ``SHARE_FALSE`` among nodes (owners). In simulated records intervals of 95 % held a bad node's rate in 89 of 100,
+    and a bad owner's in 94: all other nodes have free rates of their own, and take or give some of its failures.
     """
 
     name: str
