@@ -1,7 +1,7 @@
 """Which law times follow: four of them by likelihood, and how far each lies from what was seen."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -243,10 +243,11 @@ def _chance(name: str, lives: Lives, parameters: tuple[float, ...], distance: fl
     return farther / drawn if farther == EXCEEDED else (farther + 1) / (drawn + 1)
 
 
-def fitted(lives: Lives, seed: int = 0) -> Fit | None:
+def fitted(lives: Lives, seed: int = 0, judged: Collection[str] = tuple(FAMILIES)) -> Fit | None:
     """Return the likeliest exponential, Weibull, lognormal and gamma laws through lives, by AIC.
 
-    None for fewer than ``LEAST`` failures at different ages. ``seed``: of the samples by which distances are judged.
+    None for fewer than ``LEAST`` failures at different ages. ``seed``: of the samples by which distances are
+    judged; those of the families that are not in ``judged`` are not, and have no chance (NaN).
     """
     if len(lives) < LEAST or len(np.unique(lives.ended)) < LEAST or float(lives.to_h.min()) <= 0:
         return None
@@ -256,7 +257,7 @@ def fitted(lives: Lives, seed: int = 0) -> Fit | None:
         if parameters is None:
             continue
         height = _log_likelihood(lives, family, parameters)
-        distance = _distance(lives, family, parameters)
-        chance = _chance(name, lives, parameters, distance, seed + number)
-        laws.append(Law(name, parameters, height, 2 * len(parameters) - 2 * height, distance, chance))
+        off = _distance(lives, family, parameters)
+        chance = _chance(name, lives, parameters, off, seed + number) if name in judged else math.nan
+        laws.append(Law(name, parameters, height, 2 * len(parameters) - 2 * height, off, chance))
     return Fit(tuple(sorted(laws, key=lambda each: each.aic)), lives) if len(laws) > 1 else None

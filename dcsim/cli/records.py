@@ -52,16 +52,16 @@ class Wanted:
 
 
 def settled(wanted: Wanted) -> Wanted:
-    """Return what was asked with the form that the first file has, and the component that this form is of."""
+    """Return what was asked with the form that its files have, and the component that this form is of."""
     from dcsim.records import RecordError
-    from dcsim.records.forms import form_of
+    from dcsim.records.forms import same_form
 
     form = wanted.form
     if form is None and wanted.files:
         try:
-            form = form_of(wanted.files[0])
+            form = same_form(wanted.files)
         except RecordError as error:
-            raise RecordsError(f"{wanted.files[0]}: {error}") from None
+            raise RecordsError(f"{wanted.files[0]}: {error}" if len(wanted.files) == 1 else str(error)) from None
     return replace(wanted, form=form, component=wanted.component or ("gpu" if form == "dcgm" else "node"))
 
 

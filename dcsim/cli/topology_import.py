@@ -101,11 +101,9 @@ def import_topology(
     kinds = [_kind(source, text, kind) for source, text in zip(sources, texts, strict=True)]
     _fit_together(sources, kinds, chosen, nodes)
     if kinds == ["graph"]:
-        asked = {"--gpus-per-node": gpus_per_node, "--nics": nics, "--port": port, "--homes": homes,
-                 "--nodes-per-rack": nodes_per_rack}  # fmt: skip
-        _import_graph(
-            sources[0], texts[0], file, name, [option for option, value in asked.items() if value is not None]
-        )
+        asked = {"--nics": nics, "--port": port, "--homes": homes, "--nodes-per-rack": nodes_per_rack}
+        unused = [option for option, value in asked.items() if value is not None]
+        _import_graph(sources[0], texts[0], file, name, gpus_per_node, unused)
         return
     if gpus_per_node is None:
         raise click.MissingParameter(param_type="option", param_hint="'--gpus-per-node'")
@@ -155,17 +153,22 @@ def _tree(
         return read_tree(texts[0], kinds[0], chosen, taken)
 
 
-def _import_graph(source: Path, text: str, file: Path, name: str | None, asked: Sequence[str]) -> None:
-    """Write the topology file of which a graph is."""
+def _import_graph(
+    source: Path, text: str, file: Path, name: str | None, gpus_per_node: int | None, unused: Sequence[str]
+) -> None:
+    """Write the topology file of which a graph is; ``unused``: options of which the graph has what they ask for."""
     import tomli_w
 
     from dcsim.topology.graph import read_graph
 
-    if asked:
-        why = f"{source} is a graph of dcsim, which says it itself; leave it out."
-        raise click.BadParameter(why, param_hint=" ".join(asked))
     with lines_of(str(source)):
         topology = read_graph(text)
+    if unused:
+        why = f"{source} is a graph of dcsim, which says it itself; leave it out."
+        raise click.BadParameter(why, param_hint=" ".join(unused))
+    if gpus_per_node not in (None, topology.gpus_per_node):
+        why = f"found {gpus_per_node}; {source} says {topology.gpus_per_node}."
+        raise click.BadParameter(why, param_hint="--gpus-per-node")
     said = topology.description.model_dump(mode="json", exclude_none=True)
     head = f"# Imported from the graph {' '.join(visible(source.name).split())} of {topology.gpus} GPUs.\n"
     write_file(file, (head + tomli_w.dumps({**said, "name": name or topology.name})).encode())

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -86,6 +87,29 @@ def form_of(path: Path) -> str:
     return "goodput" if measured.columns_of(header) else "table"
 
 
+def same_form(paths: Sequence[Path]) -> str:
+    """Tell the form that all of these files have; raises RecordError, also if they have several."""
+    found = [_named(paths, path, form_of) for path in paths]
+    other = next((number for number, each in enumerate(found) if each != found[0]), None)
+    if other is not None:
+        raise RecordError(
+            f"{paths[0].name} is of the form {found[0]}, {paths[other].name} of {found[other]}; "
+            "read files of each form by themselves, or say the form"
+        )
+    return found[0]
+
+
+T = TypeVar("T")
+
+
+def _named(paths: Sequence[Path], path: Path, look: Callable[[Path], T]) -> T:
+    """Look at a file; raises RecordError with its name, if there are several."""
+    try:
+        return look(path)
+    except RecordError as error:
+        raise RecordError(f"{path.name}: {error}" if len(paths) > 1 else str(error)) from None
+
+
 def read(
     paths: Path | Sequence[Path],
     form: str | None = None,
@@ -112,24 +136,14 @@ def read(
         raise RecordError(f"incident: found {incident_s:g} s; must not be negative")
     if year is not None and not 1970 <= year <= 9000:
         raise RecordError(f"year: found {year}; allowed: 1970 to 9000")
-    found = []
-    for path in files:
-        try:
-            beginning(path)
-            found.append(form_of(path) if form is None else form)
-        except RecordError as error:
-            raise RecordError(f"{path.name}: {error}" if len(files) > 1 else str(error)) from None
-    other = next((number for number, each in enumerate(found) if each != found[0]), None)
-    if other is not None:
-        raise RecordError(
-            f"{files[0].name} is of the form {found[0]}, {files[other].name} of {found[other]}; "
-            "read files of each form by themselves, or say the form"
-        )
-    reader, _ = FORMS[found[0]]
-    if found[0] != "table" and columns:
-        raise RecordError(f"is of the form {found[0]}, whose columns are known; columns are said of tables only")
+    told = same_form(files) if form is None else form
+    for path in files if form is not None else ():
+        _named(files, path, beginning)
+    reader, _ = FORMS[told]
+    if told != "table" and columns:
+        raise RecordError(f"is of the form {told}, whose columns are known; columns are said of tables only")
     records = reader(files, Asked(columns or {}, tuple(where), dates, year, incident_s))
-    return records if found[0] == "table" or not where else _chosen(records, where)
+    return records if told == "table" or not where else _chosen(records, where)
 
 
 def _chosen(records: Records, where: Sequence[str]) -> Records:

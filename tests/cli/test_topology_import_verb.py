@@ -109,7 +109,7 @@ def test_import_a_graph(dcsim, tmp_path, form, expand):
     again = form.replace("g.", "again.")
     assert dcsim("topology", "build", "./back.toml", "--gpus", 144, "-o", again, *expand).exit_code == 0
     assert (tmp_path / again).read_bytes() == (tmp_path / form).read_bytes()
-    done = dcsim("topology", "import", form, "-o", "named.toml", "--name", "other", "--from", "graph")
+    done = dcsim("topology", "import", form, "-o", "named.toml", "--name", "other", "--gpus-per-node", 4)
     assert load_description(tmp_path / "named.toml").name == "other"
 
 
@@ -130,7 +130,9 @@ def test_import_a_graph(dcsim, tmp_path, form, expand):
             ("s.conf", "--gpus-per-node", 8, "--nodes", "n1"),
             "only ibnetdiscover and Kubernetes also list hosts without",
         ),
-        (("g.json", "--gpus-per-node", 8), "g.json is a graph of dcsim, which says it itself; leave it out"),
+        (("g.json", "--gpus-per-node", 4), "found 4; g.json says 8"),
+        (("g.json", "--nics", 8), "g.json is a graph of dcsim, which says it itself; leave it out"),
+        (("l.json", "--gpus-per-node", 4), "l.json: found a graph that dcsim topology build did not write"),
     ],
 )
 def test_mistakes(dcsim, tmp_path, arguments, says):
@@ -138,6 +140,7 @@ def test_mistakes(dcsim, tmp_path, arguments, says):
     (tmp_path / "fabric").write_text(DUMP)
     (tmp_path / "n.json").write_text(NODES)
     (tmp_path / "s.conf").write_text("SwitchName=a Nodes=n1\n")
+    (tmp_path / "l.json").write_text('{"nodes": [{"id": 1}], "edges": []}')
     assert dcsim("topology", "build", "hgx-h100", "--gpus", 8, "-o", "g.json").exit_code == 0
     done = dcsim("topology", "import", *arguments, "-o", "x.toml")
     assert (done.exit_code, done.stdout) == (2, "")

@@ -22,6 +22,7 @@ from dcsim.montecarlo.merge import MergeError, merge
 from dcsim.montecarlo.run_reader import read_sample
 from dcsim.montecarlo.runner import replicate_many
 from dcsim.records import Broken, RecordError, read_outages
+from dcsim.records.forms import read
 from dcsim.records.tables import opened
 from dcsim.scenario import ScenarioError, load, unused_keys
 from dcsim.scenario import to_toml as dumped
@@ -34,6 +35,8 @@ from dcsim.topology.foreign import foreign
 from dcsim.topology.graph import read_graph
 from dcsim.topology.imported import kind_by_content, kind_of, read_tree, to_toml
 from tests.unit.montecarlo_fakes import fake, small
+from tests.unit.test_records_fuzz import EXAMPLES
+from tests.unit.test_records_fuzz import sound as sound_record
 
 HERE = Path(__file__).parent
 REFUSALS = (ScenarioError, TopologyError, StoreError, MergeError, RecordError)
@@ -192,6 +195,19 @@ def table_inputs() -> list[bytes]:
     return tables + texts + [b'{"start": 1704067200, "end": null, "node": "n[1-3]"}\n{"start": 1704070800}\n']
 
 
+def record(content: bytes, scratch: Path) -> None:
+    """Read a record of the field in the form that it seems to have, and check what it gives."""
+    path = scratch / "record"
+    path.write_bytes(content)
+    sound_record(read(path, year=2024))
+
+
+@cache
+def record_inputs() -> list[bytes]:
+    """The examples of tests/field."""
+    return [path.read_bytes() for path in EXAMPLES]
+
+
 # --- folders of runs --------------------------------------------------------------------------------------------------
 
 PARTS = ("manifest.json", "manifest.backup.json", "scenario.toml", "replications/all.parquet")
@@ -271,10 +287,11 @@ DOORS = {
     "scenario": Door(scenario_inputs, scenario, toml=True, share=0.06),
     "--set": Door(cache(lambda: corpus("set")), overrides, share=0.04),
     "topology": Door(topology_inputs, topology, toml=True, share=0.20),
-    "topology import": Door(cache(lambda: corpus("import")), imported, share=0.55),
+    "topology import": Door(cache(lambda: corpus("import")), imported, share=0.52),
     "outages, CSV": Door(outage_inputs("csv"), outages("csv"), share=0.06),
     "outages, parquet": Door(outage_inputs("parquet"), outages("parquet"), share=0.035),
     "table of outages": Door(table_inputs, table, share=0.04),
+    "record of the field": Door(record_inputs, record, share=0.03),
     "run folder": Door(folder_inputs, run_folder, share=0.0025),
     "report": Door(folder_inputs, report_input, share=0.01),
     "merge": Door(shard_inputs, merge_input, share=0.0025),

@@ -214,6 +214,15 @@ def test_a_dump_of_prometheus(tmp_path: Path) -> None:
     assert listed(outages_of(found)) == [(1, None, "n1/0", "reset GPU")]
 
 
+def test_counters_that_begin_anew(tmp_path: Path) -> None:
+    """0, 1, 1, 0, 1, 3, 2: errors at 1, 4 and 5 h; at 6 h the counter is less, so it began anew and counted 2."""
+    rows = [f"2024-01-30T{hour:02}:00,n1,0,{count}" for hour, count in enumerate((0, 1, 1, 0, 1, 3, 2))]
+    (tmp_path / "a.csv").write_text("time,host,gpu,DCGM_FI_DEV_ECC_DBE_VOL_TOTAL\n" + "\n".join(rows) + "\n")
+    found = listed(outages_of(read(tmp_path / "a.csv")))
+    assert [each[0] for each in found] == [1, 4, 5, 6]
+    assert {each[3] for each in found} == {"reset GPU"}
+
+
 def test_scrapes_below_seconds_since_1970(tmp_path: Path) -> None:
     sample = 'DCGM_FI_DEV_XID_ERRORS{gpu="0",Hostname="n1"}'
     (tmp_path / "scrapes").write_text(f"1706608800\n{sample} 0\n1706612400\n{sample} 79\n")

@@ -122,6 +122,9 @@ def test_buckets_that_are_no_times_are_counted(tmp_path: Path) -> None:
     (tmp_path / "a").write_text('{"goodput_time": {"TOTAL": 9}, "badput_time": {"OTHER": "much", "X": -1, "Y": 1}}')
     found = read(tmp_path / "a")
     assert found.broken.total == 2
+    (tmp_path / "c").write_text('{"goodput_time": {"TOTAL": 9}}')
+    with pytest.raises(RecordError, match="holds no answer"):
+        read(tmp_path / "c", "goodput")
     (tmp_path / "b").write_text('{"goodput_time": {}, "badput_time": {}}')
     with pytest.raises(RecordError, match="no productive time"):
         read(tmp_path / "b")

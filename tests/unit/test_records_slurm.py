@@ -141,6 +141,17 @@ def test_sacct_json_of_two_versions(name: str) -> None:
     assert outages_of(found).units == 3
 
 
+def test_json_without_a_blank_and_answers_one_behind_the_other(tmp_path: Path) -> None:
+    """Two answers; the second one breaks off in its second job."""
+    job = '{"job_id":%d,"nodes":"n%d","state":{"current":"COMPLETED"},"time":{"start":1706608800,"end":1706612400}}'
+    (tmp_path / "jobs").write_text(f'{{"jobs":[{job % (1, 1)},{job % (2, 2)}]}}{{"jobs":[{job % (3, 3)},{{"job_id"')
+    found = read(tmp_path / "jobs")
+    assert found.runs is not None
+    assert found.runs.nodes == ("n1", "n2", "n3")
+    assert found.broken.counts == {"no JSON from here on": 1}
+    assert found.broken.first == {"no JSON from here on": "after element 3"}
+
+
 def test_what_sacct_must_be_asked_for(tmp_path: Path) -> None:
     path = tmp_path / "sacct"
     path.write_text("JobID|State|Start|End\n1|COMPLETED|2024-01-31T00:00:00|2024-01-31T00:00:00\n")
@@ -242,6 +253,15 @@ def test_reasons_of_sinfo_over_time() -> None:
     assert "are left out: 3" in " ".join(found.told)
     assert outages.units is None
     assert "give the number of nodes in service" in " ".join(found.told)
+
+
+def test_lists_below_times_with_a_zone(tmp_path: Path) -> None:
+    """sinfo prints times of the wall clock, as `date -Iseconds` does before its zone."""
+    head = "REASON USER TIMESTAMP NODELIST\n"
+    (tmp_path / "sinfo").write_text(
+        f"2024-01-30T10:00:00+09:00\n{head}2024-01-30T12:00:00+09:00\n{head}fan slurm 2024-01-30T11:30:00 n3\n"
+    )
+    assert listed(outages_of(read(tmp_path / "sinfo"))) == [(1.5, None, "n3", "fan")]
 
 
 def test_one_list_of_reasons_tells_no_rate(tmp_path: Path) -> None:
