@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from dcsim.calibrate.priors import Belief
 from dcsim.calibrate.repairs import RepairTimes
 from dcsim.calibrate.site import FEW, Calibration, ClassEstimate
+from dcsim.scenario.uncertain import CUT
 from dcsim.units import HOURS_PER_MONTH
 from dcsim.wording import printable
 
@@ -29,8 +30,10 @@ MOST_SIGMA = 1.5
 repairs allow for means of years."""
 LONGEST_H = 1e9
 """Longest time that a scenario takes [h]."""
+ENDS = {"mean": (1e-5, 0.99 * LONGEST_H), "sigma": (1e-4, 9.9), "shape": (0.11, 99.0)}
+"""Values of uncertain inputs, by the last part of their keys, that a scenario takes."""
 MOST_LEMONS, GRID = 0.5, 60
-"""Share of the units that lemons may be, and shares and factors that are tried; source: assumed."""
+"""Largest share of lemons, and how many shares and factors are tried; source: assumed."""
 LEAST_FOR_LEMONS = 20
 """Failures of a class without which no factor of lemons is told; source: assumed, of fewer it is mostly chance."""
 MOST_FACTOR = 300.0
@@ -173,11 +176,12 @@ def _together(key: str, draws: Mapping[str, Values], source: str, widest: float)
     """Return two inputs that are drawn together, a mean in hours first: lognormal, with the draws' rank correlation."""
     found = []
     for name, values in draws.items():
-        logs = np.log(values)
-        low, high = np.quantile(logs, (0.025, 0.975))
-        sigma = max(1e-4, min(widest, float(high - low) / 3.92))
-        middle = math.exp(float(low + high) / 2 + sigma**2 / 2)
-        found.append(_uncertain(f"{key}.{name}", _lognormal(middle, sigma, "h" if name == "mean" else ""), source))
+        low, middle, high = (float(each) for each in np.quantile(np.log(values), (0.16, 0.5, 0.84)))
+        least, most = np.log(ENDS[name]).tolist()
+        middle = min(max(middle, least), most)
+        sigma = max(1e-4, min(widest, (high - low) / 2, (middle - least) / CUT, (most - middle) / CUT))
+        mean = math.exp(middle + sigma**2 / 2)
+        found.append(_uncertain(f"{key}.{name}", _lognormal(mean, sigma, "h" if name == "mean" else ""), source))
     first, second = (np.argsort(np.argsort(each)) for each in draws.values())
     ranks = round(float(np.corrcoef(first, second)[0, 1]), 3)
     keys = [f"{key}.{name}" for name in draws]
@@ -189,9 +193,8 @@ def _lemons(each: ClassEstimate) -> tuple[dict[str, Any], str] | None:
 
     Units are of two kinds that fail at two constant rates; the mean of all is that of the record.
     """
-    if each.lemons is None or not each.lemons.found or each.by_unit is None:
-        return None
-    if each.rate.failures < LEAST_FOR_LEMONS:
+    few = each.rate.failures < LEAST_FOR_LEMONS
+    if few or each.lemons is None or not each.lemons.found or each.by_unit is None:
         return None
     values, times = np.unique(each.by_unit, return_counts=True)
     units, mean = len(each.by_unit), float(each.by_unit.mean())
@@ -236,7 +239,11 @@ def _repair(
         return ({"kind": "empirical", "values": [hours(value) for value in listed.tolist()]}, source), []
     means, sigmas = repairs.draws(DRAWS, rng)
     mean = max(repairs.law_mean_h - late, 0.01 * repairs.law_mean_h)
-    law = {"kind": "lognormal", "mean": hours(mean), "sigma": round(repairs.sigma, 4)}
+    law = {
+        "kind": "lognormal",
+        "mean": hours(min(mean, 0.99 * LONGEST_H)),
+        "sigma": max(1e-3, min(9.9, round(repairs.sigma, 4))),
+    }
     source = f"measured: joint draws of mean and sigma after {count}"
     inputs = _together(
         f"{key}.repair", {"mean": means * mean / repairs.law_mean_h, "sigma": sigmas}, source, MOST_SIGMA
