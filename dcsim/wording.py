@@ -168,3 +168,8 @@ def written(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def counted(count: int, word: str) -> str:
+    """Return a count with its word: "1 host", "1,200 hosts"."""
+    return f"{count:,} {word}{'' if count == 1 else 's'}"

@@ -13,7 +13,7 @@ from dcsim.calibrate.priors import PUBLISHED, WEIGHT
 from dcsim.cli.files import printable_stem
 from dcsim.cli.options import JSON, Count, Word, example, options
 from dcsim.cli.progress import ProgressLine
-from dcsim.cli.records import NONE, RecordsError, Wanted, calibration, settled
+from dcsim.cli.records import NONE, RecordsError, Wanted, calibration, settled, shares_of
 from dcsim.cli.report import _file as writable_file
 from dcsim.cli.screen import out, out_document, out_json, out_page, styled
 from dcsim.cli.topology_import import write_file
@@ -124,6 +124,9 @@ def calibrate_command(
     kind = "json" if as_json else kind
     _checked(wanted, output, into)
     wanted = settled(wanted)
+    if wanted.form == "goodput":
+        _show_shares(wanted, kind, {"--output": output, "--into": into, "--report": report})
+        return
     description = _described(wanted)
     gpus = _gpus(wanted.component, description)
     if wanted.prior != NONE and not gpus:
@@ -154,6 +157,30 @@ def calibrate_command(
         write_file(report, page.encode())
     if kind == "text":
         _tell(parts, text, output, into, report)
+
+
+def _show_shares(wanted: Wanted, kind: str, written: dict[str, Any]) -> None:
+    """Print what took the time of a job that measured it itself; there is no rate of components to write."""
+    from dcsim.report.measured_page import document, measured_page, next_step
+
+    asked = next((option for option, value in written.items() if value is not None), None)
+    if asked is not None:
+        why = "the form goodput tells how a job spent its time, and no rate of components; leave it out."
+        raise click.BadParameter(why, param_hint=asked)
+    shares, told, broken = shares_of(wanted)
+    page = measured_page(shares, told, broken)
+    if kind == "json":
+        out_json(document(shares))
+    elif kind == "csv":
+        from dcsim.report.csv_export import csv_text
+
+        out_document([csv_text(page)])
+    else:
+        from dcsim.report.terminal import show
+
+        show(page, styled(sys.stdout))
+        out()
+        out(next_step(shares))
 
 
 OUTPUTS = ("output", "into", "report", "kind", "as_json")

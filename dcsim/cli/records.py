@@ -8,7 +8,7 @@ import click
 
 if TYPE_CHECKING:
     from dcsim.calibrate import Calibration
-    from dcsim.records.gathered import Records
+    from dcsim.records.gathered import Records, Shares
 
 NONE = "none"
 """The word for no prior."""
@@ -105,6 +105,13 @@ def calibration(wanted: Wanted, gpus: int) -> "Calibration":
         raise RecordsError(f"{wanted.record}: units: {error}; say how many are in service: --units") from None
     except SpanError as error:
         raise RecordsError(f'{wanted.record}: span: {error}; say how long the record is: --span "180 d"') from None
+
+
+def shares_of(wanted: Wanted) -> "tuple[Shares, tuple[str, ...], list[str]]":
+    """Return how a job spent its time, how that was read, and which lines were broken; raises RecordsError."""
+    (found,) = _read(wanted)
+    assert found.shares is not None
+    return found.shares, found.told, found.broken.told()
 
 
 def _read(wanted: Wanted) -> "list[Records]":

@@ -70,11 +70,6 @@ class Caution:
 # --- numbers in sentences -----------------------------------------------------------------------------------------
 
 
-def counted(number: int, what: str) -> str:
-    """Write a number of things, the word in the singular or plural."""
-    return f"{number:,} {what}" + ("" if number == 1 else "s")
-
-
 def are(number: int) -> str:
     """Write "none is", "1 is", "2 are"."""
     return "none is" if not number else f"{number:,} {'is' if number == 1 else 'are'}"

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from dcsim.decide.assumptions import assumption_differences, difference_sentence, differences_json
-from dcsim.decide.caution import Caution, Kind, are, counted, in_hours, in_time, one_in, percent
+from dcsim.decide.caution import Caution, Kind, are, in_hours, in_time, one_in, percent
 from dcsim.decide.crew_load import Flow, crew_pools, flows, gpus_in_repair, in_service, repairs_at_once
 from dcsim.decide.estimate import formula_validity
 from dcsim.decide.outcome import REPLICATIONS
@@ -16,7 +16,7 @@ from dcsim.scenario.intervals import strikes_on
 from dcsim.scenario.plan import plan
 from dcsim.scenario.record_cautions import record_cautions
 from dcsim.units import MS_PER_H
-from dcsim.wording import printable
+from dcsim.wording import counted, printable
 
 FIRST_SCREEN = 3
 """Cautions that a first screen holds; source: assumed."""

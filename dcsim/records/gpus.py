@@ -16,6 +16,7 @@ from pathlib import Path
 from dcsim.records.gathered import NAN, Asked, Gathering, Records
 from dcsim.records.lines import Clock, Line, logged
 from dcsim.records.tables import Broken
+from dcsim.wording import counted
 
 CLASSES = ("none", "unclassified", "application", "switch", "reset GPU", "reboot node", "replace")
 """What an error asks for, the lightest first; "switch": a fatal error of an NVSwitch. An incident has its heaviest."""
@@ -101,7 +102,8 @@ class Errors:
             else:
                 found.add(at, NAN, whose, CLASSES[kind])
         told.append(
-            f"{len(self.at):,} errors in {total:,} incidents: those of one component within {apart_s:g} s are one"
+            f"{counted(len(self.at), 'error')} in {counted(total, 'incident')}: those of one component within "
+            f"{apart_s:g} s are one"
         )
         if quiet:
             told.append(f"incidents that stop nothing, such as a row remapped (Xid 63), are left out: {quiet:,}")
@@ -151,7 +153,8 @@ def kernel(paths: Sequence[Path], asked: Asked) -> Records:
             found.see(line.moment())
         except ValueError:
             continue  # the record ends with the last error then
-    told = [f"a kernel log: {found.rows:,} lines of {len(found.units):,} hosts, each in service all the time"]
+    lines, hosts = counted(found.rows, "line"), counted(len(found.units), "host")
+    told = [f"a kernel log: {lines} of {hosts}, each in service all the time"]
     told += [each for clock in clocks[:1] for each in clock.told()]
     told += errors.into(found, asked.incident_s)
     told.append("classes are NVIDIA's: what its Xid catalogue asks for; repair times are not told")

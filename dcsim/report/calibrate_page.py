@@ -9,10 +9,11 @@ from dcsim import __version__
 from dcsim.calibrate import Calibration, ClassEstimate
 from dcsim.calibrate.patterns import cycles
 from dcsim.calibrate.priors import PUBLISHED
-from dcsim.report.calibrate_warnings import Told, counted, duration, many, one, span, three, warnings
+from dcsim.report.calibrate_warnings import Told, duration, many, one, span, three, warnings
 from dcsim.report.document import Page, Section
 from dcsim.report.figures import MISSING, Cell, number
 from dcsim.report.page import Passage, Row, Table, and_list, printable
+from dcsim.wording import counted
 
 LONG_TAIL = 0.2
 """Share of all repair hours from which on that of the longest hundredth is said; source: assumed."""

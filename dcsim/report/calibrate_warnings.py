@@ -10,6 +10,7 @@ from dcsim.calibrate.patterns import SURE
 from dcsim.calibrate.site import FEW
 from dcsim.report.figures import Figure, brief
 from dcsim.report.page import and_list, printable
+from dcsim.wording import counted
 
 AGAIN = 0.3
 """Weight of units that fail again at once among what moves the answer; source: assumed, as the count cannot tell."""
@@ -62,10 +63,6 @@ def three(value: float | None) -> Figure:
     return Figure(None) if value is None else brief(float(f"{value:.3g}"), 12)
 
 
-def counted(count: int, word: str) -> str:
-    return f"{count:,} {word}{'' if count == 1 else 's'}"
-
-
 # --- what moves the answer ----------------------------------------------------------------------------------------
 
 
@@ -86,8 +83,8 @@ def _of_exposure(found: Calibration, told: Told) -> Iterator[Weighed]:
         name = "--prior llama3, rsc-1 or rsc-2" if told.gpus else "a longer record"
         yield (
             math.log(high / low) / 2,
-            f"{counted(failures, 'failure')} leave the rate open by a factor of {three(high / low)}: {name} narrows "
-            "it. The scenario draws the rate from all that is left open.",
+            f"{counted(failures, 'failure')} leave{'s' if failures == 1 else ''} the rate open by a factor of "
+            f"{three(high / low)}: {name} narrows it. The scenario draws the rate from all that is left open.",
         )
     if not found.spanned and failures:
         yield (

@@ -260,10 +260,43 @@ def test_errors_of_applications_stop_jobs_and_no_hardware(dcsim, tmp_path):
     assert "not used" not in dcsim("check", "mine.toml").stdout
 
 
-def test_a_form_that_tells_no_outages_says_so(dcsim):
+def test_a_job_that_measured_itself_has_its_time_shown(dcsim):
+    """Of 100,000 s 90,000 were productive and 5,000 were done again; three disruptions are one every 9.26 h."""
     done = dcsim("calibrate", FIELD / "goodput.json")
+    assert done.exit_code == 0
+    answer, _, table = done.stdout.partition("Where the job's time went")
+    assert " ".join(answer.split()) == (
+        "The job was productive for 90.00 % of 27.8 h. The largest loss is wasted progress from disruption: 5.00 % of "
+        "the time. It was disrupted 3 times: once every 9.26 h (3.17 to 44.9, with 95 % confidence)."
+    )
+    rows = {re.split(r"  +", line)[0]: line.split() for line in table.splitlines() if "  " in line}
+    assert rows["wasted progress from disruption"][-5:] == ["1.4", "5.00", "work", "done", "again"]
+    assert rows["productive"][-3:] == ["25.0", "90.00", "running"]
+    assert rows["eval step"][-3:] == ["0.1", "0.50", "-"]
+    assert 'dcsim calibrate --failures 3 --units NODES --span "27.7778 h"' in done.stdout
+    assert json.loads(dcsim("calibrate", FIELD / "goodput.json", "--json").stdout) == {
+        "form": "goodput",
+        "goodput": 0.9,
+        "hours": {
+            "PRODUCTIVE": 25.0,
+            "TPU_INITIALIZATION": pytest.approx(1 / 3.6),
+            "WASTED_PROGRESS_FROM_DISRUPTION": pytest.approx(5 / 3.6),
+            "EVAL_STEP": pytest.approx(0.5 / 3.6),
+            "OTHER": pytest.approx(3.5 / 3.6),
+        },
+        "total_h": pytest.approx(100 / 3.6),
+        "disruptions": 3,
+    }
+
+
+@pytest.mark.parametrize("option", ["-o", "--report"])
+def test_shares_of_a_job_make_no_scenario_and_no_page(dcsim, tmp_path, option):
+    """They tell no rate of components, so nothing is written."""
+    file = tmp_path / ("x.toml" if option == "-o" else "x.html")
+    done = dcsim("calibrate", FIELD / "goodput.json", option, file)
     assert done.exit_code == 2
-    assert "the form goodput tells no outages" in done.stderr
+    assert "no rate of components" in done.stderr
+    assert not file.exists()
 
 
 def test_a_simulated_plant_is_found_again(dcsim, tmp_path):
