@@ -1,16 +1,16 @@
 """Calibration: from what a site wrote down to rates, laws and what is not known of them."""
 
 from dcsim.calibrate.blame import Blame, Blamed, blamed
-from dcsim.calibrate.findings import Findings, findings
+from dcsim.calibrate.findings import Findings
 from dcsim.calibrate.laws import Fit, Law, fitted
 from dcsim.calibrate.lives import Failures, Lives, Weibull, failures_of, lives_of, weibull, weibull_of
-from dcsim.calibrate.own_rates import OwnRates, own_rates
+from dcsim.calibrate.own_rates import OwnRates
 from dcsim.calibrate.patterns import Clumps, Clusters, Cycle, Lemons, Trend, clumps, clusters, cycles, lemons, trend
 from dcsim.calibrate.priors import Belief, Prior, believed
 from dcsim.calibrate.rates import Rate, rate
 from dcsim.calibrate.repairs import RepairTimes, Tail, repair_times, tail
 from dcsim.calibrate.site import Calibration, ClassEstimate, calibrated
-from dcsim.calibrate.suspects import Suspect, Suspects, discoveries, suspects
+from dcsim.calibrate.suspects import Suspect, Suspects, discoveries
 
 __all__ = [
     "Belief",
@@ -44,14 +44,11 @@ __all__ = [
     "cycles",
     "discoveries",
     "failures_of",
-    "findings",
     "fitted",
     "lemons",
     "lives_of",
-    "own_rates",
     "rate",
     "repair_times",
-    "suspects",
     "tail",
     "trend",
     "weibull",

@@ -36,7 +36,7 @@ GPUS = 1_024
     "calibrate",
     epilog=example(
         "dcsim calibrate outages.csv --units 512 -o calibrated.toml",
-        'dcsim calibrate tickets.csv --columns start="Opened at" --columns component="Host" --class Cause --units 64',
+        'dcsim calibrate tickets.csv --columns start="Opened at" --class Cause --units 64',
         'dcsim calibrate lanl.csv --where "System = 20" --dates "month first" --report page.html',
         'dcsim calibrate --failures 2 --units 8 --span "30 d" --prior llama3 -o calibrated.toml',
     ),

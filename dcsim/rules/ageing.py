@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from dcsim.hazards.lifetimes.weibull import weibull_left
+from dcsim.hazards.remaining import weibull_left
 from dcsim.program.records import BY_WEIBULL, LIVES, NEVER, NONE, OF_LEFT, RESIDUAL, STREAMS, WHOLE
 from dcsim.program.world import World
 from dcsim.rules.draws import exponential, in_ms, seed_stream

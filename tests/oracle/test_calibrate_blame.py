@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from dcsim.calibrate import blamed, discoveries, suspects
+from dcsim.calibrate import blamed, discoveries
+from dcsim.calibrate.suspects import suspects
 from dcsim.records.runs import OUTCOMES, JobRuns
 
 SEED = 20261201

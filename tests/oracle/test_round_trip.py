@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from scipy.special import gamma
 
-from dcsim.calibrate import Failures, blamed, failures_of, findings, lives_of, rate, repair_times, weibull_of
+from dcsim.calibrate import Failures, blamed, failures_of, lives_of, rate, repair_times, weibull_of
+from dcsim.calibrate.findings import findings
 from dcsim.montecarlo import write_events
 from dcsim.montecarlo.events import events_path
 from dcsim.records import Outages

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from dcsim.calibrate import findings
+from dcsim.calibrate.findings import findings
 from dcsim.records import Outages
 
 SEED = 20261204
