@@ -209,6 +209,7 @@ def nodes(monkeypatch):
                         os.kill(each, signal.SIGKILL)
 
 
+@pytest.mark.exhaustive
 def test_a_killed_node_costs_nothing(nodes, dcsim, tmp_path):
     """A run on three nodes of which one is killed in the middle of a task leaves the bytes of a local run."""
     address, raylet = nodes

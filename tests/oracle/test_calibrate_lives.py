@@ -14,13 +14,13 @@ from dcsim.calibrate import (
     failures_of,
     fitted,
     lives_of,
-    own_rates,
     repair_times,
     weibull,
     weibull_of,
 )
 from dcsim.calibrate.laws import FAMILIES
 from dcsim.calibrate.lives import kaplan_meier
+from dcsim.calibrate.own_rates import own_rates
 from dcsim.records import Outages, read_outages
 
 SEED = 20261130
@@ -156,6 +156,7 @@ def test_intervals_of_a_shape_with_own_rates_cover_it(shape: float) -> None:
     assert COVERED[0] <= held <= COVERED[1]
 
 
+@pytest.mark.exhaustive
 def test_units_that_are_alike_are_rarely_said_to_differ() -> None:
     rng = np.random.default_rng(SEED)
     found = [own_rates(lives_of(renewals(rng, 0.8, np.full(60, 300.0), 800.0), 60)) for _ in range(100)]

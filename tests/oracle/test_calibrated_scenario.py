@@ -18,8 +18,12 @@ MONTH_H = 720.0
 
 @pytest.mark.parametrize(
     ("failures", "nodes", "months", "prior"),
-    [(2, 8, 1, None), (0, 8, 1, None), (40, 32, 6, None), (2, 8, 1, Prior.of("llama3", 8))],
-    ids=["two", "none", "forty", "two and a prior"],
+    [
+        pytest.param(2, 8, 1, None, id="two"),
+        pytest.param(0, 8, 1, None, id="none"),
+        pytest.param(40, 32, 6, None, id="forty", marks=pytest.mark.exhaustive),
+        pytest.param(2, 8, 1, Prior.of("llama3", 8), id="two and a prior", marks=pytest.mark.exhaustive),
+    ],
 )
 def test_simulated_failures_per_month_are_negative_binomial(
     failures: int, nodes: int, months: int, prior: Prior | None
