@@ -172,7 +172,7 @@ GANG = _record(
     "writes held transfer late draining drain_number first_faulty last_faulty first_clean chances why "
     "tally ready sends touched lowest highest first_demand months kept_before "
     "saves_as moves_from stops ends not_before struck_before places begun checks checked_start "
-    "domain excused"
+    "domain excused joined_low joined_high"
 )
 """``pending``: members struck and not identified; ``open``: failures not identified; ``out``: members struck and not
 back. ``failover``, ``restore``: of the stretch since ``since``. ``kept``: ms of computing in its pieces, of which
@@ -183,9 +183,9 @@ stalls for, a cause (``booking.book``); ``months``: whose ends are known in ``ke
 ``kept_before``: its position at the end of the last of them. While it saves: ``saves_as``: the state that is booked,
 ``moves_from``: the notice of what it moves from, or NONE; ``stops``: so often has it. ``ends``: of its time, NONE: it
 has not begun; ``not_before``: kept from the queue until then [ms]; ``struck_before``: strikes until then;
-``places``: how many it has. ``begun``: its starts so far; ``checks``: its preflights; ``checked_start``: the start that
-the last of them was for. ``domain``: its number among those that are sold, NONE: it is not; ``excused``: what it stalls
-for is no downtime."""
+``places``: how many it has. ``begun``: its starts so far; ``checks``: its preflights; ``checked_start``: the start
+that the last of them was for. ``joined_low``, ``joined_high``: members since then. ``domain``: its number among those
+that are sold, NONE: it is not; ``excused``: what it stalls for is no downtime."""
 PASSING = _record("left used")
 """``left``: so many more pass a gang's preflights before one does not, NONE: not known yet; ``used``: of ``passes``."""
 

@@ -252,10 +252,24 @@ def is_to_be_checked(w: World, gang: int) -> bool:
     """Whether a gang that does not run has members that have not passed a check for this start."""
     g = w.gangs[gang]
     if w.jobs[g.job].preflight >= 0 and g.phase != WHOLE:
-        for place in range(g.lowest, g.highest + 1):
+        for place in range(unchecked_from(w, gang), unchecked_to(w, gang) + 1):
             if w.owner[place] == gang and not has_passed(w, place, gang):
                 return True
     return False
+
+
+@rule
+def unchecked_from(w: World, gang: int) -> int:
+    """Return a place below which no member is that has not passed the check for the next start."""
+    g = w.gangs[gang]
+    return int(g.joined_low if g.checked_start == g.begun + 1 else g.lowest)
+
+
+@rule
+def unchecked_to(w: World, gang: int) -> int:
+    """Return a place behind which no member is that has not passed the check for the next start."""
+    g = w.gangs[gang]
+    return int(g.joined_high if g.checked_start == g.begun + 1 else g.highest)
 
 
 @rule

@@ -101,6 +101,8 @@ def set_owner(w: World, place: int, owner: int) -> None:
         g.places += 1
         if w.one.preflights:
             w.joined_at[place] = g.checks
+            g.joined_low = min(g.joined_low, place)
+            g.joined_high = max(g.joined_high, place)
         if w.one.has_traffic:
             group = place // w.one.group
             w.lies_in[owner, group // GROUPS] |= 1 << group % GROUPS

@@ -6,6 +6,7 @@ from dcsim.program.records import (
     IDENTIFIED,
     IN_MAINTENANCE,
     MAKE_ROOM,
+    NEVER,
     NONE,
     OF_FAULTS,
     OF_NODES,
@@ -17,7 +18,17 @@ from dcsim.program.records import (
 )
 from dcsim.program.world import World
 from dcsim.rules.ageing import component_fails, is_one_too_many, is_slow_no_more
-from dcsim.rules.allocation import call_service, enqueue, go_back, has_passed, is_over, start, want
+from dcsim.rules.allocation import (
+    call_service,
+    enqueue,
+    go_back,
+    has_passed,
+    is_over,
+    start,
+    unchecked_from,
+    unchecked_to,
+    want,
+)
 from dcsim.rules.detection import members_around
 from dcsim.rules.due import push
 from dcsim.rules.failures import clean_position, takes_places
@@ -47,11 +58,14 @@ def is_checked(w: World, gang: int, number: int, now: int) -> None:
         if w.hazards[hazard].first_slow >= 0 and not w.hazards[hazard].serves:
             find_slow_members(w, hazard, gang, now)
     find_corrupt_members(w, gang, now)
-    for node in range(g.lowest // w.one.node, g.highest // w.one.node + 1):
+    low, high = unchecked_from(w, gang), unchecked_to(w, gang)
+    for node in range(low // w.one.node, high // w.one.node + 1):
         if is_unchecked(w, gang, node * w.one.node, (node + 1) * w.one.node) and fails(w, gang, OF_NODES):
             is_tested_again(w, gang, node, now)
     g.checks += 1
     g.checked_start = g.begun + 1
+    g.joined_low = NEVER
+    g.joined_high = NONE
     if is_over(w, gang, now):
         go_back(w, gang, now)
     elif g.up < before:
