@@ -28,7 +28,15 @@ from dcsim.closed_form.renewal import (
 )
 from dcsim.closed_form.retirement import Retirement, Served, served
 from dcsim.closed_form.rollback import Copies, Strikes, rollback_first_order, rollback_goodput
-from dcsim.closed_form.shifts import repair_in_shifts, wait_at_most, wait_for_others, wait_for_shift, wait_for_visit
+from dcsim.closed_form.shifts import (
+    repair_in_shifts,
+    time_in_shifts,
+    wait_at_most,
+    wait_for_another_visit,
+    wait_for_others,
+    wait_for_shift,
+    wait_for_visit,
+)
 from dcsim.closed_form.spares import (
     down_probabilities,
     enough_up,
@@ -76,8 +84,10 @@ __all__ = [
     "rollback_first_order",
     "rollback_goodput",
     "served",
+    "time_in_shifts",
     "too_few_up",
     "wait_at_most",
+    "wait_for_another_visit",
     "wait_for_others",
     "wait_for_shift",
     "wait_for_visit",

@@ -10,12 +10,18 @@ MOST_GAPS = 100_000
 """Gaps between shifts that a long repair is followed through; source: assumed, what lies beyond is left out."""
 
 
-def wait_for_shift(shifts: Sequence[tuple[float, float]], week: float) -> float:
+def wait_for_shift(shifts: Sequence[tuple[float, float]], week: float, power: int = 1) -> float:
     """Mean time until somebody is on shift, sum of g^2 / (2 ``week``) over the gaps g between the shifts of a week.
 
-    ``shifts``: begin and end of each in order, at least one; those that touch are taken as one.
+    ``shifts``: begin and end of each in order, at least one; those that touch are taken as one. ``power`` k: the mean
+    of the k-th power of the wait, sum of g^(k + 1) / ((k + 1) ``week``).
     """
-    return math.fsum(gap**2 for _, gap in _cycle(shifts, week)) / (2 * week)
+    return math.fsum(gap ** (power + 1) for _, gap in _cycle(shifts, week)) / ((power + 1) * week)
+
+
+def time_in_shifts(shifts: Sequence[tuple[float, float]], week: float) -> float:
+    """Length of the shifts of a week."""
+    return math.fsum(length for length, _ in _cycle(shifts, week))
 
 
 def repair_in_shifts(
@@ -59,21 +65,41 @@ def _cycle(shifts: Sequence[tuple[float, float]], week: float) -> list[tuple[flo
     return [(end - begin, following - end) for (begin, end), following in zip(merged, nexts, strict=True)]
 
 
-def wait_for_visit(days: Sequence[float], cycle: float) -> float:
+def wait_for_visit(days: Sequence[float], cycle: float, power: int = 1) -> float:
     """Mean time until the next visit, sum of g^2 / (2 ``cycle``): half the interval where they are evenly spread.
 
     ``days``: when the visits of a cycle (a week, or several) begin, in order, at least one. Visits take no longer than
-    until the next one.
+    until the next one. ``power`` k: the mean of the k-th power, sum of g^(k + 1) / ((k + 1) ``cycle``).
     """
-    gaps = [later - earlier for earlier, later in zip(days, [*days[1:], days[0] + cycle], strict=True)]
-    return math.fsum(gap**2 for gap in gaps) / (2 * cycle)
+    return math.fsum(gap ** (power + 1) for gap in _gaps(days, cycle)) / ((power + 1) * cycle)
 
 
-def wait_for_others(when: int, rate: float) -> float:
-    """Mean wait until ``when`` repairs wait, (when − 1) / (2 rate), where visits take no time; ``rate`` > 0."""
-    return (when - 1) / (2 * rate)
+def wait_for_another_visit(days: Sequence[float], cycle: float, since: float, power: int = 1) -> float:
+    """Mean wait of what a visit has not mended, ``since`` the visit began: sum of g (g' - ``since``)+ / ``cycle``.
+
+    g' is the gap after the gap g: a visit meets what has come within the gap before it. ``power``: as above.
+    """
+    gaps = _gaps(days, cycle)
+    nexts = [*gaps[1:], gaps[0]]
+    return math.fsum(gap * max(0.0, after - since) ** power for gap, after in zip(gaps, nexts, strict=True)) / cycle
 
 
-def wait_at_most(after: float, rate: float) -> float:
-    """Mean wait where a visit of no time begins ``after`` the first: a (1 + rate a / 2) / (1 + rate a)."""
-    return after * (1 + rate * after / 2) / (1 + rate * after)
+def _gaps(days: Sequence[float], cycle: float) -> list[float]:
+    """Return the time from every visit of a cycle to the next one."""
+    return [later - earlier for earlier, later in zip(days, [*days[1:], days[0] + cycle], strict=True)]
+
+
+def wait_for_others(when: int, rate: float, power: int = 1) -> float:
+    """Mean wait until ``when`` repairs wait, (when − 1) / (2 rate), where visits take no time; ``rate`` > 0.
+
+    ``power`` k: the mean of the k-th power; the j-th from the end waits for a sum of j exponential gaps.
+    """
+    return math.prod(range(when - 1, when + power)) / ((power + 1) * when * rate**power)
+
+
+def wait_at_most(after: float, rate: float, power: int = 1) -> float:
+    """Mean wait where a visit of no time begins ``after`` the first: a (1 + rate a / 2) / (1 + rate a).
+
+    ``power`` k: the mean of the k-th power, a^k (1 + rate a / (k + 1)) / (1 + rate a).
+    """
+    return after**power * (1 + rate * after / (power + 1)) / (1 + rate * after)

@@ -6,10 +6,10 @@ from typing import Any
 
 from dcsim.decide.assumptions import assumption_differences, difference_sentence, differences_json
 from dcsim.decide.caution import Caution, Kind, are, in_hours, in_time, one_in, percent
-from dcsim.decide.crew_load import Flow, crew_pools, flows, gpus_in_repair, in_service, repairs_at_once
 from dcsim.decide.estimate import formula_validity
 from dcsim.decide.outcome import REPLICATIONS
 from dcsim.decide.theory import gang_loss, gang_strikes, mean_stall_h
+from dcsim.montecarlo.crew_load import Flow, crew_pools, flows, gpus_in_repair, in_service, repairs_at_once
 from dcsim.montecarlo.reliability import runs_needed
 from dcsim.scenario import Job, Plan, Scenario
 from dcsim.scenario.intervals import strikes_on

@@ -31,10 +31,11 @@ from dcsim.economics.grid import BEFORE_GRID, grid_lines, share_between
 from dcsim.economics.owner import Site, owner_inputs, owner_lines
 from dcsim.economics.statement import Statement
 from dcsim.economics.unit_costs import gpus_within, unit_costs
+from dcsim.montecarlo.crew_load import flows
 from dcsim.problems import wrong
 from dcsim.scenario import Problem, Scenario, ScenarioError, Source, certain, read, sha256
 from dcsim.scenario.intervals import settled
-from dcsim.scenario.plan import blast_of
+from dcsim.scenario.plan import blast_of, plan
 from dcsim.topology.build import build
 from dcsim.units import MS_PER_H, POWER, parse
 
@@ -70,10 +71,11 @@ class Expected:
                 dark = np.clip(phase.when.mean_ms - (ends - spans), 0, spans) / np.maximum(spans, 1)
                 powered -= phase.racks / topology.racks * dark
         out = failures = 0.0
+        waits = {flow.hazard.key: flow.waits_h * MS_PER_H for flow in flows(plan(fixed))}
         for hazard in charged(fixed.hazards, topology):
             components = topology.components(hazard.component)
             rate = components / hazard.mtbf_ms(components)  # failures per ms
-            repair = 0.0 if hazard.effect == "kill" else hazard.mean_repair_ms
+            repair = 0.0 if hazard.effect == "kill" else hazard.mean_repair_ms + waits[hazard.key]
             out += rate * min(blast_of(hazard, topology), gpus) * repair / gpus
             failures += rate * MS_PER_H / gpus
         useful = 1 - account_scenario(fixed).goodput_loss

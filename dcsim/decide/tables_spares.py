@@ -17,7 +17,6 @@ import numpy as np
 from pydantic_core import PydanticCustomError
 
 from dcsim.closed_form import down_probabilities
-from dcsim.decide.crew_load import crew_pools, flows
 from dcsim.decide.estimate import Estimate
 from dcsim.decide.metrics import METRICS, Metric
 from dcsim.decide.result import RunResult
@@ -27,6 +26,7 @@ from dcsim.decide.tables_asked import Asked, Kind, mean_of, monthly_usd
 from dcsim.decide.variants import SPARES, Axis, variants
 from dcsim.ledger import STATE
 from dcsim.montecarlo import Estimated, runs_per_draw
+from dcsim.montecarlo.crew_load import crew_pools, flows
 from dcsim.problems import wrong
 from dcsim.scenario import Problem, Scenario, ScenarioError, certain
 from dcsim.scenario.plan import plan

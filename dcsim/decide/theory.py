@@ -14,8 +14,8 @@ from dcsim.closed_form import (
     rollback_goodput,
     young_interval,
 )
-from dcsim.decide.crew_load import flows
 from dcsim.hazards import Hazard
+from dcsim.montecarlo.crew_load import flows
 from dcsim.recovery import Recovery
 from dcsim.scenario import Plan, Scenario
 from dcsim.scenario.intervals import strikes_on
@@ -192,7 +192,7 @@ def _repair_h(layout: Plan) -> float | None:
 def _wait_is_exact(hazard: Hazard) -> bool:
     """Whether theory knows the mean wait for a shift or a visit: of one stage, with nobody else in the queue."""
     stage, simple = hazard.stages[0], hazard.lifetime.memoryless and not hazard.burst
-    if len(hazard.stages) > 1 or stage.success < 1 or not simple:
+    if len(hazard.stages) > 1 or stage.success < 1 or stage.silent * hazard.requalify_finds or not simple:
         return False
     return stage.crews is None and stage.visit_when is None and stage.visit_after is None
 

@@ -173,7 +173,7 @@ class Hazard(BaseModel):
     requalify_finds: Share = Field(
         0.0,
         description="share of the silent repairs that this test finds: then the next stage follows, and the last is "
-        "done again (default 0 %: assumed)",
+        "done again; what it misses nothing finds before it fails again (default 0 %: assumed)",
     )
     burn_in: Duration = Field(
         0,

@@ -30,7 +30,9 @@ class RepairStage(BaseModel):
     )
     silent: Share = Field(
         0.0,
-        description="of what it returns as repaired, the share that is not: its age goes on (default 0 %: assumed)",
+        description="of what it returns as repaired, the share that is not: its age goes on, and it works until it "
+        "fails again; only the test after a repair finds it before (requalify_finds), no preflight and no check "
+        "(default 0 %: assumed)",
     )
     crews: Whole | None = Field(None, ge=1, description="crews that do this stage; leave out: never a queue")
     shifts: Shifts | None = Field(

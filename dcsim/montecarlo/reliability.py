@@ -5,7 +5,7 @@ lose much. From few such runs Student's interval holds the true mean less often 
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -15,9 +15,11 @@ from numpy.typing import ArrayLike
 from dcsim.distributions import Distribution
 from dcsim.hazards import Hazard
 from dcsim.hazards.lifetimes.trace import TraceLifetime
+from dcsim.montecarlo.crew_load import Flow, StageWait, flows
 from dcsim.montecarlo.sample import Sample
 from dcsim.scenario import Plan, Scenario, certain
 from dcsim.scenario.plan import blast_of, plan
+from dcsim.units import MS_PER_H
 
 COCHRAN = 25
 """Runs per squared skewness from which on a 95 % interval of a mean errs at most 6 % of the time; source: public
@@ -61,8 +63,9 @@ def runs_needed(scenario: Scenario, runs: int = MOST) -> int:
 
     The cost of a failure is the time of the job until it runs again, wrong blames and failed restores included, the
     work done again (uniform over an interval between checkpoints, and a whole one more for each that is bad), and the
-    repair: the whole job waits for it where no GPU is free, and else those that fail while earlier failures hold the
-    free GPUs. Left out: queues for crews, ageing.
+    repair, waits for a shift or a visit included: the whole job waits for it where no GPU is free, and else those that
+    fail while earlier failures hold the free GPUs. Left out: queues for crews, visits that last as long as the longest
+    of several repairs, ageing.
     """
     return max(2, min(MOST, math.ceil(_needed(scenario, runs))))
 
@@ -157,6 +160,7 @@ def _known(scenario: Scenario) -> tuple[tuple[Cost, ...], tuple[Cost, ...], floa
 def _costs(layout: Plan, *, asked: bool) -> Iterator[Cost]:
     """Yield what the failures of each hazard cost jobs; recorded failures that every run meets alike cost no luck."""
     firsts = {gang.job: gang.index for gang in reversed(layout.gangs)}
+    repaired = {flow.hazard.key: flow for flow in flows(layout)}  # what only kills is not repaired
     for hazard in layout.scenario.hazards:
         if isinstance(hazard.lifetime, TraceLifetime) and hazard.lifetime.start != "random":
             continue
@@ -165,6 +169,7 @@ def _costs(layout: Plan, *, asked: bool) -> Iterator[Cost]:
         blast = blast_of(hazard, layout.topology)
         if hazard.stops and not blast:
             continue
+        costs = _Costs(layout, hazard, blast, repaired, asked)
         found = [
             (layout.reaching(hazard, index) * failures * layout.scenario.jobs[job].count, index)
             for job, index in firsts.items()
@@ -175,53 +180,61 @@ def _costs(layout: Plan, *, asked: bool) -> Iterator[Cost]:
             at_once *= hazard.burst.size
         for rate, index in found:
             if rate:
-                yield from _cost(layout, hazard, rate / at_once, index, at_once, blast, asked=asked)
+                yield from costs.of(index, rate / at_once, at_once)
 
 
-def _cost(
-    layout: Plan, hazard: Hazard, rate: float, index: int, times: float, blast: int, *, asked: bool
-) -> Iterator[Cost]:
-    """Yield what a failure costs one gang: where hardware is free for it, and where it has to wait for a repair."""
-    gang = layout.gangs[index]
-    strikes = times if hazard.stops else 0.0
-    if not hazard.stops:
-        slow = _law(hazard.detection)
-        slowed = gang.gpus * (1 - hazard.keeps_ppb / 10**9)
-        costs = [(chance, _scaled(_sum(slow, repair), slowed)) for chance, repair in _repairs(hazard)]
-        yield _moments(rate, times, strikes, costs)
-        return
-    struck = 0 if hazard.effect == "kill" else min(blast, gang.gpus)
-    lost = _scaled(_stall(layout, hazard, index, struck), gang.gpus)
-    small = gang.recovery.runs_small
-    short, ahead = (0.0, 0) if small else _short(layout, hazard, blast, gang.recovery.spare)
-    away = struck if small or (asked and layout.spares < blast) else 0
-    for share, waits in ((1 - short, away), (short, gang.gpus / (1 + ahead))):
-        if share > 0:
-            costs = [(chance, _sum(lost, _scaled(repair, waits))) for chance, repair in _repairs(hazard)]
-            yield _moments(rate * share, times, strikes, costs)
+@dataclass(frozen=True)
+class _Costs:
+    """What the failures of one hazard cost; ``repaired``: the flow to repair of every hazard, by its key."""
 
+    layout: Plan
+    hazard: Hazard
+    blast: int
+    repaired: Mapping[str, Flow]
+    asked: bool
 
-def _short(layout: Plan, hazard: Hazard, blast: int, spare: str) -> tuple[float, int]:
-    """Return the chance that nothing is free for what a failure takes, and how many repairs are then ahead of its own.
+    def of(self, index: int, rate: float, times: float) -> Iterator[Cost]:
+        """Yield what a failure costs one gang: where hardware is free for it, and where it waits for a repair."""
+        layout, hazard, gang = self.layout, self.hazard, self.layout.gangs[index]
+        strikes = times if hazard.stops else 0.0
+        repairs = list(_repairs(hazard, self.repaired.get(hazard.key)))
+        if not hazard.stops:
+            slow = _law(hazard.detection)
+            slowed = gang.gpus * (1 - hazard.keeps_ppb / 10**9)
+            costs = [(chance, _scaled(_sum(slow, repair), slowed)) for chance, repair in repairs]
+            yield _moments(rate, times, strikes, costs)
+            return
+        struck = 0 if hazard.effect == "kill" else min(self.blast, gang.gpus)
+        lost = _scaled(_stall(layout, hazard, index, struck), gang.gpus)
+        small = gang.recovery.runs_small
+        short, ahead = (0.0, 0) if small else self.short(gang.recovery.spare)
+        away = struck if small or (self.asked and layout.spares < self.blast) else 0
+        for share, waits in ((1 - short, away), (short, gang.gpus / (1 + ahead))):
+            if share > 0:
+                costs = [(chance, _sum(lost, _scaled(repair, waits))) for chance, repair in repairs]
+                yield _moments(rate * share, times, strikes, costs)
 
-    P(as many repairs are under way as find room) of a Poisson number with the offered load as its mean (Palm 1943).
-    """
-    if hazard.effect == "kill":
-        return 0.0, 0
-    room = layout.scenario.replacing // blast
-    if spare == "cold" or not room:
-        return 1.0, 0
-    from scipy.special import pdtrc
+    def short(self, spare: str) -> tuple[float, int]:
+        """Return the chance that nothing is free for what a failure takes, and how many repairs are ahead of its own.
 
-    held = math.fsum(
-        layout.components(each)
-        / each.mtbf_ms(layout.components(each))
-        * each.mean_repair_ms
-        * blast_of(each, layout.topology)
-        for each in layout.scenario.hazards
-        if each.stops and each.effect != "kill"
-    )
-    return float(pdtrc(room - 1, held / blast)), room
+        P(as many repairs are under way as find room) of a Poisson number with the offered load as its mean (Palm 1943).
+        """
+        if self.hazard.effect == "kill":
+            return 0.0, 0
+        room = self.layout.scenario.replacing // self.blast
+        if spare == "cold" or not room:
+            return 1.0, 0
+        from scipy.special import pdtrc
+
+        held = math.fsum(
+            self.layout.components(each)
+            / each.mtbf_ms(self.layout.components(each))
+            * (each.mean_repair_ms + self.repaired[each.key].waits_h * MS_PER_H)
+            * blast_of(each, self.layout.topology)
+            for each in self.layout.scenario.hazards
+            if each.stops and each.effect != "kill"
+        )
+        return float(pdtrc(room - 1, held / self.blast)), room
 
 
 def _stall(layout: Plan, hazard: Hazard, index: int, struck: int) -> Cumulants:
@@ -243,18 +256,42 @@ def _stall(layout: Plan, hazard: Hazard, index: int, struck: int) -> Cumulants:
     return _sum(stall, (back / 2, back**2 / 12, 0.0), older)
 
 
-def _repairs(hazard: Hazard) -> Iterator[tuple[float, Cumulants]]:
+def _repairs(hazard: Hazard, flow: Flow | None) -> Iterator[tuple[float, Cumulants]]:
     """Yield, for each stage that may be the last: its chance, and the whole repair [ms]."""
-    if hazard.effect == "kill":
+    if flow is None:
         yield 1.0, (0.0, 0.0, 0.0)
         return
-    reached, whole = 1.0, (float(hazard.requalify + hazard.burn_in), 0.0, 0.0)
-    for number, stage in enumerate(hazard.stages, 1):
-        last = number == len(hazard.stages)
-        whole = _sum(whole, _random_sum(_tries(stage.success), _law(stage.duration)) if last else _law(stage.duration))
-        ended = reached * (1.0 if last else stage.success)
-        reached -= ended
-        yield ended, whole
+    reached, whole, test = 1.0, (float(hazard.burn_in), 0.0, 0.0), (float(hazard.requalify), 0.0, 0.0)
+    *others, last = zip(hazard.stages, flow.waits, strict=True)
+    for stage, (wait, _) in others:
+        whole = _sum(whole, _in_hours(_law(stage.duration), wait))
+        ends = stage.success * (1 - stage.silent * hazard.requalify_finds)
+        yield reached * ends, _sum(whole, test)
+        if ends == 1:
+            return
+        sent_on = _one_of((stage.success - ends) / (1 - ends))  # helped, as it seemed, and was tested
+        reached, whole = reached * (1 - ends), _sum(whole, _random_sum(sent_on, test))
+    stage, (wait, again) = last
+    work = _random_sum(_tries(stage.success), _recorded(hazard) or _law(stage.duration))
+    whole = _sum(whole, _in_hours(work, wait), test)
+    found = _failures(1 - stage.silent * hazard.requalify_finds)
+    yield reached, _sum(whole, _random_sum(found, _sum(_in_hours(work, again), test)))
+
+
+def _recorded(hazard: Hazard) -> Cumulants | None:
+    """Return the recorded repairs, which take the place of those of the hazard; None without."""
+    if not isinstance(hazard.lifetime, TraceLifetime) or hazard.lifetime.repair is None:
+        return None
+    times = hazard.lifetime.repair.array.astype(np.float64)
+    mean = float(times.mean())
+    return mean, float(((times - mean) ** 2).mean()), float(((times - mean) ** 3).mean())
+
+
+def _in_hours(work: Cumulants, wait: StageWait) -> Cumulants:
+    """Return work of a stage [ms] with what shifts or a visit add to it."""
+    first, second, third = wait.first, wait.second, wait.third
+    hours = (first, second - first**2, third - 3 * first * second + 2 * first**3)
+    return _sum(_scaled(work, wait.stretch), _scaled(hours, MS_PER_H))
 
 
 # --- cumulants ----------------------------------------------------------------------------------------------------
@@ -278,6 +315,11 @@ def _failures(success: float) -> Cumulants:
     """Return the number of failures before a success: geometric."""
     fails = 1 - success
     return fails / success, fails / success**2, fails * (1 + fails) / success**3
+
+
+def _one_of(chance: float) -> Cumulants:
+    """Return a number that is 1 with this chance, else 0."""
+    return chance, chance * (1 - chance), chance * (1 - chance) * (1 - 2 * chance)
 
 
 def _tries(success: float) -> Cumulants:

@@ -28,7 +28,8 @@ class Maintenance(BaseModel):
     finds: Share = Field(
         0.0,
         description="of the components on it that are slow or spoil results (straggle, degrade, corrupt) and were not "
-        "found, the share that it finds: they are identified as it ends (default 0 %: assumed)",
+        "found, the share that it finds: they are identified as it ends; what a silent repair has returned works, and "
+        "is not found (default 0 %: assumed)",
     )
     false_alarms: Fraction = Field(
         0.0, description="share of the windows in which good hardware fails the check (default 0 %: assumed)"
@@ -53,7 +54,8 @@ class Preflight(BaseModel):
     finds: Share = Field(
         0.0,
         description="of what is slow or faulty among them and not found yet (straggle, degrade, corrupt, a node that "
-        "was not blamed), the share that it finds (default 0 %: assumed)",
+        "was not blamed), the share that it finds; what a silent repair has returned works, and is not found "
+        "(default 0 %: assumed)",
     )
     false_alarms: Fraction = Field(
         0.0, description="probability that a good node fails the check (default 0 %: assumed)"

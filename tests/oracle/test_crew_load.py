@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from dcsim.closed_form import down_probabilities, overload_queue, queue_wait, repairman_wait
-from dcsim.decide.crew_load import crew_pools, flows, gpus_in_repair, in_service
 from dcsim.distributions import Empirical, Exponential, Fixed, Gamma, Lognormal, Triangular, Uniform, Weibull
 from dcsim.engine import simulate
 from dcsim.hazards.repair import RepairStage, mean_time_ms, stage_uses
 from dcsim.ledger import STATE
+from dcsim.montecarlo.crew_load import crew_pools, flows, gpus_in_repair, in_service
 from dcsim.scenario import Scenario
 from dcsim.scenario.plan import plan
 

@@ -9,10 +9,14 @@ from scipy import special, stats
 from dcsim.decide import Pair, run
 from dcsim.decide.verdict import verdict
 from dcsim.distributions import Empirical, Exponential, Fixed, Gamma, Lognormal, Weibull
+from dcsim.hazards import Hazard
 from dcsim.hazards.lifetimes.weibull import WeibullLifetime
+from dcsim.montecarlo import reliability
+from dcsim.montecarlo.crew_load import flows
 from dcsim.montecarlo.reliability import COCHRAN, MOST, SURPRISED, most_hit, runs_by_skewness, runs_needed, skewness
 from dcsim.report.answer import run_sentences
 from dcsim.scenario import load, read
+from dcsim.scenario.plan import plan
 
 REPEATS = 2_000
 LEAST = 0.93
@@ -175,6 +179,43 @@ def test_theory_asks_for_as_many_as_the_simulation(failures, repair, spares, wor
     losses = run(made, replications=60_000, workers=1).sample.loss
     simulated = COCHRAN * skewness(losses) ** 2
     assert 1 / worst < runs_needed(made) / simulated < worst
+
+
+@pytest.mark.parametrize(
+    ("repair", "test", "worst"),
+    [
+        ({"time": "10 h", "silent": "50 %"}, {"requalify": 2 * H, "requalify_finds": 0.8}, 1.2),
+        ({"time": "4 h", "shifts": "weekdays 9-17", "at_shift_end": "finish"}, {}, 1.3),
+        ({"time": "4 h", "visits": "tue"}, {}, 1.6),  # meanwhile another node may fail: fewer, longer waits
+    ],
+    ids=["sent back", "shifts", "visits"],
+)
+def test_theory_counts_what_repairs_wait_for(repair, test, worst):
+    """Repairs that are done again, and hours of those who do them, against the skewness of 20,000 simulated runs."""
+    made = rare(1.2, repair)
+    made = made.model_copy(update={"hazards": (made.hazards[0].model_copy(update=test),)})
+    losses = run(made, replications=20_000, workers=1).sample.loss
+    simulated = COCHRAN * skewness(losses) ** 2
+    assert 1 / worst < runs_needed(made) / simulated < worst
+
+
+def test_the_repair_of_a_cost_is_that_of_the_crews():
+    """Stages, tests, hours and records: the mean repair is that of the flow to repair, by another sum."""
+    first = {"time": "2 h", "success": "40 %", "silent": "30 %", "shifts": "weekdays 9-17"}
+    last = {"time": {"kind": "gamma", "mean": "3 h", "shape": 2}, "success": "70 %", "silent": "50 %"}
+    finds = {"requalify": "1 h", "requalify_finds": "80 %", "burn_in": "2 h"}
+    trace = {"kind": "trace", "at": ["5 h", "9 h"], "repair": ["1 h", "4 h"], "start": "random", "component": [0, 3]}
+    for keys in (
+        {"repair": [first, last], **finds},
+        {"repair": [first, {**last, "visits": "tue"}], **finds},
+        {"repair": [first, {**last, "shifts": "weekdays 9-17"}], **finds},
+        {"repair": {"time": "1 h", "visit_after": "9 h"}},
+        {"mtbf": trace, "repair": {"time": "0 s", "visits": "tue"}},
+    ):
+        hazard = Hazard.model_validate({"component": "node", "mtbf": "500 h", **keys})
+        (flow,) = flows(plan(rare(1.2).model_copy(update={"hazards": (hazard,)})))
+        mean = sum(chance * times[0] for chance, times in reliability._repairs(hazard, flow))
+        assert mean / H == pytest.approx(flow.repair_h, rel=1e-9)
 
 
 def test_detection_that_spreads_counts():

@@ -6,11 +6,22 @@ import numpy as np
 import pytest
 from scipy.linalg import expm
 
-from dcsim.closed_form import repair_in_shifts, wait_at_most, wait_for_others, wait_for_shift, wait_for_visit
+from dcsim.closed_form import (
+    repair_in_shifts,
+    time_in_shifts,
+    wait_at_most,
+    wait_for_another_visit,
+    wait_for_others,
+    wait_for_shift,
+    wait_for_visit,
+)
 from dcsim.distributions import Empirical, Exponential, Fixed, Gamma, Lognormal, Triangular, Uniform, Weibull
 from dcsim.engine.compiled_clock import simulate_many
+from dcsim.hazards import Hazard
 from dcsim.ledger import STATE
+from dcsim.montecarlo.crew_load import flows, in_service
 from dcsim.scenario import Scenario
+from dcsim.scenario.plan import plan
 from tests.oracle.agreement import Comparison, objections
 
 HOUR = 3_600_000
@@ -190,6 +201,57 @@ def test_a_visit_that_takes_time():
     wait = wait_at_most(100.0, rate)
     found.append(compared("after 100 h", scenario(gpus, gpus / rate, after, 20 * YEAR), rate * wait))
     assert objections(found, largest_error=0.005) == []
+
+
+SILENT = {"silent": "50 %"}
+FINDS = {"requalify": "1 h", "requalify_finds": "80 %"}
+
+
+def away(name, repair, keys):
+    """The simulated mean number of GPUs that are out over that of the formula; lives are long beside the weeks."""
+    gpus, mtbf = 640, 40_000
+    made = scenario(gpus, mtbf, repair, 10 * YEAR)
+    hazard = {"component": "node", "blast": 1, "mtbf": f"{mtbf} h", "repair": repair, **keys}
+    made = made.model_copy(update={"hazards": (Hazard.model_validate(hazard),)})
+    (flow,) = flows(plan(made))
+    assert flow.repair_h == pytest.approx(flow.work_h + flow.waits_h, rel=1e-12)
+    return compared(name, made, flow.per_h * in_service([flow]) * flow.repair_h)
+
+
+def test_what_a_visit_has_not_repaired_waits_for_the_next_one():
+    """Half of the repairs are silent, four fifths of those found: 1 / (1 - 0.4) visits each. Two stages by visit."""
+    first = {"time": "2 h", "success": "40 %", "visits": "tue"}
+    found = [
+        away("weekly", {"time": "4 h", "visits": "tue", **SILENT}, FINDS),
+        away("twice a week", {"time": "4 h", "visits": "mon 9, thu 9", **SILENT}, FINDS),
+        away("two stages", [first, {"time": "4 h", "visits": "tue"}], {}),
+    ]
+    assert objections(found, largest_error=0.005) == []
+
+
+def test_what_is_sent_back_within_a_shift_waits_little():
+    """It is taken as begun within a shift: within 20 % of the simulation, in which some comes after its end.
+
+    If it came at any hour alike, the mean would be a third longer than simulated in overtime.
+    """
+    work = {"kind": "exponential", "mean": "3 h"}
+    for end in ("finish", "pause"):
+        repair = {"time": work, "shifts": "weekdays 9-17", "at_shift_end": end, **SILENT}
+        assert away(end, repair, FINDS).values.mean() == pytest.approx(1, abs=0.2)
+
+
+def test_moments_of_waits_by_hand():
+    """A gap of 16 h of a day: E w^2 = 16^3 / 72; weekly visits 168^2 / 3; the last of two waits not, the other Exp."""
+    day = [(9.0, 17.0)]
+    assert wait_for_shift(day, 24.0, 2) == pytest.approx(16**3 / 72, rel=1e-12)
+    assert wait_for_visit([33.0], WEEK, 3) == pytest.approx(168**3 / 4, rel=1e-12)
+    assert wait_for_others(2, 0.5, 2) == pytest.approx(0.5 * 2 / 0.5**2, rel=1e-12)
+    assert wait_for_others(3, 1.0, 3) == pytest.approx((6 + 24) / 3, rel=1e-12)
+    assert wait_at_most(10.0, 0.1, 2) == pytest.approx((100 + 100 / 3) / 2, rel=1e-12)
+    assert time_in_shifts(OFFICE, WEEK) == 40
+    assert wait_for_another_visit([33.0], WEEK, 8.0) == 160
+    assert wait_for_another_visit([9.0, 81.0], WEEK, 80.0) == pytest.approx(72 * 16 / 168, rel=1e-12)
+    assert wait_for_another_visit([33.0], WEEK, 8.0, 2) == 160**2
 
 
 # --- queues -----------------------------------------------------------------------------------------------------------

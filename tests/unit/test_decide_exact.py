@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
-from dcsim.decide import cautions, comparison
-from dcsim.decide.crew_load import flows
+from dcsim.decide import cautions, comparison, theory
 from dcsim.decide.estimate import Validity
+from dcsim.decide.owner_by_formula import Expected
+from dcsim.montecarlo.crew_load import flows
 from dcsim.scenario import Scenario, load
 from dcsim.scenario.plan import plan
 
@@ -46,6 +47,20 @@ def test_recorded_repairs_load_crews_as_if_they_were_exponential() -> None:
     (found,) = flows(plan(racks({"component": "node", "mtbf": trace})))
     (use,) = found.uses
     assert (use.share, use.mean_ms, use.variation) == (1.0, 7_200_000, 1.0)
+
+
+def test_an_owner_by_formula_waits_for_visits() -> None:
+    """One node in 1,000 h out for half a week and 4 h: 8 of 1,024 GPUs for 88 h of each 1,000."""
+    made = racks({"component": "node", "mtbf": "128000 h", "repair": {"time": "4 h", "visits": "tue"}})
+    assert Expected.of(made).in_service[0] == pytest.approx(1 - 8 * 88 / 1000 / 1024, rel=1e-9)
+
+
+def test_theory_of_repairs_that_a_visit_sends_back_is_none() -> None:
+    """The wait of a cold job for the next visit is no closed form once a test may send its repair back."""
+    repair = {"time": "4 h", "visits": "tue", "silent": "50 %"}
+    for finds, known in (({}, True), ({"requalify": "1 h", "requalify_finds": "80 %"}, False)):
+        made = racks({"component": "node", "mtbf": "128000 h", "repair": repair, **finds})
+        assert (theory._repair_h(plan(made)) is not None) == known
 
 
 def test_spares_in_a_rack_do_not_replace_those_that_fail_with_them() -> None:

@@ -1,7 +1,10 @@
 """A check of a gang's members before it starts: what it costs, finds and takes for bad; times in ms."""
 
+import numpy as np
 import pytest
 
+from dcsim.engine import simulate
+from dcsim.scenario import Scenario
 from dcsim.scenario.rules import broken_rules
 from dcsim.scenario.unused import unused_keys
 from tests.unit.literal import expect, hazard, job, scenario
@@ -133,3 +136,42 @@ def test_a_check_that_can_find_nothing_is_named():
     assert unused_keys(made) == ["jobs.a.preflight.finds"]
     blamed = hazard("gpu", component="node", wrong_node="50 %")
     assert unused_keys(scenario(1, job("a", 1, preflight=ALL), hazards=[blamed])) == []
+
+
+def test_what_a_silent_repair_has_returned_is_not_found():
+    """Every repair is silent and every gang is checked, by windows too: as many failures as if checks found nothing.
+
+    A part that works until it fails again is not faulty before. The windows take the same time either way.
+    """
+    found = []
+    for share in ("0 %", "100 %"):
+        made = Scenario.model_validate(
+            {
+                "name": "silent",
+                "horizon": "2000 h",
+                "seed": 15,
+                "cluster": {"topology": "hgx-h100", "gpus": 64, "spares": 16},
+                "jobs": [
+                    {
+                        "name": "a",
+                        "gpus": 48,
+                        "recovery": {"kind": "stateless"},
+                        "preflight": {"time": "5 min", "finds": share},
+                    }
+                ],
+                "hazards": [
+                    {
+                        "component": "node",
+                        "mtbf": {"kind": "weibull", "mean": "300 h", "shape": 2},
+                        "repair": {"time": "3 h", "silent": "100 %"},
+                    }
+                ],
+                "maintenance": [
+                    {"name": "check", "component": "node", "every": "200 h", "duration": "1 h", "finds": share}
+                ],
+            }
+        )
+        found.append(simulate(made, 0))
+    assert found[0].failures > 50
+    assert found[0].failures == found[1].failures
+    assert np.array_equal(found[0].gpu_ms, found[1].gpu_ms)

@@ -1,7 +1,7 @@
 """How busy repair is, before anything is simulated: offered load of every crew pool, GPUs that are out on average.
 
 Where crews have shifts, or repairs wait for a visit, the time away holds the mean wait for them. There is no formula
-for the queue of crews with shifts.
+for the queue of crews with shifts. Left out: that a visit lasts as long as the longest repair of those that waited.
 """
 
 from collections import defaultdict
@@ -14,18 +14,37 @@ from dcsim.closed_form import (
     queue_wait,
     repair_in_shifts,
     repairman_wait,
+    time_in_shifts,
     wait_at_most,
+    wait_for_another_visit,
     wait_for_others,
     wait_for_shift,
     wait_for_visit,
 )
 from dcsim.hazards import Hazard
-from dcsim.hazards.repair import RepairStage, StageUse, stage_uses
+from dcsim.hazards.repair import HOURS, RepairStage, StageUse, stage_uses
 from dcsim.scenario.plan import Plan, blast_of
 from dcsim.units import MS_PER_H, MS_PER_WEEK
 
 MOST_MACHINES = 2_000
 """Up to here the wait for a crew is that of a finite number of machines; source: assumed, beyond it is M/M/c's."""
+
+
+@dataclass(frozen=True)
+class StageWait:
+    """What shifts or a visit add to a stage: a wait of its own, and work that takes ``stretch`` times as long.
+
+    ``first``, ``second``, ``third``: moments of the wait [h, h^2, h^3], independent of the work.
+    """
+
+    first: float = 0.0
+    second: float = 0.0
+    third: float = 0.0
+    stretch: float = 1.0
+
+    def adds_h(self, work_h: float) -> float:
+        """Return by how much ``work_h`` of work is longer away, on average [h]."""
+        return self.first + (self.stretch - 1) * work_h
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +54,8 @@ class Flow:
     ``per_h``: repairs per hour, those of healthy nodes that are blamed included; ``gpus``: out of service for each;
     ``share``: of what the hazard can strike, the part that one of its failures keeps from failing again; ``away_h``:
     from failure to return without a queue; ``repair_h``: from identification to return; ``work_h``: of it, work and
-    test: the rest waits for a shift or a visit.
+    test; ``waits_h``: the rest, for a shift or a visit. ``waits``: of each stage, when it is reached, and when
+    it is done again because a test has found that it was silent.
     """
 
     hazard: Hazard
@@ -46,6 +66,8 @@ class Flow:
     repair_h: float
     work_h: float
     uses: tuple[StageUse, ...]
+    waits: tuple[tuple[StageWait, StageWait], ...] = ()
+    waits_h: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -137,36 +159,62 @@ def _flow(layout: Plan, hazard: Hazard) -> Flow:
 
 def _in_hours(number: int, flow: Flow, visited: Mapping[str | tuple[int, int], float]) -> Flow:
     """Add the mean wait for shifts and visits; ``visited``: repairs per hour that those of a stage meet."""
-    waits = 0.0
-    for place, (stage, use) in enumerate(zip(flow.hazard.stages, flow.uses, strict=False)):
+    hazard, waits, total = flow.hazard, [], 0.0
+    before: RepairStage | None = None
+    since_h = 0.0
+    for place, (stage, use) in enumerate(zip(hazard.stages, flow.uses, strict=False)):
+        work_h, per_h = use.mean_ms / MS_PER_H, visited[stage.name or (number, place)]
+        first = stage_wait(stage, work_h, per_h)
+        if before is not None and _same_hours(before, stage):
+            first = stage_wait(stage, work_h, per_h, since_h)
+        again = stage_wait(stage, work_h, per_h, work_h + hazard.requalify / MS_PER_H)
+        waits.append((first, again))
+        last = place == len(flow.uses) - 1
+        repeated = use.share * stage.silent * hazard.requalify_finds if last else 0.0
         if use.share:
-            waits += use.share * stage_wait_h(stage, use.mean_ms / MS_PER_H, visited[stage.name or (number, place)])
-    return replace(flow, away_h=flow.away_h + waits, repair_h=flow.repair_h + waits)
+            total += (use.share - repeated) * first.adds_h(work_h)
+        if repeated:
+            total += repeated * again.adds_h(work_h)
+        before, since_h = stage, work_h
+    return replace(flow, away_h=flow.away_h + total, repair_h=flow.repair_h + total, waits=tuple(waits), waits_h=total)
 
 
-def stage_wait_h(stage: RepairStage, work_h: float, per_h: float) -> float:
-    """Return by how much shifts or a visit make ``work_h`` of work longer [h], on average and with a crew free.
+def _same_hours(before: RepairStage, stage: RepairStage) -> bool:
+    return stage.waits and all(getattr(before, key) == getattr(stage, key) for key in HOURS)
 
-    ``per_h``: repairs that come to those of this stage per hour, at any hour alike. Of several reasons for a visit the
-    one that has the shortest wait is taken.
+
+def stage_wait(stage: RepairStage, work_h: float, per_h: float, since_h: float | None = None) -> StageWait:
+    """Return what shifts or a visit add to a stage that takes ``work_h`` [h], with a crew free.
+
+    ``per_h``: repairs that come to those of this stage per hour. They come at any hour alike; with ``since_h`` that
+    long after work in the same hours began: within a shift (about: some comes after its end, and waits), or so long
+    after the begin of a visit. Else means are exact for a stage of one attempt; work that pauses is taken as stretched,
+    several attempts as a long one. Of several reasons for a visit the one that has the shortest wait is taken.
     """
-    week = MS_PER_WEEK / MS_PER_H
+    week, powers = MS_PER_WEEK / MS_PER_H, (1, 2, 3)
     if stage.shifts is not None:
         shifts = [(begin / MS_PER_H, end / MS_PER_H) for begin, end in stage.on_shift]
-        if stage.finishes:
-            return wait_for_shift(shifts, week)
-        scale = (
-            stage.duration.mean_ms / MS_PER_H / work_h if work_h else 1.0
-        )  # several attempts are taken as a long one
-        return repair_in_shifts(shifts, week, work_h, lambda h: stage.duration.beyond(h * scale * MS_PER_H)) - work_h
-    waits = []
+        if since_h is not None:
+            return StageWait(stretch=1.0 if stage.finishes else week / time_in_shifts(shifts, week))
+        first, second, third = (wait_for_shift(shifts, week, power) for power in powers)
+        if stage.finishes or not work_h:
+            return StageWait(first, second, third)
+        scale = stage.duration.mean_ms / MS_PER_H / work_h
+        away_h = repair_in_shifts(shifts, week, work_h, lambda h: stage.duration.beyond(h * scale * MS_PER_H))
+        return StageWait(first, second, third, stretch=(away_h - first) / work_h)
+    ways = []
     if stage.visits is not None:
-        waits.append(wait_for_visit([at / MS_PER_H for at in stage.visit_times], stage.visit_cycle / MS_PER_H))
+        days, cycle = [at / MS_PER_H for at in stage.visit_times], stage.visit_cycle / MS_PER_H
+        if since_h is None:
+            ways.append([wait_for_visit(days, cycle, power) for power in powers])
+        else:
+            ways.append([wait_for_another_visit(days, cycle, since_h, power) for power in powers])
     if stage.visit_when is not None:
-        waits.append(wait_for_others(stage.visit_when, per_h) if per_h else float("inf"))
+        when = stage.visit_when
+        ways.append([wait_for_others(when, per_h, power) if per_h else float("inf") for power in powers])
     if stage.visit_after is not None:
-        waits.append(wait_at_most(stage.visit_after / MS_PER_H, per_h))
-    return min(waits, default=0.0)
+        ways.append([wait_at_most(stage.visit_after / MS_PER_H, per_h, power) for power in powers])
+    return StageWait(*min(ways, default=()))
 
 
 def in_service(found: Sequence[Flow]) -> float:
