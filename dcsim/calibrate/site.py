@@ -1,12 +1,13 @@
 """A site's outages by class of component: how often, for how long, and in which pattern."""
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dcsim.calibrate.blame import Blame
 from dcsim.calibrate.lives import Weibull, failures_of, lives_of, weibull_of
 from dcsim.calibrate.own_rates import OwnRates, own_rates
 from dcsim.calibrate.patterns import SURE, Clumps, Clusters, Lemons, Trend, clumps, clusters, lemons, trend
@@ -143,7 +144,8 @@ class Calibration:
     """All classes of a record, the most frequent first. ``whole``: all of them as one.
 
     ``span_h``: how long the record is; ``spanned``: that was given, and is not from the first outage to the last moment
-    in the file. ``pooled``: names of the classes that became ``OTHERS``.
+    in the file. ``pooled``: names of the classes that became ``OTHERS``. ``blame``: of nodes and of owners of jobs,
+    where the record tells runs of jobs.
     """
 
     outages: Outages
@@ -152,6 +154,7 @@ class Calibration:
     span_h: float
     spanned: bool
     pooled: tuple[str, ...] = ()
+    blame: Blame | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return all estimates, and how the record was read."""
@@ -161,6 +164,7 @@ class Calibration:
             "classes": [each.to_json() for each in self.classes],
             "read_as": list(self.outages.told),
             "broken_lines": dict(self.outages.broken.counts),
+            "blame": None if self.blame is None else asdict(self.blame),
         }
 
 

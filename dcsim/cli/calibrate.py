@@ -302,6 +302,7 @@ def _written(output: Path, text: str) -> None:
 
 
 def _report(found: "Calibration", told: "Told", wanted: Wanted) -> str:
+    from dcsim.calibrate.findings import findings
     from dcsim.report.calibrate_page import calibrate_document
     from dcsim.report.html import html
 
@@ -309,7 +310,12 @@ def _report(found: "Calibration", told: "Told", wanted: Wanted) -> str:
     for file in wanted.files:
         with file.open("rb") as opened:
             digests.append(hashlib.file_digest(opened, "sha256").hexdigest())
-    return html(calibrate_document(found, told, _again(), digests))
+    closely = []
+    if found.whole.rate.failures and wanted.files:
+        with ProgressLine(doing="looking closely"):
+            said = findings(found.outages, found.whole.units, found.span_h).sentences()
+        closely = [f"{each[:1].upper()}{each[1:]}." for each in said]
+    return html(calibrate_document(found, told, _again(), digests, closely))
 
 
 def _tell(parts: "list[Entry]", text: str, output: Path | None, into: str | None, report: Path | None) -> None:

@@ -80,7 +80,7 @@ def _hours(option: str, text: str | None) -> float | None:
 
 def calibration(wanted: Wanted, gpus: int) -> "Calibration":
     """Read the record and estimate; raises RecordsError."""
-    from dcsim.calibrate import Prior, calibrated
+    from dcsim.calibrate import Prior, blamed, calibrated
     from dcsim.calibrate.records import SpanError, joined, last_part
     from dcsim.calibrate.site import UnitsError, of_count
 
@@ -100,7 +100,9 @@ def calibration(wanted: Wanted, gpus: int) -> "Calibration":
         outages = joined(told)
         if last_h is not None:
             outages, span_h = last_part(outages, last_h, span_h), last_h
-        return calibrated(outages, wanted.units, span_h, wanted.together, prior)
+        found = calibrated(outages, wanted.units, span_h, wanted.together, prior)
+        runs = [each.runs for each in records if each.runs is not None]
+        return replace(found, blame=blamed(runs[0])) if len(runs) == 1 else found
     except UnitsError as error:
         raise RecordsError(f"{wanted.record}: units: {error}; say how many are in service: --units") from None
     except SpanError as error:

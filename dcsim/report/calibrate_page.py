@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from dcsim import __version__
-from dcsim.calibrate import Calibration, ClassEstimate
+from dcsim.calibrate import Blame, Blamed, Calibration, ClassEstimate
 from dcsim.calibrate.patterns import cycles
 from dcsim.calibrate.priors import PUBLISHED
 from dcsim.report.calibrate_warnings import Told, duration, many, one, span, three, warnings
@@ -37,7 +37,55 @@ def sentences(found: Calibration, told: Told) -> tuple[str, ...]:
             f"In {span(found.span_h)} {units} failed {times}: one failure per {unit} every "
             f"{three(rate.mtbf_h)} h{high}."
         )
-    return (first, *_repair(whole), *_cost(whole, told), *_main_class(found), *_of_prior(found, told))
+    said = *_repair(whole), *_cost(whole, told), *_main_class(found), *_of_prior(found, told)
+    return (first, *said, *blame_sentences(found.blame))
+
+
+def blame_sentences(blame: Blame | None) -> Iterator[str]:
+    """Say how many failed runs of jobs are due to nodes, and which nodes and owners stand out, each by itself."""
+    if blame is None:
+        return
+    yield (
+        f"Of {counted(blame.failures, 'run')} of jobs that failed about {blame.due_to_nodes:,.0f} are due to nodes, "
+        "the rest to the jobs themselves."
+    )
+    nodes, owners = ([printable(each.name) for each in some if each.accused] for some in (blame.nodes, blame.owners))
+    if nodes:
+        yield f"Nodes on which jobs fail more often, whoever's they are: {_some(nodes)}."
+    if owners:
+        yield f"Owners whose jobs fail more often, on whatever nodes: {_some(owners)}."
+    if not (nodes or owners):
+        yield "No node and no owner of jobs stands out."
+
+
+def _some(names: Sequence[str]) -> str:
+    return and_list(names[:5]) if len(names) <= 5 else f"{', '.join(names[:5])} and {len(names) - 5} more"
+
+
+def blame_section(blame: Blame) -> Section:
+    """Return nodes and owners, those that stand out first, with the failures that are due to each."""
+    rows = [_blamed_row(each, "node") for each in blame.nodes] + [_blamed_row(each, "owner") for each in blame.owners]
+    rows.sort(key=lambda row: not row.strong)
+    notes = (
+        "Due to it: failures that the node, or the owner's jobs, account for when both are estimated together; counts "
+        "by node alone accuse the nodes on which a careless owner's jobs run.",
+        "Chance: with which probability it would look so bad if it were like the others. Marked: five in a hundred of "
+        "those that are marked are marked wrongly.",
+    )
+    columns = ("what", "failures", "due to it", "each 1,000 h", "chance")
+    table = Table("Nodes and owners of jobs", columns, tuple(rows[:MOST_BLAMED]), "name", notes)
+    return Section("blame", "Who is to blame", tuple(blame_sentences(blame)), (table,))
+
+
+MOST_BLAMED = 20
+"""Nodes and owners in the table; source: assumed, a screen."""
+
+
+def _blamed_row(each: Blamed, what: str) -> Row:
+    cells = (
+        what, number(each.failures, 0), number(each.blamed, 1), three(1000 * each.per_h), f"{each.chance:.2g}",
+    )  # fmt: skip
+    return Row(printable(each.name), cells, strong=each.accused)
 
 
 def _repair(whole: ClassEstimate) -> Iterator[str]:
@@ -174,8 +222,13 @@ def _warned(found: Calibration, told: Told) -> list[Passage]:
     return [Passage("What moves the answer, the most first", tuple(("", text) for text in texts))] if texts else []
 
 
-def calibrate_document(found: Calibration, told: Told, command: Sequence[str], sha256: Sequence[str]) -> Page:
-    """Return the page for a sceptic: the finding, what moves it, and a picture of each estimate."""
+def calibrate_document(
+    found: Calibration, told: Told, command: Sequence[str], sha256: Sequence[str], closely: Sequence[str] = ()
+) -> Page:
+    """Return the page for a sceptic: the finding, what moves it, and a picture of each estimate.
+
+    ``closely``: what else is seen in all failures together, a sentence each (``calibrate.findings``).
+    """
     from dcsim.report.calibrate_figures import sections
 
     made = Passage(
@@ -195,7 +248,11 @@ def calibrate_document(found: Calibration, told: Told, command: Sequence[str], s
         page,
         title=printable(f"{told.record}: how often do {many(2, told.component).partition(' ')[2]} fail?", 120),
         about=(about,),
-        sections=tuple[Section, ...](sections(found, told)),
+        sections=(
+            *tuple[Section, ...](sections(found, told)),
+            *([] if found.blame is None else [blame_section(found.blame)]),
+            *([Section("closely", "Looked at closely", tuple(closely))] if closely else []),
+        ),
         made=made,
     )
 

@@ -12,6 +12,9 @@ import numpy as np
 import pytest
 
 from dcsim import load
+from dcsim.records.runs import OUTCOMES
+from tests.field.writers import Run, sacct
+from tests.oracle.test_calibrate_blame import jobs
 
 SEED = 20261129
 NODES, DAYS = 96, 181
@@ -311,3 +314,33 @@ def test_a_simulated_plant_is_found_again(dcsim, tmp_path):
     assert low < 6 + 1 / 6 < high  # with ten minutes of detection
     assert not found["lemons"]["found"]
     assert not found["bursts"]
+
+
+def test_sacct_says_who_is_to_blame(dcsim, tmp_path):
+    """Two bad nodes and two careless owners are named; nodes that a careless owner favours are not accused."""
+    runs = jobs(np.random.default_rng(20261202), told=0.6)
+    states = {"completed": "COMPLETED", "failed": "FAILED", "node failure": "NODE_FAIL"}
+    sacct(
+        tmp_path / "sacct.txt",
+        [
+            Run(
+                float(runs.start_h[row]),
+                float(runs.end_h[row]),
+                [runs.nodes[each] for each in runs.node[runs.first[row] : runs.first[row + 1]]],
+                runs.owners[runs.owner[row]],
+                states[OUTCOMES[runs.outcome[row]]],
+            )
+            for row in range(len(runs))
+        ],
+    )
+    done = dcsim("calibrate", "sacct.txt", "--report", "page.html")
+    answer = " ".join(done.stdout.split())
+    assert "Nodes on which jobs fail more often, whoever's they are: n0 and n1." in answer
+    assert "Owners whose jobs fail more often, on whatever nodes: u0 and u1." in answer
+    failed, due = map(int, re.search(r"Of ([\d,]+) runs of jobs that failed about (\d+) are", answer).groups())
+    by_node = np.where(runs.node.reshape(-1, 4) < 2, 0.02, 0.0005).sum(axis=1)
+    assert due == pytest.approx(float((by_node * (runs.end_h - runs.start_h)).sum()), rel=0.15)
+    assert due < failed / 2
+    page = (tmp_path / "page.html").read_text()
+    assert "Who is to blame" in page
+    assert "Looked at closely" in page
