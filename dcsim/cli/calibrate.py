@@ -305,6 +305,7 @@ def _report(found: "Calibration", told: "Told", wanted: Wanted) -> str:
     from dcsim.calibrate.findings import findings
     from dcsim.report.calibrate_page import calibrate_document
     from dcsim.report.html import html
+    from dcsim.wording import printable
 
     digests = []
     for file in wanted.files:
@@ -314,7 +315,7 @@ def _report(found: "Calibration", told: "Told", wanted: Wanted) -> str:
     if found.whole.rate.failures and wanted.files:
         with ProgressLine(doing="looking closely"):
             said = findings(found.outages, found.whole.units, found.span_h).sentences()
-        closely = [f"{each[:1].upper()}{each[1:]}." for each in said]
+        closely = [printable(f"{each[:1].upper()}{each[1:]}.", 600) for each in said]
     return html(calibrate_document(found, told, _again(), digests, closely))
 
 

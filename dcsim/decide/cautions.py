@@ -9,7 +9,7 @@ from dcsim.decide.caution import Caution, Kind, are, in_hours, in_time, one_in, 
 from dcsim.decide.estimate import formula_validity
 from dcsim.decide.outcome import REPLICATIONS
 from dcsim.decide.theory import gang_loss, gang_strikes, mean_stall_h
-from dcsim.montecarlo.crew_load import Flow, crew_pools, flows, gpus_in_repair, in_service, repairs_at_once
+from dcsim.montecarlo.crew_load import RepairFlow, crew_pools, flows, gpus_in_repair, in_service, repairs_at_once
 from dcsim.montecarlo.reliability import runs_needed
 from dcsim.scenario import Job, Plan, Scenario
 from dcsim.scenario.intervals import strikes_on
@@ -103,7 +103,7 @@ def _caution(scenario: Scenario, kind: Kind, message: str, severity: float, **fi
 # --- repair -------------------------------------------------------------------------------------------------------
 
 
-def _crews(layout: Plan, found: tuple[Flow, ...]) -> Iterator[Caution]:
+def _crews(layout: Plan, found: tuple[RepairFlow, ...]) -> Iterator[Caution]:
     scenario = layout.scenario
     horizon = scenario.horizon / MS_PER_H
     for pool in crew_pools(found):
@@ -130,7 +130,7 @@ def _crews(layout: Plan, found: tuple[Flow, ...]) -> Iterator[Caution]:
             yield _caution(scenario, "repair-queue", message, busy, **figures, wait_h=wait)
 
 
-def _long_repairs(layout: Plan, found: tuple[Flow, ...]) -> Iterator[Caution]:
+def _long_repairs(layout: Plan, found: tuple[RepairFlow, ...]) -> Iterator[Caution]:
     scenario = layout.scenario
     for flow in found:
         failures = flow.per_h * scenario.horizon / MS_PER_H
@@ -143,7 +143,7 @@ def _long_repairs(layout: Plan, found: tuple[Flow, ...]) -> Iterator[Caution]:
             yield _caution(scenario, "long-repair", message, severity, hazard=flow.hazard.key, repair_h=flow.repair_h)
 
 
-def _repair_hours(layout: Plan, found: tuple[Flow, ...]) -> Iterator[Caution]:
+def _repair_hours(layout: Plan, found: tuple[RepairFlow, ...]) -> Iterator[Caution]:
     """Yield that the published formula charges the work alone where repairs wait for a shift or a visit."""
     scenario = layout.scenario
     for flow in found:
@@ -162,7 +162,7 @@ def _repair_hours(layout: Plan, found: tuple[Flow, ...]) -> Iterator[Caution]:
 # --- spares -------------------------------------------------------------------------------------------------------
 
 
-def _spares(layout: Plan, found: tuple[Flow, ...]) -> Iterator[Caution]:
+def _spares(layout: Plan, found: tuple[RepairFlow, ...]) -> Iterator[Caution]:
     """Yield what free GPUs cannot replace: the worst that is true. Any free GPU replaces one that failed.
 
     Jobs that wait for their own repair (``spare = "cold"``) or run smaller need no spares.
@@ -212,7 +212,7 @@ def _spares(layout: Plan, found: tuple[Flow, ...]) -> Iterator[Caution]:
         yield _caution(scenario, "spares-below-blast", message, severity, **figures)
 
 
-def _most_lost(layout: Plan, flow: Flow) -> int:
+def _most_lost(layout: Plan, flow: RepairFlow) -> int:
     """Return the most GPUs that jobs lose at one failure and that must be replaced from one pool of spares.
 
     Of one gang where ``blast`` is a number, else of all; with spares in each rack, those of one rack.
@@ -225,7 +225,7 @@ def _most_lost(layout: Plan, flow: Flow) -> int:
     return min(flow.gpus, most)
 
 
-def _spares_help(scenario: Scenario, flow: Flow) -> bool:
+def _spares_help(scenario: Scenario, flow: RepairFlow) -> bool:
     """Whether spares are kept for failures such as these: at least one is expected, of less than half the cluster."""
     return flow.per_h * scenario.horizon >= MS_PER_H and 2 * flow.gpus < scenario.cluster.gpus
 

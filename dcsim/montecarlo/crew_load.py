@@ -48,7 +48,7 @@ class StageWait:
 
 
 @dataclass(frozen=True, eq=False)
-class Flow:
+class RepairFlow:
     """What one hazard sends to repair, with everything in service.
 
     ``per_h``: repairs per hour, those of healthy nodes that are blamed included; ``gpus``: out of service for each;
@@ -75,8 +75,8 @@ class CrewPool:
     """The crews of one name.
 
     ``per_h``: repairs that ask for a crew per hour, ``busy_h``: mean time of a crew with one of them, ``variation``:
-    variance of that time over its squared mean, ``gpus``: mean number of GPUs out with one, ``share``: as in ``Flow``,
-    ``think_h``: mean time from one return of a component to its next request;
+    variance of that time over its squared mean, ``gpus``: mean number of GPUs out with one, ``share``: as in
+    ``RepairFlow``, ``think_h``: mean time from one return of a component to its next request;
     ``at_work``: share of the week that crews can work, at most, with overtime.
     """
 
@@ -127,7 +127,7 @@ class CrewPool:
         return overload_queue(self.load, self.most_busy, self.busy_h, self.share, horizon_h)
 
 
-def flows(layout: Plan) -> tuple[Flow, ...]:
+def flows(layout: Plan) -> tuple[RepairFlow, ...]:
     """Return what every hazard sends to repair: long-run rates (bursts, ageing and lemons change when, not how often).
 
     A hazard that strikes only what runs (``exposure``, corruption) counts in the share of GPUs that jobs hold. One that
@@ -141,7 +141,7 @@ def flows(layout: Plan) -> tuple[Flow, ...]:
     return tuple(_in_hours(number, flow, visited) for number, flow in enumerate(found))
 
 
-def _flow(layout: Plan, hazard: Hazard) -> Flow:
+def _flow(layout: Plan, hazard: Hazard) -> RepairFlow:
     scenario, components = layout.scenario, layout.components(hazard)
     gpus = 0 if hazard.effect == "degrade" else blast_of(hazard, layout.topology)
     gpus = min(gpus, scenario.cluster.gpus)
@@ -154,10 +154,10 @@ def _flow(layout: Plan, hazard: Hazard) -> Flow:
     stages = stage_uses(hazard.stages, hazard.requalify_finds) if recorded is None else (StageUse(1.0, recorded, 1.0),)
     repair_h = hazard.mean_repair_ms / MS_PER_H
     away_h = hazard.mean_detect_ms / MS_PER_H + repair_h
-    return Flow(hazard, per_h / (1 - hazard.wrong_node), gpus, share, away_h, repair_h, repair_h, stages)
+    return RepairFlow(hazard, per_h / (1 - hazard.wrong_node), gpus, share, away_h, repair_h, repair_h, stages)
 
 
-def _in_hours(number: int, flow: Flow, visited: Mapping[str | tuple[int, int], float]) -> Flow:
+def _in_hours(number: int, flow: RepairFlow, visited: Mapping[str | tuple[int, int], float]) -> RepairFlow:
     """Add the mean wait for shifts and visits; ``visited``: repairs per hour that those of a stage meet."""
     hazard, waits, total = flow.hazard, [], 0.0
     before: RepairStage | None = None
@@ -217,24 +217,24 @@ def stage_wait(stage: RepairStage, work_h: float, per_h: float, since_h: float |
     return StageWait(*min(ways, default=()))
 
 
-def in_service(found: Sequence[Flow]) -> float:
+def in_service(found: Sequence[RepairFlow]) -> float:
     """Return the share in service in the long run if nobody queues: 1 / (1 + sum of rate * share * time away)."""
     return 1 / (1 + sum(each.per_h * each.share * each.away_h for each in found))
 
 
-def gpus_in_repair(found: Sequence[Flow]) -> float:
+def gpus_in_repair(found: Sequence[RepairFlow]) -> float:
     """Return the mean number of GPUs in repair if nobody queues (Little's law)."""
     return in_service(found) * sum(each.per_h * each.gpus * each.repair_h for each in found)
 
 
-def repairs_at_once(found: Sequence[Flow]) -> float:
+def repairs_at_once(found: Sequence[RepairFlow]) -> float:
     """Return the mean number of repairs under way that hold GPUs, if nobody queues."""
     return in_service(found) * sum(each.per_h * each.repair_h for each in found if each.gpus)
 
 
-def crew_pools(found: tuple[Flow, ...]) -> tuple[CrewPool, ...]:
+def crew_pools(found: tuple[RepairFlow, ...]) -> tuple[CrewPool, ...]:
     """Return every pool of crews that is limited, in order of listing: as the engine shares them by name."""
-    members: dict[str | tuple[int, int], list[tuple[Flow, StageUse]]] = {}
+    members: dict[str | tuple[int, int], list[tuple[RepairFlow, StageUse]]] = {}
     about: dict[str | tuple[int, int], tuple[str, RepairStage]] = {}
     for number, flow in enumerate(found):
         several = len(flow.uses) > 1
@@ -248,7 +248,7 @@ def crew_pools(found: tuple[Flow, ...]) -> tuple[CrewPool, ...]:
     return tuple(_pool(*about[key], members[key], serving) for key in members)
 
 
-def _pool(name: str, stage: RepairStage, members: list[tuple[Flow, StageUse]], serving: float) -> CrewPool:
+def _pool(name: str, stage: RepairStage, members: list[tuple[RepairFlow, StageUse]], serving: float) -> CrewPool:
     rates = [flow.per_h * use.share * serving for flow, use in members]
     total = sum(rates)
 

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 from dcsim.distributions import Distribution
 from dcsim.hazards import Hazard
 from dcsim.hazards.lifetimes.trace import TraceLifetime
-from dcsim.montecarlo.crew_load import Flow, StageWait, flows
+from dcsim.montecarlo.crew_load import RepairFlow, StageWait, flows
 from dcsim.montecarlo.sample import Sample
 from dcsim.scenario import Plan, Scenario, certain
 from dcsim.scenario.plan import blast_of, plan
@@ -190,7 +190,7 @@ class _Costs:
     layout: Plan
     hazard: Hazard
     blast: int
-    repaired: Mapping[str, Flow]
+    repaired: Mapping[str, RepairFlow]
     asked: bool
 
     def of(self, index: int, rate: float, times: float) -> Iterator[Cost]:
@@ -256,7 +256,7 @@ def _stall(layout: Plan, hazard: Hazard, index: int, struck: int) -> Cumulants:
     return _sum(stall, (back / 2, back**2 / 12, 0.0), older)
 
 
-def _repairs(hazard: Hazard, flow: Flow | None) -> Iterator[tuple[float, Cumulants]]:
+def _repairs(hazard: Hazard, flow: RepairFlow | None) -> Iterator[tuple[float, Cumulants]]:
     """Yield, for each stage that may be the last: its chance, and the whole repair [ms]."""
     if flow is None:
         yield 1.0, (0.0, 0.0, 0.0)
