@@ -46,7 +46,11 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Reports:
     return report
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+LONG = pytest.param("many", marks=pytest.mark.exhaustive)
+"""A report of many scenarios takes half a minute to make and to look at."""
+
+
+@pytest.mark.parametrize("name", [LONG if name == "many" else name for name in COMMANDS])
 def test_a_report_is_sound(windows: dict[str, Window], made: Reports, name: str) -> None:
     """No message, request, overflow, cut or pale text; it prints, is heard, is reached by keyboard; one small file."""
     desk, phone = windows["desktop-dark"], windows["phone-light"]
@@ -58,7 +62,7 @@ def test_a_report_is_sound(windows: dict[str, Window], made: Reports, name: str)
     assert made(name).file.stat().st_size < MOST_BYTES
 
 
-@pytest.mark.parametrize("name", ["tiers", "many", "hostile"])
+@pytest.mark.parametrize("name", ["tiers", LONG, "hostile"])
 def test_no_text_of_a_chart_is_wider_than_is_thought(windows: dict[str, Window], made: Reports, name: str) -> None:
     """Charts leave room by an estimate; what the browser writes in the page's font is never longer."""
     page = windows["desktop-light"].open(made(name).file)

@@ -331,7 +331,7 @@ def test_an_existing_cluster_is_used_and_left_running(ray, home, tmp_path):
     assert ray.get(ray.put(1)) == 1
 
 
-@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("sign", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.exhaustive)])
 def test_an_interrupted_run_ends_its_ray(tmp_path, sign):
     """Ctrl-C and SIGTERM keep what is finished, exit with 130 or 143, and leave nothing of the run's Ray."""
     with TemporaryDirectory(dir="/tmp", prefix="ray") as short:

@@ -24,8 +24,8 @@ def last(counts):
     return count
 
 
-LONG = ("compare",)
-"""Verbs whose faults only `scripts/test --exhaustive` tries: another one (compare --resume) makes the same calls."""
+LONG = ("compare", "run, tasks of three", "run --resume, longer", "run --resume, set aside")
+"""Verbs whose faults only `scripts/test --exhaustive` tries: others (compare --resume, run --resume) make their calls."""
 
 
 @pytest.mark.parametrize("verb", [verb for verb in VERBS if verb not in LONG])

@@ -20,7 +20,7 @@ MONTH_H = 720.0
     ("failures", "nodes", "months", "prior"),
     [
         pytest.param(2, 8, 1, None, id="two"),
-        pytest.param(0, 8, 1, None, id="none"),
+        pytest.param(0, 8, 1, None, id="none", marks=pytest.mark.exhaustive),
         pytest.param(40, 32, 6, None, id="forty", marks=pytest.mark.exhaustive),
         pytest.param(2, 8, 1, Prior.of("llama3", 8), id="two and a prior", marks=pytest.mark.exhaustive),
     ],

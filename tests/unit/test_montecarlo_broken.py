@@ -171,6 +171,7 @@ except StoreError as error:
 """
 
 
+@pytest.mark.exhaustive
 def test_no_room_for_the_last_file_keeps_the_parts(tmp_path):
     """When all is simulated and only the one file of all does not fit, no replication is lost and none is run again."""
     with child(LIMITED, tmp_path / "limited") as process:
