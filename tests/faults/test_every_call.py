@@ -25,7 +25,7 @@ def last(counts):
 
 
 LONG = ("compare", "run, tasks of three", "run --resume, longer", "run --resume, set aside")
-"""Verbs whose faults only `scripts/test --exhaustive` tries: others (compare --resume, run --resume) make their calls."""
+"""Verbs whose faults only `scripts/test --exhaustive` tries: others, such as compare --resume, make the same calls."""
 
 
 @pytest.mark.parametrize("verb", [verb for verb in VERBS if verb not in LONG])
