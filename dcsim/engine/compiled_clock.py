@@ -14,7 +14,6 @@ from dcsim.program.event_log import EventLog
 from dcsim.program.plain_world import PlainWorld
 from dcsim.program.program import LEDGER, Program, Runs, program_of
 from dcsim.program.records import ANSWERS
-from dcsim.program.simple import is_counted
 from dcsim.program.world import World
 from dcsim.rules import happenings
 from dcsim.scenario import Scenario
@@ -69,7 +68,7 @@ def play(
             play_plainly(world, runs)
         return runs
     if variant is None:
-        variant = VARIANTS[is_counted(program.tables) and not logs]
+        variant = VARIANTS[program.counted and not logs]
     answer = ANSWER(lambda _, what, about, value: runs.answer(what, about, value))
     world.addresses[ANSWERS] = ctypes.cast(answer, ctypes.c_void_p).value or 0
     machine, one = machine_code(variant), world.tables["one"]

@@ -25,21 +25,22 @@ SPECIAL = ("ask", "reset", "wrapped")
 VARIANTS = ("general", "counted")
 INLINED = frozenset(
     (
-        *("add_piece", "begin_repair", "book", "book_computed", "book_lost", "book_positions", "book_repair"),
-        *("book_writes", "change_free", "choose_next", "come_back", "come_to", "copied", "end_stage"),
-        *("enter", "enter_now", "exponential", "gain", "gang_at", "give_back_repair", "go_on", "hit", "is_alone"),
-        *("is_not_awaited", "is_quiet", "is_simply_struck", "strike_simply"),
-        *("keep_computed", "largest_shape", "level", "lose", "new_failure", "new_repair"),
-        *("next_failure_or_window", "next_known_failure", "next_stage", "next_word", "quotient", "resume"),
-        *("roll_back", "stalls_for", "stop", "stop_whole", "strike_gang", "strike_or_open", "takes_crew"),
-        *("times_speed", "uniform", "weigh", "written"),
+        *("add_piece", "adds_up", "begin_repair", "book", "book_computed", "book_lost", "book_positions"),
+        *("book_repair", "book_return", "book_writes", "change_free", "choose_next", "come_back", "come_to"),
+        *("copied", "crew_begins", "crew_is_done", "end_stage", "enter", "enter_now", "exponential", "gain"),
+        *("gang_at", "give_back_repair", "go_on", "hit", "is_alone", "comes_back_alone", "is_not_awaited", "is_quiet"),
+        *("is_simply_struck", "keep_computed", "keep_safe", "largest_shape", "leaves_alone", "level", "lose"),
+        *("new_failure", "new_repair", "new_return", "next_failure_or_window", "next_known_failure"),
+        *("next_stage", "next_word", "quotient", "resume", "roll_back", "stalls_for", "stop", "stop_whole"),
+        *("strike_gang", "strike_or_open", "strike_simply", "takes_crew", "times_speed", "uniform", "weigh"),
+        *("written",),
     )
 )
 """Rules that become a part of whoever calls them: what most failures pass. So nothing is worked out twice, and a
 failure that stands alone needs half of the instructions."""
 SELDOM = frozenset(
     (
-        *("arrive", "begin_load", "begin_run", "begin_write", "blame_another", "book_earlier"),
+        *("arrive", "begin_load", "begin_run", "begin_write", "blame_another", "book_added", "book_earlier"),
         *("book_earlier_positions", "book_surplus", "bring_back", "cannot_start", "close_causes"),
         *("close_month", "close_months", "close_run", "cut_stretch", "draw_block", "draw_more", "end_run"),
         *("end_transfer", "energise", "find_corrupt", "find_slow", "finish", "forget_positions"),

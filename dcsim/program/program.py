@@ -17,6 +17,7 @@ from dcsim.program.levels import levels_of
 from dcsim.program.place_tables import count_sold_out, index_places
 from dcsim.program.plant_tables import Energisation
 from dcsim.program.records import BLOCK, CHANGING, FIXED, NAMES, NEVER, NONE, OF_FAULTS, PASSES_AT_A_TIME, TABLE, Tables
+from dcsim.program.simple import is_counted
 from dcsim.program.tables import CHANCES_AT_A_TIME, tables_of
 from dcsim.program.world import World
 from dcsim.scenario import Plan, Scenario
@@ -37,6 +38,8 @@ class Program:
     def __init__(self, scenario: Scenario, monthly: bool = True) -> None:
         self.plan: Plan = plan(scenario)
         self.tables: Tables = tables_of(self.plan, monthly)
+        self.counted = is_counted(self.tables)
+        """Whether counts settle what its failures do (``simple``)."""
         for table in self.tables.values():
             table.flags.writeable = False
 
@@ -79,6 +82,7 @@ class Runs:
             elif name not in LEDGER:
                 world.put(name, program.tables[name].copy())
         world.at_start["one"]["logs"] = logs
+        world.at_start["one"]["adds_up"] = program.counted and not logs
         world.at_start["hazards"]["draws"] &= ~np.array(self.drawn_here, dtype=bool)
         if EXPONENTIAL not in laws or max(numbers, default=0) >= 2**32:
             world.at_start["hazards"]["left_law"] = FIXED

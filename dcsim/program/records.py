@@ -61,7 +61,8 @@ ADMIT, VISIT, SERVICE, RELAPSE, NOTICE, LIMIT, PLANNED, STRIKE = range(7, TICKS)
     QUEUES_AGAIN,  # a gang whose time was over
     IS_CHECKED,  # a gang, before it starts
     PASSES_RETEST,  # a node that failed such a check by mistake
-) = range(27)
+    IS_BACK,  # a group whose failure stood alone
+) = range(28)
 """What a due event is about; ``due.what`` is the gang, the repair, the failure, the window, the phase."""
 FIXED, BY_EXPONENTIAL, BY_LOGNORMAL, BY_WEIBULL = range(4)
 """Laws of a time that rules draw."""
@@ -145,7 +146,7 @@ ONE = _record(
     "has_plant has_traffic has_storage node capped power_alike plant_changed phases run last_run error "
     "demands free_demand touching group sendings plans months logs logged about about_where about_failure "
     "now sold lets planned_out month month_begin month_end month_ms causes notice last_notice preflights retests "
-    "replicas excuses",
+    "replicas excuses adds_up returns free_return",
     "of_leaf of_pod",
 )
 """Single numbers. ``failed``, ``repairs``, ``parts``, ...: rows in use of these tables; ``free_failure``,
@@ -160,8 +161,8 @@ the time that is booked now; ``now``: the time [ms]; ``sold``: places of what is
 of them may be out of service; ``planned_out``: what leaves service now, or stalls, is no downtime; ``month``,
 ``month_begin``, ``month_end``: this month, from 0, and its time [ms]; ``month_ms``: length of a month; ``causes``:
 hazards and kinds of maintenance; ``notice``: the next of ``notices``; ``last_notice``: how many; ``preflights``: some
-job has them; ``retests``: rows in use; ``replicas``: gangs that are sold; ``excuses``: what is announced is excused."""
-
+job has them; ``replicas``: gangs that are sold; ``excuses``: what is announced is excused; ``adds_up``: failures may be
+added up (``rules.alone``)."""
 GANG = _record(
     "job gpus priority submit "
     "up pending open out phase since queued order short_since started strikes finish "
@@ -172,20 +173,22 @@ GANG = _record(
     "writes held transfer late draining drain_number first_faulty last_faulty first_clean chances why "
     "tally ready sends touched lowest highest first_demand months kept_before "
     "saves_as moves_from stops ends not_before struck_before places begun checks checked_start "
-    "domain excused joined_low joined_high"
+    "domain excused joined_low joined_high "
+    "steady runs_from added added_run added_safe added_writes added_detect added_away"
 )
 """``pending``: members struck and not identified; ``open``: failures not identified; ``out``: members struck and not
 back. ``failover``, ``restore``: of the stretch since ``since``. ``kept``: ms of computing in its pieces, of which
 ``piece`` is the newest; ``straggle``, ``powered``, ``network``: parts per billion of full speed that each leaves;
 ``speed_0``: stragglers, ``speed_1``: power too, ``speed_2``: the network too; ``weight``, ``rest``: sums of GPU-ms
-times speed, whole and remainder; ``lowest``, ``highest``: no place of it lies beyond; ``why``: what it
-stalls for, a cause (``booking.book``); ``months``: whose ends are known in ``kept_at``;
-``kept_before``: its position at the end of the last of them. While it saves: ``saves_as``: the state that is booked,
+times speed, whole and remainder; ``lowest``, ``highest``: no place of it lies beyond; ``why``: what it stalls for, a
+cause (``booking.book``); ``months``: whose ends are known in ``kept_at``; ``kept_before``: its position at the end of
+the last of them. While it saves: ``saves_as``: the state that is booked,
 ``moves_from``: the notice of what it moves from, or NONE; ``stops``: so often has it. ``ends``: of its time, NONE: it
 has not begun; ``not_before``: kept from the queue until then [ms]; ``struck_before``: strikes until then;
 ``places``: how many it has. ``begun``: its starts so far; ``checks``: its preflights; ``checked_start``: the start
 that the last of them was for. ``joined_low``, ``joined_high``: members since then. ``domain``: its number among those
-that are sold, NONE: it is not; ``excused``: what it stalls for is no downtime."""
+that are sold, NONE: it is not; ``excused``: what it stalls for is no downtime. ``steady``: the month in which it runs
+as ``rules.alone`` asks, from ``runs_from`` on, NONE: it may not; ``added``: failures to be booked, and their sums."""
 PASSING = _record("left used")
 """``left``: so many more pass a gang's preflights before one does not, NONE: not known yet; ``used``: of ``passes``."""
 
@@ -242,9 +245,11 @@ FAILURE = _record(
 ``parts``: whose GPUs it took; ``first_place``: of these places; ``number``: by onset; ``checked``: a check finds it."""
 PART = _record("gang gpus following")
 REPAIR = _record(
-    "failure first_part gpus placed first_place last_place mends since stage following next_away previous_away asked "
-    "again"
+    "failure first_part gpus placed first_place last_place mends since stage again asked "
+    "following next_away previous_away"
 )
+RETURN = _record("gang hazard gpus since following")
+"""A group in repair whose failure stood alone (``rules.alone``)."""
 CREWS = _record(
     "size busy first last first_shift end_shift on_shift finishes visits cycle waiting visit_when visit_after"
 )
@@ -266,10 +271,9 @@ RETEST = _record("first_place first_part since out")
 DRAINED_GANG = _record("gang number following")
 DOMAIN = _record("out planned to_come pending month down down_unplanned since since_unplanned")
 """What is sold: places, or a gang. ``out``, ``planned``: of its places, out of service, and those of them that the
-contract excludes; ``to_come``:
-those that have had no power yet; ``pending``: when the month began there were too few others, so nobody had it;
-``month``: whose times follow; ``down``: in this month so far [ms]; ``since``: when it was lost, NEVER: it is there.
-``..._unplanned``: without maintenance."""
+contract excludes; ``to_come``: those without power so far; ``pending``: too few others, so nobody had it as the month
+began; ``month``: whose times follow; ``down``: in this month so far [ms]; ``since``: when it was lost, NEVER: it is
+there. ``..._unplanned``: without maintenance."""
 NOT_YET = 2
 """In ``out_planned``: the place has had no power yet."""
 ABSENCE = _record("first_place last_place since free_since state awaited following why")
@@ -301,6 +305,7 @@ TABLES: dict[str, tuple[np.dtype[Any], int]] = {
     "failures": (FAILURE, 1),
     "parts": (PART, 1),
     "repairs": (REPAIR, 1),
+    "returns": (RETURN, 1),
     "due": (DUE, 1),
     "ages": (AGE, 1),
     "known": (KNOWN, 1),  # of each hazard by itself
@@ -385,8 +390,12 @@ Tables = dict[str, NDArray[Any]]
 NAMES = tuple(TABLES)
 TABLE = {name: number for number, name in enumerate(NAMES)}
 GROWING = frozenset(
-    ("failures", "parts", "repairs", "due", "ages", "outcomes", "stage_times", "own_times", "lives", "first_life")
-) | {"pieces", "segments", "drains", "retests", "redo_times", "absences", "demands", "log", "level_of"}
+    (
+        *("failures", "parts", "repairs", "returns", "due", "ages", "outcomes", "stage_times", "own_times", "lives"),
+        *("first_life", "pieces", "segments", "drains", "retests", "redo_times", "absences", "demands", "log"),
+        "level_of",
+    )
+)
 """Tables that may lie elsewhere after ``ask``; all others stay where they are while a run is played."""
 ANSWERS = 3 * len(NAMES)
 """Where the address of the function that answers is, behind those of the tables."""

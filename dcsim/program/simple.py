@@ -14,7 +14,7 @@ from dcsim.program.records import GROWING, INTERRUPT, NONE, PPB
 COUNTED: dict[str, dict[str, int]] = {
     "one": dict.fromkeys(
         (
-            *("atom", "rack", "clocks", "ages", "faulty", "slowed", "capped", "last_window", "phases"),
+            *("atom", "rack", "clocks", "ages", "faulty", "slowed", "capped", "window", "last_window", "phases"),
             *("has_plant", "has_traffic", "has_storage", "logs", "sold", "last_notice", "preflights", "retests"),
             *("replicas", "excuses", "planned_out"),
         ),

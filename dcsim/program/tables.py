@@ -88,6 +88,7 @@ def _one(plan: Plan, atom: int, monthly: bool, tables: Tables) -> None:
         "away": NONE,
         "free_failure": NONE,
         "free_repair": NONE,
+        "free_return": NONE,
         "free_part": NONE,
         "free_piece": NONE,
         "free_segment": NONE,
@@ -220,7 +221,7 @@ def _gangs(plan: Plan, tables: Tables) -> None:
         gangs[name] = PPB
     for name in ("short_since", "finish", "level", "piece", "first_segment", "last_segment"):
         gangs[name] = NONE
-    for name in ("first_faulty", "last_faulty", "first_clean", "why", "first_demand", "ends", "moves_from"):
+    for name in ("first_faulty", "last_faulty", "first_clean", "why", "first_demand", "ends", "moves_from", "steady"):
         gangs[name] = NONE
     gangs["joined_low"], gangs["joined_high"] = NEVER, NONE
     checked = any(job.preflight for job in plan.scenario.jobs)

@@ -2,7 +2,9 @@
 
 They are most of all failures of a large cluster with spares. The same rules apply to them, one after the other at once:
 no entry of ``due`` and no record is needed for what nobody else will see. What most of them go through, a gang that is
-struck while it computes, stands here once more, as what all of it comes to (``strike_simply``).
+struck while it computes, stands here once more, as what all of it comes to (``strike_simply``). Where nothing is to be
+looked up but numbers, such failures are added up (``adds_up``), and ``booking.book_added`` books their sum as soon as
+anything else happens to the gang or the month ends.
 """
 
 from dcsim.program.records import (
@@ -14,22 +16,67 @@ from dcsim.program.records import (
     IN_REPAIR,
     IN_RESTORE,
     IN_RUNNING,
+    IS_BACK,
+    MAKE_ROOM,
     NONE,
     PPB,
     REPAIRED,
+    TABLE,
     TICKS,
     VISIT,
     WHOLE,
 )
 from dcsim.program.world import World
-from dcsim.rules.allocation import want
-from dcsim.rules.booking import book, change_free, come_to, enter_now
+from dcsim.rules.allocation import serve_next, want
+from dcsim.rules.booking import book, book_added, change_free, come_to, enter_now, keep_safe
+from dcsim.rules.due import push
 from dcsim.rules.gangs import resume, strike_gang
 from dcsim.rules.parts import add_part
-from dcsim.rules.repairs import begin_repair
-from dcsim.rules.rule import quotient, rule
+from dcsim.rules.repairs import begin_repair, crew_begins, crew_is_done
+from dcsim.rules.rule import ask, quotient, rule
 from dcsim.rules.sold import has_computed
 from dcsim.rules.strategy import copied, written
+
+RETURNS_TABLE = TABLE["returns"]
+
+
+@rule
+def adds_up(w: World, hazard: int, target: int, rank: int, now: int, outcome: int) -> int:
+    """Add up a failure that stands alone and strikes a gang of which all is known; return NONE if it is none.
+
+    Return 0 if it stands alone until its repair ends, else, as ``settles``, how many GPUs leave for repair.
+    """
+    one = w.one
+    if target >= one.gangs:
+        return NONE
+    g = w.gangs[target]
+    if g.steady != one.month or now <= g.runs_from or g.why != hazard:
+        return NONE
+    found = now + w.outcomes[outcome].detect
+    back = found + w.stage_times[outcome, 0]
+    until_back = back > found and is_alone(w, back, REPAIRED)
+    if not until_back and not is_alone(w, found, VISIT):
+        return NONE
+    h, crews = w.hazards[hazard], w.crews[w.stage_crews[hazard, 0]]
+    hit = min(h.blast, g.gpus - quotient(rank, h.blast) * h.blast)
+    run = now - g.runs_from
+    safe, rest = copied(w, g.job, run, 0)
+    g.added += 1
+    g.added_run += run
+    g.added_safe += safe
+    g.added_writes += written(w, g.job, run, safe, rest)
+    g.added_detect += found - now
+    g.since = found
+    g.struck = hit
+    if until_back and hit <= one.free <= one.spares and not one.waiting and not 0 <= crews.size <= crews.busy:
+        g.added_away += hit * (back - found)
+        g.runs_from = found + g.failover + g.restore
+        one.failures += 1
+        return 0
+    g.steady = NONE
+    g.level = 0
+    g.phase = DETECT
+    return int(hit)
 
 
 @rule
@@ -119,6 +166,9 @@ def strike_simply(w: World, gang: int, hit: int, hazard: int, now: int, found: i
     What it computed since its last checkpoint is lost, and booked as such at once.
     """
     g = w.gangs[gang]
+    if g.added and g.why != hazard:
+        book_added(w, gang)
+    g.steady = NONE
     run = now - g.since - g.failover - g.restore
     if g.domain >= 0:
         has_computed(w, gang, now - run, now)
@@ -130,13 +180,7 @@ def strike_simply(w: World, gang: int, hit: int, hazard: int, now: int, found: i
     enter_now(w, gang, IN_RUNNING, NONE, g.active * safe)
     enter_now(w, gang, IN_LOST, hazard, g.active * (run - writes - safe))
     enter_now(w, gang, IN_DETECT, hazard, g.active * (found - now))
-    w.pieces[g.piece].ms += safe
-    w.done_this_month[g.job].weight += g.active * safe
-    g.weight_0 += g.active * safe
-    g.weight_1 += g.active * safe
-    g.weight_2 += g.active * safe
-    g.kept += safe
-    w.durable[gang, 0] = g.kept
+    keep_safe(w, gang, safe)
     g.computed = run - writes
     g.why = hazard
     g.strikes += 1
@@ -146,6 +190,27 @@ def strike_simply(w: World, gang: int, hit: int, hazard: int, now: int, found: i
     g.extra = 0
     g.phase = DETECT
     g.since = found
+
+
+# --- what has left for repair ---------------------------------------------------------------------------------------
+
+
+@rule
+def leaves_alone(w: World, hazard: int, gang: int, gpus: int, now: int, outcome: int) -> bool:
+    """What was struck leaves for repair when it is found, if a crew is free; return whether one is.
+
+    Nothing is to be known of the failure then but when the group is back (``comes_back_alone``).
+    """
+    found, time = now + w.outcomes[outcome].detect, w.stage_times[outcome, 0]
+    if not time or not crew_begins(w, w.stage_crews[hazard, 0]):
+        return False
+    w.one.failures += 1
+    come_to(w, found)
+    push(w, found + time, REPAIRED, IS_BACK, new_return(w, hazard, gang, gpus, found), 0)
+    w.gangs[gang].up -= gpus
+    w.gangs[gang].out += gpus
+    want(w, gang, found, True)
+    return True
 
 
 @rule
@@ -159,3 +224,45 @@ def leaves_at_once(w: World, failure: int, gang: int, gpus: int, now: int) -> No
     come_to(w, now)
     begin_repair(w, failure, f.first_part, 0, NONE, now, True)
     want(w, gang, now, True)
+
+
+@rule
+def new_return(w: World, hazard: int, gang: int, gpus: int, now: int) -> int:
+    """A group of a gang is away from now on; return its row."""
+    new = w.one.free_return
+    if new >= 0:
+        w.one.free_return = w.returns[new].following
+    else:
+        new = w.one.returns
+        if new == len(w.returns):
+            ask(w, MAKE_ROOM, RETURNS_TABLE, new + 1)
+        w.one.returns = new + 1
+    r = w.returns[new]
+    r.hazard = hazard
+    r.gang = gang
+    r.gpus = gpus
+    r.since = now
+    return int(new)
+
+
+@rule
+def comes_back_alone(w: World, row: int, now: int) -> None:
+    """A group whose failure stood alone is repaired, and free."""
+    r = w.returns[row]
+    gpus = r.gpus
+    crew_is_done(w, w.stage_crews[r.hazard, 0], now)
+    book_return(w, row, now)
+    w.gangs[r.gang].out -= gpus
+    change_free(w, gpus, now)
+    r.gpus = 0
+    r.following = w.one.free_return
+    w.one.free_return = row
+    if w.one.waiting:
+        serve_next(w, True, now)
+
+
+@rule
+def book_return(w: World, row: int, now: int) -> None:
+    """Book the time that a group was away; none if nobody uses the row."""
+    r = w.returns[row]
+    book(w, r.gang, IN_REPAIR, r.hazard, r.gpus, r.since, now)

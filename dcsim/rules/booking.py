@@ -1,6 +1,18 @@
 """Where GPU-time goes: every booking of a run passes here, with its state, its month and its cause."""
 
-from dcsim.program.records import IN_CHECKPOINT, IN_IDLE, IN_LOST, IN_RUNNING, IN_SPARE, NONE, PPB
+from dcsim.program.records import (
+    IN_CHECKPOINT,
+    IN_DETECT,
+    IN_FAILOVER,
+    IN_IDLE,
+    IN_LOST,
+    IN_REPAIR,
+    IN_RESTORE,
+    IN_RUNNING,
+    IN_SPARE,
+    NONE,
+    PPB,
+)
 from dcsim.program.world import World
 from dcsim.rules.log import note_rollback, note_time
 from dcsim.rules.rule import rule
@@ -58,6 +70,10 @@ def come_to(w: World, now: int) -> None:
 def close_month(w: World) -> None:
     """This month is over: what was booked to it becomes a row, and the next one begins."""
     one = w.one
+    if one.adds_up:
+        for gang in range(one.gangs):
+            if w.gangs[gang].added:
+                book_added(w, gang)
     for state in range(w.by_month.shape[1]):
         w.by_month[one.month, state] += w.this_month[state]
         w.this_month[state] = 0
@@ -70,6 +86,46 @@ def close_month(w: World) -> None:
     one.month += 1
     one.month_begin = one.month_end
     one.month_end += one.month_ms
+
+
+@rule
+def book_added(w: World, gang: int) -> None:
+    """Book the failures of a gang that were added up in this month (``alone.adds_up``).
+
+    Before each of them it went through failover and restore and computed; what was not safe by then is lost. It
+    hung until the failure was found; then spares took the place of what was away in repair.
+    """
+    g = w.gangs[gang]
+    lost = g.added_run - g.added_safe - g.added_writes
+    enter_now(w, gang, IN_FAILOVER, g.why, g.active * g.failover * g.added)
+    enter_now(w, gang, IN_RESTORE, g.why, g.active * g.restore * g.added)
+    enter_now(w, gang, IN_CHECKPOINT, NONE, g.active * g.added_writes)
+    enter_now(w, gang, IN_RUNNING, NONE, g.active * g.added_safe)
+    enter_now(w, gang, IN_LOST, g.why, g.active * lost)
+    enter_now(w, gang, IN_DETECT, g.why, g.active * g.added_detect)
+    enter_now(w, gang, IN_REPAIR, g.why, g.added_away)
+    enter_now(w, w.one.gangs + 1, IN_SPARE, NONE, -g.added_away)
+    keep_safe(w, gang, g.added_safe)
+    g.strikes += g.added
+    g.added = 0
+    g.added_run = 0
+    g.added_safe = 0
+    g.added_writes = 0
+    g.added_detect = 0
+    g.added_away = 0
+
+
+@rule
+def keep_safe(w: World, gang: int, safe: int) -> None:
+    """A gang at full speed has computed ``safe`` ms more of which it has a copy; its bookings know of them already."""
+    g = w.gangs[gang]
+    w.pieces[g.piece].ms += safe
+    w.done_this_month[g.job].weight += g.active * safe
+    g.weight_0 += g.active * safe
+    g.weight_1 += g.active * safe
+    g.weight_2 += g.active * safe
+    g.kept += safe
+    w.durable[gang, 0] = g.kept
 
 
 @rule

@@ -3,6 +3,7 @@
 from dcsim.ledger import CAUSES
 from dcsim.program.records import BEFORE_CAUSES, IN_OVERHEAD, IN_REPAIR, IN_RUNNING, PPB
 from dcsim.program.world import World
+from dcsim.rules.alone import book_return
 from dcsim.rules.booking import book, change_free, close_month, come_to, times_speed
 from dcsim.rules.gangs import stop
 from dcsim.rules.log import note_queues, note_transfer
@@ -36,6 +37,8 @@ def end_run(w: World) -> None:
     while repair >= 0:
         book_repair(w, repair, end)
         repair = w.repairs[repair].next_away
+    for row in range(w.one.returns):
+        book_return(w, row, end)
     for window in range(w.one.window):
         if w.windows[window].out:
             book_stay(w, window, end)

@@ -23,7 +23,7 @@ from dcsim.program.records import (
 from dcsim.program.world import World
 from dcsim.rules.ageing import becomes_slow, component_fails, component_of, is_due, is_one_too_many, renew, stop_clock
 from dcsim.rules.allocation import drains_for_nobody, leave_queue
-from dcsim.rules.alone import leaves_at_once, settles
+from dcsim.rules.alone import adds_up, leaves_alone, leaves_at_once, settles
 from dcsim.rules.booking import change_free
 from dcsim.rules.draws import go_on
 from dcsim.rules.due import drop_first_age, push
@@ -52,10 +52,12 @@ def next_known_failure(w: World, now: int) -> None:
     target, rank, told = known.target, known.rank, known.told
     outcome = go_on(w, hazard)
     if not h.placed:
-        leaves = settles(w, hazard, target, rank, now, outcome)
+        leaves = adds_up(w, hazard, target, rank, now, outcome)
+        if leaves < 0:
+            leaves = settles(w, hazard, target, rank, now, outcome)
         if leaves < 0:
             fail_slot(w, hazard, target, rank, now, outcome)
-        elif leaves:
+        elif leaves and not leaves_alone(w, hazard, target, leaves, now, outcome):
             failure = new_failure(w, hazard, NONE, now, outcome)
             leaves_at_once(w, failure, target, leaves, now + w.failures[failure].detect)
     elif not rank or w.components[h.first_component + target].lemon:  # rank: whether only a lemon has it

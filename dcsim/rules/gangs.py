@@ -19,7 +19,7 @@ from dcsim.program.records import (
     WHOLE,
 )
 from dcsim.program.world import World
-from dcsim.rules.booking import book, book_writes
+from dcsim.rules.booking import book, book_added, book_writes
 from dcsim.rules.rule import ask, rule
 from dcsim.rules.sold import has_computed
 from dcsim.rules.strategy import blocked, copied, largest_shape, level, safe_in, wall, written
@@ -32,6 +32,9 @@ from dcsim.rules.work import computing_left, end_segment, forget_segments, keep_
 def stop(w: World, gang: int, now: int) -> None:
     """Book everything up to now in the phase that the gang was in; what was computed goes onto the stack."""
     g = w.gangs[gang]
+    if g.added:
+        book_added(w, gang)
+    g.steady = NONE
     g.computed = 0
     if g.phase == WHOLE:
         stop_whole(w, gang, now)
@@ -283,6 +286,9 @@ def resume(w: World, gang: int, now: int) -> None:
     forget_segments(w, gang)
     if g.up == g.gpus:
         g.short_since = NONE
+        if w.one.adds_up and job.simple and g.started and g.piece >= 0 and g.months == w.one.month:
+            g.steady = g.months
+            g.runs_from = now + g.failover + g.restore
 
 
 @rule

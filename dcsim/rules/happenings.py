@@ -8,6 +8,7 @@ from dcsim.program.records import (
     CREW_IS_DONE,
     GETS_POWER,
     HAS_MOVED,
+    IS_BACK,
     IS_CHECKED,
     IS_COMING,
     IS_FOUND,
@@ -36,6 +37,7 @@ from dcsim.program.records import (
 from dcsim.program.world import World
 from dcsim.rules.ageing import wind_clocks
 from dcsim.rules.allocation import arrive, begin_time, finish, queue_again, serve
+from dcsim.rules.alone import comes_back_alone
 from dcsim.rules.booking import come_to
 from dcsim.rules.closing import close_run, end_run
 from dcsim.rules.detection import find_corrupt, find_slow, identify, leave_detection, strike_again
@@ -108,6 +110,8 @@ def happen(w: World, kind: int, what: int, further: int, now: int) -> None:
         end_stage(w, what, now)
     elif kind == RETURNS:
         come_back(w, what, now)
+    elif kind == IS_BACK:
+        comes_back_alone(w, what, now)
     elif kind == IS_SENT_BACK:
         is_sent_back(w, what, now)
     elif kind == IS_SERVED:

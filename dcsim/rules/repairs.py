@@ -179,21 +179,35 @@ def is_sent_back(w: World, repair: int, now: int) -> None:
 @rule
 def takes_crew(w: World, crews: int, repair: int) -> bool:
     """Whether a crew takes a repair now; else it queues: first come, first served."""
-    c = w.crews[crews]
-    if c.size < 0:
-        return True
-    if c.busy < c.size:
-        c.busy += 1
+    if crew_begins(w, crews):
         return True
     joins_queue(w, crews, repair)
     return False
 
 
 @rule
+def crew_begins(w: World, crews: int) -> bool:
+    """Whether a crew is free; it has work from now on."""
+    c = w.crews[crews]
+    if c.size < 0:
+        return True
+    if c.busy < c.size:
+        c.busy += 1
+        return True
+    return False
+
+
+@rule
 def end_stage(w: World, repair: int, now: int) -> None:
-    """A crew is done with this group and takes the next one."""
+    """A stage of a repair is over."""
     r = w.repairs[repair]
-    crews = w.stage_crews[w.failures[r.failure].hazard, r.stage]
+    crew_is_done(w, w.stage_crews[w.failures[r.failure].hazard, r.stage], now)
+    next_stage(w, repair, now)
+
+
+@rule
+def crew_is_done(w: World, crews: int, now: int) -> None:
+    """A crew is done with a group and takes the next one."""
     c = w.crews[crews]
     if c.visits:
         is_visited_no_more(w, crews, now)
@@ -205,7 +219,6 @@ def end_stage(w: World, repair: int, now: int) -> None:
             is_worked_on(w, crews, waits, time_of(w, waits), now)
         else:
             c.busy -= 1
-    next_stage(w, repair, now)
 
 
 @rule
