@@ -109,16 +109,33 @@ def seed_stream(w: World, stream: int, replication: int) -> None:
 
 
 @rule
+def sfc64(a: int, b: int, c: int, d: int) -> tuple[int, int, int, int]:
+    """Return the next 64 bits of a stream whose state this is, and its next ``a``, ``b``, ``c``; ``d`` counts.
+
+    A shift to the right is followed by a mask, as words have signs here.
+    """
+    found = wrapped(a + b + d)
+    turned = (c << 24) | ((c >> 40) & 0xFFFFFF)
+    return found, b ^ ((b >> 11) & M53), wrapped(c + (c << 3)), wrapped(wrapped(turned) + found)
+
+
+@rule
 def next_word(w: World, stream: int) -> int:
-    """Return the next 64 bits of a stream; a shift to the right is followed by a mask, as words have signs here."""
+    """Return the next 64 bits of a stream."""
     s = w.streams[stream]
-    b, c = s.b, s.c
-    found = wrapped(s.a + b + s.d)
-    s.d += 1
-    s.a = b ^ ((b >> 11) & M53)
-    s.b = wrapped(c + (c << 3))
-    s.c = wrapped(wrapped((c << 24) | ((c >> 40) & 0xFFFFFF)) + found)
-    return int(found)
+    found, a, b, c = sfc64(s.a, s.b, s.c, s.d)
+    set_stream(w, stream, a, b, c, s.d + 1)
+    return found
+
+
+@rule
+def set_stream(w: World, stream: int, a: int, b: int, c: int, d: int) -> None:
+    """A stream has this state."""
+    s = w.streams[stream]
+    s.a = a
+    s.b = b
+    s.c = c
+    s.d = d
 
 
 @rule
@@ -130,28 +147,31 @@ def uniform(w: World, stream: int) -> float:
 @rule
 def exponential(w: World, stream: int) -> float:
     """Return an exponential number of mean 1."""
-    word = next_word(w, stream) >> 3
-    layer, rest = word & 0xFF, (word >> 8) & M53
-    x = float(rest) * float(EXP_W[layer])
-    if rest < EXP_K[layer]:
-        return x
-    return rare_exponential(w, stream, layer, x)
+    word = next_word(w, stream)
+    x = inside_layer(word)
+    return x if x >= 0 else rare_exponential(w, stream, word)
 
 
 @rule
-def rare_exponential(w: World, stream: int, layer: int, x: float) -> float:
-    """Return an exponential number that does not lie inside its layer: one in ninety."""
+def inside_layer(word: int) -> float:
+    """Return the exponential number that 64 bits make; -1: it does not lie inside its layer, as one in ninety."""
+    layer, rest = (word >> 3) & 0xFF, (word >> 11) & M53
+    return float(rest) * float(EXP_W[layer]) if rest < EXP_K[layer] else -1.0
+
+
+@rule
+def rare_exponential(w: World, stream: int, word: int) -> float:
+    """Return an exponential number where 64 bits may not be enough for it."""
     while True:
+        layer, rest = (word >> 3) & 0xFF, (word >> 11) & M53
+        x = float(rest) * float(EXP_W[layer])
+        if rest < EXP_K[layer]:
+            return x
         if layer == 0:
             return EXP_R - math.log1p(-uniform(w, stream))
         if (EXP_F[layer - 1] - EXP_F[layer]) * uniform(w, stream) + EXP_F[layer] < math.exp(-x):
             return x
-        word = next_word(w, stream) >> 3
-        layer = word & 0xFF
-        rest = (word >> 8) & M53
-        x = float(rest) * float(EXP_W[layer])
-        if rest < EXP_K[layer]:
-            return float(x)
+        word = next_word(w, stream)
 
 
 @rule
@@ -236,37 +256,58 @@ def draw_block(w: World, hazard: int) -> None:
     What is the same for all of them stands in their rows already (``program.draws``).
     """
     h, streams = w.hazards[hazard], STREAMS * hazard
-    first, at, row = h.first_known, h.clock, h.first_known
-    while row < first + h.rows_known:
-        at += int(np.rint(min(exponential(w, streams + OF_GAPS) * h.gap, LONGEST_GAP)))
-        if at >= w.one.horizon:
+    draw_times(w, hazard)
+    first, end = h.first_known, h.end_known
+    w.one.drawn += end - first
+    if h.placed:
+        for row in range(first, end):
+            w.known[row].target = int(uniform(w, streams + OF_MARKS) * h.marked)
+    else:
+        for row in range(first, end):
+            mark = int(uniform(w, streams + OF_MARKS) * h.marked)
+            target = gang_at(w, mark)
+            w.known[row].target = target
+            w.known[row].rank = mark - w.slots[target]
+    if h.detect_law == BY_EXPONENTIAL:
+        for row in range(first, end):
+            w.outcomes[row].detect = in_ms(exponential(w, streams + OF_DETECT) * h.detect_mean)
+    if h.repair_law == BY_EXPONENTIAL:
+        for row in range(first, end):
+            w.stage_times[row, 0] = in_ms(exponential(w, streams + OF_REPAIR) * h.repair_mean)
+    if h.silent > 0:
+        for row in range(first, end):
+            w.outcomes[row].fixed = 1 if uniform(w, streams + OF_SILENT) >= h.silent else 0
+    h.first_unit = w.one.units
+    if h.detect_law == BY_LOGNORMAL:
+        add_units(w, streams + OF_DETECT, end - first, h.detect_sigma, h.detect_shift)
+    if h.repair_law == BY_LOGNORMAL:
+        add_units(w, streams + OF_REPAIR, end - first, h.repair_sigma, h.repair_shift)
+
+
+@rule
+def draw_times(w: World, hazard: int) -> None:
+    """Draw when the failures of a block come; the stream's state is at hand, not in its record, but for a rare number."""
+    h, stream, horizon = w.hazards[hazard], STREAMS * hazard + OF_GAPS, w.one.horizon
+    s = w.streams[stream]
+    a, b, c, d, at, row = s.a, s.b, s.c, s.d, h.clock, h.first_known
+    for _ in range(h.rows_known):
+        word, a, b, c = sfc64(a, b, c, d)
+        d += 1
+        gap = inside_layer(word)
+        if gap < 0:
+            set_stream(w, stream, a, b, c, d)
+            gap = rare_exponential(w, stream, word)
+            a, b, c, d = s.a, s.b, s.c, s.d
+        at += int(np.rint(min(gap * h.gap, LONGEST_GAP)))
+        if at >= horizon:
             h.more = 0
             break
         w.known[row].time = at
         row += 1
+    set_stream(w, stream, a, b, c, d)
     h.clock = at
-    h.next_known = first
+    h.next_known = h.first_known
     h.end_known = row
-    w.one.drawn += row - first
-    for each in range(first, row):
-        mark = int(uniform(w, streams + OF_MARKS) * h.marked)
-        k = w.known[each]
-        k.target = mark
-        if not h.placed:
-            target = gang_at(w, mark)
-            k.target = target
-            k.rank = mark - w.slots[target]
-        if h.detect_law == BY_EXPONENTIAL:
-            w.outcomes[each].detect = in_ms(exponential(w, streams + OF_DETECT) * h.detect_mean)
-        if h.repair_law == BY_EXPONENTIAL:
-            w.stage_times[each, 0] = in_ms(exponential(w, streams + OF_REPAIR) * h.repair_mean)
-        if h.silent > 0:
-            w.outcomes[each].fixed = 1 if uniform(w, streams + OF_SILENT) >= h.silent else 0
-    h.first_unit = w.one.units
-    if h.detect_law == BY_LOGNORMAL:
-        add_units(w, streams + OF_DETECT, row - first, h.detect_sigma, h.detect_shift)
-    if h.repair_law == BY_LOGNORMAL:
-        add_units(w, streams + OF_REPAIR, row - first, h.repair_sigma, h.repair_shift)
 
 
 @rule
