@@ -232,7 +232,13 @@ def fingerprint() -> str:
 
 def is_compiled() -> bool:
     """Whether numba is there and wanted."""
-    return os.environ.get("NUMBA_DISABLE_JIT", "0") in ("", "0") and find_spec("numba") is not None
+    return os.environ.get("NUMBA_DISABLE_JIT", "0") in ("", "0") and has_numba()
+
+
+@cache
+def has_numba() -> bool:
+    """Whether numba is there."""
+    return find_spec("numba") is not None
 
 
 def compile_ahead() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from dcsim.program.records import TABLES
-from dcsim.program.world import World
+from dcsim.program.world import Views, World
 
 
 class Grid:
@@ -50,7 +50,8 @@ class PlainWorld(World):
 
     def take(self) -> None:
         """Show every table as it is now."""
-        for name, table in self.tables.items():
+        tables = self.tables.all() if isinstance(self.tables, Views) else self.tables
+        for name, table in tables.items():
             rows = rows_of(table)
             indices = TABLES[name][1]
             setattr(self, name, Grid(rows, table.shape) if indices == 2 else rows if indices else rows[0])

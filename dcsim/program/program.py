@@ -16,10 +16,10 @@ from dcsim.program.event_log import EventLog
 from dcsim.program.levels import levels_of
 from dcsim.program.place_tables import count_sold_out, index_places
 from dcsim.program.plant_tables import Energisation
-from dcsim.program.records import BLOCK, CHANGING, FIXED, NAMES, NEVER, NONE, OF_FAULTS, PASSES_AT_A_TIME, TABLE, Tables
+from dcsim.program.records import BLOCK, FIXED, NAMES, NEVER, NONE, OF_FAULTS, PASSES_AT_A_TIME, TABLE, Tables
 from dcsim.program.simple import is_counted
 from dcsim.program.tables import CHANCES_AT_A_TIME, tables_of
-from dcsim.program.world import World
+from dcsim.program.world import Block, World
 from dcsim.scenario import Plan, Scenario
 from dcsim.scenario.plan import plan
 
@@ -32,16 +32,14 @@ FAILURES = TABLE["failures"]
 class Program:
     """A scenario made ready: ``tables`` as they are at t = 0. Made once for all of its runs.
 
-    ``monthly``: whether GPU-time is booked by month and by cause too.
+    ``monthly``: whether GPU-time is booked by month and by cause too. ``counted``: as ``simple.is_counted`` says.
     """
 
     def __init__(self, scenario: Scenario, monthly: bool = True) -> None:
         self.plan: Plan = plan(scenario)
-        self.tables: Tables = tables_of(self.plan, monthly)
+        self.block = Block(tables_of(self.plan, monthly))
+        self.tables: Tables = self.block.tables
         self.counted = is_counted(self.tables)
-        """Whether counts settle what its failures do (``simple``)."""
-        for table in self.tables.values():
-            table.flags.writeable = False
 
 
 _MADE: OrderedDict[tuple[int, bool], tuple[Scenario, Program]] = OrderedDict()
@@ -76,16 +74,13 @@ class Runs:
             needed is None or not needed <= set(laws) or max(numbers, default=0) >= 2**32
             for needed in (laws_needed(self.plan, hazard) for hazard in self.plan.scenario.hazards)
         ]
-        for name in NAMES:
-            if name in CHANGING:
-                world.put_at_start(name, program.tables[name].copy())
-            elif name not in LEDGER:
-                world.put(name, program.tables[name].copy())
-        world.at_start["one"]["logs"] = logs
-        world.at_start["one"]["adds_up"] = program.counted and not logs
-        world.at_start["hazards"]["draws"] &= ~np.array(self.drawn_here, dtype=bool)
+        world.take_block(program.block)
+        one, hazards = world.begin_with("one"), world.begin_with("hazards")
+        one["logs"] = logs
+        one["adds_up"] = program.counted and not logs
+        hazards["draws"] &= ~np.array(self.drawn_here, dtype=bool)
         if EXPONENTIAL not in laws or max(numbers, default=0) >= 2**32:
-            world.at_start["hazards"]["left_law"] = FIXED
+            hazards["left_law"] = FIXED
         rows, owners = len(numbers), len(self.plan.owners)
         world.put("numbers", np.array(numbers, dtype=np.int64))
         world.put("ledger", np.zeros((rows * owners, len(STATES)), dtype=np.int64))

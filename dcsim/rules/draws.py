@@ -286,7 +286,7 @@ def draw_block(w: World, hazard: int) -> None:
 
 @rule
 def draw_times(w: World, hazard: int) -> None:
-    """Draw when the failures of a block come; the stream's state is at hand, not in its record, but for a rare number."""
+    """Draw when the failures of a block come. Meanwhile the stream's record has its state for rare numbers only."""
     h, stream, horizon = w.hazards[hazard], STREAMS * hazard + OF_GAPS, w.one.horizon
     s = w.streams[stream]
     a, b, c, d, at, row = s.a, s.b, s.c, s.d, h.clock, h.first_known
