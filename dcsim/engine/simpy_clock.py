@@ -102,6 +102,7 @@ class SimPyRun(Views):
         world.take()
         for hazard in world.hazards:
             hazard.plain = 0  # nothing stands alone where somebody looks
+        world.one.adds_up = 0
         self.calendar = Calendar(world, len(self.scenario.maintenance))
         self.env = self.calendar.env
         self.under_way: set[int] = set()

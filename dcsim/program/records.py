@@ -97,29 +97,9 @@ IN_MAINTENANCE, IN_SPARE, IN_IDLE = (STATE[each] for each in ("maintenance", "sp
 IN_RUNNING, IN_UNPOWERED, IN_NONE = STATE["useful"], STATE["unpowered"], -1
 """Columns of the ledger; running time is split when the run is closed."""
 
-(
-    TIME,  # that is booked
-    ROLLBACK,  # time that is booked anew
-    FAILS,
-    IS_STRUCK,
-    IDENTIFIED,
-    IS_CORRUPT,
-    STARTS,
-    DRAINS,
-    FINISHES,
-    IS_PLACED,
-    QUEUES,
-    IS_WORKED_ON,
-    IS_TESTED,
-    IS_REPLACED,
-    READS,
-    WROTE,
-    PART_OUT,
-    PART_BACK,
-    HALTS,
-    CHECKS,
-) = range(20)
-"""What a row of the log is about, in the order of ``event_log.WHAT``."""
+TIME, ROLLBACK, FAILS, IS_STRUCK, IDENTIFIED, IS_CORRUPT, STARTS, DRAINS, FINISHES, IS_PLACED = range(10)
+QUEUES, IS_WORKED_ON, IS_TESTED, IS_REPLACED, READS, WROTE, PART_OUT, PART_BACK, HALTS, CHECKS = range(10, 20)
+"""What a row of the log is about, in the order of ``event_log.WHAT``; TIME: is booked, ROLLBACK: is booked anew."""
 OF_CAUSE, OF_GPU, OF_GATEWAY = 1, 2, 3
 """Kinds of component that a row of the log counts: the kind that its cause is about, or these; 0: none."""
 SHRUNK = -2
