@@ -183,15 +183,15 @@ checkpoint takes that survives everything, NONE: it writes none; ``may_lose``: w
 ``submit``: when it is submitted at the earliest [ms]; ``simple``: numbers say all (``rules.alone``); ``preflight``:
 what a check before a start takes, NONE: there is none; ``retest``: how long a good node is out that fails it [ms],
 NONE: none does."""
-TIER = _record("every write drain restore level_every level_period level_most")
-"""``restore``: one attempt; ``level_*``: of the timetable's levels, slow to fast."""
+TIER = _record("every write drain restore level_every level_period level_most", "level_rate")
+"""``restore``: one attempt; ``level_*``: of the timetable's levels, slow to fast; ``level_rate``: 1 / its period."""
 
 HAZARD = _record(
     "effect blast size part placed serves running keeps_ppb remembers ages stages requalify burn_in returns_job "
     "lemons retire_after window replace cured_by_repair components first_component "
     "first_outcome used drawn first_slow plain plant_kind "
     "checked draws more clock first_known rows_known next_known end_known next_time first_unit evacuate "
-    "detect_law detect_time repair_law repair_time left_law left_begun",
+    "detect_law detect_time repair_law repair_time left_law left_begun crews",
     "factor keeps gap marked detect_mean detect_sigma detect_shift repair_mean repair_sigma repair_shift silent "
     "coverage shape scale",
 )
@@ -203,8 +203,8 @@ NONE: by none; ``first_slow``: a slow component;
 another block may follow, of failures after ``clock``; ``next_known``, ``end_known``: of this one; ``next_time``: of its
 next failure, NEVER: none; ``*_law``: BY_...; ``*_shift``: subtracted from the logarithm of a lognormal time;
 ``left_law``: of what is left of a life, BY_WEIBULL with ``shape`` and ``scale``, else Python is asked;
-``left_begun``: its stream has begun; ``evacuate``: how long gangs take to move from where an announced failure comes,
-NONE: they stay."""
+``left_begun``: its stream has begun; ``crews``: of its first stage; ``evacuate``: how long gangs take to move from
+where an announced failure comes, NONE: they stay."""
 COMPONENT = _record("failed slow next_slow previous_slow lemon begin left life age row stopped strikes")
 """``slow``: its failure; ``begin``, ``left``: since when its clock runs, and the life left then."""
 AGE = _record("at hazard component")

@@ -202,6 +202,7 @@ def write_tiers(recovery: Recovery, gpus: int, lines: NDArray[np.void]) -> None:
             lines[tier][name] = getattr(its, name)
         lines[tier]["level_every"], lines[tier]["level_period"] = every, period
         lines[tier]["level_most"] = NONE if most is None else most
+        lines[tier]["level_rate"] = 1 / period
 
 
 def _gangs(plan: Plan, tables: Tables) -> None:
@@ -259,6 +260,7 @@ def _hazards(plan: Plan, atom: int, tables: Tables) -> None:
             if crews == len(listed):
                 listed.append(stage)
             tables["stage_crews"][number, place] = crews
+        line["crews"] = tables["stage_crews"][number, 0]
         for name, value in _of_hazard(hazard).items():
             line[name] = value
         line["components"] = plan.components(hazard)

@@ -118,7 +118,8 @@ def serve(w: World, now: int) -> None:
                 preempt(w, gang, need - taken, now)
         if g.up == g.gpus:
             leave_queue(w, gang)
-            gain(w, gang, 0, now)
+            if need <= 0:  # else what it has gained has been booked
+                gain(w, gang, 0, now)
             begin(w, gang, now)
             continue
         if w.one.head_blocks and need > 0 and not w.one.free and g.up + own < g.gpus:

@@ -31,9 +31,9 @@ from dcsim.rules.allocation import serve_next, want
 from dcsim.rules.booking import book, book_added, change_free, come_to, enter_now, keep_safe
 from dcsim.rules.due import push
 from dcsim.rules.gangs import resume, strike_gang
-from dcsim.rules.parts import add_part
+from dcsim.rules.parts import add_part, group_of
 from dcsim.rules.repairs import begin_repair, crew_begins, crew_is_done
-from dcsim.rules.rule import ask, quotient, rule
+from dcsim.rules.rule import ask, rule
 from dcsim.rules.sold import has_computed
 from dcsim.rules.strategy import copied, written
 
@@ -57,8 +57,8 @@ def adds_up(w: World, hazard: int, target: int, rank: int, now: int, outcome: in
     until_back = back > found and is_alone(w, back, REPAIRED)
     if not until_back and not is_alone(w, found, VISIT):
         return NONE
-    h, crews = w.hazards[hazard], w.crews[w.stage_crews[hazard, 0]]
-    hit = min(h.blast, g.gpus - quotient(rank, h.blast) * h.blast)
+    h, crews = w.hazards[hazard], w.crews[w.hazards[hazard].crews]
+    hit = group_of(rank, h.blast, g.gpus)
     run = now - g.runs_from
     safe, rest = copied(w, g.job, run, 0)
     g.added += 1
@@ -91,9 +91,8 @@ def settles(w: World, hazard: int, target: int, rank: int, now: int, outcome: in
         return NONE
     found = now + w.outcomes[outcome].detect
     back = found + w.stage_times[outcome, 0]
-    first = quotient(rank, h.blast) * h.blast
     if target < one.gangs and is_alone(w, found, VISIT) and is_simply_struck(w, target, now):
-        crews, hit = w.crews[w.stage_crews[hazard, 0]], min(h.blast, w.gangs[target].gpus - first)
+        crews, hit = w.crews[h.crews], group_of(rank, h.blast, w.gangs[target].gpus)
         until_back = is_alone(w, back, REPAIRED) and (crews.size < 0 or crews.busy < crews.size)
         until_back = until_back and hit <= one.free and not one.waiting
         if back == found and not until_back:
@@ -109,7 +108,7 @@ def settles(w: World, hazard: int, target: int, rank: int, now: int, outcome: in
         return 0
     if one.due or one.free != one.free_slots or not is_alone(w, back, REPAIRED):
         return NONE
-    return 0 if strikes_alone(w, hazard, target, first, now, found, back) else NONE
+    return 0 if strikes_alone(w, hazard, target, rank, now, found, back) else NONE
 
 
 @rule
@@ -122,16 +121,16 @@ def is_alone(w: World, until: int, tick: int) -> bool:
 
 
 @rule
-def strikes_alone(w: World, hazard: int, target: int, first: int, now: int, found: int, back: int) -> bool:
-    """Settle a failure of the free GPUs, or of a gang, from this rank on; return False if it does not stand alone."""
+def strikes_alone(w: World, hazard: int, target: int, rank: int, now: int, found: int, back: int) -> bool:
+    """Settle a failure of the free GPUs, or of a gang; return False if it does not stand alone."""
     h, one = w.hazards[hazard], w.one
     if target == one.gangs:
-        hit = min(h.blast, one.free - first)
+        hit = group_of(rank, h.blast, one.free)
         change_free(w, -hit, now)
         book(w, one.gangs, IN_REPAIR, hazard, hit, now, back)
     else:
         g = w.gangs[target]
-        hit = min(h.blast, g.gpus - first)
+        hit = group_of(rank, h.blast, g.gpus)
         if hit > one.free or g.phase != WHOLE or w.jobs[g.job].cold:
             return False
         strike_gang(w, target, hit, hazard, now, NONE)
@@ -202,7 +201,7 @@ def leaves_alone(w: World, hazard: int, gang: int, gpus: int, now: int, outcome:
     Nothing is to be known of the failure then but when the group is back (``comes_back_alone``).
     """
     found, time = now + w.outcomes[outcome].detect, w.stage_times[outcome, 0]
-    if not time or not crew_begins(w, w.stage_crews[hazard, 0]):
+    if not time or not crew_begins(w, w.hazards[hazard].crews):
         return False
     w.one.failures += 1
     come_to(w, found)
@@ -250,7 +249,7 @@ def comes_back_alone(w: World, row: int, now: int) -> None:
     """A group whose failure stood alone is repaired, and free."""
     r = w.returns[row]
     gpus = r.gpus
-    crew_is_done(w, w.stage_crews[r.hazard, 0], now)
+    crew_is_done(w, w.hazards[r.hazard].crews, now)
     book_return(w, row, now)
     w.gangs[r.gang].out -= gpus
     change_free(w, gpus, now)

@@ -54,13 +54,12 @@ def drop_first(w: World) -> None:
             break
         _copy_due(w, below, place)
         place = below
-    if size:
-        entry = due[place]
-        entry.key = key
-        entry.number = number
-        entry.kind = kind
-        entry.what = what
-        entry.further = further
+    entry = due[place]
+    entry.key = key
+    entry.number = number
+    entry.kind = kind
+    entry.what = what
+    entry.further = further
 
 
 @rule

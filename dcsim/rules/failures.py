@@ -32,7 +32,7 @@ from dcsim.rules.log import note_failure, note_hazard_part, note_parts, note_str
 from dcsim.rules.maintenance import found_by_check
 from dcsim.rules.movements import have_left, refresh_speeds
 from dcsim.rules.network import gang_has_changed
-from dcsim.rules.parts import add_part, count_parts, parts_from
+from dcsim.rules.parts import add_part, count_parts, group_of, parts_from
 from dcsim.rules.places import first_in_service, group_around, in_service, link_moving, members_from, take_out
 from dcsim.rules.plant import loses, plant_has_changed
 from dcsim.rules.rule import ask, quotient, rule
@@ -207,12 +207,11 @@ def fail_slot(w: World, hazard: int, target: int, rank: int, now: int, outcome: 
         rank = surplus_rank(w, target, rank)
     if rank < one.free and h.effect == INTERRUPT and not h.running:
         failure = new_failure(w, hazard, NONE, now, outcome)
-        first = quotient(rank, h.blast) * h.blast
         f = w.failures[failure]
-        f.gpus = min(h.blast, one.free - first)
+        f.gpus = group_of(rank, h.blast, one.free)
         add_part(w, failure, NONE, f.gpus)
         if one.atom:
-            members_from(w, NONE, first // one.atom, f.gpus // one.atom)
+            members_from(w, NONE, quotient(rank, h.blast) * h.blast // one.atom, f.gpus // one.atom)
             takes_places(w, failure)
         strike(w, failure, now, f.detect)
 
@@ -269,13 +268,12 @@ def takes_component(w: World, failure: int, now: int) -> None:
 def strike_ranks(w: World, failure: int, gang: int, rank: int, now: int, detect: int) -> None:
     """A typed blast strikes ranks of a gang."""
     f, blast = w.failures[failure], w.hazards[w.failures[failure].hazard].blast
-    first = quotient(rank, blast) * blast
-    f.gpus = min(blast, w.gangs[gang].up - first)
+    f.gpus = group_of(rank, blast, w.gangs[gang].up)
     f.first_part = NONE
     f.parts = 0
     add_part(w, failure, gang, f.gpus)
     if w.one.atom:
-        members_from(w, gang, first // w.one.atom, f.gpus // w.one.atom)
+        members_from(w, gang, quotient(rank, blast) * blast // w.one.atom, f.gpus // w.one.atom)
         takes_places(w, failure)
     strike(w, failure, now, detect)
 

@@ -2,9 +2,17 @@
 
 from dcsim.program.records import MAKE_ROOM, NONE, TABLE
 from dcsim.program.world import World
-from dcsim.rules.rule import ask, rule
+from dcsim.rules.rule import ask, quotient, rule
 
 PARTS_TABLE = TABLE["parts"]
+
+
+@rule
+def group_of(rank: int, blast: int, members: int) -> int:
+    """Return how many members a typed blast strikes that marks this rank: a group, or what is left behind all groups."""
+    if rank + blast <= members:  # that rank is not in the last group
+        return blast
+    return min(blast, members - quotient(rank, blast) * blast)
 
 
 @rule

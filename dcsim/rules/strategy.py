@@ -2,7 +2,7 @@
 
 from dcsim.program.records import LEVEL
 from dcsim.program.world import World
-from dcsim.rules.rule import ask, quotient, rule
+from dcsim.rules.rule import ask, rule
 
 
 @rule
@@ -15,8 +15,14 @@ def copied(w: World, job: int, run: int, down_to: int) -> tuple[int, int]:
     for number in range(w.jobs[job].tiers - down_to):
         level = w.tiers[job, number]
         period, most = level.level_period, level.level_most
-        done = quotient(rest, period)
+        done = int(float(rest) * level.level_rate)  # right or one off; a division takes longer
         rest -= done * period
+        if rest < 0:
+            done -= 1
+            rest += period
+        elif rest >= period:
+            done += 1
+            rest -= period
         if most >= 0:  # the last one is followed by the slower tier's write
             if done >= most:
                 rest = 0
