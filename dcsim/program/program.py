@@ -77,7 +77,7 @@ class Runs:
         world.take_block(program.block)
         one, hazards = world.begin_with("one"), world.begin_with("hazards")
         one["logs"] = logs
-        one["adds_up"] = program.counted and not logs
+        one["adds_up"] = program.counted and not logs  # else more may have to be known of a gang
         hazards["draws"] &= ~np.array(self.drawn_here, dtype=bool)
         if EXPONENTIAL not in laws or max(numbers, default=0) >= 2**32:
             hazards["left_law"] = FIXED

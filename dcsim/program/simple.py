@@ -20,7 +20,7 @@ COUNTED: dict[str, dict[str, int]] = {
         ),
         0,
     )
-    | {"first_absence": NONE},
+    | {"first_absence": NONE, "adds_up": 1},
     "jobs": {"chancy": 0, "needed": NONE, "first_legal": NONE, "tiers": 1, "limit": 0, "followed": 0},
     "tiers": {"drain": 0, "level_most": NONE},
     "hazards": dict.fromkeys(

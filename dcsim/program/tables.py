@@ -85,6 +85,7 @@ def _one(plan: Plan, atom: int, monthly: bool, tables: Tables) -> None:
         "head_blocks": head_blocks(plan),
         "free": scenario.cluster.gpus - running,
         "serving": NONE,
+        "adds_up": 1,
         "away": NONE,
         "free_failure": NONE,
         "free_repair": NONE,

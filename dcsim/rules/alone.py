@@ -1,21 +1,15 @@
 """Failures that stand alone: nothing else happens until they are found, or even until their repair ends.
 
 They are most of all failures of a large cluster with spares. The same rules apply to them, one after the other at once:
-no entry of ``due`` and no record is needed for what nobody else will see. What most of them go through, a gang that is
-struck while it computes, stands here once more, as what all of it comes to (``strike_simply``). Where nothing is to be
-looked up but numbers, such failures are added up (``adds_up``), and ``booking.book_added`` books their sum as soon as
-anything else happens to the gang or the month ends.
+no entry of ``due`` and no record is needed for what nobody else will see. Most of them strike a gang that computes as
+it has since it last began to: what all of that comes to is one sum (``gangs.add_stretch``). Where nothing but numbers
+is to be looked up, such failures are added up (``adds_up``) until something else happens to their gang.
 """
 
 from dcsim.program.records import (
     DETECT,
-    IN_CHECKPOINT,
     IN_DETECT,
-    IN_FAILOVER,
-    IN_LOST,
     IN_REPAIR,
-    IN_RESTORE,
-    IN_RUNNING,
     IS_BACK,
     MAKE_ROOM,
     NONE,
@@ -28,14 +22,12 @@ from dcsim.program.records import (
 )
 from dcsim.program.world import World
 from dcsim.rules.allocation import serve_next, want
-from dcsim.rules.booking import book, book_added, change_free, come_to, enter_now, keep_safe
+from dcsim.rules.booking import book, book_added, change_free, come_to
 from dcsim.rules.due import push
-from dcsim.rules.gangs import resume, strike_gang
+from dcsim.rules.gangs import add_stretch, computes_steadily, resume, strike_gang
 from dcsim.rules.parts import add_part, group_of
 from dcsim.rules.repairs import begin_repair, crew_begins, crew_is_done
 from dcsim.rules.rule import ask, rule
-from dcsim.rules.sold import has_computed
-from dcsim.rules.strategy import copied, written
 
 RETURNS_TABLE = TABLE["returns"]
 
@@ -47,36 +39,24 @@ def adds_up(w: World, hazard: int, target: int, rank: int, now: int, outcome: in
     Return 0 if it stands alone until its repair ends, else, as ``settles``, how many GPUs leave for repair.
     """
     one = w.one
-    if target >= one.gangs:
-        return NONE
-    g = w.gangs[target]
-    if g.steady != one.month or now <= g.runs_from or g.why != hazard:
+    if target >= one.gangs or not computes_steadily(w, target, now):
         return NONE
     found = now + w.outcomes[outcome].detect
     back = found + w.stage_times[outcome, 0]
     until_back = back > found and is_alone(w, back, REPAIRED)
     if not until_back and not is_alone(w, found, VISIT):
         return NONE
-    h, crews = w.hazards[hazard], w.crews[w.hazards[hazard].crews]
+    g, h, crews = w.gangs[target], w.hazards[hazard], w.crews[w.hazards[hazard].crews]
     hit = group_of(rank, h.blast, g.gpus)
-    run = now - g.runs_from
-    safe, rest = copied(w, g.job, run, 0)
-    g.added += 1
-    g.added_run += run
-    g.added_safe += safe
-    g.added_writes += written(w, g.job, run, safe, rest)
-    g.added_detect += found - now
-    g.since = found
-    g.struck = hit
-    if until_back and hit <= one.free <= one.spares and not one.waiting and not 0 <= crews.size <= crews.busy:
-        g.added_away += hit * (back - found)
-        g.runs_from = found + g.failover + g.restore
-        one.failures += 1
-        return 0
-    g.steady = NONE
-    g.level = 0
-    g.phase = DETECT
-    return int(hit)
+    strike_simply(w, target, hit, hazard, now, found)
+    if not until_back or hit > one.free or one.free > one.spares or one.waiting or 0 <= crews.size <= crews.busy:
+        return int(hit)
+    g.added_away += hit * (back - found)
+    g.phase = WHOLE
+    g.steady = one.month
+    g.runs_from = found + g.failover + g.restore
+    one.failures += 1
+    return 0
 
 
 @rule
@@ -91,13 +71,16 @@ def settles(w: World, hazard: int, target: int, rank: int, now: int, outcome: in
         return NONE
     found = now + w.outcomes[outcome].detect
     back = found + w.stage_times[outcome, 0]
-    if target < one.gangs and is_alone(w, found, VISIT) and is_simply_struck(w, target, now):
+    if not one.adds_up and target < one.gangs and is_alone(w, found, VISIT) and is_simply_struck(w, target, now):
         crews, hit = w.crews[h.crews], group_of(rank, h.blast, w.gangs[target].gpus)
         until_back = is_alone(w, back, REPAIRED) and (crews.size < 0 or crews.busy < crews.size)
         until_back = until_back and hit <= one.free and not one.waiting
         if back == found and not until_back:
             return NONE
+        g = w.gangs[target]
+        g.runs_from = g.since + g.failover + g.restore
         strike_simply(w, target, hit, hazard, now, found)
+        book_added(w, target)
         if not until_back:
             return int(hit)
         change_free(w, -hit, found)
@@ -160,33 +143,12 @@ def is_simply_struck(w: World, gang: int, now: int) -> bool:
 
 @rule
 def strike_simply(w: World, gang: int, hit: int, hazard: int, now: int, found: int) -> None:
-    """What comes of ``strike_gang`` and detection for a gang that is simply struck, until that is found.
-
-    What it computed since its last checkpoint is lost, and booked as such at once.
-    """
+    """A gang that is simply struck hangs until that is found (``gangs.add_stretch``)."""
     g = w.gangs[gang]
-    if g.added and g.why != hazard:
-        book_added(w, gang)
-    g.steady = NONE
-    run = now - g.since - g.failover - g.restore
-    if g.domain >= 0:
-        has_computed(w, gang, now - run, now)
-    safe, rest = copied(w, g.job, run, 0)
-    writes = written(w, g.job, run, safe, rest)
-    enter_now(w, gang, IN_FAILOVER, g.why, g.active * g.failover)
-    enter_now(w, gang, IN_RESTORE, g.why, g.active * g.restore)
-    enter_now(w, gang, IN_CHECKPOINT, NONE, g.active * writes)
-    enter_now(w, gang, IN_RUNNING, NONE, g.active * safe)
-    enter_now(w, gang, IN_LOST, hazard, g.active * (run - writes - safe))
-    enter_now(w, gang, IN_DETECT, hazard, g.active * (found - now))
-    keep_safe(w, gang, safe)
-    g.computed = run - writes
-    g.why = hazard
+    add_stretch(w, gang, hazard, now)
+    g.added_detect += found - now
     g.strikes += 1
     g.struck = hit
-    g.started = 1
-    g.level = 0
-    g.extra = 0
     g.phase = DETECT
     g.since = found
 

@@ -90,15 +90,15 @@ def close_month(w: World) -> None:
 
 @rule
 def book_added(w: World, gang: int) -> None:
-    """Book the failures of a gang that were added up in this month (``alone.adds_up``).
+    """Book what was added up of a gang in this month (``gangs.add_stretch``, ``alone.adds_up``).
 
-    Before each of them it went through failover and restore and computed; what was not safe by then is lost. It
-    hung until the failure was found; then spares took the place of what was away in repair.
+    It went through failover and restore, it computed, and what was not safe in the end is lost; it hung until a failure
+    was found; spares took the place of what was away in repair.
     """
     g = w.gangs[gang]
     lost = g.added_run - g.added_safe - g.added_writes
-    enter_now(w, gang, IN_FAILOVER, g.why, g.active * g.failover * g.added)
-    enter_now(w, gang, IN_RESTORE, g.why, g.active * g.restore * g.added)
+    enter_now(w, gang, IN_FAILOVER, g.why, g.active * g.failover * g.added_stalls)
+    enter_now(w, gang, IN_RESTORE, g.why, g.active * g.restore * g.added_stalls)
     enter_now(w, gang, IN_CHECKPOINT, NONE, g.active * g.added_writes)
     enter_now(w, gang, IN_RUNNING, NONE, g.active * g.added_safe)
     enter_now(w, gang, IN_LOST, g.why, g.active * lost)
@@ -106,8 +106,8 @@ def book_added(w: World, gang: int) -> None:
     enter_now(w, gang, IN_REPAIR, g.why, g.added_away)
     enter_now(w, w.one.gangs + 1, IN_SPARE, NONE, -g.added_away)
     keep_safe(w, gang, g.added_safe)
-    g.strikes += g.added
     g.added = 0
+    g.added_stalls = 0
     g.added_run = 0
     g.added_safe = 0
     g.added_writes = 0

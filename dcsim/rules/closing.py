@@ -4,7 +4,7 @@ from dcsim.ledger import CAUSES
 from dcsim.program.records import BEFORE_CAUSES, IN_OVERHEAD, IN_REPAIR, IN_RUNNING, PPB
 from dcsim.program.world import World
 from dcsim.rules.alone import book_return
-from dcsim.rules.booking import book, change_free, close_month, come_to, times_speed
+from dcsim.rules.booking import book, book_added, change_free, close_month, come_to, times_speed
 from dcsim.rules.gangs import stop
 from dcsim.rules.log import note_queues, note_transfer
 from dcsim.rules.maintenance import book_stay
@@ -48,6 +48,8 @@ def end_run(w: World) -> None:
     book_absences(w, end)
     for gang in range(w.one.gangs):
         stop(w, gang, end)
+        if w.gangs[gang].added:
+            book_added(w, gang)
     change_free(w, 0, end)
 
 

@@ -19,7 +19,7 @@ from dcsim.program.records import (
     WHOLE,
 )
 from dcsim.program.world import World
-from dcsim.rules.booking import book, book_added, book_writes
+from dcsim.rules.booking import book, book_added, book_writes, enter_now
 from dcsim.rules.rule import ask, rule
 from dcsim.rules.sold import has_computed
 from dcsim.rules.strategy import blocked, copied, largest_shape, level, safe_in, wall, written
@@ -32,8 +32,6 @@ from dcsim.rules.work import computing_left, end_segment, forget_segments, keep_
 def stop(w: World, gang: int, now: int) -> None:
     """Book everything up to now in the phase that the gang was in; what was computed goes onto the stack."""
     g = w.gangs[gang]
-    if g.added:
-        book_added(w, gang)
     g.steady = NONE
     g.computed = 0
     if g.phase == WHOLE:
@@ -64,6 +62,8 @@ def stop_whole(w: World, gang: int, now: int) -> None:
     book(w, gang, IN_RESTORE, g.why, g.active, swapped, min(now, running))
     if now < running:
         return
+    if g.added:
+        book_added(w, gang)
     g.started = 1
     if now > running:
         if g.domain >= 0:
@@ -107,8 +107,13 @@ def book_surplus(w: World, gang: int, now: int) -> None:
 @rule
 def strike_gang(w: World, gang: int, struck: int, why: int, now: int, clean: int) -> None:
     """Members are struck by a hazard; ``clean``: the work is corrupt from this position on, NONE: it is not."""
-    stop(w, gang, now)
     g = w.gangs[gang]
+    if computes_steadily(w, gang, now):
+        add_stretch(w, gang, why, now)
+        g.strikes += 1
+        g.struck = struck
+        return
+    stop(w, gang, now)
     stalls_for(w, gang, why)
     g.strikes += 1
     g.extra = 0
@@ -127,9 +132,48 @@ def strike_gang(w: World, gang: int, struck: int, why: int, now: int, clean: int
 
 
 @rule
+def computes_steadily(w: World, gang: int, now: int) -> bool:
+    """Whether a gang computes as ``resume`` has said: it may lose what is not safe, and nothing else is to be known."""
+    return bool(w.gangs[gang].steady == w.one.month and now > w.gangs[gang].runs_from)
+
+
+@rule
+def add_stretch(w: World, gang: int, why: int, now: int) -> None:
+    """A gang that has computed since ``runs_from``, at full speed, stops: it has one copy, of what it had saved.
+
+    All that comes of the stretch is added to what ``book_added`` will book: ``stop`` and ``roll_back`` in one.
+    ``why``: the cause of what is lost and of the stall that follows, NONE: another gang.
+    """
+    g = w.gangs[gang]
+    run = now - g.runs_from
+    if g.domain >= 0:
+        has_computed(w, gang, g.runs_from, now)
+    if g.why == why:
+        g.added_stalls += 1
+    else:
+        if g.added:
+            book_added(w, gang)
+        enter_now(w, gang, IN_FAILOVER, g.why, g.active * g.failover)
+        enter_now(w, gang, IN_RESTORE, g.why, g.active * g.restore)
+        g.why = why
+    safe, rest = copied(w, g.job, run, 0)
+    g.added = 1
+    g.added_run += run
+    g.added_safe += safe
+    g.added_writes += written(w, g.job, run, safe, rest)
+    g.started = 1
+    g.level = 0
+    g.extra = 0
+    g.steady = NONE
+    g.since = now
+
+
+@rule
 def stalls_for(w: World, gang: int, why: int) -> None:
     """A stall follows from the first cause since its gang last ran."""
     if w.gangs[gang].why < 0:
+        if w.gangs[gang].added:  # no cause stands behind that
+            book_added(w, gang)
         w.gangs[gang].why = why
         if w.one.planned_out:
             w.gangs[gang].excused = 1
@@ -138,6 +182,10 @@ def stalls_for(w: World, gang: int, why: int) -> None:
 @rule
 def cede_members(w: World, gang: int, gpus: int, now: int) -> None:
     """Members are taken by another gang: a strike without chances."""
+    if computes_steadily(w, gang, now):
+        add_stretch(w, gang, NONE, now)
+        w.gangs[gang].struck = gpus
+        return
     stop(w, gang, now)
     w.gangs[gang].extra = 0
     roll_back(w, gang, gpus, NONE, now, False, 0, NONE)

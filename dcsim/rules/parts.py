@@ -9,7 +9,7 @@ PARTS_TABLE = TABLE["parts"]
 
 @rule
 def group_of(rank: int, blast: int, members: int) -> int:
-    """Return how many members a typed blast strikes that marks this rank: a group, or what is left behind all groups."""
+    """Return how many members a typed blast strikes that marks this rank: a group, or those behind all groups."""
     if rank + blast <= members:  # that rank is not in the last group
         return blast
     return min(blast, members - quotient(rank, blast) * blast)
