@@ -36,7 +36,7 @@ COUNTED: dict[str, dict[str, int]] = {
     "pieces": dict.fromkeys(("speed_0", "speed_1", "speed_2"), PPB),
     "outcomes": {"wrong": 0},
     "failures": {"placed": 0, "retired": 0, "wrong": 0, "gang": NONE, "clean": NONE, "component": NONE},
-    "repairs": {"placed": 0, "mends": 1},
+    "repairs": {"placed": 0, "mends": 1, "again": 0},
 }
 """Of scenarios that counts settle: table -> column -> its value. Failures strike slots and are interruptions, repairs
 have one stage, gangs run whole and without an end,

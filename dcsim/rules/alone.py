@@ -89,9 +89,15 @@ def settles(w: World, hazard: int, target: int, rank: int, now: int, outcome: in
         change_free(w, hit, back)
         one.failures += 1
         return 0
-    if one.due or one.free != one.free_slots or not is_alone(w, back, REPAIRED):
+    if not nothing_is_due(w) or not is_alone(w, back, REPAIRED):
         return NONE
     return 0 if strikes_alone(w, hazard, target, rank, now, found, back) else NONE
+
+
+@rule
+def nothing_is_due(w: World) -> bool:
+    """Whether nothing is under way, and all that is free stands in free slots."""
+    return bool(w.one.due == 0 and w.one.free == w.one.free_slots)
 
 
 @rule

@@ -264,9 +264,10 @@ def change_free(w: World, gpus: int, now: int) -> None:
     """Book the free GPUs up to now, then change their number."""
     one = w.one
     free, since = one.free, one.free_since
-    spare = min(free, one.spares)
-    book(w, one.gangs + 1, IN_SPARE, NONE, spare, since, now)
-    if free > spare:
-        book(w, one.gangs, IN_IDLE, NONE, free - spare, since, now)
-    one.free_since = now
+    if since < now:
+        spare = min(free, one.spares)
+        book(w, one.gangs + 1, IN_SPARE, NONE, spare, since, now)
+        if free > spare:
+            book(w, one.gangs, IN_IDLE, NONE, free - spare, since, now)
+        one.free_since = now
     one.free = free + gpus

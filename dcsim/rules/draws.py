@@ -148,24 +148,27 @@ def uniform(w: World, stream: int) -> float:
 def exponential(w: World, stream: int) -> float:
     """Return an exponential number of mean 1."""
     word = next_word(w, stream)
-    x = inside_layer(word)
-    return x if x >= 0 else rare_exponential(w, stream, word)
+    return layered(word) if lies_inside(word) else rare_exponential(w, stream, word)
 
 
 @rule
-def inside_layer(word: int) -> float:
-    """Return the exponential number that 64 bits make; -1: it does not lie inside its layer, as one in ninety."""
-    layer, rest = (word >> 3) & 0xFF, (word >> 11) & M53
-    return float(rest) * float(EXP_W[layer]) if rest < EXP_K[layer] else -1.0
+def lies_inside(word: int) -> bool:
+    """Whether the exponential number that 64 bits make lies inside its layer; one in ninety does not."""
+    return bool((word >> 11) & M53 < EXP_K[(word >> 3) & 0xFF])
+
+
+@rule
+def layered(word: int) -> float:
+    """Return the exponential number that 64 bits make in their layer."""
+    return float((word >> 11) & M53) * float(EXP_W[(word >> 3) & 0xFF])
 
 
 @rule
 def rare_exponential(w: World, stream: int, word: int) -> float:
     """Return an exponential number where 64 bits may not be enough for it."""
     while True:
-        layer, rest = (word >> 3) & 0xFF, (word >> 11) & M53
-        x = float(rest) * float(EXP_W[layer])
-        if rest < EXP_K[layer]:
+        layer, x = (word >> 3) & 0xFF, layered(word)
+        if lies_inside(word):
             return x
         if layer == 0:
             return EXP_R - math.log1p(-uniform(w, stream))
@@ -293,8 +296,9 @@ def draw_times(w: World, hazard: int) -> None:
     for _ in range(h.rows_known):
         word, a, b, c = sfc64(a, b, c, d)
         d += 1
-        gap = inside_layer(word)
-        if gap < 0:
+        if lies_inside(word):
+            gap = layered(word)
+        else:
             set_stream(w, stream, a, b, c, d)
             gap = rare_exponential(w, stream, word)
             a, b, c, d = s.a, s.b, s.c, s.d

@@ -23,7 +23,7 @@ from dcsim.program.records import (
 from dcsim.program.world import World
 from dcsim.rules.ageing import becomes_slow, component_fails, component_of, is_due, is_one_too_many, renew, stop_clock
 from dcsim.rules.allocation import drains_for_nobody, leave_queue
-from dcsim.rules.alone import adds_up, leaves_alone, leaves_at_once, settles
+from dcsim.rules.alone import adds_up, leaves_alone, leaves_at_once, nothing_is_due, settles
 from dcsim.rules.booking import change_free
 from dcsim.rules.draws import go_on
 from dcsim.rules.due import drop_first_age, push
@@ -53,7 +53,7 @@ def next_known_failure(w: World, now: int) -> None:
     outcome = go_on(w, hazard)
     if not h.placed:
         leaves = adds_up(w, hazard, target, rank, now, outcome)
-        if leaves < 0:
+        if leaves < 0 and (not w.one.adds_up or nothing_is_due(w)):
             leaves = settles(w, hazard, target, rank, now, outcome)
         if leaves < 0:
             fail_slot(w, hazard, target, rank, now, outcome)

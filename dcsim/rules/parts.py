@@ -36,6 +36,17 @@ def insert_part(w: World, first: int, gang: int, gpus: int) -> int:
 
 
 @rule
+def first_part(w: World, gang: int, gpus: int) -> int:
+    """Return a part of which none comes before, nor after."""
+    new = new_part(w)
+    p = w.parts[new]
+    p.gang = gang
+    p.gpus = gpus
+    p.following = NONE
+    return new
+
+
+@rule
 def new_part(w: World) -> int:
     """Return a part that is not in use."""
     new = w.one.free_part
@@ -70,8 +81,12 @@ def is_listed_before(gang: int, other: int) -> bool:
 def add_part(w: World, failure: int, gang: int, gpus: int) -> None:
     """A failure takes GPUs of a gang; NONE: free ones."""
     f = w.failures[failure]
-    f.first_part = insert_part(w, f.first_part, gang, gpus)
-    f.parts = count_parts(w, f.first_part)
+    if f.first_part < 0:
+        f.first_part = first_part(w, gang, gpus)
+        f.parts = 1
+    else:
+        f.first_part = insert_part(w, f.first_part, gang, gpus)
+        f.parts = count_parts(w, f.first_part)
 
 
 @rule

@@ -69,7 +69,7 @@ def test_one_rule_writes_the_ledger_and_one_the_owners():
     """Whatever books time or moves a GPU passes a few functions of one module, or one function."""
     assert written("booked") == {"enter"}
     callers = {name for name in RULES if {"enter", "enter_now"} & set(called_by(RULES[name]))}
-    assert callers == {"enter_now", "book", "book_writes", "book_computed", "book_lost", "book_added", "strike_simply"}
+    assert callers == {"enter_now", "book", "book_writes", "book_computed", "book_lost", "book_added", "add_stretch"}
     assert written("by_month") == {"book_earlier", "cut_stretch", "book_earlier_positions", "close_month"}
     assert written("this_month") == {*("enter_now", "book_earlier", "cut_stretch", "book_positions", "close_month")}
     assert written("owner") == {"set_owner"}
