@@ -154,7 +154,7 @@ GANG = _record(
     "tally ready sends touched lowest highest first_demand months kept_before "
     "saves_as moves_from stops ends not_before struck_before places begun checks checked_start "
     "domain excused joined_low joined_high "
-    "steady runs_from added added_stalls added_run added_safe added_writes added_detect added_away"
+    "runs_from added added_stalls added_run added_safe added_writes added_detect added_away"
 )
 """``pending``: members struck and not identified; ``open``: failures not identified; ``out``: members struck and not
 back. ``failover``, ``restore``: of the stretch since ``since``. ``kept``: ms of computing in its pieces, of which
@@ -167,9 +167,9 @@ the last of them. While it saves: ``saves_as``: the state that is booked,
 has not begun; ``not_before``: kept from the queue until then [ms]; ``struck_before``: strikes until then;
 ``places``: how many it has. ``begun``: its starts so far; ``checks``: its preflights; ``checked_start``: the start
 that the last of them was for. ``joined_low``, ``joined_high``: members since then. ``domain``: its number among those
-that are sold, NONE: it is not; ``excused``: what it stalls for is no downtime. ``steady``: the month in which it runs
-as ``rules.alone`` asks, from ``runs_from`` on, NONE: it may not; ``added``: there is something to be booked, of which
-``added_...`` are the sums."""
+that are sold, NONE: it is not; ``excused``: what it stalls for is no downtime. ``runs_from``: since when it computes as
+``rules.alone`` asks, NEVER: it may not in this month; ``added``: there is something to be booked, ``added_...`` the
+sums of it."""
 PASSING = _record("left used")
 """``left``: so many more pass a gang's preflights before one does not, NONE: not known yet; ``used``: of ``passes``."""
 

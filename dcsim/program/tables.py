@@ -223,9 +223,10 @@ def _gangs(plan: Plan, tables: Tables) -> None:
         gangs[name] = PPB
     for name in ("short_since", "finish", "level", "piece", "first_segment", "last_segment"):
         gangs[name] = NONE
-    for name in ("first_faulty", "last_faulty", "first_clean", "why", "first_demand", "ends", "moves_from", "steady"):
+    for name in ("first_faulty", "last_faulty", "first_clean", "why", "first_demand", "ends", "moves_from"):
         gangs[name] = NONE
     gangs["joined_low"], gangs["joined_high"] = NEVER, NONE
+    gangs["runs_from"] = NEVER
     checked = any(job.preflight for job in plan.scenario.jobs)
     tables["passing"] = np.zeros((count if checked else 1, 2), dtype=records.PASSING)
     tables["passing"]["left"], tables["passing"]["used"] = NONE, records.PASSES_AT_A_TIME

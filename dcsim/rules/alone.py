@@ -53,7 +53,6 @@ def adds_up(w: World, hazard: int, target: int, rank: int, now: int, outcome: in
         return int(hit)
     g.added_away += hit * (back - found)
     g.phase = WHOLE
-    g.steady = one.month
     g.runs_from = found + g.failover + g.restore
     one.failures += 1
     return 0

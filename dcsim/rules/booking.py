@@ -10,6 +10,7 @@ from dcsim.program.records import (
     IN_RESTORE,
     IN_RUNNING,
     IN_SPARE,
+    NEVER,
     NONE,
     PPB,
 )
@@ -72,6 +73,7 @@ def close_month(w: World) -> None:
     one = w.one
     if one.adds_up:
         for gang in range(one.gangs):
+            w.gangs[gang].runs_from = NEVER
             if w.gangs[gang].added:
                 book_added(w, gang)
     for state in range(w.by_month.shape[1]):

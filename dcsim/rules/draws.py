@@ -33,6 +33,8 @@ M52, M53 = (1 << 52) - 1, (1 << 53) - 1
 A_53RD = 1.0 / 9007199254740992.0
 LONGEST_GAP, LONGEST_TIME = 1e15, 4e15
 """As ``arrivals`` and ``distributions`` have them [ms]."""
+COUNTED_THROUGH = 8
+"""Gangs that are looked through one by one (assumed)."""
 NO_WORDS, NO_NUMBERS = np.zeros(0, dtype=np.int64), np.zeros(0)
 EXP_K, EXP_W, EXP_F, NORMAL_K, NORMAL_W, NORMAL_F = NO_WORDS, NO_NUMBERS, NO_NUMBERS, NO_WORDS, NO_NUMBERS, NO_NUMBERS
 """The ziggurat's layers, put in when the rules are compiled (``ziggurat``)."""
@@ -346,14 +348,19 @@ def in_ms(time: float) -> int:
 @rule
 def gang_at(w: World, slot: int) -> int:
     """Return the gang that a slot belongs to; the number of gangs: it is a free GPU's."""
-    low, among = 0, w.one.gangs
-    if slot >= w.slots[among]:
-        return int(among)
-    while among > 1:
-        half = among // 2
-        low += half * int(w.slots[low + half] <= slot)  # no branch: it would be guessed wrongly too often
-        among -= half
-    return int(low)
+    low, high = 0, w.one.gangs
+    if slot >= w.slots[high]:
+        return int(high)
+    while high - low > COUNTED_THROUGH:
+        middle = (low + high) // 2
+        if w.slots[middle] <= slot:
+            low = middle
+        else:
+            high = middle
+    found = low
+    for gang in range(low + 1, high):  # without a branch, which would be guessed wrongly too often
+        found += int(w.slots[gang] <= slot)
+    return int(found)
 
 
 # --- the next one ---------------------------------------------------------------------------------------------------

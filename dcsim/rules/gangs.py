@@ -32,14 +32,12 @@ from dcsim.rules.work import computing_left, end_segment, forget_segments, keep_
 def stop(w: World, gang: int, now: int) -> None:
     """Book everything up to now in the phase that the gang was in; what was computed goes onto the stack."""
     g = w.gangs[gang]
-    g.steady = NONE
+    g.runs_from = NEVER
     g.computed = 0
     if g.phase == WHOLE:
         stop_whole(w, gang, now)
-    elif g.phase == DETECT:
-        book(w, gang, IN_DETECT, g.why, g.up + g.pending, g.since, now)
-    elif g.phase == WAIT:
-        book(w, gang, IN_WAIT, g.why, g.up, g.since, now)
+    elif g.phase == DETECT or g.phase == WAIT:
+        book(w, gang, IN_DETECT if g.phase == DETECT else IN_WAIT, g.why, g.up + g.pending, g.since, now)
     elif g.phase == DRAIN:
         book(w, gang, IN_MAINTENANCE, g.why, g.up, g.since, now)
     elif g.phase == SAVE:
@@ -134,7 +132,7 @@ def strike_gang(w: World, gang: int, struck: int, why: int, now: int, clean: int
 @rule
 def computes_steadily(w: World, gang: int, now: int) -> bool:
     """Whether a gang computes as ``resume`` has said: it may lose what is not safe, and nothing else is to be known."""
-    return bool(w.gangs[gang].steady == w.one.month and now > w.gangs[gang].runs_from)
+    return bool(now > w.gangs[gang].runs_from)
 
 
 @rule
@@ -164,7 +162,7 @@ def add_stretch(w: World, gang: int, why: int, now: int) -> None:
     g.started = 1
     g.level = 0
     g.extra = 0
-    g.steady = NONE
+    g.runs_from = NEVER
     g.since = now
 
 
@@ -335,7 +333,6 @@ def resume(w: World, gang: int, now: int) -> None:
     if g.up == g.gpus:
         g.short_since = NONE
         if w.one.adds_up and job.simple and g.started and g.piece >= 0 and g.months == w.one.month:
-            g.steady = g.months
             g.runs_from = now + g.failover + g.restore
 
 
