@@ -43,17 +43,19 @@ def drop_first(w: World) -> None:
     w.one.due = size
     last = due[size]
     key, number, kind, what, further = last.key, last.number, last.kind, last.what, last.further
-    place = 0
-    while True:
-        below = 2 * place + 1
-        if below >= size:
-            break
-        if below + 1 < size and comes_first(w, due[below + 1].key, due[below + 1].number, below):
-            below += 1
-        if comes_first(w, key, number, below):
-            break
+    place, below = 0, 1
+    while below < size:  # the entry below that comes first moves up, down to a place that has none below
+        right = due[below + 1]
+        below += int((below + 1 < size) & comes_first(w, right.key, right.number, below))
         _copy_due(w, below, place)
         place = below
+        below = 2 * place + 1
+    while place:  # from there the last one moves up, seldom far
+        above = (place - 1) // 2
+        if not comes_first(w, key, number, above):
+            break
+        _copy_due(w, above, place)
+        place = above
     entry = due[place]
     entry.key = key
     entry.number = number
@@ -66,7 +68,7 @@ def drop_first(w: World) -> None:
 def comes_first(w: World, key: int, number: int, other: int) -> bool:
     """Whether a key and number come before those of an entry."""
     entry = w.due[other]
-    return bool(key < entry.key or (key == entry.key and number < entry.number))
+    return bool((key < entry.key) | ((key == entry.key) & (number < entry.number)))  # no branch to guess
 
 
 @rule
