@@ -61,8 +61,9 @@ ADMIT, VISIT, SERVICE, RELAPSE, NOTICE, LIMIT, PLANNED, STRIKE = range(7, TICKS)
     QUEUES_AGAIN,  # a gang whose time was over
     IS_CHECKED,  # a gang, before it starts
     PASSES_RETEST,  # a node that failed such a check by mistake
-    IS_BACK,  # a group whose failure stood alone
-) = range(28)
+    GROUP_ASKS,  # for a crew (``rules.returns``)
+    GROUP_IS_BACK,
+) = range(29)
 """What a due event is about; ``due.what`` is the gang, the repair, the failure, the window, the phase."""
 FIXED, BY_EXPONENTIAL, BY_LOGNORMAL, BY_WEIBULL = range(4)
 """Laws of a time that rules draw."""
@@ -229,8 +230,8 @@ REPAIR = _record(
     "failure first_part gpus placed first_place last_place mends since stage again asked "
     "following next_away previous_away"
 )
-RETURN = _record("gang hazard gpus since following")
-"""A group in repair whose failure stood alone (``rules.alone``)."""
+RETURN = _record("who hazard gpus since time following")
+"""A group in repair (``rules.returns``); ``who``: as in ``booking.book``; ``time``: that its repair takes."""
 CREWS = _record(
     "size busy first last first_shift end_shift on_shift finishes visits cycle waiting visit_when visit_after"
 )

@@ -3,6 +3,7 @@
 from dcsim.program.records import (
     ARRIVES,
     CHECKS,
+    DETECT,
     DONE,
     DRAIN,
     FINISHES,
@@ -206,6 +207,13 @@ def want(w: World, gang: int, now: int, alone: bool) -> None:
         return
     if queues(w, gang, now):
         serve_next(w, alone, now)
+
+
+@rule
+def leave_detection(w: World, gang: int, now: int) -> None:
+    """All that struck a gang has been identified: it wants replacements."""
+    if w.gangs[gang].phase == DETECT and not w.gangs[gang].open:
+        want(w, gang, now, True)
 
 
 @rule

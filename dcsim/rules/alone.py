@@ -10,26 +10,21 @@ from dcsim.program.records import (
     DETECT,
     IN_DETECT,
     IN_REPAIR,
-    IS_BACK,
-    MAKE_ROOM,
     NONE,
     PPB,
     REPAIRED,
-    TABLE,
     TICKS,
     VISIT,
     WHOLE,
 )
 from dcsim.program.world import World
-from dcsim.rules.allocation import serve_next, want
+from dcsim.rules.allocation import want
 from dcsim.rules.booking import book, book_added, change_free, come_to
-from dcsim.rules.due import push
 from dcsim.rules.gangs import add_stretch, computes_steadily, resume, strike_gang
 from dcsim.rules.parts import add_part, group_of
-from dcsim.rules.repairs import begin_repair, crew_begins, crew_is_done
-from dcsim.rules.rule import ask, rule
-
-RETURNS_TABLE = TABLE["returns"]
+from dcsim.rules.repairs import begin_repair
+from dcsim.rules.returns import begin_return
+from dcsim.rules.rule import rule
 
 
 @rule
@@ -158,25 +153,19 @@ def strike_simply(w: World, gang: int, hit: int, hazard: int, now: int, found: i
     g.since = found
 
 
-# --- what has left for repair ---------------------------------------------------------------------------------------
+# --- what leaves for repair -----------------------------------------------------------------------------------------
 
 
 @rule
-def leaves_alone(w: World, hazard: int, gang: int, gpus: int, now: int, outcome: int) -> bool:
-    """What was struck leaves for repair when it is found, if a crew is free; return whether one is.
-
-    Nothing is to be known of the failure then but when the group is back (``comes_back_alone``).
-    """
-    found, time = now + w.outcomes[outcome].detect, w.stage_times[outcome, 0]
-    if not time or not crew_begins(w, w.hazards[hazard].crews):
-        return False
+def leaves_alone(w: World, hazard: int, gang: int, gpus: int, now: int, outcome: int) -> None:
+    """What was struck leaves for repair when it is found, and its gang wants replacements (``adds_up``)."""
+    found = now + w.outcomes[outcome].detect
     w.one.failures += 1
     come_to(w, found)
-    push(w, found + time, REPAIRED, IS_BACK, new_return(w, hazard, gang, gpus, found), 0)
     w.gangs[gang].up -= gpus
     w.gangs[gang].out += gpus
+    begin_return(w, hazard, gang, gpus, w.stage_times[outcome, 0], found, found)
     want(w, gang, found, True)
-    return True
 
 
 @rule
@@ -190,45 +179,3 @@ def leaves_at_once(w: World, failure: int, gang: int, gpus: int, now: int) -> No
     come_to(w, now)
     begin_repair(w, failure, f.first_part, 0, NONE, now, True)
     want(w, gang, now, True)
-
-
-@rule
-def new_return(w: World, hazard: int, gang: int, gpus: int, now: int) -> int:
-    """A group of a gang is away from now on; return its row."""
-    new = w.one.free_return
-    if new >= 0:
-        w.one.free_return = w.returns[new].following
-    else:
-        new = w.one.returns
-        if new == len(w.returns):
-            ask(w, MAKE_ROOM, RETURNS_TABLE, new + 1)
-        w.one.returns = new + 1
-    r = w.returns[new]
-    r.hazard = hazard
-    r.gang = gang
-    r.gpus = gpus
-    r.since = now
-    return int(new)
-
-
-@rule
-def comes_back_alone(w: World, row: int, now: int) -> None:
-    """A group whose failure stood alone is repaired, and free."""
-    r = w.returns[row]
-    gpus = r.gpus
-    crew_is_done(w, w.hazards[r.hazard].crews, now)
-    book_return(w, row, now)
-    w.gangs[r.gang].out -= gpus
-    change_free(w, gpus, now)
-    r.gpus = 0
-    r.following = w.one.free_return
-    w.one.free_return = row
-    if w.one.waiting:
-        serve_next(w, True, now)
-
-
-@rule
-def book_return(w: World, row: int, now: int) -> None:
-    """Book the time that a group was away; none if nobody uses the row."""
-    r = w.returns[row]
-    book(w, r.gang, IN_REPAIR, r.hazard, r.gpus, r.since, now)

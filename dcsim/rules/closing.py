@@ -3,7 +3,6 @@
 from dcsim.ledger import CAUSES
 from dcsim.program.records import BEFORE_CAUSES, IN_OVERHEAD, IN_REPAIR, IN_RUNNING, PPB
 from dcsim.program.world import World
-from dcsim.rules.alone import book_return
 from dcsim.rules.booking import book, book_added, change_free, close_month, come_to, times_speed
 from dcsim.rules.gangs import stop
 from dcsim.rules.log import note_queues, note_transfer
@@ -11,6 +10,7 @@ from dcsim.rules.maintenance import book_stay
 from dcsim.rules.plant import book_absences
 from dcsim.rules.preflight import book_retest
 from dcsim.rules.repairs import book_repair
+from dcsim.rules.returns import book_return
 from dcsim.rules.rule import rule
 from dcsim.rules.sold import close_sold
 

@@ -3,7 +3,6 @@
 from dcsim.program.records import (
     CORRUPT,
     DEGRADE,
-    DETECT,
     IDENTIFIED,
     IN_DETECT,
     LEAVE,
@@ -13,7 +12,7 @@ from dcsim.program.records import (
 )
 from dcsim.program.world import World
 from dcsim.rules.ageing import component_is_mended, is_slow_no_more
-from dcsim.rules.allocation import want
+from dcsim.rules.allocation import leave_detection
 from dcsim.rules.booking import book
 from dcsim.rules.due import is_quiet, push
 from dcsim.rules.failures import clean_position, part_around, strike, strike_places, strike_ranks, takes_component
@@ -24,12 +23,16 @@ from dcsim.rules.parts import add_part, insert_part
 from dcsim.rules.places import first_in_service, link_moving, move_to, set_owner, take_out
 from dcsim.rules.plant import any_unserved
 from dcsim.rules.repairs import begin_repair, clear
+from dcsim.rules.returns import group_is_found
 from dcsim.rules.rule import rule
 
 
 @rule
 def identify(w: World, failure: int, now: int) -> None:
     """The struck group leaves for repair; after its last identification a gang takes replacements."""
+    if w.one.adds_up:
+        group_is_found(w, failure, now)
+        return
     f = w.failures[failure]
     first_part = f.first_part
     part = first_part
@@ -61,13 +64,6 @@ def identify(w: World, failure: int, now: int) -> None:
             leave_detection(w, gang, now)  # nothing else is found in this millisecond
         else:
             push(w, now, LEAVE, LEAVES_DETECTION, gang, 0)
-
-
-@rule
-def leave_detection(w: World, gang: int, now: int) -> None:
-    """All that struck a gang has been identified: it wants replacements."""
-    if w.gangs[gang].phase == DETECT and not w.gangs[gang].open:
-        want(w, gang, now, True)
 
 
 # --- wrong blame ----------------------------------------------------------------------------------------------------

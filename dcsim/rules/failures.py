@@ -57,7 +57,9 @@ def next_known_failure(w: World, now: int) -> None:
             leaves = settles(w, hazard, target, rank, now, outcome)
         if leaves < 0:
             fail_slot(w, hazard, target, rank, now, outcome)
-        elif leaves and not leaves_alone(w, hazard, target, leaves, now, outcome):
+        elif leaves and w.one.adds_up:
+            leaves_alone(w, hazard, target, leaves, now, outcome)
+        elif leaves:
             failure = new_failure(w, hazard, NONE, now, outcome)
             leaves_at_once(w, failure, target, leaves, now + w.failures[failure].detect)
     elif not rank or w.components[h.first_component + target].lemon:  # rank: whether only a lemon has it

@@ -7,8 +7,9 @@ from dcsim.program.records import (
     CORRUPT_IS_FOUND,
     CREW_IS_DONE,
     GETS_POWER,
+    GROUP_ASKS,
+    GROUP_IS_BACK,
     HAS_MOVED,
-    IS_BACK,
     IS_CHECKED,
     IS_COMING,
     IS_FOUND,
@@ -36,11 +37,10 @@ from dcsim.program.records import (
 )
 from dcsim.program.world import World
 from dcsim.rules.ageing import wind_clocks
-from dcsim.rules.allocation import arrive, begin_time, finish, queue_again, serve
-from dcsim.rules.alone import comes_back_alone
+from dcsim.rules.allocation import arrive, begin_time, finish, leave_detection, queue_again, serve
 from dcsim.rules.booking import come_to
 from dcsim.rules.closing import close_run, end_run
-from dcsim.rules.detection import find_corrupt, find_slow, identify, leave_detection, strike_again
+from dcsim.rules.detection import find_corrupt, find_slow, identify, strike_again
 from dcsim.rules.draws import begin_draws
 from dcsim.rules.due import drop_first, next_failure_or_window, push
 from dcsim.rules.failures import next_age_failure, next_known_failure
@@ -50,6 +50,7 @@ from dcsim.rules.movements import plan_finish
 from dcsim.rules.plant import begin_plant, cannot_start, energise
 from dcsim.rules.preflight import is_checked, passes_retest
 from dcsim.rules.repairs import come_back, end_stage, is_sent_back, next_stage
+from dcsim.rules.returns import group_asks, group_is_back
 from dcsim.rules.rule import reset, rule
 from dcsim.rules.shifts import begin_visit
 from dcsim.rules.stops import announce_next, heed, is_safe, save_at_last, time_is_over
@@ -110,8 +111,10 @@ def happen(w: World, kind: int, what: int, further: int, now: int) -> None:
         end_stage(w, what, now)
     elif kind == RETURNS:
         come_back(w, what, now)
-    elif kind == IS_BACK:
-        comes_back_alone(w, what, now)
+    elif kind == GROUP_IS_BACK:
+        group_is_back(w, what, now)
+    elif kind == GROUP_ASKS:
+        group_asks(w, what, now)
     elif kind == IS_SENT_BACK:
         is_sent_back(w, what, now)
     elif kind == IS_SERVED:

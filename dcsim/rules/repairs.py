@@ -199,15 +199,9 @@ def crew_begins(w: World, crews: int) -> bool:
 
 @rule
 def end_stage(w: World, repair: int, now: int) -> None:
-    """A stage of a repair is over."""
+    """A crew is done with this group and takes the next one."""
     r = w.repairs[repair]
-    crew_is_done(w, w.stage_crews[w.failures[r.failure].hazard, r.stage], now)
-    next_stage(w, repair, now)
-
-
-@rule
-def crew_is_done(w: World, crews: int, now: int) -> None:
-    """A crew is done with a group and takes the next one."""
+    crews = w.stage_crews[w.failures[r.failure].hazard, r.stage]
     c = w.crews[crews]
     if c.visits:
         is_visited_no_more(w, crews, now)
@@ -219,6 +213,7 @@ def crew_is_done(w: World, crews: int, now: int) -> None:
             is_worked_on(w, crews, waits, time_of(w, waits), now)
         else:
             c.busy -= 1
+    next_stage(w, repair, now)
 
 
 @rule
