@@ -61,9 +61,10 @@ ADMIT, VISIT, SERVICE, RELAPSE, NOTICE, LIMIT, PLANNED, STRIKE = range(7, TICKS)
     QUEUES_AGAIN,  # a gang whose time was over
     IS_CHECKED,  # a gang, before it starts
     PASSES_RETEST,  # a node that failed such a check by mistake
-    GROUP_ASKS,  # for a crew (``rules.returns``)
+    GROUP_IS_FOUND,  # that was struck (``rules.returns``)
+    GROUP_ASKS,  # for a crew
     GROUP_IS_BACK,
-) = range(29)
+) = range(30)
 """What a due event is about; ``due.what`` is the gang, the repair, the failure, the window, the phase."""
 FIXED, BY_EXPONENTIAL, BY_LOGNORMAL, BY_WEIBULL = range(4)
 """Laws of a time that rules draw."""

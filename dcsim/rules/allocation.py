@@ -9,7 +9,6 @@ from dcsim.program.records import (
     FINISHES,
     IN_MAINTENANCE,
     IS_CHECKED,
-    IS_SERVED,
     LIMIT,
     NONE,
     QUEUES_AGAIN,
@@ -18,7 +17,6 @@ from dcsim.program.records import (
     SAVE,
     SAVED,
     SAVES,
-    SERVICE,
     STARTS,
     TIME_IS_OVER,
     WAIT,
@@ -32,72 +30,13 @@ from dcsim.rules.log import note_event
 from dcsim.rules.movements import have_moved, plan_finish
 from dcsim.rules.network import gang_has_changed
 from dcsim.rules.places import free_highest, reach, take_free
+from dcsim.rules.queue import call_service, drains_for_nobody, leave_queue, queues
 from dcsim.rules.relapses import plan_relapse
 from dcsim.rules.rule import ask, rule
 from dcsim.rules.strategy import largest_shape
 from dcsim.rules.work import lose
 
 # --- the queue ------------------------------------------------------------------------------------------------------
-
-
-@rule
-def queues(w: World, gang: int, now: int) -> bool:
-    """A gang waits for hardware from now on, in the queue unless it is kept from it; return whether it queues."""
-    g = w.gangs[gang]
-    g.phase = WAIT
-    g.since = now
-    if g.not_before > now:
-        return False
-    g.queued = 1
-    if g.short_since < 0:
-        g.short_since = now
-    enqueue(w, gang)
-    return True
-
-
-@rule
-def is_served_before(w: World, gang: int, other: int) -> bool:
-    """Whether a gang is served before another: by priority, then by who was short first, then by listing."""
-    a, b = w.gangs[gang], w.gangs[other]
-    if a.priority != b.priority:
-        return bool(a.priority > b.priority)
-    if a.order != b.order:
-        return bool(a.order < b.order)
-    return gang < other
-
-
-@rule
-def enqueue(w: World, gang: int) -> None:
-    """A gang joins the queue for hardware at its place."""
-    w.gangs[gang].order = w.gangs[gang].short_since
-    place = w.one.waiting
-    w.one.waiting = place + 1
-    while place and is_served_before(w, gang, w.queue[place - 1]):
-        w.queue[place] = w.queue[place - 1]
-        place -= 1
-    w.queue[place] = gang
-
-
-@rule
-def leave_queue(w: World, gang: int) -> None:
-    """A gang waits for hardware no longer, if it did."""
-    if not w.gangs[gang].queued:
-        return
-    w.gangs[gang].queued = 0
-    place = 0
-    while w.queue[place] != gang:
-        place += 1
-    w.one.waiting -= 1
-    for later in range(place, w.one.waiting):
-        w.queue[later] = w.queue[later + 1]
-
-
-@rule
-def call_service(w: World, now: int) -> None:
-    """Have waiting gangs served once everything of this millisecond has ended."""
-    if w.one.serving != now:
-        w.one.serving = now
-        push(w, now, SERVICE, IS_SERVED, NONE, 0)
 
 
 @rule
@@ -174,13 +113,6 @@ def requeue(w: World, gang: int, now: int) -> None:
     elif queues(w, gang, now):
         call_service(w, now)
     gang_has_changed(w, gang, now)
-
-
-@rule
-def drains_for_nobody(w: World, gang: int) -> None:
-    """A gang drains for no window any more."""
-    w.gangs[gang].draining = 0
-    w.gangs[gang].drain_number += 1
 
 
 @rule

@@ -23,7 +23,7 @@ from dcsim.rules.booking import book, book_added, change_free, come_to
 from dcsim.rules.gangs import add_stretch, computes_steadily, resume, strike_gang
 from dcsim.rules.parts import add_part, group_of
 from dcsim.rules.repairs import begin_repair
-from dcsim.rules.returns import begin_return
+from dcsim.rules.returns import group_leaves, new_return
 from dcsim.rules.rule import rule
 
 
@@ -164,7 +164,9 @@ def leaves_alone(w: World, hazard: int, gang: int, gpus: int, now: int, outcome:
     come_to(w, found)
     w.gangs[gang].up -= gpus
     w.gangs[gang].out += gpus
-    begin_return(w, hazard, gang, gpus, w.stage_times[outcome, 0], found, found)
+    row = new_return(w, hazard, gang, gpus, w.stage_times[outcome, 0])
+    w.returns[row].since = found
+    group_leaves(w, row, found)
     want(w, gang, found, True)
 
 

@@ -23,16 +23,12 @@ from dcsim.rules.parts import add_part, insert_part
 from dcsim.rules.places import first_in_service, link_moving, move_to, set_owner, take_out
 from dcsim.rules.plant import any_unserved
 from dcsim.rules.repairs import begin_repair, clear
-from dcsim.rules.returns import group_is_found
 from dcsim.rules.rule import rule
 
 
 @rule
 def identify(w: World, failure: int, now: int) -> None:
     """The struck group leaves for repair; after its last identification a gang takes replacements."""
-    if w.one.adds_up:
-        group_is_found(w, failure, now)
-        return
     f = w.failures[failure]
     first_part = f.first_part
     part = first_part

@@ -4,7 +4,6 @@ from dcsim.program.records import (
     BLOCK,
     CORRUPT,
     CORRUPT_IS_FOUND,
-    DETECT,
     FAILS,
     IDENTIFY,
     INTERRUPT,
@@ -22,12 +21,11 @@ from dcsim.program.records import (
 )
 from dcsim.program.world import World
 from dcsim.rules.ageing import becomes_slow, component_fails, component_of, is_due, is_one_too_many, renew, stop_clock
-from dcsim.rules.allocation import drains_for_nobody, leave_queue
 from dcsim.rules.alone import adds_up, leaves_alone, leaves_at_once, nothing_is_due, settles
 from dcsim.rules.booking import change_free
 from dcsim.rules.draws import go_on
 from dcsim.rules.due import drop_first_age, push
-from dcsim.rules.gangs import durable_at, run_at, strike_gang
+from dcsim.rules.gangs import durable_at, run_at
 from dcsim.rules.log import note_failure, note_hazard_part, note_parts, note_struck
 from dcsim.rules.maintenance import found_by_check
 from dcsim.rules.movements import have_left, refresh_speeds
@@ -35,6 +33,8 @@ from dcsim.rules.network import gang_has_changed
 from dcsim.rules.parts import add_part, count_parts, group_of, parts_from
 from dcsim.rules.places import first_in_service, group_around, in_service, link_moving, members_from, take_out
 from dcsim.rules.plant import loses, plant_has_changed
+from dcsim.rules.queue import hit
+from dcsim.rules.returns import strike_group
 from dcsim.rules.rule import ask, quotient, rule
 from dcsim.rules.shifts import plan_repair
 
@@ -202,12 +202,16 @@ def fail_slot(w: World, hazard: int, target: int, rank: int, now: int, outcome: 
                     strike(w, failure, now, w.failures[failure].detect)
             elif h.effect == CORRUPT:
                 corrupt(w, hazard, NONE, target, rank, now, outcome)
+            elif one.adds_up:
+                strike_group(w, hazard, target, group_of(rank, h.blast, g.up), now, outcome)
             else:
                 failure = new_failure(w, hazard, NONE, now, outcome)
                 strike_ranks(w, failure, target, rank, now, w.failures[failure].detect)
             return
         rank = surplus_rank(w, target, rank)
-    if rank < one.free and h.effect == INTERRUPT and not h.running:
+    if rank < one.free and one.adds_up:
+        strike_group(w, hazard, one.gangs, group_of(rank, h.blast, one.free), now, outcome)
+    elif rank < one.free and h.effect == INTERRUPT and not h.running:
         failure = new_failure(w, hazard, NONE, now, outcome)
         f = w.failures[failure]
         f.gpus = group_of(rank, h.blast, one.free)
@@ -295,7 +299,7 @@ def strike(w: World, failure: int, now: int, detect: int) -> None:
             change_free(w, -p.gpus, now)
             f.unfound = 1
         else:
-            hit(w, p.gang, failure, p.gpus, now)
+            hit(w, p.gang, f.hazard, p.gpus, now, clean_position(w, p.gang, failure))
         part = p.following
     note_parts(w, IS_STRUCK, failure, now)
     if f.placed:
@@ -319,20 +323,6 @@ def takes_places(w: World, failure: int) -> None:
     f.first_place = first
     f.last_place = last
     f.placed = 1
-
-
-@rule
-def hit(w: World, gang: int, failure: int, struck: int, now: int) -> None:
-    """Members are struck: the gang hangs, what is not safe is lost, and everything begins anew."""
-    strike_gang(w, gang, struck, w.failures[failure].hazard, now, clean_position(w, gang, failure))
-    leave_queue(w, gang)
-    drains_for_nobody(w, gang)
-    g = w.gangs[gang]
-    g.phase = DETECT
-    g.up -= struck
-    g.pending += struck
-    g.open += 1
-    g.out += struck
 
 
 @rule

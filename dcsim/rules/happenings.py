@@ -9,6 +9,7 @@ from dcsim.program.records import (
     GETS_POWER,
     GROUP_ASKS,
     GROUP_IS_BACK,
+    GROUP_IS_FOUND,
     HAS_MOVED,
     IS_CHECKED,
     IS_COMING,
@@ -50,7 +51,7 @@ from dcsim.rules.movements import plan_finish
 from dcsim.rules.plant import begin_plant, cannot_start, energise
 from dcsim.rules.preflight import is_checked, passes_retest
 from dcsim.rules.repairs import come_back, end_stage, is_sent_back, next_stage
-from dcsim.rules.returns import group_asks, group_is_back
+from dcsim.rules.returns import group_asks, group_is_back, group_is_found
 from dcsim.rules.rule import reset, rule
 from dcsim.rules.shifts import begin_visit
 from dcsim.rules.stops import announce_next, heed, is_safe, save_at_last, time_is_over
@@ -111,6 +112,8 @@ def happen(w: World, kind: int, what: int, further: int, now: int) -> None:
         end_stage(w, what, now)
     elif kind == RETURNS:
         come_back(w, what, now)
+    elif kind == GROUP_IS_FOUND:
+        group_is_found(w, what, now)
     elif kind == GROUP_IS_BACK:
         group_is_back(w, what, now)
     elif kind == GROUP_ASKS:

@@ -24,7 +24,7 @@ from dcsim.program.records import (
     WINDOW_ENDS,
 )
 from dcsim.program.world import World
-from dcsim.rules.allocation import call_service, leave_queue, want
+from dcsim.rules.allocation import want
 from dcsim.rules.booking import book, change_free
 from dcsim.rules.due import push, push_age
 from dcsim.rules.gangs import has_drained, stalls_for, stop
@@ -34,6 +34,7 @@ from dcsim.rules.network import gang_has_changed
 from dcsim.rules.parts import parts_from
 from dcsim.rules.places import free_linked, in_service, link_moving, linked, move_to, set_owner, take_out
 from dcsim.rules.plant import gives_back, is_unserved, keep_unserved, loses, new_absence, plant_has_changed, restores
+from dcsim.rules.queue import call_service, leave_queue
 from dcsim.rules.rule import ask, rule
 
 DRAINS_TABLE = TABLE["drains"]

@@ -23,7 +23,7 @@ from dcsim.program.records import (
     WHOLE,
 )
 from dcsim.program.world import World
-from dcsim.rules.allocation import call_service, want
+from dcsim.rules.allocation import want
 from dcsim.rules.booking import book, change_free
 from dcsim.rules.due import push
 from dcsim.rules.log import is_about, note_phase
@@ -31,6 +31,7 @@ from dcsim.rules.movements import have_moved, refresh_power
 from dcsim.rules.network import network_has_changed, traffic_has_changed
 from dcsim.rules.parts import parts_from
 from dcsim.rules.places import move_to, set_owner
+from dcsim.rules.queue import call_service
 from dcsim.rules.rule import ask, rule
 from dcsim.rules.storage import gateways_have_changed, transfers_begin
 

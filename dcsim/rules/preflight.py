@@ -18,17 +18,7 @@ from dcsim.program.records import (
 )
 from dcsim.program.world import World
 from dcsim.rules.ageing import component_fails, is_one_too_many, is_slow_no_more
-from dcsim.rules.allocation import (
-    call_service,
-    enqueue,
-    go_back,
-    has_passed,
-    is_over,
-    start,
-    unchecked_from,
-    unchecked_to,
-    want,
-)
+from dcsim.rules.allocation import go_back, has_passed, is_over, start, unchecked_from, unchecked_to, want
 from dcsim.rules.detection import members_around
 from dcsim.rules.due import push
 from dcsim.rules.failures import clean_position, takes_places
@@ -39,6 +29,7 @@ from dcsim.rules.movements import have_left, refresh_speeds
 from dcsim.rules.network import gang_has_changed
 from dcsim.rules.parts import count_parts, parts_from
 from dcsim.rules.places import link_moving, move_to, take_out
+from dcsim.rules.queue import call_service, enqueue
 from dcsim.rules.repairs import begin_repair
 from dcsim.rules.rule import ask, rule
 

@@ -1,17 +1,21 @@
-"""Groups in repair, where all that is to be known of one is a row: one stage, and free when it is back.
+"""Groups that are struck, found, repaired and back, where one row is all that is to be known of them.
 
-So it is in programs whose failures may be added up (``program.simple``). For all others see ``repairs``.
+So it is in programs whose failures may be added up (``program.simple``): one repair stage, and free when it is back.
+For all others see ``failures``, ``detection`` and ``repairs``.
 """
 
 from dcsim.program.records import (
     ADMIT,
     GROUP_ASKS,
     GROUP_IS_BACK,
+    GROUP_IS_FOUND,
+    IDENTIFY,
     IN_DETECT,
     IN_REPAIR,
     LEAVE,
     LEAVES_DETECTION,
     MAKE_ROOM,
+    NEVER,
     NONE,
     REPAIRED,
     TABLE,
@@ -20,7 +24,7 @@ from dcsim.program.world import World
 from dcsim.rules.allocation import leave_detection, serve_next
 from dcsim.rules.booking import book, change_free
 from dcsim.rules.due import is_quiet, push
-from dcsim.rules.parts import give_back_parts
+from dcsim.rules.queue import hit
 from dcsim.rules.repairs import crew_begins
 from dcsim.rules.rule import ask, rule
 
@@ -28,26 +32,38 @@ RETURNS_TABLE = TABLE["returns"]
 
 
 @rule
-def group_is_found(w: World, failure: int, now: int) -> None:
-    """A failure is identified: all that is left of it is that its group comes back."""
-    f = w.failures[failure]
-    p = w.parts[f.first_part]
-    gang = p.gang
-    if gang >= 0:
-        g = w.gangs[gang]
-        book(w, gang, IN_DETECT, g.why, g.up + g.pending, g.since, now)
-        g.since = now
-        g.pending -= p.gpus
-        g.open -= 1
-        begin_return(w, f.hazard, gang, p.gpus, w.own_times[failure, 0], now, now)
+def strike_group(w: World, hazard: int, who: int, gpus: int, now: int, outcome: int) -> None:
+    """A failure strikes members of a gang, or free GPUs: they will be found, and leave for repair.
+
+    ``who``: the gang, or the number of gangs.
+    """
+    w.one.failures += 1
+    row = new_return(w, hazard, who, gpus, w.stage_times[outcome, 0])
+    if who < w.one.gangs:
+        w.returns[row].since = NEVER  # until they are found their gang has them
+        hit(w, who, hazard, gpus, now, NONE)
     else:
-        f.unfound = 0
-        begin_return(w, f.hazard, w.one.gangs, p.gpus, w.own_times[failure, 0], f.at, now)
-    give_back_parts(w, f.first_part)
-    f.first_part = NONE
-    f.next_clean = w.one.free_failure
-    w.one.free_failure = failure
-    if gang >= 0 and not w.gangs[gang].open:
+        w.returns[row].since = now
+        change_free(w, -gpus, now)
+    push(w, now + w.outcomes[outcome].detect, IDENTIFY, GROUP_IS_FOUND, row, 0)
+
+
+@rule
+def group_is_found(w: World, row: int, now: int) -> None:
+    """A group that was struck is identified; after its last identification a gang takes replacements."""
+    r = w.returns[row]
+    gang = r.who
+    if gang == w.one.gangs:
+        group_leaves(w, row, now)
+        return
+    g = w.gangs[gang]
+    book(w, gang, IN_DETECT, g.why, g.up + g.pending, g.since, now)
+    g.since = now
+    g.pending -= r.gpus
+    g.open -= 1
+    r.since = now
+    group_leaves(w, row, now)
+    if not g.open:
         if is_quiet(w, now):
             leave_detection(w, gang, now)  # nothing else is found in this millisecond
         else:
@@ -55,8 +71,8 @@ def group_is_found(w: World, failure: int, now: int) -> None:
 
 
 @rule
-def begin_return(w: World, hazard: int, who: int, gpus: int, time: int, since: int, now: int) -> None:
-    """A group leaves for repair, which takes ``time`` ms; it is booked from ``since`` on to ``who``, as in ``book``."""
+def new_return(w: World, hazard: int, who: int, gpus: int, time: int) -> int:
+    """Return a row for a group whose repair takes ``time`` ms; ``who``: as in ``book``."""
     new = w.one.free_return
     if new >= 0:
         w.one.free_return = w.returns[new].following
@@ -69,12 +85,17 @@ def begin_return(w: World, hazard: int, who: int, gpus: int, time: int, since: i
     r.hazard = hazard
     r.who = who
     r.gpus = gpus
-    r.since = since
     r.time = time
-    if time and is_quiet(w, now):
-        group_asks(w, new, now)  # nobody else asks for a crew in this millisecond
+    return int(new)
+
+
+@rule
+def group_leaves(w: World, row: int, now: int) -> None:
+    """A group asks for a crew, once nobody else can ask before it in this millisecond."""
+    if w.returns[row].time and is_quiet(w, now):
+        group_asks(w, row, now)
     else:
-        push(w, now, ADMIT, GROUP_ASKS, new, 0)
+        push(w, now, ADMIT, GROUP_ASKS, row, 0)
 
 
 @rule

@@ -16,13 +16,14 @@ from dcsim.program.records import (
     WHOLE,
 )
 from dcsim.program.world import World
-from dcsim.rules.allocation import call_service, enqueue, go_back, is_over, leave_queue
+from dcsim.rules.allocation import go_back, is_over
 from dcsim.rules.due import push
 from dcsim.rules.gangs import goes_on, run_at, stalls_for, stop
 from dcsim.rules.log import note_stop
 from dcsim.rules.movements import have_moved, plan_finish
 from dcsim.rules.network import gang_has_changed
 from dcsim.rules.places import first_in_service, move_to, set_owner
+from dcsim.rules.queue import call_service, enqueue, leave_queue
 from dcsim.rules.rule import rule
 
 # --- failures that are announced -------------------------------------------------------------------------------------
