@@ -33,9 +33,10 @@ INLINED = frozenset(
         *("group_of", "hit", "is_alone", "is_not_awaited", "is_quiet", "is_simply_struck", "keep_computed"),
         *("keep_safe", "largest_shape", "layered", "leaves_alone", "level", "lies_inside", "lose"),
         *("new_failure", "new_part", "new_repair", "new_return", "next_failure_or_window"),
-        *("next_known_failure", "next_stage", "next_word", "nothing_is_due", "quotient", "resume", "roll_back"),
-        *("set_stream", "sfc64", "stalls_for", "stop", "stop_whole", "strike_gang", "strike_or_open"),
-        *("strike_simply", "takes_crew", "times_speed", "uniform", "weigh", "written"),
+        *("next_known_failure", "next_stage", "next_word", "nothing_is_due", "preempt", "quotient", "resume"),
+        *("roll_back", "serve_next", "set_stream", "sfc64", "stalls_for", "stop", "stop_whole", "strike_gang"),
+        *("strike_group", "strike_or_open", "strike_simply", "takes_crew", "times_speed", "uniform", "weigh"),
+        *("written",),
     )
 )
 """Rules that become a part of whoever calls them: what most failures pass. So nothing is worked out twice, and a
