@@ -13,7 +13,7 @@ from inspect import getmodule
 from types import FunctionType, ModuleType
 from typing import Any, NamedTuple
 
-from dcsim.rules import draws
+from dcsim.rules import random_numbers
 from dcsim.rules.rule import RULES
 
 EXPORTS = ("run", "run_many", "sample")
@@ -83,7 +83,7 @@ def compile_rules() -> dict[str, ObjectCode]:
         entries.triple = binding.get_process_triple()
         spaces = {module.__name__: dict(module.__dict__) for module in modules()}
         with suppress(ImportError):  # without them no sample will be numpy's
-            spaces[draws.__name__].update(draws.ziggurat())
+            spaces[random_numbers.__name__].update(random_numbers.ziggurat())
         called, parts = dict(world.special), []
         for name in in_order(reached()):
             function = RULES[name]

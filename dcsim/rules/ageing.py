@@ -5,9 +5,10 @@ import numpy as np
 from dcsim.hazards.remaining import weibull_left
 from dcsim.program.records import BY_WEIBULL, LIVES, NEVER, NONE, OF_LEFT, RESIDUAL, STREAMS, WHOLE
 from dcsim.program.world import World
-from dcsim.rules.draws import exponential, in_ms, seed_stream
+from dcsim.rules.draws import in_ms
 from dcsim.rules.due import push_age
 from dcsim.rules.places import first_in_service
+from dcsim.rules.random_numbers import exponential, seed_stream
 from dcsim.rules.rule import ask, rule
 
 rule(weibull_left)

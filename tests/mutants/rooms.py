@@ -19,6 +19,7 @@ STORAGE = ("tests/property/test_storage_cases.py", "tests/property/test_storage_
 ROOMS: dict[str, tuple[str, ...]] = {
     "dcsim/rules/": RULES,
     "dcsim/rules/draws.py": ("tests/unit/test_rules_exact.py",),
+    "dcsim/rules/random_numbers.py": ("tests/unit/test_rules_exact.py",),
     "dcsim/rules/storage.py": (*BY_HAND, *STORAGE, *RULES),
     "dcsim/rules/traffic.py": (*BY_HAND, *STORAGE, *RULES),
     "dcsim/rules/sold.py": (*BY_HAND, "tests/unit/test_sold.py", "tests/property/test_sold.py", *RULES),

@@ -17,7 +17,7 @@ from dcsim.program.plain_world import PlainWorld
 from dcsim.program.program import Program
 from dcsim.program.simple import is_counted
 from dcsim.program.world import World
-from dcsim.rules import draws
+from dcsim.rules import random_numbers
 from dcsim.scenario import Scenario, certain, load
 from dcsim.shipped import shipped_files
 from tests.property.counted_scenarios import counted_scenarios
@@ -48,11 +48,11 @@ def test_numbers_are_numpys(law, seed, run):
 @pytest.mark.parametrize("law", sorted(NAMES))
 def test_the_text_gives_them_in_python_too(law, monkeypatch):
     """The rules as they stand, without numba's machine code."""
-    for name, layers in draws.ziggurat().items():
-        monkeypatch.setattr(draws, name, layers.tolist())
+    for name, layers in random_numbers.ziggurat().items():
+        monkeypatch.setattr(random_numbers, name, layers.tolist())
     world = sample_world(PlainWorld(), law, 3_000)
     world.take()
-    draws.sample(world)
+    random_numbers.sample(world)
     assert world.units == of_numpy(law, 3_000).tolist()
 
 

@@ -13,7 +13,7 @@ from dcsim.ledger import STATE
 from dcsim.program.draws import EVERY_LAW
 from dcsim.program.plain_world import PlainWorld
 from dcsim.program.program import Program
-from dcsim.rules import draws
+from dcsim.rules import draws, random_numbers
 from dcsim.scenario import Scenario, certain
 
 # --- rows that are used again -----------------------------------------------------------------------------------------
@@ -281,8 +281,8 @@ PLAIN = {
 def ziggurat(monkeypatch: pytest.MonkeyPatch) -> None:
     """The layers that otherwise only the compiler puts in."""
     pytest.importorskip("numba")
-    for name, layers in draws.ziggurat().items():
-        monkeypatch.setattr(draws, name, layers.tolist())
+    for name, layers in random_numbers.ziggurat().items():
+        monkeypatch.setattr(random_numbers, name, layers.tolist())
 
 
 @pytest.mark.parametrize("law", sorted(NAMES))
@@ -292,7 +292,7 @@ def test_the_text_draws_numpys_numbers(law: int, seed: int, run: int) -> None:
     """Eight thousand of each law: two are beyond the last layer."""
     world: Any = sample_world(PlainWorld(), law, 8_000, seed, run)
     world.take()
-    draws.sample(world)
+    random_numbers.sample(world)
     assert world.units == of_numpy(law, 8_000, seed, run).tolist()
 
 
@@ -312,18 +312,18 @@ def test_failures_that_rules_draw_are_those_that_numpy_draws(monkeypatch: pytest
 
 
 @pytest.mark.usefixtures("ziggurat")
-@pytest.mark.parametrize("draw", [draws.exponential, draws.normal])
+@pytest.mark.parametrize("draw", [random_numbers.exponential, random_numbers.normal])
 def test_a_number_at_the_bound_of_its_layer_is_not_inside_it(monkeypatch: pytest.MonkeyPatch, draw: Any) -> None:
     """numpy asks whether it is below: at the bound another number decides, here against it."""
-    normal = draw is draws.normal
+    normal = draw is random_numbers.normal
     layer, kept = 7, 1_000
-    bound = int((draws.NORMAL_K if normal else draws.EXP_K)[layer])
+    bound = int((random_numbers.NORMAL_K if normal else random_numbers.EXP_K)[layer])
 
     def word(rest: int) -> int:
         return layer | rest << 9 if normal else (layer | rest << 8) << 3
 
     words = iter([word(bound), word(bound), word(kept)])
-    monkeypatch.setattr(draws, "next_word", lambda w, stream: next(words))
-    monkeypatch.setattr(draws, "uniform", lambda w, stream: 1.0)  # never below the density
-    width = float((draws.NORMAL_W if normal else draws.EXP_W)[layer])
+    monkeypatch.setattr(random_numbers, "next_word", lambda w, stream: next(words))
+    monkeypatch.setattr(random_numbers, "uniform", lambda w, stream: 1.0)  # never below the density
+    width = float((random_numbers.NORMAL_W if normal else random_numbers.EXP_W)[layer])
     assert draw(SimpleNamespace(), 0) == kept * width
