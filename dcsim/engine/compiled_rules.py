@@ -25,14 +25,14 @@ SPECIAL = ("ask", "reset", "wrapped")
 VARIANTS = ("general", "counted")
 INLINED = frozenset(
     (
-        *("add_part", "add_piece", "add_stretch", "adds_up", "begin_repair", "book", "book_computed"),
-        *("book_lost", "book_positions", "book_repair", "book_return", "book_writes", "change_free"),
-        *("choose_next", "come_back", "come_to", "computes_steadily", "copied", "crew_begins", "draw_times"),
-        *("end_stage", "enter", "enter_now", "exponential", "first_part", "gain", "gang_at"),
-        *("give_back_repair", "go_on", "group_asks", "group_is_back", "group_is_found", "group_leaves"),
-        *("group_of", "hit", "is_alone", "is_not_awaited", "is_quiet", "is_simply_struck", "keep_computed"),
-        *("keep_safe", "largest_shape", "layered", "leaves_alone", "level", "lies_inside", "lose"),
-        *("new_failure", "new_part", "new_repair", "new_return", "next_failure_or_window"),
+        *("add_part", "add_piece", "add_stretch", "adds_up", "all_is_found", "begin_repair", "book"),
+        *("book_computed", "book_lost", "book_positions", "book_repair", "book_return", "book_writes"),
+        *("change_free", "choose_next", "come_back", "come_to", "computes_steadily", "copied", "crew_begins"),
+        *("draw_times", "end_stage", "enter", "enter_now", "exponential", "first_part", "found_in", "gain"),
+        *("gang_at", "give_back_repair", "go_on", "group_asks", "group_is_back", "group_is_found"),
+        *("group_leaves", "group_of", "hit", "is_alone", "is_not_awaited", "is_quiet", "is_simply_struck"),
+        *("keep_computed", "keep_safe", "largest_shape", "layered", "leaves_alone", "level", "lies_inside"),
+        *("lose", "new_failure", "new_part", "new_repair", "new_return", "next_failure_or_window"),
         *("next_known_failure", "next_stage", "next_word", "nothing_is_due", "preempt", "quotient", "resume"),
         *("roll_back", "serve_next", "set_stream", "sfc64", "stalls_for", "stop", "stop_whole", "strike_gang"),
         *("strike_group", "strike_or_open", "strike_simply", "takes_crew", "times_speed", "uniform", "weigh"),

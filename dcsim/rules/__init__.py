@@ -8,15 +8,16 @@ read before is stale then, so rules read records after they have made room.
 
 **Rules.** A rule takes the world, rows and the time [ms], changes records, and says what follows by ``push``. It owns
 no loop. Where does it stand? ``failures`` what fails, and whom it strikes; ``detection`` what is found, and what is
-blamed; ``repairs`` stages, crews and the return; ``shifts`` when crews work, and visits; ``allocation`` spares, queue,
-pre-emption, start and end of gangs, time limits; ``stops`` what gangs do beforehand; ``gangs`` and ``work`` what a gang
-has done, loses and must still do; ``strategy`` what its strategy says; ``ageing`` clocks and states of components;
-``movements`` and ``network`` what follows when GPUs change hands or gangs stop; ``traffic`` what gangs ask of uplinks;
-``places`` who has which; ``plant``, ``storage``, ``maintenance``; ``booking`` and ``closing`` the ledger; ``alone``
-failures that are over before anything else happens. "A repaired GPU returns" is
-``repairs.come_back``. What is left of power, cooling and network, and which nodes are down, say the rules of
-``dcsim.plant`` (``changes``, ``network``, ``supply``); formulas of one number stand in ``dcsim.fabric``. They lie lower
-because closed forms and ``topology show`` ask them, too; ``rules.plant`` and ``rules.traffic`` make them rules.
+blamed; ``repairs`` stages, crews and the return; ``shifts`` when crews work, and visits; ``queue`` who waits;
+``allocation`` spares, service, pre-emption, start and end of gangs, time limits; ``stops`` what gangs do beforehand;
+``gangs`` and ``work`` what a gang has done, loses and must still do; ``strategy`` what its strategy says; ``ageing``
+clocks and states of components; ``movements`` and ``network`` what follows when GPUs change hands or gangs stop;
+``traffic`` what gangs ask of uplinks; ``places`` who has which; ``plant``, ``storage``, ``maintenance``; ``booking``
+and ``closing`` the ledger; ``alone`` failures that are over before anything else happens, ``returns`` groups of which a
+row is all that is to be known. "A repaired GPU returns" is ``repairs.come_back``, and ``returns.group_is_back`` for
+such groups. What is left of power, cooling and network, and which nodes are down, say the rules of ``dcsim.plant``
+(``changes``, ``network``, ``supply``); formulas of one number stand in ``dcsim.fabric``. They lie lower because closed
+forms and ``topology show`` ask them, too; ``rules.plant`` and ``rules.traffic`` make them rules.
 
 **Due events.** ``due`` is a heap of (tick, number of the entry, kind, what, further). A tick is one of the
 ``records.TICKS`` parts of a millisecond: repairs end first, then work and transfers, maintenance and dates, drains,
@@ -45,6 +46,6 @@ from, and from when to when: a ledger by month or by hazard is a change of that 
 split (``booking.times_speed``). Each rule is translated by itself, and all are optimised together, once for every
 program and once for those of which much is known (``dcsim.engine.compiled_rules``).
 
-**Random numbers.** ``draws`` alone makes some, numpy's bit for bit where that is proven on the machine at hand
+**Random numbers.** ``random_numbers`` alone makes some, for ``draws``, numpy's bit for bit where that is proven on the machine at hand
 (``dcsim.engine.compiled_draws``). All others are asked for.
 """

@@ -9,6 +9,8 @@ from dcsim.program.records import (
     FINISHES,
     IN_MAINTENANCE,
     IS_CHECKED,
+    LEAVE,
+    LEAVES_DETECTION,
     LIMIT,
     NONE,
     QUEUES_AGAIN,
@@ -139,6 +141,20 @@ def want(w: World, gang: int, now: int, alone: bool) -> None:
         return
     if queues(w, gang, now):
         serve_next(w, alone, now)
+
+
+@rule
+def all_is_found(w: World, gang: int, alone: bool, now: int) -> None:
+    """If all that struck a gang is identified, it leaves detection; at once if nothing else is found now.
+
+    ``alone``: this failure has struck nobody else.
+    """
+    if w.gangs[gang].open:
+        return
+    if alone and is_quiet(w, now):
+        leave_detection(w, gang, now)
+    else:
+        push(w, now, LEAVE, LEAVES_DETECTION, gang, 0)
 
 
 @rule

@@ -4,17 +4,12 @@ from dcsim.program.records import (
     CORRUPT,
     DEGRADE,
     IDENTIFIED,
-    IN_DETECT,
-    LEAVE,
-    LEAVES_DETECTION,
     NONE,
     WAIT,
 )
 from dcsim.program.world import World
 from dcsim.rules.ageing import component_is_mended, is_slow_no_more
-from dcsim.rules.allocation import leave_detection
-from dcsim.rules.booking import book
-from dcsim.rules.due import is_quiet, push
+from dcsim.rules.allocation import all_is_found
 from dcsim.rules.failures import clean_position, part_around, strike, strike_places, strike_ranks, takes_component
 from dcsim.rules.gangs import roll_back, run_at, stop
 from dcsim.rules.log import note_parts
@@ -22,6 +17,7 @@ from dcsim.rules.movements import have_left, have_moved, refresh_speeds
 from dcsim.rules.parts import add_part, insert_part
 from dcsim.rules.places import first_in_service, link_moving, move_to, set_owner, take_out
 from dcsim.rules.plant import any_unserved
+from dcsim.rules.queue import found_in
 from dcsim.rules.repairs import begin_repair, clear
 from dcsim.rules.rule import rule
 
@@ -35,11 +31,7 @@ def identify(w: World, failure: int, now: int) -> None:
     while part >= 0:
         p = w.parts[part]
         if p.gang >= 0:
-            g = w.gangs[p.gang]
-            book(w, p.gang, IN_DETECT, g.why, g.up + g.pending, g.since, now)
-            g.since = now
-            g.pending -= p.gpus
-            g.open -= 1
+            found_in(w, p.gang, p.gpus, now)
         else:
             f.unfound = 0
         part = p.following
@@ -54,12 +46,8 @@ def identify(w: World, failure: int, now: int) -> None:
     while part >= 0:
         gang = w.parts[part].gang
         part = w.parts[part].following
-        if gang < 0 or w.gangs[gang].open:
-            continue
-        if alone and is_quiet(w, now):
-            leave_detection(w, gang, now)  # nothing else is found in this millisecond
-        else:
-            push(w, now, LEAVE, LEAVES_DETECTION, gang, 0)
+        if gang >= 0:
+            all_is_found(w, gang, alone, now)
 
 
 # --- wrong blame ----------------------------------------------------------------------------------------------------

@@ -1,7 +1,8 @@
-"""The queue for hardware: which gangs wait, in which order they are served, and how a strike takes them out of it."""
+"""Who waits for what: gangs that are struck, until that is found, and the queue for hardware behind it."""
 
-from dcsim.program.records import DETECT, IS_SERVED, NONE, SERVICE, WAIT
+from dcsim.program.records import DETECT, IN_DETECT, IS_SERVED, NONE, SERVICE, WAIT
 from dcsim.program.world import World
+from dcsim.rules.booking import book
 from dcsim.rules.due import push
 from dcsim.rules.gangs import strike_gang
 from dcsim.rules.rule import rule
@@ -89,3 +90,13 @@ def hit(w: World, gang: int, hazard: int, struck: int, now: int, clean: int) -> 
     g.pending += struck
     g.open += 1
     g.out += struck
+
+
+@rule
+def found_in(w: World, gang: int, struck: int, now: int) -> None:
+    """Of what a gang hangs for, so many members are identified."""
+    g = w.gangs[gang]
+    book(w, gang, IN_DETECT, g.why, g.up + g.pending, g.since, now)
+    g.since = now
+    g.pending -= struck
+    g.open -= 1

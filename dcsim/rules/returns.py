@@ -10,10 +10,7 @@ from dcsim.program.records import (
     GROUP_IS_BACK,
     GROUP_IS_FOUND,
     IDENTIFY,
-    IN_DETECT,
     IN_REPAIR,
-    LEAVE,
-    LEAVES_DETECTION,
     MAKE_ROOM,
     NEVER,
     NONE,
@@ -21,10 +18,10 @@ from dcsim.program.records import (
     TABLE,
 )
 from dcsim.program.world import World
-from dcsim.rules.allocation import leave_detection, serve_next
+from dcsim.rules.allocation import all_is_found, serve_next
 from dcsim.rules.booking import book, change_free
 from dcsim.rules.due import is_quiet, push
-from dcsim.rules.queue import hit
+from dcsim.rules.queue import found_in, hit
 from dcsim.rules.repairs import crew_begins
 from dcsim.rules.rule import ask, rule
 
@@ -56,18 +53,10 @@ def group_is_found(w: World, row: int, now: int) -> None:
     if gang == w.one.gangs:
         group_leaves(w, row, now)
         return
-    g = w.gangs[gang]
-    book(w, gang, IN_DETECT, g.why, g.up + g.pending, g.since, now)
-    g.since = now
-    g.pending -= r.gpus
-    g.open -= 1
+    found_in(w, gang, r.gpus, now)
     r.since = now
     group_leaves(w, row, now)
-    if not g.open:
-        if is_quiet(w, now):
-            leave_detection(w, gang, now)  # nothing else is found in this millisecond
-        else:
-            push(w, now, LEAVE, LEAVES_DETECTION, gang, 0)
+    all_is_found(w, gang, True, now)
 
 
 @rule
