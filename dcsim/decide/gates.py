@@ -144,13 +144,13 @@ class Judged:
         return "too few runs for an interval" + (f"; {least(self.gate.q)} are needed" if self.gate.q else "")
 
 
-def read_gates(texts: Iterable[str], option: str = OPTION) -> tuple[Gate, ...]:
+def read_gates(texts: Iterable[str]) -> tuple[Gate, ...]:
     """Read several gates; raise ScenarioError with the problems of all."""
     gates: list[Gate] = []
     problems: list[Problem] = []
     for text in texts:
         try:
-            gates.append(Gate.read(text, option))
+            gates.append(Gate.read(text))
         except ScenarioError as error:
             problems += error.problems
     if problems:

@@ -22,6 +22,8 @@ from dcsim.scenario.overrides import as_value, key_parts
 from dcsim.units import SHARE, Dimension, parse, parse_any, write
 from dcsim.wording import shown
 
+OPTION = "-L"
+"""What the verbs call an axis of values."""
 MOST_VALUES = 1_000
 """Values of one axis; source: assumed, more than a chart can show."""
 MOST_VARIANTS = 100_000
@@ -37,7 +39,7 @@ class Axis:
     values: tuple[Any, ...]
 
     @classmethod
-    def read(cls, text: str, option: str = "-L") -> "Axis":
+    def read(cls, text: str, option: str = OPTION) -> "Axis":
         """Read ``key=values``: values between commas, or ``lowest:highest:step``, both ends included.
 
         Raises ScenarioError.
@@ -55,7 +57,7 @@ class Axis:
         return cls.of(key, found, option)
 
     @classmethod
-    def of(cls, key: str, values: Iterable[Any], option: str = "-L") -> "Axis":
+    def of(cls, key: str, values: Iterable[Any], option: str = OPTION) -> "Axis":
         """Take a key and its values as they are; raises ScenarioError."""
         found = tuple(values)
         for problem in _of_values(found):
@@ -72,25 +74,25 @@ class Variant:
     scenario: Scenario
 
 
-def read_axes(texts: Iterable[str], option: str = "-L") -> list[Axis]:
+def read_axes(texts: Iterable[str]) -> list[Axis]:
     """Read several axes; raise ScenarioError with the problems of all, or where a key is given twice."""
     axes: list[Axis] = []
     problems: list[Problem] = []
     for text in texts:
         try:
-            axis = Axis.read(text, option)
+            axis = Axis.read(text)
         except ScenarioError as error:
             problems += error.problems
             continue
         if any(axis.key == other.key for other in axes):
-            problems.append(Problem(option, None, axis.key, "found twice; give all of its values at once"))
+            problems.append(Problem(OPTION, None, axis.key, "found twice; give all of its values at once"))
         axes.append(axis)
     if problems:
         raise ScenarioError(dict.fromkeys(problems))
     return axes
 
 
-def at(offer: Scenario, inputs: Mapping[str, Any], option: str = "-L") -> Scenario:
+def at(offer: Scenario, inputs: Mapping[str, Any], option: str = OPTION) -> Scenario:
     """Return an offer with some keys given other values; another strategy takes over what it can (``_switched``).
 
     Raises ScenarioError; its problems name the ``option`` and the value that made them.
@@ -101,7 +103,7 @@ def at(offer: Scenario, inputs: Mapping[str, Any], option: str = "-L") -> Scenar
         raise ScenarioError(dict.fromkeys(_of_option(each, inputs, option) for each in error.problems)) from None
 
 
-def grid(offers: Sequence[Scenario], axes: Sequence[Axis], option: str = "-L") -> list[Variant]:
+def grid(offers: Sequence[Scenario], axes: Sequence[Axis]) -> list[Variant]:
     """Return every offer with every combination of values: the last axis changes fastest, the offer slowest.
 
     Raises ScenarioError with the problems of all combinations, each once.
@@ -109,14 +111,14 @@ def grid(offers: Sequence[Scenario], axes: Sequence[Axis], option: str = "-L") -
     count = len(offers) * math.prod(len(axis.values) for axis in axes)
     if count > MOST_VARIANTS:
         told = f"found {count:,} combinations; must be at most {MOST_VARIANTS:,}"
-        raise ScenarioError([Problem(option, None, "", told)])
+        raise ScenarioError([Problem(OPTION, None, "", told)])
     keys = [axis.key for axis in axes]
     asked = [dict(zip(keys, values, strict=True)) for values in product(*(axis.values for axis in axes))]
-    return variants([(number, offer, inputs) for number, offer in enumerate(offers) for inputs in asked], option)
+    return variants([(number, offer, inputs) for number, offer in enumerate(offers) for inputs in asked])
 
 
 def variants(
-    asked: Iterable[tuple[int, Scenario, Mapping[str, Any]]], option: str = "-L", *, buys: bool = False
+    asked: Iterable[tuple[int, Scenario, Mapping[str, Any]]], option: str = OPTION, *, buys: bool = False
 ) -> list[Variant]:
     """Return a variant for each (number of the offer, offer, inputs); raise ScenarioError with their problems.
 

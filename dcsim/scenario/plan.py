@@ -55,7 +55,7 @@ class Plan:
 
     @cached_property
     def topology(self) -> Topology:
-        """The plant with its index arrays."""
+        """The plant of this many GPUs."""
         return build(self.scenario.cluster.topology, self.scenario.cluster.gpus)
 
     @property

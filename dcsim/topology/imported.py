@@ -24,8 +24,6 @@ from dcsim.topology.slurm import read_topology_conf, read_topology_yaml
 from dcsim.topology.switch_tree import LeafSwitch, SwitchTree, same_nodes, several
 from dcsim.wording import shown
 
-KINDS = ("slurm-conf", "slurm-yaml", "ibnetdiscover", "kubernetes", "topograph", "lingjun", "graph")
-"""What can be read; a graph is read by ``dcsim.topology.graph.read_graph``."""
 PORT = "400 Gb/s"
 """Data rate of a NIC where none is given; source: assumed, NDR InfiniBand and 400 Gb/s Ethernet."""
 NODES_PER_RACK = 4
