@@ -13,7 +13,7 @@ from dcsim.decide.accounts import MoneyBook
 from dcsim.decide.availability import Availability
 from dcsim.decide.bills import Energy, Money, ends_when_done, mean_bill, price_all_in, prices_vary, use_each
 from dcsim.decide.cash import Cash
-from dcsim.decide.display import html_of, to_pandas
+from dcsim.decide.display import Displayed, to_pandas
 from dcsim.decide.documents import runs_json
 from dcsim.decide.error_budget import ErrorBudget
 from dcsim.decide.estimate import Estimate, bill
@@ -56,8 +56,8 @@ class Finish:
     hours: Summary | None
 
 
-@dataclass(frozen=True)
-class RunResult:
+@dataclass(frozen=True, repr=False)
+class RunResult(Displayed):
     """One scenario, simulated and estimated.
 
     ``folder`` holds the replications, None if they were not kept; ``notices`` say what was found damaged in it.
@@ -365,12 +365,6 @@ class RunResult:
         error = "" if half is None else f" ± {100 * half:.2f}"
         cost = "" if self.tco is None else f", {self.tco.paid_usd:,.0f} USD paid"
         return f"{self.scenario.name}: {100 * self.lost.mean:.2f}{error} % of GPU-hours lost{cost}"
-
-    def __repr__(self) -> str:
-        return str(self)
-
-    def _repr_html_(self) -> str | None:
-        return html_of(self)
 
     def to_arrow(self) -> Any:
         """Return a pyarrow.Table with one row for each run: inputs drawn, losses, paid; see ``run_table``."""

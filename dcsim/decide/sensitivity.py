@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dcsim.decide.cautions import cautions_json
-from dcsim.decide.display import html_of, to_pandas
+from dcsim.decide.display import Displayed, to_pandas
 from dcsim.decide.documents import mean_json, summary_json
 from dcsim.decide.estimate import SCHEMA
 from dcsim.decide.metrics import Metric, metric, usual_metric
@@ -63,8 +63,8 @@ class Bar:
         }
 
 
-@dataclass(frozen=True)
-class Sensitivity:
+@dataclass(frozen=True, repr=False)
+class Sensitivity(Displayed):
     """What each input does to a figure of a scenario: ``bars``, the longest first.
 
     ``base``: the scenario at its point values. ``level``: keys that move the figure as much as the first one does, as
@@ -98,12 +98,6 @@ class Sensitivity:
     def __str__(self) -> str:
         """Return the inputs and by how much each moves the figure, a line each."""
         return "\n".join(f"{bar.input.key} ± {bar.moves:.4g} {self.metric.unit}" for bar in self.bars)
-
-    def __repr__(self) -> str:
-        return str(self)
-
-    def _repr_html_(self) -> str | None:
-        return html_of(self)
 
     def to_json(self) -> dict[str, Any]:
         """Return the document that ``dcsim sensitivity --json`` prints."""

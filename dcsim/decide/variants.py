@@ -16,7 +16,7 @@ from dcsim.problems import wrong
 from dcsim.recovery import STRATEGIES
 from dcsim.recovery.keys import RULES
 from dcsim.recovery.presets import presets
-from dcsim.scenario import Problem, Scenario, ScenarioError, read
+from dcsim.scenario import Problem, Scenario, ScenarioError, Source, read
 from dcsim.scenario.errors import MOST_PROBLEMS
 from dcsim.scenario.overrides import as_value, key_parts
 from dcsim.units import SHARE, Dimension, parse, parse_any, write
@@ -72,6 +72,21 @@ class Variant:
     offer: int
     inputs: tuple[tuple[str, Any], ...]
     scenario: Scenario
+
+
+def at_one_seed(
+    scenarios: Source | Sequence[Source], changes: Sequence[str], seed: int | None
+) -> tuple[list[Scenario], tuple[Scenario, ...]]:
+    """Read one or more scenarios, changed alike; return them as given, and all with one seed (default: the first's).
+
+    Raises ScenarioError, and ValueError where there is none.
+    """
+    sources: Sequence[Any] = scenarios if isinstance(scenarios, list | tuple) else [scenarios]
+    made = [read(each, set=changes) for each in sources]
+    if not made:
+        raise ValueError("needs at least one scenario")
+    common = made[0].seed if seed is None else seed
+    return made, tuple(each.model_copy(update={"seed": common}) for each in made)
 
 
 def read_axes(texts: Iterable[str]) -> list[Axis]:
