@@ -26,7 +26,7 @@ from dcsim.decide.owner_by_formula import Expected
 from dcsim.decide.result import RunResult
 from dcsim.decide.variants import simulate_variants
 from dcsim.economics.grid import Grid, share_between
-from dcsim.files import on_disk, remove_unfinished, whole
+from dcsim.files import on_disk, remove_unfinished, write_whole
 from dcsim.montecarlo import Progress, Resume, Summary, WantedEngine, runs_per_draw, slug, summarise
 from dcsim.power.keys import Phase
 from dcsim.scenario import PER_SAMPLE, Problem, Scenario, ScenarioError, Source, certain, read, sha256
@@ -141,11 +141,23 @@ def energisation_table(
         "origins": [given] * len(variants),
     }
     results = simulate_variants(variants, **how)
-    members = [results[variants.index(each)] for each in wanted]
+    notices = tuple(dict.fromkeys(notice for each in results for notice in each.notices))
+    found = _found(wanted, [results[variants.index(each)] for each in wanted], folder, notices)
+    if folder is not None:
+        with on_disk(folder):
+            remove_unfinished(folder)
+        write_whole(folder / DOCUMENT, (json.dumps(found.to_json(), indent=1, allow_nan=False) + "\n").encode())
+    return found
+
+
+def _found(
+    wanted: Sequence[Scenario], members: Sequence[RunResult], folder: Path | None, notices: tuple[str, ...]
+) -> EnergisationTable:
+    """Fold the runs of a scenario as it is, of all on time, and of each of several phases on time."""
     books = [MoneyBook.of(each.sample) for each in members]
     statements = [book.statement for book in books if book is not None]  # each has an owner
     cash = [each.total(CASH) for each in statements]
-    shared = shared_by(scenario)
+    shared = shared_by(wanted[0])
     formulas = [(by_formula(each, False), by_formula(each, True)) for each in wanted]
 
     def told(values: Values) -> Summary:
@@ -154,31 +166,19 @@ def energisation_table(
     def late(name: str, date: float | None, at: int) -> Late:
         best, own = formulas[at], formulas[0]
         usd, kwh = best[0][0] - own[0][0], best[0][1] - own[0][1]
-        whole = best[1][0] - own[1][0]
+        whole_life = best[1][0] - own[1][0]
         premium = usd / kwh if kwh > 1e-9 * own[0][1] else None
-        return Late(name, date, told(cash[at] - cash[0]), usd, whole, premium)
+        return Late(name, date, told(cash[at] - cash[0]), usd, whole_life, premium)
 
-    its = tuple(
-        late(each.name, each.when.mean_ms / MS_PER_H, 2 + index if len(phases) > 1 else 1)
-        for index, each in enumerate(certain(scenario).energisation)
+    phases = tuple(
+        late(each.name, each.when.mean_ms / MS_PER_H, 2 + index if len(wanted) > 2 else 1)
+        for index, each in enumerate(certain(wanted[0]).energisation)
     )
-    found = EnergisationTable(
-        scenario,
-        len(members[0].sample),
-        float(np.mean(statements[0].inputs["grid_discount"].value)),
-        told(cash[0]),
-        told(cash[1]),
-        its,
-        late("", None, 1),
-        folder,
-        tuple(dict.fromkeys(notice for each in results for notice in each.notices)),
+    discount = float(np.mean(statements[0].inputs["grid_discount"].value))
+    runs, everything = len(members[0].sample), late("", None, 1)
+    return EnergisationTable(
+        wanted[0], runs, discount, told(cash[0]), told(cash[1]), phases, everything, folder, notices
     )
-    if folder is not None:
-        with on_disk(folder):
-            remove_unfinished(folder)
-        with whole(folder / DOCUMENT) as file:
-            file.write((json.dumps(found.to_json(), indent=1, allow_nan=False) + "\n").encode())
-    return found
 
 
 def asked_of(where: str, scenario: Scenario) -> Scenario:

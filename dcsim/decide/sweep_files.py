@@ -13,7 +13,17 @@ from dcsim.decide.documents import difference_json, summary_json
 from dcsim.decide.estimate import SCHEMA
 from dcsim.decide.run_table import run_table
 from dcsim.decide.variants import Axis, Variant, written
-from dcsim.files import StoreError, kind_of, make_folder, names_in, on_disk, remove, remove_unfinished, whole
+from dcsim.files import (
+    StoreError,
+    kind_of,
+    make_folder,
+    names_in,
+    on_disk,
+    remove,
+    remove_unfinished,
+    whole,
+    write_whole,
+)
 from dcsim.montecarlo import Summary
 from dcsim.units import MS_PER_H, Dimension, parse_any
 from dcsim.wording import unlike_formula
@@ -219,8 +229,8 @@ class MadeFiles:
             parquet.write_table(table, file, **STORED)
         with whole(self.folder / f"{POINTS}.csv") as file:
             csv.write_csv(for_spreadsheet(table), file)
-        with whole(self.folder / DOCUMENT) as file:
-            file.write((json.dumps(to_json(sweep), indent=1, allow_nan=False) + "\n").encode())
+        text = json.dumps(to_json(sweep), indent=1, allow_nan=False) + "\n"
+        write_whole(self.folder / DOCUMENT, text.encode())
         if not self.every_run:
             for kind in KINDS:
                 remove(self.folder / f"{EACH_RUN}.{kind}")
