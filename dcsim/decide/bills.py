@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from dcsim.economics import LINES, Bill, Use
 from dcsim.economics.bill import USED, bill_inputs, bill_statement
 from dcsim.economics.statement import Input, Statement
-from dcsim.montecarlo import Sample
+from dcsim.montecarlo import Sample, runs_per_draw
 from dcsim.plant import Demand
 from dcsim.power import energy_kwh
 from dcsim.scenario import PER_SAMPLE, Scenario
@@ -25,6 +25,11 @@ Values = NDArray[np.float64]
 def prices_vary(scenario: Scenario) -> bool:
     """Whether runs have prices of their own."""
     return any(each.money for each in scenario.uncertain)
+
+
+def runs_per_price(scenario: Scenario) -> int:
+    """Return how many replications after one another share what is uncertain in their money: 1 if nothing is."""
+    return PER_SAMPLE if prices_vary(scenario) else runs_per_draw(scenario)
 
 
 def ends_when_done(scenario: Scenario) -> bool:

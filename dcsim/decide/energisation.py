@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dcsim.decide.accounts import MoneyBook, site_of
-from dcsim.decide.bills import prices_vary
+from dcsim.decide.bills import runs_per_price
 from dcsim.decide.breakeven_prices import Price
 from dcsim.decide.documents import summary_json
 from dcsim.decide.estimate import SCHEMA
@@ -27,9 +27,9 @@ from dcsim.decide.result import RunResult
 from dcsim.decide.variants import simulate_variants
 from dcsim.economics.grid import Grid, share_between
 from dcsim.files import on_disk, remove_unfinished, write_whole
-from dcsim.montecarlo import Progress, Resume, Summary, WantedEngine, runs_per_draw, slug, summarise
+from dcsim.montecarlo import Progress, Resume, Summary, WantedEngine, slug, summarise
 from dcsim.power.keys import Phase
-from dcsim.scenario import PER_SAMPLE, Problem, Scenario, ScenarioError, Source, certain, read, sha256
+from dcsim.scenario import Problem, Scenario, ScenarioError, Source, certain, read, sha256
 from dcsim.scenario.provenance import origins as origins_of
 from dcsim.topology.build import build
 from dcsim.units import MS_PER_H
@@ -157,7 +157,7 @@ def _found(
     books = [MoneyBook.of(each.sample) for each in members]
     statements = [book.statement for book in books if book is not None]  # each has an owner
     cash = [each.total(CASH) for each in statements]
-    shared = shared_by(wanted[0])
+    shared = runs_per_price(wanted[0])
     formulas = [(by_formula(each, False), by_formula(each, True)) for each in wanted]
 
     def told(values: Values) -> Summary:
@@ -190,11 +190,6 @@ def asked_of(where: str, scenario: Scenario) -> Scenario:
         if not there:
             raise ScenarioError([Problem(where, None, key, f"{scenario.name}: {why}")])
     return scenario if scenario.grid is not None else scenario.model_copy(update={"grid": Grid()})
-
-
-def shared_by(scenario: Scenario) -> int:
-    """Return how many runs in a row share what is uncertain in an owner's cash."""
-    return PER_SAMPLE if prices_vary(scenario) else runs_per_draw(scenario)
 
 
 def _each_once(scenarios: Sequence[Scenario]) -> list[Scenario]:
@@ -285,7 +280,7 @@ def bridge_price(bridged: RunResult, waits: RunResult) -> Price:
         reach *= 2
     premium = float(bisect(lambda at: float(gaps(at).mean()), -reach, reach, xtol=1e-12, rtol=1e-12))
     values = premium + gaps(premium) / kwh  # linear in each run's figures (delta method)
-    found = summarise(values, premium, shared=max(shared_by(run.scenario) for run in (bridged, waits)))
+    found = summarise(values, premium, shared=max(runs_per_price(run.scenario) for run in (bridged, waits)))
     reliable = bridged.runs_needed is None and waits.runs_needed is None
     return Price("cash", replace(found, reliable=reliable), _bridge_by_formula(bridged.scenario, waits.scenario), None)
 

@@ -324,7 +324,7 @@ class Validity:
 
 
 def formula_validity(scenario: Scenario) -> Validity:
-    """Return whether the linear formula can hold for a scenario (MODEL.md 2.1)."""
+    """Return whether the linear formula can hold for a scenario (docs/model.md 2.1)."""
     fixed = settled(scenario)
     topology = build(fixed.cluster.topology, fixed.cluster.gpus)
     hours = 0.0  # of the job charged, per hour

@@ -11,7 +11,16 @@ from numpy.typing import NDArray
 
 from dcsim.decide.accounts import MoneyBook
 from dcsim.decide.availability import Availability
-from dcsim.decide.bills import Energy, Money, ends_when_done, mean_bill, price_all_in, prices_vary, use_each
+from dcsim.decide.bills import (
+    Energy,
+    Money,
+    ends_when_done,
+    mean_bill,
+    price_all_in,
+    prices_vary,
+    runs_per_price,
+    use_each,
+)
 from dcsim.decide.cash import Cash
 from dcsim.decide.display import Displayed, to_pandas
 from dcsim.decide.documents import runs_json
@@ -38,7 +47,7 @@ from dcsim.montecarlo import (
     summarise,
 )
 from dcsim.montecarlo.reliability import runs_needed_after, unseen
-from dcsim.scenario import PER_SAMPLE, Scenario
+from dcsim.scenario import Scenario
 from dcsim.units import MS_PER_H
 
 JOB_STATES = frozenset(("useful", "overhead", "checkpoint", "lost", "detect", "failover", "restore", "wait"))
@@ -62,7 +71,7 @@ class RunResult(Displayed):
 
     ``folder`` holds the replications, None if they were not kept; ``notices`` say what was found damaged in it.
     ``stopped``: how a run with a precision ended; losses and costs are then about the mean that is adjusted for the
-    failures drawn (``montecarlo.control``), else about the plain mean, which agrees with the ledger to the digit.
+    failures drawn (``statistics.adjusted``), else about the plain mean, which agrees with the ledger to the digit.
     ``engine``: what simulated it, and why.
     """
 
@@ -318,7 +327,7 @@ class RunResult(Displayed):
 
     @property
     def _shared(self) -> int:
-        return PER_SAMPLE if prices_vary(self.scenario) else runs_per_draw(self.scenario)
+        return runs_per_price(self.scenario)
 
     def _ratio(self, above: NDArray[np.float64], below: NDArray[np.float64]) -> Estimated | None:
         return Estimated.ratio(above, below, self._luck, shared=self._shared, controls=self.stopped is not None)

@@ -164,7 +164,7 @@ def simulate_variants(scenarios: Sequence[Scenario], **how: Unpack[How]) -> tupl
     return results
 
 
-def written(value: Any) -> str:
+def value_text(value: Any) -> str:
     """Return a value as tables and charts show it."""
     return value if isinstance(value, str) else shown(value)
 
@@ -275,7 +275,7 @@ def switch_notes(offers: Sequence[Scenario], found: Iterable[Variant]) -> list[s
         for key, switch in _switches(offers[each.offer], dict(each.inputs)).items():
             if type(offers[each.offer].jobs[switch.job].recovery) is STRATEGIES[switch.kind] and key.endswith("kind"):
                 continue
-            name = f"{key}={written(dict(each.inputs)[key])}"
+            name = f"{key}={value_text(dict(each.inputs)[key])}"
             kept = f"takes over {', '.join(switch.taken)} from the file" if switch.taken else "takes over nothing"
             without = f", not {', '.join(switch.left_out)}" if switch.left_out else ""
             given = "the preset's value or its default" if key.endswith("preset") else "its default, unless -L gives it"
@@ -353,7 +353,7 @@ def _of_values(values: Sequence[Any]) -> Iterable[str]:
 def _of_stock(problem: Problem, inputs: Mapping[str, Any], option: str) -> Problem:
     """Name the stock that made a problem of the size of the cluster that follows from it."""
     if GPUS not in inputs and problem.file.startswith(f"{option} {GPUS}="):
-        return replace(problem, file=f"{option} {SPARES}={written(inputs[SPARES])}")
+        return replace(problem, file=f"{option} {SPARES}={value_text(inputs[SPARES])}")
     return problem
 
 
@@ -361,5 +361,5 @@ def _of_option(problem: Problem, inputs: Mapping[str, Any], option: str) -> Prob
     """Name the option with the value that made a problem, or with all of them where several may have."""
     key = problem.file.removeprefix("override ").removesuffix("...")
     blamed = [each for each in inputs if key != problem.file and each.startswith(key)] or list(inputs)
-    told = " ".join(f"{option} {each}={written(inputs[each])}" for each in blamed)
+    told = " ".join(f"{option} {each}={value_text(inputs[each])}" for each in blamed)
     return replace(problem, file=told, line=None)

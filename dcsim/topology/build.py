@@ -10,16 +10,13 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from dcsim.parts import KINDS, PARTS, UNITS
+from dcsim.parts import KINDS, PARTS, UNITS, one_word
 from dcsim.problems import not_one_of, wrong
 from dcsim.topology.description import MAX_GPUS, TopologyDescription, TopologyError
 from dcsim.wording import shown
 
 if TYPE_CHECKING:
     import networkx as nx
-
-ALIASES = {"tray": "node"}
-"""Other words for kinds."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +41,7 @@ def kinds_of(description: TopologyDescription, pods: int) -> dict[str, Kind]:
 
 def named(kind: str, kinds: dict[str, Kind], name: str) -> str:
     """Return the name of a kind that a topology has; raises TopologyError for any other."""
-    found = ALIASES.get(kind, kind)
+    found = one_word(kind)
     if found in kinds:
         return found
     allowed = [each for known in kinds for each in ((known, "tray") if known == "node" else (known,))]
@@ -170,7 +167,7 @@ class Topology:
     def span(self, kind: str, index: int) -> tuple[int, int]:
         """Half-open range [lo, hi) of the GPUs of part ``index`` of this kind; of a component that holds none itself
         (a leaf, a shelf), those of the part that it serves."""
-        kind = ALIASES.get(kind, kind)
+        kind = one_word(kind)
         if not 0 <= index < self.components(kind):
             raise TopologyError([f"found {kind} {shown(index)}; must be from 0 to {self.components(kind) - 1}"])
         if kind in self._sizes:
@@ -191,7 +188,7 @@ class Topology:
 
     def bounds(self, kind: str) -> NDArray[np.int64]:
         """First GPU of every part of this kind and the end of the last, int64 (parts + 1,)."""
-        kind = ALIASES.get(kind, kind)
+        kind = one_word(kind)
         if kind not in self._sizes:
             return self._bounds[kind]
         return np.minimum(np.arange(self.components(kind) + 1, dtype=np.int64) * self._sizes[kind], self.gpus)
