@@ -266,7 +266,7 @@ class RunResult(Displayed):
             return bill(scenario, self.loss.mean)
         use = use_each(self.sample)
         each = (use.months, use.useful_gpu_hours, use.lost_gpu_hours)
-        months, useful, lost = (self._each(values).shown.mean for values in each)
+        months, useful, lost = (self.of_money(values).shown.mean for values in each)
         return bill_of(scenario.tco, scenario.cluster.gpus, Use(months, useful, lost, use.burn_in_gpu_hours))
 
     @property
@@ -298,7 +298,7 @@ class RunResult(Displayed):
     @cached_property
     def tokens(self) -> TokenSales | None:
         """What the token seller earns; None without [tokens], or where months were not kept."""
-        return None if self.book is None else TokenSales.of(self.book, self._each, self._ratio)
+        return None if self.book is None else TokenSales.of(self.book, self.of_money, self._ratio)
 
     @cached_property
     def energy(self) -> Energy | None:
@@ -308,12 +308,12 @@ class RunResult(Displayed):
     @cached_property
     def total_estimated(self) -> Estimated | None:
         """What is paid and lost work at the rent [USD], the published method, by both estimators."""
-        return None if self.money is None else self._each(self.money.with_lost_work)
+        return None if self.money is None else self.of_money(self.money.with_lost_work)
 
     @cached_property
     def paid_estimated(self) -> Estimated | None:
         """What is invoiced [USD], by both estimators."""
-        return None if self.money is None else self._each(self.money.paid)
+        return None if self.money is None else self.of_money(self.money.paid)
 
     @cached_property
     def useful_hour_estimated(self) -> Estimated | None:
@@ -332,7 +332,8 @@ class RunResult(Displayed):
     def _ratio(self, above: NDArray[np.float64], below: NDArray[np.float64]) -> Estimated | None:
         return Estimated.ratio(above, below, self._luck, shared=self._shared, controls=self.stopped is not None)
 
-    def _each(self, values: NDArray[np.float64]) -> Estimated:
+    def of_money(self, values: NDArray[np.float64]) -> Estimated:
+        """Estimate an amount that follows from prices, float64 (n,): runs that share what they drew count once."""
         mean = summarise(values).mean
         return Estimated.of(values, mean, self._luck, shared=self._shared, controls=self.stopped is not None)
 
