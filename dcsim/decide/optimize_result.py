@@ -9,7 +9,7 @@ from typing import Any
 from dcsim.decide.display import Displayed, to_pandas
 from dcsim.decide.estimate import SCHEMA
 from dcsim.decide.metrics import Metric
-from dcsim.decide.optimize_race import Fate, Look, Met, Requirement
+from dcsim.decide.optimize_race import Fate, Met, RaceLook, Requirement
 from dcsim.montecarlo import Summary
 from dcsim.scenario import Scenario, sha256
 
@@ -53,7 +53,7 @@ class Optimum(Displayed):
     members: tuple[int, ...]
     chosen: int | None
     dearer: float | None
-    looks: tuple[Look, ...]
+    looks: tuple[RaceLook, ...]
     used: int
     most: int
     exhausted: bool

@@ -11,7 +11,7 @@ from dcsim.decide.metrics import Metric
 from dcsim.decide.outcome import REPLICATIONS, Executor, How
 from dcsim.decide.result import RunResult
 from dcsim.decide.sweep_files import MadeFiles, points_table, to_json
-from dcsim.decide.sweep_question import Question, batches, one_folder_each, question
+from dcsim.decide.sweep_question import SweepQuestion, batches, one_folder_each, question
 from dcsim.decide.sweep_region import Measured, Region, region
 from dcsim.decide.variants import Axis, Variant, simulate_variants
 from dcsim.montecarlo import UNSHARDED, Interrupted, Progress, Resume, Running, Shard, Summary, WantedEngine
@@ -168,7 +168,7 @@ def sweep(
 
 
 def simulated(
-    asked: Question,
+    asked: SweepQuestion,
     how: How,
     progress: Progress | None,
     output: Path | None,
@@ -226,7 +226,7 @@ def simulated(
     return found
 
 
-def _point(number: int, member: Variant, result: RunResult, asked: Question) -> Point:
+def _point(number: int, member: Variant, result: RunResult, asked: SweepQuestion) -> Point:
     figures = {each.name: each.summary(result) for each in (*asked.figures, asked.metric)}
     measured = Measured.of(result, asked.metric)
     known = asked.metric.by_formula(result.scenario)

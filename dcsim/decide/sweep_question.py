@@ -37,7 +37,7 @@ BATCH_BYTES = 128 << 20
 
 
 @dataclass(frozen=True, eq=False)
-class Question:
+class SweepQuestion:
     """Every point's scenario, in order, and the figure that decides; ``figures``: what else is kept of each point.
 
     ``verb``: what the folder is called after.
@@ -71,7 +71,7 @@ def question(
     wanted: str | None,
     seed: int | None,
     changes: Sequence[str],
-) -> Question:
+) -> SweepQuestion:
     """Read what ``sweep`` is given; raises ScenarioError."""
     given, offers = at_one_seed(scenarios, changes, seed)
     its_axes = _axes(axes)
@@ -84,7 +84,7 @@ def question(
     if lacking := decides.lacking([each.scenario for each in found]):
         raise ScenarioError([Problem("--metric", None, "", wrong(decides.name, lacking))])
     notes = _notes(given, offers, its_axes, lhs, found)
-    return Question(offers, its_axes, lhs is not None, decides, found, notes, figures_of(found))
+    return SweepQuestion(offers, its_axes, lhs is not None, decides, found, notes, figures_of(found))
 
 
 def figures_of(found: Sequence[Variant]) -> tuple[Metric, ...]:
@@ -175,7 +175,7 @@ def batches(found: Sequence[Variant], runs: int) -> Iterator[tuple[list[int], in
     yield numbers, groups
 
 
-def one_folder_each(asked: Question) -> None:
+def one_folder_each(asked: SweepQuestion) -> None:
     """Refuse points whose runs would be kept in one folder, whose name has eight digits of the scenario's hash."""
     by_name: dict[tuple[str, str, int], str] = {}
     for each, digest in zip(asked.variants, asked.sha256, strict=True):
