@@ -228,11 +228,7 @@ def _no_quantity(value: str, dimension: Dimension) -> PydanticCustomError:
         return _wrong(value, f"allowed: {dimension.allowed}; the unit is missing")
     short = value if len(value) <= _LONGEST_TEXT else ""
     if spelled := respelled(short, dimension.spellings):
-        try:
-            parse(spelled, dimension)
-        except PydanticCustomError as error:
-            return _wrong(value, (error.context or {})["why"])
-        return _wrong(value, f'allowed: {dimension.allowed}; did you mean "{spelled}"?')
+        return _respelled(value, spelled, dimension, f"allowed: {dimension.allowed}")
     if dimension.units is _TIME and (spelled := respelled(short, _FAILURE_RATES)):
         try:
             told = f" ({spelled} is one failure in {parse(spelled, MTBF) / MS_PER_H:.10g} h)"
@@ -241,6 +237,15 @@ def _no_quantity(value: str, dimension: Dimension) -> PydanticCustomError:
         return _wrong(value, f"a rate is not read here{told}; allowed: {dimension.allowed}")
     why = remark(short, dimension.spellings)
     return _wrong(value, f"allowed: {dimension.allowed}{'; ' if why else ''}{why}")
+
+
+def _respelled(value: object, spelled: str, dimension: Dimension, allowed: str) -> PydanticCustomError:
+    """Offer another spelling of a value, or say what is wrong with the value however it is spelled."""
+    try:
+        parse(spelled, dimension)
+    except PydanticCustomError as error:
+        return _wrong(value, (error.context or {})["why"])
+    return _wrong(value, f'{allowed}; did you mean "{spelled}"?')
 
 
 def parse_any(value: object) -> tuple[float, Dimension]:
@@ -262,11 +267,7 @@ def _of_no_dimension(value: object) -> PydanticCustomError:
         return _wrong(value, allowed)
     for dimension in _ANY:
         if spelled := respelled(value, dimension.units):
-            try:
-                parse(spelled, dimension)
-            except PydanticCustomError as error:
-                return _wrong(value, (error.context or {})["why"])
-            return _wrong(value, f'{allowed}; did you mean "{spelled}"?')
+            return _respelled(value, spelled, dimension, allowed)
     if respelled(value, _FAILURE_RATES):
         return _no_quantity(value, DURATION)
     why = remark(value, [unit for dimension in _ANY for unit in dimension.units])

@@ -81,7 +81,7 @@ def site_of(scenario: Scenario) -> Site:
     topology = build(scenario.cluster.topology, gpus)
     demand, power = Demand(topology), topology.description.power
     nodes = topology.components("node")
-    of_topology = float(demand.racks_w.sum() + demand.switches_w) / 1e3 if power is not None else 0.0
+    of_topology = demand.it_w / 1e3 if power is not None else 0.0
     topology_kw = of_topology if float(demand.racks_w.sum()) else None
     topology_pue = power.meter_factor if power is not None else PUE
     return Site(

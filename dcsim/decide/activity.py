@@ -7,12 +7,10 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from dcsim.decide.bills import energy_at_meter
 from dcsim.ledger import CAUSES, STATE
 from dcsim.montecarlo import Sample
-from dcsim.plant import Demand
-from dcsim.power import energy_kwh
 from dcsim.scenario import Scenario
-from dcsim.topology.build import build
 from dcsim.units import MS_PER_H
 
 Values = NDArray[np.float64]
@@ -82,16 +80,10 @@ def _energy(sample: Sample, hours: Values, gpu_hours: Mapping[str, Values]) -> V
     The ledger knows the causes of overhead by run only: what a capped or a shrunk step does not draw is spread over the
     months as the overhead is (assumed).
     """
-    scenario = sample.scenario
-    topology = build(scenario.cluster.topology, scenario.cluster.gpus)
-    demand, power = Demand(topology), topology.description.power
-    kw_per_gpu = float(demand.racks_w.sum()) / topology.gpus / 1e3
-    if not kw_per_gpu or power is None:
-        return None
     causes = sample.ledgers.overhead_gpu_ms.sum(axis=1) / MS_PER_H
     slower = gpu_hours["overhead"]
     of_run = slower.sum(axis=1, keepdims=True)
     share = np.divide(slower, of_run, out=np.zeros_like(slower), where=of_run > 0)
     overhead = {name: causes[:, column : column + 1] * share for column, name in enumerate(CAUSES)}
-    kwh = energy_kwh(gpu_hours, overhead, kw_per_gpu, power.idle, demand.switches_w / 1e3, hours, power.meter_factor)
-    return sum(kwh.values(), np.zeros_like(slower))
+    kwh = energy_at_meter(sample.scenario, gpu_hours, overhead, hours)
+    return None if kwh is None else sum(kwh.values(), np.zeros_like(slower))

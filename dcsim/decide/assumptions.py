@@ -76,7 +76,7 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class Input:
+class ComparedInput:
     """One input of all scenarios. ``values``: as the models hold them; ``write``: returns them as JSON holds them.
 
     ``apply``: for every scenario, what gives it another one's value.
@@ -191,14 +191,14 @@ def _names(names: Sequence[str]) -> str:
 # --- what the inputs are ------------------------------------------------------------------------------------------
 
 
-def inputs(scenarios: Sequence[Scenario]) -> Iterator[Input]:
+def inputs(scenarios: Sequence[Scenario]) -> Iterator[ComparedInput]:
     """Yield every input of all scenarios, names and prices left out, in the order of the keys of a scenario file."""
     for field in ("horizon", "seed", "maintenance", "energisation"):
         yield one_field(scenarios, "", [()] * len(scenarios), field, "assumption")
     unknown = tuple(tuple(each for each in one.uncertain if not each.money) for one in scenarios)
     keys = [", ".join(each.key for each in one) or None for one in unknown]
     apply = tuple(setter((), "uncertain") for _ in scenarios)
-    yield Input(("uncertain",), LABELS["uncertain"], None, "assumption", unknown, lambda: keys, apply)
+    yield ComparedInput(("uncertain",), LABELS["uncertain"], None, "assumption", unknown, lambda: keys, apply)
     for field in type(scenarios[0].cluster).model_fields:
         yield one_field(scenarios, "", [("cluster",)] * len(scenarios), field, "offer")
     for name, places in matched([[(job.name, "") for job in each.jobs] for each in scenarios]):
@@ -213,12 +213,12 @@ def inputs(scenarios: Sequence[Scenario]) -> Iterator[Input]:
     for field in charges[0]:
         values = tuple(each[field] for each in charges)
         apply = tuple(setter(("accounting",), field) for _ in scenarios)
-        yield Input(("accounting", field), LABELS[field], None, "formula", values, partial(list, values), apply)
+        yield ComparedInput(("accounting", field), LABELS[field], None, "formula", values, partial(list, values), apply)
 
 
 def _entries(
     scenarios: Sequence[Scenario], table: str, name: str, owner: str, places: Sequence[int | None]
-) -> Iterator[Input]:
+) -> Iterator[ComparedInput]:
     """Yield the inputs of one job or hazard, or only that some scenarios lack it."""
     if None in places:
         label = "jobs" if table == "jobs" else "failures"
@@ -226,7 +226,7 @@ def _entries(
         values = tuple(None if place is None else getattr(each, table)[place] for each, place in pairs)
         written = [ABSENT if value is None else PRESENT for value in values]
         apply = tuple(_placer(table, place) for place in places)
-        yield Input((table, name), label, owner or f'"{name}"', "assumption", values, lambda: written, apply)
+        yield ComparedInput((table, name), label, owner or f'"{name}"', "assumption", values, lambda: written, apply)
         return
     at = [(table, place) for place in places if place is not None]
     entries = [getattr(each, table)[place] for each, (_, place) in zip(scenarios, at, strict=True)]
@@ -239,7 +239,9 @@ def _entries(
             values = tuple(each.recovery for each in entries)
             apply = tuple(setter(where, "recovery") for where in at)
             path = (table, name, "recovery")
-            yield Input(path, LABELS["kind"], owner or None, "offer", values, lambda: _strategies(values), apply)
+            yield ComparedInput(
+                path, LABELS["kind"], owner or None, "offer", values, lambda: _strategies(values), apply
+            )
             return
         for field in kinds[0].model_fields:
             inside = [(*where, "recovery") for where in at]
@@ -253,7 +255,7 @@ def one_field(
     field: str,
     group: Group,
     path: tuple[str, ...] | None = None,
-) -> Input:
+) -> ComparedInput:
     """Return one key of the tables that stand ``at`` these places."""
     tables = [_at(each, where) for each, where in zip(scenarios, at, strict=True)]
     label = LABELS.get(field, field.replace("_", " "))
@@ -272,7 +274,7 @@ def one_field(
 
     steps = path if path is not None else tuple(str(part) for part in at[0])
     apply = tuple(setter(where, field) for where in at)
-    return Input((*steps, field), label, owner or None, group, values, write, apply)
+    return ComparedInput((*steps, field), label, owner or None, group, values, write, apply)
 
 
 def _strategies(values: Sequence[Any]) -> list[str]:
@@ -345,7 +347,7 @@ def _placer(table: str, place: int | None) -> Apply:
     return put
 
 
-def _effect(scenarios: Sequence[Scenario], losses: Sequence[tuple[float | None, ...]], each: Input) -> float:
+def _effect(scenarios: Sequence[Scenario], losses: Sequence[tuple[float | None, ...]], each: ComparedInput) -> float:
     """Return the largest change of a loss if the first scenario and another one swap this value."""
     effect, seen = 0.0, [each.values[0]]
     for other, value in enumerate(each.values):

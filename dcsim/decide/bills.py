@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from dcsim.economics import LINES, Bill, Use
 from dcsim.economics.bill import USED, bill_inputs, bill_statement
 from dcsim.economics.statement import Input, Statement
-from dcsim.montecarlo import Sample
+from dcsim.montecarlo import Sample, runs_per_draw
 from dcsim.plant import Demand
 from dcsim.power import energy_kwh
 from dcsim.scenario import PER_SAMPLE, Scenario
@@ -25,6 +25,11 @@ Values = NDArray[np.float64]
 def prices_vary(scenario: Scenario) -> bool:
     """Whether runs have prices of their own."""
     return any(each.money for each in scenario.uncertain)
+
+
+def runs_per_price(scenario: Scenario) -> int:
+    """Return how many replications after one another share what is uncertain in their money: 1 if nothing is."""
+    return PER_SAMPLE if prices_vary(scenario) else runs_per_draw(scenario)
 
 
 def ends_when_done(scenario: Scenario) -> bool:
@@ -120,6 +125,26 @@ def price_all_in(found: Bill | None) -> float | None:
     return None if found is None else found.usd_per_useful_gpu_hour["all_in"]
 
 
+Amount = TypeVar("Amount", float, Values)
+
+
+def energy_at_meter(
+    scenario: Scenario, gpu_hours: Mapping[str, Amount], overhead: Mapping[str, Amount], hours: Amount
+) -> dict[str, Amount] | None:
+    """Return what the site takes, by state of the ledger and of the network [kWh]; see ``power.energy_kwh``.
+
+    ``overhead``: GPU-hours by its causes. Amounts are floats, or float64 arrays of one shape by run and month. None
+    where the topology gives no power.
+    """
+    topology = build(scenario.cluster.topology, scenario.cluster.gpus)
+    demand, power = Demand(topology), topology.description.power
+    kw_per_gpu = float(demand.racks_w.sum()) / topology.gpus / 1e3
+    if not kw_per_gpu or power is None:
+        return None
+    switches_kw = demand.switches_w / 1e3
+    return energy_kwh(gpu_hours, overhead, kw_per_gpu, power.idle, switches_kw, hours, power.meter_factor)
+
+
 @dataclass(frozen=True)
 class Energy:
     """Energy over the horizon at the site's meter [kWh]: by state of the ledger, and of the network.
@@ -136,14 +161,10 @@ class Energy:
     @classmethod
     def of(cls, scenario: Scenario, gpu_hours: Mapping[str, float], overhead: Mapping[str, float]) -> "Energy | None":
         """Fold a mean ledger [GPU-h]; None where the topology gives no power."""
-        topology = build(scenario.cluster.topology, scenario.cluster.gpus)
-        demand, power = Demand(topology), topology.description.power
-        kw_per_gpu = float(demand.racks_w.sum()) / topology.gpus / 1e3
-        if not kw_per_gpu or power is None:
+        kwh = energy_at_meter(scenario, gpu_hours, overhead, scenario.horizon / MS_PER_H)
+        power = scenario.cluster.topology.power
+        if kwh is None or power is None:
             return None
-        hours = scenario.horizon / MS_PER_H
-        switches_kw = demand.switches_w / 1e3
-        kwh = energy_kwh(gpu_hours, overhead, kw_per_gpu, power.idle, switches_kw, hours, power.meter_factor)
         price = scenario.tco.energy if scenario.tco else None
         lost = power.conversion.lost if power.conversion else None
         usd = None if price is None else price * sum(kwh.values())

@@ -9,7 +9,7 @@ from typing import Any
 from dcsim.decide.accounts import grid_inputs_of
 from dcsim.decide.breakeven_prices import Price, monthly, months, notes_of, prices_of
 from dcsim.decide.breakeven_threshold import Threshold, checked, threshold
-from dcsim.decide.display import html_of
+from dcsim.decide.display import Displayed
 from dcsim.decide.documents import runs_json
 from dcsim.decide.energisation import asked_of, bridge_price, is_bridged, on_time
 from dcsim.decide.outcome import REPLICATIONS, Executor, How
@@ -40,8 +40,8 @@ AGAINST = frozenset(("licence", "tor"))
 """Questions about two files."""
 
 
-@dataclass(frozen=True)
-class BreakEven:
+@dataclass(frozen=True, repr=False)
+class BreakEven(Displayed):
     """An answer: ``offer`` has what the question is about, ``against`` has not, or less of it.
 
     ``what``: the question as it was asked. ``prices`` [USD, ``per`` what]: empty where a key was asked for, which
@@ -70,12 +70,6 @@ class BreakEven:
         if self.threshold is not None:
             return f"{self.what}: {self.threshold}"
         return f"{self.title}: worth up to {self.prices[0].simulated.mean:,.4g} USD {self.per}"
-
-    def __repr__(self) -> str:
-        return str(self)
-
-    def _repr_html_(self) -> str | None:
-        return html_of(self)
 
     def to_json(self) -> dict[str, Any]:
         """Return the document that ``dcsim breakeven --json`` prints."""

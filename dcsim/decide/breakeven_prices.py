@@ -12,7 +12,7 @@ from dcsim.decide.estimate import bill, job_size
 from dcsim.decide.result import RunResult
 from dcsim.decide.theory import cluster_loss
 from dcsim.economics import Bill
-from dcsim.economics.worth import equal_payment
+from dcsim.economics.bill import equal_payment
 from dcsim.ledger import STATE
 from dcsim.montecarlo import Summary, summarise
 from dcsim.units import MS_PER_MONTH

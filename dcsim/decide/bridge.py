@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from dcsim.closed_form import Accounting, Charge
 from dcsim.decide.ablation import ablated_scenarios, simplified
-from dcsim.decide.display import html_of
+from dcsim.decide.display import Displayed
 from dcsim.decide.estimate import SCHEMA, account_scenario, bill, charge_and_blast, estimate, job_size, mode_of
 from dcsim.decide.outcome import REPLICATIONS
 from dcsim.hazards import Failures, Hazard
@@ -155,8 +155,8 @@ class Step:
     delta_usd: float | None
 
 
-@dataclass(frozen=True)
-class Bridge:
+@dataclass(frozen=True, repr=False)
+class Bridge(Displayed):
     """The levels of one scenario, from the formula to the simulation."""
 
     scenario: Scenario
@@ -167,12 +167,6 @@ class Bridge:
         """Return every step in a line."""
         steps = (f"{100 * step.loss:6.2f} % {step.delta_pp:+6.2f}  {step.name}" for step in self.steps)
         return "\n".join([self.scenario.name, *steps])
-
-    def __repr__(self) -> str:
-        return str(self)
-
-    def _repr_html_(self) -> str | None:
-        return html_of(self)
 
     def to_json(self) -> dict[str, Any]:
         """Return the document that ``dcsim explain --json`` prints."""

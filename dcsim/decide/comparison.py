@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from dcsim.decide.bridge import Bridge, bridge_of
-from dcsim.decide.display import html_of
+from dcsim.decide.display import Displayed
 from dcsim.decide.documents import runs_json
 from dcsim.decide.outcome import Executor, How, reopen, run_many
 from dcsim.decide.pair import Pair
@@ -32,8 +32,8 @@ COMMON_SEEDS = (COMMON_SEED, "of the first scenario, so that the same failures s
 """The same in the folders of runs that earlier versions left."""
 
 
-@dataclass(frozen=True)
-class Comparison:
+@dataclass(frozen=True, repr=False)
+class Comparison(Displayed):
     """Runs in the order asked for, every pair of them, why each differs from its formula, and what to know.
 
     ``walks``: why each one differs from the first. ``by``: what offers are ranked by.
@@ -62,12 +62,6 @@ class Comparison:
         name = None if found is None or found.cheapest is None else found.names[found.cheapest]
         first = [] if name is None else [f"{name} is cheapest per useful GPU-hour"]
         return "\n".join([*first, *map(str, self.runs)])
-
-    def __repr__(self) -> str:
-        return str(self)
-
-    def _repr_html_(self) -> str | None:
-        return html_of(self)
 
     def to_json(self) -> dict[str, Any]:
         """Return the document that ``dcsim compare --json`` prints."""

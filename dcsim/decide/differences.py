@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from dcsim.closed_form.keys import AccountingKeys
-from dcsim.decide.assumptions import PRESENT, Apply, Input, inputs, matched, one_field, setter
+from dcsim.decide.assumptions import PRESENT, Apply, ComparedInput, inputs, matched, one_field, setter
 from dcsim.decide.input_texts import ABSENT, compact
 from dcsim.economics import GROUPS, LINES, Tco
 from dcsim.scenario import Scenario, ScenarioError, read
@@ -74,7 +74,7 @@ class Change:
     apply: tuple[Apply, Apply]
 
     @classmethod
-    def of(cls, each: Input) -> "Change":
+    def of(cls, each: ComparedInput) -> "Change":
         """Return the difference in one input of two scenarios."""
         key, (first, second), (value_a, value_b), (apply_a, apply_b) = (
             dotted(each.path),
@@ -173,7 +173,7 @@ def _of_beside(key: str) -> bool:
 # --- all inputs -------------------------------------------------------------------------------------------------------
 
 
-def _all_inputs(pair: tuple[Scenario, Scenario]) -> Iterator[Input]:
+def _all_inputs(pair: tuple[Scenario, Scenario]) -> Iterator[ComparedInput]:
     """Yield the inputs of two scenarios: those of simulations, those that are uncertain, prices, and the rest."""
     known = [each for each in inputs(pair) if each.path[0] not in ("uncertain", "accounting")]
     yield from known
@@ -199,16 +199,16 @@ def _paired(pair: tuple[Scenario, Scenario]) -> Iterator[tuple[str, int, int, st
                 yield table, a, b, name
 
 
-def _names(pair: tuple[Scenario, Scenario]) -> Iterator[Input]:
+def _names(pair: tuple[Scenario, Scenario]) -> Iterator[ComparedInput]:
     """Yield the names of jobs and hazards that belong together: random streams are named after them."""
     for table, *places, name in _paired(pair):
         entries = [getattr(each, table)[place] for each, place in zip(pair, places, strict=True)]
         called = tuple(entry.key if table == "hazards" else entry.name for entry in entries)
         apply = tuple(setter((table, place), "name") for place in places)
-        yield Input((table, name, "name"), "name", None, "assumption", called, partial(list, called), apply)
+        yield ComparedInput((table, name, "name"), "name", None, "assumption", called, partial(list, called), apply)
 
 
-def _ranges(pair: tuple[Scenario, Scenario]) -> Iterator[Input]:
+def _ranges(pair: tuple[Scenario, Scenario]) -> Iterator[ComparedInput]:
     """Yield the ranges of MTBF, which only the reports of an offer read."""
     for table, *places, name in _paired(pair):
         if table != "hazards":
@@ -220,17 +220,19 @@ def _ranges(pair: tuple[Scenario, Scenario]) -> Iterator[Input]:
             texts.append(" to ".join(ends) if ends else ABSENT)
         apply = tuple(setter((table, place), "mtbf_range") for place in places)
         values = tuple(entry.mtbf_range for entry in entries)
-        yield Input((table, name, "mtbf_range"), "range", None, "assumption", values, partial(list, texts), apply)
+        yield ComparedInput(
+            (table, name, "mtbf_range"), "range", None, "assumption", values, partial(list, texts), apply
+        )
 
 
-def _uncertain(pair: tuple[Scenario, Scenario]) -> Iterator[Input]:
+def _uncertain(pair: tuple[Scenario, Scenario]) -> Iterator[ComparedInput]:
     """Yield what may be drawn of each key, or that it is certain."""
     drawn = [{each.key: each for each in scenario.uncertain} for scenario in pair]
     for key in dict.fromkeys([*drawn[0], *drawn[1]]):
         values = tuple(each.get(key) for each in drawn)
         texts = ["certain" if each is None else compact(each.model_dump(mode="json")["value"]) for each in values]
         apply = (_drawer(key),) * 2
-        yield Input(("uncertain", key), key, None, "assumption", values, partial(list, texts), apply)
+        yield ComparedInput(("uncertain", key), key, None, "assumption", values, partial(list, texts), apply)
 
 
 def _drawer(key: str) -> Apply:
@@ -241,12 +243,12 @@ def _drawer(key: str) -> Apply:
     return put
 
 
-def _prices(pair: tuple[Scenario, Scenario]) -> Iterator[Input]:
+def _prices(pair: tuple[Scenario, Scenario]) -> Iterator[ComparedInput]:
     """Yield every key of the [tco] table, or only that one of both has none."""
     tables = tuple(each.tco for each in pair)
     if None in tables:  # one table is one price list
         texts = [ABSENT if each is None else PRESENT for each in tables]
-        yield Input(("tco",), "prices", None, "offer", tables, partial(list, texts), (setter((), "tco"),) * 2)
+        yield ComparedInput(("tco",), "prices", None, "offer", tables, partial(list, texts), (setter((), "tco"),) * 2)
         return
     for field in Tco.model_fields:
         yield one_field(pair, "", [("tco",)] * 2, field, "offer")

@@ -8,9 +8,15 @@ HTML: list[Callable[[Any], str]] = []
 """What shows results as HTML; the package's door puts it here, because reports stand above what they show."""
 
 
-def html_of(result: Any) -> str | None:
-    """Return the first sentences and tables of a result as HTML, as a notebook shows it; None: it shows ``repr``."""
-    return HTML[0](result) if HTML else None
+class Displayed:
+    """A result: a console shows its sentences (``str``), a notebook the first sentences and tables of its page."""
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def _repr_html_(self) -> str | None:
+        """Return HTML; None where nothing was loaded that makes it: a notebook shows ``repr`` then."""
+        return HTML[0](self) if HTML else None
 
 
 def to_pandas(table: Any) -> Any:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dcsim.decide.accounts import MoneyBook, site_of
-from dcsim.decide.bills import prices_vary
+from dcsim.decide.bills import runs_per_price
 from dcsim.decide.breakeven_prices import Price
 from dcsim.decide.documents import summary_json
 from dcsim.decide.estimate import SCHEMA
@@ -26,10 +26,10 @@ from dcsim.decide.owner_by_formula import Expected
 from dcsim.decide.result import RunResult
 from dcsim.decide.variants import simulate_variants
 from dcsim.economics.grid import Grid, share_between
-from dcsim.files import on_disk, remove_unfinished, whole
-from dcsim.montecarlo import Progress, Resume, Summary, WantedEngine, runs_per_draw, slug, summarise
+from dcsim.files import on_disk, remove_unfinished, write_whole
+from dcsim.montecarlo import Progress, Resume, Summary, WantedEngine, slug, summarise
 from dcsim.power.keys import Phase
-from dcsim.scenario import PER_SAMPLE, Problem, Scenario, ScenarioError, Source, certain, read, sha256
+from dcsim.scenario import Problem, Scenario, ScenarioError, Source, certain, read, sha256
 from dcsim.scenario.provenance import origins as origins_of
 from dcsim.topology.build import build
 from dcsim.units import MS_PER_H
@@ -141,11 +141,23 @@ def energisation_table(
         "origins": [given] * len(variants),
     }
     results = simulate_variants(variants, **how)
-    members = [results[variants.index(each)] for each in wanted]
+    notices = tuple(dict.fromkeys(notice for each in results for notice in each.notices))
+    found = _found(wanted, [results[variants.index(each)] for each in wanted], folder, notices)
+    if folder is not None:
+        with on_disk(folder):
+            remove_unfinished(folder)
+        write_whole(folder / DOCUMENT, (json.dumps(found.to_json(), indent=1, allow_nan=False) + "\n").encode())
+    return found
+
+
+def _found(
+    wanted: Sequence[Scenario], members: Sequence[RunResult], folder: Path | None, notices: tuple[str, ...]
+) -> EnergisationTable:
+    """Fold the runs of a scenario as it is, of all on time, and of each of several phases on time."""
     books = [MoneyBook.of(each.sample) for each in members]
     statements = [book.statement for book in books if book is not None]  # each has an owner
     cash = [each.total(CASH) for each in statements]
-    shared = shared_by(scenario)
+    shared = runs_per_price(wanted[0])
     formulas = [(by_formula(each, False), by_formula(each, True)) for each in wanted]
 
     def told(values: Values) -> Summary:
@@ -154,31 +166,19 @@ def energisation_table(
     def late(name: str, date: float | None, at: int) -> Late:
         best, own = formulas[at], formulas[0]
         usd, kwh = best[0][0] - own[0][0], best[0][1] - own[0][1]
-        whole = best[1][0] - own[1][0]
+        whole_life = best[1][0] - own[1][0]
         premium = usd / kwh if kwh > 1e-9 * own[0][1] else None
-        return Late(name, date, told(cash[at] - cash[0]), usd, whole, premium)
+        return Late(name, date, told(cash[at] - cash[0]), usd, whole_life, premium)
 
-    its = tuple(
-        late(each.name, each.when.mean_ms / MS_PER_H, 2 + index if len(phases) > 1 else 1)
-        for index, each in enumerate(certain(scenario).energisation)
+    phases = tuple(
+        late(each.name, each.when.mean_ms / MS_PER_H, 2 + index if len(wanted) > 2 else 1)
+        for index, each in enumerate(certain(wanted[0]).energisation)
     )
-    found = EnergisationTable(
-        scenario,
-        len(members[0].sample),
-        float(np.mean(statements[0].inputs["grid_discount"].value)),
-        told(cash[0]),
-        told(cash[1]),
-        its,
-        late("", None, 1),
-        folder,
-        tuple(dict.fromkeys(notice for each in results for notice in each.notices)),
+    discount = float(np.mean(statements[0].inputs["grid_discount"].value))
+    runs, everything = len(members[0].sample), late("", None, 1)
+    return EnergisationTable(
+        wanted[0], runs, discount, told(cash[0]), told(cash[1]), phases, everything, folder, notices
     )
-    if folder is not None:
-        with on_disk(folder):
-            remove_unfinished(folder)
-        with whole(folder / DOCUMENT) as file:
-            file.write((json.dumps(found.to_json(), indent=1, allow_nan=False) + "\n").encode())
-    return found
 
 
 def asked_of(where: str, scenario: Scenario) -> Scenario:
@@ -190,11 +190,6 @@ def asked_of(where: str, scenario: Scenario) -> Scenario:
         if not there:
             raise ScenarioError([Problem(where, None, key, f"{scenario.name}: {why}")])
     return scenario if scenario.grid is not None else scenario.model_copy(update={"grid": Grid()})
-
-
-def shared_by(scenario: Scenario) -> int:
-    """Return how many runs in a row share what is uncertain in an owner's cash."""
-    return PER_SAMPLE if prices_vary(scenario) else runs_per_draw(scenario)
 
 
 def _each_once(scenarios: Sequence[Scenario]) -> list[Scenario]:
@@ -285,7 +280,7 @@ def bridge_price(bridged: RunResult, waits: RunResult) -> Price:
         reach *= 2
     premium = float(bisect(lambda at: float(gaps(at).mean()), -reach, reach, xtol=1e-12, rtol=1e-12))
     values = premium + gaps(premium) / kwh  # linear in each run's figures (delta method)
-    found = summarise(values, premium, shared=max(shared_by(run.scenario) for run in (bridged, waits)))
+    found = summarise(values, premium, shared=max(runs_per_price(run.scenario) for run in (bridged, waits)))
     reliable = bridged.runs_needed is None and waits.runs_needed is None
     return Price("cash", replace(found, reliable=reliable), _bridge_by_formula(bridged.scenario, waits.scenario), None)
 

@@ -16,7 +16,7 @@ from dcsim.closed_form import (
     mean_job_size,
 )
 from dcsim.decide.bills import least_months
-from dcsim.decide.display import html_of
+from dcsim.decide.display import Displayed
 from dcsim.decide.sla_theory import SlaTheory, sla_theory
 from dcsim.decide.theory import Theory, theory
 from dcsim.decide.tokens import TokenEstimate, token_estimate
@@ -38,8 +38,8 @@ SCHEMA = 1
 """Version of the JSON documents."""
 
 
-@dataclass(frozen=True)
-class Estimate:
+@dataclass(frozen=True, repr=False)
+class Estimate(Displayed):
     """The closed forms of one scenario; losses are fractions of all GPU-hours. ``tco`` is None without [tco].
 
     ``until_done``: the bill until the only gang has done its work, by exact theory; None where there is none.
@@ -64,12 +64,6 @@ class Estimate:
         """Return the loss and the cost in a line."""
         cost = "" if self.tco is None else f", {self.tco.paid_usd:,.0f} USD paid over {self.tco.months:g} months"
         return f"{self.scenario.name}: {100 * self.accounting.goodput_loss:.2f} % of GPU-hours lost by formula{cost}"
-
-    def __repr__(self) -> str:
-        return str(self)
-
-    def _repr_html_(self) -> str | None:
-        return html_of(self)
 
     def to_json(self) -> dict[str, Any]:
         """Return the document that ``dcsim estimate --json`` prints."""
@@ -330,7 +324,7 @@ class Validity:
 
 
 def formula_validity(scenario: Scenario) -> Validity:
-    """Return whether the linear formula can hold for a scenario (MODEL.md 2.1)."""
+    """Return whether the linear formula can hold for a scenario (docs/model.md 2.1)."""
     fixed = settled(scenario)
     topology = build(fixed.cluster.topology, fixed.cluster.gpus)
     hours = 0.0  # of the job charged, per hour

@@ -18,9 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic_core import PydanticCustomError
 
+from dcsim.decide.bills import runs_per_price
 from dcsim.decide.metrics import METRICS, Metric
 from dcsim.decide.result import RunResult
-from dcsim.montecarlo import runs_per_draw
 from dcsim.montecarlo.statistics import interval, least, quantile, share_interval
 from dcsim.problems import not_one_of, wrong
 from dcsim.scenario import Problem, Scenario, ScenarioError
@@ -144,13 +144,13 @@ class Judged:
         return "too few runs for an interval" + (f"; {least(self.gate.q)} are needed" if self.gate.q else "")
 
 
-def read_gates(texts: Iterable[str], option: str = OPTION) -> tuple[Gate, ...]:
+def read_gates(texts: Iterable[str]) -> tuple[Gate, ...]:
     """Read several gates; raise ScenarioError with the problems of all."""
     gates: list[Gate] = []
     problems: list[Problem] = []
     for text in texts:
         try:
-            gates.append(Gate.read(text, option))
+            gates.append(Gate.read(text))
         except ScenarioError as error:
             problems += error.problems
     if problems:
@@ -255,7 +255,7 @@ def _cheaper(gate: Gate, results: Sequence[RunResult]) -> Judged:
     names = [each.scenario.name for each in results]
     assert gate.name is not None
     won = first[names.index(gate.name)] / np.sum(first, axis=0)
-    return _share(gate, gate.name, won, max(runs_per_draw(each.scenario) for each in results))
+    return _share(gate, gate.name, won, max(runs_per_price(each.scenario) for each in results))
 
 
 def _share(gate: Gate, name: str, held: NDArray[np.float64], shared: int) -> Judged:

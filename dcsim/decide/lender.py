@@ -69,7 +69,7 @@ class Causes:
 
 
 @dataclass(frozen=True)
-class BreakEven:
+class DebtBreakEven:
     """At which ``rent`` [USD per GPU-hour] and ``occupancy`` a condition is just met, the other at its own value.
 
     None: at no value that there can be.
@@ -241,7 +241,7 @@ class Lender:
     # --- break-even ---------------------------------------------------------------------------------------------------
 
     @cached_property
-    def break_evens(self) -> tuple[BreakEven, ...]:
+    def break_evens(self) -> tuple[DebtBreakEven, ...]:
         """At which rent and occupancy equity gets its hurdle and the floor holds, by bisection on the statement."""
         conditions: list[tuple[str, Callable[[Statement], float]]] = [
             ("the capital comes back", lambda its: float(its.total("free_cash").mean())),
@@ -250,7 +250,7 @@ class Lender:
         if self.has_debt:
             told = f"the DSCR stays above {self.finance.floor:g} in 95 % of the runs"
             conditions.append((told, lambda its: float(np.quantile(min_dscr(its), TAIL)) - self.finance.floor))
-        return tuple(BreakEven(name, self._at("rent", of), self._at("occupancy", of)) for name, of in conditions)
+        return tuple(DebtBreakEven(name, self._at("rent", of), self._at("occupancy", of)) for name, of in conditions)
 
     def _gain(self, its: Statement) -> float:
         return float(self._npv(its).mean())

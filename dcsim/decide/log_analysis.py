@@ -18,7 +18,6 @@ from dcsim.montecarlo import Sample
 from dcsim.scenario import Scenario
 from dcsim.scenario.sampled import sampled
 
-Ints = NDArray[np.int64]
 RUNNING = "running"
 HELD = (RUNNING, *(state for state in STATES if state not in ("useful", "overhead", "lost")))
 """What a GPU may be held by at an instant: a gang that runs, whatever comes of it, or a state of the ledger.

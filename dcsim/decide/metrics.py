@@ -92,17 +92,14 @@ def _useful(result: RunResult) -> Estimated:
 
 
 def _of_owner(line: str, result: RunResult) -> Estimated | None:
-    if result.cash is None:
-        return None
-    values = result.cash.statement.total(line)
-    return _of(result, values, math.fsum(values) / len(values))
+    return None if result.cash is None else result.of_money(result.cash.statement.total(line))
 
 
 def _of_lender(figure: str, result: RunResult) -> Estimated | None:
     if result.lender is None:
         return None
     values: NDArray[np.float64] = getattr(result.lender, figure)
-    return _of(result, values, math.fsum(values) / len(values)) if np.isfinite(values).all() else None
+    return result.of_money(values) if np.isfinite(values).all() else None
 
 
 def _of_tokens(figure: str, result: RunResult) -> Estimated | None:
@@ -133,14 +130,12 @@ def _exact_ettr(known: Theory) -> float | None:
 
 def _credits(result: RunResult) -> Estimated | None:
     found = result.credits
-    return None if found is None else _of(result, found.share_by_run, found.share.mean)
+    return None if found is None else result.of_money(found.share_by_run)
 
 
 def _credits_usd(result: RunResult) -> Estimated | None:
     found = result.credits
-    if found is None or not found.priced:
-        return None
-    return _of(result, found.usd_by_run, found.usd_a_month.mean)
+    return None if found is None or not found.priced else result.of_money(found.usd_by_run)
 
 
 def _of(result: RunResult, values: NDArray[np.float64], mean: float) -> Estimated:

@@ -14,10 +14,10 @@ from dcsim.decide.optimize_result import Optimum, Setting
 from dcsim.decide.outcome import Executor
 from dcsim.decide.sweep_region import Measured
 from dcsim.decide.theory import cluster_loss
-from dcsim.decide.variants import Axis, Variant, read_axes, switch_notes, variants
+from dcsim.decide.variants import Axis, Variant, at_one_seed, read_axes, switch_notes, variants
 from dcsim.montecarlo import Progress, Resume, RunFolder, WantedEngine, choose, replicate_many, slug
 from dcsim.problems import wrong
-from dcsim.scenario import Problem, Scenario, ScenarioError, Source, read, sha256
+from dcsim.scenario import Problem, Scenario, ScenarioError, Source, sha256
 from dcsim.scenario.provenance import origins as origins_of
 from dcsim.units import DURATION, parse
 
@@ -63,12 +63,7 @@ def optimize(
     otherwise. ``runs``: simulated at most, over all settings (default: 200 for each). Other keywords as in
     ``dcsim.run``; the seed is the first scenario's by default. Raises ScenarioError, else as ``dcsim.run``.
     """
-    sources: Sequence[Any] = scenarios if isinstance(scenarios, list | tuple) else [scenarios]
-    made = [read(each, set=set) for each in sources]
-    if not made:
-        raise ValueError("needs at least one scenario")
-    common = made[0].seed if seed is None else seed
-    offers = tuple(each.model_copy(update={"seed": common}) for each in made)
+    given, offers = at_one_seed(scenarios, set, seed)
     texts = [f"{key}={_listed(values)}" for key, values in axes.items()] if isinstance(axes, Mapping) else list(axes)
     linked = [_linked(text) for text in texts]
     keys = _keys(linked)
@@ -94,7 +89,7 @@ def optimize(
     )
     del samples  # the race has looked at them
     notices = tuple(dict.fromkeys(notice for store in stores for notice in store.notices))
-    return _answer(offers, keys, found, race, folder, (*_notes(made, common, found), *notices))
+    return _answer(offers, keys, found, race, folder, (*_notes(given, offers[0].seed, found), *notices))
 
 
 def _listed(values: Any) -> str:

@@ -91,7 +91,7 @@ class Met:
 
 
 @dataclass(frozen=True)
-class Look:
+class RaceLook:
     """After ``runs`` of each of so many settings in play; ``left`` stay in play."""
 
     runs: int
@@ -109,7 +109,7 @@ class Race:
     most: int
     engine: Engine
     first: int = 0
-    looks: list[Look] = field(default_factory=list)
+    looks: list[RaceLook] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         by_physics: dict[Scenario, int] = {}
@@ -142,7 +142,7 @@ class Race:
             runs[group] = max(runs.get(group, 0), count)
         return sum(runs.values())
 
-    # --- looking ------------------------------------------------------------------------------------------------------
+    # --- who stays in play --------------------------------------------------------------------------------------------
 
     def more(self, samples: Sequence[Sample]) -> list[int]:
         """Look at all samples; return how many runs each setting wants: more of them in play, or as many as it has."""
@@ -152,7 +152,7 @@ class Race:
             self.results[number] = RunResult(sample, estimate(sample.scenario), engine=self.engine)
         before = len(self.in_play)
         self._judge()
-        self.looks.append(Look(looked, before, len(self.in_play)))
+        self.looks.append(RaceLook(looked, before, len(self.in_play)))
         if self.settled:
             return list(self.counts)
         following = self._affordable(looked)

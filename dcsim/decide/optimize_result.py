@@ -6,10 +6,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from dcsim.decide.display import html_of, to_pandas
+from dcsim.decide.display import Displayed, to_pandas
 from dcsim.decide.estimate import SCHEMA
 from dcsim.decide.metrics import Metric
-from dcsim.decide.optimize_race import Fate, Look, Met, Requirement
+from dcsim.decide.optimize_race import Fate, Met, RaceLook, Requirement
 from dcsim.montecarlo import Summary
 from dcsim.scenario import Scenario, sha256
 
@@ -34,8 +34,8 @@ class Setting:
     figures: Mapping[str, Summary | None]
 
 
-@dataclass(frozen=True, eq=False)
-class Optimum:
+@dataclass(frozen=True, eq=False, repr=False)
+class Optimum(Displayed):
     """The answer: ``settings`` in order, the offers one after the other, the last axis changing fastest.
 
     ``best``: the number of the setting with the best mean of those that meet what is required; None where none does
@@ -53,7 +53,7 @@ class Optimum:
     members: tuple[int, ...]
     chosen: int | None
     dearer: float | None
-    looks: tuple[Look, ...]
+    looks: tuple[RaceLook, ...]
     used: int
     most: int
     exhausted: bool
@@ -77,12 +77,6 @@ class Optimum:
         inputs = ", ".join(f"{key} = {value}" for key, value in its.inputs)
         mean = float("nan") if its.figure is None else its.figure.mean
         return f"{self.metric.label}: {mean:.6g} {self.metric.unit} at {its.scenario.name}, {inputs}"
-
-    def __repr__(self) -> str:
-        return str(self)
-
-    def _repr_html_(self) -> str | None:
-        return html_of(self)
 
     def to_arrow(self) -> Any:
         """Return a pyarrow.Table with one row for each setting: inputs, runs, how it stands, figures."""

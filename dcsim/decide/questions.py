@@ -16,7 +16,7 @@ from dcsim.decide.sensitivity import sensitivity
 from dcsim.decide.sweep import sweep
 from dcsim.decide.sweep_files import QUESTION
 from dcsim.decide.tables import table
-from dcsim.files import StoreError, kind_of, read_whole, whole
+from dcsim.files import StoreError, kind_of, read_whole, write_whole
 from dcsim.problems import not_one_of
 from dcsim.scenario import Scenario, ScenarioError, read, with_shares
 
@@ -53,8 +53,7 @@ class Question:
         """Write it into the folder that it was answered in; raises StoreError."""
         content = {"program": "dcsim", "schema": SCHEMA, "dcsim": __version__, **vars(self)}
         content["scenarios"] = [with_shares(each) for each in self.scenarios]
-        with whole(folder / QUESTION) as file:
-            file.write((json.dumps(content, indent=1) + "\n").encode())
+        write_whole(folder / QUESTION, (json.dumps(content, indent=1) + "\n").encode())
 
     @classmethod
     def read(cls, folder: Path) -> "Question | None":

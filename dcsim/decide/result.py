@@ -11,9 +11,18 @@ from numpy.typing import NDArray
 
 from dcsim.decide.accounts import MoneyBook
 from dcsim.decide.availability import Availability
-from dcsim.decide.bills import Energy, Money, ends_when_done, mean_bill, price_all_in, prices_vary, use_each
+from dcsim.decide.bills import (
+    Energy,
+    Money,
+    ends_when_done,
+    mean_bill,
+    price_all_in,
+    prices_vary,
+    runs_per_price,
+    use_each,
+)
 from dcsim.decide.cash import Cash
-from dcsim.decide.display import html_of, to_pandas
+from dcsim.decide.display import Displayed, to_pandas
 from dcsim.decide.documents import runs_json
 from dcsim.decide.error_budget import ErrorBudget
 from dcsim.decide.estimate import Estimate, bill
@@ -38,7 +47,7 @@ from dcsim.montecarlo import (
     summarise,
 )
 from dcsim.montecarlo.reliability import runs_needed_after, unseen
-from dcsim.scenario import PER_SAMPLE, Scenario
+from dcsim.scenario import Scenario
 from dcsim.units import MS_PER_H
 
 JOB_STATES = frozenset(("useful", "overhead", "checkpoint", "lost", "detect", "failover", "restore", "wait"))
@@ -56,13 +65,13 @@ class Finish:
     hours: Summary | None
 
 
-@dataclass(frozen=True)
-class RunResult:
+@dataclass(frozen=True, repr=False)
+class RunResult(Displayed):
     """One scenario, simulated and estimated.
 
     ``folder`` holds the replications, None if they were not kept; ``notices`` say what was found damaged in it.
     ``stopped``: how a run with a precision ended; losses and costs are then about the mean that is adjusted for the
-    failures drawn (``montecarlo.control``), else about the plain mean, which agrees with the ledger to the digit.
+    failures drawn (``statistics.adjusted``), else about the plain mean, which agrees with the ledger to the digit.
     ``engine``: what simulated it, and why.
     """
 
@@ -257,7 +266,7 @@ class RunResult:
             return bill(scenario, self.loss.mean)
         use = use_each(self.sample)
         each = (use.months, use.useful_gpu_hours, use.lost_gpu_hours)
-        months, useful, lost = (self._each(values).shown.mean for values in each)
+        months, useful, lost = (self.of_money(values).shown.mean for values in each)
         return bill_of(scenario.tco, scenario.cluster.gpus, Use(months, useful, lost, use.burn_in_gpu_hours))
 
     @property
@@ -289,7 +298,7 @@ class RunResult:
     @cached_property
     def tokens(self) -> TokenSales | None:
         """What the token seller earns; None without [tokens], or where months were not kept."""
-        return None if self.book is None else TokenSales.of(self.book, self._each, self._ratio)
+        return None if self.book is None else TokenSales.of(self.book, self.of_money, self._ratio)
 
     @cached_property
     def energy(self) -> Energy | None:
@@ -299,12 +308,12 @@ class RunResult:
     @cached_property
     def total_estimated(self) -> Estimated | None:
         """What is paid and lost work at the rent [USD], the published method, by both estimators."""
-        return None if self.money is None else self._each(self.money.with_lost_work)
+        return None if self.money is None else self.of_money(self.money.with_lost_work)
 
     @cached_property
     def paid_estimated(self) -> Estimated | None:
         """What is invoiced [USD], by both estimators."""
-        return None if self.money is None else self._each(self.money.paid)
+        return None if self.money is None else self.of_money(self.money.paid)
 
     @cached_property
     def useful_hour_estimated(self) -> Estimated | None:
@@ -318,12 +327,13 @@ class RunResult:
 
     @property
     def _shared(self) -> int:
-        return PER_SAMPLE if prices_vary(self.scenario) else runs_per_draw(self.scenario)
+        return runs_per_price(self.scenario)
 
     def _ratio(self, above: NDArray[np.float64], below: NDArray[np.float64]) -> Estimated | None:
         return Estimated.ratio(above, below, self._luck, shared=self._shared, controls=self.stopped is not None)
 
-    def _each(self, values: NDArray[np.float64]) -> Estimated:
+    def of_money(self, values: NDArray[np.float64]) -> Estimated:
+        """Estimate an amount that follows from prices, float64 (n,): runs that share what they drew count once."""
         mean = summarise(values).mean
         return Estimated.of(values, mean, self._luck, shared=self._shared, controls=self.stopped is not None)
 
@@ -365,12 +375,6 @@ class RunResult:
         error = "" if half is None else f" ± {100 * half:.2f}"
         cost = "" if self.tco is None else f", {self.tco.paid_usd:,.0f} USD paid"
         return f"{self.scenario.name}: {100 * self.lost.mean:.2f}{error} % of GPU-hours lost{cost}"
-
-    def __repr__(self) -> str:
-        return str(self)
-
-    def _repr_html_(self) -> str | None:
-        return html_of(self)
 
     def to_arrow(self) -> Any:
         """Return a pyarrow.Table with one row for each run: inputs drawn, losses, paid; see ``run_table``."""

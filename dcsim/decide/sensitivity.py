@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dcsim.decide.cautions import cautions_json
-from dcsim.decide.display import html_of, to_pandas
+from dcsim.decide.display import Displayed, to_pandas
 from dcsim.decide.documents import mean_json, summary_json
 from dcsim.decide.estimate import SCHEMA
 from dcsim.decide.metrics import Metric, metric, usual_metric
@@ -19,7 +19,7 @@ from dcsim.decide.outcome import REPLICATIONS, Executor, How
 from dcsim.decide.pair import Pair
 from dcsim.decide.result import RunResult
 from dcsim.decide.sensitivity_indices import RUNS, Index, Indices, blocks_of, indices_of, refusal, rounded
-from dcsim.decide.sensitivity_inputs import Input, inputs_of
+from dcsim.decide.sensitivity_inputs import MovedInput, inputs_of
 from dcsim.decide.variants import simulate_variants
 from dcsim.montecarlo import Estimated, Paired, Progress, Resume, Summary, WantedEngine, paired, physics, slug
 from dcsim.scenario import Problem, Scenario, ScenarioError, Source, certain, read, sha256
@@ -34,7 +34,7 @@ class Bar:
     people say. Where the figure rises or falls throughout, it is the size of the swing.
     """
 
-    input: Input
+    input: MovedInput
     low: Summary
     high: Summary
     swing: Paired
@@ -63,8 +63,8 @@ class Bar:
         }
 
 
-@dataclass(frozen=True)
-class Sensitivity:
+@dataclass(frozen=True, repr=False)
+class Sensitivity(Displayed):
     """What each input does to a figure of a scenario: ``bars``, the longest first.
 
     ``base``: the scenario at its point values. ``level``: keys that move the figure as much as the first one does, as
@@ -98,12 +98,6 @@ class Sensitivity:
     def __str__(self) -> str:
         """Return the inputs and by how much each moves the figure, a line each."""
         return "\n".join(f"{bar.input.key} ± {bar.moves:.4g} {self.metric.unit}" for bar in self.bars)
-
-    def __repr__(self) -> str:
-        return str(self)
-
-    def _repr_html_(self) -> str | None:
-        return html_of(self)
 
     def to_json(self) -> dict[str, Any]:
         """Return the document that ``dcsim sensitivity --json`` prints."""
@@ -176,7 +170,7 @@ def _index_json(index: Index) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
-class Question:
+class SensitivityQuestion:
     """What is simulated to answer it: the scenario at its points, each input at both ends, and blocks for the shares.
 
     ``runs``: of each block; 0: no shares are asked for.
@@ -184,7 +178,7 @@ class Question:
 
     scenario: Scenario
     metric: Metric
-    inputs: tuple[Input, ...]
+    inputs: tuple[MovedInput, ...]
     notes: tuple[str, ...]
     replications: int
     runs: int
@@ -222,22 +216,22 @@ def ask(
     metric_name: str | None = None,
     replications: int | None = None,
     runs: int | None = None,
-) -> Question:
+) -> SensitivityQuestion:
     """Return what has to be simulated; raises ScenarioError as ``sensitivity``."""
     figure = usual_metric([scenario]) if metric_name is None else metric(metric_name)
     if figure.lacking([scenario]):
         raise ScenarioError([Problem(scenario.name, None, "", _no_figure(figure, scenario))])
     inputs, notes = inputs_of(scenario, ranges, vary, priced=bool(figure.table))
     blocks = RUNS if runs is None else runs
-    return Question(
+    return SensitivityQuestion(
         scenario, figure, tuple(inputs), tuple(notes), replications or REPLICATIONS, rounded(blocks) if blocks else 0
     )
 
 
-def answer(question: Question, **how: Unpack[How]) -> Sensitivity:
+def answer(question: SensitivityQuestion, **how: Unpack[How]) -> Sensitivity:
     """Simulate a question and return its answer; ``how``: as ``variants.simulate_variants`` takes it.
 
-    With ``output`` all runs are kept in one folder under it (``Question.folder``).
+    With ``output`` all runs are kept in one folder under it (``SensitivityQuestion.folder``).
     """
     output, figure = how.get("output"), question.metric
     folder = None if output is None else Path(output) / question.folder
@@ -284,7 +278,7 @@ def _no_figure(figure: Metric, scenario: Scenario) -> str:
 
 
 def _bar(
-    figure: Metric, its: Input, base: RunResult, low: RunResult, high: RunResult
+    figure: Metric, its: MovedInput, base: RunResult, low: RunResult, high: RunResult
 ) -> tuple[Bar, NDArray[np.float64]]:
     """Return a bar, and its extent run by run, float64 (n,)."""
 

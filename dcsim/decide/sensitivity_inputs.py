@@ -37,7 +37,7 @@ DECLARE = (
 
 
 @dataclass(frozen=True)
-class Input:
+class MovedInput:
     """A key and the two values that it is moved to, as a scenario file would give them, with both scenarios.
 
     ``source``: where the range is from. ``follows``: keys that move with it because they are correlated with it.
@@ -68,14 +68,14 @@ MEASURED = {"tokens.speed", "tokens.utilisation", "tokens.subscription.tokens"}
 
 def inputs_of(
     scenario: Scenario, ranges: Sequence[str] = (), vary: str | None = None, priced: bool = True
-) -> tuple[list[Input], list[str]]:
+) -> tuple[list[MovedInput], list[str]]:
     """Return the inputs that may move, each key once, and what a reader should know of those left out.
 
     ``ranges``: texts such as "cluster.spares=16:64". ``vary``: a share such as "10 %" by which every other number is
     moved to either side. ``priced``: whether prices matter; else ranges of prices are left out. Raises ScenarioError
     for mistakes in them, and where nothing may move.
     """
-    found: dict[str, Input] = {}
+    found: dict[str, MovedInput] = {}
     problems: list[Problem] = []
     for text in ranges:
         try:
@@ -97,7 +97,7 @@ def inputs_of(
     for declared in (*_uncertain(scenario), *_mtbf_ranges(scenario)):
         found.setdefault(declared.key, declared)
     notes: list[str] = []
-    varied: dict[str, Input] = {}
+    varied: dict[str, MovedInput] = {}
     if share is not None:
         varied, notes = _varied(scenario, share, found)
         found |= varied
@@ -119,7 +119,7 @@ def inputs_of(
 # --- ranges of the question -------------------------------------------------------------------------------------------
 
 
-def _asked(scenario: Scenario, text: str) -> Input:
+def _asked(scenario: Scenario, text: str) -> MovedInput:
     """Read a range of the question; raises ScenarioError."""
     key, separator, ends = text.partition("=")
     if separator and ends.count(":") == 1:
@@ -135,7 +135,7 @@ def _asked(scenario: Scenario, text: str) -> Input:
         raise ScenarioError([Problem(ASKED, None, key, "must be an input: it only selects random numbers or words")])
     points = certain(scenario)
     low, high = _ascending(axis.values[0], axis.values[-1])
-    return Input(key, low, high, ASKED, _at(points, key, low, ASKED), _at(points, key, high, ASKED))
+    return MovedInput(key, low, high, ASKED, _at(points, key, low, ASKED), _at(points, key, high, ASKED))
 
 
 def _at(points: Scenario, key: str, value: Any, option: str) -> Scenario:
@@ -166,7 +166,7 @@ def _share(text: str) -> float:
 # --- ranges of the file -----------------------------------------------------------------------------------------------
 
 
-def _uncertain(scenario: Scenario) -> Iterator[Input]:
+def _uncertain(scenario: Scenario) -> Iterator[MovedInput]:
     """Yield the uncertain inputs between their P5 and P95; those correlated with one follow to their medians then."""
     normal = NormalDist()
     for each in scenario.uncertain:
@@ -178,22 +178,24 @@ def _uncertain(scenario: Scenario) -> Iterator[Input]:
             return at_ranks(scenario, {key: u} | {other: normal.cdf(rho * score) for other, rho in follow.items()})
 
         low, high = each.value.at(LOW), each.value.at(HIGH)
-        yield Input(each.key, low, high, UNCERTAIN, moved(LOW), moved(HIGH), tuple(follow))
+        yield MovedInput(each.key, low, high, UNCERTAIN, moved(LOW), moved(HIGH), tuple(follow))
 
 
-def _mtbf_ranges(scenario: Scenario) -> Iterator[Input]:
+def _mtbf_ranges(scenario: Scenario) -> Iterator[MovedInput]:
     points = certain(scenario)
     for hazard in scenario.hazards:
         if hazard.mtbf_range is not None:
             low, high = (write(end(hazard.mtbf_range), DURATION) for end in (min, max))
             ends = at_mtbf(points, "lowest", hazard.key), at_mtbf(points, "highest", hazard.key)
-            yield Input(settled_key(scenario, f"hazards.{hazard.key}.mtbf"), low, high, MTBF_RANGE, *ends)
+            yield MovedInput(settled_key(scenario, f"hazards.{hazard.key}.mtbf"), low, high, MTBF_RANGE, *ends)
 
 
 # --- every number -----------------------------------------------------------------------------------------------------
 
 
-def _varied(scenario: Scenario, share: float, taken: Mapping[str, Input]) -> tuple[dict[str, Input], list[str]]:
+def _varied(
+    scenario: Scenario, share: float, taken: Mapping[str, MovedInput]
+) -> tuple[dict[str, MovedInput], list[str]]:
     """Return every main number moved by a share to either side, and a note on those that cannot be."""
     points, found, left = certain(scenario), {}, []
     unused = unused_keys(scenario)
@@ -208,7 +210,7 @@ def _varied(scenario: Scenario, share: float, taken: Mapping[str, Input]) -> tup
         except ScenarioError:
             left.append(key)
             continue
-        found[key] = Input(key, low, high, VARIED, *ends)
+        found[key] = MovedInput(key, low, high, VARIED, *ends)
     told = f"{write(share, SHARE)} more or less is not allowed for {', '.join(left)}: left out"
     return found, [told] if left else []
 

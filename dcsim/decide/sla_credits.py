@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from dcsim.decide.accounts import MoneyBook
 from dcsim.decide.activity import Activity
 from dcsim.decide.availability import Values, sold_series
-from dcsim.decide.bills import inputs_by_run
+from dcsim.decide.bills import inputs_by_run, runs_per_price
 from dcsim.decide.theory import gang_strikes
 from dcsim.economics.credits import credit_lines
 from dcsim.economics.statement import Input, Line, Statement
-from dcsim.montecarlo import Sample, Summary, runs_per_draw, summarise
+from dcsim.montecarlo import Sample, Summary, summarise
 from dcsim.scenario import Scenario
 from dcsim.scenario.plan import plan
 
@@ -56,7 +56,7 @@ class SlaCredits:
             charge,
             statement.values["credits"][:, 1:],
             sample.month_lost,
-            runs_per_draw(sample.scenario),
+            runs_per_price(sample.scenario),
         )
 
     @cached_property

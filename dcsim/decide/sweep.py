@@ -6,12 +6,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from dcsim.decide.display import html_of, to_pandas
+from dcsim.decide.display import Displayed, to_pandas
 from dcsim.decide.metrics import Metric
 from dcsim.decide.outcome import REPLICATIONS, Executor, How
 from dcsim.decide.result import RunResult
 from dcsim.decide.sweep_files import MadeFiles, points_table, to_json
-from dcsim.decide.sweep_question import Question, batches, one_folder_each, question
+from dcsim.decide.sweep_question import SweepQuestion, batches, one_folder_each, question
 from dcsim.decide.sweep_region import Measured, Region, region
 from dcsim.decide.variants import Axis, Variant, simulate_variants
 from dcsim.montecarlo import UNSHARDED, Interrupted, Progress, Resume, Running, Shard, Summary, WantedEngine
@@ -56,8 +56,8 @@ class Winner:
         return () if self.region is None else self.region.members
 
 
-@dataclass(frozen=True, eq=False)
-class Sweep:
+@dataclass(frozen=True, eq=False, repr=False)
+class Sweep(Displayed):
     """Points in order: the offers one after the other, the last axis changes fastest.
 
     ``drawn``: whether the points are a Latin hypercube of the axes' values, not all of them. ``runs`` of each point;
@@ -102,12 +102,6 @@ class Sweep:
         mean = best.measured.mean if best.measured else float("nan")
         least = "least" if self.metric.lower_is_better else "most"
         return f"{least} {self.metric.label}: {mean:.6g} {self.metric.unit} at {inputs or 'the only setting'}"
-
-    def __repr__(self) -> str:
-        return str(self)
-
-    def _repr_html_(self) -> str | None:
-        return html_of(self)
 
     def to_arrow(self) -> Any:
         """Return a pyarrow.Table with one row for each point: inputs, figures, and whether it is best or tied."""
@@ -174,7 +168,7 @@ def sweep(
 
 
 def simulated(
-    asked: Question,
+    asked: SweepQuestion,
     how: How,
     progress: Progress | None,
     output: Path | None,
@@ -232,7 +226,7 @@ def simulated(
     return found
 
 
-def _point(number: int, member: Variant, result: RunResult, asked: Question) -> Point:
+def _point(number: int, member: Variant, result: RunResult, asked: SweepQuestion) -> Point:
     figures = {each.name: each.summary(result) for each in (*asked.figures, asked.metric)}
     measured = Measured.of(result, asked.metric)
     known = asked.metric.by_formula(result.scenario)

@@ -12,8 +12,18 @@ from pydantic_core import PydanticCustomError
 from dcsim.decide.documents import difference_json, summary_json
 from dcsim.decide.estimate import SCHEMA
 from dcsim.decide.run_table import run_table
-from dcsim.decide.variants import Axis, Variant, written
-from dcsim.files import StoreError, kind_of, make_folder, names_in, on_disk, remove, remove_unfinished, whole
+from dcsim.decide.variants import Axis, Variant, value_text
+from dcsim.files import (
+    StoreError,
+    kind_of,
+    make_folder,
+    names_in,
+    on_disk,
+    remove,
+    remove_unfinished,
+    whole,
+    write_whole,
+)
 from dcsim.montecarlo import Summary
 from dcsim.units import MS_PER_H, Dimension, parse_any
 from dcsim.wording import unlike_formula
@@ -75,12 +85,12 @@ def _input_columns(axes: Sequence[Axis], inputs: Sequence[Mapping[str, Any]]) ->
         given = [each[axis.key] for each in inputs]
         numbers = positions(axis)
         if numbers is None or numbers[1]:
-            values = pa.array([written(value) for value in given], pa.string())
+            values = pa.array([value_text(value) for value in given], pa.string())
             about = {"unit": "", "description": "as it was given"}
             yield pa.field(axis.key, pa.string(), nullable=False, metadata=about), values
         if numbers is not None:
-            by_value = {written(value): number for value, number in zip(axis.values, numbers[0], strict=True)}
-            array = pa.array([by_value[written(value)] for value in given], pa.float64())
+            by_value = {value_text(value): number for value, number in zip(axis.values, numbers[0], strict=True)}
+            array = pa.array([by_value[value_text(value)] for value in given], pa.float64())
             name = f"{axis.key} [{numbers[1]}]" if numbers[1] else axis.key
             about = {"unit": numbers[1] or "1", "description": "as a number"}
             yield pa.field(name, pa.float64(), nullable=False, metadata=about), array
@@ -219,8 +229,8 @@ class MadeFiles:
             parquet.write_table(table, file, **STORED)
         with whole(self.folder / f"{POINTS}.csv") as file:
             csv.write_csv(for_spreadsheet(table), file)
-        with whole(self.folder / DOCUMENT) as file:
-            file.write((json.dumps(to_json(sweep), indent=1, allow_nan=False) + "\n").encode())
+        text = json.dumps(to_json(sweep), indent=1, allow_nan=False) + "\n"
+        write_whole(self.folder / DOCUMENT, text.encode())
         if not self.every_run:
             for kind in KINDS:
                 remove(self.folder / f"{EACH_RUN}.{kind}")

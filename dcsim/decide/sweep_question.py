@@ -11,12 +11,22 @@ import numpy as np
 
 from dcsim.decide.comparison import shared
 from dcsim.decide.metrics import METRICS, Metric, metric, usual_metric
-from dcsim.decide.variants import GPUS, MOST_VARIANTS, SPARES, Axis, Variant, read_axes, switch_notes, variants
+from dcsim.decide.variants import (
+    GPUS,
+    MOST_VARIANTS,
+    SPARES,
+    Axis,
+    Variant,
+    at_one_seed,
+    read_axes,
+    switch_notes,
+    variants,
+)
 from dcsim.ledger import CAUSES, STATES
 from dcsim.montecarlo import slug
 from dcsim.montecarlo.runner import physics
 from dcsim.problems import wrong
-from dcsim.scenario import Problem, Scenario, ScenarioError, Source, read, sha256
+from dcsim.scenario import Problem, Scenario, ScenarioError, Source, sha256
 
 FIGURES = tuple(
     METRICS[name] for name in ("loss", "lost", "paid_usd", "useful_gpu_hours", "usd_per_useful_gpu_hour", "finish_h")
@@ -27,7 +37,7 @@ BATCH_BYTES = 128 << 20
 
 
 @dataclass(frozen=True, eq=False)
-class Question:
+class SweepQuestion:
     """Every point's scenario, in order, and the figure that decides; ``figures``: what else is kept of each point.
 
     ``verb``: what the folder is called after.
@@ -61,25 +71,20 @@ def question(
     wanted: str | None,
     seed: int | None,
     changes: Sequence[str],
-) -> Question:
+) -> SweepQuestion:
     """Read what ``sweep`` is given; raises ScenarioError."""
-    sources: Sequence[Any] = scenarios if isinstance(scenarios, list | tuple) else [scenarios]
-    read_all = [read(each, set=changes) for each in sources]
-    if not read_all:
-        raise ValueError("a sweep needs at least one scenario")
-    common = read_all[0].seed if seed is None else seed
-    offers = tuple(each.model_copy(update={"seed": common}) for each in read_all)
+    given, offers = at_one_seed(scenarios, changes, seed)
     its_axes = _axes(axes)
     if not its_axes and len(offers) < 2:
         raise ScenarioError([Problem("-L", None, "", "missing; give a key and its values, or several files")])
     decides = usual_metric(offers) if wanted is None else metric(wanted)
-    settings = _settings(its_axes, lhs, common)
+    settings = _settings(its_axes, lhs, offers[0].seed)
     asked = [(number, offer, inputs) for number, offer in enumerate(offers) for inputs in settings]
     found = tuple(variants(asked, buys=True))
     if lacking := decides.lacking([each.scenario for each in found]):
         raise ScenarioError([Problem("--metric", None, "", wrong(decides.name, lacking))])
-    notes = _notes(read_all, offers, its_axes, lhs, found)
-    return Question(offers, its_axes, lhs is not None, decides, found, notes, figures_of(found))
+    notes = _notes(given, offers, its_axes, lhs, found)
+    return SweepQuestion(offers, its_axes, lhs is not None, decides, found, notes, figures_of(found))
 
 
 def figures_of(found: Sequence[Variant]) -> tuple[Metric, ...]:
@@ -170,7 +175,7 @@ def batches(found: Sequence[Variant], runs: int) -> Iterator[tuple[list[int], in
     yield numbers, groups
 
 
-def one_folder_each(asked: Question) -> None:
+def one_folder_each(asked: SweepQuestion) -> None:
     """Refuse points whose runs would be kept in one folder, whose name has eight digits of the scenario's hash."""
     by_name: dict[tuple[str, str, int], str] = {}
     for each, digest in zip(asked.variants, asked.sha256, strict=True):

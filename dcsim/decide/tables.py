@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dcsim.decide.display import html_of, to_pandas
+from dcsim.decide.display import Displayed, to_pandas
 from dcsim.decide.outcome import REPLICATIONS, Executor, How
 from dcsim.decide.sweep import Sweep, simulated
 from dcsim.decide.tables_asked import Asked, Checkpoint, Detection, Kind
@@ -23,8 +23,8 @@ KINDS: dict[Kind, type[Asked]] = {
 }
 
 
-@dataclass(frozen=True, eq=False)
-class DecisionTable:
+@dataclass(frozen=True, eq=False, repr=False)
+class DecisionTable(Displayed):
     """One key's values with what each costs. ``closed``: for each point of the sweep the closed forms, by name.
 
     Names: ``formula`` and ``theory`` (loss by the published formula, and by exact theory of every gang alone),
@@ -43,12 +43,6 @@ class DecisionTable:
 
     def __str__(self) -> str:
         return f"{self.kind}: {self.sweep}"
-
-    def __repr__(self) -> str:
-        return str(self)
-
-    def _repr_html_(self) -> str | None:
-        return html_of(self)
 
     def to_arrow(self) -> Any:
         """Return a pyarrow.Table with one row for each value: what was simulated, then the closed forms."""

@@ -12,7 +12,7 @@ from dcsim.decide.bills import price_all_in
 from dcsim.decide.estimate import Estimate, bill, estimate
 from dcsim.decide.metrics import Metric, usual_metric
 from dcsim.decide.sweep import Sweep
-from dcsim.decide.sweep_question import FIGURES, Question
+from dcsim.decide.sweep_question import FIGURES, SweepQuestion
 from dcsim.decide.theory import gang_loss, theory
 from dcsim.decide.variants import Axis, variants
 from dcsim.hazards import Hazard
@@ -39,7 +39,7 @@ class Asked(ABC):
         self.fixed = settled(certain(scenario))
         self.axis = self.chosen() if given is None else self.accepted(given)
         members = variants([(0, scenario, {self.axis.key: value}) for value in self.axis.values], buys=True)
-        self.question = Question(
+        self.question = SweepQuestion(
             (scenario,), (self.axis,), False, self.metric, tuple(members), (), self.figures, f"table-{self.kind}"
         )
 

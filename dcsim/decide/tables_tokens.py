@@ -20,7 +20,7 @@ from dcsim.closed_form.inference import (
     saved_by_hits,
     work_per_decode,
 )
-from dcsim.decide.display import html_of
+from dcsim.decide.display import Displayed
 from dcsim.decide.estimate import SCHEMA, estimate
 from dcsim.decide.tokens import paid_of
 from dcsim.decide.variants import Axis, read_axes
@@ -84,8 +84,8 @@ class HitCost:
     usd: float | None
 
 
-@dataclass(frozen=True, eq=False)
-class TokenTable:
+@dataclass(frozen=True, eq=False, repr=False)
+class TokenTable(Displayed):
     """Batches, contexts and cache hits of a replica of so many GPUs; nothing is simulated.
 
     ``gpu_hour``: what is paid for a GPU-hour that serves [USD]. ``loss``: of a replica, by formula.
@@ -121,12 +121,6 @@ class TokenTable:
 
     def __str__(self) -> str:
         return f"{self.scenario.name}: at most {self.own.largest:,} sequences of {self.own.context:,.0f} tokens fit"
-
-    def __repr__(self) -> str:
-        return str(self)
-
-    def _repr_html_(self) -> str | None:
-        return html_of(self)
 
     def to_json(self) -> dict[str, Any]:
         """Return the document that ``dcsim table tokens --json`` prints."""

@@ -16,12 +16,14 @@ from dcsim.problems import wrong
 from dcsim.recovery import STRATEGIES
 from dcsim.recovery.keys import RULES
 from dcsim.recovery.presets import presets
-from dcsim.scenario import Problem, Scenario, ScenarioError, read
+from dcsim.scenario import Problem, Scenario, ScenarioError, Source, read
 from dcsim.scenario.errors import MOST_PROBLEMS
 from dcsim.scenario.overrides import as_value, key_parts
 from dcsim.units import SHARE, Dimension, parse, parse_any, write
 from dcsim.wording import shown
 
+OPTION = "-L"
+"""What the verbs call an axis of values."""
 MOST_VALUES = 1_000
 """Values of one axis; source: assumed, more than a chart can show."""
 MOST_VARIANTS = 100_000
@@ -37,7 +39,7 @@ class Axis:
     values: tuple[Any, ...]
 
     @classmethod
-    def read(cls, text: str, option: str = "-L") -> "Axis":
+    def read(cls, text: str, option: str = OPTION) -> "Axis":
         """Read ``key=values``: values between commas, or ``lowest:highest:step``, both ends included.
 
         Raises ScenarioError.
@@ -55,7 +57,7 @@ class Axis:
         return cls.of(key, found, option)
 
     @classmethod
-    def of(cls, key: str, values: Iterable[Any], option: str = "-L") -> "Axis":
+    def of(cls, key: str, values: Iterable[Any], option: str = OPTION) -> "Axis":
         """Take a key and its values as they are; raises ScenarioError."""
         found = tuple(values)
         for problem in _of_values(found):
@@ -72,25 +74,40 @@ class Variant:
     scenario: Scenario
 
 
-def read_axes(texts: Iterable[str], option: str = "-L") -> list[Axis]:
+def at_one_seed(
+    scenarios: Source | Sequence[Source], changes: Sequence[str], seed: int | None
+) -> tuple[list[Scenario], tuple[Scenario, ...]]:
+    """Read one or more scenarios, changed alike; return them as given, and all with one seed (default: the first's).
+
+    Raises ScenarioError, and ValueError where there is none.
+    """
+    sources: Sequence[Any] = scenarios if isinstance(scenarios, list | tuple) else [scenarios]
+    made = [read(each, set=changes) for each in sources]
+    if not made:
+        raise ValueError("needs at least one scenario")
+    common = made[0].seed if seed is None else seed
+    return made, tuple(each.model_copy(update={"seed": common}) for each in made)
+
+
+def read_axes(texts: Iterable[str]) -> list[Axis]:
     """Read several axes; raise ScenarioError with the problems of all, or where a key is given twice."""
     axes: list[Axis] = []
     problems: list[Problem] = []
     for text in texts:
         try:
-            axis = Axis.read(text, option)
+            axis = Axis.read(text)
         except ScenarioError as error:
             problems += error.problems
             continue
         if any(axis.key == other.key for other in axes):
-            problems.append(Problem(option, None, axis.key, "found twice; give all of its values at once"))
+            problems.append(Problem(OPTION, None, axis.key, "found twice; give all of its values at once"))
         axes.append(axis)
     if problems:
         raise ScenarioError(dict.fromkeys(problems))
     return axes
 
 
-def at(offer: Scenario, inputs: Mapping[str, Any], option: str = "-L") -> Scenario:
+def at(offer: Scenario, inputs: Mapping[str, Any], option: str = OPTION) -> Scenario:
     """Return an offer with some keys given other values; another strategy takes over what it can (``_switched``).
 
     Raises ScenarioError; its problems name the ``option`` and the value that made them.
@@ -101,7 +118,7 @@ def at(offer: Scenario, inputs: Mapping[str, Any], option: str = "-L") -> Scenar
         raise ScenarioError(dict.fromkeys(_of_option(each, inputs, option) for each in error.problems)) from None
 
 
-def grid(offers: Sequence[Scenario], axes: Sequence[Axis], option: str = "-L") -> list[Variant]:
+def grid(offers: Sequence[Scenario], axes: Sequence[Axis]) -> list[Variant]:
     """Return every offer with every combination of values: the last axis changes fastest, the offer slowest.
 
     Raises ScenarioError with the problems of all combinations, each once.
@@ -109,14 +126,14 @@ def grid(offers: Sequence[Scenario], axes: Sequence[Axis], option: str = "-L") -
     count = len(offers) * math.prod(len(axis.values) for axis in axes)
     if count > MOST_VARIANTS:
         told = f"found {count:,} combinations; must be at most {MOST_VARIANTS:,}"
-        raise ScenarioError([Problem(option, None, "", told)])
+        raise ScenarioError([Problem(OPTION, None, "", told)])
     keys = [axis.key for axis in axes]
     asked = [dict(zip(keys, values, strict=True)) for values in product(*(axis.values for axis in axes))]
-    return variants([(number, offer, inputs) for number, offer in enumerate(offers) for inputs in asked], option)
+    return variants([(number, offer, inputs) for number, offer in enumerate(offers) for inputs in asked])
 
 
 def variants(
-    asked: Iterable[tuple[int, Scenario, Mapping[str, Any]]], option: str = "-L", *, buys: bool = False
+    asked: Iterable[tuple[int, Scenario, Mapping[str, Any]]], option: str = OPTION, *, buys: bool = False
 ) -> list[Variant]:
     """Return a variant for each (number of the offer, offer, inputs); raise ScenarioError with their problems.
 
@@ -147,7 +164,7 @@ def simulate_variants(scenarios: Sequence[Scenario], **how: Unpack[How]) -> tupl
     return results
 
 
-def written(value: Any) -> str:
+def value_text(value: Any) -> str:
     """Return a value as tables and charts show it."""
     return value if isinstance(value, str) else shown(value)
 
@@ -258,7 +275,7 @@ def switch_notes(offers: Sequence[Scenario], found: Iterable[Variant]) -> list[s
         for key, switch in _switches(offers[each.offer], dict(each.inputs)).items():
             if type(offers[each.offer].jobs[switch.job].recovery) is STRATEGIES[switch.kind] and key.endswith("kind"):
                 continue
-            name = f"{key}={written(dict(each.inputs)[key])}"
+            name = f"{key}={value_text(dict(each.inputs)[key])}"
             kept = f"takes over {', '.join(switch.taken)} from the file" if switch.taken else "takes over nothing"
             without = f", not {', '.join(switch.left_out)}" if switch.left_out else ""
             given = "the preset's value or its default" if key.endswith("preset") else "its default, unless -L gives it"
@@ -336,7 +353,7 @@ def _of_values(values: Sequence[Any]) -> Iterable[str]:
 def _of_stock(problem: Problem, inputs: Mapping[str, Any], option: str) -> Problem:
     """Name the stock that made a problem of the size of the cluster that follows from it."""
     if GPUS not in inputs and problem.file.startswith(f"{option} {GPUS}="):
-        return replace(problem, file=f"{option} {SPARES}={written(inputs[SPARES])}")
+        return replace(problem, file=f"{option} {SPARES}={value_text(inputs[SPARES])}")
     return problem
 
 
@@ -344,5 +361,5 @@ def _of_option(problem: Problem, inputs: Mapping[str, Any], option: str) -> Prob
     """Name the option with the value that made a problem, or with all of them where several may have."""
     key = problem.file.removeprefix("override ").removesuffix("...")
     blamed = [each for each in inputs if key != problem.file and each.startswith(key)] or list(inputs)
-    told = " ".join(f"{option} {each}={written(inputs[each])}" for each in blamed)
+    told = " ".join(f"{option} {each}={value_text(inputs[each])}" for each in blamed)
     return replace(problem, file=told, line=None)

@@ -16,7 +16,7 @@ from dcsim.decide.differences import (
     with_groups_of_other,
     without_unread,
 )
-from dcsim.decide.display import html_of
+from dcsim.decide.display import Displayed
 from dcsim.decide.documents import difference_json
 from dcsim.decide.estimate import SCHEMA
 from dcsim.decide.outcome import How
@@ -271,8 +271,8 @@ class _Mixed:
 # --- two scenarios side by side -------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Differences:
+@dataclass(frozen=True, repr=False)
+class Differences(Displayed):
     """The inputs in which two scenarios differ, and what each group of them does, if it was simulated."""
 
     a: Scenario
@@ -284,12 +284,6 @@ class Differences:
         """Return a line for each input."""
         rows = [row for each in self.changes for row in each.rows]
         return "\n".join(f"{key}: {first} to {second}" for key, first, second in rows) or "no input differs"
-
-    def __repr__(self) -> str:
-        return str(self)
-
-    def _repr_html_(self) -> str | None:
-        return html_of(self)
 
     def to_json(self) -> dict[str, Any]:
         """Return the document that ``dcsim diff --json`` prints."""

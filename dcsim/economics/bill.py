@@ -206,3 +206,12 @@ def attribution(a: Mapping[str, float], b: Mapping[str, float]) -> dict[str, flo
     Without ``goodput`` they sum to the gap between what is paid.
     """
     return {key: reduce(add, (b[line.name] - a[line.name] for line in LINES if line.group == key)) for key in GROUPS}
+
+
+def equal_payment(paid: float, useful: float, other_paid: float, other_useful: float) -> float:
+    """Return what may be paid more for an offer until its useful GPU-hour costs what the other's does [USD].
+
+    x with (paid + x) / useful = other_paid / other_useful; below zero where it is dearer already. ``paid`` in USD,
+    ``useful`` in GPU-hours, above zero.
+    """
+    return other_paid * useful / other_useful - paid

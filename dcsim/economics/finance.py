@@ -382,14 +382,6 @@ def payback(so_far: Values) -> Values:
     return found
 
 
-def level_payment(debt: float, rate: float, payments: int) -> float:
-    """Return what repays a debt in so many equal payments [as ``debt``]: A = P r / (1 - (1 + r)^-n).
-
-    ``rate``: of one period. The closed form beside the month-by-month recursion of a statement.
-    """
-    return debt / payments if rate == 0 else debt * rate / (1 - (1 + rate) ** -payments)
-
-
 def expected_shortfall(
     values: Sequence[float] | Values, share: float = 0.05, worst: Literal["low", "high"] = "low"
 ) -> float:

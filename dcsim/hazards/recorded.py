@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from dcsim.hazards.column import Column
 from dcsim.hostlist import natural
+from dcsim.parts import one_word
 from dcsim.records.cuts import Cut, Taken, read_cuts
 from dcsim.records.layout import Clock
 from dcsim.records.outages import Outages
@@ -209,7 +210,7 @@ def shared_records(hazards: Iterable[Any], folder: Path | None) -> list[Any]:
         while name in names:  # another file of this name, in another folder
             name += " (another)"
         names.add(name)
-        kinds = ["node" if (kind := str(found[index].get("component"))) == "tray" else kind for index in indices]
+        kinds = [one_word(str(found[index].get("component"))) for index in indices]
         span = SHARED_KEYS["span"].validate_python(said["span"]) if "span" in said else None
         record = Record(Path(path), name, cuts, kinds, span)
         for number, (index, trace) in enumerate(zip(indices, traces, strict=True)):

@@ -113,30 +113,6 @@ class _Group:
             self.losses += ((capacity - found.gpu_ms[:, :, STATE["useful"]].sum(axis=1)) / capacity).tolist()
 
 
-def replicate(
-    scenario: Scenario,
-    replications: int,
-    *,
-    workers: int | None = None,
-    store: RunFolder | None = None,
-    resume: bool = False,
-    progress: Progress | None = None,
-    simulate: Simulate | None = None,
-    chunk: int | None = None,
-) -> Sample:
-    """Return replications 0 … n − 1 of one scenario; see ``replicate_many``."""
-    (sample,) = replicate_many(
-        [(scenario, store)],
-        replications,
-        workers=workers,
-        resume=resume,
-        progress=progress,
-        simulate=simulate,
-        chunk=chunk,
-    )
-    return sample
-
-
 def replicate_many(
     runs: Sequence[Run],
     replications: int | Sequence[int],

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from functools import partial
 
 from dcsim.decide import RunResult
-from dcsim.recovery.stateless import Stateless
 from dcsim.report.figures import Figure, loss, number, per_cent, span, usd
 from dcsim.report.page import Row, and_list, printable
 from dcsim.report.uncertainty import MakeRow, with_error
@@ -14,8 +13,9 @@ from dcsim.units import HOURS_PER_YEAR
 
 
 def serves(runs: Sequence[RunResult]) -> bool:
-    """Whether all jobs are replicas: stateless, so that what counts is how long one of them is out of service."""
-    return all(isinstance(job.recovery, Stateless) for run in runs for job in run.scenario.jobs)
+    """Whether all jobs are replicas: they keep nothing, so what counts is how long one of them is out of service."""
+    found = (job.recovery for run in runs for job in run.scenario.jobs)
+    return all(recovery.restores_always and not recovery.tiers for recovery in found)
 
 
 def out_of_service(run: RunResult) -> str:

@@ -8,7 +8,7 @@ from math import isfinite
 from dcsim.decide.gates import OPTION, UNDER, Gate, Judged, gate_scale, gate_sentences, judge
 from dcsim.decide.result import RunResult
 from dcsim.decide.sweep import Point
-from dcsim.decide.variants import written
+from dcsim.decide.variants import value_text
 from dcsim.report.document import Page, Section
 from dcsim.report.figures import MISSING, Cell, Figure
 from dcsim.report.page import Row, Table, printable
@@ -39,7 +39,7 @@ def judging_points(gates: Sequence[Gate], judged: list[Judged]) -> Callable[[Poi
     """Return what ``sweep`` calls with every point: it judges the point and adds that to a list."""
 
     def judge_point(point: Point, result: RunResult) -> None:
-        settings = ", ".join(f"{key} {written(value)}" for key, value in point.inputs)
+        settings = ", ".join(f"{key} {value_text(value)}" for key, value in point.inputs)
         name = f"{result.scenario.name} at {settings}" if settings else result.scenario.name
         judged.extend(replace(one, name=name) for one in judge(gates, [result]))
 

@@ -10,7 +10,7 @@ from dcsim import __version__
 from dcsim.decide.optimize_race import CLOSE, FIRST_RUNS, Met
 from dcsim.decide.optimize_result import Optimum, Setting
 from dcsim.decide.sweep_files import positions
-from dcsim.decide.variants import Axis, written
+from dcsim.decide.variants import Axis, value_text
 from dcsim.report.document import HeatMap, Lines, Page, Part, Picture, Section
 from dcsim.report.figures import MISSING, Cell, PointUnit, number, per_cent
 from dcsim.report.page import SHORT, Passage, Row, Table, and_list, printable
@@ -238,7 +238,7 @@ def _at_an_end(found: Optimum) -> list[str]:
 
 
 def _label(found: Optimum, its: Setting) -> str:
-    texts = [printable(written(value), LONGEST) for _, value in its.inputs]
+    texts = [printable(value_text(value), LONGEST) for _, value in its.inputs]
     names = [printable(its.scenario.name, SHORT)] if len(found.offers) > 1 else []
     return ", ".join([*names, *texts])
 
@@ -311,8 +311,8 @@ def _heat_map(found: Optimum, offer: int) -> Picture:
     at = {place: each for each in its for place in [places[each.number]]}
     values = tuple(tuple(_mean(at[row, column], unit) for column in range(len(columns))) for row in range(len(rows)))
     chart = HeatMap(
-        tuple(printable(written(value), SHORT) for value in rows),
-        tuple(printable(written(value), SHORT) for value in columns),
+        tuple(printable(value_text(value), SHORT) for value in rows),
+        tuple(printable(value_text(value), SHORT) for value in columns),
         values,
         first,
         second,
@@ -348,7 +348,7 @@ def _lines(found: Optimum, key: str) -> Picture:
     others = " (at the best of the other keys)" if len(found.keys) > 1 else ""
     chart = Lines(
         tuple(float(index) for index in range(len(values))) if where is None else tuple(where[0]),
-        tuple(printable(written(value), SHORT) for value in values),
+        tuple(printable(value_text(value), SHORT) for value in values),
         tuple(series),
         key + others,
         unit.name,

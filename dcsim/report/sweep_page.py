@@ -9,7 +9,7 @@ from dcsim.decide.metrics import Metric
 from dcsim.decide.sweep import Point, Sweep
 from dcsim.decide.sweep_files import positions
 from dcsim.decide.sweep_region import Region
-from dcsim.decide.variants import Axis, written
+from dcsim.decide.variants import Axis, value_text
 from dcsim.decide.verdict import SAME
 from dcsim.montecarlo import Summary
 from dcsim.report.document import Page, Part
@@ -84,7 +84,8 @@ def _said(key: str, value: Any) -> str:
 
 def said_value(value: Any) -> str:
     """Write a value for a sentence or a label, its thousands separated."""
-    return re.sub(r"(?<![\w.])\d{5,}(?![\w.])", lambda found: f"{int(found[0]):,}", printable(written(value), LONGEST))
+    text = printable(value_text(value), LONGEST)
+    return re.sub(r"(?<![\w.])\d{5,}(?![\w.])", lambda found: f"{int(found[0]):,}", text)
 
 
 def sentences(sweep: Sweep) -> list[str]:

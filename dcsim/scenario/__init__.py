@@ -11,7 +11,7 @@ from dcsim.scenario.errors import Problem, ScenarioError
 from dcsim.scenario.files import Source, load, read, sha256, to_toml, with_shares
 from dcsim.scenario.model import Cluster, Job, Scenario
 from dcsim.scenario.plan import Gang, Plan
-from dcsim.scenario.sampled import certain, extremes
+from dcsim.scenario.sampled import certain
 from dcsim.scenario.schema import json_schema
 from dcsim.scenario.uncertain import PER_SAMPLE, Uncertain
 from dcsim.scenario.unused import unused_keys
@@ -30,7 +30,6 @@ __all__ = [
     "Source",
     "Uncertain",
     "certain",
-    "extremes",
     "json_schema",
     "load",
     "read",

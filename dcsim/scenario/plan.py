@@ -23,7 +23,7 @@ from dcsim.topology.build import build
 
 @dataclass(frozen=True)
 class Gang:
-    """One instance of a job. ``slot``: its first logical slot; gangs lie in order of listing, then instance.
+    """One instance of a job; gangs lie in order of listing, then instance.
 
     ``work``: useful work that finishes it [GPU-ms], None: it runs to the horizon. ``follows``: another job must be done
     before it is submitted.
@@ -33,12 +33,11 @@ class Gang:
     job: int
     instance: int
     gpus: int
-    slot: int
     priority: int
     submit: int
     work: int | None
     recovery: Recovery
-    follows: bool = False
+    follows: bool
 
     @property
     def at_once(self) -> bool:
@@ -55,7 +54,7 @@ class Plan:
 
     @cached_property
     def topology(self) -> Topology:
-        """The plant with its index arrays."""
+        """The plant of this many GPUs."""
         return build(self.scenario.cluster.topology, self.scenario.cluster.gpus)
 
     @property
@@ -323,11 +322,19 @@ def plan(scenario: Scenario) -> Plan:
 def lay_out(scenario: Scenario) -> Plan:
     """Lay out the scenario's gangs as it is."""
     gangs: list[Gang] = []
-    slot = 0
     for number, job in enumerate(scenario.jobs):
         for instance in range(job.count):
-            follows, priority = job.after is not None, scenario.priority_of(job)
-            kind = number, instance, job.gpus, slot, priority, job.submit, job.work, job.recovery, follows
-            gangs.append(Gang(len(gangs), *kind))
-            slot += job.gpus
+            gangs.append(
+                Gang(
+                    index=len(gangs),
+                    job=number,
+                    instance=instance,
+                    gpus=job.gpus,
+                    priority=scenario.priority_of(job),
+                    submit=job.submit,
+                    work=job.work,
+                    recovery=job.recovery,
+                    follows=job.after is not None,
+                )
+            )
     return Plan(scenario, tuple(gangs))

@@ -52,18 +52,6 @@ def certain(scenario: Scenario) -> Scenario:
     return scenario.model_copy(update={"uncertain": (), "correlated": ()}) if scenario.uncertain else scenario
 
 
-def extremes(scenario: Scenario) -> Iterator[Scenario]:
-    """Yield the scenario at its point values, then with each uncertain value at each of its ends, then all of them.
-
-    What holds for all of these and grows or falls with every value holds for every sample.
-    """
-    yield certain(scenario)
-    keys = [each.key for each in scenario.uncertain]
-    for ranks in [{key: end} for key in keys for end in (0.0, 1.0)] + [dict.fromkeys(keys, end) for end in (0.0, 1.0)]:
-        if ranks:
-            yield _at(scenario, ranks)
-
-
 def inputs_drawn(scenario: Scenario, replication: int) -> dict[str, float]:
     """Return the value [canonical unit] of every uncertain key in a replication, as drawn, before any rounding."""
     ranks = _ranks(scenario, replication // PER_SAMPLE)

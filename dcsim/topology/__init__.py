@@ -1,6 +1,6 @@
 """From a description file to a cluster: who depends on which tray and rack."""
 
-from dcsim.topology.build import COMPONENT_KINDS, Topology
+from dcsim.topology.build import Kind, Topology
 from dcsim.topology.description import (
     MAX_GPUS,
     TopologyDescription,
@@ -10,10 +10,8 @@ from dcsim.topology.description import (
     resolve,
 )
 from dcsim.topology.graph import node_link
-from dcsim.topology.kinds import Kind
 
 __all__ = [
-    "COMPONENT_KINDS",
     "MAX_GPUS",
     "Kind",
     "Topology",

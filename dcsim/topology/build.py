@@ -1,4 +1,4 @@
-"""A cluster of a given size: counts and ranges of every kind of component, index arrays GPU -> node -> rack."""
+"""A cluster of a given size: kinds of component, how many of each, their GPUs, and their addresses."""
 
 from __future__ import annotations
 
@@ -10,24 +10,52 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from dcsim.parts import UNITS
-from dcsim.problems import wrong
+from dcsim.parts import KINDS, PARTS, UNITS, one_word
+from dcsim.problems import not_one_of, wrong
 from dcsim.topology.description import MAX_GPUS, TopologyDescription, TopologyError
-from dcsim.topology.kinds import ALIASES, Kind, kinds_of, named
 from dcsim.wording import shown
 
 if TYPE_CHECKING:
     import networkx as nx
 
-COMPONENT_KINDS = ("gpu", "node", "tray", "nvlink-domain", "rack")
-"""Kinds of component that every topology has; "tray" is another word for "node"."""
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of component. ``per``: how many one ``parent`` holds; 0: its size says it (racks, segments)."""
+
+    name: str
+    parent: str
+    per: int
+
+
+def kinds_of(description: TopologyDescription, pods: int) -> dict[str, Kind]:
+    """Return the kinds that a cluster of so many pods has, by name, in the order of a tour from GPU to site."""
+    kinds = {}
+    for row in KINDS:
+        per = row.per(description, pods)
+        if per is not None:
+            parent = row.parent if isinstance(row.parent, str) else row.parent(description)
+            kinds[row.name] = Kind(row.name, parent, per)
+    return kinds
+
+
+def named(kind: str, kinds: dict[str, Kind], name: str) -> str:
+    """Return the name of a kind that a topology has; raises TopologyError for any other."""
+    found = one_word(kind)
+    if found in kinds:
+        return found
+    allowed = [each for known in kinds for each in ((known, "tray") if known == "node" else (known,))]
+    if kind in (*PARTS, *UNITS):
+        told = f"found {shown(kind)}, which a {name} of this size does not have"
+        raise TopologyError([not_one_of(allowed, kind, told, hint="")])
+    raise TopologyError([not_one_of(allowed, kind)])
 
 
 @dataclass(frozen=True)
 class Topology:
     """``gpus`` GPUs numbered tray by tray, rack by rack; every part is full except perhaps the last of its kind.
 
-    Made by ``build``, which checks the size. The arrays are computed on first use and read-only.
+    Made by ``build``, which checks the size. Parts that differ in size have read-only arrays, made on first use.
     """
 
     description: TopologyDescription
@@ -71,16 +99,6 @@ class Topology:
     @property
     def _spines(self) -> bool:
         return self.description.fabric is not None and self.description.fabric.spine is not None
-
-    @cached_property
-    def node_of(self) -> NDArray[np.int32]:
-        """Index of each GPU's node, shape (gpus,)."""
-        return self._component_of("node")
-
-    @cached_property
-    def rack_of(self) -> NDArray[np.int32]:
-        """Index of each GPU's rack, shape (gpus,)."""
-        return self._component_of("rack")
 
     # --- parts that hold GPUs -------------------------------------------------------------------------------------
 
@@ -149,7 +167,7 @@ class Topology:
     def span(self, kind: str, index: int) -> tuple[int, int]:
         """Half-open range [lo, hi) of the GPUs of part ``index`` of this kind; of a component that holds none itself
         (a leaf, a shelf), those of the part that it serves."""
-        kind = ALIASES.get(kind, kind)
+        kind = one_word(kind)
         if not 0 <= index < self.components(kind):
             raise TopologyError([f"found {kind} {shown(index)}; must be from 0 to {self.components(kind) - 1}"])
         if kind in self._sizes:
@@ -170,7 +188,7 @@ class Topology:
 
     def bounds(self, kind: str) -> NDArray[np.int64]:
         """First GPU of every part of this kind and the end of the last, int64 (parts + 1,)."""
-        kind = ALIASES.get(kind, kind)
+        kind = one_word(kind)
         if kind not in self._sizes:
             return self._bounds[kind]
         return np.minimum(np.arange(self.components(kind) + 1, dtype=np.int64) * self._sizes[kind], self.gpus)
@@ -189,12 +207,6 @@ class Topology:
         from dcsim.topology.graph import graph
 
         return graph(self, expand)
-
-    def _component_of(self, kind: str) -> NDArray[np.int32]:
-        # Capping the width at the cluster keeps a rack larger than int32 in range and changes no index.
-        index = np.arange(self.gpus, dtype=np.int32) // min(self.gpus_per(kind), self.gpus)
-        index.flags.writeable = False
-        return index
 
     # --- addresses ------------------------------------------------------------------------------------------------
 

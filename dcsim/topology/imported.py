@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
@@ -24,8 +24,6 @@ from dcsim.topology.slurm import read_topology_conf, read_topology_yaml
 from dcsim.topology.switch_tree import LeafSwitch, SwitchTree, same_nodes, several
 from dcsim.wording import shown
 
-KINDS = ("slurm-conf", "slurm-yaml", "ibnetdiscover", "kubernetes", "topograph", "lingjun", "graph")
-"""What can be read; a graph is read by ``dcsim.topology.graph.read_graph``."""
 PORT = "400 Gb/s"
 """Data rate of a NIC where none is given; source: assumed, NDR InfiniBand and 400 Gb/s Ethernet."""
 NODES_PER_RACK = 4
@@ -129,54 +127,49 @@ def to_toml(
         each = f"the {rails} rails ({leaves} leaves above each node)"
         raise TopologyError([f"found {ports} NICs of a node (--nics); must be a multiple of {each}"])
     racks = _rack(sizes, nodes_per_rack, tree.blocks)
-    uplinks = max(pod.most_nodes for pod in pods) * ports // rails
+    leaf_ports = max(pod.most_nodes for pod in pods) * ports // rails
     if nodes * gpus_per_node > MAX_GPUS:
         raise TopologyError([f"found {nodes:,} nodes of {gpus_per_node:,} GPUs; at most {MAX_GPUS:,} GPUs are allowed"])
-    if uplinks > MOST_PARTS:
-        raise TopologyError([f"found {uplinks:,} ports of NICs under one leaf; at most {MOST_PARTS:,} are allowed"])
+    if leaf_ports > MOST_PARTS:
+        raise TopologyError([f"found {leaf_ports:,} ports of NICs under one leaf; at most {MOST_PARTS:,} are allowed"])
     origin = " ".join(_legal(source).split()) or tree.name
     counted = f"{several(len(tree.leaves), 'leaf switch', 'leaf switches')}, {several(nodes, 'node', 'nodes')}"
-    levels = max(len(leaf.above) for leaf in tree.leaves)
+    one_each = "one NIC per GPU" if ports == gpus_per_node else "as many on every rail"
+    two_homes = "; 2 makes every named leaf switch a pair" * (leaves == 1)
+    what = "nodes of each leaf" if leaves == 1 else f"nodes of each segment ({leaves} leaves)"
     head = [
-        f"# Imported from {origin}: {counted}, {several(levels, 'level', 'levels')} of switches above the leaves.",
-        "# What the file does not say is marked assumed: replace it by what you know.",
-        *([f"# Left out, as no nodes are below them: {', '.join(map(_legal, tree.empty))}."] if tree.empty else []),
-        *(f"# {_legal(note)}" for note in tree.notes),
+        *_opening(tree, origin, counted),
         f"name = {_text(name)}",
         f"description = {_text(f'Imported from {origin[:80]}: {counted}')}",
-        "",
-        "[node]",
-        f"gpus = {gpus_per_node}",
-        "",
-        "[rack]",
-        racks,
-        "",
-        "[nvlink]",
-        'domain = "node"  # assumed; "rack" where NVLink joins the GPUs of a whole rack',
-        "",
-        "[fabric]",
-        _key(
-            "nics",
-            nics or told or None,
-            ports,
-            "one NIC per GPU" if ports == gpus_per_node else "as many on every rail",
-        ),
+        *("", "[node]", f"gpus = {gpus_per_node}"),
+        *("", "[rack]", racks),
+        *("", "[nvlink]", 'domain = "node"  # assumed; "rack" where NVLink joins the GPUs of a whole rack'),
+        *("", "[fabric]", _key("nics", nics or told or None, ports, one_each)),
         _key("port", port or tree.port or None, PORT, "data rate of one NIC"),
-        _key("homes", homes, 1, "each NIC on one leaf" + "; 2 makes every named leaf switch a pair" * (leaves == 1)),
+        _key("homes", homes, 1, f"each NIC on one leaf{two_homes}"),
     ]
     if rails > 1:
         head += [f"rails = {rails}  # each node is under {leaves} leaves"]
         head += ["reroute = true  # assumed: without one rail a node goes on over the others"]
-    what = "nodes of each leaf" if leaves == 1 else f"nodes of each segment ({leaves} leaves)"
     head += ["", "[fabric.leaf]", *_list("nodes", sizes, f"{what}, in the order listed below")]
     if len(segments) > 1 or pods[0].spines:
-        head += _upper(tree, pods, uplinks, rails * (homes or 1))
+        head += _upper(tree, pods, leaf_ports, rails * (homes or 1))
     hosts = _hosts(pods, gpus_per_node)
     for table in (hosts, _ends(hosts)):
         text = "\n".join([*head, "", *table]) + "\n"
         if len(text.encode()) <= MOST_BYTES:
             return text
     raise TopologyError([f"found {counted}: more than a topology file of {MOST_BYTES:,} bytes can list"])
+
+
+def _opening(tree: SwitchTree, origin: str, counted: str) -> Iterator[str]:
+    """Write the comments at the top: where the file is from, and what was left out of it."""
+    levels = max(len(leaf.above) for leaf in tree.leaves)
+    yield f"# Imported from {origin}: {counted}, {several(levels, 'level', 'levels')} of switches above the leaves."
+    yield "# What the file does not say is marked assumed: replace it by what you know."
+    if tree.empty:
+        yield f"# Left out, as no nodes are below them: {', '.join(map(_legal, tree.empty))}."
+    yield from (f"# {_legal(note)}" for note in tree.notes)
 
 
 def _rails(leaves: int, homes: int | None) -> int:

@@ -10,10 +10,10 @@ from dcsim.decide import explain, run
 from dcsim.decide.ablation import ablated_scenarios, ablation_steps
 from dcsim.decide.bridge import Folder, united
 from dcsim.decide.estimate import estimate
-from dcsim.montecarlo.runner import replicate
 from dcsim.scenario import Plan, Scenario
 from dcsim.scenario.plan import plan
 from tests.unit.literal import Chosen
+from tests.unit.montecarlo_fakes import replicate
 
 HOUR = 3_600_000
 SILVER_LIKE = {"failover": "5 min", "restore": "15 min", "checkpoint_every": "60 min", "checkpoint_write": "30 s"}

@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 from dcsim.ledger import STATES, Ledgers
 from dcsim.montecarlo import RunFolder, Sample, paired, probability_below, slug, summarise
 from dcsim.montecarlo.parquet_files import DamagedError
-from dcsim.montecarlo.runner import replicate
-from tests.unit.montecarlo_fakes import fake, small
+from tests.unit.montecarlo_fakes import fake, replicate, small
 
 finite = st.floats(-1e9, 1e9).map(lambda value: round(value, 6))  # below that, squares of differences vanish
 hostile = st.sampled_from(["..", "/", "../../etc", "CON", "con.txt", "x" * 10_000, "", "名前", "ß/Å"])

@@ -1,4 +1,4 @@
-"""The index arrays and spans say what the dependence graph says, for random clusters."""
+"""Indices and spans say what the dependence graph says, for random clusters."""
 
 from collections import Counter
 
@@ -78,9 +78,9 @@ def test_a_component_serves_what_the_graph_says(topology: Topology) -> None:
 @given(clusters())
 @example(PARTIAL)
 def test_blast_from_graph(topology: Topology) -> None:
-    """The GPUs that depend on a rack or node by networkx are its span, and the same by the index arrays."""
+    """The GPUs that depend on a rack or node by networkx are its span, and the same by the indices of its parts."""
     graph = topology.graph(expand=True)
-    arrays = {"node": topology.node_of, "rack": topology.rack_of}
+    arrays = {kind: topology.part_of(kind, np.arange(topology.gpus)) for kind in ("node", "rack")}
     seen = Counter()
     for part, data in graph.nodes(data=True):
         kind, index = data["kind"], data["index"]

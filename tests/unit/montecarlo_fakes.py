@@ -27,6 +27,14 @@ def small(**changes) -> Scenario:
     return Scenario.model_validate(content | changes)
 
 
+def replicate(scenario: Scenario, replications: int, *, store=None, **how):
+    """Return replications 0 … n - 1 of one scenario; see ``replicate_many``."""
+    from dcsim.montecarlo.runner import replicate_many
+
+    (sample,) = replicate_many([(scenario, store)], replications, **how)
+    return sample
+
+
 def fake(scenario: Scenario, replication: int) -> Accounts:
     """Accounts that conserve, drawn from (seed, replication)."""
     rng = np.random.default_rng([scenario.seed, replication])

@@ -6,9 +6,9 @@ import pytest
 
 from dcsim.decide.estimate import at_mtbf, bill, estimate, job_size, mode_of, mtbf_ranges_h
 from dcsim.decide.theory import theory
-from dcsim.montecarlo.runner import replicate
 from dcsim.scenario import load
 from dcsim.shipped import shipped_files
+from tests.unit.montecarlo_fakes import replicate
 
 GOLD, SILVER = shipped_files("scenarios")["pretrain-5184/gold"], shipped_files("scenarios")["pretrain-5184/silver"]
 

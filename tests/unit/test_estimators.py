@@ -5,7 +5,9 @@ import dataclasses
 import numpy as np
 import pytest
 
+from dcsim.decide import run
 from dcsim.decide.documents import run_entry
+from dcsim.decide.metrics import METRICS
 from dcsim.engine import simulate
 from dcsim.montecarlo import Look, Sample, Stopped, deviations, difference, runs_per_draw
 from dcsim.scenario import load
@@ -129,6 +131,30 @@ def test_drawn_prices_make_bills_of_their_own():
     assert run.tco.usd_per_useful_gpu_hour["deck"] == pytest.approx(
         np.mean([rent * (1 + loss) for rent, loss in zip(rents, run.sample.loss, strict=True)])
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "prices"),
+    [
+        ("finance/racks-12", ("owner.electricity", "0.07 USD/kWh", "0.11 USD/kWh")),
+        ("sla/rack", ("tco.gpu_hour", "3 USD", "5 USD")),
+        ("tokens/factory", ("tokens.price", "1 USD/Mtok", "3 USD/Mtok")),
+    ],
+)
+def test_runs_that_share_a_price_count_once_for_an_error_of_money(name, prices):
+    """Nobody knows one price, and each two runs pay the same: the error of a figure of money is that of the pairs."""
+    key, low, high = prices
+    value = f'{{kind = "uniform", low = "{low}", high = "{high}"}}'
+    result = run(name, set=[f"uncertain=[{{key = '{key}', value = {value}}}]"], replications=6, workers=1)
+    found = {each.name: each.of(result) for each in METRICS.values() if each.table not in ("", "grid")}
+    found = {figure: its for figure, its in found.items() if its is not None}
+    assert len(found) >= 5
+    assert {figure: its.shared for figure, its in found.items()} == dict.fromkeys(found, 2)
+    assert METRICS["useful_gpu_hours"].of(result).shared == 1
+    for its in found.values():
+        assert its.plain.se == pytest.approx(np.std(its.linear.reshape(3, 2).mean(axis=1), ddof=1) / 3**0.5)
+    if result.credits is not None:
+        assert result.credits.usd_a_month.se == pytest.approx(found["sla_credits_usd"].plain.se)
 
 
 def test_warnings_say_what_is_doubtful():

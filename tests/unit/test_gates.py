@@ -9,7 +9,7 @@ import pytest
 from dcsim.decide.gates import Condition, Gate, check_gates, gate_sentences, gates_json, judge, read_gates
 from dcsim.decide.metrics import METRICS
 from dcsim.montecarlo.statistics import quantile, share_interval
-from dcsim.scenario import ScenarioError, load
+from dcsim.scenario import ScenarioError, load, read
 from tests.unit.results import lost
 
 GOLD, SILVER = load("pretrain-5184/gold"), load("pretrain-5184/silver")
@@ -155,6 +155,16 @@ def test_the_cheaper_offer_by_hand():
     assert found.value == pytest.approx(2.5 / 3)
     assert (found.name, found.broken, found.certain) == ("Gold-tier", True, False)
     assert only("p(cheaper, B) < 0.5", a, b).value == pytest.approx(0.5 / 3)
+
+
+def test_offers_of_drawn_prices_are_judged_by_pairs():
+    """Two runs pay one price, so four runs tell no more of which offer is cheaper than two of other prices do."""
+    prices = [{"key": "tco.gpu_hour", "value": {"kind": "choice", "values": ["3 USD", "5 USD"]}}]
+    losses, names = (0.05, 0.06, 0.07, 0.06), ("A", "B")
+    offers = [read(GOLD, uncertain=prices).model_copy(update={"name": name}) for name in names]
+    found = only("p(cheaper, A) < 90 %", lost(offers[0], *losses), lost(offers[1], *(each + 0.01 for each in losses)))
+    assert found.value == 1
+    assert found.ci95 == share_interval(2.0, 2)
 
 
 def test_of_three_offers_one_is_cheapest():

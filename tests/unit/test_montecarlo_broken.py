@@ -13,8 +13,7 @@ from pathlib import Path
 import pytest
 
 from dcsim.montecarlo import RunFolder, Shard, StoreError, WorkerDied, replicate_many
-from dcsim.montecarlo.runner import replicate
-from tests.unit.montecarlo_fakes import always_dies, dies_once, fake, slow, small
+from tests.unit.montecarlo_fakes import always_dies, dies_once, fake, replicate, slow, small
 
 CHUNK = 4
 
@@ -154,7 +153,7 @@ LIMITED = """
 import resource, signal, sys
 from pathlib import Path
 from dcsim.montecarlo import RunFolder, StoreError
-from dcsim.montecarlo.runner import replicate
+from tests.unit.montecarlo_fakes import replicate
 from tests.unit.montecarlo_fakes import fake, small
 
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

@@ -5,8 +5,7 @@ import pytest
 
 from dcsim.montecarlo import Engine, choose
 from dcsim.montecarlo.engines import SIMPY, WITHOUT_NUMBA, simulate_many
-from dcsim.montecarlo.runner import replicate
-from tests.unit.montecarlo_fakes import fake, small
+from tests.unit.montecarlo_fakes import fake, replicate, small
 
 CLOCKS = (Engine("compiled"), Engine("simpy"))
 

@@ -8,8 +8,7 @@ import pytest
 from dcsim.ledger import Ledgers
 from dcsim.montecarlo import RunFolder, Shard, StoreError, replicate_many
 from dcsim.montecarlo.merge import MergeError, merge
-from dcsim.montecarlo.runner import replicate
-from tests.unit.montecarlo_fakes import edit_manifest, fake, small
+from tests.unit.montecarlo_fakes import edit_manifest, fake, replicate, small
 
 N = 11
 FILES = ["manifest.backup.json", "manifest.json", "replications/all.parquet", "scenario.toml"]

@@ -16,7 +16,6 @@ import pytest
 
 from dcsim.engine import simulate
 from dcsim.montecarlo import Interrupted, RunFolder, StoreError, WorkerDied, replicate_many
-from dcsim.montecarlo.runner import replicate
 from tests.unit.montecarlo_fakes import (
     always_dies,
     dies_once,
@@ -25,6 +24,7 @@ from tests.unit.montecarlo_fakes import (
     fake,
     interrupted,
     noisy,
+    replicate,
     small,
     stuck,
 )
@@ -232,7 +232,7 @@ SCRIPT = """
 from functools import partial
 from pathlib import Path
 import sys
-from dcsim.montecarlo.runner import replicate
+from tests.unit.montecarlo_fakes import replicate
 from tests.unit.montecarlo_fakes import fake, small, stuck
 
 if sys.argv[1:]:

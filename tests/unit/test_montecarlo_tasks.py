@@ -11,9 +11,8 @@ from dcsim.montecarlo import RunFolder, Sample, Shard, replicate_many
 from dcsim.montecarlo.collector import Collector
 from dcsim.montecarlo.engines import TASK_S, Engine, seconds_a_run, task_size
 from dcsim.montecarlo.parquet_files import GROUP, in_order
-from dcsim.montecarlo.runner import replicate
 from dcsim.montecarlo.tasks import Task, cut, in_flight
-from tests.unit.montecarlo_fakes import fails, fake, small
+from tests.unit.montecarlo_fakes import fails, fake, replicate, small
 
 
 def fakes(numbers):

@@ -35,14 +35,6 @@ TIERS = 'jobs.b.recovery={kind="fault-tolerant", checkpoint_every="1 h"}'
 YOUNG = 'jobs.b.recovery={kind="elastic", group=8, checkpoint_every="young", checkpoint_write="1 s"}'
 
 
-@pytest.fixture
-def scenario(tmp_path):
-    """Load the valid scenario with changes."""
-    path = tmp_path / "a.toml"
-    path.write_text(VALID)
-    return lambda *changes: load(path, set=changes)
-
-
 @pytest.mark.parametrize(
     "changes",
     [

@@ -13,8 +13,7 @@ import pytest
 from dcsim.ledger import Ledgers
 from dcsim.montecarlo import RunFolder, Sample, StoreError
 from dcsim.montecarlo.manifest import BACKUP, MANIFEST
-from dcsim.montecarlo.runner import replicate
-from tests.unit.montecarlo_fakes import edit_manifest, fake, small
+from tests.unit.montecarlo_fakes import edit_manifest, fake, replicate, small
 
 
 def run(root, n, *, resume=False, scenario=None, **options):
@@ -249,7 +248,7 @@ import resource, signal, sys
 from pathlib import Path
 from dcsim.ledger import Ledgers
 from dcsim.montecarlo import RunFolder, StoreError
-from dcsim.montecarlo.runner import replicate
+from tests.unit.montecarlo_fakes import replicate
 from tests.unit.montecarlo_fakes import fake, small
 
 def limited(scenario, replication):
@@ -296,7 +295,7 @@ import sys
 from pathlib import Path
 from dcsim.ledger import Ledgers
 from dcsim.montecarlo import RunFolder
-from dcsim.montecarlo.runner import replicate
+from tests.unit.montecarlo_fakes import replicate
 from tests.unit.montecarlo_fakes import slow, small
 
 replicate(small(), 60, workers=2, store=RunFolder(Path(sys.argv[1]), small()), simulate=slow)

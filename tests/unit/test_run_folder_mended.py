@@ -9,8 +9,7 @@ import pytest
 from dcsim.montecarlo import RunFolder, StoreError, replicate_many
 from dcsim.montecarlo.manifest import BACKUP, MANIFEST, Manifest, read_manifest
 from dcsim.montecarlo.parquet_files import ParquetFiles
-from dcsim.montecarlo.runner import replicate
-from tests.unit.montecarlo_fakes import fake, small
+from tests.unit.montecarlo_fakes import fake, replicate, small
 
 
 def run(root, n):

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from dcsim.scenario import ScenarioError, load, to_toml
+from dcsim.scenario import load, to_toml
 from dcsim.units import MS_PER_H
 
 VALID = """
@@ -55,26 +55,6 @@ duration = "8 h"
 rolling = false
 """
 TRACE = '{kind="trace", at=["1 h", "3 h"], span="%s", repeat=%s}'
-
-
-@pytest.fixture
-def scenario(tmp_path):
-    """Load the valid scenario with changes."""
-    path = tmp_path / "a.toml"
-    path.write_text(VALID)
-    return lambda *changes: load(path, set=changes)
-
-
-@pytest.fixture
-def broken(scenario):
-    """The problems of the valid scenario with changes, as `path: message`."""
-
-    def of(*changes):
-        with pytest.raises(ScenarioError) as caught:
-            scenario(*changes)
-        return [f"{problem.path}: {problem.message}" for problem in caught.value.problems]
-
-    return of
 
 
 def test_planned_work_is_read(scenario):

@@ -2,7 +2,6 @@
 
 import pytest
 
-from dcsim.scenario import ScenarioError, load
 from dcsim.scenario.rules import MOST_FAILURES, MOST_GPU_MS
 from dcsim.units import MS_PER_H
 
@@ -42,26 +41,6 @@ job_size = 4096
 
 
 NODE_TWICE = 'hazards.tray.name: found "node", the name of hazards.0 too; names must be unique'
-
-
-@pytest.fixture
-def scenario(tmp_path):
-    """Load the valid scenario with changes."""
-    path = tmp_path / "a.toml"
-    path.write_text(VALID)
-    return lambda *changes: load(path, set=changes)
-
-
-@pytest.fixture
-def broken(scenario):
-    """The problems of the valid scenario with changes, as `path: message`."""
-
-    def of(*changes):
-        with pytest.raises(ScenarioError) as caught:
-            scenario(*changes)
-        return [f"{problem.path}: {problem.message}" for problem in caught.value.problems]
-
-    return of
 
 
 @pytest.mark.parametrize(

@@ -51,14 +51,6 @@ class Quiet(Recovery):
     pause: Duration = 0
 
 
-@pytest.fixture
-def scenario(tmp_path):
-    """Load the valid scenario with changes."""
-    path = tmp_path / "a.toml"
-    path.write_text(VALID)
-    return lambda *changes: load(path, set=changes)
-
-
 @pytest.mark.parametrize("name", sorted(shipped_files("scenarios")))
 def test_shipped_scenarios_say_nothing_in_vain(name):
     """No shipped scenario sets a key without effect, but for restore, which the published formula may ask for."""

@@ -13,7 +13,6 @@ import pytest
 
 from dcsim.shipped import shipped_files
 from dcsim.topology import (
-    COMPONENT_KINDS,
     MAX_GPUS,
     TopologyDescription,
     TopologyError,
@@ -74,9 +73,10 @@ def test_shipped_name_is_file_name() -> None:
 def test_numbering() -> None:
     """GPUs are numbered tray by tray and rack by rack, and the last rack may be partial."""
     topology = build(resolve("gb300-nvl72"), 72 + 8)
-    np.testing.assert_array_equal(topology.node_of, [gpu // 4 for gpu in range(80)])
-    np.testing.assert_array_equal(topology.rack_of, [0] * 72 + [1] * 8)
-    counts = {kind: topology.components(kind) for kind in COMPONENT_KINDS}
+    gpus = np.arange(80)
+    np.testing.assert_array_equal(topology.part_of("node", gpus), [gpu // 4 for gpu in range(80)])
+    np.testing.assert_array_equal(topology.part_of("rack", gpus), [0] * 72 + [1] * 8)
+    counts = {kind: topology.components(kind) for kind in ("gpu", "node", "tray", "nvlink-domain", "rack")}
     assert counts == {"gpu": 80, "node": 20, "tray": 20, "nvlink-domain": 2, "rack": 2}
     assert topology.span("gpu", 79) == (79, 80)
     assert topology.span("tray", 18) == topology.span("node", 18) == (72, 76)
@@ -85,23 +85,25 @@ def test_numbering() -> None:
 
 
 def test_largest_cluster() -> None:
-    """The largest cluster has its arrays in full, and a rack beyond int32 is one partial rack."""
+    """The last GPU of the largest cluster is in its last parts, and a rack beyond int32 is one partial rack."""
     topology = build(resolve("gb300-nvl72"), MAX_GPUS)
-    assert topology.node_of[-1] == MAX_GPUS // 4 - 1
-    assert topology.rack_of[-1] == MAX_GPUS // 72
+    last = np.array([MAX_GPUS - 1])
+    assert topology.part_of("node", last) == topology.nodes - 1 == MAX_GPUS // 4 - 1
+    assert topology.part_of("rack", last) == topology.racks - 1 == MAX_GPUS // 72
     wide = build(changed("gb300-nvl72", rack={"nodes": MAX_GPUS}), 8)
-    assert wide.rack_of.tolist() == [0] * 8
+    assert wide.part_of("rack", np.arange(8)).tolist() == [0] * 8
     assert wide.span("rack", 0) == (0, 8)
 
 
-def test_arrays_are_lazy_and_read_only() -> None:
-    """Counting components and asking for spans builds no array, and no caller can change one."""
-    topology = build(resolve("hgx-h100"), 64)
-    topology.span("rack", topology.racks - 1)
-    assert not {"node_of", "rack_of"} & vars(topology).keys()
+def test_bounds_are_made_on_demand_and_read_only() -> None:
+    """Parts of different sizes have one array, which no caller can change."""
+    leaf, spine = {"nodes": [3, 5], "uplinks": 2}, {"count": 2, "segments": 2}
+    fabric = {"nics": 8, "port": "400 Gb/s", "leaf": leaf, "spine": spine}
+    topology = build(changed("hgx-h100", fabric=fabric), 64)
+    assert "_bounds" not in vars(topology)
     with pytest.raises(ValueError, match="read-only"):
-        topology.node_of[0] = 1
-    assert topology.node_of is topology.node_of
+        topology.bounds("segment")[0] = 1
+    assert topology.bounds("segment").tolist() == [0, 24, 64]
 
 
 @pytest.mark.parametrize(
@@ -323,7 +325,7 @@ def test_import_is_light() -> None:
     """Laying out a cluster does not import networkx."""
     program = (
         "import sys; from dcsim.topology import resolve; from dcsim.topology.build import build; "
-        "build(resolve('hgx-h100'), 64).node_of"
+        "build(resolve('hgx-h100'), 64).bounds('node')"
     )
     program += "; print('networkx' in sys.modules)"
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

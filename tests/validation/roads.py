@@ -113,12 +113,12 @@ def _called(name: str, inputs: dict[str, Any]) -> Any:
 
 
 def _evaluated(value: Any) -> Any:
-    """Return an input with its arithmetic done; a word stays a word, and a table is a formula of its own."""
+    """Return an input with its arithmetic done; what begins with a letter is text, a table a formula of its own."""
     if isinstance(value, dict):
         return _called(value["formula"], value["inputs"])
     if isinstance(value, list):
         return [_evaluated(each) for each in value]
-    if isinstance(value, str) and any(letter.isdigit() for letter in value):
+    if isinstance(value, str) and not value[:1].isalpha():
         return number(value)
     return value
 
