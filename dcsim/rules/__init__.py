@@ -46,6 +46,6 @@ from, and from when to when: a ledger by month or by hazard is a change of that 
 split (``booking.times_speed``). Each rule is translated by itself, and all are optimised together, once for every
 program and once for those of which much is known (``dcsim.engine.compiled_rules``).
 
-**Random numbers.** ``random_numbers`` alone makes some, for ``draws``, numpy's bit for bit where that is proven on the machine at hand
-(``dcsim.engine.compiled_draws``). All others are asked for.
+**Random numbers.** ``random_numbers`` alone makes some, for ``draws``, numpy's bit for bit where that is proven on the
+machine at hand (``dcsim.engine.compiled_draws``). All others are asked for.
 """

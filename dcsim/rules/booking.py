@@ -21,12 +21,12 @@ from dcsim.rules.rule import rule
 
 @rule
 def book(w: World, who: int, state: int, why: int, gpus: int, start: int, end: int) -> None:
-    """Book ``gpus`` GPUs from ``start`` to ``end``, which is in this month; nothing if that is no time.
+    """Book ``gpus`` GPUs from ``start`` to ``end``, which is in this month and not before ``start``.
 
     ``who``: a gang, or the number of gangs: free GPUs, or one more: spares. ``why``: the cause that it follows from:
     a hazard, or behind the hazards a maintenance; NONE: none.
     """
-    gpu_ms = gpus * max(0, end - start)
+    gpu_ms = gpus * (end - start)
     enter_now(w, who, state, why, gpu_ms)
     if start < w.one.month_begin:
         book_earlier(w, state, gpus, start, end)
@@ -50,7 +50,7 @@ def enter_now(w: World, who: int, state: int, why: int, gpu_ms: int) -> None:
 @rule
 def book_earlier(w: World, state: int, gpus: int, start: int, end: int) -> None:
     """What has been booked to this month began in an earlier one: book it to the months in which it lies."""
-    w.this_month[state] -= gpus * max(0, end - start)
+    w.this_month[state] -= gpus * (end - start)
     month = start // w.one.month_ms
     while start < end:
         stop = min(end, (month + 1) * w.one.month_ms)

@@ -57,7 +57,7 @@ def stop_whole(w: World, gang: int, now: int) -> None:
     swapped = g.since + g.failover
     running = swapped + g.restore
     book(w, gang, IN_FAILOVER, g.why, g.active, g.since, min(now, swapped))
-    book(w, gang, IN_RESTORE, g.why, g.active, swapped, min(now, running))
+    book(w, gang, IN_RESTORE, g.why, g.active, min(now, swapped), min(now, running))
     if now < running:
         return
     if g.added:
@@ -93,9 +93,10 @@ def book_surplus(w: World, gang: int, now: int) -> None:
         swapped = g.since + g.failover
         running = swapped + g.restore
         low = g.surplus_from
-        book(w, gang, IN_FAILOVER, SHRUNK, surplus, low, min(now, swapped))
-        book(w, gang, IN_RESTORE, SHRUNK, surplus, max(low, swapped), min(now, running))
-        book(w, gang, IN_OVERHEAD, SHRUNK, surplus, max(low, running), now)
+        starts, runs = max(low, min(now, swapped)), max(low, min(now, running))
+        book(w, gang, IN_FAILOVER, SHRUNK, surplus, low, starts)
+        book(w, gang, IN_RESTORE, SHRUNK, surplus, starts, runs)
+        book(w, gang, IN_OVERHEAD, SHRUNK, surplus, runs, now)
     g.surplus_from = now
 
 

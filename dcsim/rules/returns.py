@@ -129,6 +129,7 @@ def group_is_back(w: World, row: int, now: int) -> None:
 
 @rule
 def book_return(w: World, row: int, now: int) -> None:
-    """Book the time that a group was away; none if nobody uses the row."""
+    """Book the time that a group was away; none if nobody uses the row, or its gang has it still."""
     r = w.returns[row]
-    book(w, r.who, IN_REPAIR, r.hazard, r.gpus, r.since, now)
+    if r.since < now:
+        book(w, r.who, IN_REPAIR, r.hazard, r.gpus, r.since, now)
