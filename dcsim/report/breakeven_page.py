@@ -115,7 +115,7 @@ def _worth_sentence(found: BreakEven, paid: Price) -> str:
     beside = f"; {', '.join(others)}" if others else ""
     if not its.reliable or its.ci95 is None:
         needed = max((run.runs_needed or 2 for run in (found.offer, found.against)), default=2)
-        why = f" Too few failures struck for an interval: {needed:,} runs are needed."
+        why = f" Too few runs for an interval: {needed:,} are needed."
         return f"{found.title} is worth about {number(its.mean, digits)} USD {found.per}{beside}.{why}"
     if its.ci95[0] <= 0 <= its.ci95[1]:
         span = f"{number(its.ci95[0], digits)} to {number(its.ci95[1], digits)}"
@@ -282,7 +282,7 @@ def _threshold(found: BreakEven, its: Threshold) -> tuple[str, ...]:
     if its.again:
         said.append("They are equal at several values; this is the lowest.")
     if not its.reliable:
-        said.append("Too few failures struck for an interval; more runs are needed.")
+        said.append("Too few runs for an interval; more are needed.")
     return tuple(said)
 
 

@@ -98,9 +98,7 @@ def sentences(sweep: Sweep) -> list[str]:
         said.append("One run gives no interval, so nothing is said of chance.")
     elif short:
         which = "all points" if len(short) == len(sweep.points) else f"{len(short)} of {len(sweep.points)} points"
-        said.append(
-            f"Too few failures in {sweep.runs:,} runs for an interval at {which}; about {max(short):,} are needed."
-        )
+        said.append(f"{sweep.runs:,} runs are too few for an interval at {which}; about {max(short):,} are needed.")
     return said
 
 
