@@ -71,7 +71,7 @@ def loss_sentence(run: RunResult) -> str:
     name = printable(run.scenario.name)
     doubt = "" if formula_validity(run.scenario).holds else ", which does not hold"
     formula = f"{loss(run.estimate.accounting.goodput_loss)} % by the published formula{doubt}"
-    idle = _set_aside(run)
+    idle = set_aside(run)
     lost = f"{with_error(run.lost)} % of its GPU-hours"
     if run.done is not None:
         return f"{name}: {_done(run)}. {with_error(run.lost)} % of the GPU-hours until then are lost."
@@ -82,7 +82,7 @@ def loss_sentence(run: RunResult) -> str:
     return f"{name} loses {lost} in the simulation{idle or ','} {formula}.{asked}"
 
 
-def _set_aside(run: RunResult) -> str:
+def set_aside(run: RunResult) -> str:
     """Say how much of what is lost no failure took: idle spares, and GPUs without power yet with those that wait.
 
     Only what is a fair share of it is named; where power is missing, jobs wait for the GPUs that lack it.

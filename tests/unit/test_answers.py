@@ -17,8 +17,10 @@ from dcsim.report.answer import (
     verdict_sentence,
 )
 from dcsim.report.figures import loss, span
+from dcsim.report.full_report import _cards
 from dcsim.report.jobs import serves
 from dcsim.report.published_tables import described, theory_table
+from dcsim.report.sections import AWAY, beside
 from dcsim.report.simulated import reasons, run_page, simulated_table
 from dcsim.report.uncertainty import price
 from dcsim.scenario import load
@@ -250,3 +252,17 @@ def test_what_a_renter_pays_is_not_told_as_the_owner_s():
     owned = run("plant/bridge-none", replications=2, workers=1, set=["horizon=4 mo"])
     assert paid_sentence([owned]).startswith("Paid by a renter of all GPUs over ")
     assert paid_sentence([run(GOLD, replications=2, workers=1)]).startswith("Paid over ")
+
+
+def test_the_report_counts_gpus_without_power_in_a_row_of_their_own():
+    """Downtime, rollback and repair leave them out; the card says how much of what is lost they are, and who pays."""
+    late = run("plant/energised-late", replications=8, workers=1)
+    rows = {row.label: row.texts[1] for part in beside([late]).parts for row in part.rows}
+    assert rows["no power yet, %"] == f"{100 * late.shares['unpowered']:.2f}"
+    away = sum(late.shares[state] for state in AWAY)
+    assert rows["downtime, rollback, repair, %"] == f"{100 * away:.2f}"
+    assert "unpowered" not in AWAY
+    (card,) = _cards([late])
+    assert any(" lost, " in note and "without power yet and " in note for note in card.notes)
+    (owned,) = _cards([run("plant/bridge-none", replications=2, workers=1, set=["horizon=4 mo"])])
+    assert any(note.startswith("a renter of all GPUs pays ") for note in owned.notes)
