@@ -21,6 +21,10 @@ SURE = 0.05
 """A law does not fit where its own samples are so far from it with less than this probability; source: custom."""
 
 
+CLOSE_AIC = 2
+"""Laws whose AIC is within this of the best one's cannot be told apart; source: Burnham and Anderson 2002."""
+
+
 @dataclass(frozen=True)
 class _Family:
     """A law with two parameters or one: log density, log survival and age by log survival, each of ages [h]."""
@@ -144,9 +148,9 @@ class Fit:
         """What is said of the laws, in a sentence or two."""
         first, second = self.laws[0], self.laws[1]
         against = next(each for each in self.laws if each.name != first.name)
-        if second.aic - first.aic < 2:
-            close = [each.name for each in self.laws if each.aic - first.aic < 2]
-            said = f"{', '.join(close[:-1])} and {close[-1]} cannot be told apart (AIC within 2)"
+        if second.aic - first.aic < CLOSE_AIC:
+            close = [each.name for each in self.laws if each.aic - first.aic < CLOSE_AIC]
+            said = f"{', '.join(close[:-1])} and {close[-1]} cannot be told apart (AIC within {CLOSE_AIC})"
         else:
             said = f"{first.name} fits best (AIC {against.aic - first.aic:.1f} below {against.name})"
         where = f"at most {100 * first.distance:.1f} points from what was seen"

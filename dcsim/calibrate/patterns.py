@@ -73,7 +73,8 @@ class Trend:
         """Say what the trend is, and how many failures a month the first and the last third have, with dates."""
         thirds = np.bincount(np.minimum(3 * times_h // span_h, 2).astype(np.int64), minlength=3) / (span_h / 3 / 720)
         if self.found is None:
-            return f"the rate is steady (power of time {self.power:.2f}, {self.low:.2f} to {self.high:.2f})"
+            power = f"power of time {self.power:.2f}, {self.low:.2f} to {self.high:.2f}"
+            return f"the rate has no trend beyond chance (p = {self.chance:.2g}; {power}, 1 is a constant rate)"
         what = "infant mortality" if self.found == "fewer" else "wear-out, or a growing load"
         until, since = (_date(begin, share * span_h) for share in (1 / 3, 2 / 3))
         return (

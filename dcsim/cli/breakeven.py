@@ -1,5 +1,6 @@
 """`dcsim breakeven`: what something may cost, or from where on an offer pays."""
 
+import shlex
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -37,6 +38,7 @@ or a key with a range, KEY=LOWEST:HIGHEST: where both are equally good.
             'dcsim breakeven new.toml "hazards.leaf.mtbf=20000 h:1000000 h" --against old.toml',
         )
     }""",
+    context_settings={"allow_extra_args": True},
 )
 @click.argument("file", metavar="FILE")
 @click.argument("what", metavar="WHAT")
@@ -52,6 +54,12 @@ def breakeven_command(file: str, what: str, against: str | None, **given: Any) -
     the published formula and, where there is one, exact theory. Of bridge-power an owner's discounted cash is the same.
     --set changes both files.
     """
+    context = click.get_current_context()
+    if context.args:
+        words = [file, what, *context.args]
+        files, last = words[:2], words[-1] if len(words) == 3 and not against else "WHAT"
+        told = f"dcsim breakeven {shlex.join([files[0], last])} --against {shlex.quote(against or files[1])}"
+        raise click.UsageError(f"Found {len(words)} arguments; must be FILE and WHAT. Did you mean {told}?", context)
     asked = Asked(files=(file, *([against] if against else [])), **given)
     scenarios = asked.scenarios
     from dcsim.decide.breakeven import breakeven

@@ -305,17 +305,15 @@ def _report(found: "Calibration", told: "Told", wanted: Wanted) -> str:
     from dcsim.calibrate.findings import findings
     from dcsim.report.calibrate_page import calibrate_document
     from dcsim.report.html import html
-    from dcsim.wording import printable
 
     digests = []
     for file in wanted.files:
         with file.open("rb") as opened:
             digests.append(hashlib.file_digest(opened, "sha256").hexdigest())
-    closely = []
+    closely = None
     if found.whole.rate.failures and wanted.files:
         with ProgressLine(doing="looking closely"):
-            said = findings(found.outages, found.whole.units, found.span_h).sentences()
-        closely = [printable(f"{each[:1].upper()}{each[1:]}.", 600) for each in said]
+            closely = findings(found.outages, found.whole.units, found.span_h)
     return html(calibrate_document(found, told, _again(), digests, closely))
 
 

@@ -36,7 +36,8 @@ def _no_replications(context: click.Context, _: click.Parameter, number: int | N
     click.option(
         "--goal", metavar="GOAL",
         help="What is best: a figure, such as finish_h; or what a share of the runs must reach for the least price, "
-        "such as 'goodput >= 95 % at 90 %' (default: the least price of a useful GPU-hour; without [tco] the loss).",
+        "such as 'goodput >= 95 % at 90 %' (default: the least price of a useful GPU-hour; without [tco] the loss, or "
+        "finish_h where all jobs end).",
     ),
     click.option(
         "--budget", metavar="LIMIT",

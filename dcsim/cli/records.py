@@ -1,5 +1,6 @@
 """Records of a site as the command line names them, read and estimated."""
 
+import shlex
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -130,11 +131,24 @@ def _read(wanted: Wanted) -> "list[Records]":
         try:
             found.append(read(files, wanted.form, **given))
         except RecordError as error:
-            hint = "; if nothing failed, give the count: --failures 0" if "holds no outage" in str(error) else ""
+            hint = f"; if nothing failed: {_of_none(wanted)}" if "holds no outage" in str(error) else ""
             problems.append(f"{files[0]}: {error}{hint}" if len(files) == 1 else f"{error}{hint}")
     if problems:
         raise RecordsError(*problems)
     return found
+
+
+def _of_none(wanted: Wanted) -> str:
+    """Return the command that estimates from no failure at all; what was not given is left to be filled in."""
+    units = "N" if wanted.units is None else str(wanted.units)
+    span = wanted.last or wanted.span or "180 d"
+    about = [] if wanted.component in ("", "node") else ["--component", wanted.component]
+    words = ["dcsim", "calibrate", "--failures", "0", "--units", units, "--span", span, *about]
+    missing = [
+        *(["N components in service"] if wanted.units is None else []),
+        *(["for how long somebody watched"] if not (wanted.last or wanted.span) else []),
+    ]
+    return shlex.join(words) + (f" ({' and '.join(missing)})" if missing else "")
 
 
 def _columns(wanted: Wanted) -> dict[str, str]:

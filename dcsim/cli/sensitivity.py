@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     click.option("--vary", metavar='"X %"', help="Move every number without a range of its own by X % to either side."),
     click.option(
         "--metric", metavar="NAME",
-        help="The figure in question: usd_per_useful_gpu_hour (the default; without [tco] it is loss), goodput, "
-        "paid_usd, wait_gpu_hours, finish_h, …",
+        help="The figure in question: usd_per_useful_gpu_hour (the default; without [tco] it is loss, or finish_h "
+        "where all jobs end), goodput, paid_usd, wait_gpu_hours, …",
     ),
     click.option(
         "--share-runs", type=Count(0, 2**20), metavar="N",

@@ -51,7 +51,7 @@ AXES = click.option(
     click.option(
         "--metric", metavar="NAME",
         help="Figure that decides: loss, goodput, paid_usd, usd_per_useful_gpu_hour, ettr, finish_h, … "
-        "(default: the price of a useful GPU-hour; without [tco] the loss).",
+        "(default: the price of a useful GPU-hour; without [tco] the loss, or finish_h where all jobs end).",
     ),
     *SIMULATION,
     *kept(monthly=False),

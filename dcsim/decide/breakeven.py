@@ -19,6 +19,9 @@ from dcsim.hazards import Hazard
 from dcsim.montecarlo import Progress, WantedEngine, slug
 from dcsim.problems import not_one_of
 from dcsim.scenario import Problem, Scenario, ScenarioError, Source, certain, read, sha256
+from dcsim.scenario.errors import dotted
+from dcsim.scenario.unused import unused_keys
+from dcsim.shipped import shipped_files
 from dcsim.topology.build import build
 from dcsim.units import HOURS_PER_MONTH, MS_PER_H, MS_PER_MIN
 
@@ -113,6 +116,7 @@ def breakeven(
     """
     offer = read(scenario, set=set, **({} if seed is None else {"seed": seed}))
     other = None if against is None else read(against, set=set, seed=offer.seed)
+    _check_name(what)
     for each in filter(None, (offer, other)):
         if each.tco is None and what != BRIDGE:
             raise _wrong_question(f'{each.name} has no prices; give [tco], such as --set tco.gpu_hour="4 USD"')
@@ -141,8 +145,6 @@ def _answered(offer: Scenario, other: Scenario | None, what: str, how: How) -> B
     if "=" in what:
         return _of_key(offer, _needed(other, what), what, how)
     name, _, one = what.partition(":")
-    if name not in QUESTIONS:
-        raise _wrong_question(not_one_of([*QUESTIONS, "KEY=LOWEST:HIGHEST"], what))
     if what == BRIDGE:
         return _of_bridge(offer, other, how)
     if name in AGAINST:
@@ -150,6 +152,16 @@ def _answered(offer: Scenario, other: Scenario | None, what: str, how: How) -> B
     if other is not None:
         raise _wrong_question(f"{name} is about FILE alone; allowed with --against: licence, tor, KEY=LOWEST:HIGHEST")
     return _of_step(offer, name, one, how)
+
+
+def _check_name(what: str) -> None:
+    """Raise ScenarioError for a question that there is not."""
+    if "=" in what or what.partition(":")[0] in QUESTIONS:
+        return
+    told = not_one_of([*QUESTIONS, "KEY=LOWEST:HIGHEST"], what)
+    if what in shipped_files("scenarios") or what.endswith(".toml"):
+        told += "; an offer to compare with goes behind --against"
+    raise _wrong_question(told)
 
 
 def _wrong_question(told: str) -> ScenarioError:
@@ -258,6 +270,10 @@ def _of_step(offer: Scenario, name: str, one: str, how: How) -> BreakEven:
     else:
         jobs = _chosen(offer, name, one, [each.name for each in offer.jobs])
         better, base, title = _jobs_moved(offer, name, jobs)
+        keys = [dotted(("jobs", offer.jobs[number].name, "recovery", name)) for number in jobs]
+        if set(keys) <= set(unused_keys(base)) | set(unused_keys(better)):
+            what = f"the simulation of {offer.name} does not read {', '.join(keys)}, so a minute of it changes nothing"
+            raise _wrong_question(f"{name}: {what}; what it reads: dcsim sensitivity FILE --vary '10 %'")
     b, a = simulate_variants([base, better], **how)
     assert offer.tco is not None
     notes, costs = notes_of(a, b), None

@@ -73,8 +73,18 @@ def metric(name: str, option: str = "--metric") -> Metric:
 
 
 def usual_metric(scenarios: Sequence[Scenario]) -> Metric:
-    """Return what a question is about unless it says so: the price of a useful hour, or the loss where no price is."""
-    return METRICS["usd_per_useful_gpu_hour" if all(each.tco for each in scenarios) else "loss"]
+    """Return what a question is about unless it says so: the price of a useful hour, or what ``run`` tells without one.
+
+    That is the time until the last job is done where all jobs end, for idle hours after it are no loss; else the loss.
+    """
+    if all(each.tco for each in scenarios):
+        return METRICS["usd_per_useful_gpu_hour"]
+    return METRICS["finish_h" if all(each.ends for each in scenarios) else "loss"]
+
+
+def loss_metric(scenario: Scenario) -> Metric:
+    """Return the loss that stands beside a closed form: until the last job is done where all end, else of all hours."""
+    return METRICS["lost" if scenario.ends else "loss"]
 
 
 def _goodput(result: RunResult) -> Estimated:

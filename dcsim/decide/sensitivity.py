@@ -274,7 +274,10 @@ def answer(question: SensitivityQuestion, **how: Unpack[How]) -> Sensitivity:
 def _no_figure(figure: Metric, scenario: Scenario) -> str:
     if figure.lacking([scenario]):
         return f"there is no {figure.label}: the scenario has no [{figure.table}]"
-    return f"there is no {figure.label} in every run"
+    if figure.name == "finish_h" and scenario.ends:
+        return "not every run finishes its jobs within the horizon; --metric lost has a figure of all runs"
+    why = "; not every job has work to finish" if figure.name == "finish_h" else ""
+    return f"there is no {figure.label} in every run{why}"
 
 
 def _bar(
@@ -339,10 +342,11 @@ def sensitivity(
 
     ``scenario``: a path, a shipped name, a dict or a Scenario. Ranges are those of its [[uncertain]] tables (P5 and
     P95) and of ``mtbf_range``; ``ranges`` adds others, such as "cluster.spares=16:64"; ``vary``, such as "10 %", moves
-    every other number to either side. ``metric``: "usd_per_useful_gpu_hour" and so on (default: that, or "loss" without
-    [tco]). ``replications`` of each end (default 100). Where inputs are [[uncertain]], ``share_runs`` of each block say
-    how much of the variance of single runs each of them and chance bring; 0: none. ``told`` is called with what will be
-    simulated before it is. All other keywords are those of ``run``.
+    every other number to either side. ``metric``: "usd_per_useful_gpu_hour" and so on (default: that; without [tco]
+    "loss", or "finish_h" where all jobs end). ``replications`` of each end (default 100). Where inputs are
+    [[uncertain]], ``share_runs`` of each block say how much of the variance of single runs each of them and chance
+    bring; 0: none. ``told`` is called with what will be simulated before it is. All other keywords are those of
+    ``run``.
 
     Raises ScenarioError for mistakes, for a scenario whose inputs are all certain and for a metric that it does not
     have; else as ``run``.

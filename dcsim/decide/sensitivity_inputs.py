@@ -61,7 +61,14 @@ class MovedInput:
         """Whether it is agreed on or set, so that nobody measures it."""
         return self.money and self.key not in MEASURED
 
+    @property
+    def is_set(self) -> bool:
+        """Whether somebody chooses it or agrees on it, so that there is nothing to measure."""
+        return self.price or self.key.rpartition(".")[2] in CHOSEN
 
+
+CHOSEN = {"gpus", "spares", "checkpoint_every", "every", "crews", "visit_when", "survives", "group", "priority"}
+"""Last parts of keys that are decisions of those who run the cluster or the job."""
 MEASURED = {"tokens.speed", "tokens.utilisation", "tokens.subscription.tokens"}
 """Keys that no simulation reads and that are no prices: they can be measured."""
 

@@ -144,8 +144,9 @@ def sweep(
     such as "5 min:60 min:5 min", or texts such as "cluster.spares=0,8,16". A stock of spares is bought: the jobs keep
     their GPUs (``variants.bought``). ``lhs``: so many points of a Latin hypercube instead of all combinations.
     ``metric``: the figure that decides, one of ``dcsim.decide.metrics.METRICS`` (default: what is paid for a useful
-    GPU-hour, without [tco] the loss). ``every_run``: with ``output`` also a table with one row for each run.
-    ``each`` is called with every point and its runs, which are not kept in memory. All other keywords are those of
+    GPU-hour, without [tco] the loss, or finish_h where all jobs end). ``every_run``: with ``output`` also a table with
+    one row for each run. ``each`` is called with every point and its runs, which are not kept in memory. All other
+    keywords are those of
     ``run``; the seed is the first scenario's by default, and months are not kept.
 
     Raises ScenarioError for what cannot be simulated, else as ``run``.

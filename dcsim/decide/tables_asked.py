@@ -10,7 +10,7 @@ import numpy as np
 
 from dcsim.decide.bills import price_all_in
 from dcsim.decide.estimate import Estimate, bill, estimate
-from dcsim.decide.metrics import Metric, usual_metric
+from dcsim.decide.metrics import Metric, loss_metric, usual_metric
 from dcsim.decide.sweep import Sweep
 from dcsim.decide.sweep_question import FIGURES, SweepQuestion
 from dcsim.decide.theory import gang_loss, theory
@@ -211,9 +211,10 @@ class Detection(Asked):
         """
         minutes = np.array([int(parse(value, DURATION)) / MS_PER_MIN for value in self.axis.values])
         rent = monthly_usd(self.scenario, self.scenario.cluster.gpus)
+        name = loss_metric(self.scenario).name
         losses = {
             "formula": np.array([each["formula"] for each in closed], dtype=float),
-            "simulated": np.array([mean_of(point.figures["loss"]) for point in found.points], dtype=float),
+            "simulated": np.array([mean_of(point.figures[name]) for point in found.points], dtype=float),
         }
         known = [each["theory"] for each in closed]
         if None not in known:

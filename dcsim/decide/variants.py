@@ -14,7 +14,7 @@ from dcsim.decide.outcome import How, run_many
 from dcsim.decide.result import RunResult
 from dcsim.problems import wrong
 from dcsim.recovery import STRATEGIES
-from dcsim.recovery.keys import RULES
+from dcsim.recovery.keys import taken_over
 from dcsim.recovery.presets import presets
 from dcsim.scenario import Problem, Scenario, ScenarioError, Source, read
 from dcsim.scenario.errors import MOST_PROBLEMS
@@ -199,10 +199,6 @@ def _stock(share: str, gpus: int, tray: int) -> int | None:
 # --- another strategy -------------------------------------------------------------------------------------------------
 
 
-OF_THE_STRATEGY = {"network_overhead", "memory_overhead", "coverage"}
-"""Common keys of a strategy that say what it costs and covers itself: another one does not take them over."""
-
-
 @dataclass(frozen=True)
 class Switch:
     """A job's other recovery: the ``keys`` of its table; ``taken``, ``left_out``: those of the file's table."""
@@ -217,9 +213,8 @@ class Switch:
 def _switches(offer: Scenario, inputs: Mapping[str, Any]) -> dict[str, Switch]:
     """Return, for each key of ``inputs`` that gives a job another kind of recovery, or a preset, what it becomes.
 
-    Keys whose values differ from their defaults are taken over where the other kind has them and the preset does not
-    give them, unless they say what the old strategy itself costs. All else has the preset's value or its default. Names
-    that nobody knows are left to ``read``.
+    What is not taken over (``taken_over``) has the preset's value or its default. Names that nobody knows are left to
+    ``read``.
     """
     found = {}
     for key, value in inputs.items():
@@ -232,15 +227,8 @@ def _switches(offer: Scenario, inputs: Mapping[str, Any]) -> dict[str, Switch]:
         if not numbers or kind not in STRATEGIES:
             continue
         old = offer.jobs[numbers[0]].recovery
-        given = old.model_dump(mode="json", exclude_defaults=True, exclude_none=True, exclude={"kind"})
-        ours = STRATEGIES[kind].model_fields.keys() - OF_THE_STRATEGY - (preset.keys.keys() if preset else set())
-        if not STRATEGIES[kind].rolls_back and given.get("checkpoint_every") in RULES:
-            ours = {
-                each for each in ours if "checkpoint" not in each
-            }  # no interval is best where nothing is rolled back
-        if preset is None and type(old) is STRATEGIES[kind]:
-            ours = set(given)
-        taken = {name: each for name, each in given.items() if name in ours}
+        given = old.model_dump(exclude_defaults=True, exclude_none=True, exclude={"kind"})
+        taken = taken_over(old, STRATEGIES[kind], None if preset is None else preset.keys)
         left_out = tuple(name for name in given if name not in taken)
         found[key] = Switch(numbers[0], kind, {parts[3]: value} | taken, tuple(taken), left_out)
     return found

@@ -105,16 +105,16 @@ def expanded(entry: Any) -> list[Any]:
     return found
 
 
-def make_room(entry: dict[str, Any]) -> None:
-    """Take out of a hazard's table, in place, what its preset gives: the table is of a scenario that has every key.
+def make_room(entry: dict[str, Any], name: object) -> None:
+    """Take out of a hazard's table, in place, what a preset gives that is set from outside: it goes before the table.
 
-    The name stays, and with it the random streams. Hardware that stayed in service is struck again unless the preset
-    says otherwise.
+    The name stays, and with it the random streams. A range of the old MTBF says nothing of another one. Hardware that
+    stayed in service is struck again unless the preset says otherwise.
     """
-    preset = hazard_presets().get(str(entry.get("preset")))
+    preset = hazard_presets().get(str(name))
     if preset is None:
         return
-    for key in preset.keys:
+    for key in (*preset.keys, *(["mtbf_range"] if "mtbf" in preset.keys else [])):
         if key != "name":
             entry.pop(key, None)
     if entry.get("effect") == "kill":

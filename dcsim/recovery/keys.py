@@ -5,7 +5,7 @@ Python ints and int64 arrays alike, all times in ms, so every engine calls the s
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
@@ -39,6 +39,8 @@ from dcsim.wording import did_you_mean
 
 RULES = ("young", "daly", "optimal")
 """Names of the rules that give a best checkpoint interval."""
+OF_THE_STRATEGY = {"network_overhead", "memory_overhead", "coverage"}
+"""Common keys of a strategy that say what it costs and covers itself: another one does not take them over."""
 NO_CHECKPOINT = "never"
 """In the place of an interval: one that is over after the horizon."""
 Mistakes = Iterator[tuple[tuple[str | int, ...], str]]
@@ -262,6 +264,21 @@ class Recovery(BaseModel):
         for derived in copied.__dict__.keys() - type(self).model_fields.keys():
             del copied.__dict__[derived]
         return copied
+
+
+def taken_over(old: Recovery, kind: type[Recovery], given: Collection[str] | None) -> dict[str, Any]:
+    """Return which keys of a job's recovery another kind or preset takes over, as a file would have them.
+
+    Those whose values differ from their defaults, where the other kind has them and the preset does not give them
+    (``given``: its keys; None: there is no preset), unless they say what the old strategy itself costs.
+    """
+    found = old.model_dump(mode="json", exclude_defaults=True, exclude_none=True, exclude={"kind"})
+    if given is None and type(old) is kind:
+        return found
+    ours = kind.model_fields.keys() - OF_THE_STRATEGY - set(given or ())
+    if not kind.rolls_back and found.get("checkpoint_every") in RULES:
+        ours = {each for each in ours if "checkpoint" not in each}  # no interval is best where nothing is rolled back
+    return {key: value for key, value in found.items() if key in ours}
 
 
 def at_most(key: str, found: int, other: str, most: int) -> str:

@@ -15,14 +15,12 @@ from dcsim.report.lender_page import financed_sentences, lender_compared
 from dcsim.report.owner_answer import owner_compared, owner_sentences
 from dcsim.report.page import Row, Table, and_list, printable
 from dcsim.report.published_tables import formula_loss, term_of
-from dcsim.report.sold import compared_sentences, sold_sentence
+from dcsim.report.sold import NAMED, compared_sentences, sold_sentence
 from dcsim.report.tokens_page import tokens_compared, tokens_sentence
 from dcsim.report.uncertainty import price, with_error
 
 EQUAL_LOSSES = 5e-5
 """Losses that differ by less are printed alike, so what differs between two offers is their prices alone."""
-SPARES = 0.2
-"""Idle spares that are this share of what is lost are named with it; source: assumed."""
 USEFUL = "A useful GPU-hour is an hour of one GPU whose work is kept."
 """What a reader who knows money better than clusters needs first."""
 
@@ -50,7 +48,7 @@ def objective_sentence(run: RunResult) -> str:
 
 
 def too_few(runs: Sequence[RunResult]) -> str:
-    """Say that there are too few failures for an interval, and how many runs are needed; empty: there are enough."""
+    """Say that there are too few runs for an interval, and how many are needed; empty: there are enough."""
     short = [run.runs_needed for run in runs if run.runs_needed is not None]
     count = len(runs[0].sample)
     if not short or count == 1:
@@ -61,7 +59,7 @@ def too_few(runs: Sequence[RunResult]) -> str:
             f"(95 % confidence). About {max(short):,} runs are needed."
         )
     which = "" if len(short) == len(runs) else _whose([run for run in runs if run.runs_needed is not None])
-    return f"Too few failures in {count:,} runs{which} for an interval; about {max(short):,} runs are needed."
+    return f"{count:,} runs{which} are too few for an interval; about {max(short):,} are needed."
 
 
 def _whose(runs: Sequence[RunResult]) -> str:
@@ -73,11 +71,7 @@ def loss_sentence(run: RunResult) -> str:
     name = printable(run.scenario.name)
     doubt = "" if formula_validity(run.scenario).holds else ", which does not hold"
     formula = f"{loss(run.estimate.accounting.goodput_loss)} % by the published formula{doubt}"
-    idle = (
-        f", {per_cent(run.shares['spare'])} of them as idle spares,"
-        if run.shares["spare"] > SPARES * run.lost.mean
-        else ""
-    )
+    idle = set_aside(run)
     lost = f"{with_error(run.lost)} % of its GPU-hours"
     if run.done is not None:
         return f"{name}: {_done(run)}. {with_error(run.lost)} % of the GPU-hours until then are lost."
@@ -86,6 +80,22 @@ def loss_sentence(run: RunResult) -> str:
         told = f"{name}: a replica is out of service {out_of_service(run)}. The cluster loses {lost}"
         return f"{told}{idle or ','} {formula}.{asked}"
     return f"{name} loses {lost} in the simulation{idle or ','} {formula}.{asked}"
+
+
+def set_aside(run: RunResult) -> str:
+    """Say how much of what is lost no failure took: idle spares, and GPUs without power yet with those that wait.
+
+    Only what is a fair share of it is named; where power is missing, jobs wait for the GPUs that lack it.
+    """
+    named = {"spare": "as idle spares", "unpowered": "without power yet"}
+    if run.shares["unpowered"] > NAMED * run.lost.mean:
+        named["wait"] = "waiting for other GPUs of their jobs"
+    shares = {state: run.shares[state] for state in named if run.shares[state] > NAMED * run.lost.mean}
+    parts = [
+        f"{per_cent(share)}{' of them' * (number == 0)} {named[state]}"
+        for number, (state, share) in enumerate(shares.items())
+    ]
+    return f", {and_list(parts)}," if parts else ""
 
 
 def _done(run: RunResult) -> str:
@@ -121,14 +131,15 @@ def paid_sentence(runs: Sequence[RunResult]) -> str:
     if len(until) > 1:
         over = "over their terms, or until the last job is done"
     scale, unit = scale_of([bill.paid_usd for bill in bills])
+    who = " by a renter of all GPUs" if all(run.cash is not None for run in priced) else ""
     if len(runs) == 1:
         hour = "" if runs[0].useful_hour_usd is None else f", {price(runs[0].useful_hour_usd)} USD per useful GPU-hour"
-        return f"Paid {over}: {paid(runs[0])}{hour}.{_energy(runs)}"
+        return f"Paid{who} {over}: {paid(runs[0])}{hour}.{_energy(runs)}"
     told = [
         f"{printable(run.scenario.name)} {dollars(bill.paid_usd, scale)}"
         for run, bill in zip(priced, bills, strict=True)
     ]
-    return f"Paid {over}: {and_list(told)} {unit}.{_energy(priced)}"
+    return f"Paid{who} {over}: {and_list(told)} {unit}.{_energy(priced)}"
 
 
 def paid(run: RunResult) -> str:

@@ -40,7 +40,7 @@ def breakeven_page(found: BreakEven, notes: Sequence[str] = ()) -> Page:
         answer=answer,
         headline=1,
         parts=(first, _offers_table(found)),
-        notes=(*found.notes, *energy, *notes, *provenance(runs), *written),
+        notes=tuple(dict.fromkeys((*found.notes, *energy, *notes, *provenance(runs), *written))),
     )
 
 
@@ -77,11 +77,14 @@ def _digits(found: BreakEven) -> int:
 def _worth(found: BreakEven) -> tuple[str, ...]:
     paid, digits = found.prices[0], _digits(found)
     said = [_worth_sentence(found, paid)]
+    its = paid.simulated
+    told = its.ci95 is None or not its.reliable or not its.ci95[0] <= 0 <= its.ci95[1]
+    if its.mean > 0 and told:
+        said.append(SAME_CASH if paid.method == "cash" else SAME_HOUR)
     if found.costs is not None:
-        said.append(f"It costs {number(found.costs, digits)} USD {found.per} in the scenario.")
-    if paid.simulated.mean <= 0:
+        said.append(f"It costs {number(found.costs, digits)} USD {found.per} in the scenario{_beside(found, paid)}.")
+    if its.mean <= 0:
         return tuple(said)
-    said.append(SAME_CASH if paid.method == "cash" else SAME_HOUR)
     for each in found.prices[1:]:
         if each.method == "lost_work":
             formula = "" if each.formula is None else f"; the formula says {number(each.formula, digits)}"
@@ -90,6 +93,16 @@ def _worth(found: BreakEven) -> tuple[str, ...]:
                 f"{number(each.simulated.mean, digits)}{_between(each, digits)}{formula}."
             )
     return tuple(said)
+
+
+def _beside(found: BreakEven, paid: Price) -> str:
+    """Say how what it costs stands to what it is worth; empty without an interval."""
+    ends, costs = paid.simulated.ci95, found.costs
+    if costs is None or ends is None or not paid.simulated.reliable:
+        return ""
+    if ends[0] <= costs <= ends[1]:
+        return ", which cannot be told from what it is worth"
+    return ", more than it is worth" if costs > ends[1] else ", less than it is worth"
 
 
 def _worth_sentence(found: BreakEven, paid: Price) -> str:
@@ -102,7 +115,7 @@ def _worth_sentence(found: BreakEven, paid: Price) -> str:
     beside = f"; {', '.join(others)}" if others else ""
     if not its.reliable or its.ci95 is None:
         needed = max((run.runs_needed or 2 for run in (found.offer, found.against)), default=2)
-        why = f" Too few failures struck for an interval: {needed:,} runs are needed."
+        why = f" Too few runs for an interval: {needed:,} are needed."
         return f"{found.title} is worth about {number(its.mean, digits)} USD {found.per}{beside}.{why}"
     if its.ci95[0] <= 0 <= its.ci95[1]:
         span = f"{number(its.ci95[0], digits)} to {number(its.ci95[1], digits)}"
@@ -269,7 +282,7 @@ def _threshold(found: BreakEven, its: Threshold) -> tuple[str, ...]:
     if its.again:
         said.append("They are equal at several values; this is the lowest.")
     if not its.reliable:
-        said.append("Too few failures struck for an interval; more runs are needed.")
+        said.append("Too few runs for an interval; more are needed.")
     return tuple(said)
 
 

@@ -7,10 +7,22 @@ from typing import Any
 
 from dcsim import __version__
 from dcsim.calibrate import Blame, Blamed, Calibration, ClassEstimate
+from dcsim.calibrate.findings import Findings
+from dcsim.calibrate.laws import CLOSE_AIC, SURE, Fit
 from dcsim.calibrate.patterns import cycles
 from dcsim.calibrate.priors import PUBLISHED
-from dcsim.report.calibrate_warnings import Told, duration, many, one, span, three, warnings
-from dcsim.report.document import Page, Section
+from dcsim.report.calibrate_warnings import (
+    MOST_UNITS,
+    Told,
+    bad_units,
+    duration,
+    many,
+    one,
+    span,
+    three,
+    warnings,
+)
+from dcsim.report.document import Bars, Page, Picture, Section
 from dcsim.report.figures import MISSING, Cell, number
 from dcsim.report.page import Passage, Row, Table, and_list, printable
 from dcsim.wording import counted
@@ -37,7 +49,7 @@ def sentences(found: Calibration, told: Told) -> tuple[str, ...]:
             f"In {span(found.span_h)} {units} failed {times}: one failure per {unit} every "
             f"{three(rate.mtbf_h)} h{high}."
         )
-    said = *_repair(whole), *_cost(whole, told), *_main_class(found), *_of_prior(found, told)
+    said = *_repair(whole), *_cost(whole, told), *_main_class(found), *_worst(whole), *_of_prior(found, told)
     return (first, *said, *blame_sentences(found.blame))
 
 
@@ -64,8 +76,9 @@ def _some(names: Sequence[str]) -> str:
 
 def blame_section(blame: Blame) -> Section:
     """Return nodes and owners, those that stand out first, with the failures that are due to each."""
-    rows = [_blamed_row(each, "node") for each in blame.nodes] + [_blamed_row(each, "owner") for each in blame.owners]
-    rows.sort(key=lambda row: not row.strong)
+    shown = [("node", each) for each in blame.nodes] + [("owner", each) for each in blame.owners]
+    shown.sort(key=lambda one: (not one[1].accused, -one[1].blamed))
+    rows = [_blamed_row(each, what) for what, each in shown[:MOST_BLAMED]]
     notes = (
         "Due to it: failures that the node, or the owner's jobs, account for when both are estimated together; counts "
         "by node alone accuse the nodes on which a careless owner's jobs run.",
@@ -73,10 +86,58 @@ def blame_section(blame: Blame) -> Section:
         "those that are marked are marked wrongly.",
     )
     columns = ("what", "failures", "due to it", "each 1,000 h", "chance")
-    table = Table("Nodes and owners of jobs", columns, tuple(rows[:MOST_BLAMED]), "name", notes)
-    return Section("blame", "Who is to blame", tuple(blame_sentences(blame)), (table,))
+    table = Table("Nodes and owners of jobs", columns, tuple(rows), "name", notes)
+    bars = shown[:MOST_BARS]
+    if not bars:
+        return Section("blame", "Who is to blame", tuple(blame_sentences(blame)), (table,))
+    chart = Bars(
+        tuple(f"{what} {printable(each.name, 30)}" + ("" if each.accused else ", as others") for what, each in bars),
+        tuple(each.blamed for _, each in bars),
+        tuple(None for _ in bars),
+        "",
+        0 if bars[0][1].accused else -1,
+        1,
+    )
+    says = "Failed runs that are due to each node and to each owner's jobs, those that stand out first."
+    picture = Picture("Failed runs, by what they are due to", says, chart, table)
+    return Section("blame", "Who is to blame", tuple(blame_sentences(blame)), (picture,))
 
 
+def closely_section(found: Findings) -> Section:
+    """Return what else is seen in all failures together, and which law fits lives and repairs."""
+    said = [printable(f"{each[:1].upper()}{each[1:]}.", 600) for each in found.sentences()]
+    fits = (("From a repair to the next failure: which law fits", found.lives_fit),
+            ("Time to repair: which law fits", found.repairs_fit))  # fmt: skip
+    tables = [fit_table(title, fit) for title, fit in fits if fit is not None]
+    return Section("closely", "Looked at closely", tuple(said), tuple(tables))
+
+
+def fit_table(title: str, fit: Fit) -> Table:
+    """Return the laws, the best first: what mean each gives, how far it is from what was seen, and whether it fits."""
+    rows = [
+        Row(
+            law.name,
+            (
+                duration(law.mean_h),
+                number(law.aic - fit.best.aic, 1),
+                number(100 * law.distance, 1),
+                f"{law.chance:.2g}",
+                "yes" if law.fits else "no",
+            ),
+            strong=law is fit.best,
+        )
+        for law in fit.laws
+    ]
+    notes = (
+        f"AIC: less is better; below {CLOSE_AIC} the law cannot be told from the best. Distance: the largest gap to "
+        f"what was seen. Chance: that a sample of the law itself lies as far off; it fits from {SURE} on.",
+    )
+    columns = ("mean", "AIC over the best", "distance, points", "chance", "fits")
+    return Table(title, columns, tuple(rows), "law", notes)
+
+
+MOST_BARS = 10
+"""Nodes and owners in the picture; source: assumed, what a page shows at a glance."""
 MOST_BLAMED = 20
 """Nodes and owners in the table; source: assumed, a screen."""
 
@@ -122,6 +183,20 @@ def _main_class(found: Calibration) -> Iterator[str]:
         yield f"The most frequent class is {printable(first.name, 40)}: {share:.0f} % of the failures."
 
 
+def _worst(whole: ClassEstimate) -> Iterator[str]:
+    """Name the units that somebody should look at before anything else."""
+    bad = bad_units(whole)
+    if not bad:
+        return
+    listed = [printable(each.name, 30) for each in bad[:MOST_UNITS]]
+    rest = [f"{len(bad) - MOST_UNITS:,} more"] if len(bad) > MOST_UNITS else []
+    held = sum(each.failures for each in bad)
+    yield (
+        f"Look at {and_list([*listed, *rest])} first: {'it has' if len(bad) == 1 else 'they have'} {held:,} of the "
+        f"{whole.rate.failures:,} failures, more than chance explains."
+    )
+
+
 def _of_prior(found: Calibration, told: Told) -> Iterator[str]:
     whole = found.whole
     if whole.prior is None:
@@ -153,6 +228,8 @@ def classes_table(found: Calibration, told: Told) -> Table:
         f"Shape: of a Weibull law through times between failures of one {unit}, each with a rate of its own; 1 is a "
         "constant rate.",
     ]
+    if sum(each.rate.failures for each in found.classes) > found.whole.rate.failures:
+        notes.append(f"All together: failures of one {unit} that overlap count once, in whichever class they are.")
     if found.pooled:
         names = and_list([printable(name or "not told", 24) for name in found.pooled[:8]])
         notes.append(f"others: {len(found.pooled)} classes, such as {names}.")
@@ -223,11 +300,11 @@ def _warned(found: Calibration, told: Told) -> list[Passage]:
 
 
 def calibrate_document(
-    found: Calibration, told: Told, command: Sequence[str], sha256: Sequence[str], closely: Sequence[str] = ()
+    found: Calibration, told: Told, command: Sequence[str], sha256: Sequence[str], closely: Findings | None = None
 ) -> Page:
     """Return the page for a sceptic: the finding, what moves it, and a picture of each estimate.
 
-    ``closely``: what else is seen in all failures together, a sentence each (``calibrate.findings``).
+    ``closely``: what else is seen in all failures together.
     """
     from dcsim.report.calibrate_figures import sections
 
@@ -251,7 +328,7 @@ def calibrate_document(
         sections=(
             *tuple[Section, ...](sections(found, told)),
             *([] if found.blame is None else [blame_section(found.blame)]),
-            *([Section("closely", "Looked at closely", tuple(closely))] if closely else []),
+            *([] if closely is None else [closely_section(closely)]),
         ),
         made=made,
     )

@@ -8,6 +8,7 @@ from dcsim.calibrate import Calibration, ClassEstimate
 from dcsim.calibrate.fragment import LEAST_FOR_LEMONS, is_worn
 from dcsim.calibrate.patterns import SURE
 from dcsim.calibrate.site import FEW
+from dcsim.calibrate.suspects import Suspect
 from dcsim.report.figures import Figure, brief
 from dcsim.report.page import and_list, printable
 from dcsim.wording import counted
@@ -115,14 +116,20 @@ def _of_counting(whole: ClassEstimate, told: Told) -> Iterator[Weighed]:
     )
 
 
+def bad_units(whole: ClassEstimate) -> tuple[Suspect, ...]:
+    """Return the units that fail beyond chance, the worst first, where units differ at all."""
+    if whole.lemons is None or not whole.lemons.found or whole.suspects is None:
+        return ()
+    return whole.suspects.bad
+
+
 def _of_patterns(found: Calibration, told: Told) -> Iterator[Weighed]:
     whole = found.whole
     lemons, units, unit = whole.lemons, many(2, told.component).partition(" ")[2], one(told.component)
     if lemons is not None and lemons.found and whole.by_unit is not None:
-        bad = whole.suspects.bad if whole.suspects is not None else ()
-        listed = [f"{printable(each.name, 30)} ({each.failures:,})" for each in bad[:MOST_UNITS]]
-        rest = [f"{len(bad) - MOST_UNITS} more"] if len(bad) > MOST_UNITS else []
-        named = f" Beyond chance: {and_list([*listed, *rest])}." if bad else ""
+        listed = [f"{printable(each.name, 30)} ({each.failures:,})" for each in bad_units(whole)[:MOST_UNITS]]
+        rest = [f"{len(bad_units(whole)) - MOST_UNITS:,} more"] if len(bad_units(whole)) > MOST_UNITS else []
+        named = f" Beyond chance: {and_list([*listed, *rest])}." if listed else ""
         yield (
             math.log(lemons.worst_share / max(lemons.expected_share, 1e-9)),
             f"The worst tenth of the {units} has {100 * lemons.worst_share:.0f} % of the failures, by chance it would "

@@ -7,7 +7,7 @@ from dcsim.decide import Comparison, RunResult, Verdict
 from dcsim.decide.report_data import ReportData
 from dcsim.decide.verdict import verdict as judge
 from dcsim.montecarlo import Summary
-from dcsim.report.answer import USEFUL, hours, paid
+from dcsim.report.answer import USEFUL, hours, paid, set_aside
 from dcsim.report.document import Card, Page, Section
 from dcsim.report.figures import loss, number, price_digits
 from dcsim.report.grid_page import grid_section
@@ -87,10 +87,11 @@ def _cards(runs: Sequence[RunResult]) -> tuple[Card, ...]:
     digits = price_digits([run.useful_hour_usd.mean if run.useful_hour_usd else None for run in runs])
     cards = []
     for index, (name, run) in enumerate(zip(names(runs), runs, strict=True)):
-        lost = f"{with_error(run.lost)} % of GPU-hours lost"
+        lost = f"{with_error(run.lost)} % of GPU-hours lost{set_aside(run).removesuffix(',')}"
         notes = [f"no job asked for {loss(run.unasked)} % of GPU-hours"] if run.unasked else []
         notes += [] if run.done is None else [f"done after {hours(run)}"]
-        notes += [] if run.tco is None else [f"paid {paid(run)} {over_of([run])}"]
+        who = "paid" if run.cash is None else "a renter of all GPUs pays"
+        notes += [] if run.tco is None else [f"{who} {paid(run)} {over_of([run])}"]
         notes += [*lender_card(run), *tokens_card(run)]
         if (owned := owner_card(name, run, (*notes, lost), index == most_cash(runs))) is not None:
             cards.append(owned)
@@ -99,7 +100,8 @@ def _cards(runs: Sequence[RunResult]) -> tuple[Card, ...]:
             half = run.lost.shown_half_width
             interval = "one run, no interval" if half is None else f"95 % interval: {with_error(run.lost)} %"
             best = "least lost" if found is None and len(runs) > 1 and run.lost == _least(runs) else ""
-            cards.append(Card(name, loss(run.lost.mean), "% of GPU-hours lost", (interval, *notes), best))
+            aside = filter(None, [set_aside(run).strip(", ")])
+            cards.append(Card(name, loss(run.lost.mean), "% of GPU-hours lost", (interval, *aside, *notes), best))
             continue
         against = standing.get(index)
         if against is not None and against.standing == "dearer" and found is not None:

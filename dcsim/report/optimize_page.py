@@ -137,7 +137,7 @@ def _at_most(found: Optimum, unit: PointUnit) -> list[str]:
         return []
     best = found.settings[found.best]
     if found.dearer is None or best.figure is None:
-        return ["Too few failures struck to say by how much they differ."]
+        return ["Too few runs to say by how much they differ."]
     if found.chosen == found.best:
         return []
     share = found.dearer / abs(best.figure.mean) if best.figure.mean else 0.0

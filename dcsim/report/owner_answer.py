@@ -95,7 +95,7 @@ def _failures_sentence(cash: Cash) -> str:
 
 def _advice(run: RunResult, cash: Cash) -> str:
     """Say what one point of occupancy is worth against all failures, and what spares cost against what they save."""
-    worth = {each.name: each.usd for each in cash.levers}
+    worth, over = {each.name: each.usd for each in cash.levers}, f"over {cash.statement.months} months"
     cost, said = cash.mean("failures_cost"), []
     point = worth.get("occupancy", 0.0)
     then = "Then" if run.lender is not None and run.lender.overdrawn else "To do"  # less debt comes before
@@ -105,7 +105,8 @@ def _advice(run: RunResult, cash: Cash) -> str:
         if points < 1:
             told = "more than a cluster that never fails" if cost else "and failures cost nothing"
             said.append(
-                f"{then}: rent out more of the GPUs{first}. One point of occupancy is worth {money(point)}, {told}."
+                f"{then}: rent out more of the GPUs{first}. One point of occupancy is worth {money(point)} "
+                f"{over}, {told}."
             )
         else:
             said.append(
@@ -113,11 +114,11 @@ def _advice(run: RunResult, cash: Cash) -> str:
                 f"occupancy, at {money(point)} each."
             )
     else:
-        said.append(f"Every GPU on sale is rented: 1 % more rent is worth {money(worth['rent'])}.")
+        said.append(f"Every GPU on sale is rented: 1 % more rent is worth {money(worth['rent'])} {over}.")
     gain = worth.get("spares", 0.0)
     if gain > 0:
         spares = f"the {run.scenario.cluster.spares:,} spares"
-        said.append(f"Rented out too, {spares} would bring {money(gain)}, before any SLA credit.")
+        said.append(f"Rented out too, {spares} would bring {money(gain)} {over}, before any SLA credit.")
     share, at = cash.unit_cost("breakeven_share"), cash.unit_cost("rented_share")
     if share is not None:
         said.append(

@@ -26,7 +26,7 @@ from dcsim.report.simulated import (
 from dcsim.report.uncertainty import with_error
 from dcsim.report.walks import walk_parts
 
-AWAY = ("checkpoint", "lost", "detect", "failover", "restore", "wait", "repair", "maintenance", "unpowered")
+AWAY = ("checkpoint", "lost", "detect", "failover", "restore", "wait", "repair", "maintenance")
 """States that a formula's downtime stands for."""
 
 OfRun = Callable[[RunResult], Cell]
@@ -131,6 +131,11 @@ def _resiliency(runs: Sequence[RunResult]) -> Table:
             "downtime, rollback, repair, %",
             lambda run: per_cent(run.estimate.accounting.downtime_loss),
             lambda run: _share(run, AWAY),
+        ),
+        *(
+            [_row(runs, "no power yet, %", lambda run: MISSING, lambda run: _share(run, ("unpowered",)))]
+            if any(run.shares["unpowered"] for run in runs)
+            else []
         ),
         _row(
             runs,

@@ -15,6 +15,8 @@ from dcsim.report.page import Row, Table, and_list, names, printable
 from dcsim.report.published_tables import NOT_PAID, in_per_cent, shape
 from dcsim.report.uncertainty import MakeRow, with_error
 
+NAMED = 0.2
+"""What is this share of what is lost and took no failure, such as idle spares, is named with it; source: assumed."""
 SOLD_NOTE = (
     "up: in service, whatever a job does with it. A GPU is out of service from its failure until its repair is over."
 )
@@ -82,6 +84,8 @@ def _credits_sentence(run: RunResult) -> str:
     claimed = "" if found.claimed == 1 else f", of which {per_cent(found.claimed, 0)} % are claimed"
     share = f"SLA credits give back {with_error(found.share)} % of the price{claimed}"
     lost = f"{loss(float(found.lost.mean()))} % of the GPU-hours"
+    if (spare := run.shares["spare"]) > NAMED * float(found.lost.mean()):
+        lost += f" ({per_cent(spare)} as idle spares)"
     if not found.priced:
         return f"{share}; they do not pay for lost work, {lost}."
     usd = f"{money(found.usd_a_month.mean)} a month"

@@ -99,9 +99,7 @@ def sentences(sweep: Sweep) -> list[str]:
         said.append("One run gives no interval, so nothing is said of chance.")
     elif short:
         which = "all points" if len(short) == len(sweep.points) else f"{len(short)} of {len(sweep.points)} points"
-        said.append(
-            f"Too few failures in {sweep.runs:,} runs for an interval at {which}; about {max(short):,} are needed."
-        )
+        said.append(f"{sweep.runs:,} runs are too few for an interval at {which}; about {max(short):,} are needed.")
     return said
 
 
@@ -223,11 +221,14 @@ def points_list(sweep: Sweep, most: int = MOST_ROWS) -> Table:
         notes.append(f"The best {most} of {len(sweep.points):,} points; points.csv has all.")
     named = {figure.name: figure for figure in sweep.figures if figure.name not in HIDDEN - {sweep.metric.name}}
     named = {name: each for name, each in named.items() if any(point.figures[name] for point in sweep.points)}
+    ends = all(each.ends for each in sweep.offers)
+    if ends and sweep.metric.name != "loss":
+        named.pop("loss", None)  # of all hours up to the horizon, idle ones after the end included
     if {"loss", "lost"} <= set(named) and all(_mean(each, "loss") == _mean(each, "lost") for each in sweep.points):
         del named["loss" if sweep.metric.name == "lost" else "lost"]
     figures = sorted(named.values(), key=lambda figure: figure.name != sweep.metric.name)
     units = {each.name: unit if each.name == sweep.metric.name else of_figure(sweep, each) for each in figures}
-    columns = [f"{_called(each)}, {units[each.name].name}" for each in figures]
+    columns = [f"{_called(each, ends)}, {units[each.name].name}" for each in figures]
     known = _formulas(sweep)
     columns[1:1] = [f"by {each}, {unit.name}" for each in known]
     rows = []
@@ -251,8 +252,9 @@ def _mean(point: Point, name: str) -> float | None:
     return None if found is None else found.mean
 
 
-def _called(figure: Metric) -> str:
-    short = {"useful_gpu_hours": "useful", "finish_h": "last job done", "lost": "loss without what no job asked for"}
+def _called(figure: Metric, ends: bool) -> str:
+    lost = "loss until the last job is done" if ends else "loss without what no job asked for"
+    short = {"useful_gpu_hours": "useful", "finish_h": "last job done", "lost": lost}
     return short.get(figure.name, figure.label)
 
 

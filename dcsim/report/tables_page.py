@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 from dcsim.decide.energisation import EnergisationTable, Late
+from dcsim.decide.metrics import loss_metric
 from dcsim.decide.sweep import Point
 from dcsim.decide.tables import DecisionTable
 from dcsim.decide.variants import SPARES
@@ -48,7 +49,9 @@ BY_THEORY = "exact theory of every gang alone, which never waits for hardware"
 
 def table_page(found: DecisionTable, notes: Sequence[str] = ()) -> Page:
     """Return what a terminal shows: what the table says, then the table."""
-    parts = (nines_table(found), stocks_table(found)) if found.kind == "nines" else (values_table(found),)
+    values = values_table(found)
+    stocks = replace(values, title="Stocks that were simulated")
+    parts = (nines_table(found), stocks) if found.kind == "nines" else (values,)
     return Page(tuple(_says(found)), parts, (*found.sweep.notes, *notes))
 
 
@@ -196,7 +199,10 @@ def values_table(found: DecisionTable) -> Table:
     columns: list[Column] = []
     if found.kind in ("spares", "nines"):
         columns += _of_stock(found, money)
-    columns += _three_ways(found, "loss", "loss, %", lambda value: loss(value))
+    columns += _three_ways(found, loss_metric(found.scenario).name, "loss, %", lambda value: loss(value))
+    if (decides := found.sweep.metric).name == "finish_h":
+        unit = of_figure(found.sweep, decides)
+        columns.append(("last job done, h", lambda _, point: cell(unit, point.figures["finish_h"])))
     if money:
         price = of_figure(found.sweep, _figure(found, "usd_per_useful_gpu_hour"))
         columns += _three_ways(found, "usd_per_useful_gpu_hour", "USD per useful GPU-hour", price.figure)
@@ -213,17 +219,12 @@ def values_table(found: DecisionTable) -> Table:
     return Table(TITLES[found.kind], (*names, "against the best"), tuple(rows), found.sweep.axes[0].key, notes)
 
 
-def stocks_table(found: DecisionTable) -> Table:
-    """Return the stocks that were simulated for the nines."""
-    return replace(values_table(found), title="Stocks that were simulated")
-
-
 def _figure(found: DecisionTable, name: str) -> Any:
     return next(each for each in found.sweep.figures if each.name == name)
 
 
 def _three_ways(found: DecisionTable, name: str, label: str, shown: Callable[[float | None], Figure]) -> list[Column]:
-    closed = ("formula", "theory") if name == "loss" else ("formula_usd", "theory_usd")
+    closed = ("formula", "theory") if name in ("loss", "lost") else ("formula_usd", "theory_usd")
     unit = of_figure(found.sweep, _figure(found, name))
     return [
         (f"formula: {label}", lambda at, _: shown(found.closed[at][closed[0]])),

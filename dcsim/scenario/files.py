@@ -11,7 +11,6 @@ from pydantic import ValidationError
 
 from dcsim.hazards.column import COLUMNS, Column, parquet_of
 from dcsim.hazards.lifetimes.trace import MOST_LISTED
-from dcsim.hazards.presets import make_room
 from dcsim.scenario.errors import (
     MOST_PROBLEMS,
     Found,
@@ -24,7 +23,7 @@ from dcsim.scenario.errors import (
 )
 from dcsim.scenario.layers import TABLES, TOO_DEEP, Layer, find, layer_of, line_of, merged, read_layers
 from dcsim.scenario.model import Scenario
-from dcsim.scenario.overrides import Override, apply, read_overrides
+from dcsim.scenario.overrides import apply, read_overrides
 from dcsim.scenario.rules import broken_rules
 from dcsim.scenario.sampled import broken_inputs, settled_keys
 from dcsim.units import Portion
@@ -45,11 +44,9 @@ def load(source: str | Path, /, *, set: Sequence[str] = (), **overrides: Any) ->
     return _guarded(find(source), str(source), [set] if isinstance(set, str) else set, overrides)
 
 
-def _guarded(
-    source: Path | Mapping[str, Any], name: str, texts: Iterable[str], keywords: dict[str, Any], complete: bool = False
-) -> Scenario:
+def _guarded(source: Path | Mapping[str, Any], name: str, texts: Iterable[str], keywords: dict[str, Any]) -> Scenario:
     try:
-        return _load(source, texts, keywords, complete)
+        return _load(source, texts, keywords)
     except RecursionError:
         raise ScenarioError([Problem(name, None, "", TOO_DEEP)]) from None
 
@@ -70,7 +67,6 @@ def read(source: Source, /, *, set: Sequence[str] = (), **overrides: Any) -> Sce
             TABLES,
             [set] if isinstance(set, str) else set,
             overrides,
-            complete=True,
         )
     if not isinstance(source, Mapping):
         raise TypeError(f"a scenario is a path, a name, a dict or a Scenario, not {type(source).__name__}")
@@ -118,21 +114,15 @@ def sha256(scenario: Scenario) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _load(source: Path | Mapping[str, Any], texts: Iterable[str], keywords: dict[str, Any], complete: bool) -> Scenario:
-    """``complete``: whether the source has every key, so that what a preset gives must make room first."""
+def _load(source: Path | Mapping[str, Any], texts: Iterable[str], keywords: dict[str, Any]) -> Scenario:
     changes = read_overrides(texts, keywords)
-    if complete:
-        changes.sort(key=_names_no_preset)
     layers = read_layers(source)
     data = merged(layers)
     changed: dict[KeyPath, str] = {}
     lost: list[Problem] = []
     for change in changes:
         try:
-            path = apply(change, data)
-            changed[path] = change.label
-            if complete and not _names_no_preset(change):
-                make_room(data["hazards"][path[1]])
+            changed[apply(change, data)] = change.label
         except ScenarioError as error:
             lost += error.problems
     scenario, found = _validated(data, _folders(layers, changed))
@@ -144,10 +134,6 @@ def _load(source: Path | Mapping[str, Any], texts: Iterable[str], keywords: dict
             problems[MOST_PROBLEMS:] = [Problem(layers[0].file, None, "", more)]
         raise ScenarioError(problems)
     return scenario
-
-
-def _names_no_preset(change: Override) -> bool:
-    return (change.key[:1], change.key[2:]) != (("hazards",), ("preset",))
 
 
 def _folders(layers: Sequence[Layer], changed: Iterable[KeyPath]) -> dict[str, Path]:

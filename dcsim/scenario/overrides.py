@@ -3,12 +3,18 @@
 import datetime
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
+
+from dcsim.hazards.presets import make_room as make_room_in_hazard
 from dcsim.problems import not_one_of, wrong
+from dcsim.recovery import STRATEGIES, AnyRecovery
+from dcsim.recovery.keys import taken_over
+from dcsim.recovery.presets import presets
 from dcsim.scenario.errors import KeyPath, Problem, ScenarioError, dotted, entry_names
 from dcsim.scenario.layers import MOST_NESTED
 from dcsim.wording import did_you_mean, shown
@@ -29,8 +35,8 @@ class Override:
 def read_overrides(texts: Iterable[str], keywords: Mapping[str, Any]) -> list[Override]:
     """Read ``key=value`` texts, then keyword arguments, which come last and win.
 
-    A text's value is what TOML makes of it, else the text itself, so that quantities need no quotes. Raises
-    ScenarioError.
+    A preset comes before the other keys that are given to its table. A text's value is what TOML makes of it, else the
+    text itself, so that quantities need no quotes. Raises ScenarioError.
     """
     read, problems = [], []
     for text in texts:
@@ -48,7 +54,21 @@ def read_overrides(texts: Iterable[str], keywords: Mapping[str, Any]) -> list[Ov
             problems.append(Problem("override", None, "", wrong(key, "must be a dotted key")))
     if problems:
         raise ScenarioError(problems)
-    return read
+    return _presets_first(read)
+
+
+def _presets_first(changes: list[Override]) -> list[Override]:
+    ordered: list[Override] = []
+    for each in changes:
+        beside = [n for n, one in enumerate(ordered) if one.key[: len(each.key) - 1] == each.key[:-1]]
+        ordered.insert(beside[0] if beside and names_preset(each.key) else len(ordered), each)
+    return ordered
+
+
+def names_preset(key: Sequence[object]) -> bool:
+    """Whether a key gives a hazard, or the recovery of a job, a preset."""
+    table = (*key[:1], *key[2:-1])
+    return len(key) > 2 and key[-1] == "preset" and table in (("hazards",), ("jobs", "recovery"))
 
 
 def key_parts(key: str) -> tuple[str, ...] | None:
@@ -65,7 +85,8 @@ def key_parts(key: str) -> tuple[str, ...] | None:
 def apply(override: Override, data: dict[str, Any]) -> KeyPath:
     """Change ``data`` in place; return the path of the value, or of the topmost table that had to be made for it.
 
-    Entries of a list go by name or by index. Raises ScenarioError where the key leads nowhere.
+    Entries of a list go by name or by index. A preset goes before what its table has so far. Raises ScenarioError where
+    the key leads nowhere.
     """
     here: Any = data
     path: KeyPath = ()
@@ -79,12 +100,31 @@ def apply(override: Override, data: dict[str, Any]) -> KeyPath:
             raise ScenarioError([Problem(override.label, None, dotted(path, data), why)])
         path = (*path, step)
         if number == len(override.key):
+            if names_preset(path):
+                _make_room(here, path, override.value)
             here[step] = override.value
         elif isinstance(here, dict) and step not in here:
             made = made or path
             here[step] = {}
         here = here[step]
     return made or path
+
+
+def _make_room(table: dict[str, Any], path: KeyPath, preset: object) -> None:
+    """Take out of a table, in place, what a preset gives, and what another kind of recovery does not take over."""
+    if path[0] == "hazards":
+        make_room_in_hazard(table, preset)
+        return
+    new = presets().get(preset) if isinstance(preset, str) else None
+    if new is None:
+        return
+    try:
+        old = TypeAdapter(AnyRecovery).validate_python(table)
+    except ValidationError:  # its mistakes are told when the scenario is read
+        return
+    kept = taken_over(old, STRATEGIES[new.kind], new.keys)
+    table.clear()
+    table.update(kept)
 
 
 def _entry(override: Override, part: str, entries: list[Any], where: str) -> int:

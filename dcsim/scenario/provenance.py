@@ -17,7 +17,7 @@ from dcsim.scenario.errors import KeyPath, ScenarioError, dotter
 from dcsim.scenario.files import readable
 from dcsim.scenario.layers import Layer, find, layer_of, line_of, merged, read_layers, remarks
 from dcsim.scenario.model import Scenario
-from dcsim.scenario.overrides import apply, read_overrides
+from dcsim.scenario.overrides import apply, names_preset, read_overrides
 from dcsim.scenario.reference import explained
 from dcsim.wording import written
 
@@ -62,11 +62,12 @@ def origins(scenario: Scenario, source: str | Path | None = None, set: Sequence[
     notes = _Notes(layers)
     data = readable(scenario)
     named, found = dotter(data), {}
+    anew = [path[:-1] for path in changed if names_preset(path)]
     for path, _ in _leaves(data):
         found[named(path)] = (
             OVERRIDE
             if any(path[: len(each)] == each for each in changed)
-            else _in_files(path, layers, notes) or _in_models(path, scenario, given)
+            else _in_files(path, layers, notes, given, anew) or _in_models(path, scenario, given)
         )
     return found
 
@@ -122,8 +123,11 @@ class _Notes:
         return found or f"{Path(layer.file).name}, line {line}"
 
 
-def _in_files(path: KeyPath, layers: Sequence[Layer], notes: _Notes) -> str | None:
-    if not layers:
+def _in_files(
+    path: KeyPath, layers: Sequence[Layer], notes: _Notes, given: Mapping[str, Any], anew: Sequence[KeyPath]
+) -> str | None:
+    """Return where the files say that a value is from; ``anew``: tables that an override gives a preset."""
+    if not layers or (any(path[: len(each)] == each for each in anew) and _value(given, path) is None):
         return None
     layer, held = layer_of(layers, path)
     line = line_of(layer, held)

@@ -188,7 +188,15 @@ def test_broken_lines_are_counted_and_shown(dcsim, tmp_path):
         (("tickets.csv", *AS[:8], "--span", "3 d"), "the last outage begins"),
         (("tickets.csv", *AS[:2], "--span", "181 d"), "the record does not name components"),
         (("tickets.csv", *AS, "--where", "Root = GPU"), 'did you mean "Root cause"?'),
-        (("tickets.csv", *AS, "--where", "Root cause = PSU"), "if nothing failed, give the count: --failures 0"),
+        (
+            ("tickets.csv", *AS, "--where", "Root cause = PSU"),
+            "if nothing failed: dcsim calibrate --failures 0 --units 96 --span '181 d'\n",
+        ),
+        (
+            ("tickets.csv", *AS[:-4], "--where", "Root cause = PSU"),
+            "if nothing failed: dcsim calibrate --failures 0 --units N --span '180 d' (N components in service and for "
+            "how long somebody watched)\n",
+        ),
         (("tickets.csv", *AS, "--class", "Root cause", "--together"), "tells no classes apart; found --class"),
         (("tickets.csv", *AS, "--component", "leaf", "--prior", "llama3"), "leaf holds no GPU"),
         (("tickets.csv", *AS, "--topology", "hgx"), "--topology: found 'hgx'"),

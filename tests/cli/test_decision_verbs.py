@@ -22,6 +22,19 @@ FEW = ("--workers", "1")
         (("optimize", "small.toml", "-L", "hazards.gpu.detct=1 min,2 min"), 'did you mean "detect"?'),
         (("breakeven", "small.toml", "licence"), "WHAT: licence needs a second offer: --against FILE2"),
         (("breakeven", "small.toml", "detecting"), 'did you mean "detection"?'),
+        (
+            ("breakeven", "small.toml", "other.toml", "licence"),
+            "must be FILE and WHAT. Did you mean dcsim breakeven small.toml licence --against other.toml?",
+        ),
+        (
+            ("breakeven", "small.toml", "other.toml"),
+            "LOWEST:HIGHEST; an offer to compare with goes behind --against",
+        ),
+        (("breakeven", "papers/crsim", "spares"), 'did you mean "spare"?'),  # and not that it has no prices
+        (
+            ("breakeven", "papers/crsim", "restore", "--set", "tco.gpu_hour=4 USD"),
+            "WHAT: restore: the simulation of CRSim does not read jobs.solve.recovery.restore, so a minute",
+        ),
         (("breakeven", "small.toml", "spare", "--against", "other.toml"), "WHAT: spare is about FILE alone"),
         (
             ("breakeven", "small.toml", "tco.licence=1 USD:0 USD", "--against", "other.toml"),

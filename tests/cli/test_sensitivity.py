@@ -100,7 +100,10 @@ def test_the_report(dcsim, tmp_path):
         (("--vary", "10"), "--vary: found '10'; allowed: a share"),
         (("--vary", "100 %"), "--vary: found '100 %'; must be a share above 0 % and below 100 %"),
         (("--metric", "los"), 'did you mean "loss" or "lost"?'),
-        (("--metric", "finish_h"), "Small: there is no time until the last job is done in every run"),
+        (
+            ("--metric", "finish_h"),
+            "last job is done in every run; not every job has work",
+        ),
         (("--set", "hazards.gpu.mtbf_range=[]"), "mtbf_range"),
     ],
 )

@@ -336,3 +336,22 @@ def test_completion_lists_the_verbs(dcsim):
     command = [sys.executable, "-m", "dcsim"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.stdout == "plain,estimate\n"
+
+
+def test_copies_that_were_not_renamed_are_told_apart_by_their_files(dcsim, tmp_path):
+    """Two offers of one name: the file stands behind it, or the number where one file is named twice."""
+    text = (tmp_path / "small.toml").read_text()
+    (tmp_path / "dearer.toml").write_text(text.replace('"4 USD"', '"5 USD"'))
+    done = dcsim("compare", "small.toml", "dearer.toml", "-n", "4", "--workers", "1", "--no-report")
+    assert done.exit_code == 0, done.stderr
+    said = " ".join(done.stdout.split())
+    assert said.startswith("Small (small) is cheapest: ")
+    assert " at Small (dearer) (" in said
+    twice = dcsim("diff", "small.toml", "small.toml")
+    assert twice.stdout.startswith("Small (1) and Small (2) have the same inputs.")
+    (tmp_path / "x").mkdir()
+    (tmp_path / "x" / "small.toml").write_text(text)
+    folders = dcsim("diff", "small.toml", "x/small.toml")
+    assert folders.stdout.startswith("Small (small) and Small (x/small) have the same inputs.")
+    alone = dcsim("run", "small.toml", "-n", "2", "--workers", "1", "--no-report")
+    assert alone.stdout.startswith("Small loses")

@@ -4,12 +4,14 @@ import numpy as np
 import pytest
 
 from dcsim.closed_form import down_probabilities, enough_up
+from dcsim.decide.sensitivity import sensitivity
 from dcsim.decide.sweep import sweep
 from dcsim.decide.tables import table
 from dcsim.decide.theory import theory
 from dcsim.decide.variants import at
-from dcsim.scenario import read
-from dcsim.units import DURATION, MS_PER_H, write
+from dcsim.report.tables_page import values_table
+from dcsim.scenario import ScenarioError, load, read
+from dcsim.units import DURATION, MS_PER_H, parse, write
 from tests.oracle.agreement import Comparison, objections
 from tests.oracle.test_engine_spares import CREWED, UNCREWED, Fleet
 
@@ -106,3 +108,34 @@ def test_planted_waiting_is_noticed():
     assert wait.se is not None
     assert abs(wait.mean - (found.closed[1]["waiting"] or 0.0)) > 20 * wait.se
     assert np.isfinite(wait.se)
+
+
+def test_a_job_that_ends_is_judged_by_when_it_is_done():
+    """Idle hours after its end are no loss: the table finds the exact optimum, and the loss is that until the end."""
+    daly = load("papers/daly")
+    found = table("checkpoint", daly, replications=100, workers=2)
+    assert found.sweep.metric.name == "finish_h"
+    points = [point for point in found.sweep.points if point.measured is not None]
+    best = min(points, key=lambda point: point.measured.mean)
+    assert 0.7 < parse(best.inputs[0][1], DURATION) / MS_PER_H / found.facts["optimal_h"] < 1.4
+    for point in points:
+        done = point.figures["finish_h"].mean
+        assert point.figures["lost"].mean == pytest.approx(1 - 500 / done, abs=1e-9)
+    page = values_table(found)
+    assert page.columns[2:4] == ("simulated: loss, %", "last job done, h")
+    shown = next(row for row, point in zip(page.rows, points, strict=True) if point is best)
+    assert float(shown.texts[2].partition(" ±")[0]) == pytest.approx(100 * best.figures["lost"].mean, abs=0.01)
+
+
+def test_each_input_of_a_job_that_ends_moves_its_end():
+    """The loss of a horizon that is far longer than the job moves by nothing, whatever fails."""
+    found = sensitivity("papers/daly", vary="20 %", replications=100, workers=2)
+    moved = {bar.input.key: bar.moves for bar in found.bars}
+    known = {end: theory(at(load("papers/daly"), {"hazards.machine.mtbf": end})).done_h for end in ("19.2 h", "28.8 h")}
+    assert found.metric.name == "finish_h"
+    exact = (known["19.2 h"] - known["28.8 h"]) / 2
+    bar = next(bar for bar in found.bars if bar.input.key == "hazards.machine.mtbf")
+    assert moved["hazards.machine.mtbf"] == pytest.approx(exact, abs=bar.extent.half_width)
+    assert exact > 3
+    with pytest.raises(ScenarioError, match="--metric lost has a figure of all runs"):
+        sensitivity("papers/daly", vary="20 %", set=["horizon=560 h"], replications=20, workers=2)

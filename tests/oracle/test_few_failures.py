@@ -55,7 +55,7 @@ def test_so_few_failures_have_no_interval():
     assert 80 < needed < 1_000
     said = " ".join(run_sentences(found))
     assert "±" not in said
-    assert f"Too few failures in 32 runs for an interval; about {needed:,} runs are needed." in said
+    assert f"32 runs are too few for an interval; about {needed:,} are needed." in said
     assert found.warnings == (f"Too few runs for a reliable interval; about {needed:,} are needed.",)
     (entry,) = found.to_json()["scenarios"]
     assert entry["runs_needed"] == needed

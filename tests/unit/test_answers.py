@@ -8,10 +8,19 @@ from dcsim.decide.bridge import Bridge, Step
 from dcsim.decide.estimate import estimate
 from dcsim.decide.verdict import verdict
 from dcsim.montecarlo import Summary, summarise
-from dcsim.report.answer import answer_table, comparison_sentences, verdict_sentence
+from dcsim.report.answer import (
+    answer_table,
+    comparison_sentences,
+    loss_sentence,
+    paid_sentence,
+    run_sentences,
+    verdict_sentence,
+)
 from dcsim.report.figures import loss, span
+from dcsim.report.full_report import _cards
 from dcsim.report.jobs import serves
 from dcsim.report.published_tables import described, theory_table
+from dcsim.report.sections import AWAY, beside
 from dcsim.report.simulated import reasons, run_page, simulated_table
 from dcsim.report.uncertainty import price
 from dcsim.scenario import load
@@ -217,3 +226,43 @@ def test_what_is_the_same_is_said_of_a_comparison_too():
     names = [load(f"inference-512/{tier}", horizon="6 mo") for tier in ("gold", "silver")]
     told = told_of(*compare(names, bridges=False, **BRIEF).runs)
     assert told.startswith("Gold-tier and Silver-tier cost the same within 1 %: 1.98 and 1.99 USD")
+
+
+def test_gpus_without_power_are_not_told_as_failed():
+    """What is lost for want of power is named, with the jobs' GPUs that wait for it; failures alone are not."""
+    late = run("plant/energised-late", replications=8, workers=1)
+    unpowered, waiting = (100 * late.shares[state] for state in ("unpowered", "wait"))
+    told = f", {unpowered:.2f} of them without power yet and {waiting:.2f} waiting for other GPUs of their jobs, "
+    assert told in loss_sentence(late)
+    on_time = loss_sentence(run("plant/energised-on-time", replications=2, workers=1, set=["horizon=2 mo"]))
+    assert "power" not in on_time
+    assert " of them as idle spares, " in on_time
+
+
+def test_idle_spares_are_not_told_as_work_that_credits_should_pay():
+    """Of a rack of which 64 of 72 GPUs are sold, the others are set aside: nothing of them was ever work."""
+    found = run("sla/64-of-72", replications=2, workers=1, set=["horizon=2 mo"])
+    said = " ".join(run_sentences(found))
+    assert f" % of the GPU-hours ({100 * found.shares['spare']:.2f} as idle spares) or " in said
+    assert "as idle spares) or" not in " ".join(run_sentences(run("sla/node", replications=2, workers=1)))
+
+
+def test_what_a_renter_pays_is_not_told_as_the_owner_s():
+    """Where the scenario has an owner, it is said who pays; elsewhere the reader does."""
+    owned = run("plant/bridge-none", replications=2, workers=1, set=["horizon=4 mo"])
+    assert paid_sentence([owned]).startswith("Paid by a renter of all GPUs over ")
+    assert paid_sentence([run(GOLD, replications=2, workers=1)]).startswith("Paid over ")
+
+
+def test_the_report_counts_gpus_without_power_in_a_row_of_their_own():
+    """Downtime, rollback and repair leave them out; the card says how much of what is lost they are, and who pays."""
+    late = run("plant/energised-late", replications=8, workers=1)
+    rows = {row.label: row.texts[1] for part in beside([late]).parts for row in part.rows}
+    assert rows["no power yet, %"] == f"{100 * late.shares['unpowered']:.2f}"
+    away = sum(late.shares[state] for state in AWAY)
+    assert rows["downtime, rollback, repair, %"] == f"{100 * away:.2f}"
+    assert "unpowered" not in AWAY
+    (card,) = _cards([late])
+    assert any(" lost, " in note and "without power yet and " in note for note in card.notes)
+    (owned,) = _cards([run("plant/bridge-none", replications=2, workers=1, set=["horizon=4 mo"])])
+    assert any(note.startswith("a renter of all GPUs pays ") for note in owned.notes)

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -154,3 +155,25 @@ def test_runs_are_kept_and_read_again(tmp_path):
     assert first.folder.parent == tmp_path
     again = breakeven(GOLD, "failover", replications=4, workers=1, output=tmp_path, resume=True)
     assert again.to_json()["breakeven"] == first.to_json()["breakeven"]
+
+
+@pytest.mark.parametrize(
+    ("ends", "costs", "says"),
+    [
+        ((500.0, 700.0), 1800.0, ", more than it is worth."),
+        ((500.0, 700.0), 600.0, ", which cannot be told from what it is worth."),
+        ((500.0, 700.0), 100.0, ", less than it is worth."),
+        ((-9.0, 10.0), 792.0, ", more than it is worth."),
+    ],
+)
+def test_what_it_costs_stands_beside_what_it_is_worth(ends, costs, says):
+    """The price at which nothing is gained is what it is worth; what it costs comes after it, with how both stand."""
+    found = breakeven("operations/technicians-visit", "spare", replications=4, workers=1, set=["horizon=2 mo"])
+    (paid,) = found.prices
+    mean = (ends[0] + ends[1]) / 2
+    summary = replace(paid.simulated, mean=mean, ci95=ends, reliable=True)
+    answer = breakeven_page(replace(found, costs=costs, prices=(replace(paid, simulated=summary),))).answer
+    assert answer[-1].startswith("It costs ")
+    assert answer[-1].endswith(says)
+    at_that_price = [each for each in answer if each.startswith("At that price")]
+    assert at_that_price == ([answer[1]] if ends[0] > 0 else [])

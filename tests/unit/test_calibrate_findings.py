@@ -45,7 +45,14 @@ def test_all_that_a_record_tells_is_found_and_said() -> None:
     assert found.detection is not None
     assert found.detection.mean_h == pytest.approx(0.1, rel=0.15)
     said = "\n".join(found.sentences())
-    for part in ("by age since repair", "with a rate for each unit", "repairs: lognormal", "n3 (", "steady", "noticed"):
+    for part in (
+        "by age since repair",
+        "with a rate for each unit",
+        "repairs: lognormal",
+        "n3 (",
+        "no trend",
+        "noticed",
+    ):
         assert part in said
     assert "of the week" in said
 

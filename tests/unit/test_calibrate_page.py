@@ -3,13 +3,15 @@
 import numpy as np
 import pytest
 
-from dcsim.calibrate import Calibration, Prior, calibrated
+from dcsim.calibrate import Blame, Blamed, Calibration, Prior, calibrated
+from dcsim.calibrate.laws import SURE, fitted
+from dcsim.calibrate.lives import Lives
 from dcsim.calibrate.site import of_count
 from dcsim.records import Broken, Outages
 from dcsim.report.calibrate_figures import _alike, sections
-from dcsim.report.calibrate_page import classes_table, notes_of, sentences
+from dcsim.report.calibrate_page import blame_section, classes_table, fit_table, notes_of, sentences
 from dcsim.report.calibrate_warnings import Told, duration, span, warnings
-from dcsim.report.document import Picture
+from dcsim.report.document import Bars, Picture
 
 SEED = 20261129
 TOLD = Told("node", "log.csv", 8)
@@ -60,6 +62,7 @@ def test_the_largest_move_comes_first() -> None:
     found = calibrated(record(starts, repairs, [0] * 40 + list(range(1, 21))), 64, 4320.0)
     first, *others = warnings(found, TOLD)
     assert "Beyond chance: u0 (39)." in first
+    assert "Look at u0 first: it has 39 of the 59 failures, more than chance explains." in sentences(found, TOLD)
     assert any("1 outage of 60 had not ended" in each for each in others)
 
 
@@ -173,3 +176,62 @@ def test_durations_have_two_digits(hours: float, text: str) -> None:
 @pytest.mark.parametrize(("hours", "text"), [(30, "30 h"), (4320, "180 days"), (8760 * 9.5, "9.5 years")])
 def test_spans_are_said_in_their_unit(hours: float, text: str) -> None:
     assert span(hours) == text
+
+
+def test_alike_units_name_nobody_and_several_bad_ones_are_named_in_one_sentence() -> None:
+    assert not any(each.startswith("Look at") for each in sentences(even(200, 400), TOLD))
+    rng = np.random.default_rng(SEED)
+    whose = [*np.repeat(range(5), 20).tolist(), *range(5, 45)]
+    found = calibrated(record(rng.uniform(0, 40_000, 140).tolist(), [1.0] * 140, whose), 64, 40_000.0)
+    (text,) = [each for each in sentences(found, TOLD) if each.startswith("Look at")]
+    assert text == "Look at u0, u1, u2 and 2 more first: they have 100 of the 140 failures, more than chance explains."
+
+
+def test_classes_that_overlap_say_why_they_sum_to_more() -> None:
+    """One node fails twice at once, of two kinds: two failures by class, one of the node."""
+    starts, repairs = [100.0 * each for each in range(1, 31)], [1.0] * 30
+    once = calibrated(record([*starts, 100.5], [*repairs, 1.0], [*range(30), 0], [0, 1] * 15 + [1]), 30, 4_000.0)
+    assert sum(each.rate.failures for each in once.classes) == once.whole.rate.failures + 1
+    assert any(
+        each.startswith("All together: failures of one node that overlap") for each in classes_table(once, TOLD).notes
+    )
+    apart = calibrated(record(starts, repairs, list(range(30)), [0, 1] * 15), 30, 4_000.0)
+    assert not any(each.startswith("All together") for each in classes_table(apart, TOLD).notes)
+
+
+def test_which_law_fits_is_a_table_that_says_what_hangs_on_it() -> None:
+    """Lognormal repairs: the best law by AIC stands first, and one whose own samples lie closer is said not to fit."""
+    rng = np.random.default_rng(SEED)
+    fit = fitted(Lives.of_times(np.exp(rng.normal(1.0, 1.5, 100)), np.array([])), SEED)
+    assert fit is not None
+    table = fit_table("Repairs", fit)
+    assert [row.label for row in table.rows] == [law.name for law in fit.laws]
+    first, *others = table.rows
+    assert (first.label, first.strong, first.texts[1], first.texts[4]) == ("lognormal", True, "0.0", "yes")
+    assert not any(row.strong for row in others)
+    aic = {row.label: float(row.texts[1]) for row in table.rows}
+    assert aic["gamma"] == pytest.approx(fit.law("gamma").aic - fit.law("lognormal").aic, abs=0.05)
+    exponential = next(row for row in others if row.label == "exponential")
+    assert exponential.texts[4] == "no"
+    assert float(exponential.texts[3]) < SURE
+    assert first.texts[0] == duration(fit.best.mean_h)
+
+
+def test_blame_is_drawn_with_those_that_stand_out_first() -> None:
+    """A node and an owner are accused; the bars are the failures that are due to each, the table has its chance."""
+
+    def of(name: str, blamed: float, accused: bool) -> Blamed:
+        return Blamed(name, 9, blamed, 1000.0, 0.009, 0.004, 0.02, 0.001 if accused else 0.4, accused)
+
+    blame = Blame((of("n1", 3.0, False), of("n7", 8.0, True)), (of("anna", 6.5, True),), 18, 11.0, 1e-3, 1e-3, 0.2)
+    (picture,) = blame_section(blame).parts
+    assert isinstance(picture, Picture)
+    assert isinstance(picture.chart, Bars)
+    assert picture.chart.labels == ("node n7", "owner anna", "node n1, as others")
+    assert picture.chart.values == (8.0, 6.5, 3.0)
+    assert picture.chart.marked == 0
+    assert [row.label for row in picture.table.rows] == ["n7", "anna", "n1"]
+    nobody = blame_section(Blame((of("n1", 3.0, False),), (), 3, 3.0, 1e-3, 0.0, 0.2)).parts[0]
+    assert isinstance(nobody, Picture)
+    assert isinstance(nobody.chart, Bars)
+    assert nobody.chart.marked == -1

@@ -37,9 +37,9 @@ def test_the_first_screen_says_cash_failures_and_what_to_do(result):
     assert failures.startswith("Failures cost 28")
     assert failures.endswith(" thousand USD over 48 months, 1.1 % of the rent.")
     assert advice.startswith(
-        "To do: rent out more of the GPUs first. One point of occupancy is worth 295 thousand USD, more"
+        "To do: rent out more of the GPUs first. One point of occupancy is worth 295 thousand USD over 48 months, more"
     )
-    assert "the 16 spares would bring 818 thousand USD, before any SLA credit." in advice
+    assert "the 16 spares would bring 818 thousand USD over 48 months, before any SLA credit." in advice
     assert "Costs are covered when 70.8 % of all GPU-hours are invoiced; 84.5 % are." in advice
     assert run_page([result]).answer[:3] == (cash, failures, advice)
 

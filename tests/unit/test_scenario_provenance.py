@@ -128,3 +128,14 @@ def test_entries_are_named_once(monkeypatch):
     named.clear()
     assert len(origins(many)) > 300
     assert named.count(100) == 1
+
+
+def test_a_preset_that_is_set_is_named_for_what_it_gives():
+    """What a preset takes the place of is not said to be from the file; what it leaves is."""
+    changes = ["jobs.pretrain.recovery.preset=trainmover", "hazards.node.preset=delta-a100", "hazards.node.mtbf=9 h"]
+    found = origins(load("failures/reference", set=changes), "failures/reference", changes)
+    assert found["jobs.pretrain.recovery.kind"] == "preset trainmover"
+    assert found["jobs.pretrain.recovery.failover"].startswith("preset trainmover: public (TrainMover")
+    assert found["jobs.pretrain.recovery.checkpoint_write"] == "assumed"
+    assert found["hazards.node.component"] == "preset delta-a100: public (Delta)"
+    assert found["hazards.node.mtbf"] == OVERRIDE

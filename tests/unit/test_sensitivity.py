@@ -2,6 +2,7 @@
 
 import math
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +14,8 @@ from dcsim.decide.sensitivity_inputs import inputs_of, main_numbers
 from dcsim.report.charts import svg
 from dcsim.report.document import Picture, Tornado
 from dcsim.report.page import Table
-from dcsim.report.sensitivity_page import end_text, sensitivity_document, sensitivity_page, sentences, tornado
+from dcsim.report.sensitivity_answer import end_text, one_sided, sentences
+from dcsim.report.sensitivity_page import sensitivity_document, sensitivity_page, tornado
 from dcsim.scenario.sampled import inputs_drawn
 from dcsim.units import MS_PER_H
 
@@ -223,3 +225,39 @@ def test_ends_on_one_side_of_the_middle():
         assert drawn.count(">low<") == drawn.count(">high<") == 1
     same = ((4.0, None, "a"),), ((4.0, None, "b"),)
     assert "NaN" not in svg(Picture("t", "s", Tornado(("key",), *same, 4.0, "USD"), Table("t", (), ())))
+
+
+def test_both_ends_on_one_side_of_the_point_are_explained():
+    """A point value outside of the range, a best value within it, and nothing where the point lies between the ends."""
+    unknown = sensitivity("unknowns/mtbf-unknown", set=["horizon=2 mo"], replications=8, share_runs=0, workers=1)
+    (told,) = one_sided(unknown)
+    assert told == (
+        "hazards.gpu.mtbf: its point value of 25,000 h lies below the range that it is moved over, 26,284 h to 49,393 "
+        "h. So both ends lie on one side of what the price per useful GPU-hour is as given."
+    )
+    assert told in sensitivity_page(unknown).notes
+    assert told in tornado(unknown).says
+    every = "jobs.solve.recovery.checkpoint_every"
+    how: dict[str, Any] = {"replications": 20, "workers": 1, "set": [f"{every}=117 min"]}
+    within = sensitivity("papers/daly", ranges=[f"{every}=20 min:400 min"], **how)
+    assert one_sided(within) == [
+        f"{every}: at both ends of its range, 20 min to 6.667 h, the time until the last job is done is higher than at "
+        "its point value of 117 min, which lies between them."
+    ]
+    assert one_sided(sensitivity("papers/daly", ranges=["hazards.machine.mtbf=12 h:60 h"], **how)) == []
+
+
+def test_what_somebody_chooses_is_not_to_be_measured():
+    """A setting or a price that moves the figure most is named as such; alone, nothing is to be measured."""
+    every = "jobs.solve.recovery.checkpoint_every"
+    how: dict[str, Any] = {"replications": 20, "workers": 1}
+    alone = sensitivity("papers/daly", ranges=[f"{every}=20 min:400 min"], **how)
+    (first, *_) = sentences(alone)
+    assert first.startswith(f"{every} moves the time until the last job is done most, by ± ")
+    assert first.endswith("It is chosen or agreed on: nothing has to be measured.")
+    ranges = [f"{every}=20 min:400 min", "hazards.machine.mtbf=19 h:29 h"]
+    (first, *_) = sentences(sensitivity("papers/daly", ranges=ranges, **how))
+    assert first.startswith("Measure this first: hazards.machine.mtbf. ")
+    assert f"A setting, {every}, moves it more, by ± " in first
+    price = sensitivity("operations/spot", ranges=["tco.gpu_hour=1 USD:2 USD"], set=["horizon=1 mo"], **how)
+    assert sentences(price)[0].startswith("tco.gpu_hour moves the price per useful GPU-hour most, by ± ")

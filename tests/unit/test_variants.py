@@ -7,10 +7,11 @@ import pytest
 
 from dcsim.decide import run
 from dcsim.decide.metrics import METRICS, metric, usual_metric
-from dcsim.decide.variants import OF_THE_STRATEGY, Axis, at, grid, read_axes, simulate_variants, switch_notes, variants
+from dcsim.decide.variants import Axis, at, grid, read_axes, simulate_variants, switch_notes, variants
 from dcsim.recovery import STRATEGIES
+from dcsim.recovery.keys import OF_THE_STRATEGY
 from dcsim.recovery.presets import presets
-from dcsim.scenario import ScenarioError, load
+from dcsim.scenario import ScenarioError, load, read
 
 GOLD = load("pretrain-5184/gold", horizon="1 mo")
 
@@ -226,6 +227,48 @@ def test_a_preset_is_an_axis():
     assert "restore_per_doubling" not in keys
     assert elastic.restore_per_doubling == offer.jobs[0].recovery.restore_per_doubling
     assert tiered.kind == "tiered-checkpoint"
+
+
+@pytest.mark.parametrize(
+    ("source", "key", "preset", "expected"),
+    [
+        ("strategies-5184/checkpoint-restart", f"{RECOVERY}.preset", "byterobust", {"checkpoint_every": 3_600_000}),
+        ("strategies-5184/checkpoint-restart", f"{RECOVERY}.preset", "trainmover", {"failover": 20_000}),
+        ("strategies-5184/elastic", f"{RECOVERY}.preset", "torchpass", {"failover": 300_000}),
+        ("strategies-5184/live-migration", f"{RECOVERY}.preset", "trainmover", {"failover": 20_000}),
+        ("failures/reference", "hazards.node.preset", "delta-a100", {"component": "gpu"}),
+        ("papers/kokolis", "hazards.node.preset", "rsc-2", {"component": "node"}),
+        ("pretrain-5184/gold", "hazards.gpu.preset", "llama3/gpu", {"mtbf_range": None}),
+    ],
+)
+def test_a_preset_means_the_same_wherever_it_is_set(source, key, preset, expected):
+    """On top of a file, on top of a whole scenario, and in a sweep: what it gives goes before what was there."""
+    swept = at(load(source), {key: preset})
+    assert load(source, set=[f"{key}={preset}"]) == swept
+    assert read(load(source), **{key: preset}) == swept
+    holder = swept.jobs[0].recovery if key.startswith("jobs") else swept.hazards[0]
+    assert {name: getattr(holder, name) for name in expected} == expected
+
+
+def test_a_key_beside_a_preset_goes_first_in_any_order():
+    """What is set from outside for a key goes before the preset, which goes before the file."""
+    changes = ["hazards.node.mtbf=9 h", "hazards.node.preset=delta-a100"]
+    for order in (changes, changes[::-1]):
+        node = load("failures/reference", set=order).hazards[0]
+        assert (node.component, node.mtbf) == ("gpu", 9 * 3_600_000)
+    table = ["hazards.node={component='node',mtbf='9 h',repair='1 h'}", "hazards.0.preset=delta-a100"]
+    assert load("failures/reference", set=table).hazards[0].component == "gpu"
+
+
+def test_a_job_s_mistakes_are_told_beside_a_preset():
+    """A table that cannot be read gives its own mistakes, and a preset that nobody knows one line."""
+    for changes, told in (
+        ([f"{RECOVERY}.failover=3"], f"{RECOVERY}.failover: found 3"),
+        ([f"{RECOVERY}.preset=torch"], f"{RECOVERY}.preset: found 'torch'; allowed: torchpass"),
+    ):
+        with pytest.raises(ScenarioError) as wrong:
+            load("strategies-5184/elastic", set=[*changes, "horizon=1 mo"])
+        assert told in str(wrong.value)
 
 
 def test_a_strategy_says_what_it_takes_over_and_what_it_lacks():
