@@ -1,11 +1,14 @@
 """Who is to blame: units by name, and nodes against owners of jobs where both could be."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from scipy import stats
 
-from dcsim.calibrate import blamed, discoveries
+from dcsim.calibrate import blamed, calibrated, discoveries
 from dcsim.calibrate.suspects import suspects
+from dcsim.records import Outages
 from dcsim.records.runs import OUTCOMES, JobRuns
 
 SEED = 20261201
@@ -54,6 +57,55 @@ def test_rates_of_units_are_believed_between_their_own_and_that_of_all_and_cover
     assert COVERED[0] <= np.mean(held) <= COVERED[1]
     assert min(each.per_h for each in found.of) < 1.01 / 1000 + 1e-3
     assert found.of[0].per_h < found.of[0].failures / 1000
+
+
+def test_bad_units_are_named_among_a_million_and_all_have_the_same_law_as_one_by_one() -> None:
+    """Forty units of a million fail 20 times as expected; memory holds a few numbers for each unit."""
+    rng = np.random.default_rng(SEED)
+    failures = rng.poisson(np.where(np.arange(1_000_000) < 40, 20.0, 0.02))
+    hours = 8_760 - 12.0 * failures
+    tracemalloc.start()
+    found = suspects(failures, hours, ["first"])
+    assert found is not None
+    bad = found.bad
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 200 << 20
+    named = {each.name for each in bad}
+    assert {"first", *map(str, range(1, 40))} <= named
+    assert len(named) <= 45
+    assert f"of 1,000,000 units have {100 * failures[:40].sum() / failures.sum():.0f} % of" in found.sentence
+    assert [each.failures for each in found.of[:40]] == sorted(failures[:40].tolist(), reverse=True)
+
+
+def test_the_law_of_rates_is_the_likeliest_of_units_one_by_one() -> None:
+    """Counts are negative binomial, by scipy; hours of all units differ, and are not put together there."""
+    rng = np.random.default_rng(SEED)
+    hours = 1_000.0 + 500 * rng.random(3_000)
+    failures = rng.poisson(hours * 0.002 * rng.gamma(0.8, 1 / 0.8, 3_000))
+    found = suspects(failures, hours, [])
+    assert found is not None
+
+    def height(shape: float, mean: float) -> float:
+        return float(stats.nbinom.logpmf(failures, shape, shape / (shape + mean * hours)).sum())
+
+    highest = height(found.shape, found.mean_per_h)
+    for each in (0.98, 1.02):
+        assert height(found.shape * each, found.mean_per_h) < highest
+        assert height(found.shape, found.mean_per_h * each) < highest
+
+
+def test_a_site_of_a_hundred_thousand_units_has_its_bad_ones_named() -> None:
+    rng = np.random.default_rng(SEED)
+    at = np.sort(rng.random(600) * 5_000)
+    whose = np.where(np.arange(600) % 20 == 0, 0, np.arange(600))
+    outages = Outages(
+        at, at + 2, whose, tuple(f"g{each}" for each in range(600)), np.zeros(600, dtype=np.int64), ("x",), 0.0,
+        5_100.0, 600, (),
+    )  # fmt: skip
+    found = calibrated(outages, 100_000).whole.suspects
+    assert found is not None
+    assert [(each.name, each.failures) for each in found.bad] == [("g0", 30)]
 
 
 def jobs(rng: np.random.Generator, runs: int = 6000, told: float = 0.0) -> JobRuns:
