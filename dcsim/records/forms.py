@@ -10,9 +10,10 @@ import numpy as np
 
 from dcsim.records import dcgm, gpus, measured, nodes, sinfo, slurm
 from dcsim.records.gathered import Asked, Records
-from dcsim.records.lines import Clock, beginning, is_packed
+from dcsim.records.lines import Clock
+from dcsim.records.opening import RecordError, beginning
 from dcsim.records.outages import read_outages
-from dcsim.records.tables import RecordError, opened
+from dcsim.records.tables import PARQUET, opened
 from dcsim.records.times import Order
 from dcsim.records.where import Condition
 from dcsim.wording import did_you_mean, shown
@@ -48,7 +49,7 @@ def form_of(path: Path) -> str:
     start = beginning(path)
     text = start.decode("utf-8", "replace").lstrip("\ufeff \t\r\n")
     lines = [line for line in text.splitlines() if line.strip()][:LOOKED_AT]
-    if lines and not start.startswith(b"PAR1"):
+    if lines and not start.startswith(PARQUET):
         if text.startswith(("{", "[")):
             if re.search(r'"jobs"\s*:\s*\[', text):
                 return "sacct-json"
@@ -72,8 +73,6 @@ def form_of(path: Path) -> str:
         if dated and dated[0] in lines[:2] and len(dated) * 2 > len(lines):
             log = any(nodes.found_in(line) or "slurmctld" in line for line in dated)
             return "slurmctld" if log or not re.search(r"kernel|NVRM|\]: ", "".join(dated)) else "kernel"
-    if is_packed(path):
-        raise RecordError("is a packed table; unpack it first")
     try:
         header = opened(path).header
     except RecordError:

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from dcsim.records.lines import text_of_file
-from dcsim.records.tables import Broken, RecordError
+from dcsim.records.opening import RecordError, text_of_file
+from dcsim.records.tables import Broken
 
 CHUNK = 1 << 20
 """Characters that are read at a time."""

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from dcsim.records.gathered import NAN, Asked, Gathering, Records, Shares
-from dcsim.records.lines import beginning, text_of_file
-from dcsim.records.tables import Broken, RecordError, opened
+from dcsim.records.opening import RecordError, beginning, text_of_file
+from dcsim.records.tables import Broken, opened
 from dcsim.records.where import text_of
 
 PRODUCTIVE = "PRODUCTIVE"

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from dcsim.records.tables import Broken, RecordError, Table, names_found
+from dcsim.records.opening import RecordError
+from dcsim.records.tables import Broken, Table, names_found
 from dcsim.records.times import Order
 from dcsim.records.where import Written
 from dcsim.wording import did_you_mean, shown

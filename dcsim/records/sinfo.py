@@ -13,7 +13,8 @@ from dcsim.hostlist import HostlistError
 from dcsim.records.gathered import NAN, Asked, Gathering, Records
 from dcsim.records.lines import NO_ZONE, Clock, places
 from dcsim.records.nodes import Kinds, kind_of, names_in, out_as
-from dcsim.records.tables import Broken, RecordError, opened
+from dcsim.records.opening import RecordError
+from dcsim.records.tables import Broken, opened
 from dcsim.records.times import Moments
 from dcsim.records.where import text_of
 
