@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from dcsim.records import dcgm, gpus, measured, nodes, sinfo, slurm
+from dcsim.records import dcgm, gpus, measured, nodes, sinfo, sinfo_json, slurm
 from dcsim.records.gathered import Asked, Records
 from dcsim.records.lines import Clock
 from dcsim.records.opening import RecordError, beginning
@@ -35,6 +35,7 @@ FORMS: Mapping[str, tuple[Reader, str]] = {
     "sacct": (slurm.text, "jobs as `sacct -P` prints them, with JobID, State, Start, End and NodeList"),
     "sacct-json": (slurm.as_json, "jobs as `sacct --json` prints them"),
     "sinfo": (sinfo.sinfo, "snapshots of `sinfo -R` or `sinfo -N -l`, each below a line of time; or a table of them"),
+    "sinfo-json": (sinfo_json.sinfo_json, "snapshots of `sinfo --json` or `scontrol show nodes --json`"),
     "slurmctld": (nodes.slurmctld, "the log of Slurm's controller"),
     "kernel": (gpus.kernel, "kernel logs with Xid lines: syslog, journalctl, dmesg -T"),
     "dcgm": (dcgm.dcgm, "DCGM's Xid and ECC over time: Prometheus text or answers, or a table"),
@@ -50,9 +51,12 @@ def form_of(path: Path) -> str:
     text = start.decode("utf-8", "replace").lstrip("\ufeff \t\r\n")
     lines = [line for line in text.splitlines() if line.strip()][:LOOKED_AT]
     if lines and not start.startswith(PARQUET):
-        if text.startswith(("{", "[")):
+        below_time = len(lines) > 1 and lines[1].lstrip().startswith("{") and _is_time(lines[0])
+        if text.startswith(("{", "[")) or below_time:
             if re.search(r'"jobs"\s*:\s*\[', text):
                 return "sacct-json"
+            if sinfo_json.list_in(text):
+                return "sinfo-json"
             if measured.looks_like_buckets(text):
                 return "goodput"
             if re.search(r'"resultType"\s*:', text):
@@ -84,6 +88,14 @@ def form_of(path: Path) -> str:
     if dcgm.columns_of(header):
         return "dcgm"
     return "goodput" if measured.columns_of(header) else "table"
+
+
+def _is_time(line: str) -> bool:
+    clock = Clock(2000)
+    try:
+        return clock.alone(line.strip()) is not None
+    except ValueError:
+        return False
 
 
 def same_form(paths: Sequence[Path]) -> str:

@@ -54,8 +54,8 @@ def out_as(state: str) -> str:
         for begin, name in _OUT:
             if word.startswith(begin):
                 return name
-        if word in ("maint", "inval"):
-            return word
+        if word in ("maint", "inval", "maintenance", "invalid_reg"):  # as sinfo prints them, and as its JSON has them
+            return word[:5]
     return ""
 
 

@@ -33,6 +33,7 @@ _REASON_ROW = re.compile(
 )
 
 
+ONE_LIST = "one list only: outages that had ended are not in it, so no rate follows"
 MOST_ROW = 10_000
 """Length of a row [characters]; source: assumed. Where its parts are is found by trying."""
 
@@ -53,8 +54,8 @@ class Snapshots:
     unknown: int = 0
     times: int = 0
 
-    def row(self, at: float, node: str, state: str, reason: str) -> None:
-        """Note a node's state; raises ValueError if it was shown later already."""
+    def row(self, at: float, node: str, state: str, reason: str, since: float | None = None) -> None:
+        """Note a node's state, ``since``: when its reason was set; raises ValueError if it was shown later already."""
         before = self.seen.get(node)
         if before is not None and at < before:
             raise ValueError(at)
@@ -69,7 +70,8 @@ class Snapshots:
                 self.silent.pop(node, None)
         elif node not in self.out:
             silent = self.silent.pop(node, None)
-            begin = float("-inf") if before is None else at if silent is None else silent
+            told = at if before is None or since is None or not before < since < at else since
+            begin = float("-inf") if before is None else told if silent is None else silent
             self.out[node] = begin, kind_of(reason, word), NAN if silent is None else at
 
     def back(self, node: str, at: float) -> None:
@@ -99,7 +101,7 @@ def sinfo(paths: Sequence[Path], asked: Asked) -> Records:
     elif listing:
         for begin in found.starts:
             found.see(begin)
-        told.append("one list only: outages that had ended are not in it, so no rate follows")
+        told.append(ONE_LIST)
     if shots.unknown:
         told.append(f"outages that had begun before the first snapshot, and are left out: {shots.unknown:,}")
     if listing:

@@ -245,6 +245,7 @@ def test_the_forms_that_are_offered_are_those_that_can_be_read():
     [
         ("sacct.txt", ()), ("sacct-23.11.json", ()), ("slurmctld.log", ()), ("sinfo-reasons.txt", ("--units", "64")),
         ("syslog", ("--year", "2026")), ("journal-short-iso.txt", ()), ("dcgm.prom", ()), ("dcgm.csv", ()),
+        ("sinfo-23.11.json", ()),
     ],
 )  # fmt: skip
 def test_every_form_of_the_field_is_calibrated(dcsim, tmp_path, file, more):
