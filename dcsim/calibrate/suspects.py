@@ -1,7 +1,13 @@
-"""Which units fail more than the others, by name, and at which rate each is believed to fail."""
+"""Which units fail more than the others, by name, and at which rate each is believed to fail.
+
+Who is chosen for many failures had bad luck, too: an interval that forgets the choice lies too high (winner's curse).
+The rates of ``Suspects`` are taken to be drawn from one law; what is believed of each after all then heeds the choice.
+A ``Count`` makes no such assumption. Its likelihood is truncated to counts that are large enough to be chosen (Zöllner
+and Pritchard 2007; Fithian, Sun and Taylor 2014; Andrews, Kitagawa and McCloskey 2024).
+"""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -177,3 +183,87 @@ def _gamma_law(failures: Numbers, hours: Values) -> tuple[float, float]:
     tried = [minimize(against, np.array([each, start]), method="TNC", bounds=ends) for each in (-1.0, 2.0, 6.0)]
     best = min(tried, key=lambda each: float(each.fun))
     return math.exp(float(best.x[0])), math.exp(float(best.x[1]))
+
+
+def _off(ratio: float) -> float:
+    """Return how much a count of one speaks against ``ratio`` times its mean: twice the log likelihood ratio."""
+    ratio = max(ratio, 1e-12)
+    return 2 * (ratio - 1 - math.log(ratio))
+
+
+@dataclass(frozen=True)
+class Count:
+    """What the failed runs say of a unit's rate: as much as a Poisson count of ``seen`` with others' failures in it.
+
+    Its mean at rate r is ``seen`` (r + ``others``) / (``rate`` + ``others``), where ``rate`` is the likeliest [1/h] and
+    ``usual`` the rate of those that do not stand out. ``seen`` need not be whole.
+    """
+
+    rate: float
+    usual: float
+    seen: float
+    others: float
+
+    @classmethod
+    def of(cls, rate: float, usual: float, against_usual: float, above: float, against_above: float) -> "Count":
+        """Return the count that speaks as much against two rates as the failed runs do, twice the log likelihood.
+
+        ``above``: another rate than ``usual``, higher than ``rate``.
+        """
+        from scipy.optimize import brentq
+
+        def seen(others: float) -> float:
+            return against_above / _off((above + others) / (rate + others))
+
+        def short(others: float) -> float:
+            return seen(others) * _off((usual + others) / (rate + others)) - against_usual
+
+        none, all_others = 1e-9 * rate, 100 * rate
+        if short(none) <= 0:
+            others = none
+        elif short(all_others) >= 0:
+            others = all_others
+        else:
+            others = float(brentq(short, none, all_others, rtol=1e-6))
+        return cls(rate, usual, seen(others), others)
+
+    def mean(self, rate: float) -> float:
+        """Return the mean of the count at a rate."""
+        return self.seen * (rate + self.others) / (self.rate + self.others)
+
+    @property
+    def chance(self) -> float:
+        """Probability of at least as many at the usual rate."""
+        return _tail(self.seen, self.mean(self.usual))
+
+    def interval(self, most_chance: float, confidence: float) -> tuple[float, float]:
+        """Return the interval of the rate [1/h], given that it was chosen: that its chance is at most so high."""
+        from scipy.optimize import brentq
+
+        usual = self.mean(self.usual)
+        least = self.seen
+        if _tail(self.seen + 1, usual) < most_chance < _tail(1e-9, usual):
+            least = min(self.seen, float(brentq(lambda seen: _tail(seen, usual) - most_chance, 1e-9, self.seen + 1)))
+        least = self.seen - math.floor(self.seen - least)  # counts are a whole number apart
+
+        def above(rate: float) -> float:
+            """Return how probable more are than were seen (half of as many) among counts that are chosen."""
+            mean = self.mean(rate)
+            return (_tail(self.seen, mean) + _tail(self.seen + 1, mean)) / 2 / max(_tail(least, mean), 1e-300)
+
+        return self._where(above, (1 - confidence) / 2), self._where(above, (1 + confidence) / 2)
+
+    def _where(self, rising: Callable[[float], float], level: float) -> float:
+        from scipy.optimize import brentq
+
+        top = 2 * self.rate
+        while rising(top) < level:
+            top *= 2
+        return 0.0 if rising(0.0) >= level else float(brentq(lambda rate: rising(rate) - level, 0.0, top, rtol=1e-4))
+
+
+def _tail(seen: float, mean: float) -> float:
+    """Return the probability of at least so many at this mean, between whole numbers by the gamma law."""
+    from scipy.special import gammainc
+
+    return float(gammainc(seen, mean))
