@@ -8,14 +8,14 @@ from typing import TypeVar
 
 import numpy as np
 
-from dcsim.records import dcgm, gpus, measured, nodes, sinfo, sinfo_json, slurm
+from dcsim.records import dcgm, gpus, measured, nodes, sinfo, slurm
 from dcsim.records.gathered import Asked, Records
 from dcsim.records.lines import Clock
-from dcsim.records.opening import RecordError, beginning
 from dcsim.records.outages import read_outages
 from dcsim.records.tables import PARQUET, opened
 from dcsim.records.times import Order
 from dcsim.records.where import Condition
+from dcsim.textfile import RecordError, beginning
 from dcsim.wording import did_you_mean, shown
 
 Reader = Callable[[Sequence[Path], Asked], Records]
@@ -35,7 +35,7 @@ FORMS: Mapping[str, tuple[Reader, str]] = {
     "sacct": (slurm.text, "jobs as `sacct -P` prints them, with JobID, State, Start, End and NodeList"),
     "sacct-json": (slurm.as_json, "jobs as `sacct --json` prints them"),
     "sinfo": (sinfo.sinfo, "snapshots of `sinfo -R` or `sinfo -N -l`, each below a line of time; or a table of them"),
-    "sinfo-json": (sinfo_json.sinfo_json, "snapshots of `sinfo --json` or `scontrol show nodes --json`"),
+    "sinfo-json": (sinfo.as_json, "snapshots of `sinfo --json` or `scontrol show nodes --json`"),
     "slurmctld": (nodes.slurmctld, "the log of Slurm's controller"),
     "kernel": (gpus.kernel, "kernel logs with Xid lines: syslog, journalctl, dmesg -T"),
     "dcgm": (dcgm.dcgm, "DCGM's Xid and ECC over time: Prometheus text or answers, or a table"),
@@ -55,7 +55,7 @@ def form_of(path: Path) -> str:
         if text.startswith(("{", "[")) or below_time:
             if re.search(r'"jobs"\s*:\s*\[', text):
                 return "sacct-json"
-            if sinfo_json.list_in(text):
+            if sinfo.list_in(text):
                 return "sinfo-json"
             if measured.looks_like_buckets(text):
                 return "goodput"

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from dcsim.records.opening import RecordError
 from dcsim.records.outages import Outages
 from dcsim.records.runs import OUTCOMES, JobRuns
 from dcsim.records.tables import Broken
 from dcsim.records.times import Order
+from dcsim.textfile import RecordError
 
 NAN = float("nan")
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from dcsim.records.opening import RecordError, text_of_file
 from dcsim.records.tables import Broken
+from dcsim.textfile import RecordError, text_of_file
 
 CHUNK = 1 << 20
 """Characters that are read at a time."""

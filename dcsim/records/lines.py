@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from dcsim.records.opening import RecordError, text_of_file
 from dcsim.records.tables import LONGEST_LINE, Broken
+from dcsim.textfile import RecordError, text_of_file
 from dcsim.wording import visible
 
 MONTHS = {name: number for number, name in enumerate(calendar.month_abbr) if name}

@@ -13,8 +13,8 @@ from pathlib import Path
 from dcsim.hostlist import HostlistError, expand
 from dcsim.records.gathered import NAN, Asked, Gathering, Records
 from dcsim.records.lines import Clock, logged
-from dcsim.records.opening import RecordError
 from dcsim.records.tables import Broken
+from dcsim.textfile import RecordError
 
 MOST_NAMES = 1 << 16
 """Nodes of one list; source: assumed."""

@@ -18,10 +18,10 @@ from dcsim.records.gathered import NAN, Asked, Gathering, Records
 from dcsim.records.json_stream import elements
 from dcsim.records.lines import NO_ZONE, places
 from dcsim.records.nodes import names_in
-from dcsim.records.opening import RecordError
 from dcsim.records.runs import OUTCOMES, JobRuns
 from dcsim.records.tables import Broken
 from dcsim.records.times import Moments
+from dcsim.textfile import RecordError
 from dcsim.wording import visible
 
 STATES: Mapping[str, str] = {

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dcsim.records.opening import RecordError, beginning, is_packed, text_of_file
+from dcsim.textfile import RecordError, beginning, is_packed, text_of_file
 from dcsim.wording import did_you_mean, printable, shown
 
 PARQUET = b"PAR1"

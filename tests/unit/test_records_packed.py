@@ -9,8 +9,8 @@ import pytest
 
 from dcsim.records import RecordError, read_outages
 from dcsim.records.forms import form_of, read
-from dcsim.records.opening import ALWAYS, MOST_TIMES
 from dcsim.scenario import load
+from dcsim.textfile import ALWAYS, MOST_TIMES
 from tests.unit.logged_scenarios import CAUSES, failures, writer
 from tests.unit.test_records_slurm import FIELD
 
