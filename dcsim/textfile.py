@@ -1,7 +1,14 @@
 """Reading a text file that may be anything: no path blocks, ends the program or fills the memory."""
 
 import codecs
+import gzip
+import io
+import stat
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO, cast
 
 from dcsim.files import NotRegularError, source
 
@@ -46,3 +53,83 @@ def _text(path: Path, most: int) -> str:
     if not content.strip():
         raise NoTextError("is empty")
     return content.decode()
+
+
+# --- records, plain or packed by gzip --------------------------------------------------------------------------------
+
+START = 1 << 16
+"""Bytes from which it is told what a file is; source: assumed."""
+GZIP = b"\x1f\x8b"
+"""How every gzip file begins."""
+MOST_TIMES = 400
+"""How many times as long as it was packed a file may become. Text packs to a tenth or, where its lines are nearly
+alike, to a hundredth; gzip makes at most 1,032 of one. Source: assumed."""
+ALWAYS = 1 << 24
+"""Bytes that any packed file may become; source: assumed."""
+BROKEN_GZIP = (gzip.BadGzipFile, EOFError, zlib.error)
+
+
+class RecordError(Exception):
+    """Why a file cannot be read at all, in one line. ``key``: what of its description is wrong, if not the file."""
+
+    def __init__(self, why: str, key: str = "file") -> None:
+        super().__init__(why)
+        self.key = key
+
+
+class _Unpacked(gzip.GzipFile):
+    """A packed file as a stream; raises RecordError where it becomes too long."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, "rb")
+        self.packed = path.stat().st_size
+
+    def read1(self, size: int = -1) -> bytes:
+        """Return some of what comes next."""
+        found = super().read1(size)
+        if (long := self.tell()) > max(ALWAYS, MOST_TIMES * self.packed):
+            raise RecordError(f"is a gzip file of {self.packed:,} bytes that becomes more than {long - 1:,} bytes")
+        return found
+
+
+def beginning(path: Path) -> bytes:
+    """Return the first 64 KiB of a regular file, unpacked if it is gzip; raises RecordError if there are none."""
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):  # a pipe or a device could block or never end
+            raise RecordError("is a folder" if stat.S_ISDIR(status.st_mode) else "is not a regular file")
+        with path.open("rb") as file:
+            start = file.read(START)
+        if start.startswith(GZIP):
+            with gzip.open(path) as packed:
+                start = packed.read(START)
+    except BROKEN_GZIP:
+        raise RecordError("is a gzip file that is damaged") from None
+    except OSError as error:
+        raise RecordError(f"cannot be read: {error.strerror or error}") from None
+    except ValueError as error:  # a path with a NUL
+        raise RecordError(f"cannot be read: {error}") from None
+    if not start.strip():
+        raise RecordError("is empty")
+    return start
+
+
+def is_packed(path: Path) -> bool:
+    """Return whether a file that can be read is gzip."""
+    with path.open("rb") as file:
+        return file.read(2) == GZIP
+
+
+@contextmanager
+def text_of_file(path: Path) -> Iterator[IO[str]]:
+    """Open a file's text, unpacked if it is gzip; bytes that are no UTF-8 become U+FFFD.
+
+    Raises RecordError, also while it is read: a gzip file may be damaged further on, or become too long.
+    """
+    try:
+        with _Unpacked(path) if is_packed(path) else path.open("rb") as file:  # what was rotated is often packed
+            yield io.TextIOWrapper(cast("IO[bytes]", file), encoding="utf-8-sig", errors="replace", newline=None)
+    except BROKEN_GZIP:
+        raise RecordError("is a gzip file that is damaged") from None
+    except OSError as error:
+        raise RecordError(f"cannot be read: {error.strerror or error}") from None

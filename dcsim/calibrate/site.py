@@ -25,8 +25,6 @@ WINDOW_H = 24.0
 MOST_CLASSES = 12
 """Classes that are told apart; source: assumed, what a table shows at a glance. The rarest become one."""
 OTHERS = "others"
-MOST_SUSPECTED = 20_000
-"""Units up to which those that fail too often are named; source: assumed, a second or two."""
 FEW = 10
 """Failures below which a prior moves the answer much; source: assumed."""
 
@@ -262,9 +260,7 @@ def _estimate(
         pairs = clumps(failures.start_h, failures.unit, span_h, WINDOW_H)
         of_units = np.bincount(failures.unit, failures.end_h - failures.start_h, units)
         in_service = np.maximum(service_h / units - of_units, 1e-3 * service_h / units)
-        suspected = (
-            suspects(counts, in_service, outages.components) if len(failures.unit) and units <= MOST_SUSPECTED else None
-        )
+        suspected = suspects(counts, in_service, outages.components)
     else:  # each row is a failure of a component that it does not name
         at = np.sort(outages.start_h)
         down = float((np.where(still, span_h, outages.end_h) - outages.start_h).sum())

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from dcsim.report.calibrate_warnings import Told
     from dcsim.topology.description import TopologyDescription
 
-FORMS = ("table", "sacct", "sacct-json", "sinfo", "slurmctld", "kernel", "dcgm", "goodput", "events")
+FORMS = ("table", "sacct", "sacct-json", "sinfo", "sinfo-json", "slurmctld", "kernel", "dcgm", "goodput", "events")
 """Names of ``records.forms.FORMS``, whose readers are loaded when they are needed."""
 COMPONENTS = ("gpu", "node", "rack", *PARTS)
 GPUS = 1_024

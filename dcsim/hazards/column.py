@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
-from dcsim.records.tables import RecordError
+from dcsim.textfile import RecordError
 from dcsim.units import DURATION, write
 
 

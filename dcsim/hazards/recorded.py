@@ -16,7 +16,7 @@ from dcsim.parts import one_word
 from dcsim.records.cuts import Cut, Taken, read_cuts
 from dcsim.records.layout import Clock
 from dcsim.records.outages import Outages
-from dcsim.records.tables import RecordError
+from dcsim.textfile import RecordError
 from dcsim.units import DURATION, MS_PER_H, PositiveDuration, write
 from dcsim.wording import printable
 

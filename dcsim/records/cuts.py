@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from dcsim.problems import wrong
 from dcsim.records.layout import Clock, Layout, LineError, Roles
 from dcsim.records.outages import Outages, roles_of
-from dcsim.records.tables import Block, Broken, RecordError, Table, opened
+from dcsim.records.tables import Block, Broken, Table, opened
 from dcsim.records.times import Order, OrderUnknown
 from dcsim.records.where import Condition, Written, text_of
+from dcsim.textfile import RecordError
 from dcsim.wording import printable, shown
 
 

@@ -14,11 +14,12 @@ from typing import Any
 from dcsim.records.gathered import Asked, Gathering, Records
 from dcsim.records.gpus import CLASSES, Errors, class_of
 from dcsim.records.json_stream import elements
-from dcsim.records.lines import NO_ZONE, Clock, beginning, places
+from dcsim.records.lines import NO_ZONE, Clock, places
 from dcsim.records.sinfo import TIMES
-from dcsim.records.tables import Broken, RecordError, opened
+from dcsim.records.tables import Broken, opened
 from dcsim.records.times import Moments
 from dcsim.records.where import text_of
+from dcsim.textfile import RecordError, beginning
 from dcsim.wording import visible
 
 XID = "DCGM_FI_DEV_XID_ERRORS"

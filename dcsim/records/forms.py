@@ -10,11 +10,12 @@ import numpy as np
 
 from dcsim.records import dcgm, gpus, measured, nodes, sinfo, slurm
 from dcsim.records.gathered import Asked, Records
-from dcsim.records.lines import Clock, beginning, is_packed
+from dcsim.records.lines import Clock
 from dcsim.records.outages import read_outages
-from dcsim.records.tables import RecordError, opened
+from dcsim.records.tables import PARQUET, opened
 from dcsim.records.times import Order
 from dcsim.records.where import Condition
+from dcsim.textfile import RecordError, beginning
 from dcsim.wording import did_you_mean, shown
 
 Reader = Callable[[Sequence[Path], Asked], Records]
@@ -34,6 +35,7 @@ FORMS: Mapping[str, tuple[Reader, str]] = {
     "sacct": (slurm.text, "jobs as `sacct -P` prints them, with JobID, State, Start, End and NodeList"),
     "sacct-json": (slurm.as_json, "jobs as `sacct --json` prints them"),
     "sinfo": (sinfo.sinfo, "snapshots of `sinfo -R` or `sinfo -N -l`, each below a line of time; or a table of them"),
+    "sinfo-json": (sinfo.as_json, "snapshots of `sinfo --json` or `scontrol show nodes --json`"),
     "slurmctld": (nodes.slurmctld, "the log of Slurm's controller"),
     "kernel": (gpus.kernel, "kernel logs with Xid lines: syslog, journalctl, dmesg -T"),
     "dcgm": (dcgm.dcgm, "DCGM's Xid and ECC over time: Prometheus text or answers, or a table"),
@@ -48,10 +50,13 @@ def form_of(path: Path) -> str:
     start = beginning(path)
     text = start.decode("utf-8", "replace").lstrip("\ufeff \t\r\n")
     lines = [line for line in text.splitlines() if line.strip()][:LOOKED_AT]
-    if lines and not start.startswith(b"PAR1"):
-        if text.startswith(("{", "[")):
+    if lines and not start.startswith(PARQUET):
+        below_time = len(lines) > 1 and lines[1].lstrip().startswith("{") and _is_time(lines[0])
+        if text.startswith(("{", "[")) or below_time:
             if re.search(r'"jobs"\s*:\s*\[', text):
                 return "sacct-json"
+            if sinfo.list_in(text):
+                return "sinfo-json"
             if measured.looks_like_buckets(text):
                 return "goodput"
             if re.search(r'"resultType"\s*:', text):
@@ -72,8 +77,6 @@ def form_of(path: Path) -> str:
         if dated and dated[0] in lines[:2] and len(dated) * 2 > len(lines):
             log = any(nodes.found_in(line) or "slurmctld" in line for line in dated)
             return "slurmctld" if log or not re.search(r"kernel|NVRM|\]: ", "".join(dated)) else "kernel"
-    if is_packed(path):
-        raise RecordError("is a packed table; unpack it first")
     try:
         header = opened(path).header
     except RecordError:
@@ -85,6 +88,14 @@ def form_of(path: Path) -> str:
     if dcgm.columns_of(header):
         return "dcgm"
     return "goodput" if measured.columns_of(header) else "table"
+
+
+def _is_time(line: str) -> bool:
+    clock = Clock(2000)
+    try:
+        return clock.alone(line.strip()) is not None
+    except ValueError:
+        return False
 
 
 def same_form(paths: Sequence[Path]) -> str:

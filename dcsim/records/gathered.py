@@ -8,8 +8,9 @@ import numpy as np
 
 from dcsim.records.outages import Outages
 from dcsim.records.runs import OUTCOMES, JobRuns
-from dcsim.records.tables import Broken, RecordError
+from dcsim.records.tables import Broken
 from dcsim.records.times import Order
+from dcsim.textfile import RecordError
 
 NAN = float("nan")
 

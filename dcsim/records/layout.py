@@ -10,9 +10,10 @@ from pydantic_core import PydanticCustomError
 
 from dcsim.hostlist import EXAMPLE, HostlistError, expand
 from dcsim.problems import wrong
-from dcsim.records.tables import Broken, RecordError, Table
+from dcsim.records.tables import Broken, Table
 from dcsim.records.times import FORMS, SHUT, Moments, Order, OrderUnknown, is_open
 from dcsim.records.where import text_of
+from dcsim.textfile import RecordError
 from dcsim.units import DURATION, parse
 from dcsim.wording import printable
 

@@ -4,25 +4,18 @@ Times without a zone are those of the clock on the wall. Times without a year ne
 """
 
 import calendar
-import gzip
-import io
 import json
 import re
-import stat
-import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, NamedTuple, cast
+from typing import NamedTuple
 
-from dcsim.records.tables import LONGEST_LINE, Broken, RecordError
+from dcsim.records.tables import LONGEST_LINE, Broken
+from dcsim.textfile import RecordError, text_of_file
 from dcsim.wording import visible
 
-GZIP = b"\x1f\x8b"
-"""How every gzip file begins."""
-BROKEN_GZIP = (gzip.BadGzipFile, EOFError, zlib.error)
 MONTHS = {name: number for number, name in enumerate(calendar.month_abbr) if name}
 """In the language of the C locale, as logs have them."""
 _MONTH = rf"(?P<month>{'|'.join(MONTHS)})"
@@ -44,49 +37,6 @@ _SINCE_BOOT = re.compile(r"\[\s*\d+\.\d+\] ")
 LONGEST_STAMP = 64
 ZONES = ("UTC", "GMT", "Z")
 NO_ZONE = "times have no zone: they are of the clock on the wall, so a change of summer time is an hour"
-
-
-def beginning(path: Path) -> bytes:
-    """Return the first 64 KiB of a regular file, unpacked if it is gzip; raises RecordError if there are none."""
-    try:
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode):  # a pipe or a device could block or never end
-            raise RecordError("is a folder" if stat.S_ISDIR(status.st_mode) else "is not a regular file")
-        with path.open("rb") as file:
-            start = file.read(1 << 16)
-        if start.startswith(GZIP):
-            with gzip.open(path) as packed:
-                start = packed.read(1 << 16)
-    except BROKEN_GZIP:
-        raise RecordError("is a gzip file that is damaged") from None
-    except OSError as error:
-        raise RecordError(f"cannot be read: {error.strerror or error}") from None
-    except ValueError as error:  # a path with a NUL
-        raise RecordError(f"cannot be read: {error}") from None
-    if not start.strip():
-        raise RecordError("is empty")
-    return start
-
-
-def is_packed(path: Path) -> bool:
-    """Return whether a file that can be read is gzip."""
-    with path.open("rb") as file:
-        return file.read(2) == GZIP
-
-
-@contextmanager
-def text_of_file(path: Path) -> Iterator[IO[str]]:
-    """Open a file's text, unpacked if it is gzip; bytes that are no UTF-8 become U+FFFD.
-
-    Raises RecordError, also while it is read: a gzip file may be damaged further on.
-    """
-    try:
-        with gzip.open(path) if is_packed(path) else path.open("rb") as file:  # a log that was rotated is often packed
-            yield io.TextIOWrapper(cast("IO[bytes]", file), encoding="utf-8-sig", errors="replace", newline=None)
-    except BROKEN_GZIP:
-        raise RecordError("is a gzip file that is damaged") from None
-    except OSError as error:
-        raise RecordError(f"cannot be read: {error.strerror or error}") from None
 
 
 def text_lines(path: Path) -> Iterator[tuple[int, str]]:

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from dcsim.records.gathered import NAN, Asked, Gathering, Records, Shares
-from dcsim.records.lines import beginning, text_of_file
-from dcsim.records.tables import Broken, RecordError, opened
+from dcsim.records.tables import Broken, opened
 from dcsim.records.where import text_of
+from dcsim.textfile import RecordError, beginning, text_of_file
 
 PRODUCTIVE = "PRODUCTIVE"
 OTHER = "OTHER"

@@ -13,7 +13,8 @@ from pathlib import Path
 from dcsim.hostlist import HostlistError, expand
 from dcsim.records.gathered import NAN, Asked, Gathering, Records
 from dcsim.records.lines import Clock, logged
-from dcsim.records.tables import Broken, RecordError
+from dcsim.records.tables import Broken
+from dcsim.textfile import RecordError
 
 MOST_NAMES = 1 << 16
 """Nodes of one list; source: assumed."""
@@ -53,8 +54,8 @@ def out_as(state: str) -> str:
         for begin, name in _OUT:
             if word.startswith(begin):
                 return name
-        if word in ("maint", "inval"):
-            return word
+        if word in ("maint", "inval", "maintenance", "invalid_reg"):  # as sinfo prints them, and as its JSON has them
+            return word[:5]
     return ""
 
 

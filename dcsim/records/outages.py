@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from dcsim.records.tables import Broken, RecordError, Table, names_found
+from dcsim.records.tables import Broken, Table, names_found
 from dcsim.records.times import Order
 from dcsim.records.where import Written
+from dcsim.textfile import RecordError
 from dcsim.wording import did_you_mean, shown
 
 Values = NDArray[np.float64]

@@ -19,8 +19,9 @@ from dcsim.records.json_stream import elements
 from dcsim.records.lines import NO_ZONE, places
 from dcsim.records.nodes import names_in
 from dcsim.records.runs import OUTCOMES, JobRuns
-from dcsim.records.tables import Broken, RecordError
+from dcsim.records.tables import Broken
 from dcsim.records.times import Moments
+from dcsim.textfile import RecordError
 from dcsim.wording import visible
 
 STATES: Mapping[str, str] = {
@@ -340,9 +341,9 @@ def as_json(paths: Sequence[Path], asked: Asked) -> Records:
         try:
             time, state = job["time"], job["state"]
             states = state["current"] if isinstance(state, dict) else state  # a list from 23.11 on
-            start, end, elapsed = (_number(time.get(key)) for key in ("start", "end", "elapsed"))
+            start, end, elapsed = (number_of(time.get(key)) for key in ("start", "end", "elapsed"))
             array_of = job.get("array") or {}
-            name = f"{job.get('cluster') or ''}/{job['job_id']}/{_number(array_of.get('task_id')) or ''}"
+            name = f"{job.get('cluster') or ''}/{job['job_id']}/{number_of(array_of.get('task_id')) or ''}"
         except (KeyError, TypeError, AttributeError, ValueError):
             broken.add(place, "not a job of sacct")
             continue
@@ -354,7 +355,7 @@ def as_json(paths: Sequence[Path], asked: Asked) -> Records:
     return jobs.records("sacct-json", told, asked.incident_s)
 
 
-def _number(value: Any) -> float | None:
+def number_of(value: Any) -> float | None:
     """Return a number, also where it is wrapped as {"set": true, "number": 1}, as from 23.02 on; None if not set."""
     if isinstance(value, dict):
         value = value.get("number") if value.get("set") else None

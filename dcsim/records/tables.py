@@ -5,14 +5,16 @@ What is wrong with one line is said of that line, and the next one is read: a lo
 
 import csv
 import json
-import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from dcsim.textfile import RecordError, beginning, is_packed, text_of_file
 from dcsim.wording import did_you_mean, printable, shown
 
+PARQUET = b"PAR1"
+"""How every parquet file begins."""
 DELIMITERS: Mapping[str, str] = {
     ",": "commas",
     "\t": "tabs",
@@ -36,14 +38,6 @@ LONGEST_CELL = 64
 """Lines that one quoted cell may take; source: assumed. An open quote would take the rest of the file."""
 FIRST_KEYS = 200
 """Objects of a JSON-lines file whose keys are its columns; source: assumed."""
-
-
-class RecordError(Exception):
-    """Why a file cannot be read at all, in one line. ``key``: what of its description is wrong, if not the file."""
-
-    def __init__(self, why: str, key: str = "file") -> None:
-        super().__init__(why)
-        self.key = key
 
 
 @dataclass
@@ -113,19 +107,10 @@ def names_found(header: Sequence[str], wanted: str = "") -> str:
 
 def opened(path: Path) -> Table:
     """Tell what a file is; raises RecordError if it cannot be opened, is empty, or has no columns."""
-    try:
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode):  # a pipe or a device could block or never end
-            raise RecordError("is a folder" if stat.S_ISDIR(status.st_mode) else "is not a regular file")
-        with path.open("rb") as file:
-            start = file.read(1 << 16)
-    except OSError as error:
-        raise RecordError(f"cannot be read: {error.strerror or error}") from None
-    except ValueError as error:  # a path with a NUL
-        raise RecordError(f"cannot be read: {error}") from None
-    if not start.strip():
-        raise RecordError("is empty")
-    if start.startswith(b"PAR1"):
+    start = beginning(path)
+    if start.startswith(PARQUET) and is_packed(path):
+        raise RecordError("is a packed parquet file; unpack it first")
+    if start.startswith(PARQUET):
         found = _parquet(path)
     elif start.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
         found = _json_lines(path)
@@ -146,7 +131,7 @@ def _lines(path: Path) -> Iterator[list[tuple[int, str]]]:
     What is longer than any line of a table comes as far as that, and one sign more.
     """
     number, rest, skip = 0, "", False
-    with path.open(encoding="utf-8-sig", errors="replace", newline=None) as file:
+    with text_of_file(path) as file:
         while piece := file.read(PIECE):
             lines = (rest + piece).split("\n")
             rest = lines.pop()

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from dcsim.records.tables import RecordError
+from dcsim.textfile import RecordError
 from dcsim.wording import printable, shown
 
 Order = Literal["month first", "day first"]

@@ -5,7 +5,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dcsim.records.tables import RecordError, names_found
+from dcsim.records.tables import names_found
+from dcsim.textfile import RecordError
 from dcsim.wording import shown
 
 _CONDITION = re.compile(r"\s*(.+?)\s*(!=|>=|<=|=|>|<)\s*(.*?)\s*", re.DOTALL)

@@ -58,16 +58,27 @@ def blame_sentences(blame: Blame | None) -> Iterator[str]:
     if blame is None:
         return
     yield (
-        f"Of {counted(blame.failures, 'run')} of jobs that failed about {blame.due_to_nodes:,.0f} are due to nodes, "
-        "the rest to the jobs themselves."
+        f"Of {counted(blame.failures, 'run')} of jobs that failed about {blame.due_to_nodes:,.0f} "
+        f"({blame.due_low:,.0f} to {blame.due_high:,.0f}) are due to nodes, the rest to the jobs themselves."
     )
-    nodes, owners = ([printable(each.name) for each in some if each.accused] for some in (blame.nodes, blame.owners))
+    nodes, owners = ([_named(each) for each in some if each.accused] for some in (blame.nodes, blame.owners))
     if nodes:
-        yield f"Nodes on which jobs fail more often, whoever's they are: {_some(nodes)}."
+        yield f"Nodes on which jobs fail more often, whoever's they are, and how often in 1,000 h: {_some(nodes)}."
     if owners:
-        yield f"Owners whose jobs fail more often, on whatever nodes: {_some(owners)}."
+        yield f"Owners whose jobs fail more often, on whatever nodes, and how often in 1,000 h: {_some(owners)}."
     if not (nodes or owners):
         yield "No node and no owner of jobs stands out."
+
+
+def _named(each: Blamed) -> str:
+    return f"{printable(each.name)} ({_interval(each)})"
+
+
+def _interval(each: Blamed) -> Cell:
+    """Return the interval of a rate [1/1,000 h]."""
+    if each.low is None or each.high is None:
+        return MISSING
+    return f"{three(1000 * each.low)} to {three(1000 * each.high)}"
 
 
 def _some(names: Sequence[str]) -> str:
@@ -82,10 +93,12 @@ def blame_section(blame: Blame) -> Section:
     notes = (
         "Due to it: failures that the node, or the owner's jobs, account for when both are estimated together; counts "
         "by node alone accuse the nodes on which a careless owner's jobs run.",
-        "Chance: with which probability it would look so bad if it were like the others. Marked: five in a hundred of "
-        "those that are marked are marked wrongly.",
+        "Chance: with which probability it would look so bad if it were like the others. Marked: at most five in a "
+        "hundred of those that are marked are marked wrongly.",
+        "Interval: holds the rate of 95 in 100 of those that are marked. Who is marked had bad luck, too; the interval "
+        "heeds that, and may lie below the rate that was seen.",
     )
-    columns = ("what", "failures", "due to it", "each 1,000 h", "chance")
+    columns = ("what", "failures", "due to it", "each 1,000 h", "95 % interval", "chance")
     table = Table("Nodes and owners of jobs", columns, tuple(rows), "name", notes)
     bars = shown[:MOST_BARS]
     if not bars:
@@ -144,7 +157,8 @@ MOST_BLAMED = 20
 
 def _blamed_row(each: Blamed, what: str) -> Row:
     cells = (
-        what, number(each.failures, 0), number(each.blamed, 1), three(1000 * each.per_h), f"{each.chance:.2g}",
+        what, number(each.failures, 0), number(each.blamed, 1), three(1000 * each.per_h), _interval(each),
+        f"{each.chance:.2g}",
     )  # fmt: skip
     return Row(printable(each.name), cells, strong=each.accused)
 

@@ -165,10 +165,10 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="three rounds, for a first look")
     parser.add_argument("--json", action="store_true", help="print one JSON document and nothing else")
     parser.add_argument("--sweeps", action="store_true", help="two sweeps of 10 x 10 settings and nothing else")
-    parser.add_argument("--log", metavar="SIZE", help="read a log of outages of SIZE, such as 1GB, and nothing else")
+    parser.add_argument("--log", metavar="SIZE", help="read logs of SIZE, such as 1GB, and nothing else")
     options = parser.parse_args()
     if options.log:
-        read = logs.measure(options.log)
+        read = logs.measured(options.log, options.log)
         document = {"schema": 1, "machine": machine(), "log": read}
         print(json.dumps(document) if options.json else "\n".join(logs.lines(read)))
         return
@@ -192,7 +192,7 @@ def main() -> None:
     plants = plant.measure()
     failures = shipped.measure(lambda: cpu_seconds(lambda: run_timeouts(20_000)) / 20_000)
     scales = scale.measure(costs["straightforward"]["median"], costs["compiled"]["median"], rounds, cores)
-    read = logs.measure("100MB")
+    read = logs.measured("100MB", "20MB")
     if options.json:
         document = {"schema": 1, "machine": machine(), "rounds": rounds, "seconds": costs, "ratios": ratios}
         document |= {"plant": plants, "scale": scales, "shipped": failures, "log": read}

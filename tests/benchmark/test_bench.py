@@ -32,8 +32,9 @@ def test_bench_prints_one_document_of_costs_and_ratios() -> None:
     assert min(document["scale"]["report_wall_seconds"].values()) > 0
     assert all(each["timeouts"] > 0 and each["failures"] > 0 for each in document["shipped"])
     log = document["log"]
-    assert log["rows"] > 1_000_000
-    assert log["peak_mib"] < 512
+    assert log.keys() == set(logs.FORMS)
+    assert log["table"]["rows"] > 1_000_000
+    assert all(each["peak_mib"] < 512 for each in log.values())
     width = document["scale"]["interval"]
     assert width["ratio"] == pytest.approx(width["variance_ratio"] * width["cost_ratio"])
     assert width["variance_ratio"] > 1
@@ -42,12 +43,14 @@ def test_bench_prints_one_document_of_costs_and_ratios() -> None:
     assert ratio["max"] <= costs["straightforward"]["max"] / costs["compiled"]["min"]
 
 
-def test_a_log_is_read_whole_beside_a_bare_loop() -> None:
-    """Of a small log every row is read, in a process of its own."""
-    found = logs.measure("0.2MB")
-    assert found["rows"] > 2_000
-    assert min(found["seconds"], found["csv_seconds"]) > 0
-    (line,) = logs.lines(found)
-    assert "rows a second" in line
+def test_logs_of_all_forms_are_read_whole_beside_a_bare_loop() -> None:
+    """Of small logs every line is read, each in a process of its own."""
+    found = logs.measured("0.2MB", "0.2MB")
+    assert tuple(found) == logs.FORMS
+    assert min(each["rows"] for each in found.values()) > 2_000
+    assert all(min(each["seconds"], each["csv_seconds"]) > 0 for each in found.values())
+    said = logs.lines(found)
+    assert [line.split()[0] for line in said] == list(logs.FORMS)
+    assert all("lines a second" in line for line in said)
     with pytest.raises(ValueError, match="such as 100MB"):
         logs.bytes_of("100")

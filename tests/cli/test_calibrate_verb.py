@@ -253,6 +253,7 @@ def test_the_forms_that_are_offered_are_those_that_can_be_read():
     [
         ("sacct.txt", ()), ("sacct-23.11.json", ()), ("slurmctld.log", ()), ("sinfo-reasons.txt", ("--units", "64")),
         ("syslog", ("--year", "2026")), ("journal-short-iso.txt", ()), ("dcgm.prom", ()), ("dcgm.csv", ()),
+        ("sinfo-23.11.json", ()),
     ],
 )  # fmt: skip
 def test_every_form_of_the_field_is_calibrated(dcsim, tmp_path, file, more):
@@ -343,12 +344,25 @@ def test_sacct_says_who_is_to_blame(dcsim, tmp_path):
     )
     done = dcsim("calibrate", "sacct.txt", "--report", "page.html")
     answer = " ".join(done.stdout.split())
-    assert "Nodes on which jobs fail more often, whoever's they are: n0 and n1." in answer
-    assert "Owners whose jobs fail more often, on whatever nodes: u0 and u1." in answer
-    failed, due = map(int, re.search(r"Of ([\d,]+) runs of jobs that failed about (\d+) are", answer).groups())
+    assert "Nodes on which jobs fail more often, whoever's they are, and how often in 1,000 h: n" in answer
+    assert "Owners whose jobs fail more often, on whatever nodes, and how often in 1,000 h: u" in answer
+    intervals = re.findall(r"\b([nu]\d+) \(([\d.]+) to ([\d.]+)\)", answer)
+    assert {name for name, _, _ in intervals} == {"n0", "n1", "u0", "u1"}
+    assert all(float(low) < (20 if name[0] == "n" else 60) < float(high) for name, low, high in intervals)
+    failed, due, low, high = map(
+        int, re.search(r"Of ([\d,]+) runs of jobs that failed about (\d+) \((\d+) to (\d+)\) are", answer).groups()
+    )
+    assert low < due < high
+    blame = json.loads(dcsim("calibrate", "sacct.txt", "--json").stdout)["blame"]
+    told = {each["name"]: (each["low"], each["high"]) for each in (*blame["nodes"], *blame["owners"])}
+    assert all(told[name][0] == pytest.approx(float(low) / 1000, rel=0.01) for name, low, _ in intervals)
+    assert told.keys() > {"n0", "n1", "u0", "u1"}
+    assert all(each == (None, None) for name, each in told.items() if name not in ("n0", "n1", "u0", "u1"))
     by_node = np.where(runs.node.reshape(-1, 4) < 2, 0.02, 0.0005).sum(axis=1)
     assert due == pytest.approx(float((by_node * (runs.end_h - runs.start_h)).sum()), rel=0.15)
     assert due < failed / 2
     page = (tmp_path / "page.html").read_text()
     assert "Who is to blame" in page
+    assert "95 % interval" in page
+    assert all(f"{low} to {high}" in page for _, low, high in intervals)
     assert "Looked at closely" in page

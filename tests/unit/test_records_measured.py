@@ -26,6 +26,9 @@ OF = {
     "dcgm-query-range.json": "dcgm",
     "dcgm.csv": "dcgm",
     "goodput.json": "goodput",
+    "sinfo-21.08.json": "sinfo-json",
+    "sinfo-23.11.json": "sinfo-json",
+    "nodes-23.11.json": "sinfo-json",
 }
 
 

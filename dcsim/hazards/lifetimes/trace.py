@@ -14,7 +14,7 @@ from dcsim.hazards.column import Column, ListOf, read_parquet
 from dcsim.hazards.lifetimes.lifetime import Lifetime, Mistake, refuse
 from dcsim.hazards.recorded import MOST_OUTAGES, SHARED_KEYS, Dates, OutageColumns, Record, Share, cut_of
 from dcsim.problems import wrong
-from dcsim.records.tables import RecordError
+from dcsim.textfile import RecordError
 from dcsim.units import DURATION, Duration, PositiveDuration, Whole, write
 from dcsim.wording import shown
 
