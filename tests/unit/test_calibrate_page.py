@@ -223,7 +223,9 @@ def test_blame_is_drawn_with_those_that_stand_out_first() -> None:
     def of(name: str, blamed: float, accused: bool) -> Blamed:
         return Blamed(name, 9, blamed, 1000.0, 0.009, 0.004, 0.02, 0.001 if accused else 0.4, accused)
 
-    blame = Blame((of("n1", 3.0, False), of("n7", 8.0, True)), (of("anna", 6.5, True),), 18, 11.0, 1e-3, 1e-3, 0.2)
+    blame = Blame(
+        (of("n1", 3.0, False), of("n7", 8.0, True)), (of("anna", 6.5, True),), 18, 11.0, 9.0, 13.0, 1e-3, 1e-3, 0.2
+    )
     (picture,) = blame_section(blame).parts
     assert isinstance(picture, Picture)
     assert isinstance(picture.chart, Bars)
@@ -231,7 +233,7 @@ def test_blame_is_drawn_with_those_that_stand_out_first() -> None:
     assert picture.chart.values == (8.0, 6.5, 3.0)
     assert picture.chart.marked == 0
     assert [row.label for row in picture.table.rows] == ["n7", "anna", "n1"]
-    nobody = blame_section(Blame((of("n1", 3.0, False),), (), 3, 3.0, 1e-3, 0.0, 0.2)).parts[0]
+    nobody = blame_section(Blame((of("n1", 3.0, False),), (), 3, 3.0, 2.0, 3.0, 1e-3, 0.0, 0.2)).parts[0]
     assert isinstance(nobody, Picture)
     assert isinstance(nobody.chart, Bars)
     assert nobody.chart.marked == -1
