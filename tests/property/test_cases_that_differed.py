@@ -238,3 +238,31 @@ def check(tables, replication, strikes):
     found = simulate(scenario, replication)
     assert differences(found, reference.simulate(scenario, replication)) == []
     assert found.strikes.tolist() == strikes
+
+
+def failing(name: str, at: list[str], gpus: list[int], repair: object) -> dict[str, object]:
+    """Return a hazard of single GPUs that fail at these times and are found at once."""
+    lives = {"kind": "trace", "at": at, "component": gpus, "span": "0.03 s"}
+    return {"name": name, "component": "gpu", "mtbf": lives, "detect": "0 s", "repair": repair}
+
+
+TECHNICIAN = {"name": "technician", "time": "0.006 s", "visit_after": "0 s"}
+TWO_VISITS = CORRUPT_TWICE | {
+    "horizon": "0.03 s",
+    "cluster": SPLIT_GROUP["cluster"] | {"topology": SPLIT_GROUP["cluster"]["topology"] | {"node": {"gpus": 1}}},
+    "jobs": [{"name": "job 0", "gpus": 1, "recovery": {"kind": "stateless"}}],
+    "hazards": [
+        failing("served", ["0.001 s", "0.003 s"], [1, 2], TECHNICIAN),
+        failing(
+            "looked at",
+            ["0.005 s"],
+            [3],
+            [{"time": "0 s", "visit_after": "0.002 s", "success": "0.0001 %"}, TECHNICIAN],
+        ),
+    ],
+}
+
+
+def test_of_two_visits_the_one_that_was_expected_first_comes_first() -> None:
+    """One is expected for 7 ms as its first repair ends, the other because one waits for it then."""
+    check(TWO_VISITS, 0, [0, 0, 0])
