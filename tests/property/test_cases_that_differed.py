@@ -263,6 +263,9 @@ TWO_VISITS = CORRUPT_TWICE | {
 }
 
 
-def test_of_two_visits_the_one_that_was_expected_first_comes_first() -> None:
-    """One is expected for 7 ms as its first repair ends, the other because one waits for it then."""
+def test_of_two_visits_in_one_millisecond_the_one_expected_first_begins_first():
+    """At 7 ms one visit ends, so the next is expected; since 5 ms another one is, of no time, and what it passes on is
+    in time for the next: GPUs are away from 1 to 7, from 3 to 13, and from 5 to 13 ms."""
     check(TWO_VISITS, 0, [0, 0, 0])
+    found = simulate(Scenario.model_validate(TWO_VISITS), 0)
+    assert found.gpu_ms[:, STATE["repair"]].tolist() == [0, 0, 6 + 10 + 8]
