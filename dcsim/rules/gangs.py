@@ -138,10 +138,9 @@ def computes_steadily(w: World, gang: int, now: int) -> bool:
 
 @rule
 def add_stretch(w: World, gang: int, why: int, now: int) -> None:
-    """A gang that has computed since ``runs_from``, at full speed, stops: it has one copy, of what it had saved.
+    """A gang that has computed since ``runs_from``, at full speed, stops: ``stop`` and ``roll_back`` to its one copy.
 
-    All that comes of the stretch is added to what ``book_added`` will book: ``stop`` and ``roll_back`` in one.
-    ``why``: the cause of what is lost and of the stall that follows, NONE: another gang.
+    What comes of it is left to ``book_added``. ``why``: it is lost, and the gang stalls; NONE: for another gang.
     """
     g = w.gangs[gang]
     run = now - g.runs_from
@@ -195,6 +194,9 @@ def roll_back(w: World, gang: int, struck: int, why: int, now: int, uncovered: b
     """Lose what the strategy loses when this many more members are gone; ``back``: copies that cannot be read."""
     g = w.gangs[gang]
     g.struck += struck
+    if w.one.adds_up and w.jobs[g.job].simple and not g.computed:  # all that it has done is in its one copy
+        g.level = 0
+        return
     to = level(w, gang, g.struck, uncovered)
     tiers = w.jobs[g.job].tiers
     if clean >= 0:  # copies of what came later are worthless
