@@ -90,10 +90,8 @@ def book_surplus(w: World, gang: int, now: int) -> None:
     g = w.gangs[gang]
     surplus = g.up - g.active
     if surplus:
-        swapped = g.since + g.failover
-        running = swapped + g.restore
-        low = g.surplus_from
-        starts, runs = max(low, min(now, swapped)), max(low, min(now, running))
+        low, swapped = g.surplus_from, g.since + g.failover
+        starts, runs = max(low, min(now, swapped)), max(low, min(now, swapped + g.restore))
         book(w, gang, IN_FAILOVER, SHRUNK, surplus, low, starts)
         book(w, gang, IN_RESTORE, SHRUNK, surplus, starts, runs)
         book(w, gang, IN_OVERHEAD, SHRUNK, surplus, runs, now)
