@@ -200,7 +200,7 @@ def example(*lines: str) -> str:
 def scenarios_of(files: Sequence[str], overrides: Sequence[str] = (), seed: int | None = None) -> "list[Scenario]":
     """Read every file; raise ScenarioError with the problems of all of them.
 
-    Where two have one name, the file stands behind it: a copy is often changed and not renamed.
+    Where two files have one name, the file stands behind it: a copy is often changed and not renamed.
     """
     from dcsim.scenario import ScenarioError, load
 
@@ -214,21 +214,21 @@ def scenarios_of(files: Sequence[str], overrides: Sequence[str] = (), seed: int 
             problems += error.problems
     if problems:
         raise ScenarioError(dict.fromkeys(problems))
-    names = [each.name for each in found]
+    labels = _labels(files)
+    files_of: dict[str, set[str]] = {}
+    for file, each in zip(files, found, strict=True):
+        files_of.setdefault(each.name, set()).add(file)
     return [
-        each if names.count(each.name) == 1 else each.model_copy(update={"name": f"{each.name} ({label})"})
-        for each, label in zip(found, _labels(files), strict=True)
+        each if len(files_of[each.name]) == 1 else each.model_copy(update={"name": f"{each.name} ({labels[file]})"})
+        for file, each in zip(files, found, strict=True)
     ]
 
 
-def _labels(files: Sequence[str]) -> list[str]:
-    """Return what tells files apart: their stems, else what they are called, else their numbers."""
-    called = [file.removesuffix(".toml") for file in files]
-    stems = [Path(file).name for file in called]
-    return next(
-        (each for each in (stems, called) if len(set(each)) == len(files)),
-        [str(number) for number in range(1, len(files) + 1)],
-    )
+def _labels(files: Sequence[str]) -> dict[str, str]:
+    """Return what tells files apart: their stems, or where two have one stem what they are called."""
+    called = {file: file.removesuffix(".toml") for file in files}
+    stems = {file: Path(name).name for file, name in called.items()}
+    return stems if len(set(stems.values())) == len(stems) else called
 
 
 def unused_notes(scenarios: "Sequence[Scenario]") -> list[str]:
