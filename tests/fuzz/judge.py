@@ -67,10 +67,14 @@ def keys(door: str) -> tuple[str, ...]:
 def changed(door: str, which: int, by_value: bool, ops: Sequence[Op]) -> bytes:
     """Return one of a door's inputs with operations on it."""
     inputs = DOORS[door].inputs()
-    content = inputs[which % len(inputs)]
+    return altered(door, inputs[which % len(inputs)], by_value, ops)
+
+
+def altered(door: str, content: bytes, by_value: bool, ops: Sequence[Op]) -> bytes:
+    """Return an input of a door with operations on it."""
     if by_value and DOORS[door].toml:
         try:
             return values_changed(content.decode(), ops, keys(door)).encode(errors="surrogateescape")
         except ValueError:  # what is saved as a bad input may be no TOML
             pass
-    return bytes_changed(content, ops, inputs)
+    return bytes_changed(content, ops, DOORS[door].inputs())

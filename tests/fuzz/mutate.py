@@ -73,7 +73,8 @@ def values_changed(text: str, ops: Sequence[Op], keys: Sequence[str]) -> str:
     """Change values of a TOML file: other types, extremes, keys renamed, removed, added, lists repeated."""
     data = tomllib.loads(text)
     for what, where, with_what in ops:
-        places = list(_places(data))
+        if not (places := list(_places(data))):
+            break
         holder, key = places[where % len(places)]
         value = VALUES[with_what % len(VALUES)]
         match what % 10:
@@ -94,8 +95,6 @@ def values_changed(text: str, ops: Sequence[Op], keys: Sequence[str]) -> str:
                 holder[key] = (holder[key] * 1000, holder[key] + 1, holder[key] - 1, -holder[key])[with_what % 4]
             case _:
                 holder[key] = [holder[key]]
-        if not data:
-            break
     try:
         return tomli_w.dumps(data)
     except (RecursionError, ValueError):  # a list in itself, after a swap

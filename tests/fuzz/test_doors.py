@@ -5,7 +5,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.fuzz.doors import DOORS
-from tests.fuzz.judge import changed, judged
+from tests.fuzz.judge import altered, changed, judged
 
 BOUNDED = 120
 """Inputs a door in every test run; `scripts/test --exhaustive` tries more, `scripts/fuzz` any number."""
@@ -19,6 +19,11 @@ def test_saved_inputs(tmp_path, door):
     """Sound inputs, and those that once led to a traceback or a hang, are let in or refused in lines."""
     found = [judged(door, content, tmp_path) for content in DOORS[door].inputs()]
     assert [told for what, told in found if what not in ("accepted", "refused")] == []
+
+
+def test_an_empty_file_has_no_value_to_change() -> None:
+    """What scripts/fuzz --guided comes to: operations on values leave it as it is."""
+    assert altered("scenario", b"", True, [(0, 0, 0), (5, 1, 2)]) == b""
 
 
 def tried(door, scratch, which, by_value, ops):
