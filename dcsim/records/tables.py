@@ -347,7 +347,7 @@ def _parquet(path: Path) -> Table:
     try:
         with ParquetFile(path) as file:
             names, rows = tuple(file.schema_arrow.names), int(file.metadata.num_rows)
-    except (ArrowException, OSError, MemoryError) as error:
+    except (ArrowException, UnicodeDecodeError, OSError, MemoryError) as error:
         raise told(error) from None
     size = path.stat().st_size
     if rows > MOST_EQUAL + 8 * size:  # a few bytes can stand for equal rows without end
