@@ -17,7 +17,7 @@ from dcsim.records.json_stream import elements
 from dcsim.records.lines import NO_ZONE, Clock, places
 from dcsim.records.sinfo import TIMES
 from dcsim.records.tables import Broken, opened
-from dcsim.records.times import Moments
+from dcsim.records.times import EITHER, Moments, OrderUnknown
 from dcsim.records.where import text_of
 from dcsim.textfile import RecordError, beginning
 from dcsim.wording import visible
@@ -199,7 +199,7 @@ def _rows(paths: Sequence[Path], asked: Asked, broken: Broken, told: list[str]) 
         where = columns_of(table.header)
         if not where:
             raise RecordError(f"{path.name}: has no columns of time, GPU and {XID}")
-        moments = Moments(table.header[where["time"]], order=asked.dates)
+        moments = Moments.asked(table.header[where["time"]], asked.dates)
         for place, values in table.rows(broken):
             try:
                 at = moments.read(values[where["time"]])
@@ -209,6 +209,9 @@ def _rows(paths: Sequence[Path], asked: Asked, broken: Broken, told: list[str]) 
                 cells = [(metric, values[column]) for metric, column in where["metrics"]]
                 cells = cells or [(text_of(values[where["long"][0]]), values[where["long"][1]])]
                 numbers = [(metric, float(cell)) for metric, cell in cells if text_of(cell) and metric in METRICS]
+            except OrderUnknown as date:
+                broken.add(place, EITHER, str(date))
+                continue
             except (ValueError, TypeError):
                 broken.add(place, "no moment, GPU or count", values[where["time"]])
                 continue

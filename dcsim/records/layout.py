@@ -11,7 +11,7 @@ from pydantic_core import PydanticCustomError
 from dcsim.hostlist import EXAMPLE, HostlistError, expand
 from dcsim.problems import wrong
 from dcsim.records.tables import Broken, Table
-from dcsim.records.times import FORMS, SHUT, Moments, Order, OrderUnknown, is_open
+from dcsim.records.times import EITHER, FORMS, SHUT, Moments, Order, OrderUnknown, is_open
 from dcsim.records.where import text_of
 from dcsim.textfile import RecordError
 from dcsim.units import DURATION, parse
@@ -78,7 +78,7 @@ class Layout:
         self.table, self.roles = table, roles
         self.start = "start" if "start" in held else "start_h"
         self.column = held[self.start][0]
-        self.moments = Moments(self.column, order=dates, said=dates is not None)
+        self.moments = Moments.asked(self.column, dates)
         self.clock = Clock(self.start == "start")
         self._start = index[self.column]
         self._ends = next((role for role in ("end", "repair_h", "repair_min") if role in held), None)
@@ -125,8 +125,7 @@ class Layout:
             why = f"must have {'a' if aware else 'no'} zone, as the file's times"
             raise RecordError(wrong(said, why), "begin") from None
         except OrderUnknown:
-            why = 'may have the month or the day first; say which: dates = "month first" or "day first"'
-            raise RecordError(wrong(said, why), "begin") from None
+            raise RecordError(wrong(said, EITHER), "begin") from None
         except (ValueError, OverflowError):
             found = None
         if found is None:

@@ -18,7 +18,7 @@ from dcsim.records.lines import NO_ZONE, Clock, places
 from dcsim.records.nodes import Kinds, kind_of, names_in, out_as
 from dcsim.records.slurm import number_of
 from dcsim.records.tables import Broken, opened
-from dcsim.records.times import Moments
+from dcsim.records.times import EITHER, Moments, OrderUnknown
 from dcsim.records.where import text_of
 from dcsim.textfile import RecordError, beginning
 
@@ -138,7 +138,7 @@ def _read_table(paths: Sequence[Path], asked: Asked, shots: Snapshots, broken: B
     for path in paths:
         table = opened(path)
         index = columns_of(table.header)
-        moments = Moments(table.header[index["time"]], order=asked.dates)
+        moments = Moments.asked(table.header[index["time"]], asked.dates)
         for place, values in table.rows(broken):
             shots.found.rows += 1
             try:
@@ -150,6 +150,8 @@ def _read_table(paths: Sequence[Path], asked: Asked, shots: Snapshots, broken: B
                     shots.row(at, node, text_of(values[index["state"]]), reason)
             except HostlistError as error:
                 broken.add(place, f"no list of nodes: {error}")
+            except OrderUnknown as date:
+                broken.add(place, EITHER, str(date))
             except ValueError:
                 broken.add(place, "no moment, or earlier than the row before of this node", values[index["time"]])
         aware = moments.aware

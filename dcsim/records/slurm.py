@@ -20,7 +20,7 @@ from dcsim.records.lines import NO_ZONE, places
 from dcsim.records.nodes import names_in
 from dcsim.records.runs import OUTCOMES, JobRuns
 from dcsim.records.tables import Broken
-from dcsim.records.times import Moments
+from dcsim.records.times import EITHER, Moments, OrderUnknown
 from dcsim.textfile import RecordError
 from dcsim.wording import visible
 
@@ -281,7 +281,7 @@ def _header(line: str) -> tuple[str, dict[str, int]]:
 def text(paths: Sequence[Path], asked: Asked) -> Records:
     """Read what `sacct -P` or `-p` printed, with columns in any order."""
     broken = Broken()
-    jobs, moments = Jobs(broken), Moments("Start")
+    jobs, moments = Jobs(broken), Moments.asked("Start", asked.dates)
     of, first, delimiter, index, width = None, "", "", dict[str, int](), 0
     for place, path, line in places(paths, broken):
         if path != of:
@@ -306,6 +306,9 @@ def text(paths: Sequence[Path], asked: Asked) -> Records:
             start = moments.read(cells[index["start"]])
             end = moments.read(cells[index["end"]]) if "end" in index else None
             elapsed = _elapsed(cells, index)
+        except OrderUnknown as date:
+            broken.add(place, EITHER, str(date))
+            continue
         except (ValueError, RecordError):
             broken.add(place, "no moment", cells[index["start"]])
             continue

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,7 @@ _ZONE = re.compile(r"\s*(?:UTC|GMT|Z)$")
 _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 MILLISECONDS_FROM = 1e11
 """Epochs from here on count milliseconds: as seconds they would be in the year 5138."""
+EITHER = 'may have the month or the day first; say which: dates = "month first" or "day first"'
 FORMS = "such as 2024-01-31T15:04 (ISO 8601), 1/31/2024 3:04 PM or 1706713440 (seconds since 1970)"
 
 
@@ -56,6 +57,11 @@ class Moments:
     example: str | None = None
     said: bool = False
     plain: bool = False
+
+    @classmethod
+    def asked(cls, name: str, dates: Order | None) -> Self:
+        """Return a column of which somebody may have said the order."""
+        return cls(name, order=dates, said=dates is not None)
 
     @property
     def settled(self) -> bool:
@@ -163,7 +169,7 @@ class Moments:
         first, second, year = int(found[1]), int(found[2]), int(found[3])
         order = self._order(found)
         if self.order is None:
-            raise OrderUnknown
+            raise OrderUnknown(found[0])
         if order not in (None, self.order) and not self.said:
             raise self._contradicts(found[0], order or self.order)
         day, month = (first, second) if self.order == "day first" else (second, first)

@@ -165,6 +165,32 @@ def test_what_sacct_must_be_asked_for(tmp_path: Path) -> None:
         read(path, "sacct")
 
 
+@pytest.mark.parametrize(
+    ("form", "content"),
+    [
+        ("sacct", "JobID|State|Start|End|NodeList\n1|NODE_FAIL|{}|{}|n1\n"),
+        ("sinfo", "time,node,state,reason\n{},n1,idle,\n{},n1,down,fan\n"),
+        ("dcgm", "time,host,gpu,DCGM_FI_DEV_XID_ERRORS\n{},n1,0,0\n{},n1,0,79\n"),
+    ],
+)
+def test_the_order_of_a_date_is_asked(tmp_path: Path, form: str, content: str) -> None:
+    """A date with the month or the day first is left out until somebody says which; so is one that contradicts it."""
+    path = tmp_path / "record"
+    path.write_text(content.format("3/2/2024 10:00", "4/2/2024 10:00"))
+    for dates, hours in (("day first", 24), ("month first", 31 * 24)):
+        found = read(path, form, dates=dates)
+        assert (found.broken.total, found.outages is not None and found.outages.span_h) == (0, hours)
+    with pytest.raises(RecordError, match='may have the month or the day first; say which: dates = "month first"'):
+        read(path, form)
+    path.write_text(content.format("3/2/2024 10:00", "3/13/2024 10:00"))
+    if form == "sacct":
+        with pytest.raises(RecordError, match="no moment"):
+            read(path, form, dates="day first")
+    else:
+        found = read(path, form, dates="day first")
+        assert (found.broken.total, found.outages is not None and found.outages.span_h) == (1, 0)
+
+
 # --- slurmctld ----------------------------------------------------------------------------------------------------
 
 
