@@ -30,7 +30,7 @@ from dcsim.rules.due import is_quiet, push
 from dcsim.rules.gangs import cede_members, finishes_at, gain, resume, stop
 from dcsim.rules.log import note_event
 from dcsim.rules.movements import have_moved, plan_finish
-from dcsim.rules.network import gang_has_changed
+from dcsim.rules.network import gang_has_changed, traffic_has_changed
 from dcsim.rules.places import free_highest, reach, take_free
 from dcsim.rules.queue import call_service, drains_for_nobody, leave_queue, queues
 from dcsim.rules.relapses import plan_relapse
@@ -49,7 +49,7 @@ def serve(w: World, now: int) -> None:
         gang = w.queue[place]
         g = w.gangs[gang]
         own = g.out if w.jobs[g.job].cold else 0
-        need = g.gpus - g.up - own
+        need, before = g.gpus - g.up - own, g.up
         if need > 0:
             taken = min(need, reach(w, gang) if w.one.rack else w.one.free)
             if taken:
@@ -66,20 +66,22 @@ def serve(w: World, now: int) -> None:
             continue
         if w.one.head_blocks and need > 0 and not w.one.free and g.up + own < g.gpus:
             break  # nothing is left for those behind: they outrank nobody whom this gang does not
-        run_small(w, gang, now)
+        run_small(w, gang, g.up > before, now)
         if g.queued:  # else its time was over
             place += 1
     w.one.serving = NONE
 
 
 @rule
-def run_small(w: World, gang: int, now: int) -> None:
+def run_small(w: World, gang: int, gained: bool, now: int) -> None:
     """Let a gang that is short run with its largest legal shape, if that is more than it runs with."""
     g = w.gangs[gang]
     runs_with = g.active if g.phase == WHOLE else 0
     if largest_shape(w, gang) > runs_with:
         gain(w, gang, 0, now)
         begin(w, gang, now)
+    elif gained and runs_with and w.one.has_traffic:  # members that it has no use for yet send with the others
+        traffic_has_changed(w, gang, now)
 
 
 @rule

@@ -116,6 +116,57 @@ SLOW_IN_MAINTENANCE = {
     "maintenance": [{"name": "work 0", "component": "gpu", "every": "0.014 s", "first": "0 s", "duration": "0.007 s"}],
 }
 
+SENDS_WITH_ALL_MEMBERS = {
+    "name": "random",
+    "horizon": "0.019 s",
+    "seed": 1158,
+    "energisation": [
+        {"name": "phase 0", "racks": 1, "date": "0.001 s"},
+        {"name": "phase 1", "racks": 1, "date": "0.002 s"},
+    ],
+    "cluster": {
+        "topology": {
+            "name": "small",
+            "description": "",
+            "node": {"gpus": 4},
+            "rack": {"nodes": 1},
+            "nvlink": {"domain": "node"},
+            "fabric": {
+                "nics": 1,
+                "port": "50 GB/s",
+                "leaf": {"nodes": 2, "uplinks": 2},
+                "spine": {"count": 2, "segments": 1, "uplinks": 1},
+                "core": {"ports": 1},
+            },
+        },
+        "gpus": 36,
+    },
+    "jobs": [
+        {
+            "name": "job 0",
+            "gpus": 26,
+            "comm": "100 %",
+            "preflight": {"time": "0.001 s", "false_alarms": "40 %", "retest": "0.001 s"},
+            "recovery": {"kind": "elastic", "group": 13},
+        }
+    ],
+    "hazards": [
+        {
+            "component": "spine-uplink",
+            "mtbf": "0.001 s",
+            "effect": "degrade",
+            "keeps": "33.3 %",
+            "detect": "0.001 s",
+        },
+        {
+            "component": "gpu",
+            "mtbf": {"kind": "empirical", "values": ["0.004 s", "0.058 s"]},
+            "blast": 1,
+            "repair": {"time": "0.004 s", "crews": 1},
+        },
+    ],
+}
+
 
 @pytest.mark.parametrize(
     ("tables", "strikes"),
@@ -127,7 +178,17 @@ SLOW_IN_MAINTENANCE = {
 )
 def test_cases_that_differed(tables, strikes):
     """Engine and reference agree in every account, on the strikes that the rule gives."""
+    check(tables, 0, strikes)
+
+
+def test_members_that_a_small_gang_has_no_use_for_send_too():
+    """It runs with one group of two and takes GPUs in another pod: the uplinks of that pod slow it from then on."""
+    check(SENDS_WITH_ALL_MEMBERS, 63, [18, 0, 0])
+
+
+def check(tables, replication, strikes):
+    """Compare engine and reference."""
     scenario = Scenario.model_validate(tables)
-    found = simulate(scenario, 0)
-    assert differences(found, reference.simulate(scenario, 0)) == []
+    found = simulate(scenario, replication)
+    assert differences(found, reference.simulate(scenario, replication)) == []
     assert found.strikes.tolist() == strikes
