@@ -26,6 +26,7 @@ class Failures(Repairs):
         self.draws: list[Draws] = self.plan.draws(replication)
         self.lemons = [set(each.lemons.tolist()) for each in self.draws]
         self.counted: dict[tuple[int, int], list[int]] = {}  # (hazard, component) -> times, for retirement
+        self.left: dict[str | tuple[int, int] | None, int] = {}  # crews -> when their last visit was over
         self.lives: dict[tuple[int, int], np.ndarray] = {}  # (hazard, row)
         self.known: list[tuple[int, int, int, int, bool, Outcome]] = []
         self.clocks: dict[tuple[int, int], Clock] = {}

@@ -12,6 +12,7 @@ class Repairs(Service):
     """What happens to GPUs from their identification to their return."""
 
     counted: dict[tuple[int, int], list[int]]  # (hazard, component) -> times, for retirement
+    left: dict[str | tuple[int, int] | None, int]  # crews -> when their last visit was over
 
     def mend(self, incident: Incident, fixed: bool, renewed: bool, repaired: bool = True) -> None:
         """Let the failed component begin again; see ``Failures``."""
@@ -68,6 +69,7 @@ class Repairs(Service):
         for batch in sorted(self.batches, key=lambda batch: batch.began):
             if batch.back == self.now:
                 self.batches.remove(batch)
+                self.left[self.pool(batch)[0]] = self.now
                 if batch.stage == len(self.stages(batch)) - 1:
                     self.come_back(batch)
                 else:
@@ -145,7 +147,8 @@ class Repairs(Service):
         return None if any(each.back is not None for each in mine) else mine
 
     def begin_visit(self) -> bool:
-        """Begin the first visit that there is reason for: all that waits is back with the last of it."""
+        """Begin the visit that was foreseen first of those that are due: all that waits is back with the last of it."""
+        due: list[tuple[int, list[Batch]]] = []
         for batch in self.batches:
             if not (batch.admitted and batch.back is None and self.is_visited(batch)):
                 continue
@@ -156,11 +159,15 @@ class Repairs(Service):
             reasons.append(stage.visit_when is not None and len(waiting) >= stage.visit_when)
             reasons.append(stage.visit_after is not None and self.now - batch.asked >= stage.visit_after)
             if any(reasons):
-                longest = max(self.stages(each)[each.stage][1] for each in waiting)
-                for each in waiting:
-                    self.begin(each, self.now + longest)
-                return True
-        return False
+                # its day, and how long one waits, are known since the first one waits; that enough wait, only now
+                since = max(waiting[0].asked, self.left.get(self.pool(batch)[0], 0))
+                due.append((since if reasons[0] or reasons[2] else self.now, waiting))
+        if due:
+            _, waiting = min(due, key=lambda each: each[0])
+            longest = max(self.stages(each)[each.stage][1] for each in waiting)
+            for each in waiting:
+                self.begin(each, self.now + longest)
+        return bool(due)
 
     def next_visits(self) -> Iterator[int]:
         """Yield when there may be reason for a visit."""

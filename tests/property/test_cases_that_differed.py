@@ -3,7 +3,8 @@
 import pytest
 
 from dcsim.engine import simulate
-from dcsim.scenario import Scenario
+from dcsim.ledger import STATE
+from dcsim.scenario import Scenario, load
 from tests.property import reference
 from tests.property.test_engine_equals_reference import differences
 
@@ -184,6 +185,51 @@ def test_cases_that_differed(tables, strikes):
 def test_members_that_a_small_gang_has_no_use_for_send_too():
     """It runs with one group of two and takes GPUs in another pod: the uplinks of that pod slow it from then on."""
     check(SENDS_WITH_ALL_MEMBERS, 63, [18, 0, 0])
+
+
+VISITS = """
+name = "two visits"
+horizon = "0.1 s"
+[cluster]
+topology = "hgx-h100"
+gpus = 16
+[[jobs]]
+name = "job"
+gpus = 1
+recovery = { kind = "stateless" }
+[[hazards]]
+name = "a"
+component = "gpu"
+blast = 1
+mtbf = { kind = "trace", file = "a.csv", begin = "2024-01-01T00:00", span = "0.1 s" }
+detect = "0 s"
+repair = [
+  { time = "0 s", success = "0.0001 %", visit_after = "0.002 s" },
+  { name = "technician", time = "0.010 s", visit_when = 2 },
+]
+[[hazards]]
+name = "b"
+component = "gpu"
+blast = 1
+mtbf = { kind = "trace", file = "b.csv", begin = "2024-01-01T00:00", span = "0.1 s" }
+detect = "0 s"
+repair = { name = "technician", time = "0.005 s", visit_when = 2 }
+"""
+
+
+def test_a_visit_that_was_foreseen_comes_before_one_whose_reason_arises_now(tmp_path):
+    """At 6 ms both are due: a visit that fails at once sends its GPU on to the technician, who then takes all three.
+
+    By hand, GPU-ms of repair: two GPUs from 1 to 6, two from 3 and one from 4 until 16 ms.
+    """
+    for name, failures in (("a", ((4, 4),)), ("b", ((1, 0), (1, 1), (3, 2), (3, 3)))):
+        rows = "".join(f"2024-01-01T00:00:00.{at:03},{component}\n" for at, component in failures)
+        (tmp_path / f"{name}.csv").write_text("start,component\n" + rows)
+    (tmp_path / "x.toml").write_text(VISITS)
+    scenario = load(tmp_path / "x.toml")
+    found = simulate(scenario, 0)
+    assert differences(found, reference.simulate(scenario, 0)) == []
+    assert found.gpu_ms[:, STATE["repair"]].sum() == 2 * (6 - 1) + 2 * (16 - 3) + (16 - 4)
 
 
 def check(tables, replication, strikes):
