@@ -195,6 +195,9 @@ def _read_blocks(paths: Sequence[Path], asked: Asked, shots: Snapshots, broken: 
             if late:
                 broken.add(place, "earlier than the snapshot before", whole)
             else:
+                for node in [each for each, (begun, _, _) in shots.out.items() if at is None and begun > now]:
+                    del shots.out[node]  # of a list without a time above
+                    broken.add(place, "a snapshot that is earlier than what was out in the list before", node)
                 at = now
             continue
         if late:

@@ -7,6 +7,7 @@ import datetime
 import math
 import tomllib
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 import tomli_w
@@ -34,6 +35,10 @@ VALUES: tuple[Any, ...] = (
     datetime.date(2026, 1, 1), datetime.time(1, 2), datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC),
 )  # fmt: skip
 """What a key may hold that it should not, or just so."""
+
+
+MOST_PLACES = 20_000
+"""Values of a file beyond which no list is repeated: repeated in one another, lists would fill the memory."""
 
 
 def bytes_changed(content: bytes, ops: Sequence[Op], others: Sequence[bytes]) -> bytes:
@@ -73,7 +78,7 @@ def values_changed(text: str, ops: Sequence[Op], keys: Sequence[str]) -> str:
     """Change values of a TOML file: other types, extremes, keys renamed, removed, added, lists repeated."""
     data = tomllib.loads(text)
     for what, where, with_what in ops:
-        if not (places := list(_places(data))):
+        if not (places := list(islice(_places(data), MOST_PLACES))):
             break
         holder, key = places[where % len(places)]
         value = VALUES[with_what % len(VALUES)]
@@ -89,7 +94,7 @@ def values_changed(text: str, ops: Sequence[Op], keys: Sequence[str]) -> str:
             case 6:
                 other, its = places[with_what % len(places)]
                 holder[key], other[its] = other[its], holder[key]
-            case 7 if isinstance(holder[key], list):
+            case 7 if isinstance(holder[key], list) and len(places) * (with_what % 40) <= MOST_PLACES:
                 holder[key] = holder[key] * (with_what % 40)
             case 8 if isinstance(holder[key], int | float) and not isinstance(holder[key], bool):
                 holder[key] = (holder[key] * 1000, holder[key] + 1, holder[key] - 1, -holder[key])[with_what % 4]

@@ -26,6 +26,11 @@ def test_an_empty_file_has_no_value_to_change() -> None:
     assert altered("scenario", b"", True, [(0, 0, 0), (5, 1, 2)]) == b""
 
 
+def test_lists_that_are_repeated_again_and_again_stay_small() -> None:
+    """Four times 39 times would be more than two million values."""
+    assert len(altered("scenario", b"a = [1]", True, [(7, 0, 39)] * 4)) < 50_000
+
+
 def tried(door, scratch, which, by_value, ops):
     """Judge one changed input."""
     what, told = judged(door, changed(door, which, by_value, ops), scratch)

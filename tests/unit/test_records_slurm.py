@@ -320,6 +320,22 @@ def test_states_of_all_nodes_over_time() -> None:
     assert "begun before the first snapshot, and are left out: 1" in " ".join(found.told)
 
 
+def test_a_list_without_a_time_is_no_later_than_the_first_snapshot(tmp_path: Path) -> None:
+    """What is out in it since later than that cannot be: it is left out, and told."""
+    path, head = tmp_path / "sinfo", "REASON               USER         TIMESTAMP           STATE  NODELIST\n"
+    path.write_text(
+        f"no time\n{head}fan root(0) 2026-01-30T09:00:00 down* n1\nfan root(0) 2024-01-30T09:00:00 down* n2\n"
+        f"Tue Jan 30 12:00:00 2024\n{head}Tue Jan 30 14:00:00 2024\n{head}fan root(0) 2024-01-30T13:00:00 down* n3\n"
+    )
+    found = read(path)
+    assert listed(outages_of(found)) == [(1, None, "n3", "fan")]
+    assert outages_of(found).span_h == 2
+    assert found.broken.counts == {
+        "neither a time nor below a header of sinfo": 1,
+        "a snapshot that is earlier than what was out in the list before": 1,
+    }
+
+
 def test_snapshots_kept_as_a_table(tmp_path: Path) -> None:
     path = tmp_path / "states.csv"
     path.write_text(
