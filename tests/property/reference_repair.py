@@ -68,11 +68,15 @@ class Repairs(Service):
         for batch in sorted(self.batches, key=lambda batch: batch.began):
             if batch.back == self.now:
                 self.batches.remove(batch)
+                if self.is_visited(batch):
+                    self.expect_visit(batch, joins=False)
                 if batch.stage == len(self.stages(batch)) - 1:
                     self.come_back(batch)
                 else:
                     batch.stage, batch.back, batch.asked = batch.stage + 1, None, self.now
                     self.batches.append(batch)
+                    if self.is_visited(batch):
+                        self.expect_visit(batch, joins=True)
                 return True
         return False
 
@@ -144,23 +148,43 @@ class Repairs(Service):
         mine = [each for each in self.batches if each.admitted and self.pool(each)[0] == self.pool(batch)[0]]
         return None if any(each.back is not None for each in mine) else mine
 
+    def expect_visit(self, batch: Batch, joins: bool) -> None:
+        """Note for which instant a visit is expected: as the first begins to wait, as enough do, as a visit ends."""
+        stage, waiting = self.stage(batch), self.waiting_for(batch)
+        if not waiting:
+            return
+        at = [each for each in self.visit_days(stage) if each >= self.now]
+        if stage.visit_after is not None:
+            at.append(max(self.now, waiting[0].asked + stage.visit_after))
+        if stage.visit_when is not None and len(waiting) >= stage.visit_when:
+            at = [self.now]
+        elif joins and len(waiting) > 1:
+            return
+        if at:
+            self.expected.append((min(at), self.pool(batch)[0]))
+
     def begin_visit(self) -> bool:
-        """Begin the first visit that there is reason for: all that waits is back with the last of it."""
-        for batch in self.batches:
-            if not (batch.admitted and batch.back is None and self.is_visited(batch)):
-                continue
-            stage, waiting = self.stage(batch), self.waiting_for(batch)
-            if waiting is None:
-                continue
-            reasons = [self.now in self.visit_days(stage)]
-            reasons.append(stage.visit_when is not None and len(waiting) >= stage.visit_when)
-            reasons.append(stage.visit_after is not None and self.now - batch.asked >= stage.visit_after)
-            if any(reasons):
-                longest = max(self.stages(each)[each.stage][1] for each in waiting)
-                for each in waiting:
-                    self.begin(each, self.now + longest)
+        """Begin the first visit that there is reason for: of those that are expected now, what was expected first."""
+        waiting = [each for each in self.batches if each.admitted and each.back is None and self.is_visited(each)]
+        for each in [each for each in self.expected if each[0] == self.now]:
+            self.expected.remove(each)
+            if any(self.pool(batch)[0] == each[1] and self.visit(batch) for batch in waiting):
                 return True
-        return False
+        return any(self.visit(batch) for batch in waiting)
+
+    def visit(self, batch: Batch) -> bool:
+        """Begin the visit that a batch waits for, if there is reason: all that waits is back with the last of it."""
+        stage, waiting = self.stage(batch), self.waiting_for(batch)
+        if waiting is None:
+            return False
+        reasons = [self.now in self.visit_days(stage)]
+        reasons.append(stage.visit_when is not None and len(waiting) >= stage.visit_when)
+        reasons.append(stage.visit_after is not None and self.now - batch.asked >= stage.visit_after)
+        if any(reasons):
+            longest = max(self.stages(each)[each.stage][1] for each in waiting)
+            for each in waiting:
+                self.begin(each, self.now + longest)
+        return any(reasons)
 
     def next_visits(self) -> Iterator[int]:
         """Yield when there may be reason for a visit."""
@@ -176,6 +200,8 @@ class Repairs(Service):
         late = [batch for batch in self.batches if not batch.admitted]
         for batch in late:
             batch.admitted = True
+            if self.is_visited(batch):
+                self.expect_visit(batch, joins=True)
         return bool(late)
 
     def come_back(self, batch: Batch) -> None:

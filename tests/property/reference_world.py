@@ -33,6 +33,7 @@ class World:
         self.incidents: list[Incident] = []
         self.begun = 0  # stages, so that those that end together end in the order in which they began
         self.batches: list[Batch] = []  # in order of joining the queue that they are in
+        self.expected: list[tuple[int, str | tuple[int, int] | None]] = []  # visits by whom and when, in this order
         self.windows: list[Window] = []  # that began
         self.tested: list[tuple[int, list[Gpu]]] = []  # good nodes that failed a preflight, and when they are back
         self.site = Site(self.topology)

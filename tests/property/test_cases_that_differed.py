@@ -3,6 +3,7 @@
 import pytest
 
 from dcsim.engine import simulate
+from dcsim.ledger import STATE
 from dcsim.scenario import Scenario
 from tests.property import reference
 from tests.property.test_engine_equals_reference import differences
@@ -117,6 +118,29 @@ SLOW_IN_MAINTENANCE = {
 }
 
 
+def failing(name: str, at: list[str], gpus: list[int], repair: object) -> dict[str, object]:
+    """Return a hazard of single GPUs that fail at these times and are found at once."""
+    lives = {"kind": "trace", "at": at, "component": gpus, "span": "0.03 s"}
+    return {"name": name, "component": "gpu", "mtbf": lives, "detect": "0 s", "repair": repair}
+
+
+TECHNICIAN = {"name": "technician", "time": "0.006 s", "visit_after": "0 s"}
+TWO_VISITS = CORRUPT_TWICE | {
+    "horizon": "0.03 s",
+    "cluster": SPLIT_GROUP["cluster"] | {"topology": SPLIT_GROUP["cluster"]["topology"] | {"node": {"gpus": 1}}},
+    "jobs": [{"name": "job 0", "gpus": 1, "recovery": {"kind": "stateless"}}],
+    "hazards": [
+        failing("served", ["0.001 s", "0.003 s"], [1, 2], TECHNICIAN),
+        failing(
+            "looked at",
+            ["0.005 s"],
+            [3],
+            [{"time": "0 s", "visit_after": "0.002 s", "success": "0.0001 %"}, TECHNICIAN],
+        ),
+    ],
+}
+
+
 @pytest.mark.parametrize(
     ("tables", "strikes"),
     [
@@ -131,3 +155,12 @@ def test_cases_that_differed(tables, strikes):
     found = simulate(scenario, 0)
     assert differences(found, reference.simulate(scenario, 0)) == []
     assert found.strikes.tolist() == strikes
+
+
+def test_of_two_visits_in_one_millisecond_the_one_expected_first_begins_first():
+    """At 7 ms one visit ends, so the next is expected; since 5 ms another one is, of no time, and what it passes on is
+    in time for the next: GPUs are away from 1 to 7, from 3 to 13, and from 5 to 13 ms."""
+    scenario = Scenario.model_validate(TWO_VISITS)
+    found = simulate(scenario, 0)
+    assert differences(found, reference.simulate(scenario, 0)) == []
+    assert found.gpu_ms[:, STATE["repair"]].tolist() == [0, 0, 6 + 10 + 8]
