@@ -19,6 +19,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from tests.mutants import forks
 from tests.mutants.draw import Fault, of_program, of_rules
 from tests.mutants.rooms import EXACT, ROOMS, room_of
 
@@ -51,12 +52,6 @@ class Bench:
         if not Path(said.strip()).is_relative_to(copy):
             raise SystemExit(f"tests of the copy would import {said.strip()}")
 
-    def tests_of(self, room: str) -> list[str]:
-        """Return the files of tests that judge a room, the quickest first."""
-        patterns = (EXACT.format(room=room.rstrip("/").split("/")[-1]), *ROOMS[room])
-        found = [path for pattern in patterns for path in sorted(self.copy.glob(pattern))]
-        return [str(path.relative_to(self.copy)) for path in dict.fromkeys(found)]
-
     def run(self, tests: Sequence[str], plain: bool) -> tuple[str, str]:
         """Run tests until the first failure, ``plain``: without machine code.
 
@@ -88,7 +83,7 @@ class Bench:
     def judge(self, fault: Fault) -> tuple[str, str]:
         """Plant a fault, run the tests of its room, and take it back; SystemExit if what caught it fails without it."""
         target = self.copy / fault.file
-        honest, tests = target.read_bytes(), self.tests_of(room_of(fault.file))
+        honest, tests = target.read_bytes(), tests_of(self.copy, room_of(fault.file))
         plain = fault.file.startswith(COMPILED)
         target.write_bytes(fault.text(honest))
         try:
@@ -102,6 +97,13 @@ class Bench:
                 raise SystemExit(f"without a fault the tests of {fault.file} do not pass: {test}")
             self.honest.add(test)
         return outcome, test
+
+
+def tests_of(root: Path, room: str) -> list[str]:
+    """Return the files of tests that judge a room, the quickest first."""
+    patterns = (EXACT.format(room=room.rstrip("/").split("/")[-1]), *ROOMS[room])
+    found = [path for pattern in patterns for path in sorted(root.glob(pattern))]
+    return [str(path.relative_to(root)) for path in dict.fromkeys(found)]
 
 
 def _limits() -> None:
@@ -154,18 +156,34 @@ def main() -> int:
         known = {each["fault"]: each["found"] for each in map(json.loads, kept.read_text().splitlines())}
     equivalent = reasons()
     score = dict.fromkeys(("caught", "time", "SURVIVED", "equivalent"), 0)
-    with TemporaryDirectory(prefix="dcsim-faults-") as scratch:
-        bench = Bench(Path(scratch) / "copy")
-        for fault in drawn:
-            change = f"{fault.old} -> {fault.new}"
-            why = equivalent.get((fault.file, fault.changed_line((ROOT / fault.file).read_bytes()), change))
-            outcome, test = ("equivalent", why) if why else known.get(key_of(fault), ("", ""))
-            if not outcome or (asked.again and outcome == "SURVIVED"):
-                outcome, test = bench.judge(fault)
-                with kept.open("a") as file:
-                    file.write(json.dumps({"fault": key_of(fault), "found": [outcome, test]}) + "\n")
-            score[outcome] += 1
-            print(f"{fault}: {outcome} {test}".rstrip(), flush=True)
+
+    def tell(fault: Fault, outcome: str, test: str) -> None:
+        score[outcome] += 1
+        print(f"{fault}: {outcome} {test}".rstrip(), flush=True)
+
+    def found(fault: Fault, outcome: str, test: str) -> None:
+        with kept.open("a") as file:
+            file.write(json.dumps({"fault": key_of(fault), "found": [outcome, test]}) + "\n")
+        tell(fault, outcome, test)
+
+    new = []
+    for fault in drawn:
+        change = f"{fault.old} -> {fault.new}"
+        why = equivalent.get((fault.file, fault.changed_line((ROOT / fault.file).read_bytes()), change))
+        outcome, test = ("equivalent", why) if why else known.get(key_of(fault), ("", ""))
+        if not outcome or (asked.again and outcome == "SURVIVED"):
+            new.append(fault)
+        else:
+            tell(fault, outcome, test)
+    of_a_rule = [fault for fault in new if forks.is_of_a_rule(fault)]
+    others = [fault for fault in new if not forks.is_of_a_rule(fault)]
+    if of_a_rule:
+        forks.tried(ROOT, of_a_rule, lambda fault: tests_of(ROOT, room_of(fault.file)), found)
+    if others:
+        with TemporaryDirectory(prefix="dcsim-faults-") as scratch:
+            bench = Bench(Path(scratch) / "copy")
+            for fault in others:
+                found(fault, *bench.judge(fault))
     noticed = score["caught"] + score["time"]
     print(
         f"{len(drawn)} faults: {noticed} caught ({score['time']} of them by the time limit), "

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from dcsim.engine import compiled_clock, simulate, simulate_with_log
+from dcsim.ledger import STATE
 from dcsim.program.program import Program
 from dcsim.program.records import PPB, WAIT
 from dcsim.rules.gangs import change_speed
@@ -14,6 +15,7 @@ from dcsim.scenario import Scenario, load
 from dcsim.streams import generator
 from tests.property import reference
 from tests.property.test_engine_equals_reference import differences
+from tests.unit.literal import expect, hazard, job, scenario
 
 ROOT = Path(__file__).parents[2]
 SMALL = {
@@ -109,3 +111,55 @@ def test_a_faulty_node_at_the_first_place_strikes_again(number):
     assert differences(found, reference.simulate(scenario, number)) == []
     blamed = math.floor(math.log(1 - generator(3, number, "node", "wrong").random()) / math.log(0.6))
     assert found.strikes[0] == 1 + blamed
+
+
+def test_what_is_corrupt_before_a_gang_computes_again_keeps_what_was_done_before():
+    """Copies of no time are made each ms. Node 1 fails at 10 ms; node 0 is corrupt from 12 ms on, found at 32 ms.
+
+    The gang computes again from 15 ms on, so that it loses 17 ms, and not one of those before.
+    """
+    recovery = {"kind": "checkpoint-restart", "checkpoint_every": "0.001 s", "failover": "0.005 s"}
+
+    def strikes(name, at, node, **keys):
+        trace = {"kind": "trace", "at": [at], "component": [node], "span": "0.1 s"}
+        return {"name": name, "component": "node", "mtbf": trace, "repair": "0.001 s", **keys}
+
+    tables = {
+        "name": "corrupt",
+        "horizon": "0.1 s",
+        "cluster": SMALL,
+        "jobs": [{"name": "job", "gpus": 4, "recovery": recovery}],
+        "hazards": [
+            strikes("node", "0.010 s", 1, detect="0 s"),
+            strikes("wrong", "0.012 s", 0, detect="0.020 s", effect="corrupt"),
+        ],
+    }
+    accounts = simulate(Scenario.model_validate(tables), 0)
+    assert accounts.gpu_ms[0, STATE["lost"]] == 4 * 17
+
+
+def test_what_replaces_a_retired_component_is_burnt_in():
+    """Node 0 fails at 15 and is retired at 17; another one takes its place after 20 ms, and 5 ms of burn-in."""
+    lemons = {"fraction": "0 %", "factor": 1.0, "retire_after": 1, "window": "0.1 s", "replace": "0.02 s"}
+    node = hazard("node", component="node", blast=None, burn_in="0.005 s", lemons=lemons)
+    job_row = {"useful": 10 + 76, "lost": 5, "detect": 2, "failover": 3, "restore": 4, "repair": 20 + 5}
+    expect(scenario(2, job("a", 1), hazards=[node]), [[(15, 0, 7)]], {"a": job_row, "rest": {"idle": 17 + 58}})
+
+
+def test_a_gang_that_was_struck_while_it_drained_drains_anew_for_another_window():
+    """Window A drains node 0 from 13 to 33. The gang is struck at 16, starts at 18, and drains from 19 to 49 for B.
+
+    That A takes a member at 33 does not end the drain for B; at 49 the gang takes a free GPU, and computes from 56 on.
+    """
+    planned = {"every": "1 s", "rolling": True}
+    windows = [
+        {"name": "A", "component": "node", "first": "0.013 s", "drain": "0.02 s", "duration": "0.01 s", **planned},
+        {"name": "B", "component": "rack", "first": "0.019 s", "drain": "0.03 s", "duration": "0.005 s", **planned},
+    ]
+    node = hazard("node", component="node", blast=None)
+    tiny = scenario(8, job("a", 2), hazards=[node], rack=2, maintenance=windows)
+    drains = 2 * 3 + 2 * (33 - 19) + (49 - 33)
+    stalls = {"detect": 2 * 2, "repair": 7, "failover": 2 * (1 + 3), "restore": 2 * 4, "maintenance": drains + 10}
+    rest = 6 * 18 + 5 * (25 - 18) + 6 * (43 - 25) + 7 * (49 - 43) + 4 * 5 + 6 * (100 - 54)
+    books = {"a": {"useful": 2 * (10 + 44), "lost": 2 * 3, **stalls}, "rest": {"idle": rest, "maintenance": 2 * 5}}
+    expect(tiny, [[(16, 1, 7)]], books)

@@ -297,15 +297,17 @@ def test_the_text_draws_numpys_numbers(law: int, seed: int, run: int) -> None:
 
 
 @pytest.mark.usefixtures("ziggurat")
-def test_failures_that_rules_draw_are_those_that_numpy_draws(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Three hazards of all laws, with blocks that end within a run."""
+@pytest.mark.parametrize("first", range(3))
+def test_failures_that_rules_draw_are_those_that_numpy_draws(first: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three hazards of all laws, each of them once the first, with blocks that end within a run."""
 
     def powers_of_e(w: Any, what: int, count: int, value: int) -> int:  # without machine code nobody asks for them
         w.units[:count] = np.exp(w.units[:count]).tolist()
         return 0
 
     monkeypatch.setattr(draws, "ask", powers_of_e)
-    program = Program(certain(Scenario.model_validate(PLAIN)))
+    hazards: Any = PLAIN["hazards"]
+    program = Program(certain(Scenario.model_validate({**PLAIN, "hazards": hazards[first:] + hazards[:first]})))
     by_rules, by_numpy = (play(program, [0, 5], False, laws=laws).ledgers() for laws in (EVERY_LAW, ()))
     for one, other in zip(by_rules.columns(), by_numpy.columns(), strict=True):
         assert np.array_equal(one, other)

@@ -278,6 +278,17 @@ def test_what_is_corrupt_stays_until_it_is_found():
     assert run.apply("move_free", place=7, to=1)
 
 
+@pytest.mark.parametrize(("lemon", "moves"), [(7, False), (1, False), (2, True)])
+def test_a_lemon_that_does_not_age_stays_at_its_place(lemon, moves):
+    """Its failures are drawn for that place, so neither it nor what would take its place is moved by hand."""
+    run = racked((20, 0, 50), (20, 1, 50), lemons={"fraction": "50 %", "factor": 2.0})
+    run.run(until=40)
+    first = run.world.hazards[0].first_component
+    for node in range(8):
+        run.world.components[first + node].lemon = int(node == lemon)
+    assert run.apply("move_free", place=7, to=1) == moves
+
+
 def test_ages_move_with_the_gpus():
     """The node that was moved fails at its own age, where it is now; the one in repair begins a new life elsewhere."""
     worn = {"mtbf": {"kind": "weibull", "mean": "0.06 s", "shape": 3.0}}
