@@ -2,6 +2,7 @@
 
 BY_HAND = (
     "tests/unit/test_rules_exact.py",
+    "tests/unit/test_rules_at_edges.py",
     "tests/unit/test_engine_*.py",
     "tests/unit/test_plant_rules.py",
     "tests/unit/test_ledger.py",
@@ -17,12 +18,12 @@ RULES = (
 )
 STORAGE = ("tests/property/test_storage_cases.py", "tests/property/test_storage_equals_reference.py")
 ROOMS: dict[str, tuple[str, ...]] = {
-    "dcsim/rules/": (*RULES, *STORAGE, "tests/unit/test_rules_at_edges.py", "tests/unit/test_simpy_clock.py"),
+    "dcsim/rules/": (*RULES, *STORAGE, "tests/unit/test_sold.py", "tests/unit/test_simpy_clock.py"),
     "dcsim/rules/alone.py": (*RULES, "tests/property/test_alone.py"),
     "dcsim/rules/draws.py": ("tests/unit/test_rules_exact.py", "tests/unit/test_rules_at_edges.py"),
     "dcsim/rules/random_numbers.py": ("tests/unit/test_rules_exact.py", "tests/unit/test_rules_at_edges.py"),
     "dcsim/rules/sold.py": (*RULES, "tests/unit/test_sold.py", "tests/property/test_sold.py"),
-    "dcsim/rules/log.py": (*BY_HAND, "tests/unit/test_rules_at_edges.py", "tests/property/test_event_log*.py", *RULES),
+    "dcsim/rules/log.py": (*BY_HAND, "tests/property/test_event_log*.py", *RULES),
     "dcsim/rules/relapses.py": (*RULES, "tests/property/test_lemons_that_were_blamed.py"),
     "dcsim/program/": ("tests/unit/test_program_*.py", *RULES),
     "dcsim/plant/": ("tests/unit/test_plant_*.py", *RULES),

@@ -163,3 +163,18 @@ def test_a_gang_that_was_struck_while_it_drained_drains_anew_for_another_window(
     rest = 6 * 18 + 5 * (25 - 18) + 6 * (43 - 25) + 7 * (49 - 43) + 4 * 5 + 6 * (100 - 54)
     books = {"a": {"useful": 2 * (10 + 44), "lost": 2 * 3, **stalls}, "rest": {"idle": rest, "maintenance": 2 * 5}}
     expect(tiny, [[(16, 1, 7)]], books)
+
+
+def test_there_is_room_for_any_number_of_repairs():
+    """A hundred free nodes fail one after the other, and are all in repair together: from each failure for 2 + 150."""
+    node = hazard("node", component="node", blast=None)
+    failures = [(number, number, 150) for number in range(1, 101)]
+    rest = {"repair": 100 * 152, "idle": 199 * 300 - 100 * 152}
+    expect(scenario(200, job("a", 1), hazards=[node], horizon=300), [failures], {"a": {"useful": 300}, "rest": rest})
+
+
+def test_there_is_room_for_any_number_of_drains():
+    """Every 10 ms the only node drains for 1 ms and is out for another one; its gang goes on at once, 99 times."""
+    window = {"name": "m", "component": "node", "every": "0.01 s", "drain": "0.001 s", "duration": "0.001 s"}
+    tiny = scenario(1, job("a", 1, failover=0, restore=0), horizon=1000, maintenance=[window])
+    expect(tiny, [[]], {"a": {"useful": 10 + 99 * 8, "maintenance": 99 * 2}})

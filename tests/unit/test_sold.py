@@ -91,6 +91,16 @@ def test_maintenance_is_told_apart() -> None:
     assert available(tiny, [[(992 * H, 0, 8 * H)]]) == [[2] * 6, [0, 0, 2, 1, 2, 2]]
 
 
+def test_a_failure_after_a_false_alarm_is_no_planned_work() -> None:
+    """Every check fails: nodes 0 to 3 are tested again by turns, which is planned. Node 4, free, fails at 100.5 h."""
+    check = {"time": "1 h", "false_alarms": "99.9999999 %", "retest": "1 h"}
+    checked = job("a", 2, submit=H, failover=0, restore=0, preflight=check)
+    sla = {"sold": "node", "availability": ["100 %"]}
+    tiny = scenario(8, checked, hazards=[hazard(detect=2 * H)], horizon=MONTH, sla=sla)
+    assert available(tiny, [[]]) == [[4, 8]]
+    assert available(tiny, [[(100 * H + H // 2, 2, 8 * H)]]) == [[3, 7]]
+
+
 def test_a_part_of_a_domain_is_not_sold() -> None:
     """Of six GPUs on racks of four one rack is whole."""
     tiny = scenario(6, job("a", 4), horizon=MONTH, sla={"sold": "rack", "availability": HOURS})
