@@ -1,7 +1,7 @@
-"""`scripts/faults --rules` and `--program`: plant single faults in a copy of the program, one at a time.
+"""`scripts/faults --rules` and `--program`: plant single faults, one at a time, and run the tests of their room.
 
-Each is judged by the tests of its room; what is compiled, by plain Python. What was found is kept, so that a run goes
-on where it ended.
+A fault of a rule is planted in a fork (``tests.mutants.forks``), any other one in a copy of the program. What is
+compiled is judged as plain Python. What was found is kept, so that a run goes on where it ended.
 """
 
 import argparse

@@ -23,7 +23,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "dcsim/rules/draws.py": ("tests/unit/test_rules_exact.py", "tests/unit/test_rules_at_edges.py"),
     "dcsim/rules/random_numbers.py": ("tests/unit/test_rules_exact.py", "tests/unit/test_rules_at_edges.py"),
     "dcsim/rules/sold.py": (*RULES, "tests/unit/test_sold.py", "tests/property/test_sold.py"),
-    "dcsim/rules/log.py": (*BY_HAND, "tests/property/test_event_log*.py", *RULES),
+    "dcsim/rules/log.py": (*BY_HAND, STORAGE[0], "tests/property/test_event_log*.py", *RULES),
     "dcsim/rules/relapses.py": (*RULES, "tests/property/test_lemons_that_were_blamed.py"),
     "dcsim/program/": ("tests/unit/test_program_*.py", *RULES),
     "dcsim/plant/": ("tests/unit/test_plant_*.py", *RULES),

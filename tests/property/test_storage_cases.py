@@ -2,7 +2,7 @@
 
 import pytest
 
-from dcsim.engine import simulate
+from dcsim.engine import simulate, simulate_with_log
 from dcsim.ledger import STATE
 from dcsim.scenario import read
 from tests.property.test_storage_equals_reference import compare
@@ -105,3 +105,17 @@ def test_what_drains_counts_the_time_of_a_late_write(hit: str, lost: int) -> Non
     accounts = simulate(read(late_drain(hit)), 0)
     assert accounts.gpu_ms[0, STATE["lost"]] == lost * HOUR
     assert compare(read(late_drain(hit)), 0) == []
+
+
+def test_a_load_that_is_shared_from_its_first_moment_is_one_row_of_the_log() -> None:
+    """Two gangs begin to load at 2 h, each of which would take the only gateway for an hour: both are done at 4 h."""
+    content = loading("1 h")
+    content["jobs"][0]["count"] = 2
+    content["cluster"]["gpus"] = 2
+    content["cluster"]["topology"]["storage"]["bandwidth"] = f"{2**40 / 3600e9:.12f} GB/s"
+    content["hazards"][0]["mtbf"]["at"] = ["9 h"]
+    _, log = simulate_with_log(read(content), 0)
+    columns = log.columns()
+    rows = zip(*(columns[name].tolist() for name in ("what", "gang", "start_ms", "end_ms", "speed_ppb")), strict=True)
+    loads = [row[1:] for row in rows if row[0] == "load"]
+    assert loads == [(0, 2 * HOUR, 4 * HOUR, 500_000_000), (1, 2 * HOUR, 4 * HOUR, 500_000_000)]

@@ -15,7 +15,7 @@ from dcsim.scenario import Scenario, load
 from dcsim.streams import generator
 from tests.property import reference
 from tests.property.test_engine_equals_reference import differences
-from tests.unit.literal import expect, hazard, job, scenario
+from tests.unit.literal import chosen, expect, hazard, job, scenario
 
 ROOT = Path(__file__).parents[2]
 SMALL = {
@@ -178,3 +178,16 @@ def test_there_is_room_for_any_number_of_drains():
     window = {"name": "m", "component": "node", "every": "0.01 s", "drain": "0.001 s", "duration": "0.001 s"}
     tiny = scenario(1, job("a", 1, failover=0, restore=0), horizon=1000, maintenance=[window])
     expect(tiny, [[]], {"a": {"useful": 10 + 99 * 8, "maintenance": 99 * 2}})
+
+
+def test_the_log_says_what_happens_to_the_first_place():
+    """Node 0, the first place, is struck at 20, found at 22, and in repair from then until 72."""
+    node = hazard("node", component="node", blast=None)
+    with chosen([[(20, 0, 50)]]):
+        _, log = simulate_with_log(scenario(4, job("a", 2), hazards=[node], sla={"sold": "node"}), 0)
+    columns = log.columns()
+    names = ("start_ms", "what", "where", "gang", "phase")
+    rows = list(zip(*(columns[name].tolist() for name in names), strict=True))
+    first = [(start, *row) for start, what, where, *row in rows if what == "place" and where == 0]
+    assert first == [(0, 0, ""), (20, 0, "detect"), (22, 0, "repair"), (72, -1, "")]
+    assert [(start, *row) for start, what, *row in rows if what == "strike"] == [(20, 0, 0, "")]
