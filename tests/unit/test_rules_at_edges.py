@@ -74,6 +74,7 @@ def test_a_part_that_fails_keeps_nothing_in_the_log():
     out = columns["what"] == "out"
     assert columns["start_ms"][out].tolist() == [0]
     assert columns["speed_ppb"][out].tolist() == [0]
+    assert columns["why"][columns["what"] == "back"].tolist() == ["second"]
 
 
 def test_a_switch_that_fails_keeps_nothing_in_the_log():
