@@ -6,6 +6,7 @@ block stands for any number of lines. ``--write`` puts the printed lines in the 
 ``…``: each piece between them takes the printed lines that resemble it most.
 """
 
+import json
 import os
 import re
 import shlex
@@ -16,7 +17,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from difflib import SequenceMatcher
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 ROOT = Path(__file__).resolve().parent.parent
 ANY_LINES = "…"
@@ -28,6 +29,10 @@ LEAST_LIKENESS = 0.5
 """Of a shown piece and the printed lines that take its place (1: equal); below it nothing is written."""
 LONGER = 6
 """Lines by which a piece may grow or shrink."""
+ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+"""As the command line sets them, before numpy is loaded."""
+PLAIN = {"COLUMNS": "80", "NO_COLOR": "1"}
+"""Pages show what a terminal of this width without colours shows."""
 
 
 class Step(NamedTuple):
@@ -83,11 +88,43 @@ def matches(shown: Sequence[str], printed: Sequence[str]) -> bool:
     return re.fullmatch(pattern, "".join(line + "\n" for line in printed)) is not None
 
 
+class Player:
+    """Runs command lines and Python sources, each in a process of its own (scripts/readme_player.py). A context."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", ROOT / "scripts" / "readme_player.py"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=os.environ | {"PYTHONPATH": str(ROOT)} | ONE_THREAD,
+            text=True,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.communicate()
+
+    def play(self, folder: Path, variables: dict[str, str], **what: object) -> tuple[int, str, str]:
+        """Play ``arguments`` or a ``source`` in a folder with further variables of the environment.
+
+        Return the exit code and what the two streams got.
+        """
+        with tempfile.NamedTemporaryFile() as out, tempfile.NamedTemporaryFile() as err:
+            step = {"folder": str(folder), "variables": variables, "out": out.name, "err": err.name, **what}
+            assert self._process.stdin is not None
+            assert self._process.stdout is not None
+            print(json.dumps(step), file=self._process.stdin, flush=True)
+            code = int(self._process.stdout.readline())
+            return code, out.read().decode(), err.read().decode()
+
+
 class Tour:
     """A reader's folder with the shipped scenarios, in which the steps of a page run in order, each once."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, player: Player) -> None:
+        self.folder, self.player = folder, player
         shutil.copytree(ROOT / "scenarios", folder / "scenarios")
 
     def run(self, step: Step) -> list[str]:
@@ -99,18 +136,13 @@ class Tour:
             name = step.source.splitlines()[0].removeprefix("# ")
             (self.folder / name).write_text(step.source, encoding="utf-8")
             return []
-        call = ["-c", step.source] if step.language == "python" else ["-m", "dcsim", *self.arguments(step.source)]
-        done = subprocess.run(
-            [sys.executable, *call],
-            cwd=self.folder,
-            env=os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": "80", "NO_COLOR": "1"},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if step.language == "python" and done.returncode:
-            raise RuntimeError(f"{step.source}\n{done.stderr}")
-        return [line.rstrip() for line in (done.stdout + done.stderr).splitlines()]
+        if step.language == "python":
+            code, out, err = self.player.play(self.folder, PLAIN, source=step.source)
+            if code:
+                raise RuntimeError(f"{step.source}\n{err}")
+        else:
+            _, out, err = self.player.play(self.folder, PLAIN, arguments=self.arguments(step.source))
+        return [line.rstrip() for line in (out + err).splitlines()]
 
     def arguments(self, command: str) -> list[str]:
         """Return the arguments of a ``scripts/dcsim`` command line as a shell would pass them."""
@@ -169,6 +201,32 @@ def refreshed(shown: Sequence[str], printed: Sequence[str]) -> list[str]:
     return result
 
 
+def checked(page: Path, player: Player, write: bool) -> int:
+    """Run a page; name what differs, or write it into the page. Return how many steps stay wrong."""
+    text, result = page.read_text(encoding="utf-8"), ""
+    copied = problems = 0
+    with tempfile.TemporaryDirectory() as folder:
+        tour = Tour(Path(folder), player)
+        for step in steps(page):
+            printed = tour.run(step)
+            if step.place == (0, 0) or matches(step.shown, printed):
+                continue
+            where = f"{page.relative_to(ROOT)}: {step.source.strip().splitlines()[-1]}"
+            try:
+                lines = refreshed(step.shown, printed)
+            except ValueError as error:
+                print(f"{where}: {error}", file=sys.stderr)
+                problems += 1
+                continue
+            print(f"{where}: {'written' if write else 'prints other lines than the page shows'}")
+            problems += not write
+            result += text[copied : step.place[0]] + "".join(f"{line}\n" for line in lines)
+            copied = step.place[1]
+    if write and copied:
+        page.write_text(result + text[copied:], encoding="utf-8")
+    return problems
+
+
 def main(arguments: Sequence[str]) -> int:
     write = "--write" in arguments
     names = [word for word in arguments if word != "--write"]
@@ -178,28 +236,9 @@ def main(arguments: Sequence[str]) -> int:
         print(f"scripts/readme: takes --write and pages ({known})", file=sys.stderr)
         return 2
     problems = 0
-    for page in chosen:
-        text, result = page.read_text(encoding="utf-8"), ""
-        copied = 0
-        with tempfile.TemporaryDirectory() as folder:
-            tour = Tour(Path(folder))
-            for step in steps(page):
-                printed = tour.run(step)
-                if step.place == (0, 0) or matches(step.shown, printed):
-                    continue
-                where = f"{page.relative_to(ROOT)}: {step.source.strip().splitlines()[-1]}"
-                try:
-                    lines = refreshed(step.shown, printed)
-                except ValueError as error:
-                    print(f"{where}: {error}", file=sys.stderr)
-                    problems += 1
-                    continue
-                print(f"{where}: {'written' if write else 'prints other lines than the page shows'}")
-                problems += not write
-                result += text[copied : step.place[0]] + "".join(f"{line}\n" for line in lines)
-                copied = step.place[1]
-        if write and copied:
-            page.write_text(result + text[copied:], encoding="utf-8")
+    with Player() as player:
+        for page in chosen:
+            problems += checked(page, player, write)
     return 1 if problems else 0
 
 

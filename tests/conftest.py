@@ -6,6 +6,7 @@ Hypothesis draws the same examples on every run and machine, and never judges by
 `scripts/test tests/property --hypothesis-profile=explore`.
 """
 
+import gc
 import os
 import signal
 
@@ -17,6 +18,15 @@ os.environ.pop("PYTHONUNBUFFERED", None)  # it would hide what happens to output
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # of a shell's job in the background; processes inherit that
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+gc.disable()  # until the tests are collected, whose half a million objects all stay
+
+
+def pytest_collection_finish() -> None:
+    """Let the garbage collector look at what comes from now on."""
+    gc.freeze()
+    gc.enable()
+
 
 settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.register_profile("explore", max_examples=2_000, deadline=None)

@@ -3,6 +3,8 @@
 import pytest
 from click.testing import CliRunner
 
+from scripts.readme import Player
+
 SMALL = """\
 name = "Small"
 horizon = "20 d"
@@ -51,3 +53,13 @@ def dcsim(tmp_path, monkeypatch):
         return CliRunner().invoke(app, [*map(str, arguments), *further])
 
     return call
+
+
+@pytest.fixture(scope="session")
+def player():
+    """Give what runs command lines in processes of their own that need not import the program anew."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("COLUMNS", raising=False)
+        started = Player()
+    with started:
+        yield started

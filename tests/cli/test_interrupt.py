@@ -41,18 +41,17 @@ def start(*arguments):
     )  # fmt: skip
 
 
-def answer(*arguments):
+def answer(player, folder, *arguments):
     """What a run says in JSON about its scenario."""
-    with start(*arguments) as process:
-        out, err = process.communicate()
-    assert process.returncode == 0
+    code, out, err = player.play(folder, {}, arguments=list(map(str, arguments)))
+    assert code == 0
     assert [line for line in err.splitlines() if not line.startswith("simulating: ")] == []
     (scenario,) = json.loads(out)["scenarios"]
     return {key: scenario[key] for key in ("replications", "ledger", "goodput", "scenario_sha256")}
 
 
 @pytest.mark.parametrize(("workers", "engine"), [(1, "simpy"), (2, "simpy"), (2, "auto")])
-def test_ctrl_c_keeps_what_is_finished(tmp_path, workers, engine):
+def test_ctrl_c_keeps_what_is_finished(player, tmp_path, workers, engine):
     """An interrupted run exits with 130 and no traceback, and resuming it gives what an undisturbed run gives."""
     file, kept, clean = tmp_path / "it.toml", tmp_path / "kept", tmp_path / "clean"
     file.write_text(SCENARIO)
@@ -68,11 +67,11 @@ def test_ctrl_c_keeps_what_is_finished(tmp_path, workers, engine):
     assert len(set(numbers)) >= 3
     assert not list(kept.rglob("*.tmp"))
 
-    goes_on(file, kept, clean, workers, numbers)
+    goes_on(player, file, kept, clean, workers, numbers)
 
 
 @pytest.mark.parametrize("engine", ["simpy", "auto"])
-def test_kill_9_loses_nothing_that_is_finished(tmp_path, engine):
+def test_kill_9_loses_nothing_that_is_finished(player, tmp_path, engine):
     """After kill -9 a run goes on from what is on disk, and leaves the bytes of an undisturbed one."""
     file, kept, clean = tmp_path / "it.toml", tmp_path / "kept", tmp_path / "clean"
     file.write_text(SCENARIO)
@@ -82,7 +81,7 @@ def test_kill_9_loses_nothing_that_is_finished(tmp_path, engine):
             time.sleep(0.01)
         process.kill()
         process.communicate()
-    goes_on(file, kept, clean, 2, numbers_in(kept))
+    goes_on(player, file, kept, clean, 2, numbers_in(kept))
 
 
 def numbers_in(folder):
@@ -94,10 +93,11 @@ def numbers_in(folder):
     ]
 
 
-def goes_on(file, kept, clean, workers, numbers):
+def goes_on(player, file, kept, clean, workers, numbers):
     """Resume a run beyond what it kept, and compare it with an undisturbed one."""
     more = max(numbers) + 3  # two workers finish out of order: beyond the highest number kept, not beyond their count
-    resumed = answer("run", file, "-n", more, "--workers", workers, "-o", kept, "--resume", "--json", "--no-report")
-    assert resumed == answer("run", file, "-n", more, "-o", clean, "--json", "--no-report")
+    again = ("run", file, "-n", more, "--json", "--no-report")
+    resumed = answer(player, file.parent, *again, "--workers", workers, "-o", kept, "--resume")
+    assert resumed == answer(player, file.parent, *again, "-o", clean)
     (one,), (other,) = kept.rglob("all.parquet"), clean.rglob("all.parquet")
     assert one.read_bytes() == other.read_bytes()

@@ -28,6 +28,7 @@ def hook(name, args):
 if here == who:
     sys.addaudithook(hook)
 """
+RUN = ("run", "it.toml", "-n", "4", "--engine", "simpy", "--workers", "2", "-o", "kept")
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 MOMENTS = [
     ("parent", "import", "dcsim.decide", 1),
@@ -52,7 +53,7 @@ MOMENTS = [
 ]
 
 
-def start(folder, moment, number, *arguments):
+def start(folder, moment, number):
     """Run dcsim with a signal at a moment. Return (exit code, lines on stderr, processes that are left)."""
     mark = uuid4().hex
     (folder / "hook").mkdir(exist_ok=True)
@@ -62,13 +63,16 @@ def start(folder, moment, number, *arguments):
         "MARK": mark,
     }  # fmt: skip
     done = subprocess.run(
-        [sys.executable, "-P", "-m", "dcsim", "run", "it.toml", "-n", "4", "--engine", "simpy", "--workers", "2", "-o",
-         "kept", *arguments],
+        [sys.executable, "-P", "-m", "dcsim", *RUN],
         cwd=folder, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=False,
         process_group=0,
     )  # fmt: skip
-    lines = [line for line in done.stderr.splitlines() if not line.startswith(("simulating: ", "note: "))]
-    return done.returncode, lines, marked(mark)
+    return done.returncode, told(done.stderr), marked(mark)
+
+
+def told(err):
+    """What stderr says besides progress and notes."""
+    return [line for line in err.splitlines() if not line.startswith(("simulating: ", "note: "))]
 
 
 def marked(mark):
@@ -84,11 +88,11 @@ def marked(mark):
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory):
+def undisturbed(player, tmp_path_factory):
     """The replications of a run that nothing interrupted."""
     folder = tmp_path_factory.mktemp("undisturbed")
     (folder / "it.toml").write_text(SCENARIO)
-    assert start(folder, ("nobody", "", "", 1), 0, "--no-report")[0] == 0
+    assert player.play(folder, {}, arguments=[*RUN, "--no-report"])[0] == 0
     return parts(folder)
 
 
@@ -110,13 +114,13 @@ def parts(folder):
         for number in (SIGNALS if "Popen" in moment[1] else (SIGNALS[index % 2],))
     ],
 )
-def test_a_signal_at_any_moment_is_one_line(tmp_path, undisturbed, moment, number):
+def test_a_signal_at_any_moment_is_one_line(player, tmp_path, undisturbed, moment, number):
     """Exit code 130 or 143, one line, no process left; resuming gives the bytes of an undisturbed run."""
     (tmp_path / "it.toml").write_text(SCENARIO)
     code, lines, left = start(tmp_path, moment, number)
     assert (code, len(lines)) == (128 + number, 1), lines
     assert "interrupted" in lines[0]
     assert left == []
-    code, lines, _ = start(tmp_path, ("nobody", "", "", 1), 0, "--resume", "--no-report")
-    assert (code, lines) == (0, [])
+    code, _, err = player.play(tmp_path, {}, arguments=[*RUN, "--resume", "--no-report"])
+    assert (code, told(err)) == (0, [])
     assert parts(tmp_path) == undisturbed != {}

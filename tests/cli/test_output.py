@@ -126,9 +126,9 @@ TYPED = [
 
 
 @pytest.mark.parametrize("arguments", TYPED)
-def test_no_control_character_is_piped(hostile, arguments):
+def test_no_control_character_is_piped(hostile, player, arguments):
     """Whatever is hostile in a command line or in a file, stdout and stderr hold printable signs and line ends."""
-    code, out, err = run(arguments, hostile)
+    code, out, err = player.play(hostile, {}, arguments=arguments)
     assert NEVER.findall(out + err) == []
     assert "Traceback" not in err
     assert code in (0, 1, 2)

@@ -2,23 +2,15 @@
 
 import os
 import re
-import sys
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import pytest
 
 from dcsim import estimate, load
+from scripts import readme
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-FROM = spec_from_file_location("readme", ROOT / "scripts" / "readme.py")
-assert FROM is not None
-assert FROM.loader is not None
-readme = module_from_spec(FROM)
-sys.modules["readme"] = readme
-FROM.loader.exec_module(readme)
-
 STEPS = {page.relative_to(ROOT).as_posix(): readme.steps(page) for page in readme.pages()}
 SHOWN = [
     pytest.param(name, number, id=f"{name}-{number}", marks=pytest.mark.xdist_group(name))
@@ -32,8 +24,8 @@ SHOWN = [
 class Played:
     """A page whose steps are run in order, each once, when they are first asked for."""
 
-    def __init__(self, name: str, folder: Path) -> None:
-        self.steps, self.tour = STEPS[name], readme.Tour(folder)
+    def __init__(self, name: str, folder: Path, player: readme.Player) -> None:
+        self.steps, self.tour = STEPS[name], readme.Tour(folder, player)
         self.printed: list[list[str]] = []
 
     def lines(self, number: int) -> list[str]:
@@ -44,9 +36,9 @@ class Played:
 
 
 @pytest.fixture(scope="module")
-def played(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Played]:
+def played(tmp_path_factory: pytest.TempPathFactory, player: readme.Player) -> dict[str, Played]:
     """Give the pages, none of which has begun."""
-    return {name: Played(name, tmp_path_factory.mktemp("page")) for name in STEPS}
+    return {name: Played(name, tmp_path_factory.mktemp("page"), player) for name in STEPS}
 
 
 @pytest.mark.parametrize(("name", "number"), SHOWN)
@@ -157,3 +149,14 @@ def test_pages_are_refreshed_where_they_differ() -> None:
     assert readme.refreshed(["ok", "caution: 1 of 2"], ["ok"]) == ["ok"]
     with pytest.raises(ValueError, match="nothing printed resembles"):
         readme.refreshed(["…", "zzzz qqqq", "…"], printed)
+
+
+def test_a_step_that_is_played_leaves_nothing_to_the_next(player: readme.Player, tmp_path: Path) -> None:
+    """What a step prints, where it stands, its exit code and what it raises are told; the next one finds none of it."""
+    first = "import dcsim, os, sys\ndcsim.left = os.environ['GIVEN']\nprint(os.getcwd())\nsys.exit(3)"
+    assert player.play(tmp_path, {"GIVEN": "1"}, source=first) == (3, f"{tmp_path}\n", "")
+    then = "import dcsim, os\nprint(hasattr(dcsim, 'left'), 'GIVEN' in os.environ)\n1 / 0"
+    code, out, err = player.play(tmp_path, {}, source=then)
+    assert (code, out) == (1, "False False\n")
+    assert err.endswith("ZeroDivisionError: division by zero\n")
+    assert player.play(tmp_path, {}, arguments=["run", "none.toml"])[:2] == (2, "")

@@ -69,8 +69,15 @@ def pretend_ready(checkout, venv, *levels):
     (venv / "stamp").write_text(stamp_for(checkout, *levels))
 
 
+NO_INDEX = {"PIP_INDEX_URL": "http://127.0.0.1:9/", "PIP_EXTRA_INDEX_URL": "", "PIP_FIND_LINKS": ""}
+"""There is no network."""
+
+
 def test_two_first_calls_at_once(checkout, venv):
-    """Two first calls over a half-built environment set it up once and run from the caller's folder."""
+    """Two first calls over a half-built environment set it up once and run from the caller's folder.
+
+    It holds no pip or setuptools of the interpreter's age, runs without a network, and is set up anew for another lock.
+    """
     (venv / "lib/left-over").mkdir(parents=True)
     calls = [start(checkout, "call", number) for number in "12"]
     outputs, messages = zip(*[call.communicate(timeout=120) for call in calls], strict=True)
@@ -80,7 +87,9 @@ def test_two_first_calls_at_once(checkout, venv):
     assert not (venv / "lib/left-over").exists()
     assert (venv / "stamp").read_text() == stamp_for(checkout, "core")
     assert list(package.glob("__pycache__/cli.*.pyc"))
-    assert start(checkout).communicate() == (f"ran in caller from {package}\n", "")
+    site = next(venv.glob("lib/python3.*/site-packages"))
+    assert [path.name for path in site.iterdir() if path.name.startswith(("pip", "setuptools"))] == []
+    assert start(checkout, **NO_INDEX).communicate() == (f"ran in caller from {package}\n", "")
     (checkout / "requirements/core.txt").write_text("# another lock\n")
     assert start(checkout).communicate()[1].count("setting up") == 1
     assert (venv / "stamp").read_text() == stamp_for(checkout, "core")
@@ -112,8 +121,7 @@ def test_a_core_environment_is_added_to_for_development(checkout, venv):
 def test_a_set_up_without_a_network_says_so_in_a_line(checkout, venv):
     """Without a network the set-up ends with one line and no stamp; with one, the next call finishes it."""
     (checkout / "requirements/core.txt").write_text(f"nowhere==1.0 --hash=sha256:{64 * '0'}\n")
-    index = {"PIP_INDEX_URL": "http://127.0.0.1:9/", "PIP_EXTRA_INDEX_URL": "", "PIP_FIND_LINKS": ""}
-    call = start(checkout, **index)
+    call = start(checkout, **NO_INDEX)
     out, err = call.communicate()
     assert (call.returncode, out) == (1, "")
     began, said = err.splitlines()
@@ -133,18 +141,6 @@ def test_another_failure_of_pip_is_shown(checkout):
     assert "No matching distribution found for nowhere==1.0" in err
     assert "the set-up failed" in err.splitlines()[-1]
     assert "no network" not in err
-
-
-def test_a_ready_environment_needs_no_network(checkout, venv):
-    """Once it is set up, an environment runs with no index, and holds no pip or setuptools of the interpreter's age."""
-    assert start(checkout).communicate()[0].startswith("ran in caller")
-    site = next(venv.glob("lib/python3.*/site-packages"))
-    assert [path.name for path in site.iterdir() if path.name.startswith(("pip", "setuptools"))] == []
-    index = {"PIP_INDEX_URL": "http://127.0.0.1:9/", "PIP_EXTRA_INDEX_URL": "", "PIP_FIND_LINKS": ""}
-    assert start(checkout, "again", **index).communicate() == (
-        f"ran again in caller from {checkout / 'dcsim'}\n",
-        "",
-    )
 
 
 @pytest.mark.parametrize(

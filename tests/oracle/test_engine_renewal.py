@@ -19,7 +19,7 @@ import pytest
 from numpy.typing import NDArray
 
 from dcsim.closed_form import no_rollback_goodput, restart_goodput
-from dcsim.engine import simulate
+from dcsim.engine.compiled_clock import simulate_many
 from dcsim.ledger import STATE
 from dcsim.program.records import WHOLE
 from dcsim.rules.gangs import run_at
@@ -179,9 +179,9 @@ def goodput(setting: Setting) -> float:
 def simulated(setting: Setting) -> NDArray[np.float64]:
     """Simulated `useful` over the GPU-hours of the gangs, one per replication."""
     scenario = setting.scenario
-    ledgers = [simulate(scenario, number).gpu_ms[0] for number in range(setting.replications)]
-    assert not any(ledger[STATE["wait"]] for ledger in ledgers)  # else theory says nothing
-    return np.array([ledger[STATE["useful"]] for ledger in ledgers]) / (scenario.gpus_in_jobs * scenario.horizon)
+    gang = simulate_many(scenario, range(setting.replications)).gpu_ms[:, 0]
+    assert not gang[:, STATE["wait"]].any()  # else theory says nothing
+    return gang[:, STATE["useful"]] / (scenario.gpus_in_jobs * scenario.horizon)
 
 
 @cache

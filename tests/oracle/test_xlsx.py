@@ -14,6 +14,7 @@ from dcsim.decide.bills import bill_of_runs
 from dcsim.economics.statement import Statement
 from dcsim.report.xlsx import FIRST, LABELS, xlsx
 
+pytestmark = pytest.mark.xdist_group("workbook")  # one worker: what is read of a workbook is shared
 OWNED = {
     "name": "owned",
     "horizon": "7 mo",
@@ -63,26 +64,32 @@ OWNED = {
 }
 
 
-def computed(content: bytes, folder: Path, chosen: dict[str, float]) -> dict[str, Any]:
-    """Every cell of a workbook by ``SHEET!A1``, after numbers were put into the chosen cells."""
-    import openpyxl
+class Computed:
+    """A workbook as another program computes it; it is read once, which takes longer than to compute it."""
 
-    path = folder / "w.xlsx"
-    book = openpyxl.load_workbook(io.BytesIO(content))
-    for where, value in chosen.items():
-        sheet, _, cell = where.rpartition("!")
-        book[sheet][cell] = value
-    book.save(path)
-    with warnings.catch_warnings():  # of the package, which is not ours
-        warnings.simplefilter("ignore")
-        import formulas
+    def __init__(self, content: bytes, folder: Path) -> None:
+        import openpyxl
 
-        found = formulas.ExcelModel().loads(str(path)).finish().calculate()
-    return {
-        key.replace("'[w.xlsx]", "").replace("'!", "!"): value.value[0, 0]
-        for key, value in found.items()
-        if key.startswith("'") and ":" not in key.rpartition("!")[2]
-    }
+        path = folder / "w.xlsx"
+        openpyxl.load_workbook(io.BytesIO(content)).save(path)  # formulas only, without what was computed before
+        with warnings.catch_warnings():  # of the package, which is not ours
+            warnings.simplefilter("ignore")
+            import formulas
+
+            self.model = formulas.ExcelModel().loads(str(path)).finish()
+
+    def cells(self, chosen: dict[str, float]) -> dict[str, Any]:
+        """Every cell by ``SHEET!A1``, with numbers put into the chosen cells."""
+        given = {f"'[w.xlsx]{where.rpartition('!')[0]}'!{where.rpartition('!')[2]}": chosen[where] for where in chosen}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            found = self.model.calculate(inputs=given)
+        assert given.keys() <= found.keys()
+        return {
+            key.replace("'[w.xlsx]", "").replace("'!", "!"): value.value[0, 0]
+            for key, value in found.items()
+            if key.startswith("'") and ":" not in key.rpartition("!")[2]
+        }
 
 
 def column(index: int) -> str:
@@ -110,7 +117,13 @@ def owned() -> Any:
     return run(OWNED, replications=4, workers=1)
 
 
-def test_an_owners_workbook_gives_the_programs_totals_whichever_run_is_chosen(owned: Any, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def workbook(owned: Any, tmp_path_factory: pytest.TempPathFactory) -> Computed:
+    """Its workbook."""
+    return Computed(xlsx([owned]), tmp_path_factory.mktemp("workbook"))
+
+
+def test_an_owners_workbook_gives_the_programs_totals_whichever_run_is_chosen(owned: Any, workbook: Computed) -> None:
     """Prices differ by pairs of runs; the last run has another rent than the first."""
     book, bill = MoneyBook.of(owned.sample), bill_of_runs(owned.sample)
     assert book is not None
@@ -118,9 +131,8 @@ def test_an_owners_workbook_gives_the_programs_totals_whichever_run_is_chosen(ow
     rents = book.statement.inputs["rent"].value
     assert isinstance(rents, np.ndarray)
     assert rents[0] != rents[3]
-    content = xlsx([owned])
     for number in (1, 4):
-        cells = computed(content, tmp_path, {"Summary!B2": number})
+        cells = workbook.cells({"SUMMARY!B2": number})
         agree(cells, "1 CASH STATEMENT", book.statement, number - 1)
         agree(cells, "2 BILL STATEMENT", bill, number - 1)
 
@@ -141,7 +153,7 @@ def test_a_workbook_of_capital_spent_by_phase_gives_the_programs_totals(tmp_path
     spent = statement.values["capex"]
     assert (spent[:, 1:] > 0).any()
     assert (statement.total("added") > 0).all()
-    agree(computed(xlsx([found]), tmp_path, {"Summary!B2": 2}), "1 CASH STATEMENT", statement, 1)
+    agree(Computed(xlsx([found]), tmp_path).cells({"SUMMARY!B2": 2}), "1 CASH STATEMENT", statement, 1)
 
 
 @pytest.mark.parametrize("landlord", ["owner", "provider"])
@@ -154,16 +166,16 @@ def test_a_token_sellers_workbook_gives_the_programs_totals(landlord: str, tmp_p
     ), replications=2, workers=1)  # fmt: skip
     assert found.book is not None
     assert ("factory_profit" in found.book.statement.by_name) == (landlord == "owner")
-    agree(computed(xlsx([found]), tmp_path, {}), "1 CASH STATEMENT", found.book.statement, 0)
+    agree(Computed(xlsx([found]), tmp_path).cells({}), "1 CASH STATEMENT", found.book.statement, 0)
 
 
-def test_another_price_in_the_sheet_of_inputs_changes_every_amount(owned: Any, tmp_path: Path) -> None:
+def test_another_price_in_the_sheet_of_inputs_changes_every_amount(owned: Any, workbook: Computed) -> None:
     """Twice the electricity price, as the statement computes it with that price."""
     book = MoneyBook.of(owned.sample)
     assert book is not None
     names = list(book.statement.inputs)
     row = names.index("electricity_price") + 2
-    cells = computed(xlsx([owned]), tmp_path, {f"1 cash inputs!B{row}": 0.174})
+    cells = workbook.cells({f"1 CASH INPUTS!B{row}": 0.174})
     changed = book.statement.changed(electricity_price=0.174)
     place = [line.name for line in changed.lines].index("free_cash")
     found = float(cells[f"1 CASH STATEMENT!F{FIRST + place + 1}"])
@@ -172,13 +184,13 @@ def test_another_price_in_the_sheet_of_inputs_changes_every_amount(owned: Any, t
     assert float(cells[f"1 CASH STATEMENT!H{FIRST + place + 1}"]) < -1_000
 
 
-def test_what_a_flow_returns_agrees_with_a_finance_library(owned: Any, tmp_path: Path) -> None:
+def test_what_a_flow_returns_agrees_with_a_finance_library(owned: Any, workbook: Computed) -> None:
     """NPV and IRR of the workbook's own functions against numpy-financial, by months of 720 h."""
     import numpy_financial as npf
 
     book = MoneyBook.of(owned.sample)
     assert book is not None
-    cells = computed(xlsx([owned]), tmp_path, {})
+    cells = workbook.cells({})
     labels = {value: key for key, value in cells.items() if key.startswith("SUMMARY!A")}
     revenue, at = book.statement.total("revenue"), labels["rent invoiced"]
     assert float(cells[at.replace("!A", "!C")]) == pytest.approx(revenue.mean())
