@@ -37,20 +37,21 @@ def sentences(found: Calibration, told: Told) -> tuple[str, ...]:
     whole, unit = found.whole, one(told.component)
     units = many(whole.units, told.component)
     rate, low_high = whole.rate, whole.rate.mtbf_interval_h
+    told_by = "" if found.blame is None else " by the scheduler's own account"  # of runs, more may be due to nodes
     if not rate.failures:
         first = (
-            f"In {span(found.span_h)} {units} did not fail: more than {three(low_high[0])} h per {unit} between "
-            f"failures, with 97.5 % confidence."
+            f"In {span(found.span_h)} {units} did not fail{told_by}: more than {three(low_high[0])} h per {unit} "
+            f"between{' such' if told_by else ''} failures, with 97.5 % confidence."
         )
     else:
         times = "once" if rate.failures == 1 else f"{rate.failures:,} times"
         high = "" if low_high[1] is None else f" ({three(low_high[0])} to {three(low_high[1])})"
         first = (
-            f"In {span(found.span_h)} {units} failed {times}: one failure per {unit} every "
-            f"{three(rate.mtbf_h)} h{high}."
+            f"In {span(found.span_h)} {units} failed {times}{told_by}: one{' such' if told_by else ''} failure per "
+            f"{unit} every {three(rate.mtbf_h)} h{high}."
         )
     said = *_repair(whole), *_cost(whole, told), *_main_class(found), *_worst(whole), *_of_prior(found, told)
-    return (first, *said, *blame_sentences(found.blame))
+    return (first, *blame_sentences(found.blame), *said)
 
 
 def blame_sentences(blame: Blame | None) -> Iterator[str]:

@@ -344,6 +344,11 @@ def test_sacct_says_who_is_to_blame(dcsim, tmp_path):
     )
     done = dcsim("calibrate", "sacct.txt", "--report", "page.html")
     answer = " ".join(done.stdout.split())
+    first, second = re.split(r"(?<=[^0-9])\. ", answer)[:2]
+    assert re.search(
+        r"nodes failed [\d,]+ times by the scheduler's own account: one such failure per node every", first
+    )
+    assert "are due to nodes, the rest to the jobs themselves" in second  # these are more
     assert "Nodes on which jobs fail more often, whoever's they are, and how often in 1,000 h: n" in answer
     assert "Owners whose jobs fail more often, on whatever nodes, and how often in 1,000 h: u" in answer
     intervals = re.findall(r"\b([nu]\d+) \(([\d.]+) to ([\d.]+)\)", answer)
