@@ -96,8 +96,8 @@ def blame_section(blame: Blame) -> Section:
         "by node alone accuse the nodes on which a careless owner's jobs run.",
         "Chance: with which probability it would look so bad if it were like the others. Marked: at most five in a "
         "hundred of those that are marked are marked wrongly.",
-        "Interval: holds the rate of 95 in 100 of those that are marked. Who is marked had bad luck, too; the interval "
-        "heeds that, and may lie below the rate that was seen.",
+        "Interval: holds the rate of at least 95 in 100 of those that are marked. Who is marked had bad luck, too; the "
+        "interval heeds that, and may lie below the rate that was seen.",
     )
     columns = ("what", "failures", "due to it", "each 1,000 h", "95 % interval", "chance")
     table = Table("Nodes and owners of jobs", columns, tuple(rows), "name", notes)

@@ -257,6 +257,11 @@ def is_share(held: list[bool], share: float) -> bool:
     return bool(low <= sum(held) <= high)
 
 
+def is_at_least(held: list[bool], share: float) -> bool:
+    """Return whether so many hold as a binomial law of this share, or of more, has in 199 of 200 studies."""
+    return bool(stats.binom.cdf(sum(held), len(held), share) > 0.005)
+
+
 STUDIED = 20261130
 """Seed of the studies, chosen before the first of them."""
 
@@ -275,12 +280,16 @@ def test_intervals_of_those_that_are_named_hold_their_rates() -> None:
 @pytest.mark.exhaustive
 @pytest.mark.parametrize(("bad", "told"), [(CLEAR, 0.0), (FAINT, 0.0), (FAINT, 0.6), (((), ()), 0.0)])
 def test_intervals_and_names_of_many_records(bad: tuple[tuple[float, ...], tuple[float, ...]], told: float) -> None:
-    """In 400 records intervals hold 95 of 100. Of names, and of records without a bad unit, at most 5 % are wrong."""
+    """In 400 records intervals hold at least 95 of 100. Of names, and of sound records, at most 5 % are wrong.
+
+    All intervals together hold 97 of 100: they heed a choice that some units hardly needed.
+    """
     study = Study.of(Plant.of(*bad, told), 400, STUDIED)
     for names in ((), *((name,) for name in ("n0", "n1", "n2", "u0", "u1"))):
         held = study.of_units(*names)
-        assert is_share(held, 0.95), (names, np.mean(held), len(held))
-    assert np.mean(study.dues) >= 0.95
+        assert is_at_least(held, 0.95), (names, np.mean(held), len(held))
+    assert np.mean(study.of_units()) < 0.98 or not bad[0]
+    assert is_at_least(study.dues, 0.95)
     named = len(study.of_units())
     assert study.false <= 0.05 * named or not bad[0]
     assert stats.binom.cdf(study.some - 1, 400, 0.05) < 0.99 or bad[0]
