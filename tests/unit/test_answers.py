@@ -39,6 +39,19 @@ def told_of(*runs):
     return verdict_sentence(verdict(runs), runs)
 
 
+@pytest.mark.parametrize("priced", [True, False])
+def test_losses_of_jobs_that_end_and_of_others_are_unlike(priced):
+    """One sentence says so, with a price or without; nothing is said where all end, or none does."""
+    ends = load("papers/daly", name="Ends", **({"tco.gpu_hour": "4 USD"} if priced else {}))
+    goes_on = GOLD if priced else GOLD.model_copy(update={"tco": None})
+    told = "These losses are over unlike times: of Ends until the last job is done, of Gold over the whole horizon."
+    both = [lost(ends, 0.1, 0.11), lost(goes_on, 0.2, 0.21)]
+    assert comparison_sentences(both).count(told) == 1
+    assert comparison_sentences(both[::-1]).count(told) == 1
+    for alike in ([both[0], both[0]], [both[1], both[1]]):
+        assert "unlike times" not in " ".join(comparison_sentences(alike))
+
+
 def test_the_cheaper_one_where_luck_decides():
     """Losses that differ: how much more the other costs, in per cent of the least price, and in how many runs."""
     told = told_of(lost(OTHER, 0.3, 0.31, 0.1), lost(GOLD, 0.1, 0.11, 0.12))
