@@ -2,7 +2,7 @@
 
 import pytest
 
-from dcsim.decide import compare, run
+from dcsim.decide import compare, explain, run
 from dcsim.decide.ablation import BOTH, ablated_scenarios
 from dcsim.decide.bridge import Bridge, Step
 from dcsim.decide.estimate import estimate
@@ -21,7 +21,7 @@ from dcsim.report.full_report import _cards
 from dcsim.report.jobs import serves
 from dcsim.report.published_tables import described, theory_table
 from dcsim.report.sections import AWAY, beside
-from dcsim.report.simulated import reasons, run_page, simulated_table
+from dcsim.report.simulated import explain_page, reasons, run_page, simulated_table
 from dcsim.report.uncertainty import price
 from dcsim.scenario import load
 from tests.unit.results import lost
@@ -127,6 +127,14 @@ def test_two_figures_of_one_screen_never_contradict_one_another():
 def test_a_loss_has_two_significant_digits(fraction, expected):
     """Two decimals, and as many more as two significant digits take, up to five."""
     assert str(loss(fraction)) == expected
+
+
+def test_steps_of_jobs_that_end_are_of_the_horizon():
+    """The last step counts idle hours after the last job's end, which ``run`` leaves out; others need no such word."""
+    told = "Jobs end here: the simulation's loss is of the horizon, after the last job's end included."
+    assert explain_page(explain(load("papers/daly"), replications=1, workers=1)).answer[1:] == (told,)
+    steps = (Step("formula", "", 0.06, 0.0, None), Step("simulated", "", 0.05, -1.0, None))
+    assert len(explain_page(Bridge(GOLD, 1, steps)).answer) == 1
 
 
 def test_ends_are_told_apart():
