@@ -59,7 +59,8 @@ def compare_command(by: Any, **given: Any) -> None:
         raise click.UsageError("Name at least two FILEs to compare.", click.get_current_context())
     scenarios = asked.scenarios
     from dcsim.decide import compare
-    from dcsim.decide.gates import check_gates, gate_sentences, gates_json, judge
+    from dcsim.decide.gates import check_gates, gates_json, judge
+    from dcsim.report.limits import gate_sentences
 
     check_gates(asked.gates, scenarios)
     with ProgressLine(asked.output, len(scenarios)) as progress:

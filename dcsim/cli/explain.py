@@ -1,5 +1,6 @@
 """`dcsim explain`: from the published formula to the simulation, one assumption at a time."""
 
+import shlex
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,7 +11,16 @@ from dcsim.cli.progress import ProgressLine
 if TYPE_CHECKING:
     from dcsim.report.document import Page
 
-FILE = click.argument("files", metavar="FILE", nargs=1, callback=lambda _, __, file: (file,))
+
+def _one(context: click.Context, _: click.Parameter, files: tuple[str, ...]) -> tuple[str, ...]:
+    """Refuse several files; what is between offers is the question of ``compare``."""
+    if len(files) > 1:
+        told = f"Found {len(files)} FILEs; must be one. Did you mean dcsim compare {shlex.join(files)}?"
+        raise click.UsageError(told, context)
+    return files
+
+
+FILE = click.argument("files", metavar="FILE", nargs=-1, required=True, callback=_one)
 
 
 @click.command("explain", epilog=example("dcsim explain pretrain-5184/silver"))

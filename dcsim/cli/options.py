@@ -263,7 +263,7 @@ def print_result(document: Callable[[], dict[str, Any]], page: "Callable[[], Pag
 
 def tell_gates(judged: "Sequence[Judged]") -> None:
     """Say which gates are broken, then which are not certain, on stderr; exit with 1 if one is broken."""
-    from dcsim.decide.gates import gate_lines
+    from dcsim.report.limits import gate_lines
 
     for line in gate_lines(judged):
         say(line)

@@ -1,5 +1,6 @@
 """`dcsim report`: a run, a comparison or a decision as one page to forward; and what verbs write by default."""
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -40,6 +41,51 @@ def _file(context: click.Context, parameter: click.Parameter, path: Path | None)
     return path
 
 
+def _kept(context: click.Context, parameter: click.Parameter, given: tuple[Path, ...]) -> tuple[Path, ...]:
+    """Refuse what is no folder that dcsim wrote, each in a line with the nearest one that is; damaged ones pass."""
+    from dcsim.scenario import Problem, ScenarioError
+
+    found = [(folder, why) for folder in given if not _is_kept(folder) and (why := _why_not(folder))]
+    if found:
+        raise ScenarioError([Problem(str(folder), None, "", why) for folder, why in found])
+    return given
+
+
+def _is_kept(folder: Path) -> bool:
+    """Whether a folder holds a run, a comparison or a question, be it a damaged one."""
+    from dcsim.decide.sweep_files import QUESTION
+    from dcsim.montecarlo.manifest import BACKUP, MANIFEST
+
+    return os.path.isdir(folder) and any(os.path.lexists(folder / name) for name in (MANIFEST, BACKUP, QUESTION))
+
+
+def _kept_in(folder: Path) -> list[str]:
+    """Return the names of what is kept in a folder; of one that cannot be read none."""
+    from dcsim.files import names_in
+
+    try:
+        return [name for name in names_in(folder) if _is_kept(folder / name)]
+    except (OSError, ValueError):
+        return []
+
+
+def _why_not(given: Path) -> str:
+    """Say what is there instead of a folder that dcsim wrote, and which ones are near."""
+    from dcsim.wording import nearest, offered
+
+    inside = [given.parent] if _is_kept(given.parent) else []
+    if os.path.isdir(given):
+        found, near = "holds no run of dcsim", [given / name for name in _kept_in(given)]
+    elif os.path.lexists(given):
+        found, near = "is not a folder", inside
+    else:
+        places = dict.fromkeys((given.parent, Path("outputs")))
+        near = [place / name for place in places for name in nearest(given.name, _kept_in(place))]
+        found, near = "no such folder", near or inside
+    must = "must be the folder of a run, comparison, sweep, table, search or sensitivity"
+    return f"{found}; {must}{offered([str(each) for each in near])}"
+
+
 @click.command(
     "report",
     epilog=example(
@@ -50,7 +96,7 @@ def _file(context: click.Context, parameter: click.Parameter, path: Path | None)
         'dcsim report outputs/gold-tier-0fb2f8a1-1 --format trace --window "10 d:12 d"',
     ),
 )
-@click.argument("given", metavar="RUN…", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("given", metavar="RUN…", nargs=-1, required=True, type=click.Path(path_type=Path), callback=_kept)
 @click.option("--format", "kind", type=Word(list(FILES)), default="html", help="What to write (default: html).")
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", callback=_file,

@@ -89,7 +89,8 @@ def run_command(fail_under: float | None, events: int, **given: Any) -> None:
     asked = Asked(**given)
     scenarios = asked.scenarios
     from dcsim.decide import run_many, runs_json
-    from dcsim.decide.gates import UNDER, Gate, check_gates, gate_sentences, gates_json, judge
+    from dcsim.decide.gates import UNDER, Gate, check_gates, gates_json, judge
+    from dcsim.report.limits import gate_sentences
     from dcsim.units import SHARE, write
 
     gates = (*(() if fail_under is None else (Gate.under(fail_under),)), *asked.gates)

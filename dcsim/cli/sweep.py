@@ -67,10 +67,10 @@ def sweep_command(axes: tuple[str, ...], lhs: int | None, metric: str | None, ev
     cluster.gpus follows cluster.spares unless it is given too. Runs and tables are kept in a folder of the sweep.
     """
     asked = Asked(**given)
-    from dcsim.decide.gates import Judged, check_gates, gate_sentences, gates_json, in_order
+    from dcsim.decide.gates import Judged, check_gates, gates_json, in_order
     from dcsim.decide.questions import Question
     from dcsim.decide.sweep import sweep
-    from dcsim.report.limits import judging_points
+    from dcsim.report.limits import gate_sentences, judging_points
 
     scenarios = asked.scenarios
     check_gates(asked.gates, scenarios, common=False)

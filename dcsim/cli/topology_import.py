@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dcsim.cli.options import example
+from dcsim.cli.options import Word, example
 from dcsim.cli.screen import out
 from dcsim.wording import visible
 
@@ -64,7 +64,7 @@ MOST_BYTES = 1 << 26
 )
 @click.option("--name", metavar="NAME", help="Name of the topology (default: MY; of a graph: its own).")
 @click.option(
-    "--from", "kind", type=click.Choice(SOURCES), metavar="WHAT",
+    "--from", "kind", type=Word(SOURCES), metavar="WHAT",
     help=f"What FILE is (default: by its content or name): {', '.join(SOURCES)}.",
 )  # fmt: skip
 @click.option(
@@ -223,7 +223,22 @@ def _text(source: Path) -> str:
         try:
             return read_text(source, MOST_BYTES)
         except NoTextError as error:
-            raise TopologyError([f"{f'line {error.line}: ' if error.line else ''}{error.why}"]) from None
+            where, near = f"line {error.line}: " if error.line else "", "" if os.path.lexists(source) else _near(source)
+            raise TopologyError([f"{where}{error.why}{near}"]) from None
+
+
+def _near(source: Path) -> str:
+    """Say which file may be meant by one that is not there, or that it is the name of a shipped topology."""
+    from dcsim.files import names_in
+    from dcsim.shipped import shipped_files
+    from dcsim.wording import nearest, offered
+
+    if str(source) in shipped_files("topologies"):
+        return f"; a topology of this name comes with dcsim: dcsim topology show {source}"
+    try:
+        return offered([str(source.parent / name) for name in nearest(source.name, names_in(source.parent))])
+    except (OSError, ValueError):
+        return ""
 
 
 def _kind(source: Path, text: str, said: str | None) -> str:

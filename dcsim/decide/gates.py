@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from pydantic_core import PydanticCustomError
 
 from dcsim.decide.bills import runs_per_price
-from dcsim.decide.metrics import METRICS, Metric
+from dcsim.decide.metrics import METRICS, Metric, beyond_the_jobs
 from dcsim.decide.result import RunResult
 from dcsim.montecarlo.statistics import interval, least, quantile, share_interval
 from dcsim.problems import not_one_of, wrong
@@ -28,8 +28,6 @@ from dcsim.units import DURATION, MONEY, MS_PER_H, SHARE, WORK, parse, write
 from dcsim.wording import did_you_mean, printable, shown
 
 OPTION, UNDER = "--fail-if", "--fail-under"
-MOST_TOLD = 10
-"""Gates that have a line each, of a sweep with many points; source: assumed."""
 Kind = Literal["mean", "quantile", "share", "cheaper"]
 OPERATORS: Mapping[str, Callable[[float, float], bool]] = {
     "<=": operator.le,
@@ -95,7 +93,8 @@ class Judged:
     """What runs say of a gate. ``name``: of the scenario. ``value``: None where there is no such figure.
 
     ``ci95``: None where there are too few runs for one. ``broken``: whether the condition holds for the value, or
-    cannot be judged. ``certain``: whether the same comes out at both ends of the interval.
+    cannot be judged. ``certain``: whether the same comes out at both ends of the interval. ``beyond``: what its figure
+    counts beside the jobs; empty: nothing.
     """
 
     gate: Gate
@@ -104,6 +103,7 @@ class Judged:
     ci95: tuple[float, float] | None
     broken: bool
     certain: bool
+    beyond: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Return it as plain data; what is infinite, such as the price of nothing useful, is null."""
@@ -163,22 +163,6 @@ def gates_json(judged: Sequence[Judged]) -> dict[str, Any]:
     return {"gates": [each.to_json() for each in judged]} if judged else {}
 
 
-def gate_lines(judged: Sequence[Judged]) -> list[str]:
-    """Return a line for each gate that is broken, or not certain, as they come; of many how many more there are."""
-    told = [str(each) for each in judged if each.broken or not (each.certain or each.gate.option == UNDER)]
-    more = len(told) - MOST_TOLD
-    return told if more <= 0 else [*told[:MOST_TOLD], f"and {more:,} more that are broken or not certain"]
-
-
-def gate_sentences(judged: Sequence[Judged]) -> list[str]:
-    """Return what a page says first: each gate that is broken, or not certain, and how many hold."""
-    broken, gates = {each.gate for each in judged if each.broken}, {each.gate for each in judged}
-    told, held = [f"{line}." for line in gate_lines(judged)], len(gates - broken)
-    if held:
-        told.append("The gate holds." if len(gates) == 1 else f"{held} of {len(gates)} gates hold{'s' * (held == 1)}.")
-    return told
-
-
 def check_gates(gates: Sequence[Gate], scenarios: Sequence[Scenario], *, common: bool = True) -> None:
     """Raise ScenarioError for gates on figures that these scenarios do not have, before anything is simulated.
 
@@ -215,7 +199,7 @@ def judge(gates: Sequence[Gate], results: Sequence[RunResult]) -> tuple[Judged, 
     found = [
         judged
         for gate in gates
-        for judged in ([_cheaper(gate, results)] if gate.kind == "cheaper" else [_of(gate, each) for each in results])
+        for judged in ([_cheaper(gate, results)] if gate.metric is None else _by_each(gate, gate.metric, results))
     ]
     return in_order(found)
 
@@ -223,6 +207,10 @@ def judge(gates: Sequence[Gate], results: Sequence[RunResult]) -> tuple[Judged, 
 def in_order(judged: Iterable[Judged]) -> tuple[Judged, ...]:
     """Return judged gates, broken ones first, those that are certain before the others."""
     return tuple(sorted(judged, key=lambda each: (not each.broken, not each.certain)))
+
+
+def _by_each(gate: Gate, metric: Metric, results: Sequence[RunResult]) -> list[Judged]:
+    return [replace(_of(gate, each), beyond=beyond_the_jobs(metric, each.scenario)) for each in results]
 
 
 def _of(gate: Gate, result: RunResult) -> Judged:

@@ -87,6 +87,16 @@ def loss_metric(scenario: Scenario) -> Metric:
     return METRICS["lost" if scenario.ends else "loss"]
 
 
+def beyond_the_jobs(metric: Metric, scenario: Scenario) -> str:
+    """Say of a gate's share of the horizon that it counts what comes after the last job's end; empty: it does not."""
+    if metric.name not in ("loss", "goodput") or not scenario.ends:
+        return ""
+    return (
+        f"Where all jobs end, the gate's {metric.name} is a share of the horizon, after the last job's end included; "
+        "lost (the loss until that end) and finish_h (when it is) are of the jobs alone"
+    )
+
+
 def _goodput(result: RunResult) -> Estimated:
     loss = result.loss_estimated
     return _of(result, 1 - loss.values, 1 - loss.plain.mean)

@@ -15,6 +15,7 @@ from dcsim.montecarlo.run_folder import ALL, REPLICATIONS, RunFolder
 from dcsim.montecarlo.run_reader import read_scenario
 from dcsim.montecarlo.tasks import Shard
 from dcsim.scenario import Scenario
+from dcsim.wording import offered
 
 FOLDER = re.compile(r"(?P<run>.+)\.shard-(?P<number>[0-9]+)-of-(?P<of>[0-9]+)")
 SAME = ("scenario_sha256", "seed")
@@ -98,16 +99,24 @@ def _shards_in(given: Iterable[Path], problems: list[str]) -> list[Path]:
             if kind == "folder":
                 names = names_in(path)
         if kind != "folder":
-            problems.append(f"{path}: no such folder")
+            problems.append(f"{path}: {'no such folder' if kind is None else f'is a {kind}, not a folder'}")
             continue
         if MANIFEST in names or FOLDER.fullmatch(path.resolve().name):
             found.append(path)
             continue
         inside = [path / name for name in names if FOLDER.fullmatch(name) and (path / name).is_dir()]
         if not inside:
-            problems.append(f"{path}: neither a shard of a run nor a folder that holds one")
+            with on_disk(path):
+                runs = [path / name / "runs" for name in names if _has_shards(path / name / "runs")]
+            near = offered([str(each) for each in runs])
+            problems.append(f"{path}: neither a shard of a run nor a folder that holds one{near}")
         found += inside
     return found
+
+
+def _has_shards(folder: Path) -> bool:
+    """Whether it is there and holds shards, as that of a sweep does."""
+    return folder.is_dir() and any(map(FOLDER.fullmatch, names_in(folder)))
 
 
 def _found(folder: Path, problems: list[str]) -> _Found | None:
@@ -164,7 +173,9 @@ def _checked(
     problems += [
         f"{run}: shard {number}/{first.shard.of} is missing"
         for number in range(1, first.shard.of + 1)
-        if number not in numbers and (run, number) not in refused
+        if number not in numbers
+        and (run, number) not in refused
+        and len(Shard(number, first.shard.of).numbers(first.wanted))  # of more shards than replications, some have none
     ]
     if scenario is None or len(problems) > before:
         return None

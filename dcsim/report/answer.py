@@ -169,14 +169,27 @@ def comparison_sentences(runs: Sequence[RunResult]) -> list[str]:
     """Say which offer is cheapest, and what is paid; or which loses least where there is no price."""
     found = judge(runs)
     if found is None:
-        told = filter(None, [paid_sentence(runs)])
+        told = filter(None, [_unlike(runs), paid_sentence(runs)])
         return [*lender_compared(runs), *owner_compared(runs), _least_lost(runs), *told, *compared_sentences(runs)]
     said = [*lender_compared(runs), *owner_compared(runs), verdict_sentence(found, runs)]
     if any(run.done for run in runs):
         said.append(_done_after(runs))
-    said += filter(None, [too_few(runs)])
+    said += filter(None, [_unlike(runs), too_few(runs)])
     said += [paid_sentence(runs), *([replicas_sentence(runs)] if serves(runs) else [])]
     return [*said, *compared_sentences(runs), *filter(None, [tokens_compared(runs)])]
+
+
+def _unlike(runs: Sequence[RunResult]) -> str:
+    """Say that losses are over unlike times where the jobs of some end and those of others do not; empty: they are."""
+    ending, others = (
+        [printable(run.scenario.name) for run in runs if run.scenario.ends == ends] for ends in (True, False)
+    )
+    if not ending or not others:
+        return ""
+    return (
+        f"These losses are over unlike times: of {and_list(ending)} until the last job is done, of {and_list(others)} "
+        "over the whole horizon."
+    )
 
 
 def _done_after(runs: Sequence[RunResult]) -> str:

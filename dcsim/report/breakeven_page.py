@@ -82,7 +82,7 @@ def _worth(found: BreakEven) -> tuple[str, ...]:
     if its.mean > 0 and told:
         said.append(SAME_CASH if paid.method == "cash" else SAME_HOUR)
     if found.costs is not None:
-        said.append(f"It costs {number(found.costs, digits)} USD {found.per} in the scenario{_beside(found, paid)}.")
+        said.append(f"{_costs_clause(found)}{_beside(found, paid)}.")
     if its.mean <= 0:
         return tuple(said)
     for each in found.prices[1:]:
@@ -93,6 +93,10 @@ def _worth(found: BreakEven) -> tuple[str, ...]:
                 f"{number(each.simulated.mean, digits)}{_between(each, digits)}{formula}."
             )
     return tuple(said)
+
+
+def _costs_clause(found: BreakEven) -> str:
+    return f"It costs {number(found.costs, _digits(found))} USD {found.per} in the scenario"
 
 
 def _beside(found: BreakEven, paid: Price) -> str:
@@ -154,10 +158,13 @@ def _prices_table(found: BreakEven) -> Table:
 
 
 def _bars(found: BreakEven) -> Part:
-    """Return the price by simulation, formula and theory as bars; where one is below zero as a table alone."""
+    """Return the price by simulation, formula and theory, and what it costs, as bars; one below zero: a table alone."""
     paid, table = found.prices[0], _prices_table(found)
+    if found.costs is not None:
+        table = replace(table, notes=(*table.notes, f"{_costs_clause(found)}."))
     its = paid.simulated
     told = [("simulated", its.mean), ("by formula", paid.formula), ("by exact theory", paid.theory)]
+    told.append(("what it costs in the scenario", found.costs))
     shown = [(name, value) for name, value in told if value is not None]
     if min(value for _, value in shown) < 0 or (its.ci95 is not None and its.ci95[0] < 0):
         return table
@@ -169,7 +176,8 @@ def _bars(found: BreakEven) -> Part:
         marked=0,
         digits=_digits(found),
     )
-    return Picture(f"What {_lowered(found.title)} is worth", _worth(found)[0], chart, table)
+    costs = "" if found.costs is None else ", and what it costs"
+    return Picture(f"What {_lowered(found.title)} is worth{costs}", _worth(found)[0], chart, table)
 
 
 def _lowered(text: str) -> str:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from itertools import pairwise
 from math import isfinite
 
-from dcsim.decide.gates import OPTION, UNDER, Gate, Judged, gate_scale, gate_sentences, judge
+from dcsim.decide.gates import OPTION, UNDER, Gate, Judged, gate_scale, judge
 from dcsim.decide.result import RunResult
 from dcsim.decide.sweep import Point
 from dcsim.decide.variants import value_text
@@ -16,6 +16,8 @@ from dcsim.units import SHARE, parse
 
 MOST_ROWS = 60
 """Limits that the table shows, broken ones first; source: assumed."""
+MOST_TOLD = 10
+"""Gates that have a line each, of a sweep with many points; source: assumed."""
 
 
 def limits_of(command: Sequence[str]) -> tuple[Gate, ...]:
@@ -46,6 +48,28 @@ def judging_points(gates: Sequence[Gate], judged: list[Judged]) -> Callable[[Poi
     return judge_point
 
 
+def gate_lines(judged: Sequence[Judged]) -> list[str]:
+    """Return a line for each gate that is broken, or not certain, as they come; of many how many more there are."""
+    told = [str(each) for each in judged if each.broken or not (each.certain or each.gate.option == UNDER)]
+    more = len(told) - MOST_TOLD
+    told = told if more <= 0 else [*told[:MOST_TOLD], f"and {more:,} more that are broken or not certain"]
+    return told + beyond_lines([each for each in judged if str(each) in told])
+
+
+def beyond_lines(judged: Sequence[Judged]) -> list[str]:
+    """Return what the figures of these gates count beside the jobs, once each."""
+    return list(dict.fromkeys(each.beyond for each in judged if each.beyond))
+
+
+def gate_sentences(judged: Sequence[Judged]) -> list[str]:
+    """Return what a page says first: each gate that is broken, or not certain, and how many hold."""
+    broken, gates = {each.gate for each in judged if each.broken}, {each.gate for each in judged}
+    told, held = [f"{line}." for line in gate_lines(judged)], len(gates - broken)
+    if held:
+        told.append("The gate holds." if len(gates) == 1 else f"{held} of {len(gates)} gates hold{'s' * (held == 1)}.")
+    return told
+
+
 def with_limits(page: Page, judged: Sequence[Judged]) -> Page:
     """Return a page that says first which limits are broken, and has a section with all of them."""
     if not judged:
@@ -62,6 +86,7 @@ def limits_section(judged: Sequence[Judged]) -> Section:
     notes: tuple[str, ...] = (
         "A limit says what must not be. Not certain: the bound lies within the 95 % interval, or there is none.",
     )
+    notes += tuple(f"{line}." for line in beyond_lines(judged))
     notes += (f"{more:,} more are kept or not certain; --json has all.",) if more > 0 else ()
     columns = ("found", "bound", "stands", "distance")
     return Section("limits", "Limits", parts=(Table("Limits (--fail-if)", columns, rows, "must not be", notes),))

@@ -110,9 +110,10 @@ def explain_page(bridge: Bridge, notes: Sequence[str] = ()) -> Page:
     answer = (
         f"{name}: the formula says {loss(first.loss)} % of all GPU-hours are lost, the simulation {loss(last.loss)} %."
     )
+    over = "Jobs end here: the simulation's loss is of the horizon, after the last job's end included."
     seeds = f"{bridge.replications:,} runs of seed {bridge.scenario.seed}, the same random numbers at every step"
     return Page(
-        answer=(answer,),
+        answer=(answer, *((over,) if bridge.scenario.ends else ())),
         parts=(*described([bridge.scenario]), bridge_table(bridge), steps_passage(bridge)),
         notes=(*notes, *point_notes([bridge.scenario]), seeds),
     )

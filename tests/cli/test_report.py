@@ -229,14 +229,21 @@ def test_reports_of_large_runs_stay_small(dcsim):
 
 
 def test_wrong_uses_are_one_line(dcsim):
-    """Each with exit 1 or 2, nothing on stdout and nothing written."""
+    """Each with exit 2, nothing on stdout and nothing written."""
+    must = "must be the folder of a run, comparison, sweep, table, search or sensitivity"
     dcsim("run", "small.toml", "-n", 2, "--workers", 1, "--no-report")
     (folder,) = Path("outputs").iterdir()
     Path("empty").mkdir()
     elsewhere = shutil.copytree(folder, Path("others") / folder.name)
     for arguments, code, told in (
-        (("nowhere",), 1, "nowhere: no such folder"),
-        (("empty",), 1, "is not a run of dcsim"),
+        (("nowhere",), 2, f"nowhere: no such folder; {must}\n"),
+        (("smal",), 2, f'smal: no such folder; {must}; did you mean "{folder}"?\n'),
+        ((f"outputs/{folder.name}x",), 2, f'{folder}x: no such folder; {must}; did you mean "{folder}"?\n'),
+        ((folder / "report.html",), 2, f'report.html: no such folder; {must}; did you mean "{folder}"?\n'),
+        (("empty",), 2, f"empty: holds no run of dcsim; {must}\n"),
+        (("outputs",), 2, f'outputs: holds no run of dcsim; {must}; did you mean "{folder}"?\n'),
+        (("small.toml",), 2, f"small.toml: is not a folder; {must}\n"),
+        ((folder / "manifest.json",), 2, f'manifest.json: is not a folder; {must}; did you mean "{folder}"?\n'),
         ((folder, "--format", "pdf"), 2, "html"),
         ((folder, "--window", "1 d:2 d"), 2, "are for --format trace"),
         ((folder, "-o", "small.toml/report.html"), 2, "small.toml is not a folder"),

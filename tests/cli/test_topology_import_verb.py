@@ -132,6 +132,12 @@ def test_import_a_graph(dcsim, tmp_path, form, expand):
         ),
         (("g.json", "--gpus-per-node", 4), "found 4; g.json says 8"),
         (("g.json", "--nics", 8), "g.json is a graph of dcsim, which says it itself; leave it out"),
+        (("fabrik", "--gpus-per-node", 8), 'No such file or directory; did you mean "fabric"?'),
+        (("hgx-h100", "--gpus-per-node", 8), "a topology of this name comes with dcsim: dcsim topology show hgx-h100"),
+        (
+            ("fabric", "--gpus-per-node", 8, "--from", "slurm"),
+            'graph; did you mean "slurm-conf" or "slurm-yaml"?',
+        ),
         (("l.json", "--gpus-per-node", 4), "l.json: found a graph that dcsim topology build did not write"),
     ],
 )

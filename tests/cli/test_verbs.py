@@ -122,7 +122,11 @@ def test_help_of_a_verb_loads_no_library(verb):
         (["run", "small.toml", "--set", "jobs.train.gpu=1"], 'did you mean "gpus"'),
         (["compare", "small.toml"], "at least two"),
         (["compare", "small.toml", "nope"], "nope"),
-        (["explain", "small.toml", "other.toml"], "other.toml"),
+        (
+            ["explain", "small.toml", "other.toml"],
+            "Found 2 FILEs; must be one. Did you mean dcsim compare small.toml other.toml? Help: ",
+        ),
+        (["explain"], "Missing argument 'FILE'"),
         (["estimate", "small.toml", "--set", "horizon=3"], "horizon"),
         (["list", "hazrds"], 'no such topic "hazrds"; allowed: strategies, hazards, '),
         (["list", "hazrds"], 'presets, keys; did you mean "hazards"? Help: '),

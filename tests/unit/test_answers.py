@@ -2,7 +2,7 @@
 
 import pytest
 
-from dcsim.decide import compare, run
+from dcsim.decide import compare, explain, run
 from dcsim.decide.ablation import BOTH, ablated_scenarios
 from dcsim.decide.bridge import Bridge, Step
 from dcsim.decide.estimate import estimate
@@ -21,7 +21,7 @@ from dcsim.report.full_report import _cards
 from dcsim.report.jobs import serves
 from dcsim.report.published_tables import described, theory_table
 from dcsim.report.sections import AWAY, beside
-from dcsim.report.simulated import reasons, run_page, simulated_table
+from dcsim.report.simulated import explain_page, reasons, run_page, simulated_table
 from dcsim.report.uncertainty import price
 from dcsim.scenario import load
 from tests.unit.results import lost
@@ -37,6 +37,19 @@ BRIEF = {"replications": 4, "workers": 1}
 def told_of(*runs):
     """Give the verdict's sentence."""
     return verdict_sentence(verdict(runs), runs)
+
+
+@pytest.mark.parametrize("priced", [True, False])
+def test_losses_of_jobs_that_end_and_of_others_are_unlike(priced):
+    """One sentence says so, with a price or without; nothing is said where all end, or none does."""
+    ends = load("papers/daly", name="Ends", **({"tco.gpu_hour": "4 USD"} if priced else {}))
+    goes_on = GOLD if priced else GOLD.model_copy(update={"tco": None})
+    told = "These losses are over unlike times: of Ends until the last job is done, of Gold over the whole horizon."
+    both = [lost(ends, 0.1, 0.11), lost(goes_on, 0.2, 0.21)]
+    assert comparison_sentences(both).count(told) == 1
+    assert comparison_sentences(both[::-1]).count(told) == 1
+    for alike in ([both[0], both[0]], [both[1], both[1]]):
+        assert "unlike times" not in " ".join(comparison_sentences(alike))
 
 
 def test_the_cheaper_one_where_luck_decides():
@@ -114,6 +127,14 @@ def test_two_figures_of_one_screen_never_contradict_one_another():
 def test_a_loss_has_two_significant_digits(fraction, expected):
     """Two decimals, and as many more as two significant digits take, up to five."""
     assert str(loss(fraction)) == expected
+
+
+def test_steps_of_jobs_that_end_are_of_the_horizon():
+    """The last step counts idle hours after the last job's end, which ``run`` leaves out; others need no such word."""
+    told = "Jobs end here: the simulation's loss is of the horizon, after the last job's end included."
+    assert explain_page(explain(load("papers/daly"), replications=1, workers=1)).answer[1:] == (told,)
+    steps = (Step("formula", "", 0.06, 0.0, None), Step("simulated", "", 0.05, -1.0, None))
+    assert len(explain_page(Bridge(GOLD, 1, steps)).answer) == 1
 
 
 def test_ends_are_told_apart():

@@ -10,6 +10,7 @@ import dcsim
 from dcsim.decide.breakeven import breakeven
 from dcsim.decide.breakeven_threshold import Range
 from dcsim.report.breakeven_page import breakeven_document, breakeven_page
+from dcsim.report.document import Bars, Picture
 from dcsim.report.html import html
 from dcsim.scenario import ScenarioError, read
 
@@ -177,3 +178,22 @@ def test_what_it_costs_stands_beside_what_it_is_worth(ends, costs, says):
     assert answer[-1].endswith(says)
     at_that_price = [each for each in answer if each.startswith("At that price")]
     assert at_that_price == ([answer[1]] if ends[0] > 0 else [])
+
+
+def test_the_picture_has_what_it_costs_beside_what_it_is_worth():
+    """A bar of its own, and a note of the table behind it; neither where the scenario says nothing of a cost."""
+    found = replace(ask("detection"), costs=20_000.0)
+    picture = breakeven_document(found, ["dcsim"]).parts[0]
+    assert isinstance(picture, Picture)
+    assert picture.title == "What a minute of detection is worth, and what it costs"
+    assert isinstance(picture.chart, Bars)
+    assert (picture.chart.labels[-1], picture.chart.values[-1]) == ("what it costs in the scenario", 20_000.0)
+    assert picture.chart.intervals[-1] is None
+    assert picture.chart.marked == 0
+    assert picture.table.notes[-1] == "It costs 20,000 USD a month in the scenario."
+    plain = breakeven_document(replace(found, costs=None), ["dcsim"]).parts[0]
+    assert isinstance(plain, Picture)
+    assert isinstance(plain.chart, Bars)
+    assert plain.title == "What a minute of detection is worth"
+    assert plain.chart.labels == ("simulated", "by formula", "by exact theory")
+    assert "costs" not in " ".join(plain.table.notes)

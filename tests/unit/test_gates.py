@@ -6,9 +6,10 @@ import math
 import numpy as np
 import pytest
 
-from dcsim.decide.gates import Condition, Gate, check_gates, gate_sentences, gates_json, judge, read_gates
+from dcsim.decide.gates import Condition, Gate, check_gates, gates_json, judge, read_gates
 from dcsim.decide.metrics import METRICS
 from dcsim.montecarlo.statistics import quantile, share_interval
+from dcsim.report.limits import gate_lines, gate_sentences, limits_section
 from dcsim.scenario import ScenarioError, load, read
 from tests.unit.results import lost
 
@@ -233,6 +234,29 @@ def test_sentences_name_what_is_broken_and_count_what_holds():
     ]
     assert gate_sentences(judge(gates[1:], [lost(GOLD, 0.06, 0.061)])) == ["The gate holds."]
     assert gate_sentences([]) == []
+
+
+@pytest.mark.parametrize("option", ["--fail-if", "--fail-under"])
+def test_a_share_of_the_horizon_says_so_where_jobs_end(option):
+    """The gate counts idle hours after the last job's end, which ``run`` leaves out; two broken gates say it once."""
+    ended = lost(load("papers/daly"), 0.94, 0.95)
+    gates = [Gate.under(0.5)] if option == "--fail-under" else read_gates(["loss > 50 %", "p95(loss) > 60 %"])
+    metric = gates[0].metric.name
+    said = (
+        f"Where all jobs end, the gate's {metric} is a share of the horizon, after the last job's end included; "
+        "lost (the loss until that end) and finish_h (when it is) are of the jobs alone"
+    )
+    judged = judge(gates, [ended])
+    assert gate_lines(judged)[len(gates) :] == [said]
+    assert gate_sentences(judged)[len(gates) :] == [f"{said}."]
+    assert limits_section(judged).parts[0].notes[1:] == (f"{said}.",)
+
+
+@pytest.mark.parametrize("text", ["lost > 1 %", "finish_h > 1 h", "loss > 99 %"])
+def test_nothing_is_said_of_the_horizon_where_it_is_not_meant(text):
+    """Of a figure until the last job's end, and of a gate that holds."""
+    assert "horizon" not in " ".join(gate_sentences(judge([Gate.read(text)], [lost(load("papers/daly"), 0.5, 0.5)])))
+    assert "horizon" not in " ".join(gate_sentences(judge([Gate.read("loss > 1 %")], [lost(GOLD, 0.5, 0.5)])))
 
 
 @pytest.mark.parametrize(

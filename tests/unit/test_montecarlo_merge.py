@@ -57,6 +57,15 @@ def test_merged_shards_are_the_undivided_run(tmp_path, of):
     assert sorted(files(clean)) == FILES
 
 
+def test_shards_without_a_replication_are_not_missed(tmp_path):
+    """Of 13 shards of 11 replications two have none, and no machine can make them."""
+    parts = [shard(tmp_path, f"{k}/{N + 2}") for k in range(1, N + 1)]
+    name = whole(tmp_path / "clean").name
+    assert refused(*parts[1:]) == [f"{name}: shard 1/{N + 2} is missing"]
+    (merged,) = merge(parts, tmp_path / "merged")
+    assert files(merged.folder) == files(tmp_path / "clean" / name)
+
+
 def test_a_folder_of_shards_of_several_runs(tmp_path):
     """A folder that holds the shards of two runs gives both, beside their shards, which stay."""
     for scenario in (small(), small(seed=4)):
@@ -230,6 +239,16 @@ def test_what_is_no_shard_is_named(tmp_path):
         f"{tmp_path}/empty: neither a shard of a run nor a folder that holds one",
         f"{tmp_path}/gone: no such folder",
         f"{renamed}: is shard 1/2 of a run, but its folder is not called so; rename it back",
+    ]
+
+
+def test_a_file_is_no_folder_and_the_runs_of_a_sweep_are_named(tmp_path):
+    """A file that is there is not said to be missing; a folder of a sweep keeps its shards one folder below."""
+    (tmp_path / "file").write_text("")
+    shard(tmp_path / "sweep-x" / "runs", "1/2")
+    assert refused(tmp_path / "file", tmp_path) == [
+        f"{tmp_path}/file: is a file, not a folder",
+        f'{tmp_path}: neither a shard of a run nor a folder that holds one; did you mean "{tmp_path}/sweep-x/runs"?',
     ]
 
 
