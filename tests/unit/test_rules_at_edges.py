@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from dcsim.engine import compiled_clock, simulate, simulate_with_log
+from dcsim.engine import SimPyRun, compiled_clock, simulate, simulate_with_log
 from dcsim.ledger import STATE
 from dcsim.program.program import Program
 from dcsim.program.records import PPB, WAIT
@@ -174,6 +174,13 @@ def test_there_is_room_for_any_number_of_repairs():
     expect(scenario(200, job("a", 1), hazards=[node], horizon=300), [failures], {"a": {"useful": 300}, "rest": rest})
 
 
+def test_there_is_room_for_any_number_of_groups_in_repair():
+    """The same where only GPUs are counted: a hundred groups are away together."""
+    failures = [(number, number, 150) for number in range(1, 101)]
+    rest = {"repair": 100 * 152, "idle": 199 * 300 - 100 * 152}
+    expect(scenario(200, job("a", 1), horizon=300), [failures], {"a": {"useful": 300}, "rest": rest})
+
+
 def test_there_is_room_for_any_number_of_drains():
     """Every 10 ms the only node drains for 1 ms and is out for another one; its gang goes on at once, 99 times."""
     window = {"name": "m", "component": "node", "every": "0.01 s", "drain": "0.001 s", "duration": "0.001 s"}
@@ -181,14 +188,126 @@ def test_there_is_room_for_any_number_of_drains():
     expect(tiny, [[]], {"a": {"useful": 10 + 99 * 8, "maintenance": 99 * 2}})
 
 
+def logged(tiny, failures, what):
+    """Return the rows of a log about ``what``: begin, end, first place or component, GPUs, gang, state."""
+    with chosen(failures):
+        _, log = simulate_with_log(tiny, 0)
+    columns = log.columns()
+    names = ("start_ms", "end_ms", "where", "gpus", "gang", "phase")
+    about = columns["what"] == what
+    return list(zip(*(columns[name][about].tolist() for name in names), strict=True))
+
+
 def test_the_log_says_what_happens_to_the_first_place():
     """Node 0, the first place, is struck at 20, found at 22, and in repair from then until 72."""
     node = hazard("node", component="node", blast=None)
-    with chosen([[(20, 0, 50)]]):
-        _, log = simulate_with_log(scenario(4, job("a", 2), hazards=[node], sla={"sold": "node"}), 0)
-    columns = log.columns()
-    names = ("start_ms", "what", "where", "gang", "phase")
-    rows = list(zip(*(columns[name].tolist() for name in names), strict=True))
-    first = [(start, *row) for start, what, where, *row in rows if what == "place" and where == 0]
+    tiny = scenario(4, job("a", 2), hazards=[node], sla={"sold": "node"})
+    first = [(start, *row) for start, _, where, _, *row in logged(tiny, [[(20, 0, 50)]], "place") if where == 0]
     assert first == [(0, 0, ""), (20, 0, "detect"), (22, 0, "repair"), (72, -1, "")]
-    assert [(start, *row) for start, what, *row in rows if what == "strike"] == [(20, 0, 0, "")]
+    assert logged(tiny, [[(20, 0, 50)]], "strike") == [(20, 20, 0, 1, 0, "")]
+
+
+def test_the_log_says_who_waits_for_a_crew_at_the_horizon():
+    """Node 2's repair ends at 22, and node 5's has its row, the first: from 32 on it waits for node 3's, until 122."""
+    node = hazard("node", component="node", blast=None, crews=1)
+    failures = [[(10, 2, 10), (15, 3, 100), (30, 5, 10)]]
+    waits = logged(scenario(8, job("a", 1), hazards=[node]), failures, "queue")
+    assert waits == [(17, 22, 3, 1, -1, ""), (32, 100, 5, 1, -1, "")]
+
+
+def test_the_log_tells_places_apart_that_are_not_neighbours():
+    """Node 3 is in repair from 10 to 92: nodes 2 and 4 take the place of 0 and 1, which leave the gang at 22."""
+    hazards = [hazard("node", component="node", blast=None), hazard("gpu", blast=2)]
+    tiny = scenario(6, job("a", 2), hazards=hazards, sla={"sold": "node"})
+    found = logged(tiny, [[(10, 3, 80)], [(20, 0, 70)]], "place")
+    assert [(where, gpus) for start, _, where, gpus, gang, state in found if (gang, state) == (0, "")] == [
+        (0, 2),
+        (2, 1),
+        (4, 1),
+    ]
+
+
+def test_a_typed_blast_strikes_the_group_of_its_rank():
+    """Groups of two: rank 3 stands in the second one, on places 2 and 3, of which nodes 4 and 5 take the place."""
+    hazards = [hazard("node", component="node", blast=None), hazard("gpu", blast=2)]
+    tiny = scenario(8, job("a", 4), hazards=hazards, sla={"sold": "node"})
+    assert logged(tiny, [[], [(20, 3, 50)]], "place")[2:] == [
+        (20, 20, 2, 2, 0, "detect"),
+        (22, 22, 2, 2, 0, "repair"),
+        (22, 22, 4, 2, 0, ""),
+        (72, 72, 2, 2, -1, ""),
+    ]
+
+
+@pytest.mark.parametrize("late", [0, 1])
+def test_a_gang_that_comes_slows_the_one_that_was_there(late):
+    """Eight nodes are a segment with 4 uplinks, and a node fills 1/4 of a leaf: speeds fall when the late gang comes.
+
+    Gang 0 has nodes 0 to 13, all of segment 0 and 6 of segment 1; gang 1 has 2 of segment 1 and 8 of segment 2. On
+    segment 1 they ask for 1 + 1/2. Gang 0 sees 0.4 * 1/2 of others: 3/2 * (1 + 0.2 / 1.6) = 27/16; gang 1 sees 0.5 * 1:
+    3/2 * (1 + 0.5 / 1) = 9/4. So steps are 1/2 + 27/32 = 43/32 and 3/5 + 9/10 = 3/2 times as long.
+    """
+    jobs = [{"name": "a", "gpus": 56, "comm": "50 %"}, {"name": "b", "gpus": 40, "comm": "40 %"}]
+    jobs[late]["submit"] = "1 h"
+    tables = {
+        "name": "shared",
+        "horizon": "2 h",
+        "cluster": {
+            "topology": {
+                "name": "small",
+                "description": "",
+                "node": {"gpus": 4},
+                "rack": {"nodes": 1},
+                "nvlink": {"domain": "node"},
+                "fabric": {
+                    "nics": 4,
+                    "rails": 4,
+                    "port": "400 Gb/s",
+                    "leaf": {"nodes": 8, "uplinks": 4},
+                    "spine": {"count": 4, "segments": 8},
+                },
+            },
+            "gpus": 96,
+        },
+        "jobs": [{**each, "recovery": {"kind": "fault-tolerant"}} for each in jobs],
+        "hazards": [{"component": "gpu", "mtbf": {"kind": "trace", "at": ["9 h"], "component": [0], "span": "10 h"}}],
+    }
+    run = SimPyRun(Scenario.model_validate(tables))
+    speeds = []
+    for until in ("0.5 h", "1.5 h"):
+        run.run(until=until)
+        speeds.append([gang.network for gang in run.world.gangs])
+    assert speeds[0] == [PPB, PPB]
+    assert speeds[1] == [round(PPB * 32 / 43), round(PPB * 2 / 3)]
+
+
+def test_a_replica_that_is_sold_is_there_while_it_computes_between_two_failures():
+    """Struck at 100 h and at 300 h, each time found after 2 h: lost for 4 h of the month, and not for the time between.
+
+    Of 720 h, 99.5 % allow 3.6 h, 99 % allow 7.2 h.
+    """
+    hour = 3_600_000
+    sla = {"sold": "replica", "availability": ["99.5 %", "99 %"]}
+    busy = job("a", 4, failover=0, restore=0)
+    tiny = scenario(8, busy, horizon=720 * hour, sla=sla, hazards=[hazard(detect=2 * hour)])
+    with chosen([[(100 * hour, 0, 8 * hour), (300 * hour, 0, 8 * hour)]]):
+        found = compiled_clock.simulate_many(tiny, [0])
+    assert found.available_domains[0].tolist() == [[0, 1, 0, 1]]
+
+
+def test_who_is_found_in_the_same_millisecond_gets_the_crew_by_the_order_of_failures():
+    """One crew. Gang b is struck at 61, gang a at 64, both are found at 66: b's GPU is away to 76, a's to 96.
+
+    Gang a was struck at 12 and at 33, too: it computes from 42 on as it has before.
+    """
+    hazards = [
+        hazard("gpu"),
+        hazard("late", detect=5, crews=1, stage="crew"),
+        hazard("soon", detect=2, crews=1, stage="crew"),
+    ]
+    failures = [[(12, 0, 1), (33, 0, 1)], [(61, 1, 10)], [(64, 0, 20)]]
+    a = {"useful": 10 + 10 + 20 + 27, "lost": 2 + 2 + 2, "detect": 2 + 2 + 2, "failover": 9, "restore": 12}
+    b = {"useful": 60 + 27, "lost": 1, "detect": 5, "failover": 3, "restore": 4, "repair": 10}
+    a["repair"] = 1 + 1 + 30
+    books = {"a": a, "b": b, "rest": {"idle": 600 - (100 + 32) - (100 + 10)}}
+    expect(scenario(6, job("a", 1), job("b", 1), hazards=hazards), failures, books)
