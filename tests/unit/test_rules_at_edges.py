@@ -239,16 +239,19 @@ def test_a_typed_blast_strikes_the_group_of_its_rank():
     ]
 
 
-@pytest.mark.parametrize("late", [0, 1])
-def test_a_gang_that_comes_slows_the_one_that_was_there(late):
-    """Eight nodes are a segment with 4 uplinks, and a node fills 1/4 of a leaf: speeds fall when the late gang comes.
+def test_a_gang_that_comes_slows_the_one_that_was_there():
+    """Eight nodes are a segment with 4 uplinks, and a node fills 1/4 of a leaf: speeds fall when gang a comes.
 
-    Gang 0 has nodes 0 to 13, all of segment 0 and 6 of segment 1; gang 1 has 2 of segment 1 and 8 of segment 2. On
-    segment 1 they ask for 1 + 1/2. Gang 0 sees 0.4 * 1/2 of others: 3/2 * (1 + 0.2 / 1.6) = 27/16; gang 1 sees 0.5 * 1:
-    3/2 * (1 + 0.5 / 1) = 9/4. So steps are 1/2 + 27/32 = 43/32 and 3/5 + 9/10 = 3/2 times as long.
+    Gang c has nodes 0 to 13 until its work is done, at 0.25 h, and gang a from 1 h on: all of segment 0, 6 nodes of
+    segment 1. Gang b has 2 of segment 1 and all of segment 2. On segment 1 they ask for 1 + 1/2. Gang a sees 0.4 * 1/2
+    of others: 3/2 * (1 + 0.2 / 1.6) = 27/16; gang b sees 0.5 * 1: 3/2 * (1 + 0.5 / 1) = 9/4. So steps are
+    1/2 + 27/32 = 43/32 and 3/5 + 9/10 = 3/2 times as long.
     """
-    jobs = [{"name": "a", "gpus": 56, "comm": "50 %"}, {"name": "b", "gpus": 40, "comm": "40 %"}]
-    jobs[late]["submit"] = "1 h"
+    jobs = [
+        {"name": "c", "gpus": 56, "work": "14 GPU-h"},
+        {"name": "a", "gpus": 56, "comm": "50 %", "submit": "1 h"},
+        {"name": "b", "gpus": 40, "comm": "40 %"},
+    ]
     tables = {
         "name": "shared",
         "horizon": "2 h",
@@ -277,8 +280,8 @@ def test_a_gang_that_comes_slows_the_one_that_was_there(late):
     for until in ("0.5 h", "1.5 h"):
         run.run(until=until)
         speeds.append([gang.network for gang in run.world.gangs])
-    assert speeds[0] == [PPB, PPB]
-    assert speeds[1] == [round(PPB * 32 / 43), round(PPB * 2 / 3)]
+    assert speeds[0] == [PPB, PPB, PPB]
+    assert speeds[1] == [PPB, round(PPB * 32 / 43), round(PPB * 2 / 3)]
 
 
 def test_a_replica_that_is_sold_is_there_while_it_computes_between_two_failures():
