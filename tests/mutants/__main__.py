@@ -117,12 +117,23 @@ def key_of(fault: Fault) -> str:
     return f"{fault.file} {fault.begin} {fault.old} {fault.new} {source}"
 
 
-def reasons() -> dict[tuple[str, str, str], str]:
-    """Return why faults are equivalent, by file, honest line and change."""
+def reasons() -> list[dict[str, Any]]:
+    """Return the table of faults that are equivalent."""
     listed: list[dict[str, Any]] = tomllib.loads((Path(__file__).parent / "equivalent.toml").read_text()).get(
         "fault", []
     )
-    return {(each["file"], each["line"], each["change"]): each["why"] for each in listed}
+    return listed
+
+
+def reason(fault: Fault, listed: Sequence[dict[str, Any]]) -> str:
+    """Return why a fault is equivalent, by file, honest line and change; empty: it is not listed."""
+    source = (ROOT / fault.file).read_bytes()
+    line, before = fault.changed_line(source), source[: fault.begin].decode()
+    for each in listed:
+        same = (each["file"], each["line"], each["change"]) == (fault.file, line, f"{fault.old} -> {fault.new}")
+        if same and before.endswith(each.get("behind", "")):
+            return str(each["why"])
+    return ""
 
 
 def main() -> int:
@@ -168,8 +179,7 @@ def main() -> int:
 
     new = []
     for fault in drawn:
-        change = f"{fault.old} -> {fault.new}"
-        why = equivalent.get((fault.file, fault.changed_line((ROOT / fault.file).read_bytes()), change))
+        why = reason(fault, equivalent)
         outcome, test = ("equivalent", why) if why else known.get(key_of(fault), ("", ""))
         if not outcome or (asked.again and outcome == "SURVIVED"):
             new.append(fault)
