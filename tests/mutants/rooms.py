@@ -24,6 +24,8 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "dcsim/rules/gangs.py": (*RULES, *STORAGE, "tests/unit/test_simpy_clock.py", "tests/property/test_alone.py"),
     "dcsim/rules/queue.py": (*RULES, "tests/property/test_alone.py"),
     "dcsim/rules/returns.py": (*RULES, "tests/property/test_alone.py"),
+    "dcsim/rules/detection.py": (*RULES, "tests/unit/test_checks.py", *STORAGE, "tests/unit/test_simpy_clock.py"),
+    "dcsim/rules/strategy.py": (*RULES, "tests/unit/test_recovery_kinds.py", *STORAGE),
     "dcsim/rules/draws.py": ("tests/unit/test_rules_exact.py", "tests/unit/test_rules_at_edges.py"),
     "dcsim/rules/random_numbers.py": ("tests/unit/test_rules_exact.py", "tests/unit/test_rules_at_edges.py"),
     "dcsim/rules/sold.py": (*RULES, "tests/unit/test_sold.py", "tests/property/test_sold.py"),

@@ -16,6 +16,7 @@ from dcsim.streams import generator
 from tests.property import reference
 from tests.property.test_engine_equals_reference import differences
 from tests.unit.literal import chosen, expect, hazard, job, scenario
+from tests.unit.strategies import Stretch, strategy
 
 ROOT = Path(__file__).parents[2]
 SMALL = {
@@ -237,6 +238,35 @@ def test_a_typed_blast_strikes_the_group_of_its_rank():
         (22, 22, 4, 2, 0, ""),
         (72, 72, 2, 2, -1, ""),
     ]
+
+
+def test_who_waits_for_the_only_crew_is_not_back_before_it_is_free():
+    """A spare is with the crew from 7 on, for good. A GPU of the gang's is found at 66, and waits to the horizon.
+
+    The gang was struck at 12 and at 33, too: it computes from 42 to 64 as it has before.
+    """
+    hazards = [hazard("gpu"), hazard("one", crews=1)]
+    failures = [[(12, 0, 1), (33, 0, 1)], [(5, 1, 1000), (64, 0, 10)]]
+    a = {"useful": 10 + 10 + 20 + 27, "lost": 2 + 2 + 2, "detect": 2 + 2 + 2, "failover": 9, "restore": 12}
+    a["repair"] = 1 + 1 + 34
+    books = {"a": a, "spares": {"spare": 600 - (100 + 36) - 95}, "rest": {"repair": 95}}
+    expect(scenario(6, job("a", 1), hazards=hazards, spares=5), failures, books)
+
+
+def test_a_repair_of_no_time_keeps_nobody_from_the_crew():
+    """Two free GPUs are struck at 20 and found at 22; the first needs the crew for no time, the second for 10 ms."""
+    tiny = scenario(6, job("a", 1), hazards=[hazard(crews=1)])
+    rest = {"repair": 2 + 12, "idle": 500 - 2 - 12}
+    expect(tiny, [[(20, 1, 0), (20, 2, 10)]], {"a": {"useful": 100}, "rest": rest})
+
+
+@pytest.mark.parametrize(("every", "run"), [(49, 49), (10, 9 * 10**15 - 1)])
+def test_a_count_of_copies_that_rounding_has_changed_is_put_right(every, run):
+    """49 * (1 / 49) is less than 1, and (9 * 10^15 - 1) * (1 / 10) is 9 * 10^14, as floats: one off each."""
+    assert int(run * (1 / every)) != run // every
+    stretch = Stretch(strategy("checkpoint-restart", every=every, write=0))
+    assert stretch.durable(run) == (run // every * every,)
+    assert stretch.blocked(run) == 0
 
 
 def test_a_gang_that_comes_slows_the_one_that_was_there():
