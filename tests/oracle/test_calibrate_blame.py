@@ -294,4 +294,4 @@ def test_intervals_and_names_of_many_records(bad: tuple[tuple[float, ...], tuple
     assert study.false <= 0.05 * named or not bad[0]
     assert stats.binom.cdf(study.some - 1, 400, 0.05) < 0.99 or bad[0]
     for name in ("n0", "u0", *(("n1", "u1") if bad == CLEAR else ())) if bad[0] else ():
-        assert len(study.held[name]) == 400
+        assert len(study.held[name]) >= 396, name  # 99 of 100 records name them
