@@ -73,7 +73,7 @@ def machine_code(variant: str = "general") -> Machine:
 @cache
 def compiled_now() -> dict[str, ObjectCode]:
     """Compile the rules, and say so before."""
-    logging.getLogger(__name__).warning("dcsim: compiling the rules, once on this machine (about 15 s)")
+    logging.getLogger(__name__).warning("dcsim: compiling the rules, once on this machine (about 25 s)")
     return compile_rules()
 
 

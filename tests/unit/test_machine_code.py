@@ -144,7 +144,7 @@ def test_code_is_compiled_once_and_said_so(folder, monkeypatch, caplog):
         machine_code.machine_code.__wrapped__("general")
         assert len(compiled) == often
     assert loaded == [CODE] * 4
-    assert caplog.messages == 2 * ["dcsim: compiling the rules, once on this machine (about 15 s)"]
+    assert caplog.messages == 2 * ["dcsim: compiling the rules, once on this machine (about 25 s)"]
     machine_code.compiled_now.cache_clear()
 
 
